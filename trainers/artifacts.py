@@ -1,0 +1,81 @@
+"""Files that are either whole or not there: a crash at any moment leaves the old file or the new one.
+
+Source:
+    POSIX.1-2017 rename(): atomic replacement within one file system; fsync of the file before it and of the
+    folder after it make the order survive a power cut.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a binary file that takes the place of `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, atomically."""
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def to_json(value: object) -> bytes:
+    """Encode as canonical JSON: sorted keys, UTF-8, one trailing newline, and no NaN or Infinity.
+
+    Raises:
+        ValueError: A float is not finite (JSON has no word for it).
+        TypeError: A value is not JSON.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2)
+    return text.encode() + b"\n"
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as canonical JSON to `path`, atomically."""
+    write_bytes(path, to_json(value))
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the file's SHA-256 as `sha256:` and 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def sha256_of_json(value: object) -> str:
+    """Return the SHA-256 of the value's canonical JSON as `sha256:` and 64 hex digits."""
+    return f"sha256:{hashlib.sha256(to_json(value)).hexdigest()}"

@@ -1,0 +1,106 @@
+"""Everything a trainer can fail with.
+
+TrainerError
+├── SpecError             what was asked for is wrong
+├── DataError             what it was asked to work on is wrong
+├── PreflightError        a blocker was found before training
+├── CollapseError         the model predicts nothing useful
+├── DivergenceError       loss, weights or gradients are NaN or Inf
+├── OutOfMemoryError      host or device memory ran out
+└── InterruptedRun        told to stop; a checkpoint was saved
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from trainers.exit_codes import ExitCode
+
+MAX_LISTED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One mistake in an input: where it is, what was found, what was expected, what to do."""
+
+    where: str
+    found: str
+    expected: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        advice = f"; {self.fix}" if self.fix else ""
+        return f"{self.where}: found {self.found}, expected {self.expected}{advice}"
+
+
+class TrainerError(Exception):
+    """A failure with a cause that the exit code names.
+
+    Args:
+        message: One sentence: what happened and what to do.
+        problems: Every mistake found, not only the first.
+        total: How many there were when `problems` holds only the first of them.
+    """
+
+    exit_code = ExitCode.INTERNAL_ERROR
+    reason = "internal_error"
+
+    def __init__(self, message: str, problems: Iterable[Problem] = (), *, total: int | None = None) -> None:
+        self.message = message
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  {problem}" for problem in self.problems[:MAX_LISTED])]
+        if self.total > MAX_LISTED:
+            lines.append(f"  … and {self.total - MAX_LISTED} more")
+        return "\n".join(lines)
+
+
+class SpecError(TrainerError):
+    """The spec does not validate, or asks for something that cannot be had."""
+
+    exit_code = ExitCode.BAD_SPEC
+    reason = "bad_spec"
+
+
+class DataError(TrainerError):
+    """The data set is missing, damaged, inconsistent or unusable."""
+
+    exit_code = ExitCode.DATA_ERROR
+    reason = "data_error"
+
+
+class PreflightError(TrainerError):
+    """Pre-flight validation found at least one blocker."""
+
+    exit_code = ExitCode.PREFLIGHT_FAILED
+    reason = "preflight_failed"
+
+
+class CollapseError(TrainerError):
+    """The model collapsed: single class, constant logits, F1 of zero, stuck at the prior …"""
+
+    exit_code = ExitCode.COLLAPSE
+    reason = "collapse"
+
+
+class DivergenceError(TrainerError):
+    """Loss, gradients or weights became NaN or Inf."""
+
+    exit_code = ExitCode.DIVERGENCE
+    reason = "divergence"
+
+
+class OutOfMemoryError(TrainerError):
+    """Memory ran out, on the host or on the device, after every back-off."""
+
+    exit_code = ExitCode.OUT_OF_MEMORY
+    reason = "out_of_memory"
+
+
+class InterruptedRun(TrainerError):
+    """The run was told to stop and has saved a checkpoint to go on from."""
+
+    exit_code = ExitCode.INTERRUPTED
+    reason = "interrupted"

@@ -1,0 +1,229 @@
+"""`result.json`: what a finished run says of itself, with its published JSON Schema.
+
+"All JSON metadata valid" in the gate means this schema, applied to the file as it lies on disk.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+Probability = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class Document(BaseModel):
+    """Base of everything in a result: complete, exact, frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metrics(Document):
+    """A model's scores on one split, at its threshold."""
+
+    rows: int = Field(ge=1)
+    positives: int = Field(ge=0)
+    loss: NonNegative
+    accuracy: Probability
+    precision: Probability
+    recall: Probability
+    f1: Probability
+    mcc: float = Field(ge=-1, le=1)
+    auroc: Probability | None
+    auprc: Probability | None
+    ece: Probability
+    vd_s: Probability | None = Field(description="FNR at FPR <= 0.5 %; null with a single class.")
+    pairwise_correct: Probability | None = Field(description="Pairs with both members right; null without pairs.")
+    all_positive_f1: Probability
+    true_positives: int = Field(ge=0)
+    false_positives: int = Field(ge=0)
+    true_negatives: int = Field(ge=0)
+    false_negatives: int = Field(ge=0)
+
+
+class LearningRateOutcome(Document):
+    """Where the learning rate came from, and whether the cache did its work."""
+
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    source: Literal["spec", "finder", "cache", "fallback"]
+    reason: str
+    cache_key: str | None
+    cache_hit: bool
+    cache_verified: bool | None = Field(description="Entry re-read from disk and equal; null without a cache.")
+
+
+class Collapse(Document):
+    """One collapse event."""
+
+    type: Literal[
+        "single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy", "dead_branch", "gradient"
+    ]
+    component: str
+    step: int = Field(ge=0)
+    detail: str
+
+
+class Memory(Document):
+    """Peak memory of the process."""
+
+    host_bytes: int = Field(ge=0)
+    device_bytes: int = Field(ge=0)
+
+
+class Environment(Document):
+    """What the run ran on."""
+
+    python: str
+    packages: dict[str, str]
+    platform: str
+    device: str
+    threads: int = Field(ge=1)
+    precision: str
+    code_version: str
+
+
+class Check(Document):
+    """One pre-flight check."""
+
+    name: str
+    verdict: Literal["pass", "warn", "fail"]
+    detail: str
+    fix: str = ""
+
+
+class SplitSummary(Document):
+    """Size of one split."""
+
+    rows: int = Field(ge=0)
+    positives: int = Field(ge=0)
+
+
+class DatasetSummary(Document):
+    """What `prepare` made."""
+
+    id: Sha256
+    path: str = Field(description="Relative to the output folder.")
+    rows: int = Field(ge=1)
+    splits: dict[str, SplitSummary]
+    warnings: list[str]
+    bag_of_tokens_f1: Probability | None
+    graph_quality: dict[str, int]
+
+
+class Interval(Document):
+    """A confidence interval."""
+
+    low: Finite
+    high: Finite
+    confidence: Probability
+
+
+Option = Literal["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
+
+
+class OptionEvidence(Document):
+    """How one thing that could be shipped does on the gate split."""
+
+    option: Option
+    seeds: list[int]
+    f1_per_seed: list[Probability]
+    f1: Probability = Field(description="Mean over seeds.")
+    f1_sd: NonNegative = Field(description="Sample standard deviation over seeds; 0 with one seed.")
+    f1_interval: Interval
+    precision: Probability
+    recall: Probability
+    mcc: float = Field(ge=-1, le=1)
+    auprc: Probability | None
+    auroc: Probability | None
+    ece: Probability
+    vd_s: Probability | None
+    text_weight: Probability | None = Field(description="Of the ensembles; tuned on the fuse split or fixed.")
+    test_f1: Probability | None = Field(description="Mean over seeds on the test split, for the report only.")
+
+
+class Comparison(Document):
+    """Paired comparison of two options on the gate split: `first` minus `second`."""
+
+    first: Option
+    second: Option
+    f1_difference: Finite
+    f1_interval: Interval
+    mcnemar_p: Probability = Field(description="Exact McNemar, the seeds' median model pair.")
+    holm_p: Probability = Field(description="McNemar p after Holm's correction over all comparisons.")
+
+
+class KindEvidence(Document):
+    """Recall or accuracy of every option on one slice (CWE or project) of the gate split."""
+
+    slice: Literal["cwe", "project"]
+    value: str
+    rows: int = Field(ge=1)
+    accuracy: dict[str, Probability]
+
+
+class Evidence(Document):
+    """What the decision is computed from; made by cell 54 on the gate split."""
+
+    split: Literal["gate"]
+    rows: int = Field(ge=1)
+    positives: int = Field(ge=0)
+    groups: int = Field(ge=1)
+    all_positive_f1: Probability
+    options: list[OptionEvidence]
+    comparisons: list[Comparison]
+    slices: list[KindEvidence]
+    inputs: dict[str, Sha256] = Field(description="Hash of every predictions file that was read, by run.")
+
+
+class RunResult(Document):
+    """The whole of `result.json`."""
+
+    schema_version: Literal[1]
+    cell: Literal["prepare", "preflight", 51, 52, 53, 54]
+    seed: int = Field(ge=0)
+    spec_hash: Sha256
+    dataset_id: Sha256
+    started_at: float = Field(description="Seconds since the epoch.")
+    timings_s: dict[str, NonNegative]
+    memory: Memory
+    environment: Environment
+    warnings: list[str] = Field(default_factory=list)
+    artifacts: dict[str, Sha256] = Field(description="Every file beside result.json that matters, by relative path.")
+    # Cells 51 to 53
+    metrics: dict[str, Metrics] = Field(default_factory=dict, description="By split.")
+    best_epoch: int | None = Field(None, ge=0)
+    epochs: int | None = Field(None, ge=0)
+    steps: int | None = Field(None, ge=0)
+    skipped_steps: int | None = Field(None, ge=0, description="Optimizer steps that a scaler overflow skipped.")
+    parameters: int | None = Field(None, ge=1)
+    threshold: Probability | None = None
+    temperature: float | None = Field(None, gt=0, allow_inf_nan=False)
+    learning_rate: LearningRateOutcome | None = None
+    collapses: list[Collapse] = Field(default_factory=list)
+    # The other cells
+    dataset: DatasetSummary | None = None
+    checks: list[Check] = Field(default_factory=list)
+    evidence: Evidence | None = None
+
+
+def result_schema() -> dict[str, Any]:
+    """Return the published JSON Schema of `result.json` (draft 2020-12)."""
+    return RunResult.model_json_schema()
+
+
+def read_result(path: Path) -> RunResult:
+    """Read a result from disk and validate it.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not JSON, or breaks the schema (a pydantic.ValidationError says where).
+    """
+
+    def refuse(constant: str) -> float:
+        raise ValueError(f"{path}: {constant} is not JSON")
+
+    return RunResult.model_validate(json.loads(path.read_bytes(), parse_constant=refuse))

@@ -1,0 +1,282 @@
+"""What each cell may be asked to do: the one definition of every spec, free of torch.
+
+A *config* says how to train. A *run spec* is a config plus what one process needs: data set, seed, inputs, device.
+A *job spec* (what the service accepts) is a config plus a data set id and seeds; see `service.api.schemas`.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+
+class Cell(StrEnum):
+    """The kinds of work; the four numbered ones carry their number."""
+
+    PREPARE = "prepare"
+    PREFLIGHT = "preflight"
+    TRANSFORMER = "51"
+    GNN = "52"
+    FUSION = "53"
+    AGGREGATION = "54"
+
+    @property
+    def title(self) -> str:
+        """The cell's name in words, as on screen: `transformer`, `gnn` …"""
+        return self.name.lower()
+
+
+class Split(StrEnum):
+    """The five splits; what each may fix is in ARCHITECTURE.md."""
+
+    TRAIN = "train"
+    DEV = "dev"
+    FUSE = "fuse"
+    GATE = "gate"
+    TEST = "test"
+
+
+class Spec(BaseModel):
+    """Base of every spec: unknown fields are mistakes, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Precision(StrEnum):
+    """Numbers that training computes with; `auto` is bf16 where the device has it, else fp32."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class LearningRate(Spec):
+    """Where the peak learning rate comes from."""
+
+    value: float | None = Field(
+        None, gt=0, le=1, description="Fixed peak learning rate; null asks the LR range test, or its cache."
+    )
+    fallback: float = Field(1e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    finder_steps: int = Field(60, ge=10, le=1000, description="Steps of the LR range test.")
+    finder_min: float = Field(1e-6, gt=0, le=1)
+    finder_max: float = Field(1e-1, gt=0, le=10)
+
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> Self:
+        if self.finder_min >= self.finder_max:
+            raise ValueError("finder_min must be below finder_max")
+        return self
+
+
+class TrainingConfig(Spec):
+    """The loop's settings, shared by cells 51 to 53."""
+
+    epochs: int = Field(8, ge=1, le=1000)
+    batch_size: int = Field(32, ge=1, le=4096, description="Functions per optimizer step, before accumulation.")
+    accumulation: int = Field(1, ge=1, le=256, description="Batches per optimizer step.")
+    learning_rate: LearningRate = LearningRate()
+    weight_decay: float = Field(0.01, ge=0, le=1)
+    warmup_fraction: float = Field(0.1, ge=0, le=0.9, description="Share of all steps in linear warm-up.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this total L2 norm.")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    patience: int = Field(3, ge=1, le=1000, description="Epochs without a better dev score before stopping.")
+    precision: Precision = Precision.AUTO
+    checkpoint_every_steps: int = Field(200, ge=1)
+    max_steps: int | None = Field(None, ge=1, description="Stop after this many optimizer steps.")
+    keep_pairs_together: bool = Field(
+        True, description="Put a vulnerable function and its patched version into the same batch."
+    )
+
+
+class TransformerModel(Spec):
+    """Which text model: a checkpoint by hub id or local path, or a small one from scratch."""
+
+    checkpoint: str | None = Field(
+        None,
+        min_length=1,
+        description="Hub id or local path for AutoModelForSequenceClassification; null trains from scratch.",
+    )
+    revision: str | None = Field(None, description="Hub revision of the checkpoint.")
+    size: Literal["tiny", "small", "base"] = Field("small", description="Size of the model from scratch.")
+    vocab_size: int = Field(1024, ge=128, le=200_000, description="Of the tokenizer fitted on train.")
+    max_tokens: int = Field(256, ge=16, le=8192)
+
+
+class GnnModel(Spec):
+    """Which graph model."""
+
+    architecture: Literal["ggnn"] = Field("ggnn", description="Gated graph network (Li et al. 2016, Devign).")
+    width: int = Field(64, ge=8, le=1024)
+    layers: int = Field(4, ge=1, le=32)
+    readout: Literal["attention", "max", "mean"] = "attention"
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class FusionModel(Spec):
+    """The head over the two frozen models; it starts as the weighted ensemble."""
+
+    width: int = Field(64, ge=8, le=1024)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the ensemble it starts as.")
+    transformer_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the text projection, of the head's LR.")
+    gnn_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the graph projection, of the head's LR.")
+
+
+class TransformerConfig(Spec):
+    """Cell 51: a transformer on source text."""
+
+    cell: Literal[51] = 51
+    model: TransformerModel = TransformerModel()
+    training: TrainingConfig = TrainingConfig()
+
+
+class GnnConfig(Spec):
+    """Cell 52: a graph network on code graphs."""
+
+    cell: Literal[52] = 52
+    model: GnnModel = GnnModel()
+    training: TrainingConfig = TrainingConfig()
+
+
+class FusionConfig(Spec):
+    """Cell 53: a trained head over the two frozen models of the same seed."""
+
+    cell: Literal[53] = 53
+    model: FusionModel = FusionModel()
+    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=64, patience=8)
+
+
+class AggregationConfig(Spec):
+    """Cell 54: evidence over all seeds."""
+
+    cell: Literal[54] = 54
+    text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the fixed ensemble.")
+    resamples: int = Field(2000, ge=100, le=100_000, description="Bootstrap resamples, over groups.")
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    bootstrap_seed: int = Field(0, ge=0)
+
+
+class FieldNames(Spec):
+    """Which of the file's fields hold what; null: recognise the layout."""
+
+    func: str | None = None
+    target: str | None = None
+    id: str | None = None
+    split: str | None = None
+    project: str | None = None
+    commit: str | None = None
+    cwe: str | None = None
+    pair: str | None = None
+
+
+class SplitFractions(Spec):
+    """Share of the functions in each split; they add up to 1."""
+
+    train: float = Field(0.60, gt=0, lt=1)
+    dev: float = Field(0.10, gt=0, lt=1)
+    fuse: float = Field(0.10, gt=0, lt=1)
+    gate: float = Field(0.12, gt=0, lt=1)
+    test: float = Field(0.08, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self.train + self.dev + self.fuse + self.gate + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the five fractions add up to {total:.4f}, expected 1")
+        return self
+
+
+class PrepareConfig(Spec):
+    """How a file of labelled functions becomes a data set."""
+
+    fields: FieldNames = FieldNames()
+    splits: SplitFractions = SplitFractions()
+    honour_split: dict[str, list[Split]] = Field(
+        default_factory=dict,
+        description="File's split name to ours, e.g. {'train': ['train'], 'valid': ['dev', 'fuse', 'gate', 'test']}; "
+        "several: divided among them by group in proportion to `splits`; empty: ignore the file's splits.",
+    )
+    group_by: list[Literal["commit", "pair", "project"]] = Field(default_factory=lambda: ["commit", "pair"])
+    split_seed: int = Field(0, ge=0)
+    max_function_chars: int = Field(50_000, ge=100)
+    max_nodes: int = Field(2_000, ge=16, description="Graph nodes kept per function.")
+    token_vocab_size: int = Field(2_000, ge=16)
+
+
+class Device(StrEnum):
+    """Where to train; `auto` takes a GPU when there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class PrepareSpec(PrepareConfig):
+    """Prepare one data set: `python -m trainers prepare`."""
+
+    cell: Literal["prepare"] = "prepare"
+    source: Path
+    workers: int = Field(1, ge=1, le=256)
+
+
+class RunSpec(Spec):
+    """What every run on a data set needs besides its config."""
+
+    dataset: Path
+    seed: int = Field(0, ge=0, lt=2**31)
+    device: Device = Device.AUTO
+    threads: int = Field(1, ge=1, le=256, description="CPU threads of this process.")
+
+
+class TransformerSpec(RunSpec, TransformerConfig):
+    """One seed of cell 51: `python -m trainers transformer`."""
+
+    lr_cache: Path | None = None
+
+
+class GnnSpec(RunSpec, GnnConfig):
+    """One seed of cell 52: `python -m trainers gnn`."""
+
+    lr_cache: Path | None = None
+
+
+class FusionSpec(RunSpec, FusionConfig):
+    """One seed of cell 53: `python -m trainers fusion`; the bases are output folders of cells 51 and 52."""
+
+    transformer: Path
+    gnn: Path
+    lr_cache: Path | None = None
+
+
+class RunOutput(Spec):
+    """The output folder of one finished run."""
+
+    seed: int = Field(ge=0)
+    path: Path
+    run: str | None = Field(None, description="The run's id, for links.")
+
+
+class AggregationSpec(RunSpec, AggregationConfig):
+    """Cell 54: `python -m trainers aggregation` over finished runs; each cell has the same seeds."""
+
+    transformer: list[RunOutput] = Field(min_length=1)
+    gnn: list[RunOutput] = Field(min_length=1)
+    fusion: list[RunOutput] = Field(default_factory=list)
+
+
+class PreflightSpec(RunSpec):
+    """Take the cells through one real batch of every stage: `python -m trainers preflight`."""
+
+    cell: Literal["preflight"] = "preflight"
+    transformer: TransformerConfig | None = None
+    gnn: GnnConfig | None = None
+    minimum_free_bytes: int = Field(1 << 30, ge=0)
+
+
+AnySpec = Annotated[
+    PrepareSpec | PreflightSpec | TransformerSpec | GnnSpec | FusionSpec | AggregationSpec,
+    Field(discriminator="cell"),
+]
+ANY_SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)
