@@ -22,7 +22,7 @@ class Cell(StrEnum):
     AGGREGATION = "54"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """The cell's name in words, as on screen: `transformer`, `gnn` …"""
         return self.name.lower()
 
@@ -158,6 +158,14 @@ class AggregationConfig(Spec):
     bootstrap_seed: int = Field(0, ge=0)
 
 
+class GroupBy(StrEnum):
+    """What may tie functions together so that they share a split."""
+
+    COMMIT = "commit"
+    PAIR = "pair"
+    PROJECT = "project"
+
+
 class FieldNames(Spec):
     """Which of the file's fields hold what; null: recognise the layout."""
 
@@ -198,7 +206,7 @@ class PrepareConfig(Spec):
         description="File's split name to ours, e.g. {'train': ['train'], 'valid': ['dev', 'fuse', 'gate', 'test']}; "
         "several: divided among them by group in proportion to `splits`; empty: ignore the file's splits.",
     )
-    group_by: list[Literal["commit", "pair", "project"]] = Field(default_factory=lambda: ["commit", "pair"])
+    group_by: list[GroupBy] = Field(default_factory=lambda: [GroupBy.COMMIT, GroupBy.PAIR])
     split_seed: int = Field(0, ge=0)
     max_function_chars: int = Field(50_000, ge=100)
     max_nodes: int = Field(2_000, ge=16, description="Graph nodes kept per function.")

@@ -1,0 +1,233 @@
+"""What the API accepts and answers; the same words as in SQL and on screen."""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from service.domain.experiment import ExperimentSpec, Priority, Queue, Seeds, distinct
+from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
+from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+DatasetId = Annotated[str, StringConstraints(pattern=r"^ds_[0-9A-Z]{26}$")]
+ExperimentId = Annotated[str, StringConstraints(pattern=r"^exp_[0-9A-Z]{26}$")]
+CellName = Literal["prepare", "preflight", 51, 52, 53, 54]
+
+
+class Request(BaseModel):
+    """Base of what is accepted: unknown fields are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """Base of what is answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class DatasetCreate(Request, PrepareConfig):
+    """Prepare a data set from a file below one of the server's data roots."""
+
+    name: Name
+    source: str = Field(description="Path of a .jsonl or .jsonl.gz file below a data root.")
+
+
+class ExperimentCreate(Request, ExperimentSpec):
+    """The whole pipeline: pre-flight, 51 and 52 over the seeds, gate, decision, fusion if it is due, evidence."""
+
+    name: Name
+    dataset: DatasetId
+
+
+class JobFields(Request):
+    """What every job may say besides its config."""
+
+    experiment: ExperimentId | None = Field(None, description="Run this cell as a step of an experiment.")
+    seeds: Seeds | None = Field(None, description="Default: the experiment's, or 0, 1, 2.")
+    priority: Priority = 0
+    queue: Queue = "cpu"
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_are_distinct(cls, seeds: list[int] | None) -> list[int] | None:
+        return None if seeds is None else distinct(seeds)
+
+
+class TransformerJobCreate(JobFields, TransformerConfig):
+    """Cell 51, alone on a data set or as a step of an experiment."""
+
+    cell: Literal[51]
+    dataset: DatasetId | None = Field(None, description="Needed without an experiment.")
+
+
+class GnnJobCreate(JobFields, GnnConfig):
+    """Cell 52, alone on a data set or as a step of an experiment."""
+
+    cell: Literal[52]
+    dataset: DatasetId | None = Field(None, description="Needed without an experiment.")
+
+
+class FusionJobCreate(JobFields, FusionConfig):
+    """Cell 53, over the bases of an experiment whose gate has passed."""
+
+    cell: Literal[53]
+    experiment: ExperimentId
+
+
+class AggregationJobCreate(Request, AggregationConfig):
+    """Cell 54, over all finished runs of an experiment."""
+
+    cell: Literal[54]
+    experiment: ExperimentId
+    priority: Priority = 0
+    queue: Queue = "cpu"
+
+
+JobCreate = Annotated[
+    TransformerJobCreate | GnnJobCreate | FusionJobCreate | AggregationJobCreate, Field(discriminator="cell")
+]
+
+
+class DatasetAnswer(Answer):
+    """A data set."""
+
+    id: str
+    name: str
+    state: DatasetState
+    source: str
+    content_hash: str | None
+    summary: dict[str, Any] | None = Field(description="trainers.results.DatasetSummary, once ready.")
+    failure_detail: str | None
+    run: str | None = Field(description="The run that prepares it.")
+    created_at: AwareDatetime
+
+
+class Progress(Answer):
+    """How far a run is."""
+
+    phase: str | None
+    steps_done: int | None
+    steps_total: int | None
+    epoch: int | None
+    epochs: int | None
+    eta_s: float | None
+
+
+class RunAnswer(Answer):
+    """A run."""
+
+    id: str
+    job: str
+    experiment: str | None
+    cell: CellName
+    seed: int
+    state: RunState
+    attempt: int
+    worker: str | None
+    queue: str
+    progress: Progress
+    f1: float | None = Field(description="On the gate split, once there is a result.")
+    exit_code: int | None
+    failure_reason: FailureReason | None
+    failure_detail: str | None
+    result: dict[str, Any] | None = Field(description="result.json; only where one run is asked for.")
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+
+
+class JobAnswer(Answer):
+    """A job with its runs."""
+
+    id: str
+    experiment: str | None
+    dataset: str
+    step: str | None
+    cell: CellName
+    state: JobState
+    seeds: list[int]
+    spec: dict[str, Any]
+    priority: int
+    queue: str
+    runs: list[RunAnswer]
+    created_at: AwareDatetime
+
+
+class ExperimentAnswer(Answer):
+    """An experiment with its pipeline: the jobs in the order of their steps."""
+
+    id: str
+    name: str
+    dataset: str
+    state: ExperimentState
+    autopilot: bool
+    seeds: list[int]
+    spec: dict[str, Any]
+    jobs: list[JobAnswer]
+    gate_verdict: Literal["pending", "pass", "fail"]
+    outcome: str | None = Field(description="Of the last decision.")
+    failure_detail: str | None
+    created_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class ExperimentSummary(Answer):
+    """An experiment in a list."""
+
+    id: str
+    name: str
+    dataset: str
+    state: ExperimentState
+    gate_verdict: Literal["pending", "pass", "fail"]
+    outcome: str | None
+    runs_done: int
+    runs_total: int
+    created_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+T = TypeVar("T")
+
+
+class Page(Answer, Generic[T]):
+    """A page of a list, newest first; `next` is the cursor of the following one."""
+
+    items: list[T]
+    next: str | None
+
+
+class Curve(Answer):
+    """One metric of one run, by step."""
+
+    key: str
+    steps: list[int]
+    values: list[float]
+
+
+class MetricsAnswer(Answer):
+    """A run's curves."""
+
+    run: str
+    curves: list[Curve]
+
+
+class EventAnswer(Answer):
+    """One event of a run or an experiment."""
+
+    id: int
+    run: str | None
+    attempt: int | None
+    kind: str
+    at: AwareDatetime
+    body: dict[str, Any]
+
+
+class WorkerAnswer(Answer):
+    """A worker."""
+
+    id: str
+    queues: list[str]
+    slots: int
+    alive: bool
+    heartbeat_at: AwareDatetime

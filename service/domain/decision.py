@@ -1,0 +1,26 @@
+"""The decision's values (the rule is in `service.domain.decision_rules`)."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainers.results import Evidence, Option
+
+Outcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
+
+
+class Decision(BaseModel):
+    """What to ship, or what to do next; immutable once taken."""
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment: str
+    stage: Literal["bases", "final"] = Field(description="bases: after 51 and 52; final: after fusion too.")
+    outcome: Outcome
+    option: Option | None = Field(description="What is shipped; null while fusion is to be trained or for improve.")
+    confidence: Literal["clear", "borderline"]
+    rule: str = Field(description="The rule that gave the answer, with its numbers.")
+    reasons: list[str] = Field(description="The evidence in plain words.")
+    next_steps: list[str]
+    evidence: Evidence | None
+    evidence_hash: str | None = Field(description="sha256 of the canonical evidence that this was computed from.")

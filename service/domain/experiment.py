@@ -1,0 +1,42 @@
+"""What an experiment is asked to do; kept with it as it was sent."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from service.domain.policy import Policy
+from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=32)]
+Priority = Annotated[int, Field(ge=-100, le=100)]
+Queue = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+
+
+def distinct(seeds: list[int]) -> list[int]:
+    """Return the seeds.
+
+    Raises:
+        ValueError: One of them comes twice.
+    """
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("seeds must be distinct")
+    return seeds
+
+
+class ExperimentSpec(BaseModel):
+    """Configs of all cells, seeds and policy of one experiment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seeds: Seeds = Field(default_factory=lambda: [0, 1, 2])
+    transformer: TransformerConfig = TransformerConfig()
+    gnn: GnnConfig = GnnConfig()
+    fusion: FusionConfig = FusionConfig()
+    aggregation: AggregationConfig = AggregationConfig()
+    policy: Policy = Policy()
+    autopilot: bool = Field(True, description="Go from cell to cell without being asked; else POST /v1/jobs does.")
+    priority: Priority = 0
+    queue: Queue = "cpu"
+
+    _seeds_are_distinct = field_validator("seeds")(distinct)

@@ -1,0 +1,46 @@
+"""The validation gate's report (its values; the rules are in `service.domain.gate_rules`)."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["pending", "pass", "fail", "warn"]
+
+
+class SeedValue(BaseModel):
+    """What one check measured on one seed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cell: Literal[51, 52]
+    seed: int
+    run: str
+    value: float | str | bool | None
+
+
+class GateCheck(BaseModel):
+    """One check: what was asked, what was measured, and where."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="Stable: seeds_complete, exit_codes, mean_f1_transformer, mean_f1_gnn, no_collapse …")
+    cell: Literal[51, 52] | None = None
+    blocking: bool
+    verdict: Verdict
+    threshold: float | None = None
+    measured: float | None = None
+    interval: tuple[float, float] | None = None
+    reason: str = Field(description="One sentence in plain words.")
+    seeds: list[SeedValue] = Field(default_factory=list)
+    evidence: list[str] = Field(default_factory=list, description="Links to the runs or documents behind it.")
+
+
+class GateReport(BaseModel):
+    """All checks, and what they add up to: `pass` when every blocking check passes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment: str
+    verdict: Literal["pending", "pass", "fail"]
+    checks: list[GateCheck]
+    summary: str

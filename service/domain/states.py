@@ -1,0 +1,127 @@
+"""The run's state machine: which states there are and which moves are legal. Terminal is final.
+
+queued → starting → running → succeeded | failed | cancelled
+running → pausing → paused → queued
+starting | running | pausing → recovering → queued        the worker was lost or interrupted: next attempt
+queued | starting | running | pausing | paused | recovering → cancelling → cancelled
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """Where one run is."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    RECOVERING = "recovering"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return not LEGAL_MOVES[self]
+
+    @property
+    def leased(self) -> bool:
+        """Whether a worker holds the run in this state."""
+        return self in LEASED
+
+
+class FailureReason(StrEnum):
+    """Why a run failed."""
+
+    BAD_SPEC = "bad_spec"
+    DATA_ERROR = "data_error"
+    PREFLIGHT_FAILED = "preflight_failed"
+    COLLAPSE = "collapse"
+    DIVERGENCE = "divergence"
+    OUT_OF_MEMORY = "out_of_memory"
+    INTERNAL_ERROR = "internal_error"
+    INVALID_RESULT = "invalid_result"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    WORKER_LOST = "worker_lost"
+    KILLED = "killed"
+
+
+class JobState(StrEnum):
+    """Where a job is, derived from its runs."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class DatasetState(StrEnum):
+    """Where a data set is."""
+
+    PREPARING = "preparing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class ExperimentState(StrEnum):
+    """Where an experiment is: which step of the pipeline it waits for, or how it ended."""
+
+    WAITING = "waiting"  # for its data set
+    PREFLIGHT = "preflight"
+    TRAINING = "training"  # cells 51 and 52
+    DECIDING = "deciding"  # cell 54 over the bases, then gate and decision
+    FUSING = "fusing"  # cell 53
+    CONCLUDING = "concluding"  # cell 54 with fusion, then the last decision
+    SUCCEEDED = "succeeded"  # a decision stands, "improve" included
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self in (ExperimentState.SUCCEEDED, ExperimentState.FAILED, ExperimentState.CANCELLED)
+
+
+S = RunState
+LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
+    S.QUEUED: frozenset({S.STARTING, S.CANCELLING, S.CANCELLED, S.FAILED}),
+    S.STARTING: frozenset({S.RUNNING, S.FAILED, S.RECOVERING, S.CANCELLING}),
+    S.RUNNING: frozenset({S.SUCCEEDED, S.FAILED, S.PAUSING, S.RECOVERING, S.CANCELLING}),
+    S.PAUSING: frozenset({S.PAUSED, S.SUCCEEDED, S.FAILED, S.RECOVERING, S.CANCELLING}),
+    S.PAUSED: frozenset({S.QUEUED, S.CANCELLING, S.CANCELLED}),
+    S.RECOVERING: frozenset({S.QUEUED, S.FAILED, S.CANCELLING}),
+    S.CANCELLING: frozenset({S.CANCELLED, S.SUCCEEDED, S.FAILED}),
+    S.SUCCEEDED: frozenset(),
+    S.FAILED: frozenset(),
+    S.CANCELLED: frozenset(),
+}
+LEASED = frozenset({S.STARTING, S.RUNNING, S.PAUSING, S.CANCELLING})
+
+
+def sources_of(target: RunState) -> frozenset[RunState]:
+    """Return the states from which `target` can be reached in one move."""
+    return frozenset(state for state, targets in LEGAL_MOVES.items() if target in targets)
+
+
+def job_state(runs: Iterable[RunState]) -> JobState:
+    """Derive a job's state from its runs' states (at least one)."""
+    states = list(runs)
+    if all(state is RunState.QUEUED for state in states):
+        return JobState.QUEUED
+    if not all(state.terminal for state in states):
+        return JobState.RUNNING
+    if RunState.FAILED in states:
+        return JobState.FAILED
+    return JobState.CANCELLED if RunState.CANCELLED in states else JobState.SUCCEEDED

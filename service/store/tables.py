@@ -1,0 +1,219 @@
+"""The tables. SQL is the truth: what is not here (or in a file named here) does not exist.
+
+Times are seconds since the epoch by the database's own clock; ids are a prefix and a ULID, so they sort by age.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+Json = JSON().with_variant(JSONB(), "postgresql")
+# SQLite counts rowids up only in an INTEGER PRIMARY KEY.
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+Id = String(40)
+Word = String(40)
+
+
+class Base(DeclarativeBase):
+    """Root of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012 - read by SQLAlchemy
+
+
+class DatasetRow(Base):
+    """A prepared, immutable data set (or one on its way)."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(Word)
+    source: Mapped[str] = mapped_column(Text)
+    spec: Mapped[dict[str, Any]]
+    content_hash: Mapped[str | None] = mapped_column(String(80))
+    path: Mapped[str | None] = mapped_column(Text)  # relative to the artifact root
+    summary: Mapped[dict[str, Any] | None]
+    failure_detail: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Double)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+
+class ExperimentRow(Base):
+    """A question asked of one data set."""
+
+    __tablename__ = "experiments"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
+    state: Mapped[str] = mapped_column(Word, index=True)
+    autopilot: Mapped[bool]
+    spec: Mapped[dict[str, Any]]
+    gate: Mapped[dict[str, Any] | None]  # the report, frozen once 51 and 52 are terminal
+    failure_detail: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Double)
+    finished_at: Mapped[float | None] = mapped_column(Double)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+
+class JobRow(Base):
+    """One cell with one config; one run per seed."""
+
+    __tablename__ = "jobs"
+    # One job per step and experiment: an autopilot that asks twice starts nothing twice.
+    __table_args__ = (UniqueConstraint("experiment_id", "step", name="uq_jobs_experiment_step"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"), index=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    step: Mapped[str | None] = mapped_column(Word)  # preflight | 51 | 52 | 54-bases | 53 | 54-final
+    cell: Mapped[str] = mapped_column(Word)
+    spec: Mapped[dict[str, Any]]
+    seeds: Mapped[list[Any]]
+    priority: Mapped[int] = mapped_column(Integer, default=0)
+    queue: Mapped[str] = mapped_column(Word)
+    created_at: Mapped[float] = mapped_column(Double)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+
+class RunRow(Base):
+    """One seed of a job, and the queue: a worker claims the next `queued` row of its queues."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("job_id", "seed", name="uq_runs_job_seed"),
+        Index("ix_runs_claim", "state", "queue", "priority", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"), index=True)
+    cell: Mapped[str] = mapped_column(Word)
+    seed: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(Word)
+    priority: Mapped[int] = mapped_column(Integer)
+    queue: Mapped[str] = mapped_column(Word)
+    # The fencing number: every write of an attempt carries it, and is refused once it has moved on.
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    worker: Mapped[str | None] = mapped_column(String(200))
+    lease_expires_at: Mapped[float | None] = mapped_column(Double)
+    dispatched_at: Mapped[float | None] = mapped_column(Double)  # outbox: when the doorbell was rung last
+    recoveries: Mapped[int] = mapped_column(Integer, default=0)
+    phase: Mapped[str | None] = mapped_column(Word)
+    steps_done: Mapped[int | None] = mapped_column(Integer)
+    steps_total: Mapped[int | None] = mapped_column(Integer)
+    epoch: Mapped[int | None] = mapped_column(Integer)
+    epochs: Mapped[int | None] = mapped_column(Integer)
+    eta_s: Mapped[float | None] = mapped_column(Double)
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    failure_reason: Mapped[str | None] = mapped_column(Word)
+    failure_detail: Mapped[str | None] = mapped_column(Text)
+    path: Mapped[str | None] = mapped_column(Text)  # output folder of the last attempt, relative to the artifact root
+    result: Mapped[dict[str, Any] | None]  # result.json as it was read back from disk
+    created_at: Mapped[float] = mapped_column(Double)
+    started_at: Mapped[float | None] = mapped_column(Double)
+    finished_at: Mapped[float | None] = mapped_column(Double)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+
+class AttemptRow(Base):
+    """One worker's try at a run, under one lease."""
+
+    __tablename__ = "attempts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
+    worker: Mapped[str] = mapped_column(String(200))
+    path: Mapped[str] = mapped_column(Text)
+    checkpoint: Mapped[str | None] = mapped_column(Text)  # its last checkpoint, relative to the artifact root
+    checkpoint_step: Mapped[int | None] = mapped_column(Integer)
+    last_event: Mapped[int] = mapped_column(Integer, default=0)  # number of the trainer's last event that is in SQL
+    outcome: Mapped[str | None] = mapped_column(Word)
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    started_at: Mapped[float] = mapped_column(Double)
+    finished_at: Mapped[float | None] = mapped_column(Double)
+
+
+class EventRow(Base):
+    """What happened, in order: state transitions, and what the trainers said (metrics are a table of their own)."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_run", "run_id", "id"), Index("ix_events_experiment", "experiment_id", "id"))
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id"))
+    experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"))
+    attempt: Mapped[int | None] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(Word)  # transition, or trainers.events.EventKind
+    at: Mapped[float] = mapped_column(Double)
+    body: Mapped[dict[str, Any]]
+
+
+class MetricRow(Base):
+    """One point of one curve."""
+
+    __tablename__ = "metrics"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
+    value: Mapped[float] = mapped_column(Double)
+    at: Mapped[float] = mapped_column(Double)
+
+
+class LogRow(Base):
+    """A numbered chunk of what a trainer printed."""
+
+    __tablename__ = "logs"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[float] = mapped_column(Double)
+
+
+class DecisionRow(Base):
+    """A decision as it was taken; never changed."""
+
+    __tablename__ = "decisions"
+
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(Word, primary_key=True)
+    body: Mapped[dict[str, Any]]
+    taken_at: Mapped[float] = mapped_column(Double)
+
+
+class WorkerRow(Base):
+    """A worker process that is, or was, alive."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    queues: Mapped[list[Any]]
+    slots: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[float] = mapped_column(Double)
+    heartbeat_at: Mapped[float] = mapped_column(Double)
+
+
+class IdempotencyRow(Base):
+    """The answer that a POST with this Idempotency-Key got."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(80))
+    status: Mapped[int] = mapped_column(Integer)
+    location: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[float] = mapped_column(Double)
