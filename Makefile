@@ -1,0 +1,61 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything lands in .venv, var and web/node_modules.
+PYTHON ?= python3
+BIN := .venv/bin
+# A torch of your own choice (another CUDA, ROCm): make demo TORCH="torch==2.13.0 --index-url …"
+TORCH ?= torch==2.13.0
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+.DEFAULT_GOAL := help
+
+.PHONY: help install dashboard browser demo up test unit lint format clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
+
+# torch comes first and pinned: any range would pull gigabytes of another build.
+.venv/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing torch and the rest into .venv (some minutes the first time)…"
+	@$(BIN)/python -c "import torch" 2>/dev/null || $(PIP) $(TORCH)
+	@$(PIP) -e ".[worker,embedded,dev]"
+	@touch $@
+
+web/node_modules/.installed: web/package-lock.json | .venv/.installed
+	@cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+service/dashboard/static/.built: $(WEB_SOURCES) web/node_modules/.installed
+	@cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent build
+	@touch $@
+
+install: .venv/.installed  ## Install everything into .venv
+
+dashboard: service/dashboard/static/.built  ## Build the dashboard
+
+browser: | .venv/.installed  ## Make sure that there is a Chromium for the end-to-end tests
+	@tests/e2e/get-browser.sh
+
+demo: .venv/.installed service/dashboard/static/.built  ## Labelled functions to a decision, end to end (KEEP=1 leaves it running)
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+up: .venv/.installed service/dashboard/static/.built  ## API, worker and broker on this machine, until Ctrl-C
+	@$(BIN)/cellgate up
+
+test: .venv/.installed service/dashboard/static/.built browser  ## All tests
+	@$(BIN)/pytest -n 2 --dist loadscope
+
+unit: .venv/.installed  ## The tests that need no server
+	@$(BIN)/pytest -m unit
+
+lint: .venv/.installed  ## ruff, mypy --strict, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/.installed  ## Format the sources
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:  ## Remove everything that was installed or made
+	@rm -rf .venv var web/node_modules service/dashboard/static .mypy_cache .ruff_cache .pytest_cache
