@@ -10,11 +10,19 @@ from trainers.data.generate.shares import Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A head such as `if (x)` with its body and, where `otherwise` is not empty, an else branch."""
+    """A head such as `if (x)` with its body and, where `otherwise` is not empty, an else branch.
+
+    Args:
+        head: What stands before the body.
+        body: One statement or more.
+        otherwise: Body of the else branch, or nothing.
+        braces: Braces even around a single plain statement, so that two members of a pair have as many.
+    """
 
     head: str
     body: "Statements"
     otherwise: "Statements" = ()
+    braces: bool = False
 
 
 Statement = str | Block

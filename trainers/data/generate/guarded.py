@@ -80,8 +80,8 @@ def branch_check(site: Site) -> tuple[Statements, Statements]:
     """Checked on every path, or only on the path through a branch."""
     counter = site.draft.counter()
     head = f"if ({site.draft.pick((f'{counter} > 2', f'{counter} & 4', f'{counter} == 1'))})"
-    within_safe: Statement = Block(head=head, body=(site.touch_of_other,))
-    within_vulnerable: Statement = Block(head=head, body=(site.check,))
+    within_safe: Statement = Block(head=head, body=(site.touch_of_other,), braces=True)
+    within_vulnerable: Statement = Block(head=head, body=(site.check,), braces=True)
     return (within_safe, site.check, site.use), (within_vulnerable, site.touch_of_other, site.use)
 
 

@@ -37,15 +37,15 @@ def statement_lines(statements: Statements, *, depth: int) -> list[str]:
 
 def block_lines(block: Block, *, depth: int) -> list[str]:
     """Return the lines of a block with its else branch."""
-    lines = branch_lines(block.head, block.body, depth=depth)
+    lines = branch_lines(block.head, block.body, depth=depth, braces=block.braces)
     if block.otherwise:
-        lines += branch_lines("else", block.otherwise, depth=depth)
+        lines += branch_lines("else", block.otherwise, depth=depth, braces=block.braces)
     return lines
 
 
-def branch_lines(head: str, body: Statements, *, depth: int) -> list[str]:
+def branch_lines(head: str, body: Statements, *, depth: int, braces: bool) -> list[str]:
     """Return one head with its body."""
-    plain = len(body) == 1 and isinstance(body[0], str)
+    plain = not braces and len(body) == 1 and isinstance(body[0], str)
     inner = statement_lines(body, depth=depth + 1)
     margin = INDENT * depth
     return [margin + head, *inner] if plain else [f"{margin}{head} {{", *inner, f"{margin}}}"]
