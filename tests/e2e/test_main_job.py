@@ -1,0 +1,133 @@
+"""The main job over HTTP: labelled functions to a decision, once on the embedded default, once on Postgres and Redis."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+TIMEOUT_S = 280
+POLL_S = 0.5
+TRAINING = {"epochs": 2, "learning_rate": {"value": 2e-3}}
+
+
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600 generated functions."""
+    path = tmp_path_factory.mktemp("data") / "functions.jsonl"
+    command = [sys.executable, "-m", "trainers", "generate", "--functions", "600", "--seed", "3", "--out", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+@pytest.fixture(params=["embedded", "postgres_and_redis"])
+def house(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) -> Iterator[httpx.Client]:
+    """A client of a whole Cellgate that `cellgate up` started, and that is stopped at the end."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CELLGATE_")}
+    if request.param == "postgres_and_redis":
+        environment["CELLGATE_DATABASE_URL"] = request.getfixturevalue("postgres_url")
+        environment["CELLGATE_REDIS_URL"] = request.getfixturevalue("redis_url")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "service.cli", "up", "--port", str(port), "--slots", "2"]
+    command += ["--data-dir", str(tmp_path / "var"), "--data-root", str(functions.parent)]
+    log = tmp_path / "up.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            _wait(lambda: _ready(client, process), "the service did not get ready")
+            yield client
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        print(log.read_text()[-6000:])
+
+
+def test_labelled_functions_become_a_decision(house: httpx.Client, functions: Path) -> None:
+    # given a data set, prepared by a worker
+    added = house.post("/v1/datasets", json={"name": "generated", "source": str(functions)})
+    assert added.status_code == 202, added.text
+    dataset = _ended(house, added.headers["Location"], {"ready", "failed"})
+    assert dataset["state"] == "ready", dataset
+    assert set(dataset["summary"]["splits"]) == {"train", "dev", "fuse", "gate", "test"}
+
+    # when an experiment with thresholds that small models reach is submitted, fusion included
+    spec = {
+        "name": "end to end",
+        "dataset": dataset["id"],
+        "seeds": [0, 1],
+        "transformer": {"model": {"size": "tiny"}, "training": TRAINING},
+        "gnn": {"model": {"width": 16, "layers": 2}, "training": TRAINING},
+        "fusion": {"training": {"epochs": 3}},
+        "aggregation": {"resamples": 200},
+        "policy": {"gate_f1": 0.0, "fusion": "always"},
+    }
+    submitted = house.post("/v1/experiments", json=spec)
+    assert submitted.status_code == 202, submitted.text
+    experiment = _ended(house, submitted.headers["Location"], {"succeeded", "failed", "cancelled"})
+
+    # then every cell ran once per seed, in the order of the pipeline
+    assert experiment["state"] == "succeeded", experiment
+    assert [job["step"] for job in experiment["jobs"]] == ["preflight", "51", "52", "54-bases", "53", "54-final"]
+    runs = [run for job in experiment["jobs"] for run in job["runs"]]
+    assert {run["state"] for run in runs} == {"succeeded"}
+    trained = {job["cell"]: job["runs"] for job in experiment["jobs"] if job["cell"] in (51, 52, 53)}
+    assert {cell: sorted(run["seed"] for run in of_cell) for cell, of_cell in trained.items()} == {
+        51: [0, 1],
+        52: [0, 1],
+        53: [0, 1],
+    }
+    assert all(0 <= run["f1"] <= 1 for of_cell in trained.values() for run in of_cell)
+
+    # and the gate and both decisions stand, with their evidence
+    gate = house.get(f"/v1/experiments/{experiment['id']}/gate").json()
+    assert gate["verdict"] == "pass", gate
+    decision = house.get(f"/v1/experiments/{experiment['id']}/decision").json()
+    assert decision["stage"] == "final"
+    assert decision["outcome"] in {"ensemble", "single", "fusion"}
+    options = {option["option"]: option for option in decision["evidence"]["options"]}
+    assert {"transformer", "gnn", "ensemble", "fusion"} <= set(options)
+    # the reported mean is the mean of what each seed's own run measured on the gate split
+    measured = [run["f1"] for run in sorted(trained[51], key=lambda run: int(run["seed"]))]
+    assert options["transformer"]["f1_per_seed"] == pytest.approx(measured)
+    assert options["transformer"]["f1"] == pytest.approx(sum(measured) / len(measured))
+
+    # and the curves of a run can be read
+    curves = house.get(f"/v1/runs/{trained[51][0]['id']}/metrics", params={"keys": "dev/f1"}).json()["curves"]
+    assert [curve["key"] for curve in curves] == ["dev/f1"]
+    assert len(curves[0]["values"]) == TRAINING["epochs"]
+
+
+def _ready(client: httpx.Client, process: "subprocess.Popen[bytes]") -> bool:
+    if process.poll() is not None:
+        raise RuntimeError(f"the service ended with exit code {process.returncode}")
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _ended(client: httpx.Client, location: str, ends: set[str]) -> dict[str, Any]:
+    def body() -> dict[str, Any]:
+        answer: dict[str, Any] = client.get(location).json()
+        return answer
+
+    _wait(lambda: body()["state"] in ends, f"{location} did not end")
+    return body()
+
+
+def _wait(condition: Callable[[], bool], message: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(message)
+        time.sleep(POLL_S)
