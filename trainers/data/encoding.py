@@ -1,0 +1,173 @@
+"""All graphs of a data set in a few long arrays, built in parallel and in a fixed order."""
+
+# Shapes: F functions, N nodes and E edges of all functions together, S strings.
+import itertools
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainers.data.graphs.build import EDGE_TYPES, FEATURES, GraphBuilder, RawGraph
+from trainers.data.graphs.grammar import KINDS
+from trainers.data.graphs.syntax import GraphQuality
+from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings
+
+# Fixed, so that string numbers do not depend on how many processes share the work.
+CHUNK_FUNCTIONS = 128
+FEATURE_VOCAB_SIZES = {"api": 1_000, "data_type": 1_000, "literal": 1_000, "operator": 64}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawGraphs:
+    """Many graphs one after another; `strings` says what the numbers in `token_N` and `features_N4` mean."""
+
+    nodes_F: np.ndarray
+    edges_F: np.ndarray
+    quality_F: np.ndarray
+    truncated: int
+    kind_N: np.ndarray
+    token_N: np.ndarray
+    features_N4: np.ndarray
+    statement_N: np.ndarray
+    source_E: np.ndarray
+    target_E: np.ndarray
+    edge_type_E: np.ndarray
+    strings: list[bytes]
+
+
+def _flat(lists: Sequence[Sequence[int]], dtype: type[np.integer]) -> np.ndarray:
+    return np.fromiter(itertools.chain.from_iterable(lists), dtype=dtype)
+
+
+def _pack(graphs: Sequence[RawGraph], strings: list[bytes]) -> RawGraphs:
+    return RawGraphs(
+        nodes_F=np.array([len(g.kind) for g in graphs], dtype=np.int64),
+        edges_F=np.array([len(g.source) for g in graphs], dtype=np.int64),
+        quality_F=np.array([g.quality for g in graphs], dtype=np.int8),
+        truncated=sum(g.truncated for g in graphs),
+        kind_N=_flat([g.kind for g in graphs], np.int16),
+        token_N=_flat([g.token for g in graphs], np.int32),
+        features_N4=np.stack([_flat([g.features[k] for g in graphs], np.int32) for k in range(len(FEATURES))], axis=1),
+        statement_N=_flat([g.statement for g in graphs], np.int32),
+        source_E=_flat([g.source for g in graphs], np.int32),
+        target_E=_flat([g.target for g in graphs], np.int32),
+        edge_type_E=_flat([g.edge_type for g in graphs], np.int8),
+        strings=strings,
+    )
+
+
+def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:
+    """Build the graphs of a few functions; their strings are numbered by first appearance."""
+    builder = GraphBuilder(max_nodes=max_nodes)
+    graphs = [builder.build(source) for source in sources]
+    return _pack(graphs, builder.table.strings())
+
+
+def _chunks(sources: Sequence[str], max_nodes: int, workers: int) -> Iterator[RawGraphs]:
+    parts = [sources[i : i + CHUNK_FUNCTIONS] for i in range(0, len(sources), CHUNK_FUNCTIONS)]
+    if workers == 1 or len(parts) == 1:
+        for part in parts:
+            yield build_chunk(part, max_nodes)
+        return
+    # Forking a process that may have threads is not safe.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=min(workers, len(parts)), mp_context=context) as pool:
+        yield from pool.map(build_chunk, parts, itertools.repeat(max_nodes))
+
+
+def build_graphs(sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None]) -> RawGraphs:
+    """Build the graph of every function.
+
+    Args:
+        max_nodes: Nodes kept per function.
+        workers: Processes; the outcome does not depend on it.
+        progress: Called with the number of functions done so far.
+    """
+    numbers: dict[bytes, int] = {b"": 0}
+    chunks: list[RawGraphs] = []
+    done = 0
+    for chunk in _chunks(sources, max_nodes, workers):
+        renumber_S = np.array([numbers.setdefault(s, len(numbers)) for s in chunk.strings], dtype=np.int32)
+        chunks.append(_renumbered(chunk, renumber_S))
+        done += len(chunk.nodes_F)
+        progress(done)
+    return _joined(chunks, list(numbers))
+
+
+def _renumbered(chunk: RawGraphs, renumber_S: np.ndarray) -> RawGraphs:
+    return RawGraphs(
+        **{
+            **vars(chunk),
+            "token_N": renumber_S[chunk.token_N],
+            "features_N4": renumber_S[chunk.features_N4],
+            "strings": [],
+        }
+    )
+
+
+def _joined(chunks: Sequence[RawGraphs], strings: list[bytes]) -> RawGraphs:
+    def join(name: str) -> np.ndarray:
+        return np.concatenate([getattr(chunk, name) for chunk in chunks])
+
+    arrays = [name for name, value in vars(chunks[0]).items() if isinstance(value, np.ndarray)]
+    return RawGraphs(
+        **{name: join(name) for name in arrays},
+        truncated=sum(chunk.truncated for chunk in chunks),
+        strings=strings,
+    )
+
+
+def _pointers(counts_F: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts_F)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Graphs as they are written: the arrays of graphs.safetensors, and their vocabulary."""
+
+    arrays: dict[str, np.ndarray]
+    vocabulary: Vocabulary
+
+
+def encode_graphs(raw: RawGraphs, *, is_train_F: np.ndarray, token_vocab_size: int) -> Encoded:
+    """Fit the vocabularies on train and number every graph with them.
+
+    Args:
+        is_train_F: Bool, True for the functions of train.
+        token_vocab_size: Token values at most, the two special ones included.
+    """
+    strings = [string.decode(errors="replace") for string in raw.strings]
+    in_train_N = np.repeat(is_train_F, raw.nodes_F)
+
+    def fit(values_N: np.ndarray, size: int) -> tuple[tuple[str, ...], np.ndarray]:
+        counts_S = np.bincount(values_N[in_train_N], minlength=len(strings))
+        values, number_of_S = fit_strings(counts_S, strings, size=size)
+        return values, number_of_S[values_N]
+
+    tokens, token_N = fit(raw.token_N, token_vocab_size)
+    fitted = {name: fit(raw.features_N4[:, k], FEATURE_VOCAB_SIZES[name]) for k, name in enumerate(FEATURES)}
+    vocabulary = Vocabulary(
+        node_types=(*SPECIAL, *KINDS),
+        tokens=tokens,
+        features={name: values for name, (values, _) in fitted.items()},
+        edge_types=EDGE_TYPES,
+    )
+    arrays = {
+        "node_ptr": _pointers(raw.nodes_F),
+        "edge_ptr": _pointers(raw.edges_F),
+        "node_type": (raw.kind_N + len(SPECIAL)).astype(np.int16),
+        "node_token": token_N.astype(np.int32),
+        "node_features": np.stack([numbers_N for _, numbers_N in fitted.values()], axis=1).astype(np.int16),
+        "node_statement": raw.statement_N,
+        "edge_src": raw.source_E,
+        "edge_dst": raw.target_E,
+        "edge_type": raw.edge_type_E,
+    }
+    return Encoded(arrays=arrays, vocabulary=vocabulary)
+
+
+def quality_names(raw: RawGraphs) -> list[str]:
+    """Return each function's graph quality in words: parsed, partial or token_chain."""
+    return [GraphQuality(value).name.lower() for value in raw.quality_F.tolist()]

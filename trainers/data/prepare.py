@@ -1,0 +1,217 @@
+"""From a file of labelled functions to an immutable data set: read, de-duplicate, group, split, build graphs, write."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainers.artifacts import sha256_of_file
+from trainers.data.duplicates import deduplicate
+from trainers.data.encoding import RawGraphs, build_graphs, encode_graphs, quality_names
+from trainers.data.graphs.build import EDGE_TYPES, FEATURES
+from trainers.data.grouping import group_rows
+from trainers.data.manifest import (
+    FILE_NAMES,
+    FUNCTIONS_NAME,
+    GRAPHS_NAME,
+    MANIFEST_NAME,
+    REPORT_NAME,
+    SCHEMA_VERSION,
+    VOCABULARY_NAME,
+    Manifest,
+    dataset_id,
+    file_entry,
+)
+from trainers.data.probes import run_probes
+from trainers.data.problems import Problems
+from trainers.data.reading import Row, read_rows
+from trainers.data.report import Material, make_report, split_summaries, warnings_of
+from trainers.data.splits import assign_splits, check_splits
+from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
+from trainers.events import EventKind, EventWriter
+from trainers.results import DatasetSummary
+from trainers.specs import PrepareConfig, PrepareSpec, Split
+
+DATASET_FOLDER = "dataset"
+PROGRESS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareResult:
+    """What `prepare` made.
+
+    Args:
+        summary: For `result.json`.
+        timings_s: Seconds per phase; `graphs` is the building of all graphs.
+        artifacts: Hash of each file, by path relative to the output folder.
+    """
+
+    summary: DatasetSummary
+    timings_s: dict[str, float]
+    artifacts: dict[str, str]
+
+
+class _Phases:
+    """Announces each phase and takes its time."""
+
+    def __init__(self, events: EventWriter) -> None:
+        self._events = events
+        self.timings_s: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self._events.write(EventKind.PHASE, phase=name)
+        begun = time.monotonic()
+        yield
+        self.timings_s[name] = time.monotonic() - begun
+
+
+class _GraphProgress:
+    """Says how far the building of graphs is, at most twice a second."""
+
+    def __init__(self, events: EventWriter, total: int) -> None:
+        self._events = events
+        self._total = total
+        self._begun = self._said = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._said < PROGRESS_EVERY_S and done < self._total:
+            return
+        self._said = now
+        eta_s = (now - self._begun) / done * (self._total - done)
+        self._events.write(EventKind.PROGRESS, done=done, total=self._total, eta_s=round(eta_s, 1))
+
+
+def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
+    """Prepare the data set of `spec` in `out`/dataset; the same file and settings give the same bytes and id.
+
+    Args:
+        out: The output folder; the data set appears in it whole or not at all.
+
+    Raises:
+        DataError: The file has mistakes (all are listed), or too little is left to split.
+    """
+    phases = _Phases(events)
+    with phases.phase("read"):
+        reading = read_rows(spec.source, spec.fields, max_function_chars=spec.max_function_chars)
+    with phases.phase("deduplicate"):
+        duplicates = deduplicate(reading.rows)
+    with phases.phase("split"):
+        all_groups = group_rows(reading.rows, duplicates.copies, spec.group_by)
+        rows = [reading.rows[place] for place in duplicates.kept]
+        groups = [all_groups[place] for place in duplicates.kept]
+        _check_ids(rows)
+        assignment = assign_splits(rows, groups, fractions=spec.splits, honour=spec.honour_split, seed=spec.split_seed)
+        check_splits(assignment.splits, [row.label for row in rows])
+    sources = [row.func for row in rows]
+    with phases.phase("graphs"):
+        graphs = build_graphs(
+            sources,
+            max_nodes=spec.max_nodes,
+            workers=spec.workers,
+            progress=_GraphProgress(events, len(sources)),
+        )
+    with phases.phase("probe"):
+        probes = run_probes(sources, np.array([row.label for row in rows]), assignment.splits)
+    material = Material(
+        reading=reading,
+        deduplication=duplicates,
+        rows=rows,
+        groups=groups,
+        assignment=assignment,
+        graphs=graphs,
+        probes=probes,
+    )
+    with phases.phase("write"):
+        manifest = _write(material, spec, out / DATASET_FOLDER)
+    for warning in warnings_of(material):
+        events.write(EventKind.WARNING, code="dataset", message=warning)
+    events.write(
+        EventKind.METRIC,
+        step=0,
+        values={
+            "graphs/functions_per_s": len(rows) / max(phases.timings_s["graphs"], 1e-9),
+            "bag_of_tokens/gate_f1": probes.bag_of_tokens.f1,
+            "all_positive/gate_f1": probes.all_positive_f1,
+        },
+    )
+    return _result(material, manifest, phases.timings_s, out)
+
+
+def _check_ids(rows: Sequence[Row]) -> None:
+    """Refuse two functions with one id: only copies of one function may share it, and of them one is left."""
+    lines: dict[str, int] = {}
+    problems = Problems()
+    for row in rows:
+        first = lines.setdefault(row.id, row.line)
+        if first != row.line:
+            problems.add(
+                f"line {row.line}, id",
+                found=f"{row.id!r}, as in line {first}",
+                expected="one id per function",
+                fix="give each function its own id",
+            )
+    problems.raise_if_any("ids are not unique")
+
+
+def _settings(spec: PrepareSpec) -> dict[str, object]:
+    """Return what of the spec shapes the data set: neither the file's place nor the number of workers."""
+    return spec.model_dump(mode="json", include=set(PrepareConfig.model_fields))
+
+
+def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
+    splits = material.assignment.splits
+    is_train_F = np.array([split is Split.TRAIN for split in splits])
+    encoded = encode_graphs(material.graphs, is_train_F=is_train_F, token_vocab_size=spec.token_vocab_size)
+    with replaced_folder(folder) as temporary:
+        write_functions(
+            temporary / FUNCTIONS_NAME,
+            material.rows,
+            splits=splits,
+            groups=material.groups,
+            qualities=quality_names(material.graphs),
+        )
+        write_graphs(temporary / GRAPHS_NAME, encoded.arrays)
+        write_document(temporary / VOCABULARY_NAME, encoded.vocabulary.to_json())
+        write_document(temporary / REPORT_NAME, make_report(material))
+        files = {name: file_entry(temporary / name) for name in FILE_NAMES}
+        settings = _settings(spec)
+        manifest = Manifest(
+            schema_version=SCHEMA_VERSION,
+            id=dataset_id(files, settings),
+            rows=len(material.rows),
+            splits=split_summaries(material.rows, splits),
+            files=files,
+            edge_types=list(EDGE_TYPES),
+            feature_names=list(FEATURES),
+            prepare=settings,
+        )
+        write_document(temporary / MANIFEST_NAME, manifest.model_dump(mode="json"))
+    return manifest
+
+
+def _quality_counts(graphs: RawGraphs) -> dict[str, int]:
+    names = quality_names(graphs)
+    return {name: names.count(name) for name in ("parsed", "partial", "token_chain")}
+
+
+def _result(material: Material, manifest: Manifest, timings_s: dict[str, float], out: Path) -> PrepareResult:
+    hashes = {f"{DATASET_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()}
+    manifest_path = f"{DATASET_FOLDER}/{MANIFEST_NAME}"
+    return PrepareResult(
+        summary=DatasetSummary(
+            id=manifest.id,
+            path=DATASET_FOLDER,
+            rows=manifest.rows,
+            splits={split.value: summary for split, summary in manifest.splits.items()},
+            warnings=warnings_of(material),
+            bag_of_tokens_f1=material.probes.bag_of_tokens.f1,
+            graph_quality=_quality_counts(material.graphs),
+        ),
+        timings_s=timings_s,
+        artifacts={**hashes, manifest_path: sha256_of_file(out / manifest_path)},
+    )

@@ -1,0 +1,100 @@
+"""Writes a prepared data set: into a folder beside its place, which then takes the place in one step."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from safetensors.numpy import save_file
+
+from trainers.artifacts import sync_folder, write_json
+from trainers.data.reading import Row
+from trainers.specs import Split
+
+FUNCTION_SCHEMA = pa.schema(
+    [
+        ("id", pa.large_string()),
+        ("func", pa.large_string()),
+        ("label", pa.int8()),
+        ("split", pa.string()),
+        ("group", pa.string()),
+        ("pair", pa.large_string()),
+        ("project", pa.large_string()),
+        ("commit", pa.large_string()),
+        ("cwe", pa.large_string()),
+        ("graph_quality", pa.string()),
+    ]
+)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `folder` when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{folder.name}."
+    for leftover in folder.parent.glob(f"{prefix}*.tmp"):
+        shutil.rmtree(leftover)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix, suffix=".tmp"))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        sync_folder(temporary)
+        if folder.exists():
+            old = temporary.with_suffix(".old.tmp")
+            folder.rename(old)
+            temporary.rename(folder)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+    path.chmod(0o644)
+
+
+def write_functions(
+    path: Path,
+    rows: Sequence[Row],
+    *,
+    splits: Sequence[Split],
+    groups: Sequence[str],
+    qualities: Sequence[str],
+) -> None:
+    """Write functions.arrow: one row per function, readable without copying."""
+    columns = {
+        "id": [row.id for row in rows],
+        "func": [row.func for row in rows],
+        "label": [row.label for row in rows],
+        "split": [split.value for split in splits],
+        "group": list(groups),
+        "pair": [row.pair for row in rows],
+        "project": [row.project for row in rows],
+        "commit": [row.commit for row in rows],
+        "cwe": [row.cwe for row in rows],
+        "graph_quality": list(qualities),
+    }
+    table = pa.table(columns, schema=FUNCTION_SCHEMA)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, FUNCTION_SCHEMA) as writer:
+        writer.write_table(table)
+    _sync(path)
+
+
+def write_graphs(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write graphs.safetensors."""
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    _sync(path)
+
+
+def write_document(path: Path, value: object) -> None:
+    """Write a JSON file of the data set."""
+    write_json(path, value)
