@@ -54,8 +54,8 @@ class GraphBatch:
 def _ranges(start_B: np.ndarray, count_B: np.ndarray) -> np.ndarray:
     """Return start, start + 1, … for each range, one after another."""
     first_B = np.cumsum(count_B) - count_B
-    within: np.ndarray = np.arange(count_B.sum(), dtype=np.int64)
-    return within + np.repeat(start_B - first_B, count_B)
+    places: np.ndarray = np.arange(count_B.sum(), dtype=np.int64) + np.repeat(start_B - first_B, count_B)
+    return places
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -7,34 +7,26 @@ from trainers.data.graphs.dataflow import (
     DECLARATIONS,
     DECLARATORS,
     INIT_DECLARATOR,
+    MEMBER,
     data_flow,
     owners,
 )
 from trainers.data.graphs.flow import CALL, FUNCTION, IDENTIFIER, STATEMENTS, control_flow
-from trainers.data.graphs.grammar import LEAF_KINDS, OPERATORS, Field, codes
+from trainers.data.graphs.grammar import OPERATORS, Field, codes
 from trainers.data.graphs.syntax import NO_OPERATOR, GraphQuality, Syntax, SyntaxReader
 
 EDGE_TYPES = ("ast", "cfg", "dfg", "next_token", "last_use")
 AST, CFG, DFG, NEXT_TOKEN, LAST_USE = range(len(EDGE_TYPES))
 FEATURES = ("api", "data_type", "literal", "operator")
+API, DATA_TYPE, LITERAL, OPERATOR = range(len(FEATURES))
+Features = tuple[list[int], list[int], list[int], list[int]]
 
-# What a string says is left to the text model; that it is a string is in the node's type.
-WORDLESS = codes("string_literal", "raw_string_literal", "concatenated_string", "preproc_arg")
-NUMBERS = codes("number_literal", "char_literal")
 STRINGS = codes("string_literal", "raw_string_literal", "concatenated_string")
-TRUTH = codes("true", "false", "null")
+LITERALS = STRINGS | codes("number_literal", "char_literal", "true", "false", "null")
 TYPES = codes("primitive_type", "type_identifier", "sized_type_specifier")
 TAGGED_TYPES = codes("struct_specifier", "union_specifier", "enum_specifier", "class_specifier")
 POINTER_DECLARATOR = codes("pointer_declarator")
 ARRAY_DECLARATOR = codes("array_declarator")
-EXPRESSIONS_WITH_OPERATOR = codes(
-    "assignment_expression",
-    "binary_expression",
-    "field_expression",
-    "pointer_expression",
-    "unary_expression",
-    "update_expression",
-)
 _OPERATOR_BYTES = tuple(operator.encode() for operator in OPERATORS)
 
 
@@ -44,9 +36,10 @@ class StringTable:
     def __init__(self) -> None:
         self._number: dict[bytes, int] = {b"": 0}
 
-    def number(self, string: bytes) -> int:
-        """Return the string's number, a new one when it was never seen."""
-        return self._number.setdefault(string, len(self._number))
+    def numbers(self, strings: list[bytes]) -> list[int]:
+        """Return the strings' numbers, new ones for those never seen."""
+        number = self._number
+        return [number.setdefault(string, len(number)) for string in strings]
 
     def strings(self) -> list[bytes]:
         """Return every string, by number."""
@@ -63,7 +56,7 @@ class RawGraph:
 
     kind: list[int]
     token: list[int]
-    features: tuple[list[int], list[int], list[int], list[int]]
+    features: Features
     statement: list[int]
     source: list[int]
     target: list[int]
@@ -99,7 +92,7 @@ class GraphBuilder:
         return RawGraph(
             kind=syntax.code,
             token=self._tokens(syntax),
-            features=self._features(syntax, owner, flow.steps),
+            features=self._features(syntax, owner),
             statement=owner,
             source=[source for group in edges for source, _ in group],
             target=[target for group in edges for _, target in group],
@@ -109,52 +102,39 @@ class GraphBuilder:
         )
 
     def _tokens(self, syntax: Syntax) -> list[int]:
-        number = self.table.number
-        tokens = []
-        for node, kind in enumerate(syntax.code):
-            if kind in LEAF_KINDS:
-                tokens.append(0 if kind in WORDLESS else number(syntax.text(node)))
-            elif syntax.operator[node] != NO_OPERATOR and kind in EXPRESSIONS_WITH_OPERATOR:
-                tokens.append(number(_OPERATOR_BYTES[syntax.operator[node]]))
-            else:
-                tokens.append(0)
-        return tokens
+        words = [
+            _OPERATOR_BYTES[operator] if operator != NO_OPERATOR else b"" if kind in MEMBER else text
+            for operator, kind, text in zip(syntax.operator, syntax.code, syntax.text, strict=True)
+        ]
+        return self.table.numbers(words)
 
-    def _features(
-        self, syntax: Syntax, owner: list[int], steps: list[int]
-    ) -> tuple[list[int], list[int], list[int], list[int]]:
+    def _features(self, syntax: Syntax, owner: list[int]) -> Features:
         """Compute the four features of each node; a statement without its own takes the first found inside it.
 
         Source:
             Steenhoek, Gao, Le: DeepDFA, ICSE 2024, arXiv 2212.08108, section 3.1 (abstract dataflow features).
         """
-        count = len(syntax.code)
-        api, data_type, literal, operator = ([0] * count for _ in FEATURES)
-        number = self.table.number
+        words: list[list[bytes]] = [[b""] * len(syntax.code) for _ in FEATURES]
         declared = _declared_types(syntax)
+        text = syntax.text
         for node, kind in enumerate(syntax.code):
             if kind in IDENTIFIER:
-                text = syntax.text(node)
-                if text in declared:
-                    data_type[node] = number(declared[text])
+                feature, word = DATA_TYPE, declared.get(text[node], b"")
             elif kind in CALL:
-                if syntax.stop[node] > node + 1 and syntax.code[node + 1] in IDENTIFIER:
-                    api[node] = number(syntax.text(node + 1))
-            elif kind in NUMBERS or kind in TRUTH:
-                literal[node] = number(syntax.text(node))
-            elif kind in STRINGS:
-                literal[node] = number(b'""')
-            elif syntax.operator[node] != NO_OPERATOR and kind in EXPRESSIONS_WITH_OPERATOR:
-                operator[node] = number(_OPERATOR_BYTES[syntax.operator[node]])
-        is_step = set(steps)
-        features = (api, data_type, literal, operator)
-        for node in range(count):
-            statement = owner[node]
-            if statement != node and statement in is_step:
-                for feature in features:
-                    if feature[node] and not feature[statement]:
-                        feature[statement] = feature[node]
-        return features
+                named = syntax.stop[node] > node + 1 and syntax.code[node + 1] in IDENTIFIER
+                feature, word = API, text[node + 1] if named else b""
+            elif kind in LITERALS:
+                feature, word = LITERAL, b'""' if kind in STRINGS else text[node]
+            elif syntax.operator[node] != NO_OPERATOR:
+                feature, word = OPERATOR, _OPERATOR_BYTES[syntax.operator[node]]
+            else:
+                continue
+            found = words[feature]
+            found[node] = word
+            if not found[owner[node]]:
+                found[owner[node]] = word
+        numbers = self.table.numbers
+        return numbers(words[API]), numbers(words[DATA_TYPE]), numbers(words[LITERAL]), numbers(words[OPERATOR])
 
 
 def _leaves(syntax: Syntax) -> list[int]:
@@ -167,7 +147,7 @@ def _last_uses(syntax: Syntax) -> list[tuple[int, int]]:
     edges = []
     for node, kind in enumerate(syntax.code):
         if kind in IDENTIFIER:
-            name = syntax.text(node)
+            name = syntax.text[node]
             if name in last:
                 edges.append((node, last[name]))
             last[name] = node
@@ -183,10 +163,10 @@ def _quality(syntax: Syntax) -> GraphQuality:
 
 def _type_name(syntax: Syntax, node: int) -> bytes:
     if syntax.code[node] in TYPES:
-        return b" ".join(syntax.text(node).split())
+        return b" ".join(syntax.text[node].split())
     if syntax.code[node] in TAGGED_TYPES:
         name = next((c for c in syntax.children(node) if syntax.field[c] == Field.NAME), None)
-        return syntax.text(name) if name is not None else b""
+        return syntax.text[name] if name is not None else b""
     return b""
 
 
@@ -219,4 +199,4 @@ def _declarator(syntax: Syntax, node: int) -> tuple[bytes, bytes | None]:
         if inner is None:
             return suffix, None
         node = inner
-    return suffix, syntax.text(node) if syntax.code[node] in IDENTIFIER else None
+    return suffix, syntax.text[node] if syntax.code[node] in IDENTIFIER else None

@@ -9,7 +9,7 @@ Source:
     Aho, Lam, Sethi, Ullman: Compilers, 2nd edition, section 9.2.4, with one bit per definition.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trainers.data.graphs.flow import CALL, IDENTIFIER, ControlFlow
 from trainers.data.graphs.grammar import OPERATORS, Field, codes
@@ -49,8 +49,11 @@ MUTATORS: dict[bytes, frozenset[int]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Definition:
+# Under any other parent a name is simply read.
+MAY_DEFINE = ASSIGNMENT | UPDATE | SUBSCRIPT | POINTER | ARGUMENTS | DECLARATORS | INIT_DECLARATOR | DECLARATIONS
+
+
+class _Definition(NamedTuple):
     node: int
     key: bytes
     ends_earlier: bool
@@ -58,8 +61,7 @@ class _Definition:
     effective: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Access:
+class _Access(NamedTuple):
     """One occurrence of a variable: the leaf that stands for it, its key, and whether it is read."""
 
     node: int
@@ -103,7 +105,7 @@ def _changed_by_call(syntax: Syntax, node: int) -> int | None:
         return None
     if syntax.code[node] in POINTER and syntax.operator[node] == AMPERSAND:
         return call
-    places = MUTATORS.get(syntax.text(call + 1))
+    places = MUTATORS.get(syntax.text[call + 1])
     if places is not None and syntax.children(arguments).index(node) in places:
         return call
     return None
@@ -112,6 +114,8 @@ def _changed_by_call(syntax: Syntax, node: int) -> int | None:
 def _access(syntax: Syntax, leaf: int, node: int, key: bytes) -> _Access:
     """Classify one occurrence: `node` is the whole expression that names the variable."""
     parents, fields, code = syntax.parent, syntax.field, syntax.code
+    if parents[node] < 0 or code[parents[node]] not in MAY_DEFINE:
+        return _Access(leaf, key, True, None)
     if code[node] in IDENTIFIER:
         declared = _declaration_end(syntax, node)
         if declared is not None:
@@ -143,7 +147,7 @@ def _root_variable(syntax: Syntax, member: int) -> bytes | None:
     node = member
     while syntax.code[node] in MEMBER:
         node += 1
-    return syntax.text(node) if syntax.code[node] in IDENTIFIER else None
+    return syntax.text[node] if syntax.code[node] in IDENTIFIER else None
 
 
 def _accesses(syntax: Syntax, limit: int) -> tuple[list[_Access], dict[bytes, set[bytes]]]:
@@ -153,12 +157,12 @@ def _accesses(syntax: Syntax, limit: int) -> tuple[list[_Access], dict[bytes, se
     for node in range(limit):
         kind = syntax.code[node]
         if kind in IDENTIFIER:
-            found.append(_access(syntax, node, node, syntax.text(node)))
+            found.append(_access(syntax, node, node, syntax.text[node]))
         elif kind in MEMBER_NAME and syntax.code[syntax.parent[node]] in MEMBER:
             member = syntax.parent[node]
             root = _root_variable(syntax, member)
             if root is not None:
-                key = syntax.text(member)
+                key = syntax.text[member]
                 members.setdefault(root, set()).add(key)
                 found.append(_access(syntax, node, member, key))
     return found, members

@@ -178,7 +178,7 @@ class _FlowBuilder:
         elif code in GOTO:
             label = self._child(node, Field.LABEL)
             if label is not None:
-                self._gotos.append((node, self._syntax.text(label)))
+                self._gotos.append((node, self._syntax.text[label]))
         elif code in BREAK:
             self._link(node, place.on_break)
         elif code in CONTINUE:
@@ -194,9 +194,9 @@ class _FlowBuilder:
     def _never_returns(self, node: int) -> bool:
         call = node + 1
         syntax = self._syntax
-        if call >= syntax.stop[node] or syntax.code[call] not in CALL:
+        if syntax.stop[node] < call + 2 or syntax.code[call] not in CALL:
             return False
-        return syntax.field[call + 1] == Field.FUNCTION and syntax.text(call + 1) in NEVER_RETURN
+        return syntax.field[call + 1] == Field.FUNCTION and syntax.text[call + 1] in NEVER_RETURN
 
     def _branch(self, place: _Place) -> None:
         node = place.node
@@ -236,7 +236,7 @@ class _FlowBuilder:
     def _label(self, place: _Place) -> None:
         label = self._child(place.node, Field.LABEL)
         if label is not None:
-            self._labels.setdefault(self._syntax.text(label), place.node)
+            self._labels.setdefault(self._syntax.text[label], place.node)
         self._link(place.node, self._sequence(self._inside(place.node), place))
 
     def _try(self, place: _Place) -> None:

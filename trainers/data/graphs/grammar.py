@@ -108,6 +108,19 @@ LEAF_KINDS = codes(
     "preproc_arg",
     "preproc_directive",
 )
+# What a string says is left to the text model; that it is a string is in the node's type.
+WORDLESS_LEAVES = codes("string_literal", "raw_string_literal", "concatenated_string", "preproc_arg")
+# A member access is a variable of its own, so its text is its name.
+WORDED_KINDS = (LEAF_KINDS - WORDLESS_LEAVES) | codes("field_expression")
+
+EXPRESSIONS_WITH_OPERATOR = codes(
+    "assignment_expression",
+    "binary_expression",
+    "field_expression",
+    "pointer_expression",
+    "unary_expression",
+    "update_expression",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,16 @@ from enum import IntEnum
 
 from tree_sitter import Node, Tree, TreeCursor
 
-from trainers.data.graphs.grammar import FIRST_OPERATOR, LEAF_KINDS, TRANSPARENT, Grammar, Tables, tables_of
+from trainers.data.graphs.grammar import (
+    EXPRESSIONS_WITH_OPERATOR,
+    FIRST_OPERATOR,
+    LEAF_KINDS,
+    TRANSPARENT,
+    WORDED_KINDS,
+    Grammar,
+    Tables,
+    tables_of,
+)
 
 NO_OPERATOR = -1
 NO_PARENT = -1
@@ -23,24 +32,19 @@ class GraphQuality(IntEnum):
 class Syntax:
     """The kept nodes of a syntax tree in source order; node 0 is the root.
 
-    Every list has one entry per node: `code` (place in KINDS), `parent`, `field` (of the parent), `start` and `end`
-    (bytes), `stop` (one past the last node of the subtree), `operator` (place in OPERATORS, or -1).
+    Every list has one entry per node: `code` (place in KINDS), `parent`, `field` (of the parent), `text` (of names,
+    literals, types and members; empty for the rest), `stop` (one past the last node of the subtree), `operator`
+    (place in OPERATORS, or -1).
     """
 
-    source: bytes
     code: list[int]
     parent: list[int]
     field: list[int]
-    start: list[int]
-    end: list[int]
+    text: list[bytes]
     stop: list[int]
     operator: list[int]
     errors: int
     truncated: bool
-
-    def text(self, node: int) -> bytes:
-        """Return the source text of a node."""
-        return self.source[self.start[node] : self.end[node]]
 
     def children(self, node: int) -> list[int]:
         """Return a node's children in source order."""
@@ -93,8 +97,7 @@ def _flatten(source: bytes, tree: Tree, tables: Tables, errors: int, max_nodes: 
     code: list[int] = []
     parents: list[int] = []
     fields: list[int] = []
-    start: list[int] = []
-    end: list[int] = []
+    text: list[bytes] = []
     stop: list[int] = []
     operator: list[int] = []
     ancestors: list[tuple[int, int]] = []
@@ -113,14 +116,14 @@ def _flatten(source: bytes, tree: Tree, tables: Tables, errors: int, max_nodes: 
             code.append(kind)
             parents.append(parent)
             fields.append(inherited or field_of_id[cursor.field_id or 0])
-            start.append(node.start_byte)  # type: ignore[union-attr]
-            end.append(node.end_byte)  # type: ignore[union-attr]
             stop.append(below + 1)
             operator.append(NO_OPERATOR)
             below_inherited, descend = 0, kind not in LEAF_KINDS
+            worded = kind in WORDED_KINDS
+            text.append(source[node.start_byte : node.end_byte] if worded else b"")  # type: ignore[union-attr]
         elif kind == TRANSPARENT:
             below_inherited, descend = inherited or field_of_id[cursor.field_id or 0], True
-        elif kind <= FIRST_OPERATOR and parent >= 0:
+        elif kind <= FIRST_OPERATOR and parent >= 0 and code[parent] in EXPRESSIONS_WITH_OPERATOR:
             operator[parent] = FIRST_OPERATOR - kind
         if descend and cursor.goto_first_child():
             ancestors.append((parent, inherited))
@@ -137,12 +140,10 @@ def _flatten(source: bytes, tree: Tree, tables: Tables, errors: int, max_nodes: 
         if ancestor >= 0:
             stop[ancestor] = len(code)
     return Syntax(
-        source=source,
         code=code,
         parent=parents,
         field=fields,
-        start=start,
-        end=end,
+        text=text,
         stop=stop,
         operator=operator,
         errors=errors,
