@@ -1,4 +1,4 @@
-"""The main job over HTTP: labelled functions to a decision, once on the embedded default, once on Postgres and Redis."""
+"""The main job over HTTP: labelled functions to a decision, embedded and on Postgres and Redis."""
 
 import os
 import signal
