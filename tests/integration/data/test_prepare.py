@@ -1,0 +1,212 @@
+"""`prepare` from file to data set: deterministic, honest about what it dropped, whole or not there."""
+
+import gzip
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainers.data.dataset import Dataset
+from trainers.data.generate.generator import generate
+from trainers.data.prepare import DATASET_FOLDER, PrepareResult, prepare
+from trainers.errors import DataError
+from trainers.events import EventWriter
+from trainers.specs import PrepareSpec, Split
+
+Record = dict[str, Any]
+Run = Callable[..., PrepareResult]
+
+
+@pytest.fixture(scope="module")
+def generated() -> list[Record]:
+    """600 generated functions in 300 pairs."""
+    return list(generate(functions=600, seed=3))
+
+
+@pytest.fixture
+def run_prepare(tmp_path: Path) -> Run:
+    """Prepares records in a folder of the test."""
+
+    def run(rows: list[Record], folder: str = "out", **settings: Any) -> PrepareResult:
+        out = tmp_path / folder
+        source = tmp_path / f"{folder}.jsonl"
+        source.write_text("\n".join(json.dumps(row) for row in rows))
+        with EventWriter(out / "events.jsonl") as events:
+            return prepare(PrepareSpec(source=source, **settings), out, events)
+
+    return run
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / DATASET_FOLDER).iterdir()}
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / DATASET_FOLDER / "report.json").read_bytes())
+    return report
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_workers(
+    generated: list[Record], run_prepare: Run, tmp_path: Path
+):
+    one = run_prepare(generated, "one")
+    again = run_prepare(generated, "again")
+    parallel = run_prepare(generated, "parallel", workers=2)
+
+    assert one.summary.id == again.summary.id == parallel.summary.id
+    assert contents(tmp_path / "one") == contents(tmp_path / "again") == contents(tmp_path / "parallel")
+
+
+@pytest.mark.parametrize("settings", [{"split_seed": 1}, {"max_nodes": 40}, {"token_vocab_size": 50}])
+def test_another_setting_gives_another_id(generated: list[Record], run_prepare: Run, settings: dict[str, int]):
+    assert run_prepare(generated, "one").summary.id != run_prepare(generated, "other", **settings).summary.id
+
+
+def test_another_label_gives_another_id(generated: list[Record], run_prepare: Run):
+    changed = [{**generated[0], "target": 1 - generated[0]["target"]}, *generated[1:]]
+
+    assert run_prepare(generated, "one").summary.id != run_prepare(changed, "other").summary.id
+
+
+def test_the_result_and_the_hashes_are_those_on_disk(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    result = run_prepare(generated)
+
+    dataset = Dataset.open(tmp_path / "out" / result.summary.path, verify=True)
+    assert dataset.id == result.summary.id
+    assert result.summary.rows == len(dataset) == 600
+    assert sum(summary.rows for summary in result.summary.splits.values()) == 600
+    assert set(result.artifacts) == {f"dataset/{name}" for name in contents(tmp_path / "out")}
+
+
+def test_both_members_of_every_pair_are_in_one_split(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    run_prepare(generated)
+
+    dataset = Dataset.open(tmp_path / "out" / DATASET_FOLDER)
+    for split in Split:
+        assert set(Counter(dataset.pairs(dataset.rows(split))).values()) == {2}
+
+
+def test_the_generated_set_gives_nothing_away_to_a_bag_of_tokens(
+    generated: list[Record], run_prepare: Run, tmp_path: Path
+):
+    result = run_prepare(generated)
+
+    probes = report_of(tmp_path / "out")["probes"]
+    assert result.summary.bag_of_tokens_f1 == probes["bag_of_tokens"]["f1"] < 0.75
+    # 36 of the gate's 72 functions are vulnerable: precision 1/2, recall 1.
+    assert probes["all_positive_f1"] == pytest.approx(2 / 3, abs=1e-6)
+
+
+def test_a_token_that_gives_labels_away_is_reported(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    marked = [
+        {**row, "func": row["func"].replace("{", "{ danger();", 1)} if row["target"] else row for row in generated
+    ]
+
+    result = run_prepare(marked)
+
+    assert report_of(tmp_path / "out")["probes"]["bag_of_tokens"]["f1"] > 0.95
+    assert any("bag of tokens" in warning for warning in result.summary.warnings)
+
+
+def test_copies_and_contradictions_are_dropped_and_counted(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    first, second, third, *_ = generated
+    exact = {**first, "id": "exact", "func": first["func"].replace("\n", "\n\n")}
+    renamed = {**second, "id": "renamed", "func": second["func"].replace(name_of(second), "another_name")}
+    opposite = {**third, "id": "opposite", "target": 1 - third["target"]}
+
+    run_prepare([*generated, exact, renamed, opposite])
+
+    report = report_of(tmp_path / "out")
+    assert {
+        key: report["rows"][key] for key in ("read", "exact_duplicates", "renamed_duplicates", "contradictory")
+    } == {
+        "read": 603,
+        "exact_duplicates": 1,
+        "renamed_duplicates": 1,
+        "contradictory": 2,
+    }
+    assert report["rows"]["kept"] == 599
+    assert report["contradictions"] == [{"ids": [third["id"], "opposite"], "lines": [3, 603]}]
+
+
+def name_of(row: Record) -> str:
+    """The function's own name: the last word before the first parenthesis."""
+    return str(row["func"]).split("(")[0].split()[-1].lstrip("*")
+
+
+def test_functions_that_are_cut_off_more_often_when_vulnerable_are_reported(generated: list[Record], run_prepare: Run):
+    vulnerable = itertools.count()
+    cut = [
+        {**row, "func": row["func"].rstrip().removesuffix("}")} if row["target"] and next(vulnerable) % 4 == 0 else row
+        for row in generated
+    ]
+
+    result = run_prepare(cut)
+
+    assert result.summary.graph_quality == {"parsed": 525, "partial": 75, "token_chain": 0}
+    assert any("25.0% of the vulnerable and 0.0% of the other functions" in w for w in result.summary.warnings)
+
+
+def test_too_few_positives_in_gate_are_reported(generated: list[Record], run_prepare: Run):
+    assert any("36 vulnerable functions" in warning for warning in run_prepare(generated).summary.warnings)
+
+
+def test_a_set_that_lacks_a_class_in_a_split_is_refused(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    with pytest.raises(DataError, match="a class is missing"):
+        run_prepare([row for row in generated if row["target"] == 0])
+
+    assert not (tmp_path / "out" / DATASET_FOLDER).exists()
+
+
+def test_a_bad_file_leaves_the_data_set_of_before_in_place(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    before = run_prepare(generated)
+
+    with pytest.raises(DataError):
+        run_prepare([*generated, {"func": "int f();", "target": 7}])
+
+    assert Dataset.open(tmp_path / "out" / DATASET_FOLDER, verify=True).id == before.summary.id
+
+
+def test_preparing_again_replaces_the_data_set_and_leaves_nothing_else(
+    generated: list[Record], run_prepare: Run, tmp_path: Path
+):
+    run_prepare(generated)
+    result = run_prepare(generated, split_seed=1)
+
+    assert Dataset.open(tmp_path / "out" / DATASET_FOLDER, verify=True).id == result.summary.id
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset", "events.jsonl"]
+
+
+def test_events_tell_each_phase_the_progress_and_the_speed(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    result = run_prepare(generated)
+
+    events = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
+    phases = [event["phase"] for event in events if event["kind"] == "phase"]
+    assert phases == ["read", "deduplicate", "split", "graphs", "probe", "write"] == list(result.timings_s)
+    progress = [event for event in events if event["kind"] == "progress"]
+    assert (progress[-1]["done"], progress[-1]["total"]) == (600, 600)
+    (metric,) = [event for event in events if event["kind"] == "metric"]
+    assert metric["values"]["graphs/functions_per_s"] > 0
+
+
+def test_real_functions_are_prepared_and_most_of_them_parse(real_data: Path, run_prepare: Run, tmp_path: Path):
+    with gzip.open(real_data / "dev_devign.jsonl.gz", "rt") as file:
+        rows = [json.loads(line) for line in itertools.islice(file, 0, 22_000, 22)]
+
+    result = run_prepare(
+        rows,
+        fields={"split": "split_proposed"},
+        honour_split={"train": ["train"], "valid": ["dev", "fuse", "gate", "test"]},
+    )
+
+    # The folder's own description: 83.9 % parse as C, and there are no copies left.
+    assert result.summary.graph_quality["parsed"] >= 0.80 * len(rows)
+    assert result.summary.rows == len(rows)
+    dataset = Dataset.open(tmp_path / "out" / DATASET_FOLDER, verify=True)
+    proposed = {row["id"]: row["split_proposed"] for row in rows}
+    assert {proposed[row_id] for row_id in dataset.ids(dataset.rows("train"))} == {"train"}
+    assert {proposed[row_id] for row_id in dataset.ids(dataset.rows("gate"))} == {"valid"}

@@ -1,0 +1,83 @@
+"""Copies are found by what they mean: white space, comments and names do not make a function new."""
+
+import pytest
+
+from trainers.data.duplicates import deduplicate, exact_key, renamed_key, tokens_of
+from trainers.data.reading import Row
+
+ORIGINAL = "int sum(int *values, int n) { int s = 0; for (int i = 0; i < n; i++) s += values[i]; return s; }"
+
+
+def row(func: str, label: int = 0, line: int = 1) -> Row:
+    return Row(
+        line=line, id=f"r{line}", func=func, label=label, split=None, project=None, commit=None, cwe=None, pair=None
+    )
+
+
+def test_white_space_does_not_make_a_copy_new():
+    assert exact_key("int f() {\n\treturn 1;  }") == exact_key("int f() { return 1; }")
+    assert exact_key("int f() { return 1; }") != exact_key("int f() { return 2; }")
+
+
+def test_consistently_renamed_functions_are_copies():
+    renamed = ORIGINAL.replace("sum", "total").replace("values", "xs").replace("n)", "m)").replace("< n", "< m")
+
+    assert renamed_key(renamed) == renamed_key(ORIGINAL)
+
+
+def test_comments_do_not_make_a_copy_new():
+    assert renamed_key("/* sum */ " + ORIGINAL.replace("{ int", "{ // zero\n int")) == renamed_key(ORIGINAL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("values[i]", "values[n]"),  # another variable
+        ("i < n", "i <= n"),
+        ("s = 0", "s = 1"),
+        ("int s", "long s"),
+    ],
+)
+def test_a_change_of_meaning_is_no_renaming(old: str, new: str):
+    assert renamed_key(ORIGINAL.replace(old, new)) != renamed_key(ORIGINAL)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("void f(char *d) { gets(d); }", "void f(char *d) { puts(d); }"),
+        ("void f(struct s *p) { p->a = 1; }", "void f(struct s *p) { p->b = 1; }"),
+        ("void f() { uint16_t x; }", "void f() { uint32_t x; }"),
+        ("void f() { int x = LOW; }", "void f() { int x = HIGH; }"),
+        ('void f() { g("%s"); }', 'void f() { g("%d"); }'),
+    ],
+    ids=["called function", "member", "sized type", "macro", "string"],
+)
+def test_names_that_carry_meaning_are_not_renamed(one: str, other: str):
+    assert renamed_key(one) != renamed_key(other)
+
+
+def test_a_function_that_calls_itself_is_renamed_throughout():
+    assert renamed_key("int f(int n) { return f(n - 1); }") == renamed_key("int g(int k) { return g(k - 1); }")
+
+
+def test_the_first_copy_stays():
+    rows = [row(ORIGINAL, line=1), row(ORIGINAL + " ", line=2), row(ORIGINAL.replace("sum", "add"), line=3)]
+
+    result = deduplicate(rows)
+
+    assert (result.kept, result.copies, result.exact, result.renamed) == ([0], [0, 0, 0], 1, 1)
+
+
+def test_copies_with_contradictory_labels_are_all_dropped_and_named():
+    rows = [row(ORIGINAL, 0, 1), row(ORIGINAL.replace("sum", "add"), 1, 2), row("int g() { return 2; }", 0, 3)]
+
+    result = deduplicate(rows)
+
+    assert result.kept == [2]
+    assert [(c.ids, c.lines) for c in result.contradictions] == [(("r1", "r2"), (1, 2))]
+    assert (result.exact, result.renamed) == (0, 0)
+
+
+def test_comment_signs_inside_strings_are_no_comments():
+    assert tokens_of('x = "/* no */" /* yes */ + \'"\'; // end') == ["x", "=", '"/* no */"', "+", "'\"'", ";"]

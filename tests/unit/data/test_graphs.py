@@ -1,0 +1,165 @@
+"""What a built graph holds, for functions that parse and for those that do not."""
+
+import pytest
+
+from trainers.data.graphs.build import (
+    API,
+    AST,
+    DATA_TYPE,
+    EDGE_TYPES,
+    LAST_USE,
+    LITERAL,
+    NEXT_TOKEN,
+    OPERATOR,
+    GraphBuilder,
+    RawGraph,
+)
+from trainers.data.graphs.grammar import KINDS
+from trainers.data.graphs.syntax import GraphQuality
+
+
+class Built:
+    """A graph with its strings."""
+
+    def __init__(self, source: str, max_nodes: int = 1000) -> None:
+        builder = GraphBuilder(max_nodes=max_nodes)
+        self.graph: RawGraph = builder.build(source)
+        self._strings = [string.decode() for string in builder.table.strings()]
+
+    def node(self, kind: str, token: str | None = None) -> int:
+        """The first node of a kind, and of a token when given."""
+        return next(
+            i
+            for i, code in enumerate(self.graph.kind)
+            if KINDS[code] == kind and (token is None or self.token(i) == token)
+        )
+
+    def token(self, node: int) -> str:
+        return self._strings[self.graph.token[node]]
+
+    def feature(self, feature: int, node: int) -> str:
+        return self._strings[self.graph.features[feature][node]]
+
+    def edges(self, edge_type: int) -> list[tuple[str, str]]:
+        graph = self.graph
+        triples = zip(graph.source, graph.target, graph.edge_type, strict=True)
+        return [(self.token(a), self.token(b)) for a, b, kind in triples if kind == edge_type]
+
+
+def test_the_syntax_tree_is_a_tree_over_all_nodes():
+    graph = Built("int f(int a) { return a + 1; }").graph
+
+    children = [b for b, kind in zip(graph.target, graph.edge_type, strict=True) if kind == AST]
+    assert sorted(children) == list(range(1, len(graph.kind)))
+
+
+def test_an_operator_is_the_token_of_its_expression():
+    built = Built("void f() { a <<= b && !c; }")
+
+    assert built.token(built.node("assignment_expression")) == "<<="
+    assert built.token(built.node("binary_expression")) == "&&"
+    assert built.token(built.node("unary_expression")) == "!"
+
+
+def test_parentheses_and_comments_leave_no_node():
+    plain = Built("int f(int a) { return a + 1; }").graph
+    dressed = Built("int f(int a) { /* why */ return ((a) + 1); // so\n}").graph
+
+    assert dressed.kind == plain.kind
+    assert dressed.source == plain.source
+    assert dressed.target == plain.target
+
+
+def test_tokens_follow_one_another_in_source_order():
+    built = Built("int f(int a) { return a; }")
+
+    assert built.edges(NEXT_TOKEN) == [("int", "f"), ("f", "int"), ("int", "a"), ("a", "a")]
+
+
+def test_each_name_points_to_its_occurrence_before():
+    built = Built("void f(int a, int b) { a = b; b = a; }")
+    graph = built.graph
+
+    triples = zip(graph.source, graph.target, graph.edge_type, strict=True)
+    last_uses = [(a, b) for a, b, kind in triples if kind == LAST_USE]
+    assert [(built.token(a), built.token(b)) for a, b in last_uses] == [("a", "a"), ("b", "b"), ("b", "b"), ("a", "a")]
+    assert all(before < after for after, before in last_uses)
+
+
+def test_what_a_string_says_is_not_in_the_graph():
+    one, other = Built('void f() { g("one"); }').graph, Built('void f() { g("other"); }').graph
+
+    assert one == other
+
+
+def test_every_node_knows_the_statement_that_owns_it():
+    built = Built("void f(int a) { if (a) { b = 2; } }")
+    statement = built.graph.statement
+
+    assert statement[built.node("number_literal")] == built.node("expression_statement")
+    assert statement[built.node("compound_statement")] == built.node("function_definition")
+    condition = built.node("if_statement") + 1
+    assert (built.token(condition), statement[condition]) == ("a", built.node("if_statement"))
+
+
+def test_features_name_call_type_literal_and_operator():
+    built = Built("void f(struct s *p) { unsigned  int n[4]; n[0] = strlen(p) + 7; }")
+    call, sum_, seven = (
+        built.node("call_expression"),
+        built.node("binary_expression"),
+        built.node("number_literal", "7"),
+    )
+
+    assert built.feature(API, call) == "strlen"
+    assert built.feature(OPERATOR, sum_) == "+"
+    assert built.feature(LITERAL, seven) == "7"
+    assert built.feature(DATA_TYPE, built.node("identifier", "p")) == "s*"
+    assert built.feature(DATA_TYPE, built.node("identifier", "n")) == "unsigned int[]"
+
+
+def test_a_statement_takes_the_first_feature_inside_it():
+    built = Built("void f(char *p) { n = strlen(p) + 7; }")
+    statement = built.node("expression_statement")
+
+    features = [built.feature(k, statement) for k in (API, DATA_TYPE, LITERAL, OPERATOR)]
+    assert features == ["strlen", "char*", "7", "="]
+
+
+def test_cpp_is_read_where_c_leaves_errors():
+    built = Built("int A::f(std::vector<int> &v) { return v.at(0); }")
+
+    assert built.graph.quality is GraphQuality.PARSED
+    assert "qualified_identifier" in {KINDS[code] for code in built.graph.kind}
+
+
+def test_a_broken_function_keeps_what_was_understood():
+    built = Built("int f(int a) { if (a > 1 { return a; }")
+
+    assert built.graph.quality is GraphQuality.PARTIAL
+    assert ("a", "a") in built.edges(LAST_USE)
+
+
+@pytest.mark.parametrize("source", [") ) a b", "@@@ x", "/* only a comment */", "}", "é"])
+def test_what_is_no_code_at_all_is_still_a_graph(source: str):
+    graph = Built(source).graph
+
+    assert len(graph.kind) >= 1
+    assert all(0 <= end < len(graph.kind) for end in graph.source + graph.target)
+
+
+def test_tokens_without_structure_are_a_chain():
+    assert Built(") ) a b c )").graph.quality is GraphQuality.TOKEN_CHAIN
+
+
+@pytest.mark.parametrize("max_nodes", range(1, 70))
+def test_a_graph_that_is_cut_holds_the_first_nodes_and_no_loose_edge(max_nodes: int):
+    source = "int f(char *p) { for (int i = 0; i < 9; i++) { if (p->n) exit(1); p[i] = g(&p); goto l; l: ; } }"
+    whole, cut = Built(source).graph, Built(source, max_nodes=max_nodes).graph
+
+    assert cut.kind == whole.kind[:max_nodes]
+    assert cut.truncated == (max_nodes < len(whole.kind))
+    assert all(0 <= end < len(cut.kind) for end in cut.source + cut.target + cut.statement)
+
+
+def test_edge_types_are_those_of_the_vocabulary():
+    assert EDGE_TYPES == ("ast", "cfg", "dfg", "next_token", "last_use")
