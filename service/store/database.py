@@ -1,0 +1,184 @@
+"""The database: one transaction at a time, on SQLite or PostgreSQL, by its own clock."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Double
+
+BUSY_TIMEOUT_MS = 30_000
+FIRST_CONNECTION_TIMEOUT_S = 30.0
+RETRY_S = 0.25
+READ_ONLY = "cellgate_read_only"
+# Any constant will do: two processes that migrate at the same time must name the same one.
+ADVISORY_LOCK = 5_251_525_354
+
+
+class now_s(FunctionElement[float]):
+    """The database's own clock at this statement: seconds since the epoch."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(now_s, "sqlite")
+def _now_on_sqlite(_element: "now_s", _compiler: SQLCompiler, **_options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now_s, "postgresql")
+def _now_on_postgresql(_element: "now_s", _compiler: SQLCompiler, **_options: Any) -> str:
+    # now() would stand still for the whole transaction.
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+class Database:
+    """Transactions on one database.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql+psycopg://…`; nothing is connected before the first transaction.
+        patience_s: How long the first transaction waits for a server that is still starting.
+    """
+
+    def __init__(self, url: str, *, patience_s: float = FIRST_CONNECTION_TIMEOUT_S) -> None:
+        self._engine = new_engine(url)
+        self._reading = self._engine.execution_options(**{READ_ONLY: True})
+        self._patience_s = patience_s
+        self._was_up = False
+        # SQLite has one writer at a time: waiting here is fair and costs nothing, waiting there polls.
+        self._writer: AbstractContextManager[Any] = threading.Lock() if _is_sqlite(self._engine) else nullcontext()
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Yield one transaction that may write; it is committed when the block ends without an error.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: The database cannot be reached, or stayed locked for 30 s.
+        """
+        self._wait_until_up()
+        with self._writer, _session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield one transaction that only reads; on SQLite it neither blocks a writer nor waits for one."""
+        self._wait_until_up()
+        with _session(self._reading) as session, session.begin():
+            yield session
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    def _wait_until_up(self) -> None:
+        if not self._was_up:
+            wait_until_up(self._engine, timeout_s=self._patience_s)
+            self._was_up = True
+
+
+def new_engine(url: str) -> Engine:
+    """Return an engine with this house's settings; nothing is connected yet."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, pool_size=20, max_overflow=40)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_on_sqlite)
+        return engine
+    return create_engine(parsed, pool_size=10, max_overflow=30, pool_pre_ping=True)
+
+
+def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
+    """Return once the database answers.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: It still does not after `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with engine.connect():
+                return
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+
+
+def _session(engine: Engine) -> Session:
+    # Rows are changed by statements only, so a select must never answer from what was read before.
+    return Session(engine, expire_on_commit=False, execution_options={"populate_existing": True})
+
+
+def _is_sqlite(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite"
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions of its own: _begin_on_sqlite does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_on_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get(READ_ONLY, False)
+    # A deferred transaction that turns into a writer fails at once when another wrote in between.
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def migrate(url: str) -> None:
+    """Bring the database to the newest schema; nothing happens when it is there already.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: The database cannot be reached.
+    """
+    engine = new_engine(url)
+    try:
+        wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def schema_is_current(database: Database) -> bool:
+    """Return whether the database's schema is the one that this code was written for."""
+    with database.read() as session:
+        found = MigrationContext.configure(session.connection()).get_current_heads()
+    return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("migrations")).replace("%", "%%"))
+    return config

@@ -1,0 +1,12 @@
+"""Identifiers: a prefix that says what it is, and a ULID, so that ids sort by age."""
+
+from typing import Literal
+
+from ulid import ULID
+
+Prefix = Literal["ds", "exp", "job", "run"]
+
+
+def new_id(prefix: Prefix) -> str:
+    """Return a fresh identifier, e.g. `run_01JZ0000000000000000000000`."""
+    return f"{prefix}_{ULID()}"
