@@ -1,6 +1,7 @@
 """A function's graph: syntax, control flow, data flow, token order, and each name's last occurrence."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainers.data.graphs.dataflow import (
@@ -36,10 +37,14 @@ class StringTable:
     def __init__(self) -> None:
         self._number: dict[bytes, int] = {b"": 0}
 
-    def numbers(self, strings: list[bytes]) -> list[int]:
-        """Return the strings' numbers, new ones for those never seen."""
+    def number(self, string: bytes) -> int:
+        """Return the string's number, a new one when it was never seen."""
+        return self._number.setdefault(string, len(self._number))
+
+    def numbers(self, strings: Sequence[bytes]) -> list[int]:
+        """Return the numbers of many strings."""
         number = self._number
-        return [number.setdefault(string, len(number)) for string in strings]
+        return [number.setdefault(string, len(number)) if string else 0 for string in strings]
 
     def strings(self) -> list[bytes]:
         """Return every string, by number."""
@@ -114,27 +119,26 @@ class GraphBuilder:
         Source:
             Steenhoek, Gao, Le: DeepDFA, ICSE 2024, arXiv 2212.08108, section 3.1 (abstract dataflow features).
         """
-        words: list[list[bytes]] = [[b""] * len(syntax.code) for _ in FEATURES]
+        api, data_type, literal, operator = ([0] * len(syntax.code) for _ in FEATURES)
+        number = self.table.number
         declared = _declared_types(syntax)
         text = syntax.text
         for node, kind in enumerate(syntax.code):
             if kind in IDENTIFIER:
-                feature, word = DATA_TYPE, declared.get(text[node], b"")
-            elif kind in CALL:
-                named = syntax.stop[node] > node + 1 and syntax.code[node + 1] in IDENTIFIER
-                feature, word = API, text[node + 1] if named else b""
-            elif kind in LITERALS:
-                feature, word = LITERAL, b'""' if kind in STRINGS else text[node]
+                if text[node] not in declared:
+                    continue
+                feature, word = data_type, declared[text[node]]
             elif syntax.operator[node] != NO_OPERATOR:
-                feature, word = OPERATOR, _OPERATOR_BYTES[syntax.operator[node]]
+                feature, word = operator, _OPERATOR_BYTES[syntax.operator[node]]
+            elif kind in LITERALS:
+                feature, word = literal, b'""' if kind in STRINGS else text[node]
+            elif kind in CALL and syntax.stop[node] > node + 1 and syntax.code[node + 1] in IDENTIFIER:
+                feature, word = api, text[node + 1]
             else:
                 continue
-            found = words[feature]
-            found[node] = word
-            if not found[owner[node]]:
-                found[owner[node]] = word
-        numbers = self.table.numbers
-        return numbers(words[API]), numbers(words[DATA_TYPE]), numbers(words[LITERAL]), numbers(words[OPERATOR])
+            feature[node] = number(word)
+            feature[owner[node]] = feature[owner[node]] or feature[node]
+        return api, data_type, literal, operator
 
 
 def _leaves(syntax: Syntax) -> list[int]:

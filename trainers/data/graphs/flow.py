@@ -143,7 +143,7 @@ class _FlowBuilder:
         """Queue statements that run one after another; return the step that runs first."""
         after = around.after
         for node in reversed(statements):
-            self._waiting.append(around._replace(node=node, after=after))
+            self._waiting.append(_Place(node, after, around.on_break, around.on_continue, around.switch))
             after = self._head(node)
         return after
 
