@@ -1,0 +1,107 @@
+"""Claiming the next waiting run: SQL is the queue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, insert, null, select
+from sqlalchemy.orm import Session
+
+from service.domain.states import RunState
+from service.store.database import now_s
+from service.store.moves import Move, move, touch_parents
+from service.store.tables import AttemptRow, JobRow, RunRow
+from trainers.specs import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One attempt at a run, held under a lease.
+
+    Args:
+        attempt: The fencing number: every write of this attempt carries it.
+        config: The job's config, as the cell's config model dumps it.
+        path: Output folder of this attempt, relative to the artifact root.
+        resume_from: Checkpoint folder of an earlier attempt to go on from, relative to the artifact root.
+        recoveries: How often the run was taken over from a lost worker, or tried again.
+    """
+
+    run_id: str
+    job_id: str
+    experiment_id: str | None
+    dataset_id: str
+    cell: Cell
+    seed: int
+    attempt: int
+    queue: str
+    config: dict[str, Any]
+    path: str
+    resume_from: str | None
+    recoveries: int
+
+
+def claim_next(session: Session, *, worker: str, queues: Sequence[str], lease_s: float) -> Claim | None:
+    """Claim the waiting run with the highest priority, the oldest first.
+
+    Args:
+        worker: Who claims; shown with the run.
+        queues: The queues that this worker serves.
+        lease_s: Seconds until the claim lapses unless it is renewed.
+
+    Returns:
+        The claim, or None when nothing waits that another worker is not claiming right now.
+    """
+    waiting = (
+        select(RunRow)
+        .where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues))
+        .order_by(RunRow.priority.desc(), RunRow.created_at, RunRow.seed, RunRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    run = session.scalar(waiting)
+    if run is None:
+        return None
+    attempt = run.attempt + 1
+    path = f"runs/{run.id}/attempt-{attempt}"
+    values = {
+        "attempt": attempt,
+        "worker": worker,
+        "lease_expires_at": now_s() + lease_s,
+        "path": path,
+        "started_at": func.coalesce(RunRow.started_at, now_s()),
+        "phase": null(),
+        "eta_s": null(),
+    }
+    if not move(session, Move(run_id=run.id, to=RunState.STARTING, reason=f"claimed by {worker}", values=values)):
+        return None
+    session.execute(
+        insert(AttemptRow).values(
+            run_id=run.id, attempt=attempt, worker=worker, path=path, last_event=0, started_at=now_s()
+        )
+    )
+    touch_parents(session, [run])
+    return _claim(session, run, attempt, path)
+
+
+def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
+    job = session.scalars(select(JobRow).where(JobRow.id == run.job_id)).one()
+    checkpoint = session.scalar(
+        select(AttemptRow.checkpoint)
+        .where(AttemptRow.run_id == run.id, AttemptRow.checkpoint.is_not(None))
+        .order_by(AttemptRow.attempt.desc())
+        .limit(1)
+    )
+    return Claim(
+        run_id=run.id,
+        job_id=job.id,
+        experiment_id=run.experiment_id,
+        dataset_id=job.dataset_id,
+        cell=Cell(run.cell),
+        seed=run.seed,
+        attempt=attempt,
+        queue=run.queue,
+        config=job.spec,
+        path=path,
+        resume_from=checkpoint,
+        recoveries=run.recoveries,
+    )

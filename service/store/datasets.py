@@ -1,0 +1,67 @@
+"""Data sets: prepared once by a run, immutable afterwards."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from service.domain.errors import NotFound
+from service.domain.states import DatasetState
+from service.store.database import now_s
+from service.store.identifiers import new_id
+from service.store.jobs import create_job
+from service.store.tables import DatasetRow, JobRow, RunRow
+from trainers.specs import Cell, PrepareConfig
+
+
+def create_dataset(
+    session: Session, *, name: str, source: str, config: PrepareConfig, queue: str = "cpu"
+) -> DatasetRow:
+    """Create a data set and the queued run that prepares it.
+
+    Args:
+        source: Absolute path of the file of labelled functions, as workers see it.
+    """
+    spec = config.model_dump(mode="json")
+    values = {
+        "id": new_id("ds"),
+        "name": name,
+        "state": DatasetState.PREPARING.value,
+        "source": source,
+        "spec": spec,
+        "created_at": now_s(),
+        "version": 1,
+    }
+    dataset = session.scalars(insert(DatasetRow).values(values).returning(DatasetRow)).one()
+    create_job(session, cell=Cell.PREPARE, dataset_id=dataset.id, config=spec, seeds=[0], queue=queue)
+    return dataset
+
+
+def get_dataset(session: Session, dataset_id: str) -> DatasetRow:
+    """Return a data set.
+
+    Raises:
+        NotFound: There is no such data set.
+    """
+    dataset = session.get(DatasetRow, dataset_id)
+    if dataset is None:
+        raise NotFound(f"there is no data set {dataset_id}")
+    return dataset
+
+
+def list_datasets(session: Session, *, limit: int = 50, after: str | None = None) -> Sequence[DatasetRow]:
+    """Return a page of data sets, newest first; `after` is the last id of the page before."""
+    chosen = select(DatasetRow).order_by(DatasetRow.id.desc()).limit(limit)
+    if after is not None:
+        chosen = chosen.where(DatasetRow.id < after)
+    return session.scalars(chosen).all()
+
+
+def preparing_runs(session: Session, dataset_ids: Sequence[str]) -> dict[str, str]:
+    """Return the id of the run that prepares each data set, by data set."""
+    chosen = (
+        select(JobRow.dataset_id, RunRow.id)
+        .join(RunRow, RunRow.job_id == JobRow.id)
+        .where(JobRow.dataset_id.in_(dataset_ids), JobRow.cell == Cell.PREPARE.value)
+    )
+    return {dataset_id: run_id for dataset_id, run_id in session.execute(chosen)}

@@ -1,0 +1,241 @@
+"""The life of a run: the only writer of `runs.state`. One function per transition; terminal is final.
+
+A function that takes an attempt is fenced by it: once the run has moved on to another attempt, or its lease is gone,
+it changes nothing and says so. After a run has ended, the caller lets `service.store.pipeline` move on what waited
+for it, in the same transaction.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Select, null, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.domain.errors import Conflict, NotFound
+from service.domain.states import LEASED, FailureReason, RunState
+from service.store.database import now_s
+from service.store.moves import Move, lock_run, move, touch_parents
+from service.store.tables import AttemptRow, RunRow
+
+S = RunState
+# A run whose workers were lost this often is at fault itself.
+MAX_RECOVERIES = 5
+
+
+def renew(session: Session, *, run_id: str, attempt: int, lease_s: float) -> RunState | None:
+    """Extend the attempt's lease by `lease_s` from now.
+
+    Returns:
+        The run's state (cancelling and pausing ask the holder to stop), or None when the lease is lost.
+    """
+    state = session.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, RunRow.attempt == attempt, RunRow.state.in_(LEASED))
+        .values(lease_expires_at=now_s() + lease_s)
+        .returning(RunRow.state)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return None if state is None else RunState(state)
+
+
+def mark_running(session: Session, *, run_id: str, attempt: int) -> bool:
+    """Say that the trainer process has started; False when the lease is lost or the run is to be cancelled."""
+    return _fenced(session, Move(run_id=run_id, attempt=attempt, to=S.RUNNING, reason="the trainer has started"))
+
+
+def succeed(session: Session, *, run_id: str, attempt: int, exit_code: int, result: dict[str, Any]) -> bool:
+    """End the run with its result.
+
+    Args:
+        result: `result.json` as it was read back from disk.
+    """
+    mark_running(session, run_id=run_id, attempt=attempt)
+    values = {"exit_code": exit_code, "result": result}
+    return _end(session, run_id, attempt, S.SUCCEEDED, "the trainer has finished", values)
+
+
+def fail(
+    session: Session, *, run_id: str, attempt: int, reason: FailureReason, detail: str, exit_code: int | None = None
+) -> bool:
+    """End the run with the reason for its failure."""
+    values = {"failure_reason": reason.value, "failure_detail": detail, "exit_code": _or_null(exit_code)}
+    return _end(session, run_id, attempt, S.FAILED, reason.value, values)
+
+
+def cancelled(session: Session, *, run_id: str, attempt: int, exit_code: int | None = None) -> bool:
+    """End a cancelling run: its trainer is gone."""
+    return _end(session, run_id, attempt, S.CANCELLED, "cancelled on request", {"exit_code": _or_null(exit_code)})
+
+
+def release(
+    session: Session, *, run_id: str, attempt: int, why: str, exit_code: int | None = None, counts: bool = False
+) -> RunState | None:
+    """Give the run back without an end; its checkpoint stays for the next attempt.
+
+    Args:
+        why: Plain words for the event.
+        counts: Whether this is a recovery, of which a run has `MAX_RECOVERIES`: not so for a worker that drains.
+
+    Returns:
+        What has become of it: queued again, paused or cancelled if that was asked for, failed after too many
+        recoveries; None when the lease is lost.
+    """
+    run = lock_run(session, run_id)
+    if run is None or run.attempt != attempt or RunState(run.state) not in LEASED:
+        return None
+    _close_attempt(session, run_id, attempt, outcome="released", exit_code=exit_code)
+    state = _let_go(session, run, why=why, counts=counts, gave_up=FailureReason.INTERNAL_ERROR)
+    touch_parents(session, [run])
+    return state
+
+
+def expire_leases(session: Session) -> list[str]:
+    """Take back every run whose worker was lost, and return their ids; those with recoveries left are queued again."""
+    expired = select(RunRow).where(RunRow.state.in_(LEASED), RunRow.lease_expires_at < now_s())
+    runs = _locked(session, expired, skip=True)
+    for run in runs:
+        _close_attempt(session, run.id, run.attempt, outcome="lost", exit_code=None)
+        why = f"lease of worker {run.worker} expired"
+        _let_go(session, run, why=why, counts=True, gave_up=FailureReason.WORKER_LOST)
+    touch_parents(session, runs)
+    return [run.id for run in runs]
+
+
+def cancel_run(session: Session, run_id: str) -> RunState:
+    """Cancel a run: at once while it waits, else by asking its worker; doing it twice does no harm.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It has ended.
+    """
+    run = _found(session, run_id)
+    if RunState(run.state).terminal:
+        raise Conflict(f"run {run_id} has already {run.state}; only a run that has not ended can be cancelled")
+    return cancel_runs(session, select(RunRow).where(RunRow.id == run_id))[0]
+
+
+def cancel_runs(session: Session, chosen: Select[tuple[RunRow]]) -> list[RunState]:
+    """Cancel those of the chosen runs that have not ended, and return the state of each afterwards, by id."""
+    runs = _locked(session, chosen)
+    states = [_cancel(session, run) for run in runs]
+    touch_parents(session, runs)
+    return states
+
+
+def pause_run(session: Session, run_id: str) -> None:
+    """Ask a running run to save a checkpoint and wait.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It is not running.
+    """
+    _ask(session, run_id, S.PAUSING, "paused on request", lambda state: f"run {run_id} is {state}: only a running run")
+
+
+def resume_run(session: Session, run_id: str) -> None:
+    """Put a paused run back into the queue.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It is not paused.
+    """
+    _ask(session, run_id, S.QUEUED, "resumed on request", lambda state: f"run {run_id} is {state}: only a paused run")
+
+
+def due_for_dispatch(session: Session, *, redispatch_after_s: float, limit: int = 500) -> list[tuple[str, str]]:
+    """Return (run id, queue) of queued runs whose doorbell is to be rung, marked as rung now.
+
+    Args:
+        redispatch_after_s: Ring again for runs that were rung for longer ago than this; 0: for every queued run.
+    """
+    due = or_(RunRow.dispatched_at.is_(None), RunRow.dispatched_at <= now_s() - redispatch_after_s)
+    chosen = select(RunRow).where(RunRow.state == S.QUEUED, due).limit(limit)
+    runs = _locked(session, chosen, skip=True)
+    session.execute(
+        update(RunRow)
+        .where(RunRow.id.in_([run.id for run in runs]))
+        .values(dispatched_at=now_s())
+        .execution_options(synchronize_session=False)
+    )
+    return [(run.id, run.queue) for run in runs]
+
+
+def _fenced(session: Session, change: Move) -> bool:
+    if not move(session, change):
+        return False
+    run = lock_run(session, change.run_id)
+    touch_parents(session, [run] if run else [])
+    return True
+
+
+def _end(session: Session, run_id: str, attempt: int, to: RunState, reason: str, values: dict[str, Any]) -> bool:
+    ended = {"finished_at": now_s(), "lease_expires_at": null(), "eta_s": null(), **values}
+    if not _fenced(session, Move(run_id=run_id, attempt=attempt, to=to, reason=reason, values=ended)):
+        return False
+    _close_attempt(session, run_id, attempt, outcome=to.value, exit_code=values["exit_code"])
+    return True
+
+
+def _let_go(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: FailureReason) -> RunState:
+    idle = {"lease_expires_at": null(), "eta_s": null()}
+    ended = {**idle, "finished_at": now_s()}
+    match RunState(run.state):
+        case S.CANCELLING:
+            return _moved(session, run, S.CANCELLED, f"cancelled on request; {why}", ended)
+        case S.PAUSING:
+            return _moved(session, run, S.PAUSED, f"paused on request; {why}", idle)
+    recoveries = run.recoveries + counts
+    if recoveries > MAX_RECOVERIES:
+        detail = f"{why}; that was once too often after {MAX_RECOVERIES} recoveries"
+        return _moved(
+            session, run, S.FAILED, detail, {**ended, "failure_reason": gave_up.value, "failure_detail": detail}
+        )
+    _moved(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
+    return _moved(session, run, S.QUEUED, "next attempt", {"worker": null(), "dispatched_at": null()})
+
+
+def _cancel(session: Session, run: RunRow) -> RunState:
+    state = RunState(run.state)
+    if state.terminal or state is S.CANCELLING:
+        return state
+    if state.leased:
+        return _moved(session, run, S.CANCELLING, "cancel asked for", {})
+    return _moved(session, run, S.CANCELLED, "cancelled on request", {"finished_at": now_s()})
+
+
+def _moved(session: Session, run: RunRow, to: RunState, reason: str, values: dict[str, Any]) -> RunState:
+    if not move(session, Move(run_id=run.id, to=to, reason=reason, values=values)):
+        raise Conflict(f"run {run.id} is {run.state}: it cannot become {to}")
+    return to
+
+
+def _ask(session: Session, run_id: str, to: RunState, reason: str, refusal: Callable[[str], str]) -> None:
+    run = _found(session, run_id)
+    values = {"dispatched_at": null()} if to is S.QUEUED else {}
+    if not move(session, Move(run_id=run_id, to=to, reason=reason, values=values)):
+        raise Conflict(f"{refusal(run.state)} can be {reason.split(' ', maxsplit=1)[0]}")
+    touch_parents(session, [run])
+
+
+def _found(session: Session, run_id: str) -> RunRow:
+    run = lock_run(session, run_id)
+    if run is None:
+        raise NotFound(f"there is no run {run_id}")
+    return run
+
+
+def _locked(session: Session, chosen: Select[tuple[RunRow]], *, skip: bool = False) -> Sequence[RunRow]:
+    return session.scalars(chosen.order_by(RunRow.id).with_for_update(skip_locked=skip)).all()
+
+
+def _close_attempt(session: Session, run_id: str, attempt: int, *, outcome: str, exit_code: object) -> None:
+    session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.run_id == run_id, AttemptRow.attempt == attempt)
+        .values(outcome=outcome, exit_code=exit_code, finished_at=now_s())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _or_null(value: int | None) -> object:
+    return null() if value is None else value

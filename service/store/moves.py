@@ -1,0 +1,86 @@
+"""One move of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
+
+Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from service.domain.states import RunState, sources_of
+from service.store.database import now_s
+from service.store.tables import EventRow, ExperimentRow, JobRow, RunRow
+
+TRANSITION = "transition"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What is to change.
+
+    Args:
+        run_id: Which run.
+        to: Its next state.
+        reason: Why, in a few plain words; kept in the event.
+        attempt: The fencing number that the writer holds; None for who holds no lease (the API, the reconciler).
+        values: Further columns of the run to set.
+    """
+
+    run_id: str
+    to: RunState
+    reason: str
+    attempt: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def move(session: Session, change: Move) -> bool:
+    """Move the run if that is legal now, and say so in an event; False when it is not, and nothing has changed."""
+    run = lock_run(session, change.run_id)
+    if run is None or RunState(run.state) not in sources_of(change.to):
+        return False
+    if change.attempt is not None and run.attempt != change.attempt:
+        return False
+    # One statement decides, whatever was read before it.
+    moved = session.execute(
+        update(RunRow)
+        .where(RunRow.id == run.id, RunRow.state == run.state, RunRow.attempt == run.attempt)
+        .values(state=change.to.value, version=RunRow.version + 1, **change.values)
+        .returning(RunRow.attempt)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    if moved is None:
+        return False
+    body = {"from": run.state, "to": change.to.value, "reason": change.reason}
+    add_event(session, run=run, attempt=moved, kind=TRANSITION, body=body)
+    return True
+
+
+def lock_run(session: Session, run_id: str) -> RunRow | None:
+    """Return the run, locked until the transaction ends."""
+    return session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update())
+
+
+def add_event(session: Session, *, run: RunRow, attempt: int, kind: str, body: dict[str, Any]) -> None:
+    """Append one event of a run."""
+    values = {"run_id": run.id, "experiment_id": run.experiment_id, "attempt": attempt, "kind": kind, "body": body}
+    session.execute(insert(EventRow).values(**values, at=now_s()))
+
+
+def touch_parents(session: Session, runs: Iterable[RunRow]) -> None:
+    """Give the runs' jobs and experiments a new version: what they answer has changed."""
+    found = list(runs)
+    _touch(session, JobRow, {run.job_id for run in found})
+    _touch(session, ExperimentRow, {run.experiment_id for run in found if run.experiment_id})
+
+
+def _touch(session: Session, table: type[JobRow] | type[ExperimentRow], ids: set[str]) -> None:
+    for row_id in sorted(ids):
+        session.execute(
+            update(table)
+            .where(table.id == row_id)
+            .values(version=table.version + 1)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,131 @@
+"""What a running attempt says, into rows; every write is fenced by its attempt number.
+
+Each function returns False, having written nothing, when the attempt no longer holds the run's lease.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from service.domain.states import LEASED, RunState
+from service.store.database import now_s
+from service.store.moves import add_event, lock_run, touch_parents
+from service.store.tables import AttemptRow, LogRow, MetricRow, RunRow
+from trainers.events import EventKind
+
+Point = tuple[str, int, float]
+
+
+def record_progress(
+    session: Session,
+    *,
+    run_id: str,
+    attempt: int,
+    phase: str | None = None,
+    steps_done: int | None = None,
+    steps_total: int | None = None,
+    epoch: int | None = None,
+    epochs: int | None = None,
+    eta_s: float | None = None,
+) -> bool:
+    """Set how far the run is; what is None stays as it was, but an ETA belongs to the moment it was said."""
+    run = holder(session, run_id, attempt)
+    if run is None:
+        return False
+    said = {"phase": phase, "steps_done": steps_done, "steps_total": steps_total, "epoch": epoch, "epochs": epochs}
+    values = {name: value for name, value in said.items() if value is not None}
+    _set_run(session, run_id, **values, eta_s=eta_s, version=RunRow.version + 1)
+    touch_parents(session, [run])
+    return True
+
+
+def record_metrics(session: Session, *, run_id: str, attempt: int, points: list[Point]) -> bool:
+    """Add points (key, step, finite value) to the run's curves; a point that is there already is left alone."""
+    if holder(session, run_id, attempt) is None:
+        return False
+    if points:
+        fixed = {"run_id": run_id, "attempt": attempt}
+        _insert_new(session, MetricRow, [{**fixed, "key": key, "step": step, "value": at} for key, step, at in points])
+        _set_run(session, run_id, version=RunRow.version + 1)
+    return True
+
+
+def record_event(session: Session, *, run_id: str, attempt: int, kind: EventKind, body: Mapping[str, Any]) -> bool:
+    """Append one of the trainer's events."""
+    run = holder(session, run_id, attempt)
+    if run is None:
+        return False
+    add_event(session, run=run, attempt=attempt, kind=kind.value, body=dict(body))
+    return True
+
+
+def record_checkpoint(session: Session, *, run_id: str, attempt: int, path: str, step: int) -> bool:
+    """Register the attempt's newest checkpoint, from which the next attempt goes on.
+
+    Args:
+        path: Its folder, relative to the artifact root.
+        step: Optimizer steps that are in it.
+    """
+    if holder(session, run_id, attempt) is None:
+        return False
+    _set_attempt(session, run_id, attempt, checkpoint=path, checkpoint_step=step)
+    return True
+
+
+def record_position(session: Session, *, run_id: str, attempt: int, last_event: int) -> bool:
+    """Remember the number of the trainer's last event that is in SQL."""
+    if holder(session, run_id, attempt) is None:
+        return False
+    _set_attempt(session, run_id, attempt, last_event=last_event)
+    return True
+
+
+def record_log(session: Session, *, run_id: str, attempt: int, number: int, text: str) -> bool:
+    """Keep a numbered chunk of what the trainer printed; a chunk that is there already is left alone."""
+    if holder(session, run_id, attempt) is None:
+        return False
+    # PostgreSQL has no way to store NUL in text.
+    row = {
+        "run_id": run_id,
+        "attempt": attempt,
+        "number": number,
+        "text": text.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+    }
+    _insert_new(session, LogRow, [row])
+    return True
+
+
+def holder(session: Session, run_id: str, attempt: int) -> RunRow | None:
+    """Return the run, locked, if this attempt still holds its lease."""
+    run = lock_run(session, run_id)
+    if run is None or run.attempt != attempt or RunState(run.state) not in LEASED:
+        return None
+    return run
+
+
+def _set_run(session: Session, run_id: str, **values: Any) -> None:
+    session.execute(
+        update(RunRow).where(RunRow.id == run_id).values(**values).execution_options(synchronize_session=False)
+    )
+
+
+def _set_attempt(session: Session, run_id: str, attempt: int, **values: object) -> None:
+    session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.run_id == run_id, AttemptRow.attempt == attempt)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _insert_new(session: Session, table: type[MetricRow] | type[LogRow], rows: list[dict[str, Any]]) -> None:
+    at = session.scalar(now_s().select())
+    stamped = [{**row, "at": at} for row in rows]
+    # on_conflict_do_nothing is a word of each dialect, not of SQL.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(postgresql.insert(table).on_conflict_do_nothing(), stamped)
+    else:
+        session.execute(sqlite.insert(table).on_conflict_do_nothing(), stamped)

@@ -1,0 +1,109 @@
+"""Reading runs: their rows, curves, events and logs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.domain.errors import NotFound
+from service.domain.states import LEASED, RunState
+from service.store.tables import EventRow, LogRow, MetricRow, RunRow
+from service.store.workers import living_workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricCurve:
+    """One metric of one run: `values[i]` was measured at `steps[i]`; steps ascend."""
+
+    key: str
+    steps: list[int]
+    values: list[float]
+
+
+def get_run(session: Session, run_id: str) -> RunRow:
+    """Return a run.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    run = session.get(RunRow, run_id)
+    if run is None:
+        raise NotFound(f"there is no run {run_id}")
+    return run
+
+
+def list_runs(
+    session: Session, *, limit: int = 50, after: str | None = None, state: RunState | None = None
+) -> Sequence[RunRow]:
+    """Return a page of runs, newest first; `after` is the last id of the page before."""
+    chosen = select(RunRow).order_by(RunRow.id.desc()).limit(limit)
+    if after is not None:
+        chosen = chosen.where(RunRow.id < after)
+    if state is not None:
+        chosen = chosen.where(RunRow.state == state)
+    return session.scalars(chosen).all()
+
+
+def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:
+    """Return a run's curves by key; where two attempts measured the same step, the later one counts.
+
+    Args:
+        keys: Only these; None: all.
+    """
+    chosen = select(MetricRow.key, MetricRow.step, MetricRow.value).where(MetricRow.run_id == run_id)
+    if keys is not None:
+        chosen = chosen.where(MetricRow.key.in_(list(keys)))
+    curves: dict[str, dict[int, float]] = {}
+    for key, step, value in session.execute(chosen.order_by(MetricRow.key, MetricRow.step, MetricRow.attempt)):
+        curves.setdefault(key, {})[step] = value
+    return [MetricCurve(key=key, steps=list(at), values=list(at.values())) for key, at in curves.items()]
+
+
+def events_of(
+    session: Session,
+    *,
+    run_id: str | None = None,
+    experiment_id: str | None = None,
+    after: int = 0,
+    limit: int = 500,
+) -> Sequence[EventRow]:
+    """Return events in order, of one run or of a whole experiment.
+
+    Args:
+        after: Only those with a higher id.
+        limit: At most so many.
+    """
+    chosen = select(EventRow).where(EventRow.id > after).order_by(EventRow.id).limit(limit)
+    if run_id is not None:
+        chosen = chosen.where(EventRow.run_id == run_id)
+    if experiment_id is not None:
+        chosen = chosen.where(EventRow.experiment_id == experiment_id)
+    return session.scalars(chosen).all()
+
+
+def logs_of(session: Session, run_id: str, *, attempt: int | None = None) -> Sequence[LogRow]:
+    """Return what a run's trainers printed, in order; `attempt`: only that one's."""
+    chosen = select(LogRow).where(LogRow.run_id == run_id).order_by(LogRow.attempt, LogRow.number)
+    if attempt is not None:
+        chosen = chosen.where(LogRow.attempt == attempt)
+    return session.scalars(chosen).all()
+
+
+def waiting_reason(session: Session, run: RunRow) -> str | None:
+    """Return in plain words why a queued run does not start yet; None when it is not queued."""
+    if run.state != RunState.QUEUED:
+        return None
+    workers = [worker for worker in living_workers(session) if run.queue in worker.queues]
+    if not workers:
+        return f"no worker serves the queue {run.queue}: start one with `python -m worker`"
+    same_queue = (RunRow.queue == run.queue, RunRow.id != run.id)
+    busy = session.scalar(select(func.count()).where(RunRow.state.in_(LEASED), *same_queue)) or 0
+    earlier = (RunRow.priority > run.priority) | (
+        (RunRow.priority == run.priority) & (RunRow.created_at < run.created_at)
+    )
+    ahead = session.scalar(select(func.count()).where(RunRow.state == RunState.QUEUED, earlier, *same_queue)) or 0
+    slots = sum(worker.slots for worker in workers)
+    if busy >= slots:
+        return f"all {slots} slots of the queue {run.queue} are busy; {ahead} runs are ahead of it"
+    return f"about to start; {ahead} runs are ahead of it"

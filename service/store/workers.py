@@ -1,0 +1,62 @@
+"""Workers: who is alive, for which queues, with how many slots."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from service.store.database import now_s
+from service.store.tables import WorkerRow
+
+# A worker that has not been heard of for so long counts as gone.
+ALIVE_S = 30.0
+
+
+def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], slots: int) -> None:
+    """Add a worker, or its new start under the same id."""
+    values = {
+        "id": worker_id,
+        "queues": list(queues),
+        "slots": slots,
+        "started_at": now_s(),
+        "heartbeat_at": now_s(),
+    }
+    changed = {name: value for name, value in values.items() if name != "id"}
+    # ON CONFLICT is a word of each dialect, not of SQL.
+    if session.get_bind().dialect.name == "postgresql":
+        on_postgresql = postgresql.insert(WorkerRow).values(values)
+        session.execute(on_postgresql.on_conflict_do_update(index_elements=["id"], set_=changed))
+    else:
+        on_sqlite = sqlite.insert(WorkerRow).values(values)
+        session.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=changed))
+
+
+def beat(session: Session, *, worker_id: str) -> bool:
+    """Say that the worker is alive; False when it is not registered (any more)."""
+    found = session.execute(
+        update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s()).returning(WorkerRow.id)
+    ).scalar()
+    return found is not None
+
+
+def retire_worker(session: Session, *, worker_id: str) -> None:
+    """Remove a worker that has stopped."""
+    session.execute(delete(WorkerRow).where(WorkerRow.id == worker_id))
+
+
+def retire_silent_workers(session: Session, *, silent_s: float) -> None:
+    """Remove every worker that has not been heard of for `silent_s`."""
+    session.execute(delete(WorkerRow).where(WorkerRow.heartbeat_at < now_s() - silent_s))
+
+
+def list_workers(session: Session) -> Sequence[WorkerRow]:
+    """Return all workers, also those that have fallen silent, by id."""
+    return session.scalars(select(WorkerRow).order_by(WorkerRow.id)).all()
+
+
+def living_workers(session: Session) -> Sequence[WorkerRow]:
+    """Return the workers that were heard of in the last `ALIVE_S`, by id."""
+    return session.scalars(
+        select(WorkerRow).where(WorkerRow.heartbeat_at >= now_s() - ALIVE_S).order_by(WorkerRow.id)
+    ).all()
