@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from trainers.data.graphs.build import EDGE_TYPES, FEATURES, GraphBuilder, RawGr
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings
+from trainers.errors import OutOfMemoryError
 
 # Fixed, so that string numbers do not depend on how many processes share the work.
 CHUNK_FUNCTIONS = 128
@@ -73,8 +75,14 @@ def _chunks(sources: Sequence[str], max_nodes: int, workers: int) -> Iterator[Ra
         return
     # Forking a process that may have threads is not safe.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(workers, len(parts)), mp_context=context) as pool:
-        yield from pool.map(build_chunk, parts, itertools.repeat(max_nodes))
+    try:
+        with ProcessPoolExecutor(max_workers=min(workers, len(parts)), mp_context=context) as pool:
+            yield from pool.map(build_chunk, parts, itertools.repeat(max_nodes))
+    except BrokenProcessPool as error:
+        raise OutOfMemoryError(
+            f"one of {workers} processes that build graphs was ended from outside, most likely because memory ran "
+            "out; prepare with fewer workers or a smaller max_nodes"
+        ) from error
 
 
 def build_graphs(sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None]) -> RawGraphs:
@@ -84,6 +92,9 @@ def build_graphs(sources: Sequence[str], *, max_nodes: int, workers: int, progre
         max_nodes: Nodes kept per function.
         workers: Processes; the outcome does not depend on it.
         progress: Called with the number of functions done so far.
+
+    Raises:
+        OutOfMemoryError: A process was killed while it built graphs.
     """
     numbers: dict[bytes, int] = {b"": 0}
     chunks: list[RawGraphs] = []

@@ -94,6 +94,7 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
 
     Raises:
         DataError: The file has mistakes (all are listed), or too little is left to split.
+        OutOfMemoryError: A process was killed while it built graphs.
     """
     phases = _Phases(events)
     with phases.phase("read"):

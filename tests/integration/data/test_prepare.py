@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from trainers.data.dataset import Dataset
+from trainers.data.encoding import build_graphs
 from trainers.data.generate.generator import generate
 from trainers.data.prepare import DATASET_FOLDER, PrepareResult, prepare
-from trainers.errors import DataError
+from trainers.errors import DataError, OutOfMemoryError
 from trainers.events import EventWriter
 from trainers.specs import PrepareSpec, Split
 
@@ -179,6 +181,17 @@ def test_preparing_again_replaces_the_data_set_and_leaves_nothing_else(
 
     assert Dataset.open(tmp_path / "out" / DATASET_FOLDER, verify=True).id == result.summary.id
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset", "events.jsonl"]
+
+
+def test_a_process_that_is_killed_while_it_builds_graphs_is_named_with_what_to_do():
+    def kill_builders(done: int) -> None:
+        for child in psutil.Process().children():
+            if done and any("spawn_main" in part for part in child.cmdline()):
+                child.kill()
+
+    sources = [f"int f(int a) {{ return a + {i}; }}" for i in range(20_000)]
+    with pytest.raises(OutOfMemoryError, match="fewer workers"):
+        build_graphs(sources, max_nodes=100, workers=2, progress=kill_builders)
 
 
 def test_events_tell_each_phase_the_progress_and_the_speed(generated: list[Record], run_prepare: Run, tmp_path: Path):

@@ -1,6 +1,8 @@
 """What a built graph holds, for functions that parse and for those that do not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trainers.data.graphs.build import (
     API,
@@ -163,3 +165,20 @@ def test_a_graph_that_is_cut_holds_the_first_nodes_and_no_loose_edge(max_nodes: 
 
 def test_edge_types_are_those_of_the_vocabulary():
     assert EDGE_TYPES == ("ast", "cfg", "dfg", "next_token", "last_use")
+
+
+# Enough of the language to make every construct, in any order: mostly broken code.
+PIECES = """
+int char *p x y = == + ++ & -> . ( ) { } [ ] ; , : ? if else while for do switch case default break continue goto l
+return f 1 'c' "s" #ifdef #else #endif try catch class template < > :: auto /* */ // é
+"""
+
+
+@given(st.lists(st.sampled_from(PIECES.split()), max_size=60), st.sampled_from([" ", "\n"]), st.integers(1, 80))
+def test_no_input_breaks_a_graph(pieces: list[str], between: str, max_nodes: int):
+    graph = Built(between.join(pieces), max_nodes=max_nodes).graph
+
+    nodes = len(graph.kind)
+    assert 1 <= nodes <= max_nodes
+    assert all(0 <= end < nodes for end in graph.source + graph.target + graph.statement)
+    assert len({*zip(graph.source, graph.target, graph.edge_type, strict=True)}) == len(graph.edge_type)
