@@ -43,7 +43,7 @@ def get_dataset(session: Session, dataset_id: str) -> DatasetRow:
     Raises:
         NotFound: There is no such data set.
     """
-    dataset = session.get(DatasetRow, dataset_id)
+    dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id))
     if dataset is None:
         raise NotFound(f"there is no data set {dataset_id}")
     return dataset
@@ -64,4 +64,4 @@ def preparing_runs(session: Session, dataset_ids: Sequence[str]) -> dict[str, st
         .join(RunRow, RunRow.job_id == JobRow.id)
         .where(JobRow.dataset_id.in_(dataset_ids), JobRow.cell == Cell.PREPARE.value)
     )
-    return {dataset_id: run_id for dataset_id, run_id in session.execute(chosen)}
+    return {row.dataset_id: row.id for row in session.execute(chosen)}

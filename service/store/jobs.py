@@ -65,7 +65,7 @@ def get_job(session: Session, job_id: str) -> JobRow:
     Raises:
         NotFound: There is no such job.
     """
-    job = session.get(JobRow, job_id)
+    job = session.scalar(select(JobRow).where(JobRow.id == job_id))
     if job is None:
         raise NotFound(f"there is no job {job_id}")
     return job
@@ -135,7 +135,7 @@ def _run_of(job: JobRow, seed: int) -> dict[str, Any]:
 
 
 def _check_dataset(session: Session, dataset_id: str, cell: Cell) -> None:
-    dataset = session.get(DatasetRow, dataset_id)
+    dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id))
     if dataset is None:
         detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])

@@ -114,7 +114,7 @@ def cancel_run(session: Session, run_id: str) -> RunState:
     return cancel_runs(session, select(RunRow).where(RunRow.id == run_id))[0]
 
 
-def cancel_runs(session: Session, chosen: Select[tuple[RunRow]]) -> list[RunState]:
+def cancel_runs(session: Session, chosen: Select[RunRow]) -> list[RunState]:
     """Cancel those of the chosen runs that have not ended, and return the state of each afterwards, by id."""
     runs = _locked(session, chosen)
     states = [_cancel(session, run) for run in runs]
@@ -224,7 +224,7 @@ def _found(session: Session, run_id: str) -> RunRow:
     return run
 
 
-def _locked(session: Session, chosen: Select[tuple[RunRow]], *, skip: bool = False) -> Sequence[RunRow]:
+def _locked(session: Session, chosen: Select[RunRow], *, skip: bool = False) -> Sequence[RunRow]:
     return session.scalars(chosen.order_by(RunRow.id).with_for_update(skip_locked=skip)).all()
 
 

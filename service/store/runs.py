@@ -27,7 +27,7 @@ def get_run(session: Session, run_id: str) -> RunRow:
     Raises:
         NotFound: There is no such run.
     """
-    run = session.get(RunRow, run_id)
+    run = session.scalar(select(RunRow).where(RunRow.id == run_id))
     if run is None:
         raise NotFound(f"there is no run {run_id}")
     return run

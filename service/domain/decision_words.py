@@ -1,0 +1,113 @@
+"""The decision's evidence in plain words: what was measured, how sure it is, what to do next."""
+
+from collections.abc import Sequence
+
+from service.domain.gate import GateCheck
+from trainers.results import Comparison, Evidence, Interval, KindEvidence, Option, OptionEvidence
+
+OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
+# Slices with fewer functions say more about chance than about the model.
+MIN_SLICE_ROWS = 10
+WEAKEST_SLICES = 3
+
+
+def describe_split(evidence: Evidence) -> str:
+    """Say on how much the evidence stands."""
+    return (
+        f"Measured on {evidence.rows} functions of the gate split, {evidence.positives} of them vulnerable, in"
+        f" {evidence.groups} groups; calling every function vulnerable has F1 {evidence.all_positive_f1:.4f}."
+    )
+
+
+def describe_option(option: OptionEvidence) -> str:
+    """Say how well one option does."""
+    seeds = f"{len(option.seeds)} seed{'s' if len(option.seeds) > 1 else ''}"
+    return (
+        f"{option.option}: mean F1 {option.f1:.4f} {_interval(option.f1_interval)} over {seeds}"
+        f" (precision {option.precision:.3f}, recall {option.recall:.3f}, MCC {option.mcc:.3f})."
+    )
+
+
+def describe_difference(comparison: Comparison) -> str:
+    """Say how two options differ on the same functions."""
+    interval = comparison.f1_interval
+    sure = "excludes" if interval.low > 0 or interval.high < 0 else "includes"
+    return (
+        f"{comparison.first} minus {comparison.second}: F1 {comparison.f1_difference:+.4f} {_interval(interval)},"
+        f" which {sure} zero; McNemar p = {comparison.holm_p:.3g} after Holm."
+    )
+
+
+def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
+    """Say what failed, and where each cell that missed its F1 is weak."""
+    reasons = [f"{check.name}: {check.reason}." for check in failed]
+    if evidence is None:
+        return [*reasons, "There is no evidence over both cells: no seed of 51 and 52 finished together."]
+    reasons.append(describe_split(evidence))
+    for option in _weak_options(failed, evidence):
+        reasons.append(describe_option(option))
+        weakest = _weakest_slices(evidence, option.option)
+        if weakest:
+            reasons.append(f"{option.option} is weakest on {', '.join(weakest)}.")
+    return reasons
+
+
+def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
+    """Say what would help each failed check."""
+    steps = [_ADVICE[check.name] for check in failed if check.name in _ADVICE]
+    for option in [] if evidence is None else _weak_options(failed, evidence):
+        steps.append(_advice_for(option))
+    steps.append("Then submit the experiment again; nothing that has finished is lost.")
+    return steps
+
+
+def next_steps_to_ship(chosen: OptionEvidence, confidence: str) -> list[str]:
+    """Say what to do with what is shipped."""
+    steps = [f"Ship {chosen.option} of the seed that you choose; its run folders hold weights and thresholds."]
+    if confidence == "borderline":
+        steps.append("The evidence is borderline: more seeds or a larger gate split would make it firmer.")
+    return steps
+
+
+_ADVICE = {
+    "seeds_complete": "Look at the failure detail of each run that did not succeed, and submit again.",
+    "exit_codes": "Each exit code names its cause; see the failed runs' details.",
+    "no_collapse": "Lower the learning rate or warm up longer on the cells that collapsed.",
+    "lr_cache": "Make the lr_cache folder of the artifact root writable, or fix the learning rate in the spec.",
+    "metadata_valid": "Run the seeds with an invalid result.json again; the check names what is wrong with each.",
+    "baseline_margin": "A model that is no better than calling everything vulnerable has learned little: check labels.",
+    "bag_of_tokens": "A bag of tokens does as well: the data may give the label away, or the models see too little.",
+    "positives": "Prepare a data set with more vulnerable functions in the gate split.",
+}
+
+
+def _advice_for(option: OptionEvidence) -> str:
+    if option.recall < option.precision:
+        return (
+            f"{option.option} misses vulnerable functions (recall {option.recall:.3f} below precision"
+            f" {option.precision:.3f}): more positives of the weak kinds, longer training or a larger model."
+        )
+    return (
+        f"{option.option} calls safe functions vulnerable (precision {option.precision:.3f} not above recall"
+        f" {option.recall:.3f}): more patched counterparts, or stronger regularisation."
+    )
+
+
+def _weak_options(failed: Sequence[GateCheck], evidence: Evidence) -> list[OptionEvidence]:
+    missed = {OF_CELL[check.cell] for check in failed if check.cell is not None}
+    return [option for option in evidence.options if option.option in missed]
+
+
+def _weakest_slices(evidence: Evidence, option: Option) -> list[str]:
+    def accuracy(part: KindEvidence) -> float:
+        return part.accuracy[option]
+
+    large = [part for part in evidence.slices if part.rows >= MIN_SLICE_ROWS and option in part.accuracy]
+    return [
+        f"{part.slice} {part.value} (accuracy {accuracy(part):.3f} on {part.rows})"
+        for part in sorted(large, key=accuracy)[:WEAKEST_SLICES]
+    ]
+
+
+def _interval(interval: Interval) -> str:
+    return f"[{interval.low:.4f}, {interval.high:.4f}]"

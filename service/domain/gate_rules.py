@@ -1,0 +1,273 @@
+"""The validation gate: every check that cells 51 and 52 must pass before fusion. Pure."""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from service.domain.estimates import is_above, mean_interval
+from service.domain.gate import GateCheck, GateReport, SeedValue, Verdict
+from service.domain.gate_inputs import NAMES, BaseCell, GateInputs, RunFacts
+from service.domain.policy import Blocking, Policy
+from service.domain.states import RunState
+
+Value = float | str | bool | None
+
+
+def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
+    """Return the gate's report: pending until every run of 51 and 52 has ended, then pass or fail.
+
+    It passes when every blocking check passes. The point estimate decides; intervals are shown beside it. A value
+    that is exactly at its threshold is not above it.
+    """
+    checks = [
+        _seeds_complete(inputs),
+        _exit_codes(inputs),
+        _mean_f1(inputs, 51, policy),
+        _mean_f1(inputs, 52, policy),
+        _no_collapse(inputs),
+        _lr_cache(inputs),
+        _metadata_valid(inputs),
+        _baseline_margin(inputs, policy),
+        _bag_of_tokens(inputs, policy),
+        _positives(inputs, policy),
+    ]
+    if not inputs.complete:
+        waiting = [check.model_copy(update={"verdict": "pending"}) for check in checks]
+        return GateReport(
+            experiment=inputs.experiment, verdict="pending", checks=waiting, summary=_pending_summary(inputs)
+        )
+    failed = [check.name for check in checks if check.blocking and check.verdict == "fail"]
+    return GateReport(
+        experiment=inputs.experiment,
+        verdict="fail" if failed else "pass",
+        checks=checks,
+        summary=_summary(checks, failed),
+    )
+
+
+def _seeds_complete(inputs: GateInputs) -> GateCheck:
+    missing = [
+        f"cell {cell} seed {seed}"
+        for cell in NAMES
+        for seed in inputs.seeds.get(cell, ())
+        if not any(run.seed == seed and run.state is RunState.SUCCEEDED for run in inputs.of(cell))
+    ]
+    asked = sum(len(seeds) for seeds in inputs.seeds.values())
+    return GateCheck(
+        name="seeds_complete",
+        blocking=True,
+        verdict="fail" if missing or not asked else "pass",
+        threshold=float(asked),
+        measured=float(asked - len(missing)),
+        reason=f"these seeds did not succeed: {', '.join(missing)}" if missing else f"all {asked} runs succeeded",
+        seeds=_values(inputs, lambda run: run.state.value),
+        evidence=_links(inputs.runs),
+    )
+
+
+def _exit_codes(inputs: GateInputs) -> GateCheck:
+    return _per_run(
+        inputs,
+        "exit_codes",
+        value=lambda run: run.exit_code,
+        problem=lambda run: None if run.exit_code == 0 else f"exit code {run.exit_code}, {run.failure or run.state}",
+        passed="every trainer ended with exit code 0",
+    )
+
+
+def _mean_f1(inputs: GateInputs, cell: BaseCell, policy: Policy) -> GateCheck:
+    found, name = inputs.f1(cell), f"mean_f1_{NAMES[cell]}"
+    asked = len(inputs.seeds.get(cell, ()))
+    mean = fmean(found) if found else None
+    passed = mean is not None and is_above(mean, policy.gate_f1)
+    if mean is None:
+        reason = f"no seed of cell {cell} has an F1 on the gate split"
+    else:
+        over = f"over {len(found)} of {asked} seeds"
+        word = "above" if passed else "not above"
+        reason = f"the mean F1 of cell {cell} on the gate split, {mean:.4f} {over}, is {word} {policy.gate_f1:g}"
+    return GateCheck(
+        name=name,
+        cell=cell,
+        blocking=True,
+        verdict="pass" if passed else "fail",
+        threshold=policy.gate_f1,
+        measured=mean,
+        interval=mean_interval(found),
+        reason=reason,
+        seeds=_values(inputs, lambda run: run.metrics.f1 if run.metrics else None, cell),
+        evidence=_links(inputs.of(cell)),
+    )
+
+
+def _no_collapse(inputs: GateInputs) -> GateCheck:
+    def problem(run: RunFacts) -> str | None:
+        if run.failure is not None and run.failure.startswith("collapse"):
+            return run.failure
+        if run.result is None:
+            return "no result that could show it"
+        events = [f"{event.type} of {event.component} at step {event.step}" for event in run.result.collapses]
+        return "; ".join(events) or None
+
+    return _per_run(
+        inputs,
+        "no_collapse",
+        value=lambda run: None if run.result is None else float(len(run.result.collapses)),
+        problem=problem,
+        passed="no run collapsed",
+    )
+
+
+def _lr_cache(inputs: GateInputs) -> GateCheck:
+    def problem(run: RunFacts) -> str | None:
+        outcome = None if run.result is None else run.result.learning_rate
+        if outcome is None:
+            return "no record of its learning rate"
+        if outcome.source == "spec" or outcome.cache_verified:
+            return None
+        return f"learning rate from {outcome.source}, cache entry not verified ({outcome.reason})"
+
+    def source(run: RunFacts) -> str | None:
+        outcome = None if run.result is None else run.result.learning_rate
+        return None if outcome is None else outcome.source
+
+    fixed = [run for run in inputs.runs if source(run) == "spec"]
+    verified = "every learning rate is in the cache, re-read from disk and equal"
+    if fixed and len(fixed) == len(inputs.runs):
+        verified = "every learning rate was fixed by the spec: the cache was not needed"
+    elif fixed:
+        verified += f"; {len(fixed)} of {len(inputs.runs)} were fixed by the spec"
+    return _per_run(inputs, "lr_cache", value=source, problem=problem, passed=verified)
+
+
+def _metadata_valid(inputs: GateInputs) -> GateCheck:
+    def problem(run: RunFacts) -> str | None:
+        result = run.result
+        if result is None:
+            return run.result_error or "no result.json"
+        wrong = [
+            f"{name} is {found}, expected {expected}"
+            for name, found, expected in (
+                ("cell", result.cell, run.cell),
+                ("seed", result.seed, run.seed),
+                ("dataset_id", result.dataset_id, inputs.dataset_hash),
+            )
+            if found != expected
+        ]
+        if run.metrics is None:
+            wrong.append("it has no metrics of the gate split")
+        return "; ".join(wrong) or None
+
+    return _per_run(
+        inputs,
+        "metadata_valid",
+        value=lambda run: problem(run) is None,
+        problem=problem,
+        passed="every result.json, re-read from disk, fits the published schema, its run and its data set",
+    )
+
+
+def _baseline_margin(inputs: GateInputs, policy: Policy) -> GateCheck:
+    baseline = max((run.metrics.all_positive_f1 for run in inputs.runs if run.metrics), default=None)
+    threshold = None if baseline is None else baseline + policy.baseline_margin
+    name = f"the F1 of calling every function vulnerable plus {policy.baseline_margin:g}"
+    return _compared(inputs, "baseline_margin", policy, threshold, name)
+
+
+def _bag_of_tokens(inputs: GateInputs, policy: Policy) -> GateCheck:
+    return _compared(inputs, "bag_of_tokens", policy, inputs.bag_of_tokens_f1, "the F1 of a bag of tokens")
+
+
+def _compared(inputs: GateInputs, name: Blocking, policy: Policy, threshold: float | None, what: str) -> GateCheck:
+    means = {cell: fmean(inputs.f1(cell)) for cell in NAMES if inputs.f1(cell)}
+    lowest = min(means.values(), default=None)
+    blocking = name in policy.blocking
+    if threshold is None or lowest is None or len(means) < len(NAMES):
+        passed, reason = False, f"{what} cannot be compared: it, or an F1 of 51 or 52, was not measured"
+    else:
+        below = [f"cell {cell} ({mean:.4f})" for cell, mean in means.items() if not is_above(mean, threshold)]
+        passed = not below
+        reason = f"not above {what}, {threshold:.4f}: {', '.join(below)}"
+        if passed:
+            reason = f"51 and 52 are above {what}, {threshold:.4f}"
+    return GateCheck(
+        name=name,
+        blocking=blocking,
+        verdict=_verdict(passed, blocking),
+        threshold=threshold,
+        measured=lowest,
+        reason=reason,
+        seeds=_values(inputs, lambda run: run.metrics.f1 if run.metrics else None),
+        evidence=_links(inputs.runs),
+    )
+
+
+def _positives(inputs: GateInputs, policy: Policy) -> GateCheck:
+    found = min((run.metrics.positives for run in inputs.runs if run.metrics), default=None)
+    passed = found is not None and found >= policy.minimum_positives
+    blocking = "positives" in policy.blocking
+    shown = "an unknown number of" if found is None else str(found)
+    return GateCheck(
+        name="positives",
+        blocking=blocking,
+        verdict=_verdict(passed, blocking),
+        threshold=float(policy.minimum_positives),
+        measured=None if found is None else float(found),
+        reason=f"the gate split has {shown} vulnerable functions; {policy.minimum_positives} are wanted"
+        + ("" if passed else ", with fewer every F1 is uncertain by several points"),
+        evidence=_links(inputs.runs[:1]),
+    )
+
+
+def _per_run(
+    inputs: GateInputs,
+    name: str,
+    *,
+    value: Callable[[RunFacts], Value],
+    problem: Callable[[RunFacts], str | None],
+    passed: str,
+) -> GateCheck:
+    found = [(run, problem(run)) for cell in NAMES for run in inputs.of(cell)]
+    wrong = [f"cell {run.cell} seed {run.seed}: {detail}" for run, detail in found if detail is not None]
+    return GateCheck(
+        name=name,
+        blocking=True,
+        verdict="fail" if wrong or not found else "pass",
+        reason=" | ".join(wrong) or (passed if found else "there are no runs"),
+        seeds=_values(inputs, value),
+        evidence=_links(inputs.runs),
+    )
+
+
+def _values(inputs: GateInputs, value: Callable[[RunFacts], Value], only: BaseCell | None = None) -> list[SeedValue]:
+    cells = [only] if only else list(NAMES)
+    return [
+        SeedValue(cell=cell, seed=run.seed, run=run.run, value=value(run)) for cell in cells for run in inputs.of(cell)
+    ]
+
+
+def _links(runs: Sequence[RunFacts]) -> list[str]:
+    return [f"/v1/runs/{run.run}" for run in sorted(runs, key=lambda run: (run.cell, run.seed))]
+
+
+def _verdict(passed: bool, blocking: bool) -> Verdict:
+    if passed:
+        return "pass"
+    return "fail" if blocking else "warn"
+
+
+def _summary(checks: Sequence[GateCheck], failed: Sequence[str]) -> str:
+    blocking = sum(check.blocking for check in checks)
+    warned = [check.name for check in checks if check.verdict == "warn"]
+    text = f"{blocking - len(failed)} of {blocking} blocking checks pass"
+    if failed:
+        text += f"; failed: {', '.join(failed)}"
+    return text + (f"; warnings: {', '.join(warned)}" if warned else "")
+
+
+def _pending_summary(inputs: GateInputs) -> str:
+    asked = sum(len(seeds) for seeds in inputs.seeds.values())
+    ended = sum(run.state.terminal for run in inputs.runs)
+    missing = [str(cell) for cell in NAMES if not inputs.seeds.get(cell)]
+    if missing:
+        return f"cell {' and cell '.join(missing)} has not been started yet"
+    return f"{ended} of {asked} runs of 51 and 52 have ended"
