@@ -9,7 +9,9 @@ The rule, on F1 over the gate split (means over seeds; exactly at a threshold is
    (ship it all the same) or always (train fusion in any case, to measure what it adds).
 4. Final: fusion is shipped if its F1 is above that of the best option without fusion, else that option.
 
-The answer is clear when the 95 % interval of the quantity that decided excludes its threshold, else borderline.
+The answer is clear when the 95 % interval of the quantity that decided excludes its threshold, else borderline:
+F1 against `skip_fusion_f1`, fusion's gain against zero, or, where only the choice between ensemble and single model
+was open (fusion never, or finished on no seed), the ensemble's gain against zero.
 The tuned ensemble is shown as evidence; the rule knows only the fixed weights.
 """
 
@@ -67,7 +69,7 @@ def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage
     elif stage == "bases":
         verdict = _after_bases(evidence, policy)
     else:
-        verdict = _after_fusion(evidence, policy)
+        verdict = _after_fusion(evidence)
     return Decision(
         experiment=gate.experiment,
         stage=stage,
@@ -84,7 +86,7 @@ def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage
 
 def best_without_fusion(evidence: Evidence) -> OptionEvidence:
     """Return the fixed ensemble if its F1 is above the better single model's, else that single model."""
-    single = max((_option(evidence, name) for name in SINGLES), key=lambda option: option.f1)
+    single = _better_single(evidence)
     ensemble = _option(evidence, "ensemble")
     return ensemble if is_above(ensemble.f1, single.f1) else single
 
@@ -114,7 +116,7 @@ def _after_bases(evidence: Evidence, policy: Policy) -> Verdict:
     confidence: Confidence = "clear" if _excludes(best.f1_interval, threshold) else "borderline"
     if policy.fusion == "never":
         rule = f"{comparison}; the policy says never to train fusion: ship {best.option}"
-        return _ship(best, "clear" if above and confidence == "clear" else "borderline", rule, reasons)
+        return _ship(best, _confidence_in_choice(evidence), rule, reasons)
     if policy.fusion == "always":
         rule = f"{comparison}; the policy says always to train fusion, to measure what it adds"
         return _train_fusion("clear", rule, reasons)
@@ -123,14 +125,13 @@ def _after_bases(evidence: Evidence, policy: Policy) -> Verdict:
     return _train_fusion(confidence, f"{comparison}: train fusion", reasons)
 
 
-def _after_fusion(evidence: Evidence, policy: Policy) -> Verdict:
+def _after_fusion(evidence: Evidence) -> Verdict:
     best = best_without_fusion(evidence)
     reasons = [describe_split(evidence), describe_option(best), *_why_this_one(evidence)]
     fusion = next((option for option in evidence.options if option.option == "fusion"), None)
     if fusion is None:
         rule = f"fusion finished on no seed: ship {best.option}, the best without it"
-        confidence: Confidence = "clear" if _excludes(best.f1_interval, policy.skip_fusion_f1) else "borderline"
-        return _ship(best, confidence, rule, reasons)
+        return _ship(best, _confidence_in_choice(evidence), rule, reasons)
     difference = _difference(evidence, "fusion", best.option)
     gains = is_above(fusion.f1, best.f1)
     chosen = fusion if gains else best
@@ -170,9 +171,19 @@ def _train_fusion(confidence: Confidence, rule: str, reasons: list[str]) -> Verd
     )
 
 
+def _confidence_in_choice(evidence: Evidence) -> Confidence:
+    """Say how sure it is whether the ensemble beats the better single model."""
+    difference = _difference(evidence, "ensemble", _better_single(evidence).option)
+    return "clear" if difference is not None and _excludes(difference.f1_interval, 0.0) else "borderline"
+
+
+def _better_single(evidence: Evidence) -> OptionEvidence:
+    return max((_option(evidence, name) for name in SINGLES), key=lambda option: option.f1)
+
+
 def _why_this_one(evidence: Evidence) -> list[str]:
     """Compare the fixed ensemble with the better single model, and name a tuned ensemble that does better."""
-    single = max((_option(evidence, name) for name in SINGLES), key=lambda option: option.f1)
+    single = _better_single(evidence)
     ensemble = _option(evidence, "ensemble")
     difference = _difference(evidence, "ensemble", single.option)
     reasons = [] if difference is None else [describe_difference(difference)]

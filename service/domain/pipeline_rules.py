@@ -137,7 +137,9 @@ def _training(facts: Facts) -> Action | None:
 def _bases(facts: Facts) -> Action | None:
     outcome = facts.outcomes.get("bases")
     if outcome is not None:
-        return None if outcome == "train_fusion" else End(state=ExperimentState.SUCCEEDED)
+        # By hand, fusion may have been started before this was decided: then it is weighed too.
+        goes_on = outcome == "train_fusion" or Step.FUSION in facts.steps
+        return None if goes_on else End(state=ExperimentState.SUCCEEDED)
     if not shared_seeds(facts, Step.TRANSFORMER, Step.GNN):
         return Decide(stage="bases", evidence=None)
     if Step.EVIDENCE_BASES not in facts.steps:

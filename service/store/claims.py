@@ -56,7 +56,7 @@ def claim_next(session: Session, *, worker: str, queues: Sequence[str], lease_s:
         .where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues))
         .order_by(RunRow.priority.desc(), RunRow.created_at, RunRow.seed, RunRow.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
     run = session.scalar(waiting)
     if run is None:

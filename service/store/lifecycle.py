@@ -225,7 +225,7 @@ def _found(session: Session, run_id: str) -> RunRow:
 
 
 def _locked(session: Session, chosen: Select[RunRow], *, skip: bool = False) -> Sequence[RunRow]:
-    return session.scalars(chosen.order_by(RunRow.id).with_for_update(skip_locked=skip)).all()
+    return session.scalars(chosen.order_by(RunRow.id).with_for_update(key_share=True, skip_locked=skip)).all()
 
 
 def _close_attempt(session: Session, run_id: str, attempt: int, *, outcome: str, exit_code: object) -> None:

@@ -1,6 +1,7 @@
 """One move of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
 
-Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other.
+Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other; and
+they are FOR NO KEY UPDATE (`key_share`), since the rows that refer to a locked one must not wait for it either.
 """
 
 from collections.abc import Iterable, Mapping
@@ -60,7 +61,7 @@ def move(session: Session, change: Move) -> bool:
 
 def lock_run(session: Session, run_id: str) -> RunRow | None:
     """Return the run, locked until the transaction ends."""
-    return session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update())
+    return session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update(key_share=True))
 
 
 def add_event(session: Session, *, run: RunRow, attempt: int, kind: str, body: dict[str, Any]) -> None:

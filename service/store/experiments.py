@@ -1,0 +1,247 @@
+"""Experiments: asking, listing, cancelling, and running one of their cells by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import case, func, insert, select
+from sqlalchemy.orm import Session
+
+from service.domain.decision import Decision
+from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake, NotFound
+from service.domain.experiment import ExperimentSpec
+from service.domain.pipeline_rules import Step, shared_seeds
+from service.domain.states import DatasetState, ExperimentState, RunState
+from service.store.database import now_s
+from service.store.gates import gate_report
+from service.store.identifiers import new_id
+from service.store.jobs import create_job
+from service.store.lifecycle import cancel_runs
+from service.store.pipeline import begin, set_state
+from service.store.steps import ONE_RUN, facts_of
+from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
+from trainers.specs import Cell
+
+BASES = (Step.TRANSFORMER, Step.GNN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentOverview:
+    """An experiment in a list.
+
+    Args:
+        gate_verdict: pending, pass or fail.
+        outcome: Of its last decision.
+        runs_done: Runs that have ended.
+    """
+
+    experiment: ExperimentRow
+    gate_verdict: str
+    outcome: str | None
+    runs_done: int
+    runs_total: int
+
+
+def create_experiment(session: Session, *, name: str, dataset_id: str, spec: ExperimentSpec) -> ExperimentRow:
+    """Create an experiment; with autopilot its pre-flight is queued at once, or as soon as its data set is ready.
+
+    Raises:
+        InvalidSpec: There is no such data set.
+        Conflict: The data set could not be prepared.
+    """
+    # Locked, so that the end of its preparation cannot slip between this look and our row.
+    dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id).with_for_update(read=True))
+    if dataset is None:
+        detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
+    if dataset.state == DatasetState.FAILED:
+        raise Conflict(f"data set {dataset_id} could not be prepared: {dataset.failure_detail}")
+    values = {
+        "id": new_id("exp"),
+        "name": name,
+        "dataset_id": dataset_id,
+        "state": ExperimentState.WAITING.value,
+        "autopilot": spec.autopilot,
+        "spec": spec.model_dump(mode="json"),
+        "created_at": now_s(),
+        "version": 1,
+    }
+    experiment = session.scalars(insert(ExperimentRow).values(values).returning(ExperimentRow)).one()
+    begin(session, experiment)
+    return get_experiment(session, experiment.id)
+
+
+def get_experiment(session: Session, experiment_id: str) -> ExperimentRow:
+    """Return an experiment.
+
+    Raises:
+        NotFound: There is no such experiment.
+    """
+    experiment = session.scalar(select(ExperimentRow).where(ExperimentRow.id == experiment_id))
+    if experiment is None:
+        raise NotFound(f"there is no experiment {experiment_id}")
+    return experiment
+
+
+def decisions_of(session: Session, experiment_id: str) -> list[Decision]:
+    """Return the decisions taken so far, bases before final."""
+    chosen = select(DecisionRow).where(DecisionRow.experiment_id == experiment_id)
+    return [Decision.model_validate(row.body) for row in session.scalars(chosen.order_by(DecisionRow.stage))]
+
+
+def list_experiments(session: Session, *, limit: int = 50, after: str | None = None) -> list[ExperimentOverview]:
+    """Return a page of experiments, newest first, with three queries whatever its length.
+
+    Args:
+        limit: At most so many.
+        after: The last id of the page before.
+    """
+    chosen = select(ExperimentRow).order_by(ExperimentRow.id.desc()).limit(limit)
+    if after is not None:
+        chosen = chosen.where(ExperimentRow.id < after)
+    experiments = session.scalars(chosen).all()
+    ids = [experiment.id for experiment in experiments]
+    outcomes, counts = _outcomes(session, ids), _run_counts(session, ids)
+    return [
+        ExperimentOverview(
+            experiment=experiment,
+            gate_verdict=(experiment.gate or {}).get("verdict", "pending"),
+            outcome=outcomes.get(experiment.id),
+            runs_done=counts.get(experiment.id, (0, 0))[0],
+            runs_total=counts.get(experiment.id, (0, 0))[1],
+        )
+        for experiment in experiments
+    ]
+
+
+def cancel_experiment(session: Session, experiment_id: str) -> None:
+    """End an experiment now: runs that wait are cancelled at once, running ones are asked to stop.
+
+    Raises:
+        NotFound: There is no such experiment.
+        Conflict: It has ended.
+    """
+    if ExperimentState(get_experiment(session, experiment_id).state).terminal:
+        raise _ended(get_experiment(session, experiment_id))
+    cancel_runs(session, select(RunRow).where(RunRow.experiment_id == experiment_id))
+    experiment = _locked(session, experiment_id)
+    if ExperimentState(experiment.state).terminal:
+        raise _ended(experiment)
+    set_state(session, experiment, ExperimentState.CANCELLED, "cancelled on request")
+    # A step that began while we waited for the lock.
+    cancel_runs(session, select(RunRow).where(RunRow.experiment_id == experiment_id))
+
+
+def create_experiment_job(
+    session: Session,
+    *,
+    experiment_id: str,
+    cell: Cell,
+    config: dict[str, Any],
+    artifacts: Path,
+    seeds: Sequence[int] | None = None,
+    priority: int = 0,
+    queue: str = "cpu",
+) -> JobRow:
+    """Run one of the numbered cells as a step of an experiment, by hand.
+
+    Args:
+        seeds: Default: the experiment's; for 53 those that both bases have finished.
+
+    Raises:
+        NotFound: There is no such experiment.
+        GateNotPassed: Cell 53 before the gate has passed; carries the gate's report.
+        InvalidSpec: Cell 53 on seeds that the bases have not finished.
+        Conflict: The experiment has ended, has this step already, or 54 has nothing to weigh.
+    """
+    experiment = _locked(session, experiment_id)
+    if cell is Cell.FUSION:
+        _check_gate(session, experiment_id, artifacts)
+    if ExperimentState(experiment.state).terminal:
+        raise _ended(experiment)
+    step = _step_of(session, experiment, cell)
+    job = create_job(
+        session,
+        cell=cell,
+        dataset_id=experiment.dataset_id,
+        experiment_id=experiment_id,
+        step=step.value,
+        config=config,
+        seeds=_seeds_for(session, experiment, step, seeds),
+        priority=priority,
+        queue=queue,
+    )
+    begin(session, experiment)
+    return job
+
+
+def _check_gate(session: Session, experiment_id: str, artifacts: Path) -> None:
+    report = gate_report(session, experiment_id, artifacts)
+    if report.verdict != "pass":
+        raise GateNotPassed(
+            f"fusion needs a passed gate, and that of {experiment_id} is {report.verdict}: {report.summary}",
+            extra={"gate": report.model_dump(mode="json")},
+        )
+
+
+def _step_of(session: Session, experiment: ExperimentRow, cell: Cell) -> Step:
+    """Return the step that this cell would be, after checking that it can come now."""
+    facts = facts_of(session, experiment)
+    match cell:
+        case Cell.TRANSFORMER | Cell.GNN | Cell.FUSION:
+            step = Step(cell.value)
+        case Cell.AGGREGATION:
+            fused = bool(shared_seeds(facts, *BASES, Step.FUSION))
+            step = Step.EVIDENCE_FINAL if fused else Step.EVIDENCE_BASES
+        case Cell.PREPARE | Cell.PREFLIGHT:
+            raise Conflict(f"cell {cell} is no step that can be started by hand; 51, 52, 53 and 54 are")
+    if step in facts.steps:
+        chosen = select(JobRow.id).where(JobRow.experiment_id == experiment.id, JobRow.step == step.value)
+        raise Conflict(f"experiment {experiment.id} has step {step} already: job {session.scalar(chosen)}")
+    if cell in (Cell.FUSION, Cell.AGGREGATION) and not shared_seeds(facts, *BASES):
+        raise Conflict(f"cell {cell} needs a seed that both 51 and 52 have finished, and there is none yet")
+    return step
+
+
+def _seeds_for(session: Session, experiment: ExperimentRow, step: Step, asked: Sequence[int] | None) -> Sequence[int]:
+    if step in (Step.EVIDENCE_BASES, Step.EVIDENCE_FINAL):
+        return ONE_RUN
+    if step is not Step.FUSION:
+        return asked or ExperimentSpec.model_validate(experiment.spec).seeds
+    finished = shared_seeds(facts_of(session, experiment), *BASES)
+    missing = [seed for seed in asked or [] if seed not in finished]
+    if missing:
+        detail = f"both bases have finished seeds {sorted(finished)}, but not {missing}: ask for those only"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
+    return asked or sorted(finished)
+
+
+def _outcomes(session: Session, experiment_ids: Sequence[str]) -> dict[str, str]:
+    chosen = select(DecisionRow.experiment_id, DecisionRow.body["outcome"].as_string())
+    rows = session.execute(chosen.where(DecisionRow.experiment_id.in_(experiment_ids)).order_by(DecisionRow.stage))
+    # "bases" sorts before "final": the last one stays.
+    return {experiment_id: outcome for experiment_id, outcome in rows.all()}  # noqa: C416 - dict() hides the order
+
+
+def _run_counts(session: Session, experiment_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    ended = [state.value for state in RunState if state.terminal]
+    done = func.sum(case((RunRow.state.in_(ended), 1), else_=0))
+    chosen = select(RunRow.experiment_id, done, func.count()).where(RunRow.experiment_id.in_(experiment_ids))
+    counts: dict[str, tuple[int, int]] = {}
+    for experiment_id, finished, total in session.execute(chosen.group_by(RunRow.experiment_id)):
+        counts[str(experiment_id)] = int(finished), int(total)
+    return counts
+
+
+def _locked(session: Session, experiment_id: str) -> ExperimentRow:
+    found = session.scalar(
+        select(ExperimentRow).where(ExperimentRow.id == experiment_id).with_for_update(key_share=True)
+    )
+    if found is None:
+        raise NotFound(f"there is no experiment {experiment_id}")
+    return found
+
+
+def _ended(experiment: ExperimentRow) -> Conflict:
+    return Conflict(f"experiment {experiment.id} has already ended ({experiment.state}); submit a new one")

@@ -1,0 +1,158 @@
+"""Moving on what waited for a run: its data set, its experiment. Idempotent: asking twice starts nothing twice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from service.domain.decision_rules import decide
+from service.domain.experiment import ExperimentSpec
+from service.domain.gate import GateReport
+from service.domain.pipeline_rules import Decide, End, JudgeGate, Start, Wait, next_action
+from service.domain.states import DatasetState, ExperimentState, RunState
+from service.store.database import now_s
+from service.store.gates import judge
+from service.store.moves import TRANSITION
+from service.store.runs import get_run
+from service.store.steps import facts_of, finished_runs, start_step
+from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
+from trainers.results import Evidence
+from trainers.specs import Cell
+
+UNENDED = [state.value for state in ExperimentState if not state.terminal]
+ENDED_RUN = [state.value for state in RunState if state.terminal]
+
+
+def after_run(session: Session, *, run_id: str, artifacts: Path) -> None:
+    """Move on the data set or the experiment that the run belongs to; to be called in the transaction that ends it.
+
+    Args:
+        artifacts: The artifact root.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    run = get_run(session, run_id)
+    if not RunState(run.state).terminal:
+        return
+    if run.cell == Cell.PREPARE.value:
+        _finish_dataset(session, run, artifacts)
+    elif run.experiment_id is not None:
+        advance(session, experiment_id=run.experiment_id, artifacts=artifacts)
+
+
+def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
+    """Do everything that the experiment's rule asks for now; an experiment that has ended stays as it is."""
+    while (experiment := _lock(session, experiment_id)) is not None:
+        match next_action(facts_of(session, experiment)):
+            case Start(step=step):
+                start_step(session, experiment, step)
+            case JudgeGate():
+                report = judge(session, experiment, artifacts)
+                _set(session, experiment, gate=report.model_dump(mode="json"))
+            case Decide() as asked:
+                _take(session, experiment, asked)
+            case Wait(state=state):
+                set_state(session, experiment, state)
+                return
+            case End(state=state, detail=detail):
+                set_state(session, experiment, state, detail)
+                return
+
+
+def begin(session: Session, experiment: ExperimentRow) -> None:
+    """Start what a new experiment starts with."""
+    while isinstance(action := next_action(facts_of(session, experiment)), Start):
+        start_step(session, experiment, action.step)
+    if isinstance(action, Wait):
+        set_state(session, experiment, action.state)
+
+
+def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, detail: str = "") -> None:
+    """Move the experiment and say so in an event; nothing happens when it is there already."""
+    if experiment.state == to:
+        return
+    values: dict[str, Any] = {"state": to.value}
+    if to.terminal:
+        values["finished_at"] = now_s()
+    if to is ExperimentState.FAILED:
+        values["failure_detail"] = detail
+    body = {"from": experiment.state, "to": to.value, "reason": detail}
+    session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
+    _set(session, experiment, **values)
+
+
+def idle_experiments(session: Session) -> Sequence[str]:
+    """Return experiments that have not ended but have no run that could move them on: `advance` each of them."""
+    live = select(RunRow.id).where(RunRow.experiment_id == ExperimentRow.id, RunRow.state.not_in(ENDED_RUN))
+    chosen = select(ExperimentRow.id).where(ExperimentRow.state.in_(UNENDED), ~live.exists())
+    return session.scalars(chosen.order_by(ExperimentRow.id)).all()
+
+
+def unfinished_datasets(session: Session) -> Sequence[str]:
+    """Return ended runs whose data set still counts as being prepared: call `after_run` with each of them."""
+    chosen = (
+        select(RunRow.id)
+        .join(JobRow, RunRow.job_id == JobRow.id)
+        .join(DatasetRow, JobRow.dataset_id == DatasetRow.id)
+        .where(
+            DatasetRow.state == DatasetState.PREPARING,
+            JobRow.cell == Cell.PREPARE.value,
+            RunRow.state.in_(ENDED_RUN),
+        )
+    )
+    return session.scalars(chosen.order_by(RunRow.id)).all()
+
+
+def _take(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
+    evidence = None
+    if asked.evidence is not None:
+        (run,) = finished_runs(session, experiment.id, asked.evidence).values()
+        evidence = Evidence.model_validate((run.result or {}).get("evidence"))
+    gate = GateReport.model_validate(experiment.gate)
+    policy = ExperimentSpec.model_validate(experiment.spec).policy
+    body = decide(evidence, gate, policy, stage=asked.stage).model_dump(mode="json")
+    session.execute(
+        insert(DecisionRow).values(experiment_id=experiment.id, stage=asked.stage, body=body, taken_at=now_s())
+    )
+    _set(session, experiment)
+
+
+def _finish_dataset(session: Session, run: RunRow, artifacts: Path) -> None:
+    dataset_id = session.scalars(select(JobRow.dataset_id).where(JobRow.id == run.job_id)).one()
+    session.execute(
+        update(DatasetRow)
+        .where(DatasetRow.id == dataset_id, DatasetRow.state == DatasetState.PREPARING)
+        .values(**_prepared(run), version=DatasetRow.version + 1)
+        .execution_options(synchronize_session=False)
+    )
+    waiting = select(ExperimentRow.id).where(
+        ExperimentRow.dataset_id == dataset_id, ExperimentRow.state == ExperimentState.WAITING
+    )
+    for experiment_id in session.scalars(waiting.order_by(ExperimentRow.id)).all():
+        advance(session, experiment_id=experiment_id, artifacts=artifacts)
+
+
+def _prepared(run: RunRow) -> dict[str, Any]:
+    summary = (run.result or {}).get("dataset")
+    if run.state == RunState.SUCCEEDED and summary is not None:
+        path = f"{run.path}/{summary['path']}"
+        return {"state": DatasetState.READY, "content_hash": summary["id"], "path": path, "summary": summary}
+    detail = run.failure_detail or f"its run {run.id} has {run.state} without a data set"
+    return {"state": DatasetState.FAILED, "failure_detail": detail}
+
+
+def _lock(session: Session, experiment_id: str) -> ExperimentRow | None:
+    chosen = select(ExperimentRow).where(ExperimentRow.id == experiment_id, ExperimentRow.state.in_(UNENDED))
+    return session.scalar(chosen.with_for_update(key_share=True))
+
+
+def _set(session: Session, experiment: ExperimentRow, **values: Any) -> None:
+    session.execute(
+        update(ExperimentRow)
+        .where(ExperimentRow.id == experiment.id)
+        .values(**values, version=ExperimentRow.version + 1)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,112 @@
+"""An experiment's steps: which jobs it has, what is known of each, and starting the next one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.domain.experiment import ExperimentSpec
+from service.domain.pipeline_rules import Facts, Step, StepFacts, shared_seeds
+from service.domain.states import DatasetState, RunState, job_state
+from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
+from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
+from trainers.specs import Cell
+
+CELLS: Mapping[Step, Cell] = {
+    Step.PREFLIGHT: Cell.PREFLIGHT,
+    Step.TRANSFORMER: Cell.TRANSFORMER,
+    Step.GNN: Cell.GNN,
+    Step.EVIDENCE_BASES: Cell.AGGREGATION,
+    Step.FUSION: Cell.FUSION,
+    Step.EVIDENCE_FINAL: Cell.AGGREGATION,
+}
+# What runs once per experiment has no seed of its own.
+ONE_RUN = (0,)
+
+
+def facts_of(session: Session, experiment: ExperimentRow) -> Facts:
+    """Return what is known of an experiment."""
+    dataset = session.scalars(select(DatasetRow).where(DatasetRow.id == experiment.dataset_id)).one()
+    jobs = [job for job in jobs_of_experiment(session, experiment.id) if job.step is not None]
+    runs = runs_of_jobs(session, [job.id for job in jobs])
+    taken = session.scalars(select(DecisionRow).where(DecisionRow.experiment_id == experiment.id))
+    outcomes: dict[Any, Any] = {row.stage: row.body["outcome"] for row in taken}
+    return Facts(
+        autopilot=experiment.autopilot,
+        dataset=DatasetState(dataset.state),
+        dataset_detail=dataset.failure_detail or "",
+        steps={Step(str(job.step)): _step_facts(runs[job.id]) for job in jobs},
+        gate_known=experiment.gate is not None,
+        outcomes=outcomes,
+    )
+
+
+def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRow:
+    """Create the step's job from the experiment's spec.
+
+    The policy's text weight is the ensemble's everywhere: what 54 weighs, what 53 starts as and what is shipped are
+    the same ensemble.
+    """
+    spec = ExperimentSpec.model_validate(experiment.spec)
+    config, seeds = _config(spec, step), _seeds(session, experiment, spec, step)
+    return create_job(
+        session,
+        cell=CELLS[step],
+        dataset_id=experiment.dataset_id,
+        experiment_id=experiment.id,
+        step=step.value,
+        config=config,
+        seeds=seeds,
+        priority=spec.priority,
+        queue=spec.queue,
+    )
+
+
+def finished_runs(session: Session, experiment_id: str, step: Step) -> dict[int, RunRow]:
+    """Return the step's succeeded runs by seed."""
+    chosen = (
+        select(RunRow)
+        .join(JobRow, RunRow.job_id == JobRow.id)
+        .where(JobRow.experiment_id == experiment_id, JobRow.step == step.value, RunRow.state == RunState.SUCCEEDED)
+    )
+    return {run.seed: run for run in session.scalars(chosen.order_by(RunRow.seed))}
+
+
+def _step_facts(runs: Sequence[RunRow]) -> StepFacts:
+    failures = [
+        f"seed {run.seed}: {run.failure_reason}: {run.failure_detail}" for run in runs if run.failure_reason is not None
+    ]
+    return StepFacts(
+        state=job_state(RunState(run.state) for run in runs),
+        finished_seeds=frozenset(run.seed for run in runs if run.state == RunState.SUCCEEDED),
+        detail=" | ".join(failures),
+    )
+
+
+def _config(spec: ExperimentSpec, step: Step) -> dict[str, Any]:
+    weight = {"text_weight": spec.policy.text_weight}
+    match step:
+        case Step.PREFLIGHT:
+            return {"transformer": spec.transformer.model_dump(mode="json"), "gnn": spec.gnn.model_dump(mode="json")}
+        case Step.TRANSFORMER:
+            return spec.transformer.model_dump(mode="json")
+        case Step.GNN:
+            return spec.gnn.model_dump(mode="json")
+        case Step.FUSION:
+            model = spec.fusion.model.model_copy(update=weight)
+            return spec.fusion.model_copy(update={"model": model}).model_dump(mode="json")
+        case Step.EVIDENCE_BASES | Step.EVIDENCE_FINAL:
+            return spec.aggregation.model_copy(update=weight).model_dump(mode="json")
+
+
+def _seeds(session: Session, experiment: ExperimentRow, spec: ExperimentSpec, step: Step) -> Sequence[int]:
+    match step:
+        case Step.PREFLIGHT:
+            return spec.seeds[:1]
+        case Step.TRANSFORMER | Step.GNN:
+            return spec.seeds
+        case Step.FUSION:
+            return sorted(shared_seeds(facts_of(session, experiment), Step.TRANSFORMER, Step.GNN))
+        case Step.EVIDENCE_BASES | Step.EVIDENCE_FINAL:
+            return ONE_RUN
