@@ -87,21 +87,23 @@ class GraphBuilder:
         flow = control_flow(syntax)
         owner = owners(syntax, flow)
         leaves = _leaves(syntax)
-        edges = [
-            [(parent, node) for node, parent in enumerate(syntax.parent) if parent >= 0],
-            flow.edges,
-            data_flow(syntax, flow, owner),
-            list(itertools.pairwise(leaves)),
-            _last_uses(syntax),
-        ]
+        tree = (syntax.parent[1:], list(range(1, len(syntax.parent))))
+        chain = (leaves[:-1], leaves[1:])
+        edges = (
+            tree,
+            _columns(flow.edges),
+            _columns(data_flow(syntax, flow, owner)),
+            chain,
+            _columns(_last_uses(syntax)),
+        )
         return RawGraph(
             kind=syntax.code,
             token=self._tokens(syntax),
             features=self._features(syntax, owner),
             statement=owner,
-            source=[source for group in edges for source, _ in group],
-            target=[target for group in edges for _, target in group],
-            edge_type=[kind for kind, group in enumerate(edges) for _ in group],
+            source=[*itertools.chain.from_iterable(source for source, _ in edges)],
+            target=[*itertools.chain.from_iterable(target for _, target in edges)],
+            edge_type=[*itertools.chain.from_iterable([kind] * len(ends) for kind, (ends, _) in enumerate(edges))],
             quality=_quality(syntax),
             truncated=syntax.truncated,
         )
@@ -139,6 +141,10 @@ class GraphBuilder:
             feature[node] = number(word)
             feature[owner[node]] = feature[owner[node]] or feature[node]
         return api, data_type, literal, operator
+
+
+def _columns(edges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [source for source, _ in edges], [target for _, target in edges]
 
 
 def _leaves(syntax: Syntax) -> list[int]:

@@ -114,8 +114,6 @@ def _changed_by_call(syntax: Syntax, node: int) -> int | None:
 def _access(syntax: Syntax, leaf: int, node: int, key: bytes) -> _Access:
     """Classify one occurrence: `node` is the whole expression that names the variable."""
     parents, fields, code = syntax.parent, syntax.field, syntax.code
-    if parents[node] < 0 or code[parents[node]] not in MAY_DEFINE:
-        return _Access(leaf, key, True, None)
     if code[node] in IDENTIFIER:
         declared = _declaration_end(syntax, node)
         if declared is not None:
@@ -150,14 +148,17 @@ def _root_variable(syntax: Syntax, member: int) -> bytes | None:
     return syntax.text[node] if syntax.code[node] in IDENTIFIER else None
 
 
-def _accesses(syntax: Syntax, limit: int) -> tuple[list[_Access], dict[bytes, set[bytes]]]:
+def _accesses(syntax: Syntax) -> tuple[list[_Access], dict[bytes, set[bytes]]]:
     """List every access in source order, and the member keys that hang on each variable."""
     found: list[_Access] = []
     members: dict[bytes, set[bytes]] = {}
-    for node in range(limit):
-        kind = syntax.code[node]
+    code, parents, text = syntax.code, syntax.parent, syntax.text
+    for node, kind in enumerate(code):
         if kind in IDENTIFIER:
-            found.append(_access(syntax, node, node, syntax.text[node]))
+            if code[parents[node]] in MAY_DEFINE:
+                found.append(_access(syntax, node, node, text[node]))
+            else:
+                found.append(_Access(node, text[node], True, None))
         elif kind in MEMBER_NAME and syntax.code[syntax.parent[node]] in MEMBER:
             member = syntax.parent[node]
             root = _root_variable(syntax, member)
@@ -266,7 +267,7 @@ def data_flow(syntax: Syntax, flow: ControlFlow, owner: list[int]) -> list[tuple
     Args:
         owner: For each node, the statement that owns it.
     """
-    accesses, members = _accesses(syntax, len(syntax.code))
+    accesses, members = _accesses(syntax)
     bits = _Bits(accesses, members)
     if not bits.definitions:
         return []

@@ -94,6 +94,7 @@ class SyntaxReader:
 def _flatten(source: bytes, tree: Tree, tables: Tables, errors: int, max_nodes: int) -> Syntax:
     """Walk the tree once, without recursion: its depth is the input's to choose."""
     code_of_kind, field_of_id = tables.code_of_kind, tables.field_of_id
+    leaf_kinds, worded_kinds = LEAF_KINDS, WORDED_KINDS
     code: list[int] = []
     parents: list[int] = []
     fields: list[int] = []
@@ -118,8 +119,8 @@ def _flatten(source: bytes, tree: Tree, tables: Tables, errors: int, max_nodes: 
             fields.append(inherited or field_of_id[cursor.field_id or 0])
             stop.append(below + 1)
             operator.append(NO_OPERATOR)
-            below_inherited, descend = 0, kind not in LEAF_KINDS
-            worded = kind in WORDED_KINDS
+            below_inherited, descend = 0, kind not in leaf_kinds
+            worded = kind in worded_kinds
             text.append(source[node.start_byte : node.end_byte] if worded else b"")  # type: ignore[union-attr]
         elif kind == TRANSPARENT:
             below_inherited, descend = inherited or field_of_id[cursor.field_id or 0], True
