@@ -1,0 +1,67 @@
+"""What a run knows of its process: where it writes, whom it tells, and whether it was told to stop."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from trainers.errors import InterruptedRun
+from trainers.events import EventKind, EventWriter
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """One process working on one run.
+
+    Args:
+        out: The output folder.
+        events: What is said while it happens.
+        spec_hash: `sha256:` and 64 hex digits.
+        started_at: Seconds since the epoch.
+        resume: A checkpoint folder, perhaps of another attempt; null starts at the beginning.
+        stop: Set when the run has been told to stop.
+        timings_s: Seconds per phase, filled by `phase`.
+    """
+
+    out: Path
+    events: EventWriter
+    spec_hash: str
+    started_at: float
+    resume: Path | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Announce a phase and take its time; a phase that comes again adds to it."""
+        self.events.write(EventKind.PHASE, phase=name)
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings_s[name] = self.timings_s.get(name, 0.0) + time.monotonic() - begun
+
+    def raise_if_stopped(self) -> None:
+        """End a phase that has nothing worth a checkpoint.
+
+        Raises:
+            InterruptedRun: The run was told to stop.
+        """
+        if self.stop.is_set():
+            raise InterruptedRun("told to stop outside training: nothing new to save; start again, or resume as before")
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and SIGINT ask for a checkpoint and an end; a second SIGINT ends at once."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)

@@ -1,0 +1,52 @@
+"""What a run ran on, and with which code."""
+
+import hashlib
+import platform
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from trainers.results import Environment
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "torch-geometric",
+    "accelerate",
+    "numpy",
+    "pyarrow",
+    "scikit-learn",
+    "tokenizers",
+    "tree-sitter",
+)
+_SOURCES = Path(__file__).resolve().parents[1]
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Return the package's version and a hash of the trainers' sources, as `0.1.0+0123456789ab`."""
+    digest = hashlib.sha256()
+    for path in sorted(_SOURCES.rglob("*.py")):
+        digest.update(path.relative_to(_SOURCES).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{_version('cellgate') or '0'}+{digest.hexdigest()[:12]}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def describe_environment(*, device: str, threads: int, precision: str) -> Environment:
+    """Return the versions, platform and settings of this process."""
+    versions = {package: _version(package) for package in PACKAGES}
+    return Environment(
+        python=platform.python_version(),
+        packages={package: found for package, found in versions.items() if found is not None},
+        platform=platform.platform(),
+        device=device,
+        threads=threads,
+        precision=precision,
+        code_version=code_version(),
+    )

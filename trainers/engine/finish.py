@@ -1,0 +1,134 @@
+"""After training: calibrate on dev, predict every split, measure, and leave a validated result."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trainers.artifacts import sha256_of_file, write_json
+from trainers.data.dataset import Dataset
+from trainers.engine.calibration import fit_temperature
+from trainers.engine.context import RunContext
+from trainers.engine.environment import describe_environment
+from trainers.engine.hardware import Hardware
+from trainers.engine.inference import infer
+from trainers.engine.loop import FitOutcome
+from trainers.engine.memory import peak_memory
+from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
+from trainers.engine.predictions import PREDICTIONS_FOLDER, Predictions, predictions_path, write_predictions
+from trainers.engine.task import Task
+from trainers.errors import DivergenceError
+from trainers.events import EventKind
+from trainers.results import SCHEMA_VERSION, LearningRateOutcome, RunResult, read_result
+from trainers.specs import FusionSpec, GnnSpec, Split, TransformerSpec
+
+RESULT_NAME = "result.json"
+MODEL_FOLDER = "model"
+EVALUATED = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
+
+
+def finish(
+    task: Task,
+    *,
+    dataset: Dataset,
+    spec: TransformerSpec | GnnSpec | FusionSpec,
+    outcome: FitOutcome,
+    learning_rate: LearningRateOutcome,
+    context: RunContext,
+    hardware: Hardware,
+    splits: Sequence[Split] = EVALUATED,
+    warnings: Sequence[str] = (),
+) -> RunResult:
+    """Write predictions, metrics and `result.json` of a trained task; save its `model/` before.
+
+    Temperature and threshold are fixed on dev and then only applied.
+
+    Args:
+        splits: To predict; dev among them.
+        warnings: For the result.
+
+    Raises:
+        DivergenceError: A prediction is NaN or Inf.
+        InterruptedRun: The run was told to stop.
+    """
+    with context.phase("predict"):
+        predictions = {split: _predict(task, dataset, split, context, hardware) for split in splits}
+        for split, of_split in predictions.items():
+            write_predictions(predictions_path(context.out, split), of_split)
+    with context.phase("evaluate"):
+        dev = predictions[Split.DEV]
+        temperature = fit_temperature(dev.labels_R, dev.logits_RC)
+        threshold = best_threshold(dev.labels_R, probabilities(dev.logits_RC, temperature=temperature))
+        metrics = {
+            split.value: compute_metrics(
+                of_split.labels_R,
+                of_split.logits_RC,
+                threshold=threshold,
+                temperature=temperature,
+                pairs=dataset.pairs(of_split.rows_R),
+            )
+            for split, of_split in predictions.items()
+        }
+    result = RunResult(
+        schema_version=SCHEMA_VERSION,
+        cell=spec.cell,
+        seed=spec.seed,
+        spec_hash=context.spec_hash,
+        dataset_id=dataset.id,
+        started_at=context.started_at,
+        timings_s=dict(context.timings_s),
+        memory=peak_memory(hardware.device),
+        environment=describe_environment(
+            device=hardware.device_name, threads=hardware.threads, precision=hardware.precision.value
+        ),
+        warnings=list(warnings),
+        artifacts=hash_artifacts(context.out),
+        metrics=metrics,
+        best_epoch=outcome.best_epoch,
+        epochs=outcome.epochs,
+        steps=outcome.steps,
+        skipped_steps=outcome.skipped_steps,
+        parameters=sum(parameter.numel() for parameter in task.model.parameters()),
+        threshold=threshold,
+        temperature=temperature,
+        learning_rate=learning_rate,
+        collapses=list(outcome.collapses),
+    )
+    return write_result(result, context)
+
+
+def _predict(task: Task, dataset: Dataset, split: Split, context: RunContext, hardware: Hardware) -> Predictions:
+    rows = dataset.rows(split)
+    outputs = infer(task, rows, hardware=hardware, context=context)
+    if not np.isfinite(outputs.logits_RC).all():
+        raise DivergenceError(f"predictions of {split.value} are NaN or Inf; lower the learning rate or use fp32")
+    return Predictions(
+        rows_R=rows,
+        ids=dataset.ids(rows),
+        labels_R=dataset.labels(rows),
+        logits_RC=outputs.logits_RC,
+        embeddings_RD=outputs.embeddings_RD,
+    )
+
+
+def hash_artifacts(out: Path) -> Mapping[str, str]:
+    """Return the hash of every file of the model and its predictions, by path relative to `out`."""
+    return {
+        path.relative_to(out).as_posix(): sha256_of_file(path)
+        for folder in (MODEL_FOLDER, PREDICTIONS_FOLDER)
+        for path in sorted((out / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def write_result(result: RunResult, context: RunContext) -> RunResult:
+    """Write `result.json`, read it back as whoever needs it will, and say `finished`.
+
+    Raises:
+        ValueError: What is on disk breaks the schema.
+    """
+    path = context.out / RESULT_NAME
+    write_json(path, result.model_dump(mode="json"))
+    written = read_result(path)
+    context.events.write(EventKind.FINISHED, result=RESULT_NAME)
+    return written

@@ -1,0 +1,75 @@
+"""The device, its precision and its randomness: set up once per process, before the model is built."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from trainers.errors import Problem, SpecError
+from trainers.specs import Device, Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a run computes with.
+
+    Args:
+        accelerator: Device placement, mixed precision, gradient scaling and clipping, processes.
+        precision: What `auto` came to.
+        threads: CPU threads of this process.
+    """
+
+    accelerator: Accelerator
+    precision: Precision
+    threads: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors live."""
+        device: torch.device = self.accelerator.device
+        return device
+
+    @property
+    def device_name(self) -> str:
+        """The device in words."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+
+
+def set_up_hardware(*, device: Device, precision: Precision, threads: int, seed: int) -> Hardware:
+    """Choose device and precision, limit the threads and seed every generator.
+
+    Raises:
+        SpecError: A GPU, or a precision, was asked for that this machine does not have.
+    """
+    torch.set_num_threads(threads)
+    on_gpu = torch.cuda.is_available() and device is not Device.CPU
+    problems = []
+    if device is Device.CUDA and not on_gpu:
+        problems.append(
+            Problem(where="/device", found="cuda, but no GPU", expected="a CUDA device", fix="use auto or cpu")
+        )
+    if precision is Precision.FP16 and not on_gpu:
+        problems.append(
+            Problem(where="/training/precision", found="fp16 on the CPU", expected="a GPU", fix="use auto or fp32")
+        )
+    if problems:
+        raise SpecError("this machine cannot do what the spec asks for", problems)
+    chosen = _resolve(precision, on_gpu=on_gpu)
+    accelerator = Accelerator(cpu=not on_gpu, mixed_precision="no" if chosen is Precision.FP32 else chosen.value)
+    seed_everything(seed)
+    return Hardware(accelerator=accelerator, precision=chosen, threads=threads)
+
+
+def _resolve(precision: Precision, *, on_gpu: bool) -> Precision:
+    if precision is not Precision.AUTO:
+        return precision
+    return Precision.BF16 if on_gpu and torch.cuda.is_bf16_supported() else Precision.FP32
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy, torch and every GPU."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

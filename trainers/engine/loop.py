@@ -1,0 +1,326 @@
+"""The training loop, visible: plan, forward, backward, clip, step, evaluate, keep the best, stop early."""
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.artifacts import sha256_of_json
+from trainers.engine.checkpoint import (
+    Checkpoint,
+    TrainingState,
+    Weights,
+    load_checkpoint,
+    restore_checkpoint,
+    save_checkpoint,
+    weights_of,
+)
+from trainers.engine.collapse import detect_gradient_collapse, detect_prediction_collapse
+from trainers.engine.context import RunContext
+from trainers.engine.hardware import Hardware
+from trainers.engine.inference import infer
+from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
+from trainers.engine.optimization import Stepper, StepReport, learning_rate_factor
+from trainers.engine.progress import TrainingProgress
+from trainers.engine.resume import CHECKPOINT_FOLDER, current_checkpoint
+from trainers.engine.task import Rows, Task
+from trainers.errors import CollapseError, DivergenceError, InterruptedRun, Problem
+from trainers.events import EventKind
+from trainers.results import Collapse, LearningRateOutcome
+from trainers.specs import TrainingConfig
+
+# A component that gets no gradient is on record, but the model may do without it; these make it useless.
+FATAL_COLLAPSES = frozenset({"single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOutcome:
+    """What training came to; the best epoch's weights are in the task's model.
+
+    Args:
+        best_epoch: From 0.
+        epochs: That were begun.
+        steps: Optimizer steps, the skipped ones included.
+        skipped_steps: Those that a scaler overflow skipped.
+        collapses: That the best epoch's model still shows.
+    """
+
+    best_epoch: int
+    epochs: int
+    steps: int
+    skipped_steps: int
+    collapses: tuple[Collapse, ...]
+
+
+def fit(
+    task: Task,
+    *,
+    train_rows: Rows,
+    dev_rows: Rows,
+    labels: npt.NDArray[np.int64],
+    config: TrainingConfig,
+    learning_rate: LearningRateOutcome,
+    seed: int,
+    context: RunContext,
+    hardware: Hardware,
+) -> FitOutcome:
+    """Train a task; leave the weights with the best dev AUROC in its model.
+
+    AUROC decides, not F1: it needs no threshold, and on a few hundred dev rows the best F1 jumps by its own noise.
+    The model's device is set here. A checkpoint in `context.resume` is gone on from, exactly.
+
+    Args:
+        train_rows: Rows that fix the weights.
+        dev_rows: Rows that decide on early stopping.
+        labels: By row of the data set, 0 or 1.
+        learning_rate: Peak, of a group whose ratio is 1.
+        seed: Decides the order of the batches.
+
+    Raises:
+        DivergenceError: Loss, gradients or predictions became NaN or Inf.
+        CollapseError: The best model predicts nothing useful.
+        InterruptedRun: The run was told to stop; a checkpoint is saved.
+        OutOfMemoryError: Memory ran out after every back-off.
+        SpecError: The checkpoint belongs to another run.
+        DataError: The checkpoint is damaged.
+    """
+    task.model.to(hardware.device)
+    run = _Fit(
+        task,
+        train_rows=train_rows,
+        dev_rows=dev_rows,
+        labels=labels,
+        config=config,
+        learning_rate=learning_rate,
+        seed=seed,
+        context=context,
+        hardware=hardware,
+    )
+    run.restore()
+    with context.phase("train"):
+        run.train()
+    return run.outcome()
+
+
+class _Fit:
+    """One call of `fit`: its plan, its state and its best weights."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        train_rows: Rows,
+        dev_rows: Rows,
+        labels: npt.NDArray[np.int64],
+        config: TrainingConfig,
+        learning_rate: LearningRateOutcome,
+        seed: int,
+        context: RunContext,
+        hardware: Hardware,
+    ) -> None:
+        self._task = task
+        self._train_rows = train_rows
+        self._dev_rows = dev_rows
+        self._labels = labels
+        self._config = config
+        self._peak = learning_rate.learning_rate
+        self._seed = seed
+        self._context = context
+        self._hardware = hardware
+        self._folder = context.out / CHECKPOINT_FOLDER
+        planned = sum(len(self._plan(epoch)) for epoch in range(config.epochs))
+        self._total = min(planned, config.max_steps or planned)
+        self._best: Weights | None = None
+        self._state = TrainingState(
+            fingerprint=self._fingerprint(), learning_rate=learning_rate.model_dump(mode="json")
+        )
+        self._stepper = Stepper(task, labels=labels, config=config, hardware=hardware, events=context.events)
+
+    def _plan(self, epoch: int) -> list[list[Rows]]:
+        """Return the epoch's optimizer steps, each a list of batches: a function of seed and epoch alone."""
+        batches = self._task.plan_epoch(self._train_rows, np.random.default_rng([self._seed, epoch]))
+        size = self._config.accumulation
+        return [batches[first : first + size] for first in range(0, len(batches), size)]
+
+    def _fingerprint(self) -> str:
+        return sha256_of_json(
+            {
+                "training": self._config.model_dump(mode="json"),
+                "seed": self._seed,
+                "rows": [len(self._train_rows), len(self._dev_rows)],
+                "weights": {name: list(tensor.shape) for name, tensor in self._task.model.state_dict().items()},
+            }
+        )
+
+    def restore(self) -> None:
+        """Go on from the checkpoint that the context names, if there is one."""
+        folder = self._context.resume
+        if folder is None or folder.resolve() != self._folder.resolve():
+            # Of an earlier run into the same folder: nobody may go on from it by mistake.
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if folder is None or current_checkpoint(folder) is None:
+            return
+        checkpoint: Checkpoint = load_checkpoint(folder, fingerprint=self._state.fingerprint)
+        restore_checkpoint(
+            checkpoint, model=self._task.model, optimizer=self._stepper.optimizer, hardware=self._hardware
+        )
+        self._state = checkpoint.state
+        self._best = checkpoint.best
+        self._stepper.parts = checkpoint.state.parts
+
+    def train(self) -> None:
+        """Train from where the state stands to the last epoch, or until patience runs out."""
+        state = self._state
+        progress = TrainingProgress(
+            self._context.events, total=self._total, done=state.step, epochs=self._config.epochs
+        )
+        while state.epoch < self._config.epochs and not self._is_over():
+            self._train_epoch(progress)
+            self._evaluate()
+            state.epoch += 1
+            state.step_in_epoch = 0
+            self._checkpoint()
+            progress.tell(step=state.step, epoch=state.epoch, force=True)
+
+    def _is_over(self) -> bool:
+        return self._state.step >= self._total or self._state.epochs_without_gain >= self._config.patience
+
+    def _train_epoch(self, progress: TrainingProgress) -> None:
+        state = self._state
+        self._task.model.train()
+        for batches in self._plan(state.epoch)[state.step_in_epoch :]:
+            if state.step >= self._total:
+                return
+            if self._context.stop.is_set():
+                self._interrupt()
+            rate = self._peak * learning_rate_factor(
+                state.step, total=self._total, warmup_fraction=self._config.warmup_fraction
+            )
+            report = self._stepper.take(batches, learning_rate=rate)
+            self._note(report)
+            progress.tell_step(
+                report,
+                step=state.step,
+                epoch=state.epoch,
+                learning_rate=rate,
+                groups=self._task.groups,
+                components=self._task.components,
+            )
+            if state.step % self._config.checkpoint_every_steps == 0:
+                self._checkpoint()
+
+    def _note(self, report: StepReport) -> None:
+        """Move the state on by one step.
+
+        Raises:
+            DivergenceError: Loss or gradients are NaN or Inf, and no scaler will put it right.
+        """
+        state = self._state
+        scaled = self._hardware.accelerator.scaler is not None
+        if not math.isfinite(report.loss) or (not scaled and not math.isfinite(report.norms.total)):
+            raise DivergenceError(
+                f"step {state.step + 1}: loss {report.loss}, gradient norm {report.norms.total}: training diverged; "
+                f"lower the learning rate (peak {self._peak:.2e}) or max_grad_norm, or use fp32"
+            )
+        state.step += 1
+        state.step_in_epoch += 1
+        state.skipped_steps += report.skipped
+        state.parts = self._stepper.parts
+        for name, norm in report.norms.components.items():
+            if math.isfinite(norm):
+                state.peak_norms[name] = max(norm, state.peak_norms.get(name, 0.0))
+
+    def _evaluate(self) -> None:
+        """Score the weights on dev; keep them if they are the best so far.
+
+        Raises:
+            DivergenceError: The predictions are NaN or Inf.
+        """
+        state = self._state
+        try:
+            outputs = infer(self._task, self._dev_rows, hardware=self._hardware, context=self._context)
+        except InterruptedRun:
+            # The epoch's steps are done and worth keeping: the resumed run evaluates first.
+            self._interrupt()
+        labels_R = self._labels[self._dev_rows]
+        collapses = detect_prediction_collapse(labels_R, outputs.logits_RC, step=state.step)
+        collapses += detect_gradient_collapse(state.peak_norms, step=state.step)
+        state.peak_norms = {}
+        self._tell_collapses(collapses)
+        if any(collapse.type == "non_finite" for collapse in collapses):
+            raise DivergenceError(
+                f"step {state.step}: dev predictions are NaN or Inf; lower the learning rate or use fp32"
+            )
+        score = self._score(labels_R, outputs.logits_RC)
+        if state.best_score is None or score > state.best_score:
+            state.best_score, state.best_epoch, state.epochs_without_gain = score, state.epoch, 0
+            state.best_collapses = [collapse.model_dump(mode="json") for collapse in collapses]
+            self._best = weights_of(self._task.model)
+        else:
+            state.epochs_without_gain += 1
+
+    def _score(self, labels_R: npt.NDArray[np.int64], logits_RC: npt.NDArray[np.float32]) -> float:
+        """Return what early stopping goes by, and say every dev score; F1 is at the threshold that dev likes best."""
+        threshold = best_threshold(labels_R, probabilities(logits_RC))
+        metrics = compute_metrics(labels_R, logits_RC, threshold=threshold, temperature=1.0)
+        values = {"dev/f1": metrics.f1, "dev/loss": metrics.loss, "dev/accuracy": metrics.accuracy}
+        values |= {"dev/mcc": metrics.mcc, "dev/precision": metrics.precision, "dev/recall": metrics.recall}
+        ranking = {"dev/auroc": metrics.auroc, "dev/auprc": metrics.auprc}
+        values |= {name: value for name, value in ranking.items() if value is not None}
+        self._context.events.write(EventKind.METRIC, step=self._state.step, values=values)
+        return -metrics.loss if metrics.auroc is None else metrics.auroc
+
+    def _tell_collapses(self, collapses: Sequence[Collapse]) -> None:
+        for collapse in collapses:
+            self._context.events.write(EventKind.COLLAPSE, **collapse.model_dump(mode="json"))
+
+    def _checkpoint(self) -> None:
+        self._state.last_event = self._context.events.last
+        save_checkpoint(
+            self._folder,
+            state=self._state,
+            model=self._task.model,
+            best=self._best,
+            optimizer=self._stepper.optimizer,
+            hardware=self._hardware,
+        )
+        self._context.events.write(EventKind.CHECKPOINT, step=self._state.step, path=CHECKPOINT_FOLDER)
+
+    def _interrupt(self) -> NoReturn:
+        self._checkpoint()
+        raise InterruptedRun(
+            f"told to stop: checkpoint saved at step {self._state.step} of {self._total}; "
+            f"go on with --resume {self._folder}"
+        )
+
+    def outcome(self) -> FitOutcome:
+        """Put the best weights into the model and say what training came to.
+
+        Raises:
+            CollapseError: They predict nothing useful.
+        """
+        state = self._state
+        collapses = tuple(Collapse.model_validate(collapse) for collapse in state.best_collapses)
+        fatal = [collapse for collapse in collapses if collapse.type in FATAL_COLLAPSES]
+        if fatal:
+            raise CollapseError(
+                f"the best of {state.epoch} epochs predicts nothing useful: change the learning rate "
+                f"(peak {self._peak:.2e}), train longer, or check the labels",
+                [
+                    Problem(where=collapse.component, found=f"{collapse.type}: {collapse.detail}", expected="none")
+                    for collapse in fatal
+                ],
+            )
+        if self._best is not None:
+            self._task.model.load_state_dict(self._best)
+        return FitOutcome(
+            best_epoch=state.best_epoch,
+            epochs=state.epoch,
+            steps=state.step,
+            skipped_steps=state.skipped_steps,
+            collapses=collapses,
+        )

@@ -1,0 +1,157 @@
+"""The LR range test: raise the learning rate step by step, watch the loss, suggest where it falls most reliably."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.engine.checkpoint import generator_states, restore_generators, weights_of
+from trainers.engine.context import RunContext
+from trainers.engine.hardware import Hardware
+from trainers.engine.optimization import Stepper
+from trainers.engine.task import Rows, Task
+from trainers.specs import LearningRate, TrainingConfig
+
+SMOOTHING = 0.9
+BLOW_UP = 4.0
+MIN_POINTS = 10
+# A valley must take the loss down by this share of its start, or it is noise.
+MIN_FALL = 0.01
+BATCH_ORDER_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """A learning rate, or why there is none.
+
+    Args:
+        learning_rate: Null when the curve shows none.
+        reason: In plain words.
+    """
+
+    learning_rate: float | None
+    reason: str
+
+
+def log_spaced(config: LearningRate) -> list[float]:
+    """Return the learning rates that the test goes through, rising, from finder_min to finder_max."""
+    rates: list[float] = np.geomspace(config.finder_min, config.finder_max, config.finder_steps).tolist()
+    return rates
+
+
+def smooth(losses: Iterable[float]) -> list[float]:
+    """Return the exponential moving average, corrected for its start.
+
+    Source:
+        Kingma and Ba 2015, arXiv 1412.6980, section 3 (the correction).
+    """
+    average = 0.0
+    smoothed = []
+    for count, loss in enumerate(losses, start=1):
+        average = SMOOTHING * average + (1 - SMOOTHING) * loss
+        smoothed.append(average / (1 - SMOOTHING**count))
+    return smoothed
+
+
+def suggest(rates: list[float], losses: list[float]) -> Suggestion:
+    """Return the middle of the valley's slope: of the longest run in which the smoothed loss keeps falling.
+
+    Points need not be neighbours to be in the run, so that noise does not cut it.
+
+    Args:
+        rates: Rising.
+        losses: Not smoothed, as many; the curve ends before the first that is not finite.
+    """
+    finite = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
+    if finite < MIN_POINTS:
+        return Suggestion(
+            learning_rate=None, reason=f"the loss was finite on {finite} steps only, {MIN_POINTS} are needed"
+        )
+    smoothed = smooth(losses[:finite])
+    first, last = _longest_fall(smoothed)
+    fall = (smoothed[first] - smoothed[last]) / abs(smoothed[first]) if smoothed[first] else 0.0
+    if fall < MIN_FALL:
+        return Suggestion(
+            learning_rate=None, reason=f"the loss fell by {fall:.2%} at most, {MIN_FALL:.0%} is needed to tell"
+        )
+    # The middle by logarithm, as the rates are log-spaced.
+    middle = (first + last) // 2
+    return Suggestion(
+        learning_rate=rates[middle],
+        reason=f"valley: the loss falls by {fall:.0%} from {rates[first]:.1e} to {rates[last]:.1e}",
+    )
+
+
+def _longest_fall(values: list[float]) -> tuple[int, int]:
+    """Return the first and last place of the longest strictly falling subsequence; the first of several."""
+    length = [1] * len(values)
+    start = list(range(len(values)))
+    for here in range(len(values)):
+        for before in range(here):
+            if values[before] > values[here] and length[before] + 1 > length[here]:
+                length[here] = length[before] + 1
+                start[here] = start[before]
+    last = max(range(len(values)), key=lambda place: length[place])
+    return start[last], last
+
+
+def has_blown_up(losses: list[float]) -> bool:
+    """Whether the test may stop: the loss is not finite, or far above the best smoothed one."""
+    if not math.isfinite(losses[-1]):
+        return True
+    smoothed = smooth(losses)
+    return len(losses) >= MIN_POINTS and smoothed[-1] > BLOW_UP * min(smoothed)
+
+
+def find_learning_rate(
+    task: Task,
+    *,
+    train_rows: Rows,
+    labels: npt.NDArray[np.int64],
+    config: TrainingConfig,
+    context: RunContext,
+    hardware: Hardware,
+) -> Suggestion:
+    """Run the test on the train rows; model and random generators are left as they were.
+
+    One multiplier moves all groups, so that their ratios stay.
+
+    Raises:
+        InterruptedRun: The run was told to stop.
+        OutOfMemoryError: Memory ran out after every back-off.
+
+    Source:
+        Smith 2017, arXiv 1506.01186, section 3.3.
+    """
+    weights = weights_of(task.model)
+    generators = generator_states()
+    scaler = hardware.accelerator.scaler
+    scale = None if scaler is None else scaler.state_dict()
+    task.model.train()
+    # A stepper of its own: its optimizer's moments must not reach the real training.
+    stepper = Stepper(task, labels=labels, config=config, hardware=hardware, events=None)
+    rates = log_spaced(config.learning_rate)
+    losses: list[float] = []
+    try:
+        for rate, batches in zip(rates, _steps_without_end(task, train_rows, config.accumulation), strict=False):
+            context.raise_if_stopped()
+            losses.append(stepper.take(batches, learning_rate=rate).loss)
+            if has_blown_up(losses):
+                break
+    finally:
+        task.model.load_state_dict(weights)
+        restore_generators(generators)
+        if scaler is not None:
+            scaler.load_state_dict(scale)
+    return suggest(rates[: len(losses)], losses)
+
+
+def _steps_without_end(task: Task, rows: Rows, accumulation: int) -> Iterator[list[Rows]]:
+    epoch = 0
+    while True:
+        batches = task.plan_epoch(rows, np.random.default_rng([BATCH_ORDER_SEED, epoch]))
+        for first in range(0, len(batches), accumulation):
+            yield batches[first : first + accumulation]
+        epoch += 1

@@ -1,0 +1,31 @@
+"""Running out of memory, on the host or on the device, as one thing."""
+
+import resource
+
+import torch
+
+from trainers.results import Memory
+
+# What torch's CPU allocator says: it raises a bare RuntimeError.
+_CPU_ALLOCATOR_WORDS = "can't allocate memory"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this error means that memory ran out."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and _CPU_ALLOCATOR_WORDS in str(error)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give cached blocks back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def peak_memory(device: torch.device) -> Memory:
+    """Return the process's peak memory so far."""
+    # Linux counts ru_maxrss in KiB.
+    host_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    device_bytes = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    return Memory(host_bytes=host_bytes, device_bytes=device_bytes)

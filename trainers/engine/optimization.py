@@ -1,0 +1,174 @@
+"""One optimizer step, however many batches it takes: accumulate, unscale once, clip, step."""
+
+# Shapes: B functions in a batch, C classes (2), P parameters.
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainers.engine.gradients import GradientNorms, Norms, clip_gradients
+from trainers.engine.hardware import Hardware
+from trainers.engine.memory import is_out_of_memory, release_memory
+from trainers.engine.task import ParameterGroup, Rows, Task
+from trainers.errors import OutOfMemoryError
+from trainers.events import EventKind, EventWriter
+from trainers.specs import TrainingConfig
+
+MAX_BACKOFFS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """What one optimizer step did.
+
+    Args:
+        loss: Mean over the step's functions.
+        norms: Of the gradients, before clipping.
+        skipped: The scaler found an overflow; no weight changed.
+    """
+
+    loss: float
+    norms: Norms
+    skipped: bool
+
+
+def make_optimizer(groups: Sequence[ParameterGroup], config: TrainingConfig) -> torch.optim.AdamW:
+    """Return AdamW over the groups; a group's learning rate is set before each step.
+
+    Source:
+        Loshchilov and Hutter 2019, arXiv 1711.05101.
+    """
+    return torch.optim.AdamW(
+        [
+            {
+                "params": list(group.parameters),
+                "lr": 0.0,
+                "weight_decay": config.weight_decay if group.weight_decay else 0.0,
+            }
+            for group in groups
+        ],
+        fused=True,
+    )
+
+
+def learning_rate_factor(step: int, *, total: int, warmup_fraction: float) -> float:
+    """Return the share of the peak learning rate at a step: linear warm-up, then linear decay to 0.
+
+    Args:
+        step: Steps already taken, from 0.
+        total: All steps of the run.
+
+    Source:
+        Decay to zero: Bergsma et al. 2025 ("Straight to Zero"), arXiv 2502.15938.
+    """
+    warmup = math.ceil(warmup_fraction * total)
+    if step < warmup:
+        return (step + 1) / warmup
+    return max(0.0, (total - step) / max(1, total - warmup))
+
+
+class Stepper:
+    """Takes optimizer steps on a task.
+
+    The effective batch of a step is fixed by the caller. When memory runs out, every batch is computed in twice as
+    many parts from then on; parts are weighted by their functions, so that the gradient stays that of the whole.
+
+    Args:
+        labels: By row of the data set, 0 or 1.
+        events: Told of each back-off; null when nobody is to know.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        labels: npt.NDArray[np.int64],
+        config: TrainingConfig,
+        hardware: Hardware,
+        events: EventWriter | None,
+    ) -> None:
+        self._task = task
+        self._labels = labels
+        self._config = config
+        self._hardware = hardware
+        self._events = events
+        self._parameters = [p for group in task.groups for p in group.parameters]
+        self._gradients = GradientNorms(self._parameters, task.components)
+        self.parts = 1
+        self.optimizer = hardware.accelerator.prepare_optimizer(make_optimizer(task.groups, config))
+
+    def take(self, batches: Sequence[Rows], *, learning_rate: float) -> StepReport:
+        """Take one optimizer step on some batches; a step whose gradient is not finite changes no weight.
+
+        Args:
+            learning_rate: Of a group whose ratio is 1.
+
+        Raises:
+            OutOfMemoryError: Memory ran out in the smallest parts that there are.
+        """
+        for group, entry in zip(self._task.groups, self.optimizer.param_groups, strict=True):
+            entry["lr"] = learning_rate * group.lr_ratio
+        loss = self._accumulate(batches)
+        accelerator = self._hardware.accelerator
+        accelerator.unscale_gradients(self.optimizer)
+        total, norms_P = self._gradients.measure()
+        clip_gradients(self._parameters, total, self._config.max_grad_norm)
+        loss_number, total_number, *norm_numbers = torch.cat([loss.view(1), total.view(1), norms_P]).tolist()
+        # A scaler decides for itself; without one, a bad gradient must not reach the weights.
+        if accelerator.scaler is not None or math.isfinite(total_number):
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        return StepReport(
+            loss=loss_number,
+            norms=self._gradients.summarise(total_number, norm_numbers),
+            skipped=bool(self.optimizer.step_was_skipped),
+        )
+
+    def _accumulate(self, batches: Sequence[Rows]) -> Tensor:
+        while True:
+            try:
+                return self._backward(batches)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._back_off(max(len(rows) for rows in batches), error)
+
+    def _backward(self, batches: Sequence[Rows]) -> Tensor:
+        """Add up the gradients of all parts; return the mean loss, a scalar on the device."""
+        functions = sum(len(rows) for rows in batches)
+        losses = []
+        for rows in batches:
+            for part in np.array_split(rows, min(self.parts, len(rows))):
+                loss = self._loss(part) * (len(part) / functions)
+                self._hardware.accelerator.backward(loss)
+                losses.append(loss.detach().float())
+        return torch.stack(losses).sum()
+
+    def _loss(self, rows: Rows) -> Tensor:
+        device = self._hardware.device
+        batch = self._task.load_batch(rows).to(device)
+        label_B = torch.from_numpy(self._labels[rows]).to(device)
+        with self._hardware.accelerator.autocast():
+            logits_BC = self._task.predict(batch).logits_BC
+        return F.cross_entropy(logits_BC.float(), label_B, label_smoothing=self._config.label_smoothing)
+
+    def _back_off(self, largest: int, error: BaseException) -> None:
+        self.optimizer.zero_grad()
+        release_memory(self._hardware.device)
+        if self.parts >= min(largest, 2**MAX_BACKOFFS):
+            raise OutOfMemoryError(
+                f"memory ran out although every batch was computed in {self.parts} parts: "
+                "lower max_tokens or the model's size, or train on a larger machine"
+            ) from error
+        self.parts *= 2
+        if self._events is not None:
+            self._events.write(
+                EventKind.BACKOFF,
+                batch_size=max(1, self._config.batch_size // self.parts),
+                accumulation=self._config.accumulation * self.parts,
+            )

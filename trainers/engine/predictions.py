@@ -1,0 +1,97 @@
+"""`predictions/<split>.arrow`: what a trained model said of every function of a split, ready to be memory-mapped."""
+
+# Shapes: R rows, C classes (2), D width of the pooled embedding.
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trainers.artifacts import atomic_file
+from trainers.errors import DataError, Problem
+from trainers.specs import Split
+
+PREDICTIONS_FOLDER = "predictions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """One split's predictions, row by row.
+
+    Args:
+        rows_R: Rows of the data set, int64, ascending.
+        ids: The functions' ids.
+        labels_R: 0 or 1, int64.
+        logits_RC: Uncalibrated, float32.
+        embeddings_RD: Pooled representation, float32.
+    """
+
+    rows_R: NDArray[np.int64]
+    ids: list[str]
+    labels_R: NDArray[np.int64]
+    logits_RC: NDArray[np.float32]
+    embeddings_RD: NDArray[np.float32]
+
+
+def predictions_path(out: Path, split: Split | str) -> Path:
+    """Return where a run keeps its predictions of a split."""
+    return out / PREDICTIONS_FOLDER / f"{Split(split).value}.arrow"
+
+
+def _fixed_lists(matrix: NDArray[np.float32]) -> Any:
+    values = pa.array(np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(values, matrix.shape[1])
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write an Arrow IPC file, atomically."""
+    table = pa.table(
+        {
+            "row": pa.array(predictions.rows_R, pa.int64()),
+            "id": pa.array(predictions.ids, pa.string()),
+            "label": pa.array(predictions.labels_R, pa.int8()),
+            "logits": _fixed_lists(predictions.logits_RC),
+            "embedding": _fixed_lists(predictions.embeddings_RD),
+        }
+    )
+    with atomic_file(path) as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read a predictions file.
+
+    Raises:
+        DataError: It is missing, or is not such a file.
+    """
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+        return Predictions(
+            rows_R=table["row"].to_numpy(),
+            ids=table["id"].to_pylist(),
+            labels_R=table["label"].to_numpy().astype(np.int64),
+            logits_RC=_matrix(table["logits"]),
+            embeddings_RD=_matrix(table["embedding"]),
+        )
+    except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path}: the predictions cannot be read",
+            [
+                Problem(
+                    where=str(path),
+                    found=f"{type(error).__name__}: {error}",
+                    expected="an Arrow file with row, id, label, logits and embedding",
+                    fix="run the cell that makes it again",
+                )
+            ],
+        ) from error
+
+
+def _matrix(column: Any) -> NDArray[np.float32]:
+    array = column.combine_chunks()
+    width = array.type.list_size
+    values = array.flatten().to_numpy(zero_copy_only=False)
+    matrix: NDArray[np.float32] = values.reshape(-1, width).astype(np.float32, copy=False)
+    return matrix
