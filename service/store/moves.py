@@ -1,7 +1,7 @@
 """One move of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
 
-Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other; and
-they are FOR NO KEY UPDATE (`key_share`), since the rows that refer to a locked one must not wait for it either.
+Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other.
+They are FOR NO KEY UPDATE (`key_share`): who adds a row that refers to a locked one must not wait either.
 """
 
 from collections.abc import Iterable, Mapping
