@@ -1,0 +1,241 @@
+"""Results, evidence and finished experiments made by hand: what trainers would have left, without training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from service.domain.states import FailureReason
+from service.store import lifecycle, pipeline
+from service.store.claims import Claim, claim_next
+from service.store.database import Database
+from trainers.artifacts import write_json
+from trainers.results import (
+    Comparison,
+    DatasetSummary,
+    Environment,
+    Evidence,
+    Interval,
+    LearningRateOutcome,
+    Memory,
+    Metrics,
+    Option,
+    OptionEvidence,
+    RunResult,
+    SplitSummary,
+)
+from trainers.specs import Cell
+
+DATASET_HASH = "sha256:" + "d" * 64
+SPEC_HASH = "sha256:" + "5" * 64
+POSITIVES = 150
+HALF_WIDTH = 0.01
+ALL_POSITIVE_F1 = 0.6667
+F1s = Mapping[Option, Sequence[float]]
+NUMBERED: dict[Cell, Any] = {Cell.TRANSFORMER: 51, Cell.GNN: 52, Cell.FUSION: 53, Cell.AGGREGATION: 54}
+HEALTHY: F1s = {"transformer": [0.90, 0.91], "gnn": [0.88, 0.89], "ensemble": [0.93, 0.94]}
+
+
+def metrics(f1: float, *, positives: int = POSITIVES) -> Metrics:
+    """Return scores with this F1."""
+    return Metrics(
+        rows=300,
+        positives=positives,
+        loss=0.3,
+        accuracy=f1,
+        precision=f1,
+        recall=f1,
+        f1=f1,
+        mcc=0.8,
+        auroc=0.95,
+        auprc=0.95,
+        ece=0.02,
+        vd_s=0.2,
+        pairwise_correct=0.8,
+        all_positive_f1=ALL_POSITIVE_F1,
+        true_positives=1,
+        false_positives=1,
+        true_negatives=1,
+        false_negatives=1,
+    )
+
+
+def learning_rate(**changes: Any) -> LearningRateOutcome:
+    """Return the outcome of a finder whose answer was cached and verified."""
+    fields = {
+        "learning_rate": 1e-3,
+        "source": "finder",
+        "reason": "valley",
+        "cache_key": "k",
+        "cache_hit": False,
+        "cache_verified": True,
+    }
+    return LearningRateOutcome.model_validate({**fields, **changes})
+
+
+def result(cell: Any, seed: int = 0, **changes: Any) -> RunResult:
+    """Return a valid result; `changes` replace its fields."""
+    fields: dict[str, Any] = {
+        "schema_version": 1,
+        "cell": cell,
+        "seed": seed,
+        "spec_hash": SPEC_HASH,
+        "dataset_id": DATASET_HASH,
+        "started_at": 1.0,
+        "timings_s": {"total": 1.0},
+        "memory": Memory(host_bytes=1, device_bytes=0),
+        "environment": Environment(
+            python="3.11", packages={}, platform="linux", device="cpu", threads=1, precision="fp32", code_version="0"
+        ),
+        "artifacts": {},
+    }
+    return RunResult(**{**fields, **changes})
+
+
+def trained(cell: Any, seed: int, f1: float, **changes: Any) -> RunResult:
+    """Return the result of a healthy run of cell 51, 52 or 53 with this F1 on the gate split."""
+    return result(cell, seed, **{"metrics": {"gate": metrics(f1)}, "learning_rate": learning_rate(), **changes})
+
+
+def prepared(**changes: Any) -> RunResult:
+    """Return the result of a finished `prepare`."""
+    fields: dict[str, Any] = {
+        "id": DATASET_HASH,
+        "path": "dataset",
+        "rows": 600,
+        "splits": {"gate": SplitSummary(rows=300, positives=POSITIVES)},
+        "warnings": [],
+        "bag_of_tokens_f1": 0.7,
+        "graph_quality": {"parsed": 600},
+    }
+    return result("prepare", dataset=DatasetSummary(**{**fields, **changes}))
+
+
+def interval(middle: float, half_width: float = HALF_WIDTH) -> Interval:
+    """Return a symmetric 95 % interval."""
+    return Interval(low=middle - half_width, high=middle + half_width, confidence=0.95)
+
+
+def option_evidence(option: Option, f1s: Sequence[float], half_width: float = HALF_WIDTH) -> OptionEvidence:
+    """Return how an option with these F1s, one per seed, does."""
+    mean = fmean(f1s)
+    return OptionEvidence(
+        option=option,
+        seeds=list(range(len(f1s))),
+        f1_per_seed=list(f1s),
+        f1=mean,
+        f1_sd=0.01,
+        f1_interval=interval(mean, half_width),
+        precision=mean,
+        recall=mean,
+        mcc=0.8,
+        auprc=0.9,
+        auroc=0.9,
+        ece=0.02,
+        vd_s=0.2,
+        text_weight=0.6 if option.startswith("ensemble") else None,
+        test_f1=None,
+    )
+
+
+def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evidence:
+    """Return evidence over these options, with every pair compared; all intervals have the same half width."""
+    options = [option_evidence(option, found, half_width) for option, found in f1s.items()]
+    comparisons = [
+        Comparison(
+            first=first.option,
+            second=second.option,
+            f1_difference=first.f1 - second.f1,
+            f1_interval=interval(first.f1 - second.f1, half_width),
+            mcnemar_p=0.01,
+            holm_p=0.03,
+        )
+        for number, first in enumerate(options)
+        for second in options[number + 1 :]
+    ]
+    fields: dict[str, Any] = {
+        "split": "gate",
+        "rows": 300,
+        "positives": POSITIVES,
+        "groups": 150,
+        "all_positive_f1": ALL_POSITIVE_F1,
+        "options": options,
+        "comparisons": comparisons,
+        "slices": [],
+        "inputs": {},
+    }
+    return Evidence(**{**fields, **changes})
+
+
+class TrainersByHand:
+    """Stands where workers and trainers would: claims runs and ends them with results made by hand.
+
+    Args:
+        database: A migrated database.
+        artifacts: The artifact root; result.json files are really written.
+        f1s: F1 on the gate split by option and seed (the position in the list).
+    """
+
+    def __init__(self, database: Database, artifacts: Path, f1s: F1s = HEALTHY) -> None:
+        self.database = database
+        self.artifacts = artifacts
+        self.f1s = f1s
+        self.spoil: Callable[[Claim, RunResult], RunResult] = lambda _claim, found: found
+        self.failing: dict[tuple[Cell, int], tuple[FailureReason, int]] = {}
+        self.steps: list[tuple[Cell, int]] = []
+
+    def work(self, *, limit: int = 100) -> list[tuple[Cell, int]]:
+        """Run everything that is queued or becomes so, and return (cell, seed) in the order it ran."""
+        before = len(self.steps)
+        while len(self.steps) - before < limit and self.work_once():
+            pass
+        return self.steps[before:]
+
+    def work_once(self) -> bool:
+        """Claim and end one run; False when nothing is queued."""
+        with self.database.begin() as session:
+            claim = claim_next(session, worker="by hand", queues=["cpu"], lease_s=60)
+        if claim is None:
+            return False
+        with self.database.begin() as session:
+            lifecycle.mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
+        self.end(claim)
+        return True
+
+    def end(self, claim: Claim) -> None:
+        """End a claimed run as its cell would."""
+        self.steps.append((claim.cell, claim.seed))
+        failure = self.failing.get((claim.cell, claim.seed))
+        with self.database.begin() as session:
+            if failure is not None:
+                reason, code = failure
+                lifecycle.fail(
+                    session,
+                    run_id=claim.run_id,
+                    attempt=claim.attempt,
+                    reason=reason,
+                    detail="made to fail",
+                    exit_code=code,
+                )
+            else:
+                body = self.spoil(claim, self.made(claim)).model_dump(mode="json")
+                write_json(self.artifacts / claim.path / "result.json", body)
+                lifecycle.succeed(session, run_id=claim.run_id, attempt=claim.attempt, exit_code=0, result=body)
+            pipeline.after_run(session, run_id=claim.run_id, artifacts=self.artifacts)
+
+    def made(self, claim: Claim) -> RunResult:
+        """Return the result that the claim's cell would leave."""
+        match claim.cell:
+            case Cell.PREPARE:
+                return prepared()
+            case Cell.PREFLIGHT:
+                return result("preflight", claim.seed)
+            case Cell.AGGREGATION:
+                shown = {name: f1s for name, f1s in self.f1s.items() if name != "fusion" or self._fused()}
+                return result(54, claim.seed, evidence=evidence(shown))
+            case Cell.TRANSFORMER | Cell.GNN | Cell.FUSION:
+                option: Any = claim.cell.label
+                return trained(NUMBERED[claim.cell], claim.seed, self.f1s[option][claim.seed])
+
+    def _fused(self) -> bool:
+        return any(cell is Cell.FUSION for cell, _seed in self.steps)
