@@ -108,8 +108,8 @@ class GnnModel(Spec):
     """Which graph model."""
 
     architecture: Literal["ggnn"] = Field("ggnn", description="Gated graph network (Li et al. 2016, Devign).")
-    width: int = Field(64, ge=8, le=1024)
-    layers: int = Field(4, ge=1, le=32)
+    width: int = Field(48, ge=8, le=1024)
+    layers: int = Field(4, ge=1, le=32, description="Steps of message passing, all with the same weights.")
     readout: Literal["attention", "max", "mean"] = "attention"
     dropout: float = Field(0.1, ge=0, lt=1)
 
@@ -132,12 +132,30 @@ class TransformerConfig(Spec):
     training: TrainingConfig = TrainingConfig()
 
 
+class GnnLearningRate(LearningRate):
+    """The range in which the gated graph network learns: 1.5e-3 to 3e-3 is best, from 5e-3 on it learns less."""
+
+    fallback: float = Field(2e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    finder_steps: int = Field(
+        120, ge=10, le=1000, description="Steps of the LR range test; from scratch the loss needs so many to move."
+    )
+    finder_min: float = Field(1e-4, gt=0, le=1)
+    finder_max: float = Field(3e-2, gt=0, le=10)
+
+
+class GnnTraining(TrainingConfig):
+    """The loop's settings, with the graph model's defaults."""
+
+    epochs: int = Field(6, ge=1, le=1000)
+    learning_rate: GnnLearningRate = GnnLearningRate()
+
+
 class GnnConfig(Spec):
     """Cell 52: a graph network on code graphs."""
 
     cell: Literal[52] = 52
     model: GnnModel = GnnModel()
-    training: TrainingConfig = TrainingConfig()
+    training: GnnTraining = GnnTraining()
 
 
 class FusionConfig(Spec):

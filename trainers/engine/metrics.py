@@ -193,10 +193,10 @@ def pairwise_correct(labels_R: Integers, predicted_R: NDArray[np.bool_], pairs: 
     whole = np.array(
         [rows for rows in members.values() if len(rows) == 2 and labels_R[rows].sum() == 1], dtype=np.int64
     )
-    if not whole:
+    if not len(whole):
         return None
     right_R = predicted_R == (labels_R == 1)
-    return float(right_R[np.array(whole)].all(axis=1).mean())
+    return float(right_R[whole].all(axis=1).mean())
 
 
 def best_threshold(labels_R: Integers, probability_R: Floats) -> float:
