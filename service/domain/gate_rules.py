@@ -214,7 +214,7 @@ def _positives(inputs: GateInputs, policy: Policy) -> GateCheck:
         measured=None if found is None else float(found),
         reason=f"the gate split has {shown} vulnerable functions; {policy.minimum_positives} are wanted"
         + ("" if passed else ", with fewer every F1 is uncertain by several points"),
-        evidence=_links(inputs.runs[:1]),
+        evidence=_links(inputs.runs)[:1],
     )
 
 

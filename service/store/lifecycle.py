@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from service.domain.errors import Conflict, NotFound
 from service.domain.states import LEASED, FailureReason, RunState
 from service.store.database import now_s
-from service.store.moves import Move, lock_run, move, touch_parents
+from service.store.moves import Move, holds, lock_run, move, touch_parents
 from service.store.tables import AttemptRow, RunRow
 
 S = RunState
@@ -81,7 +81,7 @@ def release(
         recoveries; None when the lease is lost.
     """
     run = lock_run(session, run_id)
-    if run is None or run.attempt != attempt or RunState(run.state) not in LEASED:
+    if run is None or not holds(run, attempt):
         return None
     _close_attempt(session, run_id, attempt, outcome="released", exit_code=exit_code)
     state = _let_go(session, run, why=why, counts=counts, gave_up=FailureReason.INTERNAL_ERROR)

@@ -42,7 +42,7 @@ def move(session: Session, change: Move) -> bool:
     run = lock_run(session, change.run_id)
     if run is None or RunState(run.state) not in sources_of(change.to):
         return False
-    if change.attempt is not None and run.attempt != change.attempt:
+    if change.attempt is not None and not holds(run, change.attempt):
         return False
     # One statement decides, whatever was read before it.
     moved = session.execute(
@@ -62,6 +62,11 @@ def move(session: Session, change: Move) -> bool:
 def lock_run(session: Session, run_id: str) -> RunRow | None:
     """Return the run, locked until the transaction ends."""
     return session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update(key_share=True))
+
+
+def holds(run: RunRow, attempt: int) -> bool:
+    """Return whether this attempt holds the run's lease: a run given back keeps its number until the next claim."""
+    return run.attempt == attempt and RunState(run.state).leased
 
 
 def add_event(session: Session, *, run: RunRow, attempt: int, kind: str, body: dict[str, Any]) -> None:

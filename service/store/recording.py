@@ -10,9 +10,8 @@ from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.domain.states import LEASED, RunState
 from service.store.database import now_s
-from service.store.moves import add_event, lock_run, touch_parents
+from service.store.moves import add_event, holds, lock_run, touch_parents
 from service.store.tables import AttemptRow, LogRow, MetricRow, RunRow
 from trainers.events import EventKind
 
@@ -101,9 +100,7 @@ def record_log(session: Session, *, run_id: str, attempt: int, number: int, text
 def holder(session: Session, run_id: str, attempt: int) -> RunRow | None:
     """Return the run, locked, if this attempt still holds its lease."""
     run = lock_run(session, run_id)
-    if run is None or run.attempt != attempt or RunState(run.state) not in LEASED:
-        return None
-    return run
+    return run if run is not None and holds(run, attempt) else None
 
 
 def _set_run(session: Session, run_id: str, **values: Any) -> None:

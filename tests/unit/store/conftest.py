@@ -1,6 +1,8 @@
-"""A migrated SQLite database and a ready data set."""
+"""A migrated SQLite database and a ready data set; both are made once and copied for each test."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,33 @@ from tests.by_hand import TrainersByHand
 from trainers.specs import PrepareConfig
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty database at the newest schema."""
-    url = f"sqlite:///{tmp_path / 'cellgate.db'}"
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A database file that is never opened again, and the id of its data set."""
+
+    file: Path
+    dataset_id: str
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A database at the newest schema with one data set, which is ready."""
+    folder = tmp_path_factory.mktemp("template")
+    url = f"sqlite:///{folder / 'cellgate.db'}"
     migrate(url)
     database = Database(url)
+    with database.begin() as session:
+        made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
+    TrainersByHand(database, folder / "artifacts").work()
+    database.dispose()
+    return Template(file=folder / "cellgate.db", dataset_id=made.id)
+
+
+@pytest.fixture
+def database(template: Template, tmp_path: Path) -> Iterator[Database]:
+    """A database of the test's own."""
+    copy = shutil.copy(template.file, tmp_path / "cellgate.db")
+    database = Database(f"sqlite:///{copy}")
     yield database
     database.dispose()
 
@@ -29,12 +52,9 @@ def trainers(database: Database, tmp_path: Path) -> TrainersByHand:
 
 
 @pytest.fixture
-def dataset_id(database: Database, trainers: TrainersByHand) -> str:
+def dataset_id(template: Template) -> str:
     """A data set that is ready."""
-    with database.begin() as session:
-        made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
-    trainers.work()
-    return made.id
+    return template.dataset_id
 
 
 @pytest.fixture

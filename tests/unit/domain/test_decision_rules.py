@@ -1,0 +1,180 @@
+from typing import Any
+
+import pytest
+
+from service.domain.decision_rules import decide
+from service.domain.gate import GateCheck, GateReport
+from service.domain.policy import Policy
+from tests.by_hand import F1s, evidence
+from trainers.artifacts import sha256_of_json
+from trainers.results import KindEvidence
+
+PASSED = GateReport(experiment="exp_1", verdict="pass", checks=[], summary="")
+POLICY = Policy()
+
+
+def failed_gate(*checks: GateCheck) -> GateReport:
+    return GateReport(experiment="exp_1", verdict="fail", checks=list(checks), summary="")
+
+
+def low_f1(cell: Any, mean: float, high: float) -> GateCheck:
+    name = {51: "mean_f1_transformer", 52: "mean_f1_gnn"}[cell]
+    return GateCheck(
+        name=name,
+        cell=cell,
+        blocking=True,
+        verdict="fail",
+        threshold=0.85,
+        measured=mean,
+        interval=(2 * mean - high, high),
+        reason=f"the mean F1 of cell {cell} is {mean}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("f1s", "outcome", "option", "confidence"),
+    [
+        pytest.param((0.90, 0.88, 0.93), "ensemble", "ensemble", "clear", id="the ensemble is well above 0.90"),
+        pytest.param((0.89, 0.88, 0.905), "ensemble", "ensemble", "borderline", id="the ensemble is just above 0.90"),
+        pytest.param((0.89, 0.88, 0.90), "train_fusion", None, "borderline", id="exactly 0.90 is not above"),
+        pytest.param((0.86, 0.87, 0.88), "train_fusion", None, "clear", id="the ensemble is well below 0.90"),
+        pytest.param((0.94, 0.88, 0.93), "single", "transformer", "clear", id="the text model beats the ensemble"),
+        pytest.param((0.88, 0.94, 0.93), "single", "gnn", "clear", id="the graph model beats the ensemble"),
+        pytest.param((0.94, 0.88, 0.94), "single", "transformer", "clear", id="an equal ensemble is not simpler"),
+        pytest.param((0.94, 0.94, 0.93), "single", "transformer", "clear", id="of two equal models the text model"),
+        pytest.param((0.95, 0.86, 0.88), "single", "transformer", "clear", id="one model above 0.90 is enough"),
+    ],
+)
+def test_after_the_bases(f1s: tuple[float, float, float], outcome: str, option: str | None, confidence: str) -> None:
+    shown: F1s = dict(zip(("transformer", "gnn", "ensemble"), ([f1] for f1 in f1s), strict=True))  # type: ignore[arg-type]
+
+    decision = decide(evidence(shown), PASSED, POLICY, stage="bases")
+
+    assert (decision.outcome, decision.option, decision.confidence) == (outcome, option, confidence)
+
+
+def test_a_mean_of_exactly_0_90_over_seeds_is_not_above() -> None:
+    shown: F1s = {"transformer": [0.8, 0.8, 0.8], "gnn": [0.8, 0.8, 0.8], "ensemble": [0.89, 0.90, 0.91]}
+    assert decide(evidence(shown), PASSED, POLICY, stage="bases").outcome == "train_fusion"
+
+
+@pytest.mark.parametrize(
+    ("fusion", "outcome", "option", "confidence"),
+    [
+        pytest.param(0.93, "fusion", "fusion", "clear", id="fusion is well above"),
+        pytest.param(0.885, "fusion", "fusion", "borderline", id="fusion is a little above"),
+        pytest.param(0.88, "ensemble", "ensemble", "borderline", id="fusion adds nothing"),
+        pytest.param(0.85, "ensemble", "ensemble", "clear", id="fusion does harm"),
+    ],
+)
+def test_after_fusion(fusion: float, outcome: str, option: str, confidence: str) -> None:
+    shown: F1s = {"transformer": [0.86], "gnn": [0.87], "ensemble": [0.88], "fusion": [fusion]}
+
+    decision = decide(evidence(shown), PASSED, POLICY, stage="final")
+
+    assert (decision.outcome, decision.option, decision.confidence) == (outcome, option, confidence)
+
+
+def test_after_fusion_a_single_model_that_is_better_is_shipped_alone() -> None:
+    shown: F1s = {"transformer": [0.89], "gnn": [0.86], "ensemble": [0.88], "fusion": [0.87]}
+    decision = decide(evidence(shown), PASSED, POLICY, stage="final")
+    assert (decision.outcome, decision.option) == ("single", "transformer")
+
+
+def test_fusion_that_finished_on_no_seed_leaves_the_best_without_it() -> None:
+    shown: F1s = {"transformer": [0.86], "gnn": [0.87], "ensemble": [0.88]}
+    decision = decide(evidence(shown), PASSED, POLICY, stage="final")
+    assert decision.outcome == "ensemble"
+    assert "no seed" in decision.rule
+
+
+LOW: F1s = {"transformer": [0.86], "gnn": [0.87], "ensemble": [0.88]}
+HIGH: F1s = {"transformer": [0.91], "gnn": [0.92], "ensemble": [0.95]}
+
+
+def test_policy_never_ships_the_best_without_fusion_however_low() -> None:
+    decision = decide(evidence(LOW), PASSED, Policy(fusion="never"), stage="bases")
+    assert (decision.outcome, decision.option) == ("ensemble", "ensemble")
+
+
+def test_policy_always_trains_fusion_however_high() -> None:
+    assert decide(evidence(HIGH), PASSED, Policy(fusion="always"), stage="bases").outcome == "train_fusion"
+
+
+def test_the_threshold_is_the_policys() -> None:
+    assert decide(evidence(LOW), PASSED, Policy(skip_fusion_f1=0.87), stage="bases").outcome == "ensemble"
+
+
+def test_a_failed_gate_says_improve_even_when_the_ensemble_is_good() -> None:
+    decision = decide(evidence(HIGH), failed_gate(low_f1(52, 0.80, 0.82)), POLICY, stage="bases")
+    assert (decision.outcome, decision.option, decision.confidence) == ("improve", None, "clear")
+
+
+def test_improve_is_borderline_when_the_interval_reaches_the_threshold() -> None:
+    decision = decide(evidence(LOW), failed_gate(low_f1(52, 0.84, 0.88)), POLICY, stage="bases")
+    assert decision.confidence == "borderline"
+
+
+def test_improve_is_clear_when_a_plain_fact_failed_besides() -> None:
+    fact = GateCheck(name="exit_codes", blocking=True, verdict="fail", reason="exit code 5")
+    decision = decide(evidence(LOW), failed_gate(low_f1(52, 0.84, 0.88), fact), POLICY, stage="bases")
+    assert decision.confidence == "clear"
+
+
+def test_improve_names_the_weak_cell_its_scores_and_its_weakest_slices() -> None:
+    slices = [
+        KindEvidence(slice="cwe", value="CWE-416", rows=40, accuracy={"gnn": 0.55, "transformer": 0.9}),
+        KindEvidence(slice="cwe", value="CWE-89", rows=40, accuracy={"gnn": 0.95, "transformer": 0.5}),
+        KindEvidence(slice="cwe", value="CWE-1", rows=2, accuracy={"gnn": 0.0, "transformer": 0.0}),
+    ]
+    shown = evidence({"transformer": [0.9], "gnn": [0.75], "ensemble": [0.9]}, slices=slices)
+
+    decision = decide(shown, failed_gate(low_f1(52, 0.75, 0.78)), POLICY, stage="bases")
+
+    text = " ".join(decision.reasons)
+    assert "mean_f1_gnn" in text
+    assert "recall 0.750" in text
+    assert "gnn is weakest on cwe CWE-416 (accuracy 0.550 on 40), cwe CWE-89" in text
+    assert "CWE-1 " not in text
+    assert not any(reason.startswith("transformer") for reason in decision.reasons)
+
+
+def test_improve_needs_no_evidence() -> None:
+    decision = decide(None, failed_gate(low_f1(51, 0.5, 0.6)), POLICY, stage="bases")
+    assert (decision.outcome, decision.evidence_hash) == ("improve", None)
+
+
+def test_reasons_carry_numbers_intervals_and_the_number_of_positives() -> None:
+    decision = decide(evidence(HIGH), PASSED, POLICY, stage="bases")
+
+    text = " ".join(decision.reasons)
+    assert "150 of them vulnerable" in text
+    assert "ensemble: mean F1 0.9500 [0.9400, 0.9600] over 1 seed" in text
+    # the evidence compares gnn minus ensemble: the words turn it round
+    assert "ensemble minus gnn: F1 +0.0300 [0.0200, 0.0400], which excludes zero" in text
+    assert decision.rule == "F1 of ensemble, the best without fusion, 0.9500 is above 0.9: ship ensemble without fusion"
+
+
+def test_a_tuned_ensemble_that_does_better_is_named_but_not_shipped() -> None:
+    shown = evidence({**HIGH, "ensemble_tuned": [0.97]})
+    decision = decide(shown, PASSED, POLICY, stage="bases")
+    assert decision.option == "ensemble"
+    assert any("0.9700" in reason for reason in decision.reasons)
+
+
+def test_a_decision_can_be_recomputed_to_the_same_bytes_and_names_its_evidence() -> None:
+    shown = evidence(LOW)
+    first, second = (decide(shown, PASSED, POLICY, stage="bases") for _ in range(2))
+    assert first.model_dump_json() == second.model_dump_json()
+    assert first.evidence_hash == sha256_of_json(shown.model_dump(mode="json"))
+
+
+def test_nothing_is_decided_while_the_gate_is_pending() -> None:
+    pending = GateReport(experiment="exp_1", verdict="pending", checks=[], summary="")
+    with pytest.raises(ValueError, match="pending"):
+        decide(None, pending, POLICY, stage="bases")
+
+
+def test_a_passed_gate_without_evidence_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no evidence"):
+        decide(None, PASSED, POLICY, stage="bases")

@@ -1,0 +1,204 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.domain.gate import GateReport
+from service.domain.gate_inputs import BaseCell, GateInputs, RunFacts
+from service.domain.gate_rules import evaluate_gate
+from service.domain.policy import Policy
+from service.domain.states import RunState
+from tests.by_hand import DATASET_HASH, learning_rate, metrics, trained
+from trainers.results import Collapse
+
+SEEDS = (0, 1)
+POLICY = Policy()
+# Spoils the run of cell 51 with seed 0.
+Spoil = Callable[[RunFacts], RunFacts]
+
+
+def healthy_run(cell: BaseCell, seed: int, f1: float = 0.9, **changes: Any) -> RunFacts:
+    return RunFacts(
+        run=f"run_{cell}_{seed}",
+        cell=cell,
+        seed=seed,
+        state=RunState.SUCCEEDED,
+        exit_code=0,
+        result=trained(cell, seed, f1, **changes),
+    )
+
+
+def inputs_of(*runs: RunFacts, bag_of_tokens_f1: float | None = 0.7) -> GateInputs:
+    return GateInputs(
+        experiment="exp_1",
+        seeds={51: SEEDS, 52: SEEDS},
+        runs=runs,
+        dataset_hash=DATASET_HASH,
+        bag_of_tokens_f1=bag_of_tokens_f1,
+    )
+
+
+def healthy() -> list[RunFacts]:
+    cells: tuple[BaseCell, ...] = (51, 52)
+    return [healthy_run(cell, seed) for cell in cells for seed in SEEDS]
+
+
+def verdicts(report: GateReport) -> dict[str, str]:
+    return {check.name: check.verdict for check in report.checks}
+
+
+def with_result(**changes: Any) -> Spoil:
+    return lambda run: replace(run, result=run.result and run.result.model_copy(update=changes))
+
+
+def test_healthy_inputs_pass_every_check() -> None:
+    report = evaluate_gate(inputs_of(*healthy()), POLICY)
+
+    assert report.verdict == "pass"
+    assert set(verdicts(report).values()) == {"pass"}
+    assert list(verdicts(report)) == [
+        "seeds_complete",
+        "exit_codes",
+        "mean_f1_transformer",
+        "mean_f1_gnn",
+        "no_collapse",
+        "lr_cache",
+        "metadata_valid",
+        "baseline_margin",
+        "bag_of_tokens",
+        "positives",
+    ]
+    assert report.summary == "7 of 7 blocking checks pass"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "failed"),
+    [
+        pytest.param(
+            lambda run: replace(run, state=RunState.FAILED, result=None, exit_code=70, failure="internal_error: x"),
+            {"seeds_complete", "exit_codes", "no_collapse", "lr_cache", "metadata_valid"},
+            id="a run failed",
+        ),
+        pytest.param(
+            lambda run: replace(run, state=RunState.CANCELLED, result=None, exit_code=None),
+            {"seeds_complete", "exit_codes", "no_collapse", "lr_cache", "metadata_valid"},
+            id="a run was cancelled",
+        ),
+        pytest.param(lambda run: replace(run, exit_code=7), {"exit_codes"}, id="the exit code is not 0"),
+        pytest.param(lambda run: replace(run, exit_code=None), {"exit_codes"}, id="there is no exit code"),
+        pytest.param(
+            with_result(metrics={"gate": metrics(0.5)}), {"mean_f1_transformer"}, id="one seed pulls the mean below"
+        ),
+        pytest.param(
+            with_result(metrics={"gate": metrics(0.8)}), {"mean_f1_transformer"}, id="the mean is exactly 0.85"
+        ),
+        pytest.param(with_result(metrics={"dev": metrics(0.9)}), {"metadata_valid"}, id="the gate split has no scores"),
+        pytest.param(
+            with_result(collapses=[Collapse(type="single_class", component="logits", step=9, detail="all 0")]),
+            {"no_collapse"},
+            id="a collapse is on record",
+        ),
+        pytest.param(
+            with_result(learning_rate=learning_rate(cache_verified=False)), {"lr_cache"}, id="the cache entry is wrong"
+        ),
+        pytest.param(
+            with_result(learning_rate=learning_rate(cache_verified=None)), {"lr_cache"}, id="the cache was not used"
+        ),
+        pytest.param(with_result(learning_rate=None), {"lr_cache"}, id="no learning rate is on record"),
+        pytest.param(
+            lambda run: replace(run, result=None, result_error="result.json is invalid: seed"),
+            {"no_collapse", "lr_cache", "metadata_valid"},
+            id="result.json is invalid",
+        ),
+        pytest.param(with_result(seed=5), {"metadata_valid"}, id="the result is another seed's"),
+        pytest.param(with_result(cell=52), {"metadata_valid"}, id="the result is another cell's"),
+        pytest.param(
+            with_result(dataset_id="sha256:" + "0" * 64), {"metadata_valid"}, id="the result is of another data set"
+        ),
+    ],
+)
+def test_one_spoiled_run_fails_the_gate(spoil: Spoil, failed: set[str]) -> None:
+    first, *others = healthy()
+
+    report = evaluate_gate(inputs_of(spoil(first), *others), POLICY)
+
+    assert report.verdict == "fail"
+    assert {name for name, verdict in verdicts(report).items() if verdict == "fail"} == failed
+
+
+def test_a_mean_just_above_the_threshold_passes() -> None:
+    runs = [healthy_run(51, 0, 0.8502), healthy_run(51, 1, 0.85), healthy_run(52, 0), healthy_run(52, 1)]
+    check = evaluate_gate(inputs_of(*runs), POLICY).checks[2]
+    assert (check.verdict, check.measured) == ("pass", pytest.approx(0.8501))
+
+
+def test_a_check_shows_values_per_seed_threshold_interval_and_where_to_look() -> None:
+    runs = [healthy_run(51, 0, 0.89), healthy_run(51, 1, 0.91), healthy_run(52, 0), healthy_run(52, 1)]
+
+    check = evaluate_gate(inputs_of(*runs), POLICY).checks[2]
+
+    assert [(value.seed, value.value, value.run) for value in check.seeds] == [
+        (0, 0.89, "run_51_0"),
+        (1, 0.91, "run_51_1"),
+    ]
+    assert check.threshold == 0.85
+    assert check.measured == pytest.approx(0.90)
+    # s = 0.0141421, t(0.975, 1) = 12.706: half width 0.12706
+    assert check.interval == pytest.approx((0.77294, 1.0))
+    assert check.evidence == ["/v1/runs/run_51_0", "/v1/runs/run_51_1"]
+    assert "0.9000" in check.reason
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [
+        (
+            inputs_of(*[healthy_run(51, 0, 0.9, metrics={"gate": metrics(0.9, positives=99)}), *healthy()[1:]]),
+            "positives",
+        ),
+        (inputs_of(*healthy(), bag_of_tokens_f1=0.9), "bag_of_tokens"),
+        (inputs_of(*healthy(), bag_of_tokens_f1=None), "bag_of_tokens"),
+    ],
+)
+def test_a_warning_does_not_block_unless_the_policy_says_so(inputs: GateInputs, name: Any) -> None:
+    warned = evaluate_gate(inputs, POLICY)
+    assert (warned.verdict, verdicts(warned)[name]) == ("pass", "warn")
+
+    blocked = evaluate_gate(inputs, Policy(blocking=[name]))
+    assert (blocked.verdict, verdicts(blocked)[name]) == ("fail", "fail")
+
+
+def test_no_better_than_calling_everything_vulnerable_is_a_warning() -> None:
+    report = evaluate_gate(inputs_of(*healthy()), Policy(baseline_margin=0.3))
+    assert (report.verdict, verdicts(report)["baseline_margin"]) == ("pass", "warn")
+
+
+def test_a_learning_rate_fixed_by_the_spec_needs_no_cache_and_the_check_says_so() -> None:
+    fixed = learning_rate(source="spec", cache_key=None, cache_verified=None)
+    runs = [with_result(learning_rate=fixed)(run) for run in healthy()]
+
+    check = evaluate_gate(inputs_of(*runs), POLICY).checks[5]
+
+    assert check.verdict == "pass"
+    assert "fixed by the spec" in check.reason
+
+
+def test_the_gate_is_pending_until_every_run_has_ended() -> None:
+    *ended, last = healthy()
+    report = evaluate_gate(inputs_of(*ended, replace(last, state=RunState.RUNNING, result=None)), POLICY)
+    assert report.verdict == "pending"
+    assert set(verdicts(report).values()) == {"pending"}
+    assert report.summary == "3 of 4 runs of 51 and 52 have ended"
+
+
+def test_the_gate_is_pending_while_a_cell_has_not_been_started() -> None:
+    inputs = replace(inputs_of(*healthy()[:2]), seeds={51: SEEDS})
+    report = evaluate_gate(inputs, POLICY)
+    assert (report.verdict, report.summary) == ("pending", "cell 52 has not been started yet")
+
+
+def test_the_same_inputs_give_the_same_bytes_in_any_order() -> None:
+    one = evaluate_gate(inputs_of(*healthy()), POLICY)
+    other = evaluate_gate(inputs_of(*reversed(healthy())), POLICY)
+    assert one.model_dump_json() == other.model_dump_json()
