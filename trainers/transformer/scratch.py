@@ -2,6 +2,11 @@
 
 The architecture is EuroBERT's (rotary positions, gated feed-forward layers, RMS norm, attention both ways): of the
 library's it learned order and structure of short C functions in the fewest CPU seconds.
+
+How the small size is trained best: AdamW with betas 0.9 and 0.98 (at 0.999 it learns far later), peak learning rate
+2e-3 (1.5e-3 to 3e-3 do as well, 5e-3 is too high), a tenth of the steps as warm-up, linear decay to zero, 32 functions
+a batch with both members of a pair in the same one, weight decay 0.01 on matrices, gradients clipped to 1, no dropout,
+no label smoothing, 1,024 tokens of vocabulary, six epochs over 4,200 functions.
 """
 
 from collections.abc import Iterable
@@ -51,10 +56,10 @@ class Shape:
 
 SHAPES: dict[ScratchSize, Shape] = {
     ScratchSize.TINY: Shape(
-        width=32, layers=1, heads=2, inner_width=64, init_std=0.06, embedding_std=0.1, rotary_base=100.0
+        width=32, layers=1, heads=2, inner_width=64, init_std=0.03, embedding_std=0.1, rotary_base=100.0
     ),
     ScratchSize.SMALL: Shape(
-        width=48, layers=2, heads=3, inner_width=96, init_std=0.06, embedding_std=0.1, rotary_base=100.0
+        width=64, layers=2, heads=4, inner_width=128, init_std=0.03, embedding_std=0.1, rotary_base=100.0
     ),
     ScratchSize.BASE: Shape(
         width=512, layers=8, heads=8, inner_width=1536, init_std=0.02, embedding_std=0.04, rotary_base=10_000.0

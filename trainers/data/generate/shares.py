@@ -70,9 +70,9 @@ class Shares:
         SpecError: A share is outside 0 to 1, or the three do not sum to 1.
     """
 
-    both: float = 0.78
-    text: float = 0.11
-    graph: float = 0.11
+    both: float = 0.76
+    text: float = 0.10
+    graph: float = 0.14
 
     def __post_init__(self) -> None:
         problems = [
