@@ -11,10 +11,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -27,6 +29,8 @@ MODEL_NAME = "model.safetensors"
 BEST_NAME = "best.safetensors"
 OPTIMIZER_NAME = "optimizer.pt"
 Weights = dict[str, Tensor]
+# What the parsers of JSON, torch and safetensors raise on a damaged file.
+DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SafetensorError, UnpicklingError)
 
 
 @dataclass(kw_only=True)

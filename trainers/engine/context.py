@@ -37,7 +37,12 @@ class RunContext:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Announce a phase and take its time; a phase that comes again adds to it."""
+        """Announce a phase and take its time; a phase that comes again adds to it.
+
+        Raises:
+            InterruptedRun: The run was told to stop before the phase began.
+        """
+        self.raise_if_stopped()
         self.events.write(EventKind.PHASE, phase=name)
         begun = time.monotonic()
         try:
@@ -55,13 +60,19 @@ class RunContext:
             raise InterruptedRun("told to stop outside training: nothing new to save; start again, or resume as before")
 
 
-def stop_on_signals(stop: threading.Event) -> None:
-    """Let SIGTERM and SIGINT ask for a checkpoint and an end; a second SIGINT ends at once."""
+def stop_on_signals(stop: threading.Event, *, at_once: bool) -> None:
+    """Let SIGTERM and SIGINT ask for an end.
+
+    Args:
+        stop: Set by the first signal; whoever looks at it saves a checkpoint and ends.
+        at_once: Raise KeyboardInterrupt too, for work that has no checkpoint and never looks.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and stop.is_set():
-            raise KeyboardInterrupt
+        is_second = stop.is_set()
         stop.set()
+        if at_once or (is_second and number == signal.SIGINT):
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import resource
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,3 +51,9 @@ def describe_environment(*, device: str, threads: int, precision: str) -> Enviro
         precision=precision,
         code_version=code_version(),
     )
+
+
+def peak_host_bytes() -> int:
+    """Return the process's peak resident memory so far."""
+    # Linux counts ru_maxrss in KiB.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

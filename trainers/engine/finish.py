@@ -1,11 +1,9 @@
 """After training: calibrate on dev, predict every split, measure, and leave a validated result."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from trainers.artifacts import sha256_of_file, write_json
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.context import RunContext
@@ -15,15 +13,13 @@ from trainers.engine.inference import infer
 from trainers.engine.loop import FitOutcome
 from trainers.engine.memory import peak_memory
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
-from trainers.engine.predictions import PREDICTIONS_FOLDER, Predictions, predictions_path, write_predictions
+from trainers.engine.predictions import Predictions, predictions_path, write_predictions
+from trainers.engine.result_file import hash_artifacts, write_result
 from trainers.engine.task import Task
 from trainers.errors import DivergenceError
-from trainers.events import EventKind
-from trainers.results import SCHEMA_VERSION, LearningRateOutcome, RunResult, read_result
+from trainers.results import SCHEMA_VERSION, LearningRateOutcome, RunResult
 from trainers.specs import FusionSpec, GnnSpec, Split, TransformerSpec
 
-RESULT_NAME = "result.json"
-MODEL_FOLDER = "model"
 EVALUATED = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
 
 
@@ -109,26 +105,3 @@ def _predict(task: Task, dataset: Dataset, split: Split, context: RunContext, ha
         logits_RC=outputs.logits_RC,
         embeddings_RD=outputs.embeddings_RD,
     )
-
-
-def hash_artifacts(out: Path) -> Mapping[str, str]:
-    """Return the hash of every file of the model and its predictions, by path relative to `out`."""
-    return {
-        path.relative_to(out).as_posix(): sha256_of_file(path)
-        for folder in (MODEL_FOLDER, PREDICTIONS_FOLDER)
-        for path in sorted((out / folder).rglob("*"))
-        if path.is_file()
-    }
-
-
-def write_result(result: RunResult, context: RunContext) -> RunResult:
-    """Write `result.json`, read it back as whoever needs it will, and say `finished`.
-
-    Raises:
-        ValueError: What is on disk breaks the schema.
-    """
-    path = context.out / RESULT_NAME
-    write_json(path, result.model_dump(mode="json"))
-    written = read_result(path)
-    context.events.write(EventKind.FINISHED, result=RESULT_NAME)
-    return written

@@ -1,9 +1,8 @@
 """Running out of memory, on the host or on the device, as one thing."""
 
-import resource
-
 import torch
 
+from trainers.engine.environment import peak_host_bytes
 from trainers.results import Memory
 
 # What torch's CPU allocator says: it raises a bare RuntimeError.
@@ -25,7 +24,5 @@ def release_memory(device: torch.device) -> None:
 
 def peak_memory(device: torch.device) -> Memory:
     """Return the process's peak memory so far."""
-    # Linux counts ru_maxrss in KiB.
-    host_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     device_bytes = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    return Memory(host_bytes=host_bytes, device_bytes=device_bytes)
+    return Memory(host_bytes=peak_host_bytes(), device_bytes=device_bytes)

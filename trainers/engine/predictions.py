@@ -10,10 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from trainers.artifacts import atomic_file
+from trainers.engine.result_file import PREDICTIONS_FOLDER
 from trainers.errors import DataError, Problem
 from trainers.specs import Split
-
-PREDICTIONS_FOLDER = "predictions"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,80 @@
+"""The command line of the trainers: `python -m trainers <cell> --spec spec.json --out DIR`.
+
+| command | what it does |
+|---|---|
+| prepare, preflight, transformer (51), gnn (52), fusion (53), aggregation (54) | run one cell into a folder |
+| generate --functions N --seed S --out FILE | write labelled C functions for a demo or a test |
+| schema spec, schema result | print a JSON Schema |
+
+Exit codes: see trainers/exit_codes.py.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainers.entry import run_cell
+from trainers.exit_codes import ExitCode
+from trainers.lifeline import watch_lifeline
+from trainers.specs import ANY_SPEC, Cell
+
+CELLS = {name: cell for cell in Cell for name in (cell.value, cell.label)}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; return the exit code."""
+    parsed = _parser().parse_args(arguments)
+    match parsed.command:
+        case "generate":
+            return _generate(parsed.out, functions=parsed.functions, seed=parsed.seed)
+        case "schema":
+            return _print_schema(parsed.of)
+        case _:
+            if parsed.lifeline is not None:
+                watch_lifeline(parsed.lifeline)
+            return run_cell(CELLS[parsed.command], spec_path=parsed.spec, out=parsed.out, resume=parsed.resume)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainers", description="Train and prepare; one process, one run.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for cell in Cell:
+        number = [cell.value] if cell.value != cell.label else []
+        command = commands.add_parser(cell.label, aliases=number, help=f"run cell {cell.value}")
+        command.add_argument("--spec", type=Path, required=True, help="JSON file: what to do")
+        command.add_argument("--out", type=Path, required=True, help="folder for everything that comes out")
+        command.add_argument("--resume", type=Path, help="checkpoint folder to go on from, perhaps another run's")
+        command.add_argument(
+            "--lifeline",
+            type=float,
+            metavar="TIMEOUT_S",
+            help="end when no line comes on standard input for so many seconds",
+        )
+    generate = commands.add_parser("generate", help="write labelled C functions as JSONL")
+    generate.add_argument("--functions", type=int, default=6_000)
+    generate.add_argument("--seed", type=int, default=0)
+    generate.add_argument("--out", type=Path, required=True)
+    schema = commands.add_parser("schema", help="print a JSON Schema")
+    schema.add_argument("of", choices=["spec", "result"])
+    return parser
+
+
+def _generate(out: Path, *, functions: int, seed: int) -> int:
+    from trainers.data.generate.generator import write_jsonl
+
+    write_jsonl(out, functions=functions, seed=seed)
+    return ExitCode.SUCCESS
+
+
+def _print_schema(of: str) -> int:
+    from trainers.results import result_schema
+
+    schema = result_schema() if of == "result" else ANY_SPEC.json_schema()
+    print(json.dumps(schema, indent=2))
+    return ExitCode.SUCCESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

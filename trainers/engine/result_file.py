@@ -1,0 +1,36 @@
+"""`result.json` and the files that it vouches for; free of torch, for the cells that train nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trainers.artifacts import sha256_of_file, write_json
+from trainers.engine.context import RunContext
+from trainers.events import EventKind
+from trainers.results import RunResult, read_result
+
+RESULT_NAME = "result.json"
+MODEL_FOLDER = "model"
+PREDICTIONS_FOLDER = "predictions"
+
+
+def hash_artifacts(out: Path) -> Mapping[str, str]:
+    """Return the hash of every file of the model and its predictions, by path relative to `out`."""
+    return {
+        path.relative_to(out).as_posix(): sha256_of_file(path)
+        for folder in (MODEL_FOLDER, PREDICTIONS_FOLDER)
+        for path in sorted((out / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def write_result(result: RunResult, context: RunContext) -> RunResult:
+    """Write `result.json`, read it back as whoever needs it will, and say `finished`.
+
+    Raises:
+        ValueError: What is on disk breaks the schema.
+    """
+    path = context.out / RESULT_NAME
+    write_json(path, result.model_dump(mode="json"))
+    written = read_result(path)
+    context.events.write(EventKind.FINISHED, result=RESULT_NAME)
+    return written

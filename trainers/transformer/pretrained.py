@@ -1,0 +1,101 @@
+"""Model and tokenizer of a checkpoint, by hub id or local path."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from trainers.errors import Problem, SpecError
+from trainers.specs import TransformerModel
+from trainers.transformer.task import CLASSES
+
+# The library raises what its many loaders raise; any of these means that the checkpoint is not usable.
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    RuntimeError,
+    SafetensorError,
+    UnpicklingError,
+)
+
+
+def load_pretrained_tokenizer(spec: TransformerModel) -> Any:
+    """Return the checkpoint's tokenizer, with a padding token.
+
+    Raises:
+        SpecError: It cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(_name(spec), **_source(spec))
+    except LOADING_ERRORS as error:
+        raise _refusal(spec, "tokenizer", error) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
+    """Return the checkpoint's model in float32, with a head for two classes.
+
+    Raises:
+        SpecError: It cannot be loaded.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            _name(spec),
+            num_labels=CLASSES,
+            dtype=torch.float32,
+            # A head for another number of classes is replaced by a fresh one.
+            ignore_mismatched_sizes=True,
+            **_source(spec),
+        )
+    except LOADING_ERRORS as error:
+        raise _refusal(spec, "model", error) from error
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = pad_token_id
+    return model
+
+
+def token_limit(spec: TransformerModel, tokenizer: Any) -> int:
+    """Return the longest input that both spec and checkpoint allow."""
+    # The library's word for "no limit known" is 1e30.
+    return int(min(spec.max_tokens, tokenizer.model_max_length))
+
+
+def _name(spec: TransformerModel) -> str:
+    return spec.checkpoint or ""
+
+
+def _is_local(spec: TransformerModel) -> bool:
+    return Path(_name(spec)).exists()
+
+
+def _source(spec: TransformerModel) -> dict[str, Any]:
+    return {"revision": spec.revision or "main", "local_files_only": _is_local(spec), "trust_remote_code": False}
+
+
+def _refusal(spec: TransformerModel, part: str, error: Exception) -> SpecError:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return SpecError(
+        f"the checkpoint's {part} cannot be loaded",
+        [
+            Problem(
+                where="/model/checkpoint",
+                found=f"{spec.checkpoint!r} ({type(error).__name__}: {first_line})",
+                expected="a hub id that this machine can reach, or a folder that AutoModelForSequenceClassification "
+                "and AutoTokenizer load",
+                fix="check the name and revision, download it first and give its folder, or use null to train a "
+                "small model from scratch",
+            )
+        ],
+    )
