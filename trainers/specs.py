@@ -117,8 +117,8 @@ class GnnModel(Spec):
 class FusionModel(Spec):
     """The head over the two frozen models; it starts as the weighted ensemble."""
 
-    width: int = Field(64, ge=8, le=1024)
-    dropout: float = Field(0.1, ge=0, lt=1)
+    width: int = Field(32, ge=8, le=1024)
+    dropout: float = Field(0.2, ge=0, lt=1)
     text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the ensemble it starts as.")
     transformer_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the text projection, of the head's LR.")
     gnn_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the graph projection, of the head's LR.")
@@ -146,7 +146,7 @@ class GnnLearningRate(LearningRate):
 class GnnTraining(TrainingConfig):
     """The loop's settings, with the graph model's defaults."""
 
-    epochs: int = Field(6, ge=1, le=1000)
+    epochs: int = Field(5, ge=1, le=1000)
     learning_rate: GnnLearningRate = GnnLearningRate()
 
 
@@ -158,12 +158,21 @@ class GnnConfig(Spec):
     training: GnnTraining = GnnTraining()
 
 
+class FusionTraining(TrainingConfig):
+    """The loop's settings, with the head's defaults: many short epochs on few rows, held back by weight decay."""
+
+    epochs: int = Field(40, ge=1, le=1000)
+    batch_size: int = Field(64, ge=1, le=4096, description="Functions per optimizer step, before accumulation.")
+    weight_decay: float = Field(0.1, ge=0, le=1)
+    patience: int = Field(10, ge=1, le=1000, description="Epochs without a better dev score before stopping.")
+
+
 class FusionConfig(Spec):
     """Cell 53: a trained head over the two frozen models of the same seed."""
 
     cell: Literal[53] = 53
     model: FusionModel = FusionModel()
-    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=64, patience=8)
+    training: FusionTraining = FusionTraining()
 
 
 class AggregationConfig(Spec):

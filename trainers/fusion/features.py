@@ -1,0 +1,75 @@
+"""What the two frozen models said of every function of dev, fuse, gate and test: read once, never computed again."""
+
+# Shapes: F functions of the data set, K functions that have features, R rows of a split.
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainers.aggregation.ensemble import ensemble_log_odds
+from trainers.aggregation.runs import FinishedRun, read_joined
+from trainers.data.dataset import Dataset
+from trainers.engine.metrics import margins
+from trainers.engine.predictions import Predictions
+from trainers.engine.task import Rows
+from trainers.fusion.model import FusionBatch
+from trainers.specs import Split
+
+SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """The heads' inputs, for every function of the splits that a fusion run reads.
+
+    Args:
+        place_F: Place of each of the data set's rows in `inputs`, int64; -1 for rows of train, which have none.
+        inputs: Of K functions.
+    """
+
+    place_F: NDArray[np.int64]
+    inputs: FusionBatch
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Width of the text and of the graph embeddings."""
+        return self.inputs.text_BT.shape[1], self.inputs.graph_BG.shape[1]
+
+    def batch(self, rows: Rows) -> FusionBatch:
+        """Return the inputs of some rows, in their order."""
+        place_B = torch.from_numpy(self.place_F[rows])
+        return FusionBatch(**{name: tensor[place_B] for name, tensor in vars(self.inputs).items()})
+
+
+def read_features(text: FinishedRun, graph: FinishedRun, *, dataset: Dataset, text_weight: float) -> Features:
+    """Join two finished runs' predictions by id.
+
+    Raises:
+        DataError: An id is missing or too many, or a file is not what its result says; all of them are named.
+    """
+    joined = [read_joined((text, graph), split, dataset=dataset) for split in SPLITS]
+    rows_K = np.concatenate([of_text.rows_R for of_text, _ in joined])
+    place_F = np.full(len(dataset), -1, dtype=np.int64)
+    place_F[rows_K] = np.arange(len(rows_K))
+    text_K = np.concatenate([_log_odds(of_text, text) for of_text, _ in joined])
+    graph_K = np.concatenate([_log_odds(of_graph, graph) for _, of_graph in joined])
+    return Features(
+        place_F=place_F,
+        inputs=FusionBatch(
+            text_BT=_tensor(np.concatenate([of_text.embeddings_RD for of_text, _ in joined])),
+            graph_BG=_tensor(np.concatenate([of_graph.embeddings_RD for _, of_graph in joined])),
+            text_log_odds_B=_tensor(text_K),
+            graph_log_odds_B=_tensor(graph_K),
+            ensemble_log_odds_B=_tensor(ensemble_log_odds(text_K, graph_K, text_weight=text_weight)),
+        ),
+    )
+
+
+def _log_odds(predictions: Predictions, run: FinishedRun) -> NDArray[np.float64]:
+    return margins(predictions.logits_RC) / run.temperature
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))

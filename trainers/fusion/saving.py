@@ -1,0 +1,67 @@
+"""A trained fusion head on disk, with everything that its inputs were made with."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from trainers.artifacts import write_bytes, write_json
+from trainers.errors import DataError, Problem
+from trainers.fusion.model import FusionHead
+from trainers.specs import FusionModel
+
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionInputs:
+    """What a head's inputs were made with: two models that it cannot do without.
+
+    Args:
+        text_width: Of the text model's embedding.
+        graph_width: Of the graph model's embedding.
+        text_temperature: What the text model's logits are divided by.
+        graph_temperature: Likewise.
+        text_spec_hash: Of the text model's run.
+        graph_spec_hash: Likewise.
+    """
+
+    text_width: int
+    graph_width: int
+    text_temperature: float
+    graph_temperature: float
+    text_spec_hash: str
+    graph_spec_hash: str
+
+
+def save_fusion(folder: Path, head: FusionHead, *, config: FusionModel, inputs: FusionInputs) -> None:
+    """Write weights and config to `folder`, each file atomically; the config comes last."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
+    write_bytes(folder / WEIGHTS_NAME, safetensors.torch.save(weights))
+    write_json(folder / CONFIG_NAME, {"model": config.model_dump(mode="json"), "inputs": asdict(inputs)})
+
+
+def load_fusion(folder: Path) -> tuple[FusionHead, FusionInputs]:
+    """Return the head that `save_fusion` wrote, in evaluation mode, and what its inputs were made with.
+
+    Raises:
+        DataError: A file is missing or damaged, or weights and config do not belong together.
+    """
+    try:
+        content = json.loads((folder / CONFIG_NAME).read_bytes())
+        inputs = FusionInputs(**content["inputs"])
+        config = FusionModel.model_validate(content["model"])
+        head = FusionHead(config, text_width=inputs.text_width, graph_width=inputs.graph_width)
+        head.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_NAME))
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        problem = Problem(
+            where=str(folder),
+            found=f"{type(error).__name__}: {error}",
+            expected=f"{CONFIG_NAME} and {WEIGHTS_NAME} of one trained fusion head",
+            fix="train the head again",
+        )
+        raise DataError(f"{folder}: the fusion head cannot be loaded", [problem]) from error
+    return head.eval(), inputs
