@@ -45,7 +45,7 @@ KIND_WEIGHTS: dict[Family, dict[Kind, float]] = {
         Kind.USE_AFTER_FREE: 1,
         Kind.FREE_GOES_ON: 2,
         Kind.NARROW_PRODUCT: 2,
-        Kind.OFF_BY_ONE: 2,
+        Kind.OFF_BY_ONE: 1,
     },
     Family.TEXT: {Kind.SQL_TEXT: 1, Kind.WEAK_CIPHER: 1, Kind.SCAN_WIDTH: 1},
     Family.GRAPH: {
