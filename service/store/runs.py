@@ -45,6 +45,12 @@ def list_runs(
     return session.scalars(chosen).all()
 
 
+def has_queued(session: Session, queues: Sequence[str]) -> bool:
+    """Return whether a run waits in one of these queues."""
+    waiting = select(RunRow.id).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues)).limit(1)
+    return session.scalar(waiting) is not None
+
+
 def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:
     """Return a run's curves by key; where two attempts measured the same step, the later one counts.
 
@@ -105,5 +111,5 @@ def waiting_reason(session: Session, run: RunRow) -> str | None:
     ahead = session.scalar(select(func.count()).where(RunRow.state == RunState.QUEUED, earlier, *same_queue)) or 0
     slots = sum(worker.slots for worker in workers)
     if busy >= slots:
-        return f"all {slots} slots of the queue {run.queue} are busy; {ahead} runs are ahead of it"
-    return f"about to start; {ahead} runs are ahead of it"
+        return f"every slot of the queue {run.queue} is busy ({busy} of {slots}); runs ahead of it: {ahead}"
+    return f"about to start; runs ahead of it: {ahead}"

@@ -52,11 +52,11 @@ def dataset_id(database: Database, trainers: TrainersByHand) -> str:
     return made.id
 
 
-def together(*bodies: Callable[[], None]) -> None:
+def together(*bodies: Callable[[], object]) -> None:
     """Run the bodies at the same time and raise what any of them raised."""
     start, errors = threading.Barrier(len(bodies)), []
 
-    def run(body: Callable[[], None]) -> None:
+    def run(body: Callable[[], object]) -> None:
         start.wait()
         try:
             body()
@@ -162,7 +162,7 @@ def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
             with database.begin() as session:
                 cancel_experiment(session, experiment_id)
 
-    together(*[lambda seed=seed: supervisor(seed) for seed in range(3)], reconciler, canceller)  # type: ignore[misc]
+    together(*[lambda seed=seed: supervisor(seed) for seed in range(3)], reconciler, canceller)
 
     # every run is where the rules may leave it, and what was not cancelled still comes to its end
     with database.begin() as session:

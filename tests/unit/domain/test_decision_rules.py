@@ -46,7 +46,7 @@ def low_f1(cell: Any, mean: float, high: float) -> GateCheck:
     ],
 )
 def test_after_the_bases(f1s: tuple[float, float, float], outcome: str, option: str | None, confidence: str) -> None:
-    shown: F1s = dict(zip(("transformer", "gnn", "ensemble"), ([f1] for f1 in f1s), strict=True))  # type: ignore[arg-type]
+    shown: F1s = dict(zip(("transformer", "gnn", "ensemble"), ([f1] for f1 in f1s), strict=True))
 
     decision = decide(evidence(shown), PASSED, POLICY, stage="bases")
 

@@ -19,10 +19,10 @@ from service.store.experiments import (
 )
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
-from tests.by_hand import DATASET_HASH, TrainersByHand
+from tests.by_hand import DATASET_HASH, F1s, TrainersByHand
 from trainers.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 
-BASES_NEED_FUSION = {
+BASES_NEED_FUSION: F1s = {
     "transformer": [0.86, 0.87],
     "gnn": [0.87, 0.88],
     "ensemble": [0.88, 0.89],

@@ -124,7 +124,7 @@ def test_a_waiting_run_says_what_it_waits_for(database: Database, dataset_id: st
         register_worker(session, worker_id="w", queues=["cpu"], slots=1)
     assert str(reason(run_ids[2])).startswith("about to start")
     running = claim(database).run_id
-    assert str(reason(run_ids[2])).startswith("all 1 slots of the queue cpu are busy")
+    assert str(reason(run_ids[2])).startswith("every slot of the queue cpu is busy (1 of 1)")
     assert reason(running) is None
 
 
