@@ -19,6 +19,11 @@ BLOW_UP = 4.0
 MIN_POINTS = 10
 # A valley must take the loss down by this share of its start, or it is noise.
 MIN_FALL = 0.01
+SLOPE_BEGINS = 0.1
+# Above the noise: this many deviations, and this share, over the mean of the curve's first half.
+RISE_DEVIATIONS = 4.0
+MIN_RISE = 0.01
+EDGE_DIVISOR = 10.0
 BATCH_ORDER_SEED = 0
 
 
@@ -56,9 +61,11 @@ def smooth(losses: Iterable[float]) -> list[float]:
 
 
 def suggest(rates: list[float], losses: list[float]) -> Suggestion:
-    """Return the middle of the valley's slope: of the longest run in which the smoothed loss keeps falling.
+    """Return the middle of the valley's slope; without a valley, a tenth of the rate at which the loss takes off.
 
-    Points need not be neighbours to be in the run, so that noise does not cut it.
+    The slope is the longest run of points in which the smoothed loss keeps falling, from where a tenth of the fall is
+    done: points need not be neighbours to be in the run, so that noise does not cut it. A model from scratch often
+    has no valley: in a few dozen steps it does not learn, and all that shows is where it breaks.
 
     Args:
         rates: Rising.
@@ -72,16 +79,39 @@ def suggest(rates: list[float], losses: list[float]) -> Suggestion:
     smoothed = smooth(losses[:finite])
     first, last = _longest_fall(smoothed)
     fall = (smoothed[first] - smoothed[last]) / abs(smoothed[first]) if smoothed[first] else 0.0
-    if fall < MIN_FALL:
+    if fall >= MIN_FALL:
+        begun = smoothed[first] - SLOPE_BEGINS * (smoothed[first] - smoothed[last])
+        start = max(place for place in range(first, last + 1) if smoothed[place] >= begun)
+        # The middle by logarithm, as the rates are log-spaced.
         return Suggestion(
-            learning_rate=None, reason=f"the loss fell by {fall:.2%} at most, {MIN_FALL:.0%} is needed to tell"
+            learning_rate=rates[(start + last) // 2],
+            reason=f"valley: the loss falls by {fall:.0%} up to {rates[last]:.1e}",
         )
-    # The middle by logarithm, as the rates are log-spaced.
-    middle = (first + last) // 2
+    edge = _take_off(losses[:finite], smoothed, broke=finite < len(losses))
+    if edge is None:
+        return Suggestion(
+            learning_rate=None,
+            reason=f"the loss neither fell by {MIN_FALL:.0%} (by {fall:.2%} at most) nor took off",
+        )
     return Suggestion(
-        learning_rate=rates[middle],
-        reason=f"valley: the loss falls by {fall:.0%} from {rates[first]:.1e} to {rates[last]:.1e}",
+        learning_rate=rates[edge] / EDGE_DIVISOR,
+        reason=f"no valley (the loss fell by {fall:.2%}); a tenth of {rates[edge]:.1e}, where the loss takes off",
     )
+
+
+def _take_off(losses: list[float], smoothed: list[float], *, broke: bool) -> int | None:
+    """Return the place from which the smoothed loss stays above the noise of the curve's first half.
+
+    Args:
+        broke: The loss was not finite after the last of them; then the last place at the latest.
+    """
+    calm = np.array(losses[: len(losses) // 2])
+    limit = calm.mean() + max(RISE_DEVIATIONS * calm.std(), MIN_RISE * abs(calm.mean()))
+    below = [place for place, loss in enumerate(smoothed) if loss <= limit]
+    edge = below[-1] + 1 if below else 0
+    if edge < len(smoothed):
+        return edge if edge > 0 else None
+    return len(smoothed) - 1 if broke else None
 
 
 def _longest_fall(values: list[float]) -> tuple[int, int]:

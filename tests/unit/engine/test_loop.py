@@ -1,0 +1,163 @@
+"""The training loop: it learns, keeps the best, stops early, and names what goes wrong."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainers.engine.context import RunContext
+from trainers.engine.hardware import Hardware
+from trainers.engine.inference import infer
+from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.metrics import auroc, margins
+from trainers.errors import CollapseError, DivergenceError
+from trainers.results import LearningRateOutcome
+from trainers.specs import TrainingConfig
+
+TRAIN, DEV = np.arange(120), np.arange(120, 160)
+Train = Callable[..., FitOutcome]
+
+
+@pytest.fixture
+def train(hardware: Hardware, rate: LearningRateOutcome) -> Train:
+    def train(task: Any, context: RunContext, *, learning_rate: float = 0.01, **config: Any) -> FitOutcome:
+        return fit(
+            task,
+            train_rows=TRAIN,
+            dev_rows=DEV,
+            labels=task.labels,
+            config=TrainingConfig(**{"epochs": 4, "patience": 4, **config}),
+            learning_rate=rate.model_copy(update={"learning_rate": learning_rate}),
+            seed=0,
+            context=context,
+            hardware=hardware,
+        )
+
+    return train
+
+
+def _said(context: RunContext, kind: str) -> list[dict[str, Any]]:
+    lines = (context.out / "events.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["kind"] == kind]
+
+
+def test_it_learns_what_can_be_learned(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext], hardware: Hardware
+) -> None:
+    task, context = toy(), new_context()
+
+    outcome = train(task, context)
+
+    score = auroc(task.labels[DEV], margins(infer(task, DEV, hardware=hardware, context=context).logits_RC))
+    assert score is not None
+    assert score > 0.95
+    assert (outcome.epochs, outcome.steps, outcome.skipped_steps, outcome.collapses) == (4, 60, 0, ())
+
+
+def test_the_best_epochs_weights_are_kept(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext], hardware: Hardware
+) -> None:
+    task, context = toy(), new_context()
+
+    outcome = train(task, context, learning_rate=0.5, epochs=6, patience=6)
+
+    score = auroc(task.labels[DEV], margins(infer(task, DEV, hardware=hardware, context=context).logits_RC))
+    per_epoch = [event["values"]["dev/auroc"] for event in _said(context, "metric") if "dev/auroc" in event["values"]]
+    assert score == max(per_epoch) == per_epoch[outcome.best_epoch]
+
+
+def test_it_stops_when_patience_runs_out(toy: type[Any], train: Train, new_context: Callable[..., RunContext]) -> None:
+    task = toy()
+    task.model[3].weight.data.mul_(10)
+    task.model[3].bias.data.zero_()
+
+    # A rate that changes nothing: no epoch is better than the first.
+    outcome = train(task, new_context(), learning_rate=1e-30, epochs=50, patience=3)
+
+    assert (outcome.best_epoch, outcome.epochs) == (0, 4)
+
+
+def test_it_stops_after_max_steps_and_evaluates_there(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext]
+) -> None:
+    context = new_context()
+
+    outcome = train(toy(), context, max_steps=20)
+
+    assert (outcome.steps, outcome.epochs) == (20, 2)
+    assert _said(context, "progress")[-1]["done"] == _said(context, "progress")[-1]["total"] == 20
+
+
+def test_every_curve_is_told(toy: type[Any], train: Train, new_context: Callable[..., RunContext]) -> None:
+    context = new_context()
+
+    train(toy(), context)
+
+    keys = {key for event in _said(context, "metric") for key in event["values"]}
+    assert keys >= {"train/loss", "lr/body", "lr/head", "grad_norm/total", "dev/f1", "dev/loss", "dev/auroc"}
+    assert keys >= {"grad_norm/body", "grad_norm/head", "weight_norm/body", "weight_norm/head"}
+    first = _said(context, "metric")[0]["values"]
+    assert first["lr/body"] == pytest.approx(first["lr/head"] / 2)
+
+
+def test_a_loss_that_is_not_finite_is_divergence(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext]
+) -> None:
+    task = toy()
+    task.inputs[:120] = float("nan")
+
+    with pytest.raises(DivergenceError, match="step 1: loss nan"):
+        train(task, new_context())
+
+
+def test_dev_predictions_that_are_not_finite_are_divergence(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext]
+) -> None:
+    task, context = toy(), new_context()
+    task.inputs[130] = float("nan")
+
+    with pytest.raises(DivergenceError, match="dev predictions"):
+        train(task, context)
+    assert [event["type"] for event in _said(context, "collapse")] == ["non_finite"]
+
+
+def test_a_model_that_cannot_tell_anything_apart_has_collapsed(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext]
+) -> None:
+    task, context = toy(), new_context()
+    task.inputs.zero_()
+
+    with pytest.raises(CollapseError) as caught:
+        train(task, context)
+
+    assert {problem.found.split(":")[0] for problem in caught.value.problems} >= {"constant_logits", "single_class"}
+    assert "constant_logits" in {event["type"] for event in _said(context, "collapse")}
+
+
+def test_outputs_are_in_the_order_of_the_rows(
+    toy: type[Any], new_context: Callable[..., RunContext], hardware: Hardware
+) -> None:
+    task = toy()
+    rows = np.array([9, 3, 77, 20, 5])
+
+    outputs = infer(task, rows, hardware=hardware, context=new_context())
+
+    np.testing.assert_array_equal(outputs.embeddings_RD, task.inputs[rows].numpy())
+    with torch.inference_mode():
+        np.testing.assert_allclose(outputs.logits_RC, task.model(task.inputs[rows]).numpy(), rtol=1e-5)
+
+
+def test_inference_halves_the_batch_when_memory_runs_out(
+    toy: type[Any], new_context: Callable[..., RunContext], hardware: Hardware
+) -> None:
+    task, other = toy(), toy()
+    other.refuse_above = 2
+
+    whole = infer(task, DEV, hardware=hardware, context=new_context())
+    halved = infer(other, DEV, hardware=hardware, context=new_context())
+
+    np.testing.assert_allclose(whole.logits_RC, halved.logits_RC, rtol=1e-5)
+    assert max(other.seen) == 2
