@@ -1,0 +1,75 @@
+"""Every setting, from the environment (`CELLGATE_…`); the only reader of the environment, once per process."""
+
+import ipaddress
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the API, the workers and the reconciler.
+
+    Raises:
+        pydantic.ValidationError: A value is wrong, or the service would listen beyond this machine without a token.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CELLGATE_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("var"), description="Folder of everything that is kept: database, artifacts.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in data_dir.")
+    redis_url: str | None = Field(None, description="Broker; `cellgate up` starts one of its own without it.")
+    data_roots: list[Path] = Field(
+        default_factory=list, description="Folders that data sets may be read from, besides data_dir/data (JSON list)."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
+    port: int = Field(8451, ge=0, le=65535)
+    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that every request must carry.")
+    log_format: Literal["pretty", "json"] = "pretty"
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body that is read.")
+
+    queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")
+    slots: int = Field(2, ge=1, le=256, description="Runs that a worker trains at the same time.")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(None, ge=1, description="CPU threads per run; default: cores divided by slots.")
+    lease_s: float = Field(15.0, gt=0.2, le=3600, description="A worker not heard of for so long has lost its runs.")
+    grace_s: float = Field(30.0, gt=0, description="From SIGTERM, which saves a checkpoint, to SIGKILL.")
+    run_timeout_s: float | None = Field(None, gt=0, description="Longest time one attempt may take.")
+    stall_timeout_s: float = Field(900.0, gt=0, description="A trainer that says nothing for so long has failed.")
+    redispatch_after_s: float = Field(10.0, gt=0, description="Ring again for runs still queued after this.")
+    reconcile_every_s: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _open_doors_need_a_key(self) -> Self:
+        if not is_loopback(self.host) and self.token is None:
+            raise ValueError(
+                f"host {self.host} can be reached from other machines: set CELLGATE_TOKEN to a secret of at least 16 "
+                "characters, or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'cellgate.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Root of everything that runs write."""
+        return self.data_dir.resolve() / "artifacts"
+
+    @property
+    def roots(self) -> list[Path]:
+        """Folders that data sets may be read from, resolved."""
+        return [root.resolve() for root in (self.data_dir / "data", *self.data_roots)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

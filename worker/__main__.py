@@ -1,0 +1,61 @@
+"""`python -m worker run` serves queues; `python -m worker reconciler` finds what was lost."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import redis
+from pydantic import ValidationError
+
+from service.dispatch import Doorbell, redis_client_url
+from service.logs import set_up_logging
+from service.settings import Settings
+from service.store.database import Database
+from worker.app import run_worker
+from worker.reconciler import Reconciler
+
+BAD_SETTINGS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker or a reconciler until SIGTERM; 2 when the settings are wrong."""
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("role", nargs="?", choices=["run", "reconciler"], default="run")
+    role = parser.parse_args(arguments).role
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        print(f"settings: {error}", file=sys.stderr)
+        return BAD_SETTINGS
+    if settings.redis_url is None:
+        print(
+            "settings: CELLGATE_REDIS_URL is not set: name the broker (`cellgate up` brings its own)", file=sys.stderr
+        )
+        return BAD_SETTINGS
+    set_up_logging(settings.log_format)
+    if role == "run":
+        run_worker(settings, settings.redis_url)
+    else:
+        _reconcile(settings, settings.redis_url)
+    return 0
+
+
+def _reconcile(settings: Settings, redis_url: str) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    database = Database(settings.database)
+    bell = Doorbell(redis_url)
+    broker = redis.Redis.from_url(redis_client_url(redis_url), socket_timeout=5, socket_connect_timeout=2)
+    try:
+        Reconciler(database=database, bell=bell, settings=settings, broker=broker).run(stop)
+    finally:
+        broker.close()
+        bell.close()
+        database.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

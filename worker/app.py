@@ -1,0 +1,104 @@
+"""The worker process: Celery listens for the doorbell, threads supervise trainers. The composition root."""
+
+import os
+import socket
+import threading
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
+from sqlalchemy.exc import OperationalError
+
+from service.dispatch import TASK, Doorbell, celery_app
+from service.settings import Settings
+from service.store.database import Database
+from service.store.workers import beat, register_worker, retire_worker
+from worker.supervisor import House
+from worker.tasks import answer_doorbell
+
+HEARTBEAT_S = 5.0
+log = structlog.get_logger(__name__)
+
+
+def run_worker(settings: Settings, redis_url: str) -> None:
+    """Serve the settings' queues until SIGTERM; runs under way are then checkpointed and given back.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: The database cannot be reached at the start.
+    """
+    database = Database(settings.database)
+    house = House(
+        database=database,
+        bell=Doorbell(redis_url),
+        settings=settings,
+        worker_id=f"{socket.gethostname()}:{os.getpid()}",
+        draining=threading.Event(),
+    )
+    with database.begin() as session:
+        register_worker(session, worker_id=house.worker_id, queues=settings.queues, slots=settings.slots)
+    heart = threading.Thread(target=_beat, args=(house,), name="heartbeat", daemon=True)
+    heart.start()
+    try:
+        _celery(house, redis_url).worker_main(_arguments(house))
+    finally:
+        house.draining.set()
+        heart.join(HEARTBEAT_S)
+        with database.begin() as session:
+            retire_worker(session, worker_id=house.worker_id)
+        database.dispose()
+
+
+def _celery(house: House, redis_url: str) -> Celery:
+    app = celery_app(redis_url)
+
+    def doorbell(run_id: str) -> None:
+        log.debug("doorbell", run=run_id)
+        answer_doorbell(house)
+
+    def drain(**_: Any) -> None:
+        house.draining.set()
+
+    def look_once(**_: Any) -> None:
+        # What was rung for while no worker was there.
+        threading.Thread(target=_fill_slots, args=(house, app), daemon=True).start()
+
+    app.task(name=TASK)(doorbell)
+    worker_shutting_down.connect(drain, weak=False)
+    worker_ready.connect(look_once, weak=False)
+    return app
+
+
+def _fill_slots(house: House, app: Celery) -> None:
+    for _ in range(house.settings.slots):
+        app.send_task(TASK, kwargs={"run_id": ""}, queue=house.settings.queues[0], retry=False)
+
+
+def _arguments(house: House) -> list[str]:
+    """Return Celery's command line.
+
+    Threads, not processes: a supervisor only waits, and CUDA does not survive a fork. Gossip and mingle serve
+    clusters that talk to one another; ours talk through SQL.
+    """
+    settings = house.settings
+    return [
+        "worker",
+        "--pool=threads",
+        f"--concurrency={settings.slots}",
+        f"--queues={','.join(settings.queues)}",
+        f"--hostname={house.worker_id.replace(':', '-')}@%h",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=WARNING",
+    ]
+
+
+def _beat(house: House) -> None:
+    while not house.draining.wait(HEARTBEAT_S):
+        try:
+            with house.database.begin() as session:
+                if not beat(session, worker_id=house.worker_id):
+                    queues, slots = house.settings.queues, house.settings.slots
+                    register_worker(session, worker_id=house.worker_id, queues=queues, slots=slots)
+        except OperationalError:
+            log.warning("heartbeat_not_written", exc_info=True)

@@ -1,0 +1,128 @@
+"""What an ended trainer process means for its run. Pure."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from service.domain.states import FailureReason
+from trainers.exit_codes import ExitCode
+
+MAX_OUT_OF_MEMORY_RETRIES = 1
+SHOWN_PROBLEMS = 20
+
+REASONS: dict[int, FailureReason] = {
+    ExitCode.BAD_SPEC: FailureReason.BAD_SPEC,
+    ExitCode.DATA_ERROR: FailureReason.DATA_ERROR,
+    ExitCode.PREFLIGHT_FAILED: FailureReason.PREFLIGHT_FAILED,
+    ExitCode.COLLAPSE: FailureReason.COLLAPSE,
+    ExitCode.DIVERGENCE: FailureReason.DIVERGENCE,
+    ExitCode.OUT_OF_MEMORY: FailureReason.OUT_OF_MEMORY,
+    ExitCode.INTERNAL_ERROR: FailureReason.INTERNAL_ERROR,
+}
+
+
+class Stop(StrEnum):
+    """Why the supervisor stopped a trainer."""
+
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+    DRAINED = "the worker is shutting down"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    LEASE_LOST = "lease lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Succeeded:
+    """It ended by itself, with 0; its result has still to be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """It will not be tried again."""
+
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancelled:
+    """It was stopped because somebody cancelled the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """The run goes back: to the queue, or to where it was asked to wait."""
+
+    why: str
+    counts: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abandoned:
+    """The lease is lost: nothing may be written any more."""
+
+
+Outcome = Succeeded | Failed | Cancelled | Released | Abandoned
+
+
+def judge(
+    exit_code: int, *, stop: Stop | None, failure: Mapping[str, Any] | None, recoveries: int, limits: str = ""
+) -> Outcome:
+    """Return what the end of the process means.
+
+    Args:
+        exit_code: Negative for the signal that killed it.
+        stop: Why we stopped it, if we did.
+        failure: Its `failed` event, if it wrote one.
+        recoveries: How often the run was tried again before.
+        limits: The limit that it broke, in words, when `stop` is a limit.
+    """
+    match stop:
+        case Stop.LEASE_LOST:
+            return Abandoned()
+        case Stop.TIMEOUT:
+            return Failed(reason=FailureReason.TIMEOUT, detail=limits)
+        case Stop.STALLED:
+            return Failed(reason=FailureReason.STALLED, detail=limits)
+    if exit_code == ExitCode.SUCCESS:
+        return Succeeded()
+    match stop:
+        case Stop.CANCELLED:
+            return Cancelled()
+        case Stop.PAUSED | Stop.DRAINED:
+            return Released(why=stop.value, counts=False)
+    return _unasked(exit_code, failure, recoveries)
+
+
+def _unasked(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> Outcome:
+    detail = describe(failure)
+    if exit_code == ExitCode.INTERRUPTED:
+        return Released(why="interrupted from outside, checkpoint saved", counts=True)
+    if exit_code == ExitCode.OUT_OF_MEMORY and recoveries < MAX_OUT_OF_MEMORY_RETRIES:
+        return Released(why=f"out of memory, tried again: {detail}", counts=True)
+    if exit_code == -signal.SIGKILL:
+        found = "the trainer was killed (SIGKILL): most often the kernel does that when memory runs out"
+        return Failed(reason=FailureReason.KILLED, detail=found)
+    if exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return Failed(reason=FailureReason.KILLED, detail=f"the trainer was killed by {name}; see the run's log")
+    reason = REASONS.get(exit_code, FailureReason.INTERNAL_ERROR)
+    return Failed(reason=reason, detail=detail or f"the trainer ended with exit code {exit_code}; see the run's log")
+
+
+def describe(failure: Mapping[str, Any] | None) -> str:
+    """Put a `failed` event into words: the message, then each problem on a line of its own."""
+    if failure is None:
+        return ""
+    problems = [problem for problem in failure.get("problems", []) if isinstance(problem, dict)]
+    lines = [str(failure.get("message", ""))]
+    for problem in problems[:SHOWN_PROBLEMS]:
+        fix = f"; {problem['fix']}" if problem.get("fix") else ""
+        lines.append(f"{problem.get('where')}: found {problem.get('found')}, expected {problem.get('expected')}{fix}")
+    total = failure.get("problems_total", len(problems))
+    if isinstance(total, int) and total > SHOWN_PROBLEMS:
+        lines.append(f"… and {total - SHOWN_PROBLEMS} more")
+    return "\n".join(lines)
