@@ -110,30 +110,38 @@ def _mismatches(want: WantedRun, result: RunResult, dataset_id: str) -> list[Pro
     ]
 
 
-def read_joined(runs: Sequence[FinishedRun], split: Split, *, dataset: Dataset) -> list[Predictions]:
-    """Return each run's predictions of a split, in the data set's row order.
+def read_joined(wanted: Sequence[tuple[FinishedRun, Split]], *, dataset: Dataset) -> list[Predictions]:
+    """Return each run's predictions of its split, in the data set's row order.
 
     Raises:
         DataError: A file is missing, damaged or not the one that its result vouches for, or its ids or labels are not
-            the data set's; everything wrong in any run is named.
+            the data set's; everything wrong in any of them is named.
     """
-    rows_R = dataset.rows(split)
-    ids, labels_R = dataset.ids(rows_R), dataset.labels(rows_R)
     problems: list[Problem] = []
     joined: list[Predictions] = []
-    for run in runs:
-        path = predictions_path(run.path, split)
-        where = f"{run.name}, {split.value}"
-        predictions = read_predictions(path)
-        found = [*_wrong_hash(run, path, where), *_wrong_ids(predictions.ids, ids, where)]
-        if not found:
-            ordered = _reordered(predictions, ids, rows_R)
-            found = _wrong_labels(ordered, labels_R, where)
-            joined.append(ordered)
-        problems.extend(found)
+    for run, split in wanted:
+        try:
+            joined.append(_joined(run, split, dataset))
+        except DataError as error:
+            problems.extend(error.problems)
     if problems:
-        raise DataError(f"predictions on {split.value} do not belong to data set {dataset.id}", problems)
+        raise DataError(f"predictions do not belong to data set {dataset.id}", problems)
     return joined
+
+
+def _joined(run: FinishedRun, split: Split, dataset: Dataset) -> Predictions:
+    rows_R = dataset.rows(split)
+    ids = dataset.ids(rows_R)
+    path = predictions_path(run.path, split)
+    where = f"{run.name}, {split.value}"
+    predictions = read_predictions(path)
+    problems = [*_wrong_hash(run, path, where), *_wrong_ids(predictions.ids, ids, where)]
+    if not problems:
+        predictions = _reordered(predictions, ids, rows_R)
+        problems = _wrong_labels(predictions, dataset.labels(rows_R), where)
+    if problems:
+        raise DataError(f"{path}: the predictions do not fit", problems)
+    return predictions
 
 
 def _wrong_hash(run: FinishedRun, path: Path, where: str) -> list[Problem]:

@@ -49,17 +49,18 @@ def read_features(text: FinishedRun, graph: FinishedRun, *, dataset: Dataset, te
     Raises:
         DataError: An id is missing or too many, or a file is not what its result says; all of them are named.
     """
-    joined = [read_joined((text, graph), split, dataset=dataset) for split in SPLITS]
-    rows_K = np.concatenate([of_text.rows_R for of_text, _ in joined])
+    joined = read_joined([(run, split) for run in (text, graph) for split in SPLITS], dataset=dataset)
+    of_text, of_graph = joined[: len(SPLITS)], joined[len(SPLITS) :]
+    rows_K = np.concatenate([part.rows_R for part in of_text])
     place_F = np.full(len(dataset), -1, dtype=np.int64)
     place_F[rows_K] = np.arange(len(rows_K))
-    text_K = np.concatenate([_log_odds(of_text, text) for of_text, _ in joined])
-    graph_K = np.concatenate([_log_odds(of_graph, graph) for _, of_graph in joined])
+    text_K = np.concatenate([_log_odds(part, text) for part in of_text])
+    graph_K = np.concatenate([_log_odds(part, graph) for part in of_graph])
     return Features(
         place_F=place_F,
         inputs=FusionBatch(
-            text_BT=_tensor(np.concatenate([of_text.embeddings_RD for of_text, _ in joined])),
-            graph_BG=_tensor(np.concatenate([of_graph.embeddings_RD for _, of_graph in joined])),
+            text_BT=_tensor(np.concatenate([part.embeddings_RD for part in of_text])),
+            graph_BG=_tensor(np.concatenate([part.embeddings_RD for part in of_graph])),
             text_log_odds_B=_tensor(text_K),
             graph_log_odds_B=_tensor(graph_K),
             ensemble_log_odds_B=_tensor(ensemble_log_odds(text_K, graph_K, text_weight=text_weight)),

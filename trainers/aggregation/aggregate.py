@@ -1,0 +1,104 @@
+"""Cell 54 from top to bottom: finished runs of all seeds become the evidence that a decision needs."""
+
+import time
+from collections.abc import Sequence
+
+from trainers.aggregation.evidence import make_evidence
+from trainers.aggregation.options import SeedRuns, read_candidates
+from trainers.aggregation.runs import FinishedRun, WantedRun, open_runs
+from trainers.data.dataset import Dataset
+from trainers.engine.context import RunContext
+from trainers.engine.environment import describe_environment, peak_host_bytes
+from trainers.engine.result_file import PREDICTIONS_FOLDER, write_result
+from trainers.errors import Problem, SpecError
+from trainers.events import EventKind
+from trainers.results import SCHEMA_VERSION, Evidence, Memory, RunResult
+from trainers.specs import AggregationSpec, Cell, RunOutput
+
+
+def run(spec: AggregationSpec, context: RunContext) -> RunResult:
+    """Weigh every option on the gate split and leave the evidence in `result.json`.
+
+    Raises:
+        SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
+        DataError: A result or a predictions file is missing, damaged or not of this data set.
+    """
+    _check_seeds(spec)
+    with context.phase("load"):
+        dataset = Dataset.open(spec.dataset)
+        seeds = _open_seeds(spec, dataset)
+    with context.phase("evaluate"):
+        candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
+        evidence = make_evidence(candidates, dataset=dataset, config=spec, inputs=_inputs(seeds))
+    _tell(evidence, context)
+    result = RunResult(
+        schema_version=SCHEMA_VERSION,
+        cell=spec.cell,
+        seed=spec.seed,
+        spec_hash=context.spec_hash,
+        dataset_id=dataset.id,
+        started_at=context.started_at,
+        timings_s={**context.timings_s, "total": max(0.0, time.time() - context.started_at)},
+        memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
+        environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
+        artifacts={},
+        evidence=evidence,
+    )
+    return write_result(result, context)
+
+
+def _check_seeds(spec: AggregationSpec) -> None:
+    expected = sorted({output.seed for output in spec.transformer})
+    cells = {"transformer": spec.transformer, "gnn": spec.gnn, **({"fusion": spec.fusion} if spec.fusion else {})}
+    found = {name: sorted(output.seed for output in outputs) for name, outputs in cells.items()}
+    problems = [
+        Problem(
+            where=f"/{name}",
+            found=f"seeds {seeds}",
+            expected=f"{expected}, each once, as in the other cells",
+            fix="name one run of each cell for every seed",
+        )
+        for name, seeds in found.items()
+        if seeds != expected
+    ]
+    if problems:
+        raise SpecError("the cells do not have the same seeds, so their options cannot be paired", problems)
+
+
+def _wanted(name: str, cell: Cell, outputs: Sequence[RunOutput]) -> list[WantedRun]:
+    in_order = sorted(enumerate(outputs), key=lambda entry: entry[1].seed)
+    return [
+        WantedRun(where=f"/{name}/{place}", cell=cell, seed=output.seed, path=output.path) for place, output in in_order
+    ]
+
+
+def _open_seeds(spec: AggregationSpec, dataset: Dataset) -> list[SeedRuns]:
+    """Return the runs by seed, ascending; whatever is wrong with any of them is told at once."""
+    runs = open_runs(
+        [
+            *_wanted("transformer", Cell.TRANSFORMER, spec.transformer),
+            *_wanted("gnn", Cell.GNN, spec.gnn),
+            *_wanted("fusion", Cell.FUSION, spec.fusion),
+        ],
+        dataset=dataset,
+    )
+    count = len(spec.transformer)
+    fusion: list[FinishedRun | None] = [*runs[2 * count :]] or [None] * count
+    return [
+        SeedRuns(seed=text.seed, transformer=text, gnn=graph, fusion=fused)
+        for text, graph, fused in zip(runs[:count], runs[count : 2 * count], fusion, strict=True)
+    ]
+
+
+def _inputs(seeds: Sequence[SeedRuns]) -> dict[str, str]:
+    """Return the hash of every predictions file that was read: `cell/seed/split`."""
+    return {
+        f"{run.name}/{split.value}": run.result.artifacts[f"{PREDICTIONS_FOLDER}/{split.value}.arrow"]
+        for of_seed in seeds
+        for run, split in of_seed.reads()
+    }
+
+
+def _tell(evidence: Evidence, context: RunContext) -> None:
+    values = {f"gate/f1/{option.option}": option.f1 for option in evidence.options}
+    context.events.write(EventKind.METRIC, step=0, values=values)

@@ -1,0 +1,161 @@
+"""The evidence on the gate split: every option's scores with their intervals, and every two options compared."""
+
+# Shapes: R rows of gate, G groups, M candidates (an option of one seed each), S resamples.
+import itertools
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.aggregation.options import Candidate
+from trainers.aggregation.statistics import bootstrap_f1, count_by_group, holm, mcnemar_p, percentile_interval
+from trainers.data.dataset import Dataset
+from trainers.engine.metrics import all_positive_f1
+from trainers.results import Comparison, Evidence, KindEvidence, Option, OptionEvidence
+from trainers.specs import AggregationConfig, Split
+
+Floats = NDArray[np.float64]
+# Of a smaller slice the accuracy says nothing.
+MIN_SLICE_ROWS = 5
+OPTIONS: tuple[Option, ...] = get_args(Option)
+
+
+def make_evidence(
+    candidates: Sequence[Candidate], *, dataset: Dataset, config: AggregationConfig, inputs: dict[str, str]
+) -> Evidence:
+    """Return the evidence; the same inputs and config give the same bytes.
+
+    Intervals say how far F1, averaged over the seeds that were trained, depends on which functions gate happens to
+    hold; they do not say how far it depends on the seeds (`f1_sd` does).
+
+    Args:
+        candidates: Every option of every seed; all options have the same seeds.
+        inputs: Hash of every predictions file that was read.
+    """
+    gate = _Gate(candidates, dataset, config)
+    return Evidence(
+        split="gate",
+        rows=len(gate.labels_R),
+        positives=int(gate.labels_R.sum()),
+        groups=int(gate.group_R.max()) + 1,
+        all_positive_f1=all_positive_f1(gate.labels_R),
+        options=[gate.option(option) for option in gate.options],
+        comparisons=gate.comparisons(),
+        slices=gate.slices(),
+        inputs=inputs,
+    )
+
+
+class _Gate:
+    """All candidates on the gate split, with their resampled F1."""
+
+    def __init__(self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig) -> None:
+        self._candidates = candidates
+        self._dataset = dataset
+        self._config = config
+        self._rows = dataset.rows(Split.GATE)
+        self.labels_R = dataset.labels(self._rows)
+        self.group_R = np.unique(dataset.groups(self._rows), return_inverse=True)[1].astype(np.int64)
+        self._members = {
+            option: [place for place, candidate in enumerate(candidates) if candidate.option == option]
+            for option in OPTIONS
+        }
+        self.options = [option for option in OPTIONS if self._members[option]]
+        self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
+        self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
+        counts = count_by_group(self.labels_R, self._predicted_RM, self.group_R)
+        resampled_SM = bootstrap_f1(counts, resamples=config.resamples, seed=config.bootstrap_seed)
+        self._resampled_S: dict[Option, Floats] = {
+            option: resampled_SM[:, self._members[option]].mean(axis=1) for option in self.options
+        }
+
+    def _of(self, option: Option) -> list[Candidate]:
+        return [self._candidates[place] for place in self._members[option]]
+
+    def option(self, option: Option) -> OptionEvidence:
+        """Return one option's scores, averaged over its seeds."""
+        chosen = self._of(option)
+        metrics = [candidate.metrics(Split.GATE, self.labels_R) for candidate in chosen]
+        f1_per_seed = [of_seed.f1 for of_seed in metrics]
+        weights = [candidate.text_weight for candidate in chosen]
+        return OptionEvidence(
+            option=option,
+            seeds=[candidate.seed for candidate in chosen],
+            f1_per_seed=f1_per_seed,
+            f1=fmean(f1_per_seed),
+            f1_sd=stdev(f1_per_seed) if len(f1_per_seed) > 1 else 0.0,
+            f1_interval=percentile_interval(self._resampled_S[option], confidence=self._config.confidence),
+            precision=fmean(of_seed.precision for of_seed in metrics),
+            recall=fmean(of_seed.recall for of_seed in metrics),
+            mcc=fmean(of_seed.mcc for of_seed in metrics),
+            auprc=_mean([of_seed.auprc for of_seed in metrics]),
+            auroc=_mean([of_seed.auroc for of_seed in metrics]),
+            ece=fmean(of_seed.ece for of_seed in metrics),
+            vd_s=_mean([of_seed.vd_s for of_seed in metrics]),
+            text_weight=_mean(weights),
+            test_f1=self._test_f1(chosen),
+        )
+
+    def _test_f1(self, chosen: Sequence[Candidate]) -> float | None:
+        labels_R = self._dataset.labels(self._dataset.rows(Split.TEST))
+        if not len(labels_R):
+            return None
+        return fmean(candidate.metrics(Split.TEST, labels_R).f1 for candidate in chosen)
+
+    def comparisons(self) -> list[Comparison]:
+        """Return every two options compared, in the order of `OPTIONS`."""
+        pairs = list(itertools.combinations(self.options, 2))
+        p_values = [self._median_p(first, second) for first, second in pairs]
+        return [
+            Comparison(
+                first=first,
+                second=second,
+                f1_difference=self._mean_f1(first) - self._mean_f1(second),
+                f1_interval=percentile_interval(
+                    self._resampled_S[first] - self._resampled_S[second], confidence=self._config.confidence
+                ),
+                mcnemar_p=p_value,
+                holm_p=corrected,
+            )
+            for (first, second), p_value, corrected in zip(pairs, p_values, holm(p_values), strict=True)
+        ]
+
+    def _mean_f1(self, option: Option) -> float:
+        return fmean(candidate.metrics(Split.GATE, self.labels_R).f1 for candidate in self._of(option))
+
+    def _median_p(self, first: Option, second: Option) -> float:
+        """Return the p-value of the seed in the middle; of an even number the higher one, to claim less."""
+        p_values = sorted(
+            mcnemar_p(self._right_RM[:, one], self._right_RM[:, other])
+            for one, other in zip(self._members[first], self._members[second], strict=True)
+        )
+        return p_values[len(p_values) // 2]
+
+    def slices(self) -> list[KindEvidence]:
+        """Return every option's accuracy per weakness and per project."""
+        found = []
+        values_R = {
+            "cwe": [(cwe or "").split(",") for cwe in self._dataset.cwes(self._rows)],
+            "project": [[project or ""] for project in self._dataset.projects(self._rows)],
+        }
+        for kind, values in values_R.items():
+            places: dict[str, list[int]] = {}
+            for row, names in enumerate(values):
+                for name in {name.strip() for name in names} - {""}:
+                    places.setdefault(name, []).append(row)
+            found += [
+                KindEvidence(slice=kind, value=name, rows=len(places[name]), accuracy=self._accuracy(places[name]))
+                for name in sorted(places)
+                if len(places[name]) >= MIN_SLICE_ROWS
+            ]
+        return found
+
+    def _accuracy(self, rows: list[int]) -> dict[str, float]:
+        return {option: float(self._right_RM[rows][:, self._members[option]].mean()) for option in self.options}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
