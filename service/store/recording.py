@@ -3,6 +3,7 @@
 Each function returns False, having written nothing, when the attempt no longer holds the run's lease.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,12 +43,16 @@ def record_progress(
 
 
 def record_metrics(session: Session, *, run_id: str, attempt: int, points: list[Point]) -> bool:
-    """Add points (key, step, finite value) to the run's curves; a point that is there already is left alone."""
+    """Add points (key, step, value) to the run's curves; a point that is there already is left alone.
+
+    NaN and Inf have no place in a curve and are left out; the trainers say them as events too.
+    """
     if holder(session, run_id, attempt) is None:
         return False
-    if points:
-        fixed = {"run_id": run_id, "attempt": attempt}
-        _insert_new(session, MetricRow, [{**fixed, "key": key, "step": step, "value": at} for key, step, at in points])
+    fixed = {"run_id": run_id, "attempt": attempt}
+    rows = [{**fixed, "key": key, "step": step, "value": at} for key, step, at in points if math.isfinite(at)]
+    if rows:
+        _insert_new(session, MetricRow, rows)
         _set_run(session, run_id, version=RunRow.version + 1)
     return True
 

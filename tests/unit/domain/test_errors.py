@@ -9,7 +9,7 @@ def drawn_tree(text: str) -> dict[str, str]:
     parents: dict[str, str] = {}
     path: list[str] = []
     for line in text.splitlines():
-        found = re.match(r"^(?P<lead>[│├└─ ]*)(?P<name>[A-Z]\w+)(?:\s{2,}|$)", line)
+        found = re.match(r"^(?P<lead>[│├└─ ]*)(?P<name>[A-Z]\w+)(?= |$)", line)
         if found is None:
             continue
         depth = len(found["lead"]) // 4

@@ -60,6 +60,18 @@ def test_a_point_or_log_chunk_that_is_said_twice_is_kept_once(database: Database
         assert [log.text for log in logs_of(session, run_id)] == ["one"]
 
 
+def test_a_point_that_is_not_finite_is_left_out_and_its_neighbours_are_kept(
+    database: Database, dataset_id: str
+) -> None:
+    (run_id,) = job_with(database, dataset_id, [0])
+    attempt = claim(database).attempt
+    with database.begin() as session:
+        points = [("train/loss", 1, 0.5), ("train/loss", 2, float("nan")), ("train/loss", 3, float("inf"))]
+        assert record_metrics(session, run_id=run_id, attempt=attempt, points=points)
+    with database.read() as session:
+        assert [curve.steps for curve in metrics_of(session, run_id)] == [[1]]
+
+
 def test_events_come_in_order_and_after_a_cursor(database: Database, dataset_id: str) -> None:
     (run_id,) = job_with(database, dataset_id, [0])
     attempt = claim(database).attempt
