@@ -13,7 +13,7 @@ from trainers.engine.finish import finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
-from trainers.engine.result_file import MODEL_FOLDER
+from trainers.engine.result_file import MODEL_FOLDER, PREDICTIONS_FOLDER
 from trainers.engine.task import ParameterGroup, Prediction, Rows
 from trainers.fusion.features import Features, read_features
 from trainers.fusion.model import FusionBatch, FusionHead
@@ -49,11 +49,7 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         train_rows=fuse_rows,
         labels=labels,
         config=spec.training,
-        model={
-            "cell": spec.cell,
-            **spec.model.model_dump(mode="json"),
-            "bases": [text.result.spec_hash, graph.result.spec_hash],
-        },
+        model={"cell": spec.cell, **spec.model.model_dump(mode="json"), "inputs": _input_hashes(text, graph)},
         dataset_id=dataset.id,
         cache=spec.lr_cache,
         context=context,
@@ -100,6 +96,11 @@ def _open_bases(spec: FusionSpec, dataset: Dataset) -> tuple[FinishedRun, Finish
         dataset=dataset,
     )
     return text, graph
+
+
+def _input_hashes(*runs: FinishedRun) -> list[str]:
+    """Return what ties a learning rate to the very predictions that it was found on."""
+    return [run.result.artifacts[f"{PREDICTIONS_FOLDER}/{Split.FUSE.value}.arrow"] for run in runs]
 
 
 def _pairs(spec: FusionSpec, dataset: Dataset) -> list[str | None] | None:
