@@ -4,7 +4,6 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
 
 from trainers.artifacts import sha256_of_json
 from trainers.engine.context import RunContext, stop_on_signals
@@ -83,21 +82,31 @@ def _check_resume(resume: Path | None) -> None:
 
 def _dispatch(spec: AnySpec, context: RunContext) -> None:
     """Import what the cell needs, nothing else, and run it."""
-    run: Any
     match spec:
         case PrepareSpec():
-            from trainers.prepare_run import run
+            from trainers import prepare_run
+
+            prepare_run.run(spec, context)
         case PreflightSpec():
-            from trainers.preflight import run
+            from trainers import preflight
+
+            preflight.run(spec, context)
         case TransformerSpec():
-            from trainers.transformer.train import run
+            from trainers.transformer import train as transformer
+
+            transformer.run(spec, context)
         case GnnSpec():
-            from trainers.gnn.train import run
+            from trainers.gnn import train as gnn
+
+            gnn.run(spec, context)
         case FusionSpec():
-            from trainers.fusion.train import run
+            from trainers.fusion import train as fusion
+
+            fusion.run(spec, context)
         case AggregationSpec():
-            from trainers.aggregation.aggregate import run
-    run(spec, context)
+            from trainers.aggregation import aggregate
+
+            aggregate.run(spec, context)
 
 
 def _tell(error: BaseException, events: EventWriter) -> int:

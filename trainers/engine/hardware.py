@@ -44,7 +44,19 @@ def set_up_hardware(*, device: Device, precision: Precision, threads: int, seed:
         SpecError: A GPU, or a precision, was asked for that this machine does not have.
     """
     torch.set_num_threads(threads)
-    on_gpu = torch.cuda.is_available() and device is not Device.CPU
+    problems = find_hardware_problems(device=device, precision=precision)
+    if problems:
+        raise SpecError("this machine cannot do what the spec asks for", problems)
+    on_gpu = _has_gpu(device)
+    chosen = _resolve(precision, on_gpu=on_gpu)
+    accelerator = Accelerator(cpu=not on_gpu, mixed_precision="no" if chosen is Precision.FP32 else chosen.value)
+    seed_everything(seed)
+    return Hardware(accelerator=accelerator, precision=chosen, threads=threads)
+
+
+def find_hardware_problems(*, device: Device, precision: Precision) -> list[Problem]:
+    """Return what of a spec this machine cannot do."""
+    on_gpu = _has_gpu(device)
     problems = []
     if device is Device.CUDA and not on_gpu:
         problems.append(
@@ -54,12 +66,11 @@ def set_up_hardware(*, device: Device, precision: Precision, threads: int, seed:
         problems.append(
             Problem(where="/training/precision", found="fp16 on the CPU", expected="a GPU", fix="use auto or fp32")
         )
-    if problems:
-        raise SpecError("this machine cannot do what the spec asks for", problems)
-    chosen = _resolve(precision, on_gpu=on_gpu)
-    accelerator = Accelerator(cpu=not on_gpu, mixed_precision="no" if chosen is Precision.FP32 else chosen.value)
-    seed_everything(seed)
-    return Hardware(accelerator=accelerator, precision=chosen, threads=threads)
+    return problems
+
+
+def _has_gpu(device: Device) -> bool:
+    return torch.cuda.is_available() and device is not Device.CPU
 
 
 def _resolve(precision: Precision, *, on_gpu: bool) -> Precision:

@@ -23,8 +23,8 @@ def hash_artifacts(out: Path) -> Mapping[str, str]:
     }
 
 
-def write_result(result: RunResult, context: RunContext) -> RunResult:
-    """Write `result.json`, read it back as whoever needs it will, and say `finished`.
+def write_result(result: RunResult, context: RunContext, *, succeeded: bool = True) -> RunResult:
+    """Write `result.json` and read it back as whoever needs it will; say `finished` of a run that succeeded.
 
     Raises:
         ValueError: What is on disk breaks the schema.
@@ -32,5 +32,6 @@ def write_result(result: RunResult, context: RunContext) -> RunResult:
     path = context.out / RESULT_NAME
     write_json(path, result.model_dump(mode="json"))
     written = read_result(path)
-    context.events.write(EventKind.FINISHED, result=RESULT_NAME)
+    if succeeded:
+        context.events.write(EventKind.FINISHED, result=RESULT_NAME)
     return written

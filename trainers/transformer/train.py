@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers.utils import logging
 
 from trainers.artifacts import sha256_of_json
 from trainers.data.dataset import Dataset
@@ -50,6 +51,7 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
     Raises:
         TrainerError: As in trainers.errors, by cause.
     """
+    quieten_library()
     with context.phase("load"):
         dataset = Dataset.open(spec.dataset)
         hardware = set_up_hardware(
@@ -95,6 +97,13 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         hardware=hardware,
         warnings=warnings,
     )
+
+
+def quieten_library() -> None:
+    """Keep the library's progress bars out of the run's output; its errors stay."""
+    # The library leaves these without types.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
 def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> Text:
