@@ -1,0 +1,113 @@
+"""The trainers from outside: a process, its folder and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FUNCTIONS = 400
+WAIT_S = 120
+POLL_S = 0.01
+
+
+class Trainer:
+    """Runs `python -m trainers` and reads what it leaves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a process."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "trainers", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            **options,
+        )
+
+    def start_cell(
+        self, cell: str, spec: dict[str, Any], out: str, *more: str, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start a cell on a spec, into a folder by name."""
+        path = self.folder / f"{out}.json"
+        path.write_text(json.dumps(spec))
+        return self.start(cell, "--spec", str(path), "--out", str(self.out(out)), *more, **options)
+
+    def run(self, cell: str, spec: dict[str, Any], out: str, *more: str) -> tuple[int, str]:
+        """Run a cell; return its exit code and what it said on stderr."""
+        process = self.start_cell(cell, spec, out, *more)
+        _, stderr = process.communicate(timeout=WAIT_S)
+        return process.returncode, stderr
+
+    def out(self, name: str) -> Path:
+        """The output folder of a name."""
+        return self.folder / name
+
+    def result(self, name: str) -> dict[str, Any]:
+        """The result in a folder."""
+        content: dict[str, Any] = json.loads((self.out(name) / "result.json").read_bytes())
+        return content
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The whole events of a folder so far."""
+        path = self.out(name) / "events.jsonl"
+        text = path.read_text() if path.exists() else ""
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def wait_for(self, process: subprocess.Popen[str], name: str, is_it: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until a run has said an event."""
+        deadline = time.monotonic() + WAIT_S
+        while not any(map(is_it, self.events(name))):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(POLL_S)
+
+
+@pytest.fixture(scope="session")
+def trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    return Trainer(tmp_path_factory.mktemp("trainers"))
+
+
+@pytest.fixture(scope="session")
+def dataset(trainer: Trainer) -> Path:
+    """A prepared set of generated functions."""
+    source = trainer.folder / "functions.jsonl"
+    process = trainer.start("generate", "--functions", str(FUNCTIONS), "--seed", "3", "--out", str(source))
+    assert process.communicate(timeout=WAIT_S)[1] == ""
+    code, stderr = trainer.run("prepare", {"source": str(source)}, "prepare")
+    assert (code, stderr) == (0, "")
+    return trainer.out("prepare") / "dataset"
+
+
+@pytest.fixture(scope="session")
+def tiny(dataset: Path, trainer: Trainer) -> dict[str, Any]:
+    """A spec of the smallest text model that trains for some seconds."""
+    return {
+        "dataset": str(dataset),
+        "device": "cpu",
+        "lr_cache": str(trainer.folder / "cache"),
+        "model": {"size": "tiny", "vocab_size": 512, "max_tokens": 128},
+        "training": {
+            "epochs": 6,
+            "batch_size": 8,
+            "patience": 6,
+            "checkpoint_every_steps": 5,
+            "learning_rate": {"finder_steps": 40, "finder_min": 1e-4, "finder_max": 1.0},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def whole(trainer: Trainer, tiny: dict[str, Any]) -> str:
+    """A run that nothing disturbed."""
+    code, stderr = trainer.run("transformer", tiny, "whole")
+    assert (code, stderr) == (0, "")
+    return "whole"
