@@ -104,7 +104,12 @@ def _mismatches(want: WantedRun, result: RunResult, dataset_id: str) -> list[Pro
         ("dataset_id", result.dataset_id, dataset_id),
     )
     return [
-        Problem(where=f"{want.where}/{name}", found=found, expected=expected, fix="name a run that was trained so")
+        Problem(
+            where=want.where,
+            found=f"{name} {found}",
+            expected=f"{name} {expected}",
+            fix="name a run that was trained so",
+        )
         for name, found, expected in facts
         if found != expected
     ]
@@ -159,13 +164,15 @@ def _wrong_ids(found: Sequence[str], expected: Sequence[str], where: str) -> lis
     if missing:
         problems.append(Problem(where=where, found=f"no row for {_named(missing)}", expected="one row for each id"))
     if extra:
-        problems.append(Problem(where=where, found=f"extra rows {_named(extra)}", expected="the data set's ids alone"))
+        problems.append(
+            Problem(where=where, found=f"extra rows for {_named(extra)}", expected="the data set's ids alone")
+        )
     return problems
 
 
 def _named(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - MAX_NAMED_IDS} more" if len(ids) > MAX_NAMED_IDS else ""
-    return f"{len(ids)} ids: {', '.join(ids[:MAX_NAMED_IDS])}{more}"
+    return f"{', '.join(ids[:MAX_NAMED_IDS])}{more}"
 
 
 def _reordered(predictions: Predictions, ids: Sequence[str], rows_R: np.ndarray) -> Predictions:

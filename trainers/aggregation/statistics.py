@@ -1,7 +1,6 @@
 """How sure a figure is: cluster bootstrap of F1, exact McNemar, Holm's correction."""
 
 # Shapes: R rows, G groups, M models (an option of one seed each), S resamples, H hypotheses.
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,8 +97,11 @@ def mcnemar_p(first_right_R: Booleans, second_right_R: Booleans) -> float:
     only_first = int(np.count_nonzero(first_right_R & ~second_right_R))
     only_second = int(np.count_nonzero(second_right_R & ~first_right_R))
     differing = only_first + only_second
-    tail = sum(math.comb(differing, k) for k in range(min(only_first, only_second) + 1))
-    # Whole numbers to the end: 2 ** -differing alone is 0 in floating point beyond some thousand rows.
+    ways = tail = 1
+    # Whole numbers to the end: 2 ** -differing alone is 0 in floating point beyond a thousand rows.
+    for k in range(min(only_first, only_second)):
+        ways = ways * (differing - k) // (k + 1)
+        tail += ways
     return min(1.0, float(2 * tail / 2**differing))
 
 

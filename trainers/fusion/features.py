@@ -25,7 +25,7 @@ class Features:
     """The heads' inputs, for every function of the splits that a fusion run reads.
 
     Args:
-        place_F: Place of each of the data set's rows in `inputs`, int64; -1 for rows of train, which have none.
+        place_F: Place of each of the data set's rows in `inputs`, int64; K, which is beyond them, for rows of train.
         inputs: Of K functions.
     """
 
@@ -38,7 +38,11 @@ class Features:
         return self.inputs.text_BT.shape[1], self.inputs.graph_BG.shape[1]
 
     def batch(self, rows: Rows) -> FusionBatch:
-        """Return the inputs of some rows, in their order."""
+        """Return the inputs of some rows, in their order.
+
+        Raises:
+            IndexError: A row of train is among them.
+        """
         place_B = torch.from_numpy(self.place_F[rows])
         return FusionBatch(**{name: tensor[place_B] for name, tensor in vars(self.inputs).items()})
 
@@ -52,7 +56,8 @@ def read_features(text: FinishedRun, graph: FinishedRun, *, dataset: Dataset, te
     joined = read_joined([(run, split) for run in (text, graph) for split in SPLITS], dataset=dataset)
     of_text, of_graph = joined[: len(SPLITS)], joined[len(SPLITS) :]
     rows_K = np.concatenate([part.rows_R for part in of_text])
-    place_F = np.full(len(dataset), -1, dtype=np.int64)
+    # Not -1, which would quietly be the last row's place.
+    place_F = np.full(len(dataset), len(rows_K), dtype=np.int64)
     place_F[rows_K] = np.arange(len(rows_K))
     text_K = np.concatenate([_log_odds(part, text) for part in of_text])
     graph_K = np.concatenate([_log_odds(part, graph) for part in of_graph])
