@@ -17,6 +17,10 @@ class Bell(Protocol):
         """Wake a worker of the queue; False, and no error, when that did not work: the reconciler rings again."""
         ...
 
+    def answers(self) -> bool:
+        """Whether the broker can be reached."""
+        ...
+
 
 def celery_app(redis_url: str) -> Celery:
     """Return a Celery app with this house's settings; nothing is connected yet.

@@ -1,0 +1,110 @@
+"""`Idempotency-Key` on every POST: the same request twice is one request.
+
+Source:
+    draft-ietf-httpapi-idempotency-key-header.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from service.api.context import Context, Ctx
+from service.domain.errors import IdempotencyMismatch, Mistake
+from service.store.database import now_s
+from service.store.tables import IdempotencyRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """What a POST made.
+
+    Args:
+        location: Where it can be read.
+        answer: The response's body.
+    """
+
+    location: str | None
+    answer: BaseModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """One POST: runs its work once per key, in one transaction with the record of its answer."""
+
+    context: Context
+    key: str | None
+    request_hash: str
+
+    def accept(self, work: Callable[[Session], Created]) -> JSONResponse:
+        """Return 202 with what `work` made, or the stored answer when this key was served before.
+
+        Raises:
+            IdempotencyMismatch: The key came before with another request.
+            ServiceError: What `work` raises; nothing is stored then.
+        """
+        with self.context.database.begin() as session:
+            known = self._claim(session)
+            if known is not None:
+                return self._replay(known)
+            created = work(session)
+            body = created.answer.model_dump(mode="json")
+            self._store(session, created.location, body)
+        self.context.ring()
+        return _response(created.location, body)
+
+    def _claim(self, session: Session) -> IdempotencyRow | None:
+        """Take the key, or return its row. A second request with the same key waits here for the first to commit."""
+        if self.key is None:
+            return None
+        values = {
+            "key": self.key,
+            "request_hash": self.request_hash,
+            "status": 202,
+            "location": None,
+            "body": {},
+            "created_at": now_s(),
+        }
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        taken = session.execute(
+            dialect.insert(IdempotencyRow).values(values).on_conflict_do_nothing().returning(IdempotencyRow.key)
+        ).scalar()
+        if taken is not None:
+            return None
+        return session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self.key)).one()
+
+    def _store(self, session: Session, location: str | None, body: dict[str, Any]) -> None:
+        if self.key is not None:
+            row = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self.key)).one()
+            row.location, row.body = location, body
+
+    def _replay(self, known: IdempotencyRow) -> JSONResponse:
+        if known.request_hash != self.request_hash:
+            detail = f"this Idempotency-Key was used for another request: {self.key}; use a new key for a new request"
+            raise IdempotencyMismatch(detail, mistakes=[Mistake(pointer="#header/Idempotency-Key", detail=detail)])
+        return _response(known.location, known.body)
+
+
+def _response(location: str | None, body: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(body, status_code=202, headers={"Location": location} if location else None)
+
+
+async def _post(
+    request: Request,
+    context: Ctx,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=255, description="The same key gives the same answer.")
+    ] = None,
+) -> Post:
+    digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body())
+    return Post(context=context, key=idempotency_key, request_hash=f"sha256:{digest.hexdigest()}")
+
+
+Posted = Annotated[Post, Depends(_post)]

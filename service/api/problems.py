@@ -1,0 +1,241 @@
+"""Errors over HTTP: RFC 9457 problem documents with a stable code, every mistake at once, and one table of statuses.
+
+Source:
+    RFC 9457 (problem details), RFC 6901 (JSON pointers).
+"""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from service.domain.errors import (
+    Conflict,
+    GateNotPassed,
+    IdempotencyMismatch,
+    InvalidSpec,
+    Mistake,
+    NotFound,
+    ServiceError,
+    Unauthorized,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+log = structlog.get_logger(__name__)
+
+
+class DecisionPending(NotFound):
+    """No decision has been taken yet."""
+
+    code = "decision_pending"
+
+
+class BodyTooLarge(ServiceError):
+    """The request's body is larger than the service reads."""
+
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(ServiceError):
+    """A body came that is not declared as JSON."""
+
+    code = "unsupported_media_type"
+
+
+# The only place where an error gets a status; the nearest ancestor that is listed counts.
+STATUS: dict[type[ServiceError], HTTPStatus] = {
+    NotFound: HTTPStatus.NOT_FOUND,
+    InvalidSpec: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Conflict: HTTPStatus.CONFLICT,
+    GateNotPassed: HTTPStatus.CONFLICT,
+    IdempotencyMismatch: HTTPStatus.CONFLICT,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+class MistakeAnswer(BaseModel):
+    """One mistake in the request."""
+
+    pointer: str = Field(description="RFC 6901 pointer into the body; `#query/…`, `#path/…`, `#header/…` elsewhere.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str = Field(description="Stable; what a program should look at.")
+    detail: str
+    errors: list[MistakeAnswer] = Field(default_factory=list, description="Every mistake in the request.")
+    trace_id: str = Field(description="Also in the X-Request-Id header and in the log.")
+
+
+def status_of(error: ServiceError) -> HTTPStatus:
+    """Return the HTTP status of an error."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem_response(
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    mistakes: Iterable[Mistake] = (),
+    extra: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem document as a response."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=int(status),
+        code=code,
+        detail=detail,
+        errors=[MistakeAnswer(pointer=mistake.pointer, detail=mistake.detail) for mistake in mistakes],
+        trace_id=getattr(request.state, "trace_id", ""),
+    )
+    content = problem.model_dump(mode="json") | (extra or {})
+    return JSONResponse(content, status_code=int(status), media_type=MEDIA_TYPE, headers=headers)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Let every error of the app leave it as a problem document."""
+    app.add_exception_handler(ServiceError, _on_service_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(OperationalError, _on_database_away)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, ServiceError):
+        raise error
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+    return problem_response(
+        request,
+        status=status_of(error),
+        code=error.code,
+        detail=error.detail,
+        mistakes=error.mistakes,
+        extra=error.extra,
+        headers=headers,
+    )
+
+
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    mistakes = mistakes_of(error.errors())
+    malformed = any(found["type"] == "json_invalid" for found in error.errors())
+    return problem_response(
+        request,
+        status=HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY,
+        code="malformed_json" if malformed else "invalid_request",
+        detail="the body is not JSON" if malformed else _count(mistakes),
+        mistakes=mistakes,
+    )
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    details = {
+        404: f"there is nothing at {request.url.path}; GET /openapi.json lists every route",
+        405: f"{request.method} is not possible at {request.url.path}",
+    }
+    return problem_response(
+        request,
+        status=error.status_code,
+        code=codes.get(error.status_code, "http_error"),
+        detail=details.get(error.status_code, str(error.detail)),
+        headers=dict(error.headers or {}),
+    )
+
+
+async def _on_database_away(request: Request, _error: Exception) -> JSONResponse:
+    log.exception("database_not_reached")
+    return problem_response(
+        request,
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code="database_unavailable",
+        detail="the database cannot be reached just now; try again",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request_failed", path=request.url.path, exc_info=error)
+    return problem_response(
+        request,
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        code="internal_error",
+        detail="the service failed on this request; its log has more under this trace_id",
+    )
+
+
+def mistakes_of(errors: Sequence[Any]) -> list[Mistake]:
+    """Put pydantic's errors into words, each with a pointer to where it is."""
+    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_words(error)) for error in errors]
+
+
+def _pointer(kind: str, location: Sequence[str | int]) -> str:
+    if kind == "json_invalid":
+        return ""
+    if kind.startswith("union_tag_"):
+        return "/cell"
+    place, parts = (location[0], list(location[1:])) if location else ("body", [])
+    # pydantic names the member of a union it tried; that is no place in the body.
+    steps = [str(part).replace("~", "~0").replace("/", "~1") for part in parts if not _is_tag(part, parts)]
+    path = "".join(f"/{step}" for step in steps)
+    return path if place == "body" else f"#{place}{path}"
+
+
+def _is_tag(part: str | int, parts: Sequence[str | int]) -> bool:
+    # `cell` discriminates jobs: 51 to 54 come first in the location, as the tag.
+    return bool(parts) and part is parts[0] and str(part) in {"51", "52", "53", "54"}
+
+
+def _words(error: Any) -> str:
+    """Return what was found and what was expected."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    kind = error["type"]
+    if kind == "missing":
+        return "this field is missing"
+    if kind == "extra_forbidden":
+        return "there is no such field; GET /v1/cells lists those there are"
+    if kind == "json_invalid":
+        return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
+    found = repr(error.get("input"))
+    return f"{message}; found {found if len(found) <= 100 else found[:97] + '…'}"
+
+
+def _count(mistakes: Sequence[Mistake]) -> str:
+    return f"the request has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was created"
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return these problems for a route's OpenAPI responses, besides those that every route can give."""
+    everywhere = (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        int(status): {"model": Problem, "description": status.phrase, "content": content}
+        for status in (*everywhere, *statuses)
+    }

@@ -1,0 +1,124 @@
+"""Experiments: the whole pipeline, its gate and its decisions."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from service.api.context import Ctx
+from service.api.idempotency import Created, Posted
+from service.api.paths import After, AfterEvent, ExperimentPath, Limit
+from service.api.polling import Polled, next_cursor
+from service.api.problems import DecisionPending, documented
+from service.api.schemas import EventAnswer, ExperimentAnswer, ExperimentCreate, ExperimentSummary, Page
+from service.api.views import event_answer, experiment_answer, experiment_summary
+from service.domain.decision import Decision
+from service.domain.experiment import ExperimentSpec
+from service.domain.gate import GateReport
+from service.domain.states import ExperimentState
+from service.store.experiments import (
+    cancel_experiment,
+    create_experiment,
+    decisions_of,
+    get_experiment,
+    list_experiments,
+)
+from service.store.gates import gate_report
+from service.store.jobs import jobs_of_experiment, runs_of_jobs
+from service.store.runs import events_of
+
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+
+
+def _answer(session: Session, experiment_id: str) -> ExperimentAnswer:
+    row = get_experiment(session, experiment_id)
+    jobs = jobs_of_experiment(session, experiment_id)
+    runs = runs_of_jobs(session, [job.id for job in jobs])
+    decisions = decisions_of(session, experiment_id)
+    return experiment_answer(row, jobs, runs, decisions[-1].outcome if decisions else None)
+
+
+@router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented(HTTPStatus.CONFLICT))
+def submit_experiment(spec: ExperimentCreate, post: Posted) -> JSONResponse:
+    """Ask the whole question: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, fusion if it is due."""
+    asked = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
+
+    def create(session: Session) -> Created:
+        row = create_experiment(session, name=spec.name, dataset_id=spec.dataset, spec=asked)
+        return Created(location=f"/v1/experiments/{row.id}", answer=_answer(session, row.id))
+
+    return post.accept(create)
+
+
+@router.get("", responses=documented())
+def read_experiments(context: Ctx, limit: Limit = 50, after: After = None) -> Page[ExperimentSummary]:
+    """List the experiments, newest first."""
+    with context.database.read() as session:
+        found = list_experiments(session, limit=limit, after=after)
+    items = [experiment_summary(overview) for overview in found]
+    return Page(items=items, next=next_cursor([item.id for item in items], limit))
+
+
+@router.get("/{experiment_id}", responses=documented(HTTPStatus.NOT_FOUND))
+def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ExperimentAnswer:
+    """Return an experiment with its pipeline: every job, every run and its progress."""
+    with context.database.read() as session:
+        row = get_experiment(session, experiment_id)
+        poll.check(row.id, row.version, ended=ExperimentState(row.state).terminal)
+        return _answer(session, experiment_id)
+
+
+@router.get("/{experiment_id}/gate", responses=documented(HTTPStatus.NOT_FOUND))
+def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
+    """Return the validation gate's report: every check with its threshold, what was measured, and where."""
+    with context.database.read() as session:
+        return gate_report(session, experiment_id, context.settings.artifacts)
+
+
+@router.get("/{experiment_id}/decision", responses=documented(HTTPStatus.NOT_FOUND))
+def read_decision(experiment_id: ExperimentPath, context: Ctx) -> Decision:
+    """Return the last decision with its evidence; 404 with code `decision_pending` while there is none."""
+    return _decisions(context, experiment_id)[-1]
+
+
+@router.get("/{experiment_id}/decisions", responses=documented(HTTPStatus.NOT_FOUND))
+def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[Decision]:
+    """Return every decision in the order in which it was taken."""
+    return _decisions(context, experiment_id)
+
+
+def _decisions(context: Ctx, experiment_id: str) -> list[Decision]:
+    with context.database.read() as session:
+        state = get_experiment(session, experiment_id).state
+        decisions = decisions_of(session, experiment_id)
+    if not decisions:
+        raise DecisionPending(f"no decision has been taken yet: experiment {experiment_id} is {state}")
+    return decisions
+
+
+@router.get("/{experiment_id}/events", responses=documented(HTTPStatus.NOT_FOUND))
+def read_experiment_events(
+    experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100
+) -> list[EventAnswer]:
+    """Return what happened, oldest first: its own transitions and its runs' events."""
+    with context.database.read() as session:
+        get_experiment(session, experiment_id)
+        rows = events_of(session, experiment_id=experiment_id, after=after, limit=limit)
+        return [event_answer(row) for row in rows]
+
+
+@router.post(
+    "/{experiment_id}/cancel",
+    status_code=202,
+    response_model=ExperimentAnswer,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
+    """Cancel an experiment with every run below it."""
+
+    def work(session: Session) -> Created:
+        cancel_experiment(session, experiment_id)
+        return Created(location=f"/v1/experiments/{experiment_id}", answer=_answer(session, experiment_id))
+
+    return post.accept(work)

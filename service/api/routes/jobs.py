@@ -1,0 +1,121 @@
+"""Jobs: one cell, alone on a data set or as a step of an experiment."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from service.api.context import Ctx
+from service.api.idempotency import Created, Posted
+from service.api.paths import After, JobPath, Limit
+from service.api.polling import Polled, next_cursor
+from service.api.problems import documented
+from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
+from service.api.views import job_answer
+from service.domain.errors import InvalidSpec, Mistake
+from service.store.experiments import create_experiment_job
+from service.store.jobs import cancel_job, create_job, get_job, list_jobs, runs_of_jobs
+from service.store.pipeline import after_run
+from service.store.tables import JobRow
+from trainers.specs import Cell
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+# Of a job's spec, what is not the cell's config.
+NOT_CONFIG = {"experiment", "dataset", "seeds", "priority", "queue"}
+DEFAULT_SEEDS = [0, 1, 2]
+
+
+def _answer(session: Session, row: JobRow) -> JobAnswer:
+    return job_answer(row, runs_of_jobs(session, [row.id])[row.id])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobAnswer,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+def submit_job(spec: JobCreate, post: Posted, context: Ctx) -> JSONResponse:
+    """Run one cell; 53 only over an experiment whose gate has passed (else 409 with the gate's report)."""
+
+    def create(session: Session) -> Created:
+        row = _create(session, spec, context)
+        return Created(location=f"/v1/jobs/{row.id}", answer=_answer(session, row))
+
+    return post.accept(create)
+
+
+def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
+    config = spec.model_dump(mode="json", exclude=NOT_CONFIG)
+    cell = Cell(str(spec.cell))
+    if spec.experiment is not None:
+        _refuse_other_dataset(spec)
+        return create_experiment_job(
+            session,
+            experiment_id=spec.experiment,
+            cell=cell,
+            config=config,
+            artifacts=context.settings.artifacts,
+            seeds=None if isinstance(spec, AggregationJobCreate) else spec.seeds,
+            priority=spec.priority,
+            queue=spec.queue,
+        )
+    if spec.dataset is None:
+        detail = "name a data set, or an experiment to be a step of"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
+    return create_job(
+        session,
+        cell=cell,
+        dataset_id=spec.dataset,
+        config=config,
+        seeds=spec.seeds or DEFAULT_SEEDS,
+        priority=spec.priority,
+        queue=spec.queue,
+    )
+
+
+def _refuse_other_dataset(spec: JobCreate) -> None:
+    if not isinstance(spec, FusionJobCreate | AggregationJobCreate) and spec.dataset is not None:
+        detail = "an experiment has a data set of its own: leave `dataset` out, or leave `experiment` out"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
+
+
+@router.get("", responses=documented())
+def read_jobs(context: Ctx, limit: Limit = 50, after: After = None) -> Page[JobAnswer]:
+    """List the jobs, newest first, each with its runs."""
+    with context.database.read() as session:
+        rows = list_jobs(session, limit=limit, after=after)
+        ids = [row.id for row in rows]
+        runs = runs_of_jobs(session, ids)
+        items = [job_answer(row, runs[row.id]) for row in rows]
+    return Page(items=items, next=next_cursor(ids, limit))
+
+
+@router.get("/{job_id}", responses=documented(HTTPStatus.NOT_FOUND))
+def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
+    """Return a job with its runs."""
+    with context.database.read() as session:
+        row = get_job(session, job_id)
+        answer = _answer(session, row)
+        poll.check(row.id, row.version, ended=answer.state.terminal)
+        return answer
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    response_model=JobAnswer,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+def cancel(job_id: JobPath, post: Posted, context: Ctx) -> JSONResponse:
+    """Cancel a job's runs that have not ended."""
+
+    def work(session: Session) -> Created:
+        cancel_job(session, job_id)
+        row = get_job(session, job_id)
+        for run in runs_of_jobs(session, [job_id])[job_id]:
+            after_run(session, run_id=run.id, artifacts=context.settings.artifacts)
+        return Created(location=f"/v1/jobs/{job_id}", answer=_answer(session, row))
+
+    return post.accept(work)

@@ -1,0 +1,65 @@
+"""The API's composition root: settings in, an app out; nothing is connected at import."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+
+from service.api.context import Context
+from service.api.gatekeeper import add_gatekeeper
+from service.api.polling import NotModified, not_modified_response
+from service.api.problems import add_problem_handlers
+from service.api.routes import cells, datasets, experiments, health, jobs, runs
+from service.dashboard.routes import mount_dashboard
+from service.dispatch import Bell, Doorbell
+from service.settings import Settings
+from service.store.database import Database, schema_is_current
+
+DESCRIPTION = "Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them."
+
+
+class NotReady(RuntimeError):
+    """The service cannot start as it is set up."""
+
+
+def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
+    """Return the API.
+
+    Args:
+        bell: Wakes the workers; default: through the broker at `settings.redis_url`.
+
+    Raises:
+        NotReady: No broker is set.
+    """
+    if bell is None:
+        if settings.redis_url is None:
+            raise NotReady("CELLGATE_REDIS_URL is not set: name the broker, or use `cellgate up`, which brings its own")
+        bell = Doorbell(settings.redis_url)
+    database = Database(settings.database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if not schema_is_current(database):
+            raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
+        for folder in (settings.artifacts, settings.data_dir / "data"):
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+        database.dispose()
+
+    app = FastAPI(
+        title="Cellgate", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.state.context = Context(settings=settings, database=database, bell=bell)
+    for routes in (datasets, experiments, jobs, runs, cells, health):
+        app.include_router(routes.router)
+    mount_dashboard(app, settings)
+    add_problem_handlers(app)
+    app.add_exception_handler(NotModified, _on_not_modified)
+    add_gatekeeper(app, settings)
+    return app
+
+
+async def _on_not_modified(_: Request, error: Exception) -> Response:
+    if not isinstance(error, NotModified):
+        raise error
+    return not_modified_response(error)
