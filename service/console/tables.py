@@ -1,0 +1,182 @@
+"""Answers as tables for people."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from service.api.schemas import DatasetAnswer, ExperimentSummary, JobAnswer, RunAnswer
+from service.console.words import CELLS, VERDICTS, score, span, state
+from service.domain.decision import Decision
+from service.domain.gate import GateCheck, GateReport
+from trainers.results import Evidence, Metrics, OptionEvidence, RunResult
+
+WIDTH_WITHOUT_TERMINAL = 160
+TRAINED = (51, 52, 53)
+BIG_WORDS = {
+    "ensemble": "Ship the ensemble",
+    "single": "Ship the single model",
+    "fusion": "Ship fusion",
+    "train_fusion": "Train fusion",
+    "improve": "Improve cells 51 and 52",
+}
+
+
+def terminal() -> Console:
+    """Return where tables go: as wide as the terminal, or wide enough for them where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+
+
+def _table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        right = column in numbers
+        table.add_column(column, justify="right" if right else "left", no_wrap=right, header_style="dim")
+    return table
+
+
+def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
+    """Print one data set: where it is, its splits, what to know about it."""
+    console.print(f"Data set [bold]{escape(dataset.name)}[/] ({dataset.id}) is {state(dataset.state)}.")
+    if dataset.failure_detail:
+        console.print(escape(dataset.failure_detail), style="red")
+    if dataset.summary is None:
+        return
+    table = _table("split", "functions", "vulnerable", numbers=("functions", "vulnerable"))
+    for split, size in dataset.summary["splits"].items():
+        table.add_row(split, f"{size['rows']:,}", f"{size['positives']:,}")
+    console.print(table)
+    graphs = ", ".join(f"{count:,} {name}" for name, count in dataset.summary["graph_quality"].items())
+    bag = score(dataset.summary["bag_of_tokens_f1"]) or "not measured"
+    console.print(f"Graphs: {graphs}. A bag of tokens reaches F1 {bag} on the gate split.")
+    for warning in dataset.summary["warnings"]:
+        console.print(f"Warning: {escape(warning)}", style="yellow")
+
+
+def show_datasets(console: Console, datasets: Iterable[DatasetAnswer]) -> None:
+    """Print a row per data set."""
+    table = _table("id", "name", "state", "functions", "created", numbers=("functions",))
+    for found in datasets:
+        rows = "" if found.summary is None else f"{found.summary['rows']:,}"
+        table.add_row(found.id, escape(found.name), state(found.state), rows, f"{found.created_at:%Y-%m-%d %H:%M}")
+    console.print(table)
+
+
+def show_experiments(console: Console, experiments: Iterable[ExperimentSummary]) -> None:
+    """Print a row per experiment."""
+    table = _table("id", "name", "state", "gate", "outcome", "runs", "created", numbers=("runs",))
+    for found in experiments:
+        table.add_row(
+            found.id,
+            escape(found.name),
+            state(found.state),
+            VERDICTS[found.gate_verdict],
+            found.outcome or "",
+            f"{found.runs_done}/{found.runs_total}",
+            f"{found.created_at:%Y-%m-%d %H:%M}",
+        )
+    console.print(table)
+
+
+def show_job(console: Console, job: JobAnswer) -> None:
+    """Print what became of a submitted job."""
+    seeds = ", ".join(str(seed) for seed in job.seeds)
+    console.print(f"Job {job.id}: cell {CELLS[job.cell]}, seeds {seeds}, {state(job.state)}.")
+
+
+def show_runs(console: Console, runs: Iterable[RunAnswer]) -> None:
+    """Print a row per run of cells 51 to 53 with its scores on the gate split, and every failure below.
+
+    Args:
+        runs: With their results.
+    """
+    numbers = ("seed", "F1", "precision", "recall", "AUPRC", "learning rate", "minutes")
+    table = _table("cell", "seed", "state", *numbers[1:], title="Seeds, on the gate split", numbers=numbers)
+    failures = []
+    for run in runs:
+        if run.failure_reason is not None:
+            failures.append(f"{CELLS[run.cell]} seed {run.seed}: {run.failure_reason}: {run.failure_detail or ''}")
+        if run.cell in TRAINED:
+            table.add_row(CELLS[run.cell], str(run.seed), state(run.state), *_scores(run))
+    if table.row_count:
+        console.print(table)
+    for failure in failures:
+        console.print(escape(failure), style="red")
+
+
+def _scores(run: RunAnswer) -> list[str]:
+    took = run.finished_at and run.started_at and (run.finished_at - run.started_at).total_seconds() / 60
+    minutes = score(took, 1) if took else ""
+    if run.result is None:
+        return [score(run.f1), "", "", "", "", minutes]
+    result = RunResult.model_validate(run.result)
+    gate: Metrics | None = result.metrics.get("gate")
+    rate = f"{result.learning_rate.learning_rate:.1e}" if result.learning_rate else ""
+    scores = [gate.f1, gate.precision, gate.recall, gate.auprc] if gate else [None] * 4
+    return [*(score(value) for value in scores), rate, minutes]
+
+
+def show_gate(console: Console, report: GateReport) -> None:
+    """Print the gate's checks and what they add up to."""
+    table = _table(
+        "check", "verdict", "threshold", "measured", "reason", title="Gate", numbers=("threshold", "measured")
+    )
+    for check in report.checks:
+        name = check.name if check.blocking else f"{check.name} [dim](warning)[/]"
+        table.add_row(name, VERDICTS[check.verdict], score(check.threshold), _measured(check), escape(check.reason))
+    console.print(table)
+    console.print(f"Gate: [bold]{VERDICTS[report.verdict]}[/]. {escape(report.summary)}")
+
+
+def _measured(check: GateCheck) -> str:
+    if check.interval is None:
+        return score(check.measured)
+    return f"{score(check.measured)} ({span(*check.interval)})"
+
+
+def show_decision(console: Console, decision: Decision) -> None:
+    """Print a decision, its rule and reasons, and every option with its evidence."""
+    words = BIG_WORDS[decision.outcome]
+    if decision.outcome == "single" and decision.option:
+        words = f"Ship the {decision.option} alone"
+    console.print(f"Decision: [bold]{words}[/] ({decision.confidence})")
+    console.print(f"Rule: {escape(decision.rule)}")
+    for reason in decision.reasons:
+        console.print(f"  · {escape(reason)}")
+    for step in decision.next_steps:
+        console.print(f"  → {escape(step)}")
+    if decision.evidence is not None:
+        _show_evidence(console, decision.evidence)
+
+
+def _show_evidence(console: Console, evidence: Evidence) -> None:
+    title = f"Options on the gate split: {evidence.rows} functions, {evidence.positives} vulnerable"
+    numbers = ("F1 mean", "precision", "recall", "AUPRC", "ECE", "test F1")
+    columns = ("option", "F1 mean", "95 % interval", "F1 per seed", *numbers[1:])
+    table = _table(*columns, title=title, numbers=numbers)
+    for option in evidence.options:
+        table.add_row(*_option(option))
+    console.print(table)
+    pairs = _table("first", "second", "difference in F1", "95 % interval", "p (Holm)", title="Compared in pairs")
+    for pair in evidence.comparisons:
+        low, high = pair.f1_interval.low, pair.f1_interval.high
+        pairs.add_row(
+            pair.first, pair.second, f"{pair.f1_difference:+.4f}", span(low, high, sign="+"), f"{pair.holm_p:.2g}"
+        )
+    if pairs.row_count:
+        console.print(pairs)
+
+
+def _option(option: OptionEvidence) -> list[str]:
+    weight = "" if option.text_weight is None else f" ({option.text_weight:.2f} text)"
+    per_seed = " ".join(f"{f1:.3f}" for f1 in option.f1_per_seed)
+    numbers = (option.precision, option.recall, option.auprc, option.ece, option.test_f1)
+    return [
+        f"{option.option}{weight}",
+        score(option.f1),
+        span(option.f1_interval.low, option.f1_interval.high),
+        per_seed,
+        *(score(number) for number in numbers),
+    ]
