@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-FUNCTIONS = 400
+FUNCTIONS = 1_000
 WAIT_S = 120
 POLL_S = 0.01
 
@@ -94,7 +94,7 @@ def tiny(dataset: Path, trainer: Trainer) -> dict[str, Any]:
         "dataset": str(dataset),
         "device": "cpu",
         "lr_cache": str(trainer.folder / "cache"),
-        "model": {"size": "tiny", "vocab_size": 512, "max_tokens": 128},
+        "model": {"size": "tiny", "vocab_size": 512, "max_tokens": 256},
         "training": {
             "epochs": 6,
             "batch_size": 8,
