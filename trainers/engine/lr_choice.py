@@ -1,7 +1,8 @@
 """The peak learning rate of a run: fixed by the spec, remembered by a checkpoint or the cache, or found."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_cache import LearningRateCache
-from trainers.engine.lr_finder import find_learning_rate
+from trainers.engine.lr_finder import Suggestion, find_learning_rate
 from trainers.engine.resume import STATE_NAME, current_checkpoint
 from trainers.engine.task import Rows, Task
 from trainers.events import EventKind
@@ -56,18 +57,23 @@ def choose_learning_rate(
     with context.phase("lr_finder"):
         outcome = _remembered(context.resume) or _fixed(config)
         if outcome is None:
-            key = cache_key(config=config, model=model, dataset_id=dataset_id, hardware=hardware)
-            known = None if cache is None else _cached(LearningRateCache(folder=cache), key)
-            outcome = known or _found(
+            find = partial(
+                find_learning_rate,
                 task,
                 train_rows=train_rows,
                 labels=labels,
                 config=config,
-                cache=None if cache is None else LearningRateCache(folder=cache),
-                key=key,
                 context=context,
                 hardware=hardware,
             )
+            fallback = config.learning_rate.fallback
+            if cache is None:
+                outcome = _found(find(), fallback=fallback, cache=None, key="")
+            else:
+                key = cache_key(config=config, model=model, dataset_id=dataset_id, hardware=hardware)
+                outcome = _shared(
+                    find, fallback=fallback, cache=LearningRateCache(folder=cache), key=key, context=context
+                )
     context.events.write(EventKind.LR_FINDER, **outcome.model_dump(mode="json"))
     return outcome
 
@@ -121,25 +127,24 @@ def _cached(cache: LearningRateCache, key: str) -> LearningRateOutcome | None:
     )
 
 
-def _found(
-    task: Task,
-    *,
-    train_rows: Rows,
-    labels: npt.NDArray[np.int64],
-    config: TrainingConfig,
-    cache: LearningRateCache | None,
-    key: str,
-    context: RunContext,
-    hardware: Hardware,
+def _shared(
+    find: Callable[[], Suggestion], *, fallback: float, cache: LearningRateCache, key: str, context: RunContext
 ) -> LearningRateOutcome:
-    task.model.to(hardware.device)
-    suggestion = find_learning_rate(
-        task, train_rows=train_rows, labels=labels, config=config, context=context, hardware=hardware
-    )
+    """Return what the cache knows, or find it for all seeds while they wait."""
+    known = _cached(cache, key)
+    if known is not None:
+        return known
+    with cache.lock(key, context.raise_if_stopped):
+        return _cached(cache, key) or _found(find(), fallback=fallback, cache=cache, key=key)
+
+
+def _found(
+    suggestion: Suggestion, *, fallback: float, cache: LearningRateCache | None, key: str
+) -> LearningRateOutcome:
     if suggestion.learning_rate is None:
         # Not cached: the next seed may well find one.
         return LearningRateOutcome(
-            learning_rate=config.learning_rate.fallback,
+            learning_rate=fallback,
             source="fallback",
             reason=suggestion.reason,
             cache_key=None if cache is None else key,

@@ -157,6 +157,7 @@ def find_learning_rate(
     Source:
         Smith 2017, arXiv 1506.01186, section 3.3.
     """
+    task.model.to(hardware.device)
     weights = weights_of(task.model)
     generators = generator_states()
     scaler = hardware.accelerator.scaler

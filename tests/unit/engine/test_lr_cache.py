@@ -1,6 +1,8 @@
 """The LR cache: a hit costs no training step, and damage is a miss."""
 
+import fcntl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,29 @@ def test_a_rate_in_the_spec_needs_neither_test_nor_cache(choose: Choose, task: A
     outcome = choose(config=TrainingConfig(learning_rate=LearningRate(value=0.02)))
 
     assert (outcome.source, outcome.learning_rate, outcome.cache_verified) == ("spec", 0.02, None)
+    assert task.seen == []
+
+
+def test_of_two_seeds_at_once_one_runs_the_test_and_the_other_takes_its_answer(
+    choose: Choose, task: Any, tmp_path: Path
+) -> None:
+    first = choose()
+    [entry] = (tmp_path / "cache").glob("*.json")
+    answer = entry.read_bytes()
+    entry.unlink()
+    task.seen.clear()
+
+    # The other seed holds the lock, and has its answer when it lets go.
+    with ThreadPoolExecutor(1) as pool, entry.with_suffix(".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = pool.submit(choose)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        entry.write_bytes(answer)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        second = waiting.result(30)
+
+    assert (second.cache_hit, second.learning_rate) == (True, first.learning_rate)
     assert task.seen == []
 
 
