@@ -269,5 +269,6 @@ def _pending_summary(inputs: GateInputs) -> str:
     ended = sum(run.state.terminal for run in inputs.runs)
     missing = [str(cell) for cell in NAMES if not inputs.seeds.get(cell)]
     if missing:
-        return f"cell {' and cell '.join(missing)} has not been started yet"
+        verb = "have" if len(missing) > 1 else "has"
+        return f"cell {' and cell '.join(missing)} {verb} not been started yet"
     return f"{ended} of {asked} runs of 51 and 52 have ended"

@@ -1,6 +1,8 @@
 """The main job over HTTP: labelled functions to a decision, embedded and on Postgres and Redis."""
 
+import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,16 +17,25 @@ import pytest
 
 TIMEOUT_S = 280
 POLL_S = 0.5
-TRAINING = {"epochs": 2, "learning_rate": {"value": 2e-3}}
+TRAINING = {"epochs": 3, "learning_rate": {"value": 5e-3}}
 
 
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 generated functions."""
+    """600 functions that any model learns in seconds: the vulnerable ones copy without a bound."""
+    rng = random.Random(0)
     path = tmp_path_factory.mktemp("data") / "functions.jsonl"
-    command = [sys.executable, "-m", "trainers", "generate", "--functions", "600", "--seed", "3", "--out", str(path)]
-    subprocess.run(command, check=True)
+    rows = [{"func": _function(rng, number), "target": number % 2, "commit": f"c{number}"} for number in range(600)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def _function(rng: random.Random, number: int) -> str:
+    body = [f"    total = total {rng.choice('+-*')} {rng.randrange(100)};" for _ in range(rng.randrange(2, 6))]
+    copy = "    strcpy(out, in);" if number % 2 else f"    strncpy(out, in, {rng.randrange(8, 64)});"
+    body.insert(rng.randrange(len(body) + 1), copy)
+    lines = "\n".join(body)
+    return f"int f{number}(char *out, const char *in, int total)\n{{\n{lines}\n    return total;\n}}\n"
 
 
 @pytest.fixture(params=["embedded", "postgres_and_redis"])
@@ -60,16 +71,16 @@ def test_labelled_functions_become_a_decision(house: httpx.Client, functions: Pa
     assert dataset["state"] == "ready", dataset
     assert set(dataset["summary"]["splits"]) == {"train", "dev", "fuse", "gate", "test"}
 
-    # when an experiment with thresholds that small models reach is submitted, fusion included
+    # when an experiment is submitted, with tiny models, and fusion in any case
     spec = {
         "name": "end to end",
         "dataset": dataset["id"],
         "seeds": [0, 1],
         "transformer": {"model": {"size": "tiny"}, "training": TRAINING},
-        "gnn": {"model": {"width": 16, "layers": 2}, "training": TRAINING},
+        "gnn": {"model": {"width": 32, "layers": 2}, "training": TRAINING},
         "fusion": {"training": {"epochs": 3}},
         "aggregation": {"resamples": 200},
-        "policy": {"gate_f1": 0.0, "fusion": "always"},
+        "policy": {"fusion": "always"},
     }
     submitted = house.post("/v1/experiments", json=spec)
     assert submitted.status_code == 202, submitted.text
