@@ -158,11 +158,20 @@ class GnnConfig(Spec):
     training: GnnTraining = GnnTraining()
 
 
+class FusionLearningRate(LearningRate):
+    """Where the fusion head learns within some hundred steps."""
+
+    fallback: float = Field(2e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    finder_min: float = Field(3e-4, gt=0, le=1)
+    finder_max: float = Field(3e-2, gt=0, le=10)
+
+
 class FusionTraining(TrainingConfig):
     """The loop's settings, with the head's defaults: many short epochs on few rows, held back by weight decay."""
 
     epochs: int = Field(40, ge=1, le=1000)
     batch_size: int = Field(64, ge=1, le=4096, description="Functions per optimizer step, before accumulation.")
+    learning_rate: FusionLearningRate = FusionLearningRate()
     weight_decay: float = Field(0.1, ge=0, le=1)
     patience: int = Field(10, ge=1, le=1000, description="Epochs without a better dev score before stopping.")
 
