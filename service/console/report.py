@@ -8,19 +8,19 @@ PENDING = "decision_pending"
 
 
 def experiment_report(client: Client, experiment_id: str) -> dict[str, Any]:
-    """Return experiment, data set, every run with its result, gate, and the decision with its evidence (or null)."""
+    """Return experiment, data set, every run with its result, gate, and the decisions with their evidence."""
     experiment = client.experiment(experiment_id)
     path = f"/v1/experiments/{experiment_id}"
     try:
-        decision = client.json(f"{path}/decision")
+        decisions = client.json(f"{path}/decisions")
     except Refused as refusal:
         if refusal.code != PENDING:
             raise
-        decision = None
+        decisions = []
     return {
         "experiment": experiment.model_dump(mode="json", exclude={"jobs"}),
         "dataset": client.dataset(experiment.dataset).model_dump(mode="json"),
         "runs": [client.run(run.id).model_dump(mode="json") for job in experiment.jobs for run in job.runs],
         "gate": client.gate(experiment_id).model_dump(mode="json"),
-        "decision": decision,
+        "decisions": decisions,
     }

@@ -1,0 +1,83 @@
+import { useEffect, useState } from "preact/hooks";
+import { DatasetsPage } from "./pages/datasets";
+import { ExperimentPage } from "./pages/experiment";
+import { ExperimentsPage } from "./pages/experiments";
+import { RunPage } from "./pages/run";
+import { Workers } from "./parts/workers";
+import { onConnection } from "./poll";
+import { type Place, usePlace } from "./router";
+
+export function App() {
+  const place = usePlace();
+  return (
+    <>
+      <a class="skip" href="#main" onClick={focusMain}>
+        Skip to the content
+      </a>
+      <header class="bar">
+        <a class="brand" href="#/">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="7" />
+            <path d="M7 11h6l4 5 M7 21h6l4-5h8" />
+          </svg>
+          Cellgate
+        </a>
+        <nav aria-label="Pages">
+          <Tab href="#/" here={place.page === "experiments" || place.page === "experiment"} label="Experiments" />
+          <Tab href="#/datasets" here={place.page === "datasets"} label="Data sets" />
+        </nav>
+        <Workers />
+      </header>
+      <Connection />
+      <main id="main" tabIndex={-1}>
+        <Content place={place} />
+      </main>
+    </>
+  );
+}
+
+// The address after `#` names a page, so a link to #main must not change it.
+function focusMain(event: Event): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+function Tab({ href, here, label }: { href: string; here: boolean; label: string }) {
+  return (
+    <a href={href} aria-current={here ? "page" : undefined}>
+      {label}
+    </a>
+  );
+}
+
+function Content({ place }: { place: Place }) {
+  switch (place.page) {
+    case "experiments":
+      return <ExperimentsPage />;
+    case "experiment":
+      return <ExperimentPage key={place.id} id={place.id} />;
+    case "run":
+      return <RunPage key={place.id} id={place.id} />;
+    case "datasets":
+      return <DatasetsPage />;
+    case "lost":
+      return (
+        <section class="card">
+          <h1>Nothing is here</h1>
+          <p>
+            There is no page <code>{place.path}</code>. <a href="#/">All experiments</a>
+          </p>
+        </section>
+      );
+  }
+}
+
+function Connection() {
+  const [away, setAway] = useState<string | null>(null);
+  useEffect(() => onConnection(setAway), []);
+  return (
+    <div role="status" class={away ? "away shown" : "away"}>
+      {away ? `The server is away: ${away}. What you see may be old; asking again…` : ""}
+    </div>
+  );
+}

@@ -1,0 +1,88 @@
+// How values read on screen.
+
+import type { CellName, Option, Outcome } from "./types";
+
+const CELLS: Record<string, string> = {
+  prepare: "Prepare",
+  preflight: "Pre-flight",
+  51: "51 transformer",
+  52: "52 gnn",
+  53: "53 fusion",
+  54: "54 evidence",
+};
+
+const OPTIONS: Record<Option, string> = {
+  transformer: "Transformer",
+  gnn: "Graph network",
+  ensemble: "Ensemble",
+  ensemble_tuned: "Ensemble, tuned",
+  fusion: "Fusion",
+};
+
+const OUTCOMES: Record<Outcome, string> = {
+  ensemble: "Ship the ensemble",
+  single: "Ship a single model",
+  fusion: "Ship fusion",
+  train_fusion: "Train fusion",
+  improve: "Improve 51 and 52",
+};
+
+export function cellName(cell: CellName): string {
+  return CELLS[String(cell)] ?? String(cell);
+}
+
+export function optionName(option: Option, textWeight: number | null = null): string {
+  const weights = textWeight === null ? "" : ` ${textWeight.toFixed(2)} / ${(1 - textWeight).toFixed(2)}`;
+  return OPTIONS[option] + weights;
+}
+
+export function outcomeName(outcome: Outcome, option: Option | null = null): string {
+  if (outcome === "single" && option) return `Ship the ${OPTIONS[option].toLowerCase()} alone`;
+  return OUTCOMES[outcome];
+}
+
+export function score(value: number | null | undefined, digits = 4): string {
+  return value === null || value === undefined ? "–" : value.toFixed(digits);
+}
+
+export function signed(value: number, digits = 4): string {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+}
+
+export function scientific(value: number | null | undefined): string {
+  return value === null || value === undefined ? "–" : value.toExponential(1).replace("e-", "e−").replace("e+", "e");
+}
+
+export function count(value: number | null | undefined): string {
+  return value === null || value === undefined ? "–" : value.toLocaleString("en");
+}
+
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
+}
+
+export function between(from: string | null, to: string | null, now = Date.now()): number | null {
+  if (from === null) return null;
+  return ((to === null ? now : Date.parse(to)) - Date.parse(from)) / 1000;
+}
+
+export function age(at: string, now = Date.now()): string {
+  const seconds = (now - Date.parse(at)) / 1000;
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+export function clock(at: string): string {
+  return new Date(at).toLocaleTimeString("en-GB");
+}
+
+export function moment(at: string): string {
+  return new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+}

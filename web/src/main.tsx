@@ -1,0 +1,7 @@
+import "uplot/dist/uPlot.min.css";
+import "./styles.css";
+import { render } from "preact";
+import { App } from "./app";
+
+const root = document.getElementById("root");
+if (root) render(<App />, root);

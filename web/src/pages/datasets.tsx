@@ -1,0 +1,102 @@
+import { State, Trouble } from "../parts/state";
+import { TokenForm } from "../parts/token";
+import { age, count, score } from "../format";
+import { usePoll } from "../poll";
+import { ended, type Dataset, type DatasetSummary, type Page } from "../types";
+
+export function DatasetsPage() {
+  const { value, trouble, status } = usePoll<Page<Dataset>>("/v1/datasets?limit=100", (page) =>
+    page.items.every((item) => ended(item.state)),
+  );
+  if (status === 401) return <TokenForm />;
+  if (value === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad">Loading…</p>;
+  return (
+    <>
+      <h1 class="outside">Data sets</h1>
+      {value.items.length === 0 && (
+        <section class="card empty">
+          <p>None yet. A data set is prepared from a file of labelled functions:</p>
+          <pre>cellgate dataset add functions.jsonl --name mine --wait</pre>
+        </section>
+      )}
+      {value.items.map((dataset) => (
+        <DatasetCard key={dataset.id} dataset={dataset} />
+      ))}
+    </>
+  );
+}
+
+function DatasetCard({ dataset }: { dataset: Dataset }) {
+  return (
+    <section class="card" aria-labelledby={dataset.id}>
+      <div class="head">
+        <h2 id={dataset.id}>{dataset.name}</h2>
+        <State state={dataset.state} />
+        <span class="quiet">{age(dataset.created_at)}</span>
+        {dataset.run && <a href={`#/runs/${dataset.run}`}>how it was prepared</a>}
+      </div>
+      {dataset.failure_detail && <pre class="failure">{dataset.failure_detail}</pre>}
+      {dataset.summary && <Summary summary={dataset.summary} />}
+      <p class="quiet small">
+        {dataset.id} · {dataset.source}
+        {dataset.content_hash && <> · {dataset.content_hash.slice(0, 19)}…</>}
+      </p>
+    </section>
+  );
+}
+
+function Summary({ summary }: { summary: DatasetSummary }) {
+  const graphs = Object.entries(summary.graph_quality);
+  return (
+    <>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Split</th>
+              {Object.keys(summary.splits).map((split) => (
+                <th key={split} scope="col" class="number">
+                  {split}
+                </th>
+              ))}
+              <th scope="col" class="number">
+                all
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <tr>
+              <th scope="row">Functions</th>
+              {Object.entries(summary.splits).map(([split, size]) => (
+                <td key={split} class="number">
+                  {count(size.rows)}
+                </td>
+              ))}
+              <td class="number">{count(summary.rows)}</td>
+            </tr>
+            <tr>
+              <th scope="row">Vulnerable</th>
+              {Object.entries(summary.splits).map(([split, size]) => (
+                <td key={split} class="number">
+                  {count(size.positives)}
+                </td>
+              ))}
+              <td class="number">{count(Object.values(summary.splits).reduce((sum, size) => sum + size.positives, 0))}</td>
+            </tr>
+          </tbody>
+        </table>
+      </div>
+      <p>
+        Graphs: {graphs.map(([name, number]) => `${count(number)} ${name}`).join(", ")}. A bag of tokens reaches F1{" "}
+        {score(summary.bag_of_tokens_f1)} on the gate split.
+      </p>
+      {summary.warnings.length > 0 && (
+        <ul class="warnings">
+          {summary.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,74 @@
+import { LearningCurves } from "../parts/curves";
+import { DecisionCard } from "../parts/decision";
+import { Gate } from "../parts/gate";
+import { Pipeline } from "../parts/pipeline";
+import { State, Trouble } from "../parts/state";
+import { TokenForm } from "../parts/token";
+import { between, cellName, duration, moment } from "../format";
+import { usePoll } from "../poll";
+import { ended, type Dataset, type Decision, type Experiment, type GateReport, type Run } from "../types";
+
+export function ExperimentPage({ id }: { id: string }) {
+  const path = `/v1/experiments/${id}`;
+  const { value: experiment, trouble, status } = usePoll<Experiment>(path, (found) => ended(found.state));
+  const over = experiment !== null && ended(experiment.state);
+  const bases = experiment?.jobs.some((job) => job.step === "51") ?? false;
+  const gate = usePoll<GateReport>(bases ? `${path}/gate` : null, (report) => over || report.verdict !== "pending");
+  const decided = experiment?.outcome != null;
+  const decisions = usePoll<Decision[]>(decided ? `${path}/decisions` : null, (found) => over || found.length > 1);
+  const dataset = usePoll<Dataset>(experiment ? `/v1/datasets/${experiment.dataset}` : null, (found) => ended(found.state));
+  if (status === 401) return <TokenForm />;
+  if (experiment === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad">Loading…</p>;
+  const newestFirst = [...(decisions.value ?? [])].reverse();
+  return (
+    <>
+      <Head experiment={experiment} />
+      <Pipeline experiment={experiment} dataset={dataset.value} decisions={decisions.value ?? []} />
+      <Failures experiment={experiment} />
+      {newestFirst.map((decision) => (
+        <DecisionCard key={decision.stage} decision={decision} policy={experiment.spec.policy} />
+      ))}
+      {gate.value && <Gate report={gate.value} />}
+      <LearningCurves jobs={experiment.jobs} />
+    </>
+  );
+}
+
+function Head({ experiment }: { experiment: Experiment }) {
+  return (
+    <div class="title">
+      <nav aria-label="Way here" class="crumbs">
+        <a href="#/">Experiments</a>
+      </nav>
+      <h1>
+        {experiment.name} <State state={experiment.state} />
+      </h1>
+      <p class="quiet small">
+        {experiment.id} · submitted {moment(experiment.created_at)} · took{" "}
+        {duration(between(experiment.created_at, experiment.finished_at))} · seeds {experiment.seeds.join(", ")}
+        {experiment.autopilot ? "" : " · by hand, no autopilot"}
+      </p>
+    </div>
+  );
+}
+
+function Failures({ experiment }: { experiment: Experiment }) {
+  const failed: Run[] = experiment.jobs.flatMap((job) => job.runs).filter((run) => run.state === "failed");
+  if (failed.length === 0 && !experiment.failure_detail) return null;
+  return (
+    <section class="card failures" aria-labelledby="failures">
+      <h2 id="failures">What failed</h2>
+      {experiment.failure_detail && <p>{experiment.failure_detail}</p>}
+      {failed.map((run) => (
+        <div key={run.id} class="failure-of">
+          <a href={`#/runs/${run.id}`}>
+            {cellName(run.cell)} seed {run.seed}
+          </a>{" "}
+          <strong>{run.failure_reason?.replaceAll("_", " ")}</strong>
+          {run.exit_code !== null && <span class="quiet"> exit code {run.exit_code}</span>}
+          {run.failure_detail && <pre class="failure">{run.failure_detail}</pre>}
+        </div>
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,181 @@
+import { count, optionName, outcomeName, score, signed } from "../format";
+import type { Comparison, Decision, Evidence, Option, Policy, Slice } from "../types";
+import { Whiskers } from "./whiskers";
+
+export function DecisionCard({ decision, policy }: { decision: Decision; policy: Policy }) {
+  const id = `decision-${decision.stage}`;
+  return (
+    <section class="card decision" aria-labelledby={id}>
+      <p class="over">{decision.stage === "final" ? "Last decision, with fusion measured" : "Decision over 51 and 52"}</p>
+      <div class="head">
+        <h2 id={id} class="big">
+          {outcomeName(decision.outcome, decision.option)}
+        </h2>
+        <span class={`badge ${decision.confidence}`}>{decision.confidence}</span>
+      </div>
+      <p class="rule">{decision.rule}</p>
+      <ul class="reasons">
+        {decision.reasons.map((reason) => (
+          <li key={reason}>{reason}</li>
+        ))}
+      </ul>
+      {decision.next_steps.length > 0 && (
+        <>
+          <h3>Next</h3>
+          <ul class="reasons next">
+            {decision.next_steps.map((step) => (
+              <li key={step}>{step}</li>
+            ))}
+          </ul>
+        </>
+      )}
+      {decision.evidence && (
+        <EvidenceView evidence={decision.evidence} policy={policy} chosen={decision.option} />
+      )}
+      {decision.evidence_hash && <p class="quiet small">Computed from evidence {decision.evidence_hash}</p>}
+    </section>
+  );
+}
+
+function EvidenceView(props: { evidence: Evidence; policy: Policy; chosen: Option | null }) {
+  const { evidence, policy, chosen } = props;
+  return (
+    <>
+      <h3>
+        Options on the gate split{" "}
+        <span class="quiet">
+          {count(evidence.rows)} functions, {count(evidence.positives)} vulnerable, {count(evidence.groups)} groups;
+          all-positive F1 {score(evidence.all_positive_f1, 3)}
+        </span>
+      </h3>
+      <Whiskers options={evidence.options} policy={policy} chosen={chosen} />
+      <Options evidence={evidence} chosen={chosen} />
+      {evidence.comparisons.length > 0 && <Comparisons pairs={evidence.comparisons} />}
+      {evidence.slices.length > 0 && <Slices slices={evidence.slices} options={evidence.options.map((o) => o.option)} />}
+    </>
+  );
+}
+
+function Options({ evidence, chosen }: { evidence: Evidence; chosen: Option | null }) {
+  const columns = ["F1", "95 % interval", "Precision", "Recall", "MCC", "AUPRC", "ECE", "Test F1"];
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Option</th>
+            {columns.map((column) => (
+              <th key={column} scope="col" class="number">
+                {column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {evidence.options.map((option) => (
+            <tr key={option.option} class={option.option === chosen ? "chosen" : undefined}>
+              <th scope="row">
+                {optionName(option.option, option.text_weight)}
+                {option.option === chosen && <small>chosen</small>}
+              </th>
+              <td class="number">
+                <strong>{score(option.f1)}</strong>
+              </td>
+              <td class="number">
+                {score(option.f1_interval.low, 3)} to {score(option.f1_interval.high, 3)}
+              </td>
+              <td class="number">{score(option.precision, 3)}</td>
+              <td class="number">{score(option.recall, 3)}</td>
+              <td class="number">{score(option.mcc, 3)}</td>
+              <td class="number">{score(option.auprc, 3)}</td>
+              <td class="number">{score(option.ece, 3)}</td>
+              <td class="number">{score(option.test_f1, 3)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Comparisons({ pairs }: { pairs: Comparison[] }) {
+  return (
+    <details>
+      <summary>Compared in pairs ({pairs.length})</summary>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Pair</th>
+              <th scope="col" class="number">
+                Difference in F1
+              </th>
+              <th scope="col" class="number">
+                95 % interval
+              </th>
+              <th scope="col" class="number">
+                McNemar p
+              </th>
+              <th scope="col" class="number">
+                after Holm
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {pairs.map((pair) => (
+              <tr key={`${pair.first}-${pair.second}`}>
+                <th scope="row">
+                  {optionName(pair.first)} − {optionName(pair.second)}
+                </th>
+                <td class="number">{signed(pair.f1_difference)}</td>
+                <td class="number">
+                  {signed(pair.f1_interval.low, 3)} to {signed(pair.f1_interval.high, 3)}
+                </td>
+                <td class="number">{pair.mcnemar_p.toPrecision(2)}</td>
+                <td class="number">{pair.holm_p.toPrecision(2)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}
+
+function Slices({ slices, options }: { slices: Slice[]; options: Option[] }) {
+  return (
+    <details>
+      <summary>Accuracy by kind of weakness and project ({slices.length})</summary>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Slice</th>
+              <th scope="col" class="number">
+                Functions
+              </th>
+              {options.map((option) => (
+                <th key={option} scope="col" class="number">
+                  {optionName(option)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {slices.map((slice) => (
+              <tr key={`${slice.slice}-${slice.value}`}>
+                <th scope="row">{slice.value}</th>
+                <td class="number">{count(slice.rows)}</td>
+                {options.map((option) => (
+                  <td key={option} class="number">
+                    {score(slice.accuracy[option], 3)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}

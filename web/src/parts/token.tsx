@@ -1,0 +1,24 @@
+import { keepToken } from "../api";
+
+/** Asks for the service's token; it stays in this tab. */
+export function TokenForm() {
+  function onSubmit(event: SubmitEvent): void {
+    event.preventDefault();
+    const input = (event.currentTarget as HTMLFormElement).elements.namedItem("token") as HTMLInputElement;
+    keepToken(input.value.trim());
+    location.reload();
+  }
+  return (
+    <section class="card narrow">
+      <h1>This service wants a token</h1>
+      <form onSubmit={onSubmit}>
+        <label>
+          Token
+          <input name="token" type="password" autocomplete="off" required />
+        </label>
+        <button type="submit">Show the experiments</button>
+      </form>
+      <p class="quiet">It is the value of CELLGATE_TOKEN, and is forgotten when this tab is closed.</p>
+    </section>
+  );
+}

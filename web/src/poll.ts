@@ -1,0 +1,104 @@
+// Polling that is quick while something happens, slow when it has ended or nobody looks, and patient when nobody answers.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Answer, read } from "./api";
+
+const QUICK_S = 1;
+const ENDED_S = 30;
+const HIDDEN_S = 20;
+const AWAY_S = 3;
+
+export interface Polled<T> {
+  /** The last value that was read; null before the first one. */
+  value: T | null;
+  /** Why there is no newer one, in words. */
+  trouble: string | null;
+  /** HTTP status of a refusal, else null. */
+  status: number | null;
+  /** The problem's stable code. */
+  code: string | null;
+}
+
+const NOTHING: Polled<never> = { value: null, trouble: null, status: null, code: null };
+
+type Listener = (away: string | null) => void;
+const listeners = new Set<Listener>();
+
+/** Hear when the server goes away or comes back. */
+export function onConnection(listener: Listener): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function tellConnection(away: string | null): void {
+  for (const listener of listeners) listener(away);
+}
+
+/**
+ * Poll a path for as long as the component lives.
+ *
+ * @param path What to read; null reads nothing.
+ * @param done Whether a value has ended, so that it is asked for rarely.
+ */
+export function usePoll<T>(path: string | null, done: (value: T) => boolean = () => false): Polled<T> {
+  const [state, setState] = useState<Polled<T>>(NOTHING);
+  const latest = useRef(done);
+  latest.current = done;
+  useEffect(() => {
+    setState(NOTHING);
+    if (path === null) return undefined;
+    return poll<T>(path, (value) => latest.current(value), setState);
+  }, [path]);
+  return state;
+}
+
+function poll<T>(path: string, done: (value: T) => boolean, set: (update: (was: Polled<T>) => Polled<T>) => void) {
+  const abort = new AbortController();
+  let etag: string | null = null;
+  let ended = false;
+  let busy = false;
+  let timer: number | undefined;
+
+  async function ask(): Promise<void> {
+    let answer: Answer<T>;
+    busy = true;
+    try {
+      answer = await read<T>(path, etag, abort.signal);
+    } catch {
+      return;
+    } finally {
+      busy = false;
+    }
+    if (answer.kind === "fresh") {
+      etag = answer.etag;
+      ended = done(answer.value);
+      const { value } = answer;
+      set(() => ({ value, trouble: null, status: null, code: null }));
+    } else if (answer.kind === "refused") {
+      const { detail, status, code } = answer;
+      set((was) => ({ ...was, trouble: detail, status, code }));
+    }
+    tellConnection(answer.kind === "away" ? answer.detail : null);
+    timer = window.setTimeout(ask, 1000 * pause(answer, ended));
+  }
+
+  function onVisible(): void {
+    if (document.hidden || busy) return;
+    window.clearTimeout(timer);
+    void ask();
+  }
+
+  void ask();
+  document.addEventListener("visibilitychange", onVisible);
+  return () => {
+    abort.abort();
+    window.clearTimeout(timer);
+    document.removeEventListener("visibilitychange", onVisible);
+  };
+}
+
+function pause<T>(answer: Answer<T>, ended: boolean): number {
+  if (answer.kind === "away") return AWAY_S;
+  const asked = answer.kind === "refused" ? AWAY_S : (answer.retryAfterS ?? (ended ? ENDED_S : QUICK_S));
+  return document.hidden ? Math.max(asked, HIDDEN_S) : asked;
+}
