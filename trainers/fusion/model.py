@@ -60,6 +60,10 @@ class FusionHead(nn.Module):
         self.hidden = nn.Linear(2 * width + VERDICTS, width)
         self.dropout = nn.Dropout(config.dropout)
         self.correction = nn.Linear(width, 1)
+        self.forget()
+
+    def forget(self) -> None:
+        """Make the correction zero, whatever was learned: the head is the ensemble."""
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 

@@ -10,11 +10,14 @@ from trainers.data.batching import node_budget_batches
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.finish import finish
-from trainers.engine.hardware import set_up_hardware
+from trainers.engine.hardware import Hardware, set_up_hardware
+from trainers.engine.inference import infer
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.metrics import auroc, margins
 from trainers.engine.result_file import MODEL_FOLDER, PREDICTIONS_FOLDER
 from trainers.engine.task import ParameterGroup, Prediction, Rows
+from trainers.events import EventKind
 from trainers.fusion.features import Features, read_features
 from trainers.fusion.model import FusionBatch, FusionHead
 from trainers.fusion.saving import FusionInputs, save_fusion
@@ -66,6 +69,7 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         context=context,
         hardware=hardware,
     )
+    warnings = _keep_the_better(task, dataset, hardware, context)
     with context.phase("save"):
         inputs = FusionInputs(
             text_width=text_width,
@@ -84,7 +88,22 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         learning_rate=learning_rate,
         context=context,
         hardware=hardware,
+        warnings=warnings,
     )
+
+
+def _keep_the_better(task: "FusionTask", dataset: Dataset, hardware: Hardware, context: RunContext) -> list[str]:
+    """Make the head the ensemble again unless it ranks dev at least as well; return the warning, if so."""
+    rows = dataset.rows(Split.DEV)
+    labels_R = dataset.labels(rows)
+    head = auroc(labels_R, margins(infer(task, rows, hardware=hardware, context=context).logits_RC))
+    ensemble = auroc(labels_R, task.load_batch(rows).ensemble_log_odds_B.double().numpy())
+    if head is None or ensemble is None or head >= ensemble:
+        return []
+    task.head.forget()
+    message = f"the trained head ranks dev less well than the ensemble (AUROC {head:.4f}, {ensemble:.4f}): undone"
+    context.events.write(EventKind.WARNING, code="fusion_adds_nothing", message=message)
+    return [message]
 
 
 def _open_bases(spec: FusionSpec, dataset: Dataset) -> tuple[FinishedRun, FinishedRun]:
@@ -117,7 +136,7 @@ class FusionTask:
     def __init__(
         self, head: FusionHead, features: Features, spec: FusionSpec, *, pairs: Sequence[str | None] | None
     ) -> None:
-        self._head = head
+        self.head = head
         self._features = features
         self._spec = spec
         self._pairs = pairs
@@ -125,7 +144,7 @@ class FusionTask:
     @property
     def model(self) -> nn.Module:
         """The head; the base models are frozen and not even loaded."""
-        return self._head
+        return self.head
 
     @property
     def groups(self) -> Sequence[ParameterGroup]:
@@ -141,7 +160,7 @@ class FusionTask:
     @property
     def components(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """The projection of either model, and what joins them."""
-        head = self._head
+        head = self.head
         return {
             "transformer": list(head.text.parameters()),
             "gnn": list(head.graph.parameters()),
@@ -169,5 +188,5 @@ class FusionTask:
 
     def predict(self, batch: FusionBatch) -> Prediction:
         """Return logits and the head's hidden layer."""
-        prediction: Prediction = self._head(batch)
+        prediction: Prediction = self.head(batch)
         return prediction

@@ -54,6 +54,15 @@ def test_an_untrained_head_is_the_ensemble_to_the_last_bit(training: bool) -> No
     assert torch.equal(logits_BC[:, 1] - logits_BC[:, 0], batch.ensemble_log_odds_B)
 
 
+def test_a_head_that_forgets_is_the_ensemble_again() -> None:
+    head, batch = trained_head(), random_batch()
+    assert not torch.equal(head(batch).logits_BC[:, 1], batch.ensemble_log_odds_B)
+
+    head.forget()
+
+    assert torch.equal(head(batch).logits_BC[:, 1], batch.ensemble_log_odds_B)
+
+
 def test_the_first_step_moves_the_correction_and_the_second_both_projections() -> None:
     head, batch = head_of(), random_batch()
     label_B = torch.tensor([0, 1, 0, 1, 1, 0, 1])
