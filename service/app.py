@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
     app.state.context = Context(settings=settings, database=database, bell=bell)
     for routes in (datasets, experiments, jobs, runs, cells, health):
         app.include_router(routes.router)
-    mount_dashboard(app, settings)
+    mount_dashboard(app)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
     add_gatekeeper(app, settings)

@@ -1,7 +1,7 @@
 """How far a model without any understanding gets: what a data set gives away.
 
-A bag of tokens and the mere length are fitted on train, their regularisation is chosen on dev, and they are scored on
-gate. A detector that does not clearly beat them has learnt nothing that matters.
+A bag of tokens and the mere length are fitted on train; regularisation and threshold are chosen on dev, as they are
+for our models; and they are scored on gate. A detector that does not clearly beat them has learnt nothing that matters.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve, roc_auc_score
 
 from trainers.specs import Split
 
@@ -25,7 +25,11 @@ DIGITS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeScores:
-    """One probe's scores on gate, at probability 0.5; `strength` is the inverse regularisation chosen on dev."""
+    """One probe's scores on gate, at the threshold of the best F1 on dev.
+
+    Args:
+        strength: Inverse regularisation, chosen on dev by AUROC.
+    """
 
     f1: float
     auroc: float
@@ -100,14 +104,23 @@ def _score(parts: _Parts) -> ProbeScores:
     models = {strength: _fit(parts.train, strength) for strength in STRENGTHS}
     features, labels = parts.dev
     strength = max(models, key=lambda s: roc_auc_score(labels, models[s].decision_function(features)))
+    threshold = _best_threshold(labels, models[strength].decision_function(features))
     features, labels = parts.gate
     scores = models[strength].decision_function(features)
     return ProbeScores(
-        f1=round(float(f1_score(labels, scores > 0, zero_division=0.0)), DIGITS),
+        f1=round(float(f1_score(labels, scores >= threshold, zero_division=0.0)), DIGITS),
         auroc=round(float(roc_auc_score(labels, scores)), DIGITS),
-        accuracy=round(float(accuracy_score(labels, scores > 0)), DIGITS),
+        accuracy=round(float(accuracy_score(labels, scores >= threshold)), DIGITS),
         strength=strength,
     )
+
+
+def _best_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the score from which on calling a function vulnerable has the best F1."""
+    precision, recall, thresholds = precision_recall_curve(labels, scores)
+    # The curve ends with a point that has no threshold.
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[np.argmax(f1[:-1])])
 
 
 def _fit(train: tuple[sparse.csr_matrix, np.ndarray], strength: float) -> LogisticRegression:

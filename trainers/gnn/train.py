@@ -8,10 +8,11 @@ from torch import nn
 from trainers.data.batching import GraphBatch, collate_graphs, node_budget_batches
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.finish import MODEL_FOLDER, finish
+from trainers.engine.finish import finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.result_file import MODEL_FOLDER
 from trainers.engine.task import ParameterGroup, Prediction, Rows
 from trainers.gnn.model import GatedGraphNetwork, GraphSizes
 from trainers.gnn.saving import save_gnn
