@@ -1,5 +1,6 @@
 """`prepare` from file to data set: deterministic, honest about what it dropped, whole or not there."""
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -185,9 +186,11 @@ def test_preparing_again_replaces_the_data_set_and_leaves_nothing_else(
 
 def test_a_process_that_is_killed_while_it_builds_graphs_is_named_with_what_to_do():
     def kill_builders(done: int) -> None:
-        for child in psutil.Process().children():
-            if done and any("spawn_main" in part for part in child.cmdline()):
-                child.kill()
+        for child in psutil.Process().children() if done else []:
+            # It may have ended between the look and the kill.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if any("spawn_main" in part for part in child.cmdline()):
+                    child.kill()
 
     sources = [f"int f(int a) {{ return a + {i}; }}" for i in range(20_000)]
     with pytest.raises(OutOfMemoryError, match="fewer workers"):
