@@ -28,6 +28,7 @@ from service.domain.gate import GateReport
 DEFAULT_SERVER = "http://127.0.0.1:8451"
 TIMEOUT_S = 30.0
 PATIENCE_S = 15.0
+FIRST_PATIENCE_S = 3.0
 FIRST_RETRY_S = 0.1
 SLOWEST_RETRY_S = 2.0
 POLL_S = 1.0
@@ -98,7 +99,7 @@ class Client:
         server: Base address.
         token: Bearer token, where the server wants one.
         transport: Stands in for the network.
-        patience_s: How long to go on trying while nobody answers.
+        patience_s: How long to go on trying when a server that has answered before is away.
         sleep: Waits for so many seconds.
     """
 
@@ -114,6 +115,7 @@ class Client:
         self.server = server.rstrip("/")
         self._patience_s = patience_s
         self._sleep = sleep
+        self._was_there = False
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=self.server, headers=headers, timeout=TIMEOUT_S, transport=transport)
 
@@ -215,7 +217,7 @@ class Client:
         return self._parsed(answer, model)
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        deadline = time.monotonic() + self._patience_s
+        deadline = time.monotonic() + (self._patience_s if self._was_there else min(self._patience_s, FIRST_PATIENCE_S))
         wait_s = FIRST_RETRY_S
         while True:
             reason = "no answer"
@@ -227,6 +229,7 @@ class Client:
                 raise ServerAway(self.server, str(error)) from error
             else:
                 if answer.status_code not in AWAY:
+                    self._was_there = True
                     return _checked(answer)
                 reason = f"status {answer.status_code}"
             if time.monotonic() + wait_s > deadline:

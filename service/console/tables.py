@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from service.api.schemas import DatasetAnswer, ExperimentSummary, JobAnswer, RunAnswer
-from service.console.words import CELLS, VERDICTS, score, span, state
+from service.console.words import CELLS, VERDICTS, number, score, span, state
 from service.domain.decision import Decision
 from service.domain.gate import GateCheck, GateReport
 from trainers.results import Evidence, Metrics, OptionEvidence, RunResult
@@ -125,14 +125,14 @@ def show_gate(console: Console, report: GateReport) -> None:
     )
     for check in report.checks:
         name = check.name if check.blocking else f"{check.name} [dim](warning)[/]"
-        table.add_row(name, VERDICTS[check.verdict], score(check.threshold), _measured(check), escape(check.reason))
+        table.add_row(name, VERDICTS[check.verdict], number(check.threshold), _measured(check), escape(check.reason))
     console.print(table)
     console.print(f"Gate: [bold]{VERDICTS[report.verdict]}[/]. {escape(report.summary)}")
 
 
 def _measured(check: GateCheck) -> str:
     if check.interval is None:
-        return score(check.measured)
+        return number(check.measured)
     return f"{score(check.measured)} ({span(*check.interval)})"
 
 

@@ -109,7 +109,7 @@ def _tell_changes(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]],
     said: dict[str, str] = {}
     for answer in answers:
         lines = {answer.id: answer.state.value}
-        lines |= {_who(run): _line(run) for job in jobs_of(answer) for run in job.runs}
+        lines |= {_who(job, run): _line(run) for job in jobs_of(answer) for run in job.runs}
         for who, line in lines.items():
             if said.get(who) != line:
                 console.print(f"{duration(time.monotonic() - started):>7}  {who}: {escape(line)}", soft_wrap=True)
@@ -117,8 +117,9 @@ def _tell_changes(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]],
     return answer
 
 
-def _who(run: RunAnswer) -> str:
-    return f"{CELLS[run.cell]} seed {run.seed}"
+def _who(job: JobAnswer, run: RunAnswer) -> str:
+    name = CELLS[run.cell] if job.step is None or job.step.isdigit() else job.step
+    return f"{name} seed {run.seed}"
 
 
 def _line(run: RunAnswer) -> str:

@@ -22,6 +22,16 @@ export function usePlace(): Place {
   return place;
 }
 
+/** Name what the page shows in the browser's title. */
+export function useTitle(name: string | null): void {
+  useEffect(() => {
+    document.title = name ? `${name} · Cellgate` : "Cellgate";
+    return () => {
+      document.title = "Cellgate";
+    };
+  }, [name]);
+}
+
 function placeOf(hash: string): Place {
   const path = hash.replace(/^#/, "") || "/";
   const [, first, second] = path.split("/");

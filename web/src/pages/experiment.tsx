@@ -6,6 +6,7 @@ import { State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { between, cellName, duration, moment } from "../format";
 import { usePoll } from "../poll";
+import { useTitle } from "../router";
 import { ended, type Dataset, type Decision, type Experiment, type GateReport, type Run } from "../types";
 
 export function ExperimentPage({ id }: { id: string }) {
@@ -17,19 +18,24 @@ export function ExperimentPage({ id }: { id: string }) {
   const decided = experiment?.outcome != null;
   const decisions = usePoll<Decision[]>(decided ? `${path}/decisions` : null, (found) => over || found.length > 1);
   const dataset = usePoll<Dataset>(experiment ? `/v1/datasets/${experiment.dataset}` : null, (found) => ended(found.state));
+  useTitle(experiment?.name ?? null);
   if (status === 401) return <TokenForm />;
   if (experiment === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad">Loading…</p>;
+  const { policy } = experiment.spec;
+  // What moves comes first; once the gate has judged, its table explains the decision above it.
+  const pending = experiment.gate_verdict === "pending";
+  const report = gate.value && <Gate key="gate" report={gate.value} />;
+  const curves = <LearningCurves key="curves" jobs={experiment.jobs} />;
   const newestFirst = [...(decisions.value ?? [])].reverse();
   return (
     <>
       <Head experiment={experiment} />
       <Pipeline experiment={experiment} dataset={dataset.value} decisions={decisions.value ?? []} />
       <Failures experiment={experiment} />
-      {newestFirst.map((decision) => (
-        <DecisionCard key={decision.stage} decision={decision} policy={experiment.spec.policy} />
+      {newestFirst.map((decision, index) => (
+        <DecisionCard key={decision.stage} decision={decision} policy={policy} earlier={index > 0} />
       ))}
-      {gate.value && <Gate report={gate.value} />}
-      <LearningCurves jobs={experiment.jobs} />
+      {pending ? [curves, report] : [report, curves]}
     </>
   );
 }

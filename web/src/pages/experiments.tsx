@@ -14,7 +14,7 @@ export function ExperimentsPage() {
     <section class="card">
       <div class="head">
         <h1>Experiments</h1>
-        <span class="quiet">{value.items.length} newest first</span>
+        <span class="quiet">{value.items.length}, newest first</span>
       </div>
       {value.items.length === 0 ? <Empty /> : <List items={value.items} />}
     </section>

@@ -6,6 +6,7 @@ import { TokenForm } from "../parts/token";
 import { between, cellName, clock, count, duration, scientific, score } from "../format";
 import { downSampled } from "../metrics";
 import { usePoll } from "../poll";
+import { useTitle } from "../router";
 import { ended, type Curve, type Result, type Run, type RunEvent, type RunMetrics } from "../types";
 
 const LAST_EVENTS = 200;
@@ -18,6 +19,7 @@ export function RunPage({ id }: { id: string }) {
   const metrics = usePoll<RunMetrics>(run ? `${path}/metrics` : null, () => over);
   const events = usePoll<RunEvent[]>(run ? `${path}/events?limit=500` : null, () => over);
   const logs = usePoll<string>(run ? `${path}/logs` : null, () => over);
+  useTitle(run ? `${cellName(run.cell)}, seed ${run.seed}` : null);
   if (status === 401) return <TokenForm />;
   if (run === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad">Loading…</p>;
   return (
@@ -134,7 +136,7 @@ function ResultCard({ result }: { result: Result }) {
         {result.temperature !== null && <Fact name="Temperature">{score(result.temperature, 3)}</Fact>}
         <Fact name="Peak memory">{count(Math.round(result.memory.host_bytes / 2 ** 20))} MiB</Fact>
         <Fact name="Device">
-          {result.environment.device}, {result.environment.precision}, {result.environment.threads} threads
+          {result.environment.device}, {result.environment.precision}, threads: {result.environment.threads}
         </Fact>
       </dl>
       {rate && <p class="quiet small">Learning rate: {rate.reason}</p>}

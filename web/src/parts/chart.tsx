@@ -91,7 +91,7 @@ function valueAt(data: uPlot.AlignedData, line: number, cursor: number | null, d
   const values = Array.from(data[line + 1] ?? []);
   const known = cursor === null ? values.findLast((value) => typeof value === "number") : values[cursor];
   if (typeof known !== "number") return "";
-  return known !== 0 && Math.abs(known) < 10 ** -digits ? known.toExponential(1) : known.toFixed(digits);
+  return known !== 0 && Math.abs(known) < 0.01 ? known.toExponential(2) : known.toFixed(digits);
 }
 
 function spoken(title: string, lines: Line[], digits: number): string {

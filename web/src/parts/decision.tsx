@@ -2,38 +2,67 @@ import { count, optionName, outcomeName, score, signed } from "../format";
 import type { Comparison, Decision, Evidence, Option, Policy, Slice } from "../types";
 import { Whiskers } from "./whiskers";
 
-export function DecisionCard({ decision, policy }: { decision: Decision; policy: Policy }) {
+const STAGES: Record<Decision["stage"], string> = {
+  bases: "Decision over 51 and 52",
+  final: "Last decision, with fusion measured",
+};
+
+export interface DecisionCardProps {
+  decision: Decision;
+  policy: Policy;
+  /** A later decision stands above it: shown in one line until it is asked for. */
+  earlier: boolean;
+}
+
+export function DecisionCard({ decision, policy, earlier }: DecisionCardProps) {
   const id = `decision-${decision.stage}`;
+  if (earlier) {
+    return (
+      <details class="card decision earlier">
+        <summary>
+          Before that, {STAGES[decision.stage].toLowerCase()}:
+          <strong>{outcomeName(decision.outcome, decision.option)}</strong>
+          <span class={`badge ${decision.confidence}`}>{decision.confidence}</span>
+        </summary>
+        <Body decision={decision} policy={policy} />
+      </details>
+    );
+  }
   return (
     <section class="card decision" aria-labelledby={id}>
-      <p class="over">{decision.stage === "final" ? "Last decision, with fusion measured" : "Decision over 51 and 52"}</p>
+      <p class="over">{STAGES[decision.stage]}</p>
       <div class="head">
         <h2 id={id} class="big">
           {outcomeName(decision.outcome, decision.option)}
         </h2>
         <span class={`badge ${decision.confidence}`}>{decision.confidence}</span>
       </div>
-      <p class="rule">{decision.rule}</p>
-      <ul class="reasons">
-        {decision.reasons.map((reason) => (
-          <li key={reason}>{reason}</li>
-        ))}
-      </ul>
-      {decision.next_steps.length > 0 && (
-        <>
-          <h3>Next</h3>
-          <ul class="reasons next">
-            {decision.next_steps.map((step) => (
-              <li key={step}>{step}</li>
-            ))}
-          </ul>
-        </>
-      )}
-      {decision.evidence && (
-        <EvidenceView evidence={decision.evidence} policy={policy} chosen={decision.option} />
-      )}
-      {decision.evidence_hash && <p class="quiet small">Computed from evidence {decision.evidence_hash}</p>}
+      <Body decision={decision} policy={policy} />
     </section>
+  );
+}
+
+function Body({ decision, policy }: { decision: Decision; policy: Policy }) {
+  return (
+    <>
+      <p class="rule">{decision.rule}</p>
+      <List items={decision.reasons} />
+      {decision.next_steps.length > 0 && <h3>Next</h3>}
+      <List items={decision.next_steps} />
+      {decision.evidence && <EvidenceView evidence={decision.evidence} policy={policy} chosen={decision.option} />}
+      {decision.evidence_hash && <p class="quiet small">Computed from evidence {decision.evidence_hash}</p>}
+    </>
+  );
+}
+
+function List({ items }: { items: string[] }) {
+  if (items.length === 0) return null;
+  return (
+    <ul class="reasons">
+      {items.map((item) => (
+        <li key={item}>{item}</li>
+      ))}
+    </ul>
   );
 }
 

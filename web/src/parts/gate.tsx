@@ -59,8 +59,8 @@ function Check({ check }: { check: GateCheck }) {
       <td>
         <VerdictMark verdict={check.verdict} />
       </td>
-      <td class="number">{check.threshold === null ? "" : number(check.threshold)}</td>
-      <td class="number">
+      <td class="number" data-name="threshold">{check.threshold === null ? "" : number(check.threshold)}</td>
+      <td class="number" data-name="measured">
         {check.measured === null ? "" : number(check.measured)}
         {check.interval && (
           <small>

@@ -53,7 +53,7 @@ function DecisionStep(props: { title: string; decision: Decision | undefined; mi
   const { title, decision, missing } = props;
   if (!decision) return <Step title={title} state={missing} />;
   return (
-    <Step title={title} state={decision.outcome === "improve" ? "warn" : "pass"}>
+    <Step title={title} state={decision.confidence}>
       <strong>{outcomeName(decision.outcome, decision.option)}</strong>
     </Step>
   );

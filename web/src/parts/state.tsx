@@ -8,6 +8,8 @@ const TONES: Record<string, Tone> = {
   succeeded: "good",
   ready: "good",
   pass: "good",
+  clear: "good",
+  borderline: "warn",
   failed: "bad",
   fail: "bad",
   cancelled: "idle",
