@@ -106,7 +106,9 @@ def new_engine(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_on_sqlite)
         return engine
-    return create_engine(parsed, pool_size=10, max_overflow=30, pool_pre_ping=True)
+    # Said, not left to the server: with its SQL_ASCII the driver would answer bytes.
+    utf8 = {"client_encoding": "utf8"}
+    return create_engine(parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, connect_args=utf8)
 
 
 def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
