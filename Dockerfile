@@ -1,4 +1,4 @@
-# Three images from one file: `api` (no torch), `worker` (CPU), and `dashboard`, which only builds the pages.
+# Two images from one file: `api`, which carries no torch, and `worker` for the CPU.
 ARG PYTHON_IMAGE=python:3.11-slim
 
 FROM ${PYTHON_IMAGE} AS dashboard
@@ -12,30 +12,43 @@ RUN npm ci --no-audit --no-fund --loglevel=error
 COPY web/ ./
 RUN npm run --silent build
 
-FROM ${PYTHON_IMAGE} AS api
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/cellgate/bin:$PATH
-RUN python -m venv /opt/cellgate
+FROM ${PYTHON_IMAGE} AS wheel
 WORKDIR /src
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY worker worker
 COPY trainers trainers
 COPY migrations migrations
 COPY --from=dashboard /src/service/dashboard/static service/dashboard/static
-RUN pip install --no-cache-dir -q -c constraints.txt . \
-    && useradd --system --uid 10001 --create-home cellgate \
-    && mkdir -p /var/lib/cellgate/data && chown -R cellgate /var/lib/cellgate
+RUN pip wheel --no-cache-dir -q --no-deps --wheel-dir /wheels .
+
+# Dependencies alone: a change of the sources does not install them again.
+FROM ${PYTHON_IMAGE} AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/cellgate/bin:$PATH
 ENV CELLGATE_DATA_DIR=/var/lib/cellgate CELLGATE_LOG_FORMAT=json
 WORKDIR /var/lib/cellgate
+RUN python -m venv /opt/cellgate \
+    && useradd --system --uid 10001 --create-home cellgate \
+    && mkdir -p data artifacts && chown -R cellgate /var/lib/cellgate
+COPY constraints.txt pyproject.toml /opt/
+RUN python -c "import tomllib; p = tomllib.load(open('/opt/pyproject.toml', 'rb'))['project']; \
+open('/opt/api.txt', 'w').write('\n'.join(p['dependencies'])); \
+open('/opt/worker.txt', 'w').write('\n'.join(p['optional-dependencies']['worker']))" \
+    && pip install --no-cache-dir -q -c /opt/constraints.txt -r /opt/api.txt
+
+FROM base AS api
+COPY --from=wheel /wheels /wheels
+RUN pip install --no-cache-dir -q --no-deps /wheels/*.whl
 USER cellgate
 EXPOSE 8451
 # exec form: the process gets SIGTERM itself.
 CMD ["cellgate", "serve", "--host", "0.0.0.0"]
 
-FROM api AS worker
-USER root
+FROM base AS worker
 ARG TORCH=torch==2.13.0
-RUN pip install --no-cache-dir -q ${TORCH} \
-    && pip install --no-cache-dir -q -c /src/constraints.txt "/src[worker]"
+# torch first and pinned: any range would pull gigabytes of another build.
+RUN pip install --no-cache-dir -q ${TORCH} && pip install --no-cache-dir -q -c /opt/constraints.txt -r /opt/worker.txt
+COPY --from=wheel /wheels /wheels
+RUN pip install --no-cache-dir -q --no-deps /wheels/*.whl
 USER cellgate
 CMD ["python", "-m", "worker", "run"]
