@@ -172,9 +172,8 @@ def submit(
         elif isinstance(submitted, JobAnswer):
             tables.show_job(tables.terminal(), submitted)
         else:
-            tables.terminal().print(
-                f"Experiment {submitted.id}: `cellgate watch {submitted.id}` shows it", markup=False
-            )
+            hint = "" if watch else f": `cellgate watch {submitted.id}` shows it"
+            tables.terminal().print(f"Experiment {submitted.id}{hint}", markup=False)
         if watch:
             _watch(client, submitted.id)
 

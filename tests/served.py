@@ -1,5 +1,6 @@
 """The real API on a real port, over a database whose runs were ended by hand."""
 
+import logging
 import math
 import socket
 import threading
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import structlog
 import uvicorn
 
 from service.app import create_app
@@ -53,6 +55,23 @@ class TalkingTrainers(TrainersByHand):
         if claim.cell in TRAINED:
             self.tell(claim, epochs=EPOCHS)
         super().end(claim)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Run whatever is queued while the block runs."""
+        stop = threading.Event()
+
+        def go_on() -> None:
+            while not stop.wait(0.05):
+                self.work()
+
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def begin_one(self) -> Claim:
         """Claim the next run and leave it running, half way."""
@@ -131,6 +150,8 @@ class Served:
 @contextmanager
 def served(folder: Path, *, token: str | None = None) -> Iterator[Served]:
     """Yield the API on a free port over an empty database in this folder."""
+    # What the API logs is not what the test's own process prints.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -151,6 +172,7 @@ def served(folder: Path, *, token: str | None = None) -> Iterator[Served]:
         server.should_exit = True
         thread.join()
         database.dispose()
+        structlog.reset_defaults()
 
 
 def _wait_until_up(url: str, thread: threading.Thread) -> None:

@@ -1,0 +1,65 @@
+"""The command line, run in this process against the real API."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from service.cli import main
+from tests.served import Served, served
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cellgate = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API over a database of this module's own."""
+    with served(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ready_dataset(house: Served) -> str:
+    """A data set named `made`, which is ready."""
+    made = house.dataset()
+    house.trainers().work()
+    return made
+
+
+@pytest.fixture(scope="module")
+def finished(house: Served, ready_dataset: str) -> str:
+    """An experiment that ended with shipping the ensemble."""
+    submitted = house.experiment(ready_dataset, "finished")
+    house.trainers().work()
+    return submitted
+
+
+@pytest.fixture
+def cellgate(house: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cellgate:
+    """Run the command line against the house."""
+    monkeypatch.delenv("CELLGATE_TOKEN", raising=False)
+
+    def run(*arguments: str | Path, server: str = house.url) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["cellgate", "--server", server, *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1 if end.code else 0
+        said = capsys.readouterr()
+        return Outcome(code=code, out=said.out, err=said.err)
+
+    return run

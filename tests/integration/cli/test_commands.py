@@ -1,0 +1,205 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.domain.experiment import ExperimentSpec
+from service.domain.states import FailureReason
+from tests.served import Served, served
+from trainers.specs import Cell
+
+Cellgate = Callable[..., Any]
+FUNCTION = {"func": "int f(int a) { return a; }", "target": 0}
+
+
+def a_file(house: Served, name: str) -> Path:
+    house.data.mkdir(exist_ok=True)
+    path = house.data / name
+    path.write_text("".join(json.dumps({**FUNCTION, "target": row % 2}) + "\n" for row in range(10)))
+    return path
+
+
+def a_spec(folder: Path, **content: object) -> Path:
+    path = folder / "spec.yaml"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_file_becomes_a_data_set_named_after_it(house: Served, cellgate: Cellgate) -> None:
+    added = cellgate("dataset", "add", a_file(house, "named.jsonl"), "--json")
+    assert added.code == 0, added.err
+    assert json.loads(added.out)["name"] == "named"
+    assert "named" in cellgate("dataset", "ls").out
+    house.trainers().work()
+
+
+def test_waiting_for_a_data_set_ends_when_it_is_ready(house: Served, cellgate: Cellgate) -> None:
+    with house.trainers().at_work():
+        added = cellgate("dataset", "add", a_file(house, "waited.jsonl"), "--wait")
+    assert added.code == 0, added.err
+    assert "is ready" in added.out
+    assert "A bag of tokens reaches F1 0.7000" in added.out
+
+
+def test_a_data_set_that_cannot_be_prepared_ends_with_1(house: Served, cellgate: Cellgate) -> None:
+    trainers = house.trainers()
+    trainers.failing = {(Cell.PREPARE, 0): (FailureReason.DATA_ERROR, 3)}
+    added = cellgate("dataset", "add", a_file(house, "spoiled.jsonl"), "--json")
+    trainers.work()
+    watched = cellgate("watch", json.loads(added.out)["id"])
+    assert watched.code == 1
+    assert "made to fail" in watched.out
+
+
+def test_a_file_outside_the_data_roots_is_refused_with_a_pointer(cellgate: Cellgate, tmp_path: Path) -> None:
+    path = tmp_path / "outside.jsonl"
+    path.write_text(json.dumps(FUNCTION) + "\n")
+    refused = cellgate("dataset", "add", path)
+    assert refused.code == 3
+    assert "/source" in refused.err
+
+
+def test_an_experiment_is_submitted_by_the_name_of_its_data_set(
+    house: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+) -> None:
+    submitted = cellgate("submit", a_spec(tmp_path, name="by name", seeds=[4]), "--dataset", "made", "--json")
+    assert submitted.code == 0, submitted.err
+    answer = json.loads(submitted.out)
+    assert answer["dataset"] == ready_dataset
+    assert answer["seeds"] == [4]
+    cellgate("cancel", answer["id"])
+    house.trainers().work()
+
+
+def test_every_mistake_of_a_spec_is_told_with_its_pointer(
+    ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+) -> None:
+    spec = a_spec(tmp_path, name="wrong", dataset=ready_dataset, seeds=[1, 1], policy={"gate_f1": 2}, gnn={"modle": {}})
+    refused = cellgate("submit", spec)
+    assert refused.code == 3
+    pointers = {line.strip().partition(":")[0] for line in refused.err.splitlines()[1:]}
+    assert {"/seeds", "/policy/gate_f1", "/gnn/modle"} <= pointers
+
+
+def test_watching_tells_each_change_and_ends_with_0_when_the_experiment_succeeded(
+    house: Served, ready_dataset: str, cellgate: Cellgate
+) -> None:
+    # given an experiment whose runs are trained while it is watched
+    watched_id = house.experiment(ready_dataset, "watched")
+
+    # when it is watched
+    with house.trainers().at_work():
+        watched = cellgate("watch", watched_id)
+
+    # then its end is told, and every seed's scores
+    assert watched.code == 0, watched.err
+    assert f"{watched_id}: succeeded" in watched.out
+    assert "51 transformer seed 1: succeeded, F1 0.9100" in watched.out
+    row = next(line for line in watched.out.splitlines() if line.startswith("52 gnn") and " 0.8800" in line)
+    assert row.split()[2:8] == ["0", "succeeded", "0.8800", "0.8800", "0.8800", "0.9500"]
+
+
+def test_watching_a_failed_experiment_ends_with_1_and_says_why(
+    house: Served, ready_dataset: str, cellgate: Cellgate
+) -> None:
+    failed = house.experiment(ready_dataset, "failed")
+    trainers = house.trainers()
+    trainers.failing = {(Cell.PREFLIGHT, 0): (FailureReason.PREFLIGHT_FAILED, 4)}
+    trainers.work()
+    watched = cellgate("watch", failed)
+    assert watched.code == 1
+    assert "preflight seed 0: preflight_failed: made to fail" in watched.out
+
+
+def test_a_passed_gate_ends_with_0_and_shows_every_check(finished: str, cellgate: Cellgate) -> None:
+    shown = cellgate("gate", finished)
+    assert shown.code == 0
+    assert "Gate: pass" in shown.out
+    for name in ("seeds_complete", "exit_codes", "mean_f1_transformer", "mean_f1_gnn", "lr_cache", "metadata_valid"):
+        assert name in shown.out
+
+
+def test_a_failed_gate_ends_with_1(house: Served, ready_dataset: str, cellgate: Cellgate) -> None:
+    weak = house.experiment(ready_dataset, "weak")
+    house.trainers({"transformer": [0.5, 0.5], "gnn": [0.5, 0.5], "ensemble": [0.5, 0.5]}).work()
+    shown = cellgate("gate", weak)
+    assert shown.code == 1
+    assert "FAIL" in shown.out
+
+
+def test_before_anything_was_trained_gate_and_decision_end_with_5(
+    house: Served, ready_dataset: str, cellgate: Cellgate
+) -> None:
+    young = house.experiment(ready_dataset, "young", ExperimentSpec(seeds=[0]))
+    assert cellgate("gate", young).code == 5
+    undecided = cellgate("decision", young)
+    assert undecided.code == 5
+    assert "no decision has been taken yet" in undecided.err
+
+    # and what is cancelled has not succeeded
+    assert cellgate("cancel", young).code == 0
+    assert cellgate("watch", young).code == 1
+
+
+def test_a_decision_is_shown_with_rule_reasons_and_options(finished: str, cellgate: Cellgate) -> None:
+    shown = cellgate("decision", finished)
+    assert shown.code == 0
+    assert "Decision: Ship the ensemble (clear)" in shown.out
+    assert "Rule: " in shown.out
+    row = next(line for line in shown.out.splitlines() if line.startswith("ensemble (0.60 text)"))
+    # the mean of 0.93 and 0.94, and the interval that the evidence was made with
+    assert row.split()[3:7] == ["0.9350", "0.925", "to", "0.945"]
+
+
+def test_the_list_shows_outcome_and_gate(finished: str, cellgate: Cellgate) -> None:
+    row = next(line for line in cellgate("ls").out.splitlines() if line.startswith(finished))
+    assert row.split()[1:6] == ["finished", "succeeded", "pass", "ensemble", "6/6"]
+
+
+def test_the_report_holds_everything(finished: str, cellgate: Cellgate, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "report.json"
+    assert cellgate("report", finished, "--out", out).code == 0
+    report = json.loads(out.read_text())
+    assert report["experiment"]["id"] == finished
+    assert report["gate"]["verdict"] == "pass"
+    assert [decision["outcome"] for decision in report["decisions"]] == ["ensemble"]
+    assert report["decisions"][0]["evidence"]["positives"] == 150
+    f1s = {
+        (run["cell"], run["seed"]): run["result"]["metrics"]["gate"]["f1"]
+        for run in report["runs"]
+        if run["cell"] in (51, 52)
+    }
+    assert f1s == {(51, 0): 0.90, (51, 1): 0.91, (52, 0): 0.88, (52, 1): 0.89}
+    assert report["dataset"]["summary"]["rows"] == 600
+
+
+@pytest.mark.parametrize("command", ["watch", "cancel"])
+def test_something_that_is_no_id_is_wrong_usage(cellgate: Cellgate, command: str) -> None:
+    refused = cellgate(command, "nonsense")
+    assert refused.code == 2
+    assert "no id of" in refused.err
+
+
+def test_an_unknown_experiment_is_refused(cellgate: Cellgate) -> None:
+    refused = cellgate("watch", "exp_" + "0" * 26)
+    assert refused.code == 3
+    assert "there is no experiment" in refused.err
+
+
+def test_a_spec_file_that_is_missing_is_wrong_usage(cellgate: Cellgate, tmp_path: Path) -> None:
+    assert cellgate("submit", tmp_path / "nowhere.yaml").code == 2
+
+
+def test_where_no_server_answers_the_exit_code_is_4(cellgate: Cellgate) -> None:
+    away = cellgate("ls", server="http://127.0.0.1:1")
+    assert away.code == 4
+    assert "cellgate up" in away.err
+
+
+def test_a_server_with_a_token_refuses_a_caller_without_it(tmp_path: Path, cellgate: Cellgate) -> None:
+    with served(tmp_path, token="a secret of 16 or more") as locked:
+        refused = cellgate("ls", server=locked.url)
+        assert refused.code == 3
+        assert "token" in refused.err

@@ -1,0 +1,78 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from service.api.schemas import DatasetAnswer
+from service.console.settings import said
+from service.console.spec_files import BadInput, named_dataset, read_spec
+from service.domain.states import DatasetState
+
+
+def dataset(identifier: str, name: str, state: DatasetState = DatasetState.READY) -> DatasetAnswer:
+    return DatasetAnswer(
+        id=identifier,
+        name=name,
+        state=state,
+        source="/data/x.jsonl",
+        content_hash=None,
+        summary=None,
+        failure_detail=None,
+        run=None,
+        created_at=datetime.now(UTC),
+    )
+
+
+@pytest.mark.parametrize("text", ["name: demo\nseeds: [0, 1]\n", '{"name": "demo", "seeds": [0, 1]}'])
+def test_yaml_and_json_say_the_same(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "spec"
+    path.write_text(text)
+    assert read_spec(path) == {"name": "demo", "seeds": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"- a\n- b\n", "holds list, expected a mapping"),
+        (b"", "holds NoneType, expected a mapping"),
+        (b"name: [1, 2\n", "neither YAML nor JSON"),
+        (b"\xff\xfe\x00name", "cannot be read"),
+    ],
+)
+def test_a_file_that_holds_no_spec_is_named_with_what_it_holds(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=told) as caught:
+        read_spec(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_spec(tmp_path / "nowhere.yaml")
+
+
+def test_a_name_means_the_newest_data_set_that_has_not_failed() -> None:
+    newest_first = [dataset("ds_3", "mine", DatasetState.FAILED), dataset("ds_2", "mine"), dataset("ds_1", "mine")]
+    assert named_dataset(newest_first, "mine") == "ds_2"
+
+
+def test_an_id_is_taken_as_it_is() -> None:
+    assert named_dataset([], "ds_9") == "ds_9"
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(BadInput, match=r"named mine \(known: a, b\)"):
+        named_dataset([dataset("ds_2", "b"), dataset("ds_1", "a")], "mine")
+
+
+def test_every_wrong_setting_is_told_at_once() -> None:
+    with pytest.raises(BadInput) as caught:
+        said(port=-1, slots=0)
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["port", "slots"]
+
+
+def test_listening_beyond_this_machine_wants_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CELLGATE_TOKEN", raising=False)
+    with pytest.raises(BadInput, match="CELLGATE_TOKEN"):
+        said(host="0.0.0.0")
