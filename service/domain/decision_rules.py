@@ -138,8 +138,9 @@ def _after_fusion(evidence: Evidence) -> Verdict:
     rule = f"F1 of fusion, {fusion.f1:.4f}, is {'above' if gains else 'not above'} that of {best.option},"
     rule += f" the best without fusion, {best.f1:.4f}: ship {chosen.option}"
     reasons += [describe_option(fusion)]
-    if difference is not None:
-        reasons.append(describe_difference(difference))
+    # A tuned ensemble that does as well would be the simpler thing; a reader must see that.
+    compared = [difference, _difference(evidence, "fusion", "ensemble_tuned")]
+    reasons += [describe_difference(found) for found in compared if found is not None]
     sure = difference is not None and _excludes(difference.f1_interval, 0.0)
     return _ship(chosen, "clear" if sure else "borderline", rule, reasons)
 
