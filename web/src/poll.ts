@@ -39,20 +39,30 @@ function tellConnection(away: string | null): void {
  *
  * @param path What to read; null reads nothing.
  * @param done Whether a value has ended, so that it is asked for rarely.
+ * @param endedS How rarely, where the server does not say: a list that has ended may still grow.
  */
-export function usePoll<T>(path: string | null, done: (value: T) => boolean = () => false): Polled<T> {
+export function usePoll<T>(
+  path: string | null,
+  done: (value: T) => boolean = () => false,
+  endedS = ENDED_S,
+): Polled<T> {
   const [state, setState] = useState<Polled<T>>(NOTHING);
   const latest = useRef(done);
   latest.current = done;
   useEffect(() => {
     setState(NOTHING);
     if (path === null) return undefined;
-    return poll<T>(path, (value) => latest.current(value), setState);
+    return poll<T>(path, (value) => latest.current(value), endedS, setState);
   }, [path]);
   return state;
 }
 
-function poll<T>(path: string, done: (value: T) => boolean, set: (update: (was: Polled<T>) => Polled<T>) => void) {
+function poll<T>(
+  path: string,
+  done: (value: T) => boolean,
+  endedS: number,
+  set: (update: (was: Polled<T>) => Polled<T>) => void,
+) {
   const abort = new AbortController();
   let etag: string | null = null;
   let ended = false;
@@ -79,7 +89,7 @@ function poll<T>(path: string, done: (value: T) => boolean, set: (update: (was: 
       set((was) => ({ ...was, trouble: detail, status, code }));
     }
     tellConnection(answer.kind === "away" ? answer.detail : null);
-    timer = window.setTimeout(ask, 1000 * pause(answer, ended));
+    timer = window.setTimeout(ask, 1000 * pause(answer, ended ? endedS : QUICK_S));
   }
 
   function onVisible(): void {
@@ -97,8 +107,8 @@ function poll<T>(path: string, done: (value: T) => boolean, set: (update: (was: 
   };
 }
 
-function pause<T>(answer: Answer<T>, ended: boolean): number {
+function pause<T>(answer: Answer<T>, usualS: number): number {
   if (answer.kind === "away") return AWAY_S;
-  const asked = answer.kind === "refused" ? AWAY_S : (answer.retryAfterS ?? (ended ? ENDED_S : QUICK_S));
+  const asked = answer.kind === "refused" ? AWAY_S : (answer.retryAfterS ?? usualS);
   return document.hidden ? Math.max(asked, HIDDEN_S) : asked;
 }

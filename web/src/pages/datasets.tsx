@@ -4,9 +4,12 @@ import { age, count, score } from "../format";
 import { usePoll } from "../poll";
 import { ended, type Dataset, type DatasetSummary, type Page } from "../types";
 
+const LIST_S = 4;
+
 export function DatasetsPage() {
   const { value, trouble, status } = usePoll<Page<Dataset>>("/v1/datasets?limit=100", (page) =>
     page.items.every((item) => ended(item.state)),
+    LIST_S,
   );
   if (status === 401) return <TokenForm />;
   if (value === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad">Loading…</p>;

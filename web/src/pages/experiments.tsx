@@ -4,9 +4,12 @@ import { age, between, duration, moment, outcomeName } from "../format";
 import { usePoll } from "../poll";
 import { ended, type ExperimentSummary, type Page } from "../types";
 
+const LIST_S = 4;
+
 export function ExperimentsPage() {
   const { value, trouble, status } = usePoll<Page<ExperimentSummary>>("/v1/experiments?limit=100", (page) =>
     page.items.every((item) => ended(item.state)),
+    LIST_S,
   );
   if (status === 401) return <TokenForm />;
   if (value === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad">Loading…</p>;

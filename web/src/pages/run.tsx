@@ -177,7 +177,8 @@ function Charts({ curves }: { curves: Curve[] }) {
       .map((curve, index) => ({
         label: curve.key,
         colour: `--line-${(index % COLOURS) + 1}`,
-        dash: index,
+        // After the last colour the dashes move on, so that no two lines look alike.
+        dash: index + Math.floor(index / COLOURS),
         steps: curve.steps,
         values: curve.values,
       }));

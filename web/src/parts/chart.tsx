@@ -23,6 +23,7 @@ export interface ChartProps {
 }
 
 const HEIGHT = 240;
+const WHOLE_STEPS = [1, 10, 100, 1_000, 10_000, 100_000].flatMap((size) => [size, 2 * size, 5 * size]);
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2, 5, 8], [1, 6]];
 
 export function Chart({ title, lines, digits = 3, log = false }: ChartProps) {
@@ -115,7 +116,7 @@ function options(element: HTMLElement, lines: Line[], log: boolean, setCursor: (
     cursor: { drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
     axes: [
-      { ...axis, size: 28 },
+      { ...axis, size: 28, incrs: WHOLE_STEPS },
       { ...axis, size: 52, values: (_, ticks) => ticks.map(tickText) },
     ],
     series: [

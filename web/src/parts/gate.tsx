@@ -69,7 +69,9 @@ function Check({ check }: { check: GateCheck }) {
         )}
       </td>
       <td class="why">
-        {check.reason}
+        {check.reason.split(" | ").map((part) => (
+          <div key={part}>{part}</div>
+        ))}
         {check.seeds.length > 0 && (
           <ul class="values">
             {check.seeds.map((seed) => (

@@ -1,0 +1,279 @@
+"""The dashboard in a real browser over the real API: what is shown, and that nothing forbidden happens."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from service.domain.experiment import ExperimentSpec
+from service.domain.states import FailureReason
+from service.store.jobs import jobs_of_experiment, runs_of_jobs
+from tests.served import Served, served
+from trainers.specs import Cell
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SPEC = ExperimentSpec(seeds=[0, 1])
+FUSION_GAINS = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        if program is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.fail("there is no Chromium on this machine: `make browser` installs one")
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API over a database of this module's own."""
+    with served(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dataset(house: Served) -> str:
+    """A data set that is ready."""
+    made = house.dataset("functions")
+    house.trainers().work()
+    return made
+
+
+class Watched:
+    """A page, and everything wrong that happened on it."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.wrong: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.on("request", self._asked)
+
+    def open(self, place: str) -> Page:
+        """Go to a place of the dashboard."""
+        self.page.goto(f"{self.url}/{place}")
+        return self.page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"console: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith(self.url):
+            self.wrong.append(f"asked another host: {request.url}")
+
+
+@pytest.fixture
+def watched(browser: Browser, house: Served) -> Iterator[Watched]:
+    """A page of its own; at the end nothing may have gone wrong on it: errors, CSP violations, foreign requests."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    found = Watched(context.new_page(), house.url)
+    yield found
+    context.close()
+    assert found.wrong == []
+
+
+def run_of(house: Served, experiment: str, step: str, seed: int) -> str:
+    with house.database.read() as session:
+        job = next(job for job in jobs_of_experiment(session, experiment) if job.step == step)
+        return next(run.id for run in runs_of_jobs(session, [job.id])[job.id] if run.seed == seed)
+
+
+def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
+    house: Served, dataset: str, watched: Watched
+) -> None:
+    # given an experiment in which fusion gained
+    experiment = house.experiment(dataset, "fusion gains", SPEC)
+    house.trainers(FUSION_GAINS).work()
+
+    # when its page is opened
+    page = watched.open(f"#/experiments/{experiment}")
+
+    # then the last decision stands in big words, the one before it is folded
+    expect(page).to_have_title("fusion gains · Cellgate")
+    expect(page.get_by_role("heading", name="Ship fusion")).to_be_visible()
+    expect(page.locator(".decision .badge").first).to_have_text("clear")
+    expect(page.locator("summary", has_text="Train fusion")).to_be_visible()
+
+    # and every step of the pipeline, with each seed's F1
+    steps = page.locator(".pipeline h3")
+    expect(steps).to_have_text(
+        [
+            "Data set",
+            "Pre-flight",
+            "51 transformer",
+            "52 gnn",
+            "54 evidence",
+            "Gate",
+            "Decision",
+            "53 fusion",
+            "54 evidence",
+            "Last decision",
+        ]
+    )
+    expect(page.locator(".pipeline .chip", has_text="F1 0.9300")).to_be_visible()
+
+    # and the gate with its verdicts, thresholds and each seed's value
+    mean = page.locator("table.gate tr", has_text="Mean F1, 51 transformer")
+    expect(mean).to_contain_text("pass")
+    expect(mean).to_contain_text("0.8500")
+    expect(mean).to_contain_text("0.8650")
+    expect(mean.locator(".values li")).to_have_count(2)
+
+    # and a row with a whisker for every option, and the curves of every seed
+    expect(page.locator("section.decision .whisker")).to_have_count(4)
+    expect(page.locator(".chart canvas")).to_have_count(2)
+    expect(page.locator(".chart").first.locator(".legend li")).to_have_count(6)
+
+
+def test_a_running_experiment_moves_by_itself(house: Served, dataset: str, watched: Watched) -> None:
+    # given a run half way
+    experiment = house.experiment(dataset, "moving", SPEC)
+    trainers = house.trainers()
+    trainers.work(limit=1)
+    claim = trainers.begin_one()
+    page = watched.open(f"#/experiments/{experiment}")
+
+    # then its progress is shown, also to who cannot see it
+    bar = page.get_by_role("progressbar", name="Progress of seed 0, train")
+    expect(bar).to_have_attribute("aria-valuenow", "50")
+    expect(page.locator(".chip", has_text="epoch 4/8, 32 s left")).to_be_visible()
+    expect(page.locator("main h1 .state")).to_have_text("training")
+
+    # and when it ends and all others run, the page follows without being loaded again
+    page.evaluate("window.loadedOnce = true")
+    trainers.end(claim)
+    trainers.work()
+    expect(page.get_by_role("heading", name="Ship the ensemble")).to_be_visible(timeout=15_000)
+    expect(page.locator("main h1 .state")).to_have_text("succeeded")
+    assert page.evaluate("window.loadedOnce")
+
+
+def test_a_failed_seed_is_shown_with_its_cause(house: Served, dataset: str, watched: Watched) -> None:
+    experiment = house.experiment(dataset, "collapsing", SPEC)
+    trainers = house.trainers()
+    trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
+    trainers.work()
+
+    page = watched.open(f"#/experiments/{experiment}")
+
+    failures = page.locator("section.failures")
+    expect(failures).to_contain_text("52 gnn seed 1 collapse")
+    expect(failures).to_contain_text("exit code 5")
+    expect(failures.locator("pre")).to_have_text("made to fail")
+    expect(page.get_by_role("heading", name="Improve 51 and 52")).to_be_visible()
+
+
+def test_a_run_shows_its_curves_events_and_output(house: Served, dataset: str, watched: Watched) -> None:
+    experiment = house.experiment(dataset, "one run", SPEC)
+    house.trainers().work()
+
+    page = watched.open(f"#/runs/{run_of(house, experiment, '51', 1)}")
+
+    expect(page.get_by_role("heading", name="51 transformer · seed 1")).to_be_visible()
+    expect(page.locator(".chart figcaption")).to_have_text(
+        ["Loss", "Scores on dev", "Gradient norms before clipping", "Learning rate"]
+    )
+    expect(page.locator(".events li", has_text="running → succeeded")).to_be_visible()
+    expect(page.locator("pre.log")).to_contain_text("loading the data set")
+    expect(page.locator("tr", has=page.get_by_role("rowheader", name="gate"))).to_contain_text("0.9100")
+
+
+def test_the_list_leads_to_an_experiment_by_keyboard_alone(house: Served, dataset: str, watched: Watched) -> None:
+    experiment = house.experiment(dataset, "newest", SPEC)
+    house.trainers().work()
+    page = watched.open("")
+
+    row = page.locator("tr", has_text="newest")
+    expect(row).to_contain_text("succeeded")
+    expect(row).to_contain_text("Ship the ensemble")
+    expect(row).to_contain_text("6/6")
+    row.get_by_role("link").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{house.url}/#/experiments/{experiment}")
+
+
+def test_data_sets_show_splits_and_the_bag_of_tokens(dataset: str, watched: Watched) -> None:
+    page = watched.open("#/datasets")
+    card = page.locator("section.card", has_text=dataset)
+    expect(card).to_contain_text("A bag of tokens reaches F1 0.7000")
+    expect(card.locator("tbody tr").first).to_contain_text("300")
+
+
+def test_a_name_is_shown_as_text_whatever_it_holds(house: Served, dataset: str, watched: Watched) -> None:
+    name = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    experiment = house.experiment(dataset, name, SPEC)
+    house.trainers().work()
+    page = watched.open(f"#/experiments/{experiment}")
+    expect(page.locator("main h1")).to_contain_text(name)
+    expect(page.locator("main img")).to_have_count(0)
+
+
+def test_the_page_says_when_the_server_is_away_and_when_it_is_back(
+    house: Served, dataset: str, browser: Browser
+) -> None:
+    experiment = house.experiment(dataset, "lonely", SPEC)
+    trainers = house.trainers()
+    trainers.work(limit=1)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{house.url}/#/experiments/{experiment}")
+    expect(page.locator("main h1")).to_contain_text("lonely")
+
+    context.set_offline(True)
+    expect(page.locator(".away")).to_contain_text("The server is away", timeout=15_000)
+
+    context.set_offline(False)
+    expect(page.locator(".away")).to_have_text("", timeout=15_000)
+    context.close()
+    trainers.work()
+
+
+def test_a_locked_service_asks_for_its_token(tmp_path: Path, browser: Browser) -> None:
+    with served(tmp_path, token="a secret of 16 or more") as locked:
+        page = browser.new_page()
+        page.goto(locked.url)
+        page.get_by_label("Token").fill("a secret of 16 or more")
+        page.get_by_role("button").click()
+        expect(page.get_by_text("No experiment yet.")).to_be_visible()
+        page.close()
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_nothing_is_cut_off_on_a_narrow_screen(house: Served, dataset: str, browser: Browser, width: int) -> None:
+    experiment = house.experiment(dataset, "narrow", SPEC)
+    house.trainers(FUSION_GAINS).work()
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    for place in ("", f"#/experiments/{experiment}", f"#/runs/{run_of(house, experiment, '51', 0)}"):
+        page.goto(f"{house.url}/{place}")
+        expect(page.locator("main .card").last).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_dark_and_light_follow_the_system(house: Served, browser: Browser) -> None:
+    def brightness(scheme: str) -> int:
+        page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
+        page.goto(house.url)
+        expect(page.locator("header.bar")).to_be_visible()
+        colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.close()
+        return sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
+
+    assert brightness("dark") < 150 < 600 < brightness("light")
