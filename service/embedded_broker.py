@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -9,9 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 import redis
 import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
@@ -77,9 +81,13 @@ class EmbeddedBroker:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        if len(bytes(self._folder / SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
+        if not _can_be_named(self.socket) or _answers(self.socket):
             self._temporary = Path(tempfile.mkdtemp(prefix="cellgate-"))
-        self._start()
+        try:
+            self._start()
+        except RuntimeError:
+            self._clean_up()
+            raise
         self._guard.start()
         return self
 
@@ -88,6 +96,9 @@ class EmbeddedBroker:
     ) -> None:
         self._stopping.set()
         self._guard.join()
+        self._clean_up()
+
+    def _clean_up(self) -> None:
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -100,20 +111,19 @@ class EmbeddedBroker:
 
     def _start(self) -> None:
         self.socket.unlink(missing_ok=True)
-        command = [self._program, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        # Bound to our life: whoever kills us without asking leaves no server behind.
+        command = [sys.executable, "-m", "service.console.bound", self._program, "--port", "0"]
+        command += ["--unixsocket", str(self.socket), "--unixsocketperm", "700", "--dir", str(self.socket.parent)]
         # Nothing here is worth keeping: the doorbell is rung again from SQL.
-        command += ["--save", "", "--appendonly", "no", "--dir", str(self.socket.parent)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        command += ["--save", "", "--appendonly", "no"]
+        # A session of its own: Ctrl-C ends the workers first, which still need it.
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
-        with redis.Redis(unix_socket_path=str(self.socket)) as client:
-            while True:
-                try:
-                    client.ping()
-                    return
-                except redis.RedisError as error:
-                    if time.monotonic() > deadline or self._process.poll() is not None:
-                        raise RuntimeError(f"{self._program} does not answer on {self.socket}") from error
-                    time.sleep(0.02)
+        while not _answers(self.socket):
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"{self._program} does not answer on {self.socket}")
+            time.sleep(0.02)
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH_EVERY_S):
@@ -123,3 +133,18 @@ class EmbeddedBroker:
                     self._start()
                 except (RuntimeError, OSError):
                     log.exception("broker_not_restarted")
+
+
+def _can_be_named(path: Path) -> bool:
+    """Whether a socket can have this path, and a URL name it as it is."""
+    return len(bytes(path)) <= MAX_SOCKET_PATH_BYTES and quote(str(path)) == str(path)
+
+
+def _answers(path: Path) -> bool:
+    # Who asks decides how often: the client's own retries wait for seconds.
+    once = Retry(NoBackoff(), retries=0)
+    with redis.Redis(unix_socket_path=str(path), socket_timeout=1, retry=once) as client:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False

@@ -8,13 +8,12 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
-from sqlalchemy.exc import OperationalError
 
 from service.dispatch import TASK, Doorbell, celery_app
 from service.settings import Settings
 from service.store.database import Database
 from service.store.workers import beat, register_worker, retire_worker
-from worker.supervisor import House
+from worker.house import UNREACHABLE, House
 from worker.tasks import answer_doorbell
 
 HEARTBEAT_S = 5.0
@@ -100,5 +99,5 @@ def _beat(house: House) -> None:
                 if not beat(session, worker_id=house.worker_id):
                     queues, slots = house.settings.queues, house.settings.slots
                     register_worker(session, worker_id=house.worker_id, queues=queues, slots=slots)
-        except OperationalError:
+        except UNREACHABLE:
             log.warning("heartbeat_not_written", exc_info=True)

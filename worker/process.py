@@ -1,8 +1,10 @@
-"""One trainer process: its own process group, a lifeline on its standard input, its output in a file."""
+"""One trainer process: its own process group, a lifeline on its standard input, its output in a file, a fuse."""
 
 import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ class TrainerProcess:
         with (folder / OUTPUT_NAME).open("ab") as output:
             self._process = subprocess.Popen(
                 list(command),
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -33,6 +36,9 @@ class TrainerProcess:
                 # A group of its own: what it starts ends with it.
                 start_new_session=True,
             )
+        if self._process.stdin is not None:
+            # A trainer that does not read must not hold up whoever keeps its lease.
+            os.set_blocking(self._process.stdin.fileno(), False)
 
     @property
     def pid(self) -> int:
@@ -55,15 +61,18 @@ class TrainerProcess:
         if self._process.stdin is not None:
             with suppress(OSError, ValueError):
                 self._process.stdin.write(b"ok\n")
-                self._process.stdin.flush()
 
     def ask_to_stop(self) -> None:
         """SIGTERM: save a checkpoint and end."""
         self._signal(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """SIGKILL to the whole group, also when only grandchildren are left."""
+    def kill_group(self) -> None:
+        """SIGKILL to the whole group, also when only grandchildren are left; returns at once."""
         self._signal(signal.SIGKILL)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group; returns when the trainer is gone."""
+        self.kill_group()
         self._process.wait()
 
     def close(self) -> None:
@@ -75,3 +84,43 @@ class TrainerProcess:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+class Fuse:
+    """Kills a trainer once its lease was not renewed in time, whatever its supervisor is waiting for meanwhile.
+
+    Args:
+        process: What to kill.
+        burns_s: Seconds from a renewal to the end.
+        lit_at: When the lease began, by `time.monotonic()`.
+    """
+
+    def __init__(self, process: TrainerProcess, *, burns_s: float, lit_at: float) -> None:
+        self._process = process
+        self._burns_s = burns_s
+        self._deadline = lit_at + burns_s
+        self._out = threading.Event()
+        self._blown = threading.Event()
+        self._thread = threading.Thread(target=self._burn, name="fuse", daemon=True)
+        self._thread.start()
+
+    @property
+    def blown(self) -> bool:
+        """Whether it was too late."""
+        return self._blown.is_set()
+
+    def renew(self, at: float) -> None:
+        """Start afresh from `at`, by `time.monotonic()`."""
+        self._deadline = at + self._burns_s
+
+    def put_out(self) -> None:
+        """Kill nothing any more."""
+        self._out.set()
+        self._thread.join()
+
+    def _burn(self) -> None:
+        while not self._out.wait(max(0.0, self._deadline - time.monotonic())):
+            if time.monotonic() >= self._deadline:
+                self._blown.set()
+                self._process.kill_group()
+                return

@@ -4,10 +4,14 @@ Runs as a process of its own; two at once do no harm, since every step is a comp
 """
 
 import threading
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 
 import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from service.dispatch import Bell
 from service.settings import Settings
@@ -52,40 +56,49 @@ class Reconciler:
         """
         with self._database.begin() as session:
             lost = expire_leases(session)
-            for run_id in lost:
-                after_run(session, run_id=run_id, artifacts=self._settings.artifacts)
             retire_silent_workers(session, silent_s=SILENT_S)
         if lost:
             log.warning("leases_expired", runs=lost)
-        self._advance()
+        self._move_on(lost)
         self._ring()
 
-    def _advance(self) -> None:
+    def _move_on(self, lost: list[str]) -> None:
         """Move on what should have moved when a run ended."""
+        artifacts = self._settings.artifacts
         with self._database.read() as session:
+            ended = {*lost, *unfinished_datasets(session)}
             experiments = list(idle_experiments(session))
-            runs = list(unfinished_datasets(session))
-        for experiment_id in experiments:
+        for run_id in sorted(ended):
+            self._try(run_id, partial(after_run, run_id=run_id, artifacts=artifacts))
+        for found in experiments:
+            self._try(found, partial(advance, experiment_id=found, artifacts=artifacts))
+
+    def _try(self, subject: str, move_on: Callable[[Session], object]) -> None:
+        try:
             with self._database.begin() as session:
-                advance(session, experiment_id=experiment_id, artifacts=self._settings.artifacts)
-        for run_id in runs:
-            with self._database.begin() as session:
-                after_run(session, run_id=run_id, artifacts=self._settings.artifacts)
+                move_on(session)
+        except SQLAlchemyError:
+            raise
+        # One experiment that cannot be judged must not hold up all others.
+        except Exception:
+            log.exception("not_moved_on", subject=subject)
 
     def _ring(self) -> None:
-        forgotten = self._broker_forgot()
-        if forgotten is None:
-            return
-        redispatch_after_s = 0.0 if forgotten else self._settings.redispatch_after_s
-        with self._database.begin() as session:
-            due = due_for_dispatch(session, redispatch_after_s=redispatch_after_s)
-        for run_id, queue in due:
-            self._bell.ring(run_id, queue)
-
-    def _broker_forgot(self) -> bool | None:
-        """Whether the broker was flushed or restarted since the last look; None when it does not answer."""
         try:
-            return bool(self._broker.set(SENTINEL, "1", nx=True))
+            # A broker that has forgotten the sentinel was flushed or restarted.
+            forgotten = bool(self._broker.set(SENTINEL, "1", nx=True))
+            self._ring_for(0.0 if forgotten else self._settings.redispatch_after_s)
         except (redis.RedisError, OSError):
             log.warning("broker_does_not_answer")
-            return None
+
+    def _ring_for(self, redispatch_after_s: float) -> None:
+        with self._database.begin() as session:
+            due = due_for_dispatch(session, redispatch_after_s=redispatch_after_s)
+        runs_by_queue: dict[str, list[str]] = defaultdict(list)
+        for run_id, queue in due:
+            runs_by_queue[queue].append(run_id)
+        for queue, runs in runs_by_queue.items():
+            # Any message wakes a worker for any run: while all are busy, those that lie there are enough.
+            waiting = int(self._broker.llen(queue))
+            for run_id in runs[waiting:]:
+                self._bell.ring(run_id, queue)

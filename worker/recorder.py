@@ -1,8 +1,10 @@
 """What a trainer says, into rows: one transaction per look, all of it or nothing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.store.claims import Claim
@@ -16,11 +18,29 @@ from service.store.recording import (
     record_position,
     record_progress,
 )
+from service.store.tables import AttemptRow
 from trainers.events import EventKind
+from worker.tail import broken_event
 
 # Said so often that only the newest, or the points of a curve, are kept.
 UNLISTED = frozenset({EventKind.PROGRESS, EventKind.METRIC})
 ENVELOPE = frozenset({"n", "t", "kind"})
+# What the columns hold; PostgreSQL refuses more.
+MAX_KEY = 80
+MAX_PHASE = 40
+MAX_STEP = 2**31 - 1
+
+
+@dataclass(kw_only=True)
+class Said:
+    """Events, sorted by where they go."""
+
+    points: list[Point] = field(default_factory=list)
+    progress: dict[str, Any] = field(default_factory=dict)
+    listed: list[tuple[EventKind, dict[str, Any]]] = field(default_factory=list)
+    checkpoint: tuple[str, int] | None = None
+    failure: dict[str, Any] | None = None
+    last_event: int = 0
 
 
 class Recorder:
@@ -35,48 +55,102 @@ class Recorder:
         self._run: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
         self.failure: dict[str, Any] | None = None
 
-    def record(self, session: Session, events: Sequence[Mapping[str, Any]], output: Sequence[tuple[int, str]]) -> bool:
-        """Write what is new; False, having written nothing, when the attempt has lost its lease."""
+    def record(
+        self,
+        session: Session,
+        events: Sequence[Mapping[str, Any]],
+        output: Sequence[tuple[int, str]],
+        *,
+        again: bool = False,
+    ) -> bool:
+        """Write what is new; False, having written nothing, when the attempt has lost its lease.
+
+        Args:
+            events: In order.
+            output: Chunks as (number, text).
+            again: The last try ended in an error: its commit may have arrived all the same.
+        """
         if holder(session, self._claim.run_id, self._claim.attempt) is None:
             return False
-        self._record_events(session, events)
+        written = self._position(session) if again else 0
+        said = sort_events([event for event in events if event["n"] > written])
+        self.failure = said.failure or self.failure
+        self._write(session, said)
         for number, text in output:
             record_log(session, **self._run, number=number, text=text)
         return True
 
-    def _record_events(self, session: Session, events: Sequence[Mapping[str, Any]]) -> None:
-        points: list[Point] = []
-        progress: dict[str, Any] = {}
-        for event in events:
-            kind = EventKind(event["kind"])
-            body = {name: value for name, value in event.items() if name not in ENVELOPE}
-            match kind:
-                case EventKind.METRIC:
-                    points += [(key, int(body["step"]), float(value)) for key, value in body["values"].items()]
-                case EventKind.PROGRESS:
-                    progress |= _progress(body)
-                case EventKind.PHASE:
-                    progress |= {"phase": body["phase"], "eta_s": None}
-                case EventKind.CHECKPOINT:
-                    path = f"{self._claim.path}/{body['path']}"
-                    record_checkpoint(session, **self._run, path=path, step=int(body["step"]))
-                case EventKind.FAILED:
-                    self.failure = body
-            if kind not in UNLISTED:
-                record_event(session, **self._run, kind=kind, body=body)
-        if points:
-            record_metrics(session, **self._run, points=points)
-        if progress:
-            record_progress(session, **self._run, **progress)
-        if events:
-            record_position(session, **self._run, last_event=int(events[-1]["n"]))
+    def _position(self, session: Session) -> int:
+        chosen = select(AttemptRow.last_event).where(
+            AttemptRow.run_id == self._claim.run_id, AttemptRow.attempt == self._claim.attempt
+        )
+        return session.scalars(chosen).one()
+
+    def _write(self, session: Session, said: Said) -> None:
+        for kind, body in said.listed:
+            record_event(session, **self._run, kind=kind, body=body)
+        if said.checkpoint is not None:
+            path, step = said.checkpoint
+            record_checkpoint(session, **self._run, path=f"{self._claim.path}/{path}", step=step)
+        if said.points:
+            record_metrics(session, **self._run, points=said.points)
+        if said.progress:
+            record_progress(session, **self._run, **said.progress)
+        if said.last_event:
+            record_position(session, **self._run, last_event=said.last_event)
+
+
+def sort_events(events: Sequence[Mapping[str, Any]]) -> Said:
+    """Return where each event goes; one that breaks the contract becomes a warning that shows it."""
+    said = Said()
+    for event in events:
+        try:
+            _sort(said, event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            _sort(said, broken_event(event["n"], dict(event), error))
+        said.last_event = event["n"]
+    return said
+
+
+def _sort(said: Said, event: Mapping[str, Any]) -> None:
+    kind = EventKind(event["kind"])
+    body = {name: value for name, value in event.items() if name not in ENVELOPE}
+    match kind:
+        case EventKind.METRIC:
+            said.points += [_point(key, body["step"], value) for key, value in body["values"].items()]
+        case EventKind.PROGRESS:
+            said.progress |= _progress(body)
+        case EventKind.PHASE:
+            said.progress |= {"phase": _short(body["phase"], MAX_PHASE), "eta_s": None}
+        case EventKind.CHECKPOINT:
+            said.checkpoint = (str(body["path"]), _step(body["step"]))
+        case EventKind.FAILED:
+            said.failure = body
+    if kind not in UNLISTED:
+        said.listed.append((kind, body))
 
 
 def _progress(body: Mapping[str, Any]) -> dict[str, Any]:
+    counts = {"steps_done": "done", "steps_total": "total", "epoch": "epoch", "epochs": "epochs"}
+    found = {name: body.get(said) for name, said in counts.items()}
+    eta_s = body.get("eta_s")
     return {
-        "steps_done": body.get("done"),
-        "steps_total": body.get("total"),
-        "epoch": body.get("epoch"),
-        "epochs": body.get("epochs"),
-        "eta_s": body.get("eta_s"),
+        **{name: None if value is None else _step(value) for name, value in found.items()},
+        "eta_s": None if eta_s is None else float(eta_s),
     }
+
+
+def _point(key: object, step: object, value: Any) -> Point:
+    return _short(key, MAX_KEY), _step(step), float(value)
+
+
+def _step(value: Any) -> int:
+    if not 0 <= int(value) <= MAX_STEP:
+        raise ValueError(f"found {value}, expected a count from 0 to {MAX_STEP}")
+    return int(value)
+
+
+def _short(text: object, most: int) -> str:
+    if not isinstance(text, str) or len(text) > most:
+        raise ValueError(f"found {text!r}, expected a text of at most {most} characters")
+    return text

@@ -3,10 +3,14 @@
 import codecs
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from trainers.events import EventKind
+from worker.text import storable
 
 READ_BYTES = 1 << 20
 CHUNK_CHARACTERS = 16_384
+SHOWN_CHARACTERS = 200
 
 
 class EventTail:
@@ -19,28 +23,47 @@ class EventTail:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._last = 0
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the new whole lines, in order; a half-written last line waits for its end.
+        """Return new whole lines, in order; a half-written last line waits for its end.
 
-        Raises:
-            ValueError: A line is not a JSON object.
+        One call returns a bounded part: after the trainer's end call it until it returns nothing. A line that is no
+        event becomes a warning that shows it: one bad line must not cost a run.
         """
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
                 content = file.read(READ_BYTES)
+                if len(content) == READ_BYTES and b"\n" not in content:
+                    content += file.readline()
         except FileNotFoundError:
             return []
         whole = content[: content.rfind(b"\n") + 1]
-        events = []
-        for line in whole.splitlines():
-            event = json.loads(line)
-            if not isinstance(event, dict):
-                raise ValueError(f"{self._path}: found {line[:80]!r}, expected an event")
-            events.append(event)
         self._offset += len(whole)
-        return events
+        return [self._event(line) for line in whole.split(b"\n")[:-1]]
+
+    def _event(self, line: bytes) -> dict[str, Any]:
+        try:
+            event = json.loads(line, parse_constant=_refuse)
+            kind, number = EventKind(event["kind"]), int(event["n"])
+        except (ValueError, TypeError, KeyError) as error:
+            self._last += 1
+            return broken_event(self._last, line.decode(errors="replace"), error)
+        self._last = number
+        return {**storable(event), "kind": kind, "n": number}
+
+
+def broken_event(number: int, shown: object, error: Exception) -> dict[str, Any]:
+    """Return the warning that stands for an event that cannot be read."""
+    message = f"found an event that breaks the contract ({error!r}): {str(shown)[:SHOWN_CHARACTERS]}"
+    return storable(  # type: ignore[no-any-return]  # what comes out has the shape of what goes in
+        {"n": number, "kind": EventKind.WARNING, "code": "broken_event", "message": message}
+    )
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 class OutputTail:
@@ -57,7 +80,7 @@ class OutputTail:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read(self) -> list[tuple[int, str]]:
-        """Return the new chunks as (number from 1, text)."""
+        """Return new chunks as (number from 1, text); after the process's end call it until it returns nothing."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)

@@ -2,12 +2,16 @@
 
 import time
 
+import structlog
+
 from service.store.claims import Claim, claim_next
 from service.store.runs import has_queued
-from worker.supervisor import House, supervise
+from worker.house import UNREACHABLE, House
+from worker.supervisor import supervise
 
 CLAIM_TRIES = 5
 CLAIM_RETRY_S = 0.05
+log = structlog.get_logger(__name__)
 
 
 def answer_doorbell(house: House) -> int:
@@ -23,9 +27,14 @@ def _claim(house: House) -> Claim | None:
     """Claim the next run; look again while a row waits that somebody else holds locked at this moment."""
     settings = house.settings
     for attempt in range(CLAIM_TRIES):
-        with house.database.begin() as session:
-            claim = claim_next(session, worker=house.worker_id, queues=settings.queues, lease_s=settings.lease_s)
-            if claim is not None or not has_queued(session, settings.queues):
-                return claim
+        try:
+            with house.database.begin() as session:
+                claim = claim_next(session, worker=house.worker_id, queues=settings.queues, lease_s=settings.lease_s)
+                if claim is not None or not has_queued(session, settings.queues):
+                    return claim
+        except UNREACHABLE:
+            # The reconciler rings again.
+            log.warning("database_not_reached", exc_info=True)
+            return None
         time.sleep(CLAIM_RETRY_S * (attempt + 1))
     return None

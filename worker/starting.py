@@ -1,0 +1,67 @@
+"""Starting the trainer of an attempt: its spec, its folder, its command line, its environment."""
+
+import os
+from pathlib import Path
+
+from service.store.claims import Claim
+from service.store.run_specs import trainer_spec
+from trainers.artifacts import write_json
+from trainers.specs import Cell
+from worker.house import House
+from worker.process import TrainerProcess
+
+# Of the lease: when supervisor and trainer give up by their own clocks, whatever the database's clock says.
+GIVE_UP_AT = 0.8
+SPEC_NAME = "spec.json"
+KEPT_VARIABLES = frozenset(
+    {
+        *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME"),
+        *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    }
+)
+KEPT_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "TORCH_", "NCCL_", "SSL_")
+
+
+def start_trainer(house: House, claim: Claim, folder: Path) -> TrainerProcess:
+    """Return the attempt's running trainer.
+
+    Args:
+        folder: The attempt's output folder, made here.
+
+    Raises:
+        ServiceError: An input of the run is missing.
+        pydantic.ValidationError: The job's config is not one for its cell.
+        OSError: The folder cannot be written to, or the process not be started.
+        sqlalchemy.exc.OperationalError: The database cannot be reached.
+    """
+    settings = house.settings
+    with house.database.read() as session:
+        spec = trainer_spec(session, run_id=claim.run_id, artifacts=settings.artifacts)
+    threads = settings.threads or max(1, usable_cores() // settings.slots)
+    if claim.cell is Cell.PREPARE:
+        spec["workers"] = threads
+    else:
+        spec |= {"device": settings.device, "threads": threads}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / SPEC_NAME, spec)
+    command = [*house.command, claim.cell.label, "--spec", str(folder / SPEC_NAME), "--out", str(folder)]
+    if claim.resume_from is not None:
+        command += ["--resume", str(settings.artifacts / claim.resume_from)]
+    command += ["--lifeline", f"{GIVE_UP_AT * settings.lease_s:g}"]
+    return TrainerProcess(command, folder=folder, environment=_environment(threads))
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Return the trainer's environment: none of the service's secrets, and no more threads than its share."""
+    kept = {
+        name: value for name, value in os.environ.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
+    }
+    return {**kept, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
