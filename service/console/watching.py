@@ -76,7 +76,9 @@ def progress(whole: AnyState, jobs: list[JobAnswer]) -> RenderableType:
         table.add_column(name, header_style="dim", justify="right" if name in ("seed", "ETA", "F1") else "left")
     for job in jobs:
         for run in job.runs:
-            bar = ProgressBar(total=1, completed=share_done(run), width=BAR_WIDTH)
+            bar = ProgressBar(
+                total=1, completed=share_done(run), width=BAR_WIDTH, complete_style="cyan", finished_style="green"
+            )
             eta = "" if run.state.terminal else duration(run.progress.eta_s)
             table.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, told(run), eta, score(run.f1))
     return Group(Text.from_markup(f"{state(whole)}  {steps}"), table)

@@ -7,8 +7,9 @@ import { ended, type Dataset, type DatasetSummary, type Page } from "../types";
 const LIST_S = 4;
 
 export function DatasetsPage() {
-  const { value, trouble, status } = usePoll<Page<Dataset>>("/v1/datasets?limit=100", (page) =>
-    page.items.every((item) => ended(item.state)),
+  const { value, trouble, status } = usePoll<Page<Dataset>>(
+    "/v1/datasets?limit=100",
+    (page) => page.items.every((item) => ended(item.state)),
     LIST_S,
   );
   if (status === 401) return <TokenForm />;

@@ -7,8 +7,9 @@ import { ended, type ExperimentSummary, type Page } from "../types";
 const LIST_S = 4;
 
 export function ExperimentsPage() {
-  const { value, trouble, status } = usePoll<Page<ExperimentSummary>>("/v1/experiments?limit=100", (page) =>
-    page.items.every((item) => ended(item.state)),
+  const { value, trouble, status } = usePoll<Page<ExperimentSummary>>(
+    "/v1/experiments?limit=100",
+    (page) => page.items.every((item) => ended(item.state)),
     LIST_S,
   );
   if (status === 401) return <TokenForm />;

@@ -1,0 +1,80 @@
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from service.api.schemas import JobAnswer, Progress, RunAnswer
+from service.console.watching import progress, share_done, told
+from service.domain.states import ExperimentState, FailureReason, JobState, RunState
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HALF_WAY = Progress(phase="train", steps_done=50, steps_total=100, epoch=2, epochs=4, eta_s=65.0)
+NOTHING_YET = Progress(phase=None, steps_done=None, steps_total=None, epoch=None, epochs=None, eta_s=None)
+
+
+def run(state: RunState, said: Progress = NOTHING_YET, **changes: Any) -> RunAnswer:
+    fields: dict[str, Any] = {
+        "id": "run_1",
+        "job": "job_1",
+        "experiment": "exp_1",
+        "cell": 51,
+        "seed": 7,
+        "state": state,
+        "attempt": 1,
+        "worker": None,
+        "queue": "cpu",
+        "progress": said,
+        "f1": None,
+        "exit_code": None,
+        "failure_reason": None,
+        "failure_detail": None,
+        "result": None,
+        "created_at": NOW,
+        "started_at": None,
+        "finished_at": None,
+    }
+    return RunAnswer(**{**fields, **changes})
+
+
+def job(*runs: RunAnswer) -> JobAnswer:
+    return JobAnswer(
+        id="job_1",
+        experiment="exp_1",
+        dataset="ds_1",
+        step="51",
+        cell=51,
+        state=JobState.RUNNING,
+        seeds=[7],
+        spec={},
+        priority=0,
+        queue="cpu",
+        runs=list(runs),
+        created_at=NOW,
+    )
+
+
+def test_a_run_is_as_far_as_its_steps_say_and_whole_once_it_succeeded() -> None:
+    assert share_done(run(RunState.QUEUED)) == 0.0
+    assert share_done(run(RunState.RUNNING, HALF_WAY)) == 0.5
+    assert share_done(run(RunState.SUCCEEDED, HALF_WAY)) == 1.0
+
+
+def test_a_second_attempt_is_told() -> None:
+    assert told(run(RunState.RUNNING, HALF_WAY, attempt=2)) == "train, epoch 2/4, attempt 2"
+
+
+def test_a_failed_run_tells_its_cause_instead_of_its_progress() -> None:
+    failed = run(RunState.FAILED, HALF_WAY, failure_reason=FailureReason.OUT_OF_MEMORY)
+    assert told(failed) == "out_of_memory"
+
+
+def test_the_live_view_has_a_row_per_run_with_eta_and_f1() -> None:
+    console = Console(width=120, highlight=False)
+    runs = [run(RunState.RUNNING, HALF_WAY), run(RunState.SUCCEEDED, seed=8, f1=0.9123)]
+    with console.capture() as captured:
+        console.print(progress(ExperimentState.TRAINING, [job(*runs)]))
+    head, _, first, second = captured.get().splitlines()
+    assert head.split() == ["training", "51", "running"]
+    assert first.split()[:4] == ["51", "transformer", "7", "running"]
+    assert first.split()[-1] == "1:05"
+    assert second.split()[-1] == "0.9123"
