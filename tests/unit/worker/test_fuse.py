@@ -1,0 +1,95 @@
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from worker.process import Fuse, TrainerProcess
+
+# A trainer that ignores being asked, with a child of its own that does so too.
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+if child:
+    print(child, flush=True)
+time.sleep(60)
+"""
+SOON_S = 0.2
+NEVER_S = 60.0
+
+
+@pytest.fixture
+def stubborn(tmp_path: Path) -> Iterator[TrainerProcess]:
+    environment = {"PATH": os.environ["PATH"]}
+    process = TrainerProcess([sys.executable, "-u", "-c", STUBBORN], folder=tmp_path, environment=environment)
+    yield process
+    process.kill()
+    process.close()
+
+
+def grandchild(folder: Path) -> int:
+    while not (text := (folder / "output.log").read_text()).endswith("\n"):
+        time.sleep(0.01)
+    return int(text)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        # Who has lost its parent stays a zombie until somebody reaps it.
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_fuse_that_nobody_renews_kills_the_trainer_and_what_it_started(
+    stubborn: TrainerProcess, tmp_path: Path
+) -> None:
+    child = grandchild(tmp_path)
+
+    fuse = Fuse(stubborn, burns_s=SOON_S, lit_at=time.monotonic())
+
+    assert stubborn.wait(30) == -signal.SIGKILL
+    assert fuse.blown
+    deadline = time.monotonic() + 30
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(child)
+    fuse.put_out()
+
+
+def test_a_fuse_counts_from_when_the_lease_began_not_from_when_it_was_lit(stubborn: TrainerProcess) -> None:
+    fuse = Fuse(stubborn, burns_s=NEVER_S, lit_at=time.monotonic() - NEVER_S)
+
+    assert stubborn.wait(30) == -signal.SIGKILL
+    fuse.put_out()
+
+
+def test_a_renewed_fuse_holds(stubborn: TrainerProcess) -> None:
+    fuse = Fuse(stubborn, burns_s=SOON_S, lit_at=time.monotonic())
+    fuse.renew(time.monotonic() + NEVER_S)
+
+    assert stubborn.wait(3 * SOON_S) is None
+    assert not fuse.blown
+    fuse.put_out()
+
+
+def test_a_fuse_that_was_put_out_kills_nothing(stubborn: TrainerProcess) -> None:
+    fuse = Fuse(stubborn, burns_s=NEVER_S, lit_at=time.monotonic())
+    fuse.put_out()
+    fuse.renew(time.monotonic() - 2 * NEVER_S)
+
+    assert stubborn.wait(SOON_S) is None
+    assert not fuse.blown
+
+
+def test_a_trainer_that_does_not_read_its_lifeline_holds_nobody_up(stubborn: TrainerProcess) -> None:
+    # More than any pipe holds: a blocking write would never come back.
+    for _ in range(100_000):
+        stubborn.say_alive()
+
+    assert stubborn.exit_code() is None
