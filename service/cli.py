@@ -103,9 +103,13 @@ def serve(
 def migrate() -> None:
     """Bring the database to the newest schema."""
     from service.console.settings import said
+    from service.store.database import UnsuitableDatabase
     from service.store.database import migrate as bring_up_to_date
 
-    bring_up_to_date(said().database)
+    try:
+        bring_up_to_date(said().database)
+    except UnsuitableDatabase as error:
+        raise BadInput(str(error)) from error
 
 
 @dataset_app.command("add")

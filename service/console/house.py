@@ -18,7 +18,7 @@ import structlog
 
 from service.embedded_broker import EmbeddedBroker
 from service.settings import Settings
-from service.store.database import migrate
+from service.store.database import UnsuitableDatabase, migrate
 
 FIRST_BACKOFF_S = 0.5
 SLOWEST_BACKOFF_S = 30.0
@@ -131,7 +131,10 @@ def keep_house(settings: Settings, *, with_worker: bool, announce: Callable[[str
         signal.signal(number, on_signal)
     port = claim_port(settings.host, settings.port)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    migrate(settings.database)
+    try:
+        migrate(settings.database)
+    except UnsuitableDatabase as error:
+        raise HouseFailed(str(error)) from error
     with ExitStack() as stack:
         redis_url = settings.redis_url or stack.enter_context(EmbeddedBroker(settings.data_dir / "broker")).url
         environment = child_environment(settings, redis_url=redis_url, port=port)

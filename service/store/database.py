@@ -29,6 +29,10 @@ READ_ONLY = "cellgate_read_only"
 ADVISORY_LOCK = 5_251_525_354
 
 
+class UnsuitableDatabase(RuntimeError):
+    """The database cannot hold what we write; the message says what to do."""
+
+
 class now_s(FunctionElement[float]):
     """The database's own clock at this statement: seconds since the epoch."""
 
@@ -158,6 +162,7 @@ def migrate(url: str) -> None:
     """Bring the database to the newest schema; nothing happens when it is there already.
 
     Raises:
+        UnsuitableDatabase: It is a PostgreSQL database that is not in UTF-8.
         sqlalchemy.exc.OperationalError: The database cannot be reached.
     """
     engine = new_engine(url)
@@ -165,12 +170,23 @@ def migrate(url: str) -> None:
         wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
+                _check_encoding(connection)
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def _check_encoding(connection: Connection) -> None:
+    # Elsewhere JSON with any character beyond ASCII would be refused, and a run could not end.
+    found = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if found != "UTF8":
+        raise UnsuitableDatabase(
+            f"the PostgreSQL database is in {found}, expected UTF8: create it with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def schema_is_current(database: Database) -> bool:

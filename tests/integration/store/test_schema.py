@@ -1,8 +1,10 @@
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import make_url
 
-from service.store.database import Database, migrate, new_engine, schema_is_current
+from service.store.database import Database, UnsuitableDatabase, migrate, new_engine, schema_is_current
 from service.store.tables import Base
 
 
@@ -51,3 +53,14 @@ def test_an_empty_or_an_old_database_is_not_current(database_url: str) -> None:
         session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert not schema_is_current(database)
     database.dispose()
+
+
+def test_a_postgres_database_that_is_not_in_utf_8_is_refused_with_what_to_do(postgres_server: str) -> None:
+    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"))
+    admin.dispose()
+    url = make_url(postgres_server).set(database="ascii").render_as_string(hide_password=False)
+
+    with pytest.raises(UnsuitableDatabase, match="is in SQL_ASCII, expected UTF8: create it with CREATE DATABASE"):
+        migrate(url)
