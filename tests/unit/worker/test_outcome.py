@@ -79,7 +79,7 @@ def test_a_lost_lease_abandons_the_run_however_the_trainer_ended(code: int) -> N
     assert judge(code, stop=Stop.LEASE_LOST, failure=FAILURE, recoveries=0) == Abandoned()
 
 
-@pytest.mark.parametrize("code", EVERY_FAILED_CODE)
+@pytest.mark.parametrize("code", EVERY_CODE)
 @pytest.mark.parametrize(
     ("stop", "reason"), [(Stop.TIMEOUT, FailureReason.TIMEOUT), (Stop.STALLED, FailureReason.STALLED)]
 )
