@@ -31,6 +31,7 @@ class Stop(StrEnum):
     DRAINED = "the worker is shutting down"
     TIMEOUT = "timeout"
     STALLED = "stalled"
+    TOO_LATE = "the lease could not be renewed in time"
     LEASE_LOST = "lease lost"
 
 
@@ -94,6 +95,8 @@ def judge(
             return Cancelled()
         case Stop.PAUSED | Stop.DRAINED:
             return Released(why=stop.value, counts=False)
+        case Stop.TOO_LATE:
+            return Released(why=stop.value, counts=True)
     return _unasked(exit_code, failure, recoveries)
 
 

@@ -67,9 +67,11 @@ class Watch:
                     self._process.kill()
                 else:
                     self._process.wait(POLL_S)
-            self._drain()
         finally:
             self._fuse.put_out()
+        if self._fuse.blown and self._stop is not Stop.LEASE_LOST:
+            self._stop = Stop.TOO_LATE
+        self._drain()
         return judge(
             exit_code,
             stop=self._stop,
@@ -80,10 +82,6 @@ class Watch:
 
     def _keep_lease(self) -> None:
         now = time.monotonic()
-        if self._fuse.blown:
-            # Another worker may take over at any moment: stop before it can.
-            self._stop = Stop.LEASE_LOST
-            return
         if now < self._renew_after:
             return
         lease_s = self._house.settings.lease_s
@@ -151,14 +149,19 @@ class Watch:
             self._process.ask_to_stop()
 
     def _drain(self) -> None:
-        """Bring everything that it still said into SQL, as long as the lease holds."""
+        """Bring everything that it still said into SQL, which refuses it once the lease is lost."""
+        deadline = time.monotonic() + self._house.settings.lease_s
         while self._stop is not Stop.LEASE_LOST:
             new = self._look()
             if not new and not self._pending and not self._pending_output:
                 return
             self._keep_lease()
-            if not new:
-                time.sleep(POLL_S)
+            if new:
+                continue
+            if time.monotonic() > deadline:
+                # Without its last words it has no end that can be trusted: the reconciler takes it back.
+                self._stop = Stop.LEASE_LOST
+            time.sleep(POLL_S)
 
     def _try(self, work: Callable[[Session], str]) -> str | None:
         """Run a transaction; None when the database could not be reached just now."""
