@@ -4,9 +4,11 @@ from typing import Any, Protocol
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, KombuError
 
 TASK = "cellgate.doorbell"
+# A broker that is away, and one that is there but refuses (out of memory, read-only).
+BROKER_ERRORS = (KombuError, ChannelError, OSError)
 log = structlog.get_logger(__name__)
 
 
@@ -73,7 +75,7 @@ class Doorbell:
         """Send the message; False when the broker cannot be reached."""
         try:
             self._app.send_task(TASK, kwargs={"run_id": run_id}, queue=queue, retry=False)
-        except (OperationalError, OSError) as error:
+        except BROKER_ERRORS as error:
             log.warning("doorbell_not_rung", run=run_id, queue=queue, error=str(error))
             return False
         return True
@@ -83,7 +85,7 @@ class Doorbell:
         try:
             with self._app.connection_for_write(connect_timeout=2) as connection:
                 connection.ensure_connection(max_retries=1, timeout=2)
-        except (OperationalError, OSError):
+        except BROKER_ERRORS:
             return False
         return True
 

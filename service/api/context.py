@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated, cast
 
+import structlog
 from fastapi import Depends, Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.dispatch import Bell
 from service.settings import Settings
 from service.store.database import Database
 from service.store.lifecycle import due_for_dispatch
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +25,13 @@ class Context:
 
     def ring(self) -> None:
         """Ring for every run that was queued and not rung for yet; what fails is rung again by the reconciler."""
-        with self.database.begin() as session:
-            due = due_for_dispatch(session, redispatch_after_s=self.settings.redispatch_after_s)
+        try:
+            with self.database.begin() as session:
+                due = due_for_dispatch(session, redispatch_after_s=self.settings.redispatch_after_s)
+        except SQLAlchemyError as error:
+            # What was asked for is committed: the caller must not be told otherwise.
+            log.warning("not_rung", error=str(error))
+            return
         for run_id, queue in due:
             self.bell.ring(run_id, queue)
 

@@ -4,16 +4,20 @@ Source:
     RFC 6750 (bearer tokens); W3C Trace Context (`traceparent`).
 """
 
+import logging
 import re
 import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
 
-from service.api.problems import BodyTooLarge, UnsupportedMediaType, problem_response, status_of
+from service.api.bodies import check_body
+from service.api.problems import refusal, unexpected
 from service.domain.errors import ServiceError, Unauthorized
 from service.settings import Settings
 
@@ -38,34 +42,40 @@ def add_gatekeeper(app: FastAPI, settings: Settings) -> None:
     async def gatekeeper(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
-        structlog.contextvars.bind_contextvars(trace_id=request.state.trace_id)
-        try:
-            await _check(request, settings)
-            response = await go_on(request)
-        except ServiceError as error:
-            headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
-            response = problem_response(
-                request,
-                status=status_of(error),
-                code=error.code,
-                detail=error.detail,
-                mistakes=error.mistakes,
-                headers=headers,
-            )
+        with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
+            response = await _answer(request, go_on, settings)
+            _log(request, response, took_s=time.perf_counter() - begun)
         response.headers["X-Request-Id"] = request.state.trace_id
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
-        log.debug(
-            "request",
-            method=request.method,
-            path=request.url.path,
-            status=response.status_code,
-            took_ms=round(1000 * (time.perf_counter() - begun), 2),
-        )
-        structlog.contextvars.unbind_contextvars("trace_id")
         return response
 
     app.middleware("http")(gatekeeper)
+
+
+async def _answer(request: Request, go_on: Next, settings: Settings) -> Response:
+    try:
+        await _check(request, settings)
+        return await go_on(request)
+    except ServiceError as error:
+        return refusal(request, error)
+    except ClientDisconnect:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
+    except Exception as error:  # noqa: BLE001 - a request ends here, whatever went wrong in it
+        return unexpected(request, error)
+
+
+def _log(request: Request, response: Response, *, took_s: float) -> None:
+    # What is polled says nothing new unless it fails.
+    quiet = request.method in ("GET", "HEAD") and response.status_code < HTTPStatus.BAD_REQUEST
+    log.log(
+        logging.DEBUG if quiet else logging.INFO,
+        "request",
+        method=request.method,
+        path=request.url.path,
+        status=response.status_code,
+        took_ms=round(1000 * took_s, 2),
+    )
 
 
 def _trace_id(request: Request) -> str:
@@ -80,7 +90,7 @@ async def _check(request: Request, settings: Settings) -> None:
     if settings.token is not None and path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
         _check_token(request, settings.token.get_secret_value())
     if request.method in ("POST", "PUT", "PATCH"):
-        await _check_body(request, settings.max_body_bytes)
+        await check_body(request, settings.max_body_bytes)
 
 
 def _check_token(request: Request, token: str) -> None:
@@ -88,19 +98,3 @@ def _check_token(request: Request, token: str) -> None:
     # Compared in constant time, as bytes: a header may hold anything.
     if scheme.lower() != "bearer" or not secrets.compare_digest(given.strip().encode(), token.encode()):
         raise Unauthorized("send the service's token: `Authorization: Bearer …`")
-
-
-async def _check_body(request: Request, limit: int) -> None:
-    size = 0
-    chunks = []
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(f"the body has more than {limit} bytes, the most that is read; send less")
-        chunks.append(chunk)
-    body = b"".join(chunks)
-    # Starlette reads a body once; this is where it keeps one that was read.
-    request._body = body
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if body and media_type != "application/json":
-        raise UnsupportedMediaType(f"found Content-Type {media_type or 'none'!r}, expected application/json")

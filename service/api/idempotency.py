@@ -43,6 +43,18 @@ class Post:
     key: str | None
     request_hash: str
 
+    def answered(self) -> JSONResponse | None:
+        """Return the stored answer when this key was served before: what the answer was made from may be gone.
+
+        Raises:
+            IdempotencyMismatch: The key came before with another request.
+        """
+        if self.key is None:
+            return None
+        with self.context.database.read() as session:
+            known = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self.key)).one_or_none()
+            return None if known is None else self._replay(known)
+
     def accept(self, work: Callable[[Session], Created]) -> JSONResponse:
         """Return 202 with what `work` made, or the stored answer when this key was served before.
 
@@ -100,7 +112,8 @@ async def _post(
     request: Request,
     context: Ctx,
     idempotency_key: Annotated[
-        str | None, Header(min_length=1, max_length=255, description="The same key gives the same answer.")
+        str | None,
+        Header(alias="Idempotency-Key", min_length=1, max_length=255, description="The same key, the same answer."),
     ] = None,
 ) -> Post:
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body())

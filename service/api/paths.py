@@ -9,5 +9,7 @@ ExperimentPath = Annotated[str, Path(alias="experiment_id", pattern=r"^exp_[0-9A
 JobPath = Annotated[str, Path(alias="job_id", pattern=r"^job_[0-9A-Z]{26}$")]
 RunPath = Annotated[str, Path(alias="run_id", pattern=r"^run_[0-9A-Z]{26}$")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page.")]
-After = Annotated[str | None, Query(max_length=40, description="Cursor: `next` of the page before.")]
+After = Annotated[
+    str | None, Query(pattern=r"^[a-z]{2,3}_[0-9A-Z]{26}$", description="Cursor: `next` of the page before.")
+]
 AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Only events with a higher id.")]

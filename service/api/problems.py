@@ -14,8 +14,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
+from service.api.bodies import BodyTooLarge, UnsupportedMediaType, escaped
 from service.domain.errors import (
     Conflict,
     GateNotPassed,
@@ -38,18 +40,6 @@ class DecisionPending(NotFound):
     code = "decision_pending"
 
 
-class BodyTooLarge(ServiceError):
-    """The request's body is larger than the service reads."""
-
-    code = "body_too_large"
-
-
-class UnsupportedMediaType(ServiceError):
-    """A body came that is not declared as JSON."""
-
-    code = "unsupported_media_type"
-
-
 # The only place where an error gets a status; the nearest ancestor that is listed counts.
 STATUS: dict[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
@@ -60,6 +50,15 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+
+# What the framework refuses before a route is reached.
+HTTP_CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed"}
+HTTP_DETAILS = {
+    # The JSON reader gave up without naming a place.
+    400: "the body cannot be read as JSON: it is not UTF-8, nested too deep, or has a number too long",
+    404: "there is nothing at {path}; GET /openapi.json lists every route",
+    405: "{method} is not possible at {path}",
 }
 
 
@@ -121,12 +120,11 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(OperationalError, _on_database_away)
-    app.add_exception_handler(Exception, _on_unexpected)
+    app.add_exception_handler(NoConnectionFree, _on_database_away)
 
 
-async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, ServiceError):
-        raise error
+def refusal(request: Request, error: ServiceError) -> JSONResponse:
+    """Return an error of ours as a problem document."""
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
     return problem_response(
         request,
@@ -137,6 +135,12 @@ async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
         extra=error.extra,
         headers=headers,
     )
+
+
+async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, ServiceError):
+        raise error
+    return refusal(request, error)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -156,22 +160,22 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    details = {
-        404: f"there is nothing at {request.url.path}; GET /openapi.json lists every route",
-        405: f"{request.method} is not possible at {request.url.path}",
-    }
+    detail = HTTP_DETAILS.get(error.status_code, "{detail}").format(
+        method=request.method, path=request.url.path, detail=error.detail
+    )
+    malformed = error.status_code == HTTPStatus.BAD_REQUEST
     return problem_response(
         request,
         status=error.status_code,
-        code=codes.get(error.status_code, "http_error"),
-        detail=details.get(error.status_code, str(error.detail)),
+        code=HTTP_CODES.get(error.status_code, "http_error"),
+        detail=detail,
+        mistakes=[Mistake(pointer="", detail=detail)] if malformed else [],
         headers=dict(error.headers or {}),
     )
 
 
-async def _on_database_away(request: Request, _error: Exception) -> JSONResponse:
-    log.exception("database_not_reached")
+async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
+    log.error("database_not_reached", error=str(error))
     return problem_response(
         request,
         status=HTTPStatus.SERVICE_UNAVAILABLE,
@@ -181,8 +185,9 @@ async def _on_database_away(request: Request, _error: Exception) -> JSONResponse
     )
 
 
-async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("request_failed", path=request.url.path, exc_info=error)
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Return a 500 that tells the caller where to look, and tell the log what happened."""
+    log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
     return problem_response(
         request,
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -203,7 +208,7 @@ def _pointer(kind: str, location: Sequence[str | int]) -> str:
         return "/cell"
     place, parts = (location[0], list(location[1:])) if location else ("body", [])
     # pydantic names the member of a union it tried; that is no place in the body.
-    steps = [str(part).replace("~", "~0").replace("/", "~1") for part in parts if not _is_tag(part, parts)]
+    steps = [escaped(str(part)) for part in parts if not _is_tag(part, parts)]
     path = "".join(f"/{step}" for step in steps)
     return path if place == "body" else f"#{place}{path}"
 
@@ -218,13 +223,21 @@ def _words(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     kind = error["type"]
     if kind == "missing":
-        return "this field is missing"
+        return "this field is missing" if len(error["loc"]) > 1 else "there is no body, expected a JSON object"
+    if kind.startswith("union_tag_"):
+        return f"found {_shown(error['input'].get('cell'))}, expected one of the numbers 51, 52, 53, 54"
+    if kind.endswith("_attributes_type") or kind == "model_type":
+        return f"found {_shown(error.get('input'))}, expected a JSON object"
     if kind == "extra_forbidden":
-        return "there is no such field; GET /v1/cells lists those there are"
+        return "there is no such field; GET /openapi.json lists those there are"
     if kind == "json_invalid":
         return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
-    found = repr(error.get("input"))
-    return f"{message}; found {found if len(found) <= 100 else found[:97] + '…'}"
+    return f"{message}; found {_shown(error.get('input'))}"
+
+
+def _shown(found: Any) -> str:
+    shown = repr(found)
+    return shown if len(shown) <= 100 else shown[:99] + "…"
 
 
 def _count(mistakes: Sequence[Mistake]) -> str:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import stat
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from trainers.specs import FieldNames
 POINTER = "/source"
 SUFFIXES = (".jsonl", ".jsonl.gz")
 LOOKED_AT_LINES = 50
-MAX_LINE_CHARACTERS = 4_000_000
+MAX_LINE_BYTES = 4_000_000
 FUNCTION_FIELDS = ("func", "func_before", "function", "code")
 LABEL_FIELDS = ("target", "label", "vul")
 
@@ -61,13 +62,16 @@ def _look(path: Path, fields: FieldNames) -> Iterator[str]:
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
             for number in range(1, LOOKED_AT_LINES + 1):
-                line = file.readline(MAX_LINE_CHARACTERS)
+                line = file.readline(MAX_LINE_BYTES)
                 if not line:
                     break
+                if len(line) == MAX_LINE_BYTES:
+                    yield f"line {number}: it is longer than {MAX_LINE_BYTES} bytes; expected one function per line"
+                    return
                 if line.strip():
                     found_any = True
                     yield from (f"line {number}: {mistake}" for mistake in _look_at_line(line, fields))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         yield f"it cannot be read: {error}"
         return
     if not found_any:
@@ -82,6 +86,9 @@ def _look_at_line(line: bytes, fields: FieldNames) -> Iterator[str]:
         return
     except ValueError as error:
         yield f"it is not JSON: {error}"
+        return
+    except RecursionError:
+        yield "it is JSON nested too deep; expected a flat object"
         return
     if not isinstance(row, dict):
         yield f"found {type(row).__name__}, expected a JSON object"

@@ -24,6 +24,8 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 @router.post("", status_code=202, response_model=DatasetAnswer, responses=documented(HTTPStatus.CONFLICT))
 def add_dataset(spec: DatasetCreate, post: Posted, context: Ctx) -> JSONResponse:
     """Prepare a data set from a file below a data root: checked at once, prepared by a worker."""
+    if (answered := post.answered()) is not None:
+        return answered
     path = check_source(spec.source, spec.fields, context.settings.roots)
     config = PrepareConfig.model_validate(spec.model_dump(include=set(PrepareConfig.model_fields)))
 

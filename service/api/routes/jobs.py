@@ -13,8 +13,8 @@ from service.api.polling import Polled, next_cursor
 from service.api.problems import documented
 from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
-from service.domain.errors import InvalidSpec, Mistake
-from service.store.experiments import create_experiment_job
+from service.domain.errors import InvalidSpec, Mistake, NotFound
+from service.store.experiments import create_experiment_job, get_experiment
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, runs_of_jobs
 from service.store.pipeline import after_run
 from service.store.tables import JobRow
@@ -34,7 +34,7 @@ def _answer(session: Session, row: JobRow) -> JobAnswer:
     "",
     status_code=202,
     response_model=JobAnswer,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented(HTTPStatus.CONFLICT),
 )
 def submit_job(spec: JobCreate, post: Posted, context: Ctx) -> JSONResponse:
     """Run one cell; 53 only over an experiment whose gate has passed (else 409 with the gate's report)."""
@@ -51,6 +51,7 @@ def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
     cell = Cell(str(spec.cell))
     if spec.experiment is not None:
         _refuse_other_dataset(spec)
+        _require_experiment(session, spec.experiment)
         return create_experiment_job(
             session,
             experiment_id=spec.experiment,
@@ -73,6 +74,15 @@ def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
         priority=spec.priority,
         queue=spec.queue,
     )
+
+
+def _require_experiment(session: Session, experiment_id: str) -> None:
+    try:
+        get_experiment(session, experiment_id)
+    except NotFound as error:
+        # Nothing is missing at this URL: the body is wrong.
+        detail = f"{error.detail}; GET /v1/experiments lists those there are"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/experiment", detail=detail)]) from error
 
 
 def _refuse_other_dataset(spec: JobCreate) -> None:

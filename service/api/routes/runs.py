@@ -21,7 +21,12 @@ from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_o
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
-    str | None, Query(max_length=2000, description="Comma-separated, e.g. `dev/f1,train/loss`; default: all.")
+    str | None,
+    Query(
+        max_length=2000,
+        pattern=r"^[ -~]*$",
+        description="Comma-separated, e.g. `dev/f1,train/loss`; default: all.",
+    ),
 ]
 Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
 

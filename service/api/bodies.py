@@ -1,0 +1,90 @@
+"""A request's body before anything is made of it: not too large, declared as JSON, and nothing that SQL cannot keep."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import Request
+
+from service.domain.errors import InvalidSpec, Mistake, ServiceError
+
+NUL = "\x00"
+WRITTEN_NUL = b"\\u0000"
+
+
+class BodyTooLarge(ServiceError):
+    """The request's body is larger than the service reads."""
+
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(ServiceError):
+    """A body came that is not declared as JSON."""
+
+    code = "unsupported_media_type"
+
+
+async def check_body(request: Request, limit_bytes: int) -> None:
+    """Read the body, once for all who ask for it later.
+
+    Raises:
+        BodyTooLarge: It has more than `limit_bytes`.
+        UnsupportedMediaType: It is not declared as JSON.
+        InvalidSpec: A string in it holds a NUL character; every one is listed.
+        starlette.requests.ClientDisconnect: The caller left before its end.
+    """
+    body = await _read(request, limit_bytes)
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if body and media_type != "application/json":
+        raise UnsupportedMediaType(f"found Content-Type {media_type or 'none'!r}, expected application/json")
+    if WRITTEN_NUL in body:
+        _refuse_nul(body)
+
+
+async def _read(request: Request, limit_bytes: int) -> bytes:
+    size = 0
+    chunks = []
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit_bytes:
+            raise BodyTooLarge(f"the body has more than {limit_bytes} bytes, the most that is read; send less")
+        chunks.append(chunk)
+    # Starlette reads a body once; this is where it keeps one that was read.
+    request._body = b"".join(chunks)
+    return request._body
+
+
+def _refuse_nul(body: bytes) -> None:
+    """Refuse what SQLite would keep and PostgreSQL would not, so that both answer alike."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return  # The route's own reading says what is wrong with it.
+    detail = "found a NUL character (\\u0000), which no text here may hold; leave it out"
+    mistakes = [Mistake(pointer=pointer, detail=detail) for pointer in _pointers_to_nul(parsed)]
+    if mistakes:
+        raise InvalidSpec("the request holds NUL characters; nothing was created", mistakes=mistakes)
+
+
+def _pointers_to_nul(parsed: Any) -> Iterator[str]:
+    waiting = [("", parsed)]
+    while waiting:
+        pointer, value = waiting.pop()
+        if isinstance(value, str):
+            if NUL in value:
+                yield pointer
+        elif isinstance(value, list):
+            waiting += [(f"{pointer}/{index}", item) for index, item in reversed(list(enumerate(value)))]
+        elif isinstance(value, dict):
+            if any(NUL in key for key in value):
+                yield pointer
+            waiting += [(f"{pointer}/{escaped(key)}", value[key]) for key in reversed(value)]
+
+
+def escaped(step: str) -> str:
+    """Return one step of a JSON pointer.
+
+    Source:
+        RFC 6901, section 3.
+    """
+    return step.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,98 @@
+"""The real app in the test's own process, and a client of it."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select
+
+from service.app import create_app
+from service.settings import Settings
+from service.store.database import Database
+from service.store.tables import DatasetRow, EventRow, ExperimentRow, IdempotencyRow, JobRow, RunRow
+from tests.by_hand import HEALTHY, F1s, TrainersByHand
+
+CREATED = (DatasetRow, ExperimentRow, JobRow, RunRow, EventRow, IdempotencyRow)
+FUNCTIONS = [{"func": f"int f{n}(int a) {{ return a + {n}; }}", "target": n % 2} for n in range(4)]
+
+
+@dataclass
+class RecordingBell:
+    """A doorbell that remembers who was rung for."""
+
+    rung: list[tuple[str, str]] = field(default_factory=list)
+    answering: bool = True
+
+    def ring(self, run_id: str, queue: str) -> bool:
+        """Remember the ring."""
+        self.rung.append((run_id, queue))
+        return self.answering
+
+    def answers(self) -> bool:
+        """Whether the broker can be reached."""
+        return self.answering
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """A running app and what lies behind it.
+
+    Args:
+        client: Asks the app; an error inside the app is a 500, as over a network.
+        data: The folder that data sets may be read from.
+    """
+
+    client: TestClient
+    database: Database
+    settings: Settings
+    bell: RecordingBell
+    data: Path
+
+    def file(self, name: str = "functions.jsonl", rows: list[dict[str, Any]] | None = None) -> str:
+        """Return the path of a new file of labelled functions."""
+        path = self.data / name
+        text = "".join(json.dumps(row) + "\n" for row in (FUNCTIONS if rows is None else rows))
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        return str(path)
+
+    def dataset(self) -> str:
+        """Return the id of a data set that is still being prepared."""
+        answer = self.client.post("/v1/datasets", json={"name": "made", "source": self.file()})
+        return str(answer.json()["id"])
+
+    def ready_dataset(self) -> str:
+        """Return the id of a data set that is ready."""
+        dataset_id = self.dataset()
+        self.trainers().work()
+        return dataset_id
+
+    def experiment(self, dataset_id: str | None = None, **spec: Any) -> str:
+        """Return the id of a new experiment over two seeds."""
+        body = {"name": "question", "dataset": dataset_id or self.ready_dataset(), "seeds": [0, 1], **spec}
+        return str(self.client.post("/v1/experiments", json=body).json()["id"])
+
+    def trainers(self, f1s: F1s = HEALTHY) -> TrainersByHand:
+        """Return trainers for what is queued."""
+        return TrainersByHand(self.database, self.settings.artifacts, f1s)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table has."""
+        with self.database.read() as session:
+            return {
+                table.__tablename__: session.scalar(select(func.count()).select_from(table)) or 0 for table in CREATED
+            }
+
+
+@contextmanager
+def asked(settings: Settings) -> Iterator[Api]:
+    """Yield the app, started, over the migrated database that the settings name."""
+    bell = RecordingBell()
+    database = Database(settings.database)
+    with TestClient(create_app(settings, bell=bell), raise_server_exceptions=False) as client:
+        yield Api(client=client, database=database, settings=settings, bell=bell, data=settings.data_dir / "data")
+    database.dispose()
