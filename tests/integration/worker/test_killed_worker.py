@@ -1,0 +1,68 @@
+"""A real worker that is killed while a real trainer runs, and the one that goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import select
+
+from service.dispatch import Doorbell
+from service.store.datasets import create_dataset
+from service.store.runs import get_run
+from service.store.tables import RunRow
+from tests.worker_floor import Floor, until
+from trainers.data.generate.generator import write_jsonl
+from trainers.specs import PrepareConfig
+
+LEASE_S = 4.0
+
+
+@contextmanager
+def role(floor: Floor, redis_url: str, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a running `python -m worker NAME`."""
+    settings = {"DATA_DIR": floor.folder, "DATABASE_URL": floor.url, "REDIS_URL": redis_url, "SLOTS": 1}
+    quick = {"LEASE_S": LEASE_S, "REDISPATCH_AFTER_S": 1, "RECONCILE_EVERY_S": 0.2}
+    environment = {f"CELLGATE_{key}": str(value) for key, value in {**settings, **quick}.items()}
+    with (floor.folder / f"{name}.log").open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "worker", name], env={**os.environ, **environment}, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_workers_run_is_taken_over_and_its_trainer_ends_with_it(floor: Floor, redis_url: str) -> None:
+    write_jsonl(floor.folder / "functions.jsonl", functions=1_500, seed=1)
+    with floor.database.begin() as session:
+        source = str(floor.folder / "functions.jsonl")
+        create_dataset(session, name="made", source=source, config=PrepareConfig())
+        run_id = session.scalars(select(RunRow.id)).one()
+    bell = Doorbell(redis_url)
+
+    with ExitStack() as stack:
+        first = stack.enter_context(role(floor, redis_url, "run"))
+        bell.ring(run_id, "cpu")
+        until(lambda: floor.state(run_id) == "running", "the first worker has started a trainer")
+        (trainer,) = psutil.Process(first.pid).children()
+        os.kill(first.pid, signal.SIGKILL)
+        until(lambda: not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE, "no worker, no trainer")
+        stack.enter_context(role(floor, redis_url, "reconciler"))
+        stack.enter_context(role(floor, redis_url, "run"))
+        until(lambda: floor.state(run_id).terminal, "the second worker has finished the run")
+    bell.close()
+
+    with floor.database.read() as session:
+        run = get_run(session, run_id)
+    assert (run.state, run.attempt, run.recoveries) == ("succeeded", 2, 1)
+    assert [attempt.outcome for attempt in floor.attempts(run_id)] == ["lost", "succeeded"]
+    assert not Path(floor.folder / "artifacts" / "runs" / run_id / "attempt-1" / "result.json").exists()
