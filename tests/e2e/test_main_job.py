@@ -17,7 +17,7 @@ import pytest
 
 TIMEOUT_S = 280
 POLL_S = 0.5
-TRAINING = {"epochs": 3, "learning_rate": {"value": 5e-3}}
+TRAINING = {"epochs": 6, "batch_size": 16, "learning_rate": {"value": 5e-3}}
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ class TrainingState:
         step: All optimizer steps that are done.
         skipped_steps: Those that a scaler overflow skipped.
         parts: In how many parts each batch is computed, after memory ran out.
-        best_score: Of the best evaluation so far; null before the first.
+        best_score: Of the best evaluation so far, to be compared item by item; null before the first.
         best_epoch: Its epoch.
         epochs_without_gain: Evaluations since then.
         peak_norms: Largest gradient norm of each component since the last evaluation.
@@ -60,7 +60,7 @@ class TrainingState:
     step: int = 0
     skipped_steps: int = 0
     parts: int = 1
-    best_score: float | None = None
+    best_score: list[float] | None = None
     best_epoch: int = 0
     epochs_without_gain: int = 0
     peak_norms: dict[str, float] = field(default_factory=dict)

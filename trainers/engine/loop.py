@@ -70,7 +70,8 @@ def fit(
 ) -> FitOutcome:
     """Train a task; leave the weights with the best dev AUROC in its model.
 
-    AUROC decides, not F1: it needs no threshold, and on a few hundred dev rows the best F1 jumps by its own noise.
+    AUROC decides, not F1: it needs no threshold, and on a few hundred dev rows the best F1 jumps by its own noise. At
+    equal AUROC the lower loss wins; and a model that has collapsed never beats one that has not.
     The model's device is set here. A checkpoint in `context.resume` is gone on from, exactly.
 
     Args:
@@ -255,7 +256,7 @@ class _Fit:
             raise DivergenceError(
                 f"step {state.step}: dev predictions are NaN or Inf; lower the learning rate or use fp32"
             )
-        score = self._score(labels_R, outputs.logits_RC)
+        score = [float(not _fatal(collapses)), *self._score(labels_R, outputs.logits_RC)]
         if state.best_score is None or score > state.best_score:
             state.best_score, state.best_epoch, state.epochs_without_gain = score, state.epoch, 0
             state.best_collapses = [collapse.model_dump(mode="json") for collapse in collapses]
@@ -263,8 +264,11 @@ class _Fit:
         else:
             state.epochs_without_gain += 1
 
-    def _score(self, labels_R: npt.NDArray[np.int64], logits_RC: npt.NDArray[np.float32]) -> float:
-        """Return what early stopping goes by, and say every dev score; F1 is at the threshold that dev likes best."""
+    def _score(self, labels_R: npt.NDArray[np.int64], logits_RC: npt.NDArray[np.float32]) -> list[float]:
+        """Return what early stopping goes by, and say every dev score; F1 is at the threshold that dev likes best.
+
+        On an easy data set the ranking is perfect long before the probabilities are: then the loss decides.
+        """
         threshold = best_threshold(labels_R, probabilities(logits_RC))
         metrics = compute_metrics(labels_R, logits_RC, threshold=threshold, temperature=1.0)
         values = {"dev/f1": metrics.f1, "dev/loss": metrics.loss, "dev/accuracy": metrics.accuracy}
@@ -272,7 +276,7 @@ class _Fit:
         ranking = {"dev/auroc": metrics.auroc, "dev/auprc": metrics.auprc}
         values |= {name: value for name, value in ranking.items() if value is not None}
         self._context.events.write(EventKind.METRIC, step=self._state.step, values=values)
-        return -metrics.loss if metrics.auroc is None else metrics.auroc
+        return [0.0 if metrics.auroc is None else metrics.auroc, -metrics.loss]
 
     def _tell_collapses(self, collapses: Sequence[Collapse]) -> None:
         for collapse in collapses:
@@ -305,7 +309,7 @@ class _Fit:
         """
         state = self._state
         collapses = tuple(Collapse.model_validate(collapse) for collapse in state.best_collapses)
-        fatal = [collapse for collapse in collapses if collapse.type in FATAL_COLLAPSES]
+        fatal = _fatal(collapses)
         if fatal:
             raise CollapseError(
                 f"the best of {state.epoch} epochs predicts nothing useful: change the learning rate "
@@ -324,3 +328,7 @@ class _Fit:
             skipped_steps=state.skipped_steps,
             collapses=collapses,
         )
+
+
+def _fatal(collapses: Sequence[Collapse]) -> list[Collapse]:
+    return [collapse for collapse in collapses if collapse.type in FATAL_COLLAPSES]

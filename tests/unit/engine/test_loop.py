@@ -69,6 +69,25 @@ def test_the_best_epochs_weights_are_kept(
     assert score == max(per_epoch) == per_epoch[outcome.best_epoch]
 
 
+def test_at_a_perfect_ranking_the_lower_loss_is_better(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext]
+) -> None:
+    task, context = toy(), new_context()
+    # It ranks perfectly from the start, but says next to nothing: its logits are close to equal.
+    task.model[0].weight.data.copy_(torch.eye(8, 4) * 0.1)
+    task.model[0].bias.data.zero_()
+    task.model[3].weight.data.copy_(torch.tensor([[-0.01] + [0.0] * 7, [0.01] + [0.0] * 7]))
+    task.model[3].bias.data.zero_()
+
+    outcome = train(task, context, learning_rate=0.002, epochs=5, patience=5)
+
+    scores = [event["values"] for event in _said(context, "metric") if "dev/auroc" in event["values"]]
+    perfect = [epoch for epoch, score in enumerate(scores) if score["dev/auroc"] == 1.0]
+    assert perfect[0] == 0
+    assert outcome.best_epoch == min(perfect, key=lambda epoch: scores[epoch]["dev/loss"]) > 0
+    assert outcome.collapses == ()
+
+
 def test_it_stops_when_patience_runs_out(toy: type[Any], train: Train, new_context: Callable[..., RunContext]) -> None:
     task = toy()
     task.model[3].weight.data.mul_(10)
