@@ -16,11 +16,12 @@ from service.store.database import Database
 from worker.app import run_worker
 from worker.reconciler import Reconciler
 
+BROKE_OFF = 1
 BAD_SETTINGS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a worker or a reconciler until SIGTERM; 2 when the settings are wrong."""
+    """Run a worker or a reconciler until SIGTERM; 1 when the worker broke off, 2 when the settings are wrong."""
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", nargs="?", choices=["run", "reconciler"], default="run")
     role = parser.parse_args(arguments).role
@@ -36,9 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_SETTINGS
     set_up_logging(settings.log_format)
     if role == "run":
-        run_worker(settings, settings.redis_url)
-    else:
-        _reconcile(settings, settings.redis_url)
+        return 0 if run_worker(settings, settings.redis_url) else BROKE_OFF
+    _reconcile(settings, settings.redis_url)
     return 0
 
 

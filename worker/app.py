@@ -20,8 +20,11 @@ HEARTBEAT_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-def run_worker(settings: Settings, redis_url: str) -> None:
+def run_worker(settings: Settings, redis_url: str) -> bool:
     """Serve the settings' queues until SIGTERM; runs under way are then checkpointed and given back.
+
+    Returns:
+        Whether it ended because it was asked to: Celery also ends, without raising, on what it cannot read.
 
     Raises:
         sqlalchemy.exc.OperationalError: The database cannot be reached at the start.
@@ -40,6 +43,7 @@ def run_worker(settings: Settings, redis_url: str) -> None:
     heart.start()
     try:
         _celery(house, redis_url).worker_main(_arguments(house))
+        return house.draining.is_set()
     finally:
         house.draining.set()
         heart.join(HEARTBEAT_S)
@@ -51,8 +55,9 @@ def run_worker(settings: Settings, redis_url: str) -> None:
 def _celery(house: House, redis_url: str) -> Celery:
     app = celery_app(redis_url)
 
-    def doorbell(run_id: str) -> None:
-        log.debug("doorbell", run=run_id)
+    # Whatever the message says: it wakes, and SQL alone says what for.
+    def doorbell(*_: Any, **said: Any) -> None:
+        log.debug("doorbell", run=said.get("run_id"))
         answer_doorbell(house)
 
     def drain(**_: Any) -> None:

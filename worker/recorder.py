@@ -75,7 +75,9 @@ class Recorder:
         written = self._position(session) if again else 0
         said = sort_events([event for event in events if event["n"] > written])
         self.failure = said.failure or self.failure
-        self._write(session, said)
+        write_said(session, self._claim, said)
+        if said.last_event:
+            record_position(session, **self._run, last_event=said.last_event)
         for number, text in output:
             record_log(session, **self._run, number=number, text=text)
         return True
@@ -86,18 +88,19 @@ class Recorder:
         )
         return session.scalars(chosen).one()
 
-    def _write(self, session: Session, said: Said) -> None:
-        for kind, body in said.listed:
-            record_event(session, **self._run, kind=kind, body=body)
-        if said.checkpoint is not None:
-            path, step = said.checkpoint
-            record_checkpoint(session, **self._run, path=f"{self._claim.path}/{path}", step=step)
-        if said.points:
-            record_metrics(session, **self._run, points=said.points)
-        if said.progress:
-            record_progress(session, **self._run, **said.progress)
-        if said.last_event:
-            record_position(session, **self._run, last_event=said.last_event)
+
+def write_said(session: Session, claim: Claim, said: Said) -> None:
+    """Write sorted events as said by this attempt."""
+    run: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
+    for kind, body in said.listed:
+        record_event(session, **run, kind=kind, body=body)
+    if said.checkpoint is not None:
+        path, step = said.checkpoint
+        record_checkpoint(session, **run, path=f"{claim.path}/{path}", step=step)
+    if said.points:
+        record_metrics(session, **run, points=said.points)
+    if said.progress:
+        record_progress(session, **run, **said.progress)
 
 
 def sort_events(events: Sequence[Mapping[str, Any]]) -> Said:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from service.domain.errors import ServiceError
 from service.domain.states import FailureReason
 from service.store.claims import Claim
+from worker.catching_up import catch_up
 from worker.ending import end_attempt
 from worker.house import UNREACHABLE, House
 from worker.outcome import Failed, Outcome
@@ -48,6 +49,7 @@ def _attempt(house: House, claim: Claim, folder: Path, held_since: float) -> tup
         return _not_started(FailureReason.INTERNAL_ERROR, error), None
     log.info("run_started", run=claim.run_id, attempt=claim.attempt, pid=process.pid)
     try:
+        catch_up(house, claim)
         outcome = Watch(house, claim, process, folder, held_since=held_since).run()
     finally:
         # Whatever happened here: no trainer outlives its supervisor, and nothing outlives its trainer.

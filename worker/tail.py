@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from trainers.events import EventKind
 from worker.text import storable
 
+EVENTS_NAME = "events.jsonl"
 READ_BYTES = 1 << 20
 CHUNK_CHARACTERS = 16_384
 SHOWN_CHARACTERS = 200

@@ -16,13 +16,12 @@ from worker.outcome import Outcome, Stop, judge
 from worker.process import OUTPUT_NAME, Fuse, TrainerProcess
 from worker.recorder import Recorder
 from worker.starting import GIVE_UP_AT
-from worker.tail import EventTail, OutputTail
+from worker.tail import EVENTS_NAME, EventTail, OutputTail
 
 POLL_S = 0.1
 # Of the lease: when to renew it.
 RENEW_AT = 0.25
 DATABASE_RETRY_S = 0.5
-EVENTS_NAME = "events.jsonl"
 log = structlog.get_logger(__name__)
 
 

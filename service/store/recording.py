@@ -79,11 +79,17 @@ def record_checkpoint(session: Session, *, run_id: str, attempt: int, path: str,
     return True
 
 
-def record_position(session: Session, *, run_id: str, attempt: int, last_event: int) -> bool:
-    """Remember the number of the trainer's last event that is in SQL."""
+def record_position(
+    session: Session, *, run_id: str, attempt: int, last_event: int, earlier: int | None = None
+) -> bool:
+    """Remember the number of the trainer's last event that is in SQL.
+
+    Args:
+        earlier: The attempt whose trainer said it, when the one that holds the lease catches up on it.
+    """
     if holder(session, run_id, attempt) is None:
         return False
-    _set_attempt(session, run_id, attempt, last_event=last_event)
+    _set_attempt(session, run_id, attempt if earlier is None else earlier, last_event=last_event)
     return True
 
 

@@ -1,0 +1,60 @@
+"""What an earlier attempt said before its checkpoint, and whoever supervised it never brought into SQL.
+
+The trainer goes on from that checkpoint and says none of it again: without this the curves would have a gap.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.store.claims import Claim
+from service.store.recording import holder, record_position
+from service.store.tables import AttemptRow
+from trainers.engine.resume import last_event
+from worker.house import UNREACHABLE, House
+from worker.recorder import sort_events, write_said
+from worker.tail import EVENTS_NAME, EventTail
+
+log = structlog.get_logger(__name__)
+
+
+def catch_up(house: House, claim: Claim) -> None:
+    """Write what is missing from before the checkpoint that the attempt goes on from, as said by this attempt.
+
+    A gap in the curves is no reason to keep a trainer waiting: what cannot be read or written now stays missing.
+    """
+    if claim.resume_from is None:
+        return
+    try:
+        with house.database.begin() as session:
+            _catch_up(session, claim, house.settings.artifacts, claim.resume_from)
+    except (*UNREACHABLE, OSError, ValueError, KeyError):
+        log.warning("not_caught_up", run=claim.run_id, attempt=claim.attempt, exc_info=True)
+
+
+def _catch_up(session: Session, claim: Claim, artifacts: Path, checkpoint: str) -> None:
+    chosen = select(AttemptRow).where(AttemptRow.run_id == claim.run_id, AttemptRow.checkpoint == checkpoint)
+    earlier = session.scalar(chosen.order_by(AttemptRow.attempt.desc()).limit(1))
+    if earlier is None or holder(session, claim.run_id, claim.attempt) is None:
+        return
+    until = last_event(artifacts / checkpoint)
+    path = artifacts / earlier.path / EVENTS_NAME
+    missing = [event for event in _whole(path) if earlier.last_event < event["n"] <= until]
+    if not missing:
+        return
+    # The checkpoint itself is registered: it is what this attempt was given.
+    write_said(session, claim, replace(sort_events(missing), checkpoint=None))
+    record_position(
+        session, run_id=claim.run_id, attempt=claim.attempt, last_event=missing[-1]["n"], earlier=earlier.attempt
+    )
+
+
+def _whole(path: Path) -> Iterator[dict[str, Any]]:
+    tail = EventTail(path)
+    while events := tail.read():
+        yield from events
