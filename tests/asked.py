@@ -10,6 +10,9 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from service.app import create_app
 from service.settings import Settings
@@ -45,6 +48,7 @@ class Api:
     Args:
         client: Asks the app; an error inside the app is a 500, as over a network.
         data: The folder that data sets may be read from.
+        logs: What the app has logged.
     """
 
     client: TestClient
@@ -52,6 +56,7 @@ class Api:
     settings: Settings
     bell: RecordingBell
     data: Path
+    logs: list[EventDict]
 
     def file(self, name: str = "functions.jsonl", rows: list[dict[str, Any]] | None = None) -> str:
         """Return the path of a new file of labelled functions."""
@@ -93,6 +98,8 @@ def asked(settings: Settings) -> Iterator[Api]:
     """Yield the app, started, over the migrated database that the settings name."""
     bell = RecordingBell()
     database = Database(settings.database)
-    with TestClient(create_app(settings, bell=bell), raise_server_exceptions=False) as client:
-        yield Api(client=client, database=database, settings=settings, bell=bell, data=settings.data_dir / "data")
+    app = create_app(settings, bell=bell)
+    with capture_logs([merge_contextvars]) as logs, TestClient(app, raise_server_exceptions=False) as client:
+        data = settings.data_dir / "data"
+        yield Api(client=client, database=database, settings=settings, bell=bell, data=data, logs=logs)
     database.dispose()

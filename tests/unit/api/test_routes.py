@@ -1,0 +1,407 @@
+"""What each route answers when all is well."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from service.store.claims import Claim, claim_next
+from service.store.lifecycle import mark_running
+from service.store.recording import record_event, record_log, record_metrics, record_progress
+from service.store.workers import register_worker
+from tests.asked import Api
+from tests.by_hand import F1s
+from trainers.events import EventKind
+from trainers.specs import GnnConfig, TransformerConfig
+
+FUSION_IS_DUE: F1s = {
+    "transformer": [0.87, 0.88],
+    "gnn": [0.86, 0.87],
+    "ensemble": [0.89, 0.89],
+    "fusion": [0.93, 0.94],
+}
+
+
+def get(api: Api, path: str) -> Any:
+    answer = api.client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def begin(api: Api) -> Claim:
+    with api.database.begin() as session:
+        claim = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=60)
+        assert claim is not None
+        mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
+    return claim
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Every SQL statement that any engine executes while the block runs."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("name", ["functions.jsonl", "functions.jsonl.gz"])
+def test_a_data_set_is_accepted_and_can_be_read_where_location_says(api: Api, name: str) -> None:
+    answer = api.client.post("/v1/datasets", json={"name": " made ", "source": api.file(name)})
+
+    assert answer.status_code == 202
+    made = answer.json()
+    assert (made["name"], made["state"], made["summary"]) == ("made", "preparing", None)
+    assert made["source"] == str(api.data / name)
+    assert answer.headers["Location"] == f"/v1/datasets/{made['id']}"
+    assert get(api, answer.headers["Location"]) == made
+    assert get(api, "/v1/datasets") == {"items": [made], "next": None}
+    assert api.bell.rung == [(made["run"], "cpu")]
+    assert get(api, f"/v1/runs/{made['run']}")["cell"] == "prepare"
+
+
+def test_a_data_set_that_is_ready_shows_its_summary_and_hash(api: Api) -> None:
+    ready = get(api, f"/v1/datasets/{api.ready_dataset()}")
+
+    assert ready["state"] == "ready"
+    assert ready["summary"]["rows"] == 600
+    assert ready["content_hash"].startswith("sha256:")
+
+
+def test_a_link_that_stays_inside_a_data_root_is_followed(api: Api) -> None:
+    target = api.file("target.jsonl")
+    (api.data / "link.jsonl").symlink_to(target)
+
+    answer = api.client.post("/v1/datasets", json={"name": "linked", "source": str(api.data / "link.jsonl")})
+
+    assert (answer.status_code, answer.json()["source"]) == (202, target)
+
+
+def test_an_experiment_is_accepted_with_every_default_of_its_spec_written_out(api: Api) -> None:
+    dataset = api.ready_dataset()
+    api.bell.rung.clear()
+
+    answer = api.client.post("/v1/experiments", json={"name": "question", "dataset": dataset, "seeds": [3, 4]})
+
+    assert answer.status_code == 202
+    made = answer.json()
+    assert answer.headers["Location"] == f"/v1/experiments/{made['id']}"
+    assert get(api, answer.headers["Location"]) == made
+    assert (made["seeds"], made["gate_verdict"], made["outcome"]) == ([3, 4], "pending", None)
+    assert made["spec"]["transformer"] == TransformerConfig().model_dump(mode="json")
+    assert made["spec"]["policy"]["gate_f1"] == 0.85
+    [preflight] = made["jobs"]
+    assert (preflight["cell"], preflight["step"]) == ("preflight", "preflight")
+    assert api.bell.rung == [(preflight["runs"][0]["id"], "cpu")]
+
+
+def test_an_experiment_waits_for_a_data_set_that_is_still_being_prepared(api: Api) -> None:
+    experiment = api.experiment(api.dataset())
+    assert get(api, f"/v1/experiments/{experiment}")["jobs"] == []
+
+    api.trainers().work()
+
+    assert get(api, f"/v1/experiments/{experiment}")["state"] == "succeeded"
+
+
+def test_an_experiment_that_has_ended_shows_pipeline_gate_and_decision(api: Api) -> None:
+    path = f"/v1/experiments/{api.experiment()}"
+    api.trainers().work()
+
+    ended, gate, decision = get(api, path), get(api, f"{path}/gate"), get(api, f"{path}/decision")
+
+    assert (ended["state"], ended["gate_verdict"], ended["outcome"]) == ("succeeded", "pass", decision["outcome"])
+    assert [(job["cell"], len(job["runs"])) for job in ended["jobs"]] == [("preflight", 1), (51, 2), (52, 2), (54, 1)]
+    assert {check["verdict"] for check in gate["checks"]} == {"pass"}
+    assert decision["outcome"] == "ensemble"
+    [summary] = get(api, "/v1/experiments")["items"]
+    assert (summary["runs_done"], summary["runs_total"], summary["outcome"]) == (6, 6, "ensemble")
+
+
+def test_both_decisions_are_listed_once_fusion_has_been_trained(api: Api) -> None:
+    path = f"/v1/experiments/{api.experiment()}"
+    api.trainers(FUSION_IS_DUE).work()
+
+    decisions = get(api, f"{path}/decisions")
+
+    assert [(decision["stage"], decision["outcome"]) for decision in decisions] == [
+        ("bases", "train_fusion"),
+        ("final", "fusion"),
+    ]
+    assert get(api, f"{path}/decision") == decisions[-1]
+
+
+def test_a_decision_that_has_not_been_taken_is_pending(api: Api) -> None:
+    experiment = api.experiment()
+
+    for name in ("decision", "decisions"):
+        answer = api.client.get(f"/v1/experiments/{experiment}/{name}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "decision_pending")
+
+
+def test_fusion_can_be_run_by_hand_once_the_gate_has_passed(api: Api) -> None:
+    experiment = api.experiment(autopilot=False)
+    trainers = api.trainers()
+    for cell in (51, 52):
+        assert api.client.post("/v1/jobs", json={"cell": cell, "experiment": experiment}).status_code == 202
+    trainers.work()
+
+    answer = api.client.post("/v1/jobs", json={"cell": 53, "experiment": experiment, "model": {"width": 16}})
+
+    assert answer.status_code == 202, answer.text
+    made = answer.json()
+    assert (made["step"], made["seeds"], made["spec"]["model"]["width"]) == ("53", [0, 1], 16)
+    assert made["spec"]["training"]["patience"] == 10
+
+
+def test_a_job_alone_on_a_data_set_has_one_run_per_seed(api: Api) -> None:
+    dataset = api.ready_dataset()
+    job = {"cell": 52, "dataset": dataset, "seeds": [7, 5], "priority": 9, "queue": "gpu", "training": {"epochs": 2}}
+
+    answer = api.client.post("/v1/jobs", json=job)
+
+    assert answer.status_code == 202
+    made = answer.json()
+    assert answer.headers["Location"] == f"/v1/jobs/{made['id']}"
+    assert get(api, answer.headers["Location"]) == made
+    assert get(api, "/v1/jobs?limit=1")["items"] == [made]
+    assert [(run["seed"], run["state"], run["queue"]) for run in made["runs"]] == [
+        (5, "queued", "gpu"),
+        (7, "queued", "gpu"),
+    ]
+    assert made["spec"] == GnnConfig.model_validate({"training": {"epochs": 2}}).model_dump(mode="json")
+    assert sorted(api.bell.rung[-2:]) == sorted((run["id"], "gpu") for run in made["runs"])
+
+
+def test_a_running_run_shows_progress_curves_events_and_output(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+    here: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
+    path = f"/v1/runs/{claim.run_id}"
+    with api.database.begin() as session:
+        record_progress(session, **here, phase="train", steps_done=3, steps_total=10, epoch=1, epochs=2, eta_s=7.5)
+        record_metrics(session, **here, points=[("dev/f1", 2, 0.5), ("dev/f1", 4, 0.6), ("train/loss", 1, 0.7)])
+        record_event(session, **here, kind=EventKind.WARNING, body={"message": "häufig"})
+        record_log(session, **here, number=1, text="loading\n")
+        record_log(session, **here, number=2, text="training\n")
+
+    run = get(api, path)
+    assert (run["state"], run["worker"], run["attempt"]) == ("running", "worker-1", 1)
+    assert run["progress"] == {
+        "phase": "train",
+        "steps_done": 3,
+        "steps_total": 10,
+        "epoch": 1,
+        "epochs": 2,
+        "eta_s": 7.5,
+    }
+    assert get(api, "/v1/runs?state=running")["items"] == [run]
+    assert get(api, "/v1/runs?state=failed")["items"] == []
+    f1 = {"key": "dev/f1", "steps": [2, 4], "values": [0.5, 0.6]}
+    loss = {"key": "train/loss", "steps": [1], "values": [0.7]}
+    assert get(api, f"{path}/metrics") == {"run": claim.run_id, "curves": [f1, loss]}
+    assert get(api, f"{path}/metrics?keys=train/loss,none")["curves"] == [loss]
+    events = get(api, f"{path}/events")
+    assert [found["kind"] for found in events][-1] == "warning"
+    assert events[-1]["body"] == {"message": "häufig"}
+    assert get(api, f"{path}/events?after={events[-2]['id']}") == events[-1:]
+    assert api.client.get(f"{path}/logs").text == "loading\ntraining\n"
+    assert api.client.get(f"{path}/logs?attempt=2").text == ""
+
+
+def test_what_happened_to_an_experiment_is_told_in_order_and_page_by_page(api: Api) -> None:
+    path = f"/v1/experiments/{api.experiment()}/events"
+    api.trainers().work()
+
+    whole = get(api, f"{path}?limit=500")
+    pages, after = [], 0
+    while page := get(api, f"{path}?limit=3&after={after}"):
+        pages += page
+        after = page[-1]["id"]
+
+    assert pages == whole
+    assert [found["id"] for found in whole] == sorted({found["id"] for found in whole})
+
+
+@pytest.mark.parametrize("kind", ["runs", "jobs", "experiments"])
+def test_cancelling_what_waits_ends_it_at_once(api: Api, kind: str) -> None:
+    experiment = api.experiment()
+    job = get(api, f"/v1/experiments/{experiment}")["jobs"][0]
+    ids = {"runs": job["runs"][0]["id"], "jobs": job["id"], "experiments": experiment}
+    path = f"/v1/{kind}/{ids[kind]}"
+
+    answer = api.client.post(f"{path}/cancel")
+
+    assert (answer.status_code, answer.headers["Location"]) == (202, path)
+    assert get(api, path) | {"result": None} == answer.json() | {"result": None}
+    assert answer.json()["state"] == "cancelled"
+    assert get(api, f"/v1/runs/{ids['runs']}")["state"] == "cancelled"
+    assert get(api, f"/v1/experiments/{experiment}")["state"] in ("cancelled", "failed")
+
+
+def test_cancelling_what_runs_asks_it_to_stop(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+
+    answer = api.client.post(f"/v1/runs/{claim.run_id}/cancel")
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "cancelling")
+
+
+@pytest.mark.parametrize("kind", ["datasets", "experiments", "jobs", "runs"])
+def test_a_list_is_read_page_by_page_newest_first_without_gaps(api: Api, kind: str) -> None:
+    dataset = api.ready_dataset()
+    for number in range(2):
+        api.experiment(dataset, name=f"question {number}")
+        api.dataset()
+
+    whole = [item["id"] for item in get(api, f"/v1/{kind}")["items"]]
+    pages, after = [], ""
+    while True:
+        page = get(api, f"/v1/{kind}?limit=2{after}")
+        pages.append([item["id"] for item in page["items"]])
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+
+    assert list(chain(*pages)) == whole == sorted(whole, reverse=True)
+    assert all(len(page) == 2 for page in pages[:-1])
+
+
+@pytest.mark.parametrize("kind", ["datasets", "experiments", "jobs", "runs"])
+def test_a_list_takes_as_many_queries_for_eight_as_for_two(api: Api, kind: str) -> None:
+    dataset = api.ready_dataset()
+    counts: list[int] = []
+    for _ in range(2):
+        for number in range(4 if counts else 2):
+            api.experiment(dataset, name=f"question {number}")
+            api.dataset()
+        with counted_statements() as statements:
+            get(api, f"/v1/{kind}")
+        counts.append(len(statements))
+
+    assert counts[0] == counts[1] <= 5
+
+
+def test_what_is_polled_is_not_sent_again_while_it_is_the_same(api: Api) -> None:
+    dataset, experiment = api.dataset(), api.experiment()
+    job = get(api, f"/v1/experiments/{experiment}")["jobs"][0]
+    run = job["runs"][0]["id"]
+    paths = [
+        f"/v1/datasets/{dataset}",
+        f"/v1/experiments/{experiment}",
+        f"/v1/jobs/{job['id']}",
+        f"/v1/runs/{run}",
+        f"/v1/runs/{run}/metrics",
+    ]
+
+    for path in paths:
+        first = api.client.get(path)
+        second = api.client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
+        assert first.status_code == 200
+        assert (second.status_code, second.content) == (304, b"")
+        assert second.headers["ETag"] == first.headers["ETag"]
+        assert int(second.headers["Retry-After"]) >= 1
+
+
+def test_an_etag_changes_whenever_the_answer_does(api: Api) -> None:
+    experiment = api.experiment()
+    trainers = api.trainers(FUSION_IS_DUE)
+    seen: dict[str, dict[str, str]] = {}
+
+    def look(path: str) -> None:
+        answer = api.client.get(path)
+        known = seen.setdefault(path, {})
+        assert known.setdefault(answer.headers["ETag"], answer.text) == answer.text, path
+
+    while True:
+        look(f"/v1/experiments/{experiment}")
+        for job in get(api, f"/v1/experiments/{experiment}")["jobs"]:
+            look(f"/v1/jobs/{job['id']}")
+            for run in job["runs"]:
+                look(f"/v1/runs/{run['id']}")
+        if not trainers.work_once():
+            break
+
+    assert len(seen[f"/v1/experiments/{experiment}"]) > 8
+
+
+def test_new_points_change_the_etag_of_the_curves(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+    path = f"/v1/runs/{claim.run_id}/metrics"
+    before = api.client.get(path).headers["ETag"]
+
+    with api.database.begin() as session:
+        record_metrics(session, run_id=claim.run_id, attempt=claim.attempt, points=[("dev/f1", 1, 0.5)])
+    answer = api.client.get(path, headers={"If-None-Match": before})
+
+    assert (answer.status_code, answer.json()["curves"][0]["values"]) == (200, [0.5])
+
+
+def test_what_has_ended_is_polled_less_often(api: Api) -> None:
+    path = f"/v1/experiments/{api.experiment()}"
+    active = int(api.client.get(path).headers["Retry-After"])
+
+    api.trainers().work()
+
+    assert int(api.client.get(path).headers["Retry-After"]) > active
+
+
+def test_every_cell_lists_its_defaults_and_a_schema_that_they_meet(api: Api) -> None:
+    cells = get(api, "/v1/cells")
+
+    assert [(cell["cell"], cell["name"]) for cell in cells] == [
+        (51, "transformer"),
+        (52, "gnn"),
+        (53, "fusion"),
+        (54, "aggregation"),
+    ]
+    assert cells[1]["defaults"] == GnnConfig().model_dump(mode="json")
+    for cell in cells:
+        assert set(cell["config_schema"]["properties"]) == set(cell["defaults"])
+
+
+def test_workers_are_listed_with_their_slots(api: Api) -> None:
+    assert get(api, "/v1/workers") == []
+    with api.database.begin() as session:
+        register_worker(session, worker_id="worker-1", queues=["cpu", "gpu"], slots=3)
+
+    [worker] = get(api, "/v1/workers")
+
+    assert (worker["id"], worker["queues"], worker["slots"], worker["alive"]) == ("worker-1", ["cpu", "gpu"], 3, True)
+
+
+def test_the_service_lives_without_a_broker_but_is_not_ready(api: Api) -> None:
+    assert get(api, "/readyz") == {"ready": True, "checks": {"database": True, "broker": True}}
+
+    api.bell.answering = False
+
+    assert api.client.get("/livez").status_code == 200
+    answer = api.client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]) == (503, {"database": True, "broker": False})
+
+
+def test_a_submission_is_accepted_while_the_broker_is_away(api: Api) -> None:
+    api.bell.answering = False
+
+    answer = api.client.post("/v1/datasets", json={"name": "made", "source": api.file()})
+
+    assert answer.status_code == 202
+    assert get(api, f"/v1/runs/{answer.json()['run']}")["state"] == "queued"
+
+
+def test_the_page_at_the_root_is_html(api: Api) -> None:
+    answer = api.client.get("/")
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
