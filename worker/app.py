@@ -41,8 +41,10 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         register_worker(session, worker_id=house.worker_id, queues=settings.queues, slots=settings.slots)
     heart = threading.Thread(target=_beat, args=(house,), name="heartbeat", daemon=True)
     heart.start()
+    # Its types say that worker_main never returns; it does.
+    celery: Any = _celery(house, redis_url)
     try:
-        _celery(house, redis_url).worker_main(_arguments(house))
+        celery.worker_main(_arguments(house))
         return house.draining.is_set()
     finally:
         house.draining.set()

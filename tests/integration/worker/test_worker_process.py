@@ -1,0 +1,218 @@
+"""`python -m worker` as it runs in earnest: real Celery, a real broker, the real `prepare`."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from service.dispatch import TASK, Doorbell, celery_app, redis_client_url
+from service.domain.states import DatasetState, RunState
+from service.embedded_broker import EmbeddedBroker
+from service.store.database import Database, migrate
+from service.store.datasets import create_dataset, get_dataset, preparing_runs
+from service.store.runs import get_run
+from service.store.workers import list_workers
+from tests.worker_floor import WAIT_S, until
+from trainers.data.generate.generator import write_jsonl
+from trainers.specs import PrepareConfig
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+class Machine:
+    """A database, a broker and the processes that share them.
+
+    Args:
+        folder: Of the test.
+        url: The database's.
+        broker_url: The broker's.
+    """
+
+    def __init__(self, folder: Path, url: str, broker_url: str) -> None:
+        self.folder = folder
+        self.broker_url = broker_url
+        migrate(url)
+        self.database = Database(url)
+        self.settings: Mapping[str, str] = {
+            "CELLGATE_DATA_DIR": str(folder),
+            "CELLGATE_DATABASE_URL": url,
+            "CELLGATE_REDIS_URL": broker_url,
+            "CELLGATE_LOG_FORMAT": "json",
+            "CELLGATE_SLOTS": "2",
+            "CELLGATE_THREADS": "1",
+            "CELLGATE_LEASE_S": "30",
+        }
+
+    @contextmanager
+    def process(self, role: str, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Yield a running `python -m worker ROLE`; it is killed at the end if it has not ended."""
+        with (self.folder / f"{role}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "worker", role],
+                cwd=REPOSITORY,
+                env={**os.environ, **self.settings, **settings},
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def queued_dataset(self) -> str:
+        """Return the id of a data set whose `prepare` waits; nobody was rung."""
+        source = self.folder / "functions.jsonl"
+        write_jsonl(source, functions=300, seed=1)
+        with self.database.begin() as session:
+            return create_dataset(session, name="generated", source=str(source), config=PrepareConfig()).id
+
+    def run_of(self, dataset_id: str) -> str:
+        """Return the id of the run that prepares it."""
+        with self.database.read() as session:
+            return preparing_runs(session, [dataset_id])[dataset_id]
+
+    def state(self, run_id: str) -> str:
+        """Return the run's state."""
+        with self.database.read() as session:
+            return get_run(session, run_id).state
+
+    def workers(self) -> list[str]:
+        """Return the ids of the workers that are registered."""
+        with self.database.read() as session:
+            return [worker.id for worker in list_workers(session)]
+
+    def ended(self, run_id: str) -> str:
+        """Return the state in which the run has ended."""
+        until(lambda: RunState(self.state(run_id)).terminal, "the run ends")
+        return self.state(run_id)
+
+    def waits_for_work(self) -> None:
+        """Wait until a worker listens to the broker."""
+        with redis.Redis.from_url(redis_client_url(self.broker_url)) as client:
+            until(lambda: bool(self.workers()) and _listens(client), "a worker listens")
+
+
+def _listens(client: redis.Redis) -> bool:
+    return any("brpop" in str(entry["cmd"]) for entry in client.client_list())
+
+
+@pytest.fixture
+def machine(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path, database_url, redis_url)
+    yield machine
+    machine.database.dispose()
+
+
+@pytest.fixture
+def small_machine(redis_url: str, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", redis_url)
+    yield machine
+    machine.database.dispose()
+
+
+def ring(machine: Machine, run_id: str) -> None:
+    bell = Doorbell(machine.broker_url)
+    assert bell.ring(run_id, "cpu")
+    bell.close()
+
+
+def test_a_rung_worker_prepares_the_data_set_and_leaves_no_row_when_it_is_stopped(machine: Machine) -> None:
+    with machine.process("run") as worker:
+        machine.waits_for_work()
+        dataset_id = machine.queued_dataset()
+        run_id = machine.run_of(dataset_id)
+        ring(machine, run_id)
+        assert machine.ended(run_id) == RunState.SUCCEEDED
+
+        worker.terminate()
+        assert worker.wait(WAIT_S) == 0
+
+    with machine.database.read() as session:
+        dataset = get_dataset(session, dataset_id)
+    assert dataset.state == DatasetState.READY
+    assert (machine.folder / "artifacts" / str(dataset.path)).is_dir()
+    assert machine.workers() == []
+
+
+def test_the_same_over_the_embedded_broker_with_what_waited_before_the_worker_came(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "broker") as broker:
+        machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", broker.url)
+        run_id = machine.run_of(machine.queued_dataset())
+        with machine.process("run"):
+            assert machine.ended(run_id) == RunState.SUCCEEDED
+        machine.database.dispose()
+
+
+def test_forged_and_doubled_messages_run_what_is_in_sql_and_that_once(small_machine: Machine) -> None:
+    app = celery_app(small_machine.broker_url)
+    with small_machine.process("run"):
+        small_machine.waits_for_work()
+        app.send_task("os.system", args=["true"], queue="cpu", retry=False)
+        run_id = small_machine.run_of(small_machine.queued_dataset())
+        for forged in ({"run_id": 7}, {"run_id": "../../x"}, *[{"run_id": run_id}] * 20):
+            app.send_task(TASK, kwargs=forged, queue="cpu", retry=False)
+
+        assert small_machine.ended(run_id) == RunState.SUCCEEDED
+    app.close()
+    with small_machine.database.read() as session:
+        assert get_run(session, run_id).attempt == 1
+
+
+@pytest.mark.parametrize("message", [{"kwargs": {}}, {"kwargs": {"run_id": "x", "more": 1}}, {"args": ["x"]}])
+def test_a_doorbell_with_other_words_wakes_all_the_same(small_machine: Machine, message: dict[str, Any]) -> None:
+    app = celery_app(small_machine.broker_url)
+    with small_machine.process("run"):
+        small_machine.waits_for_work()
+        run_id = small_machine.run_of(small_machine.queued_dataset())
+        app.send_task(TASK, **message, queue="cpu", retry=False)
+
+        assert small_machine.ended(run_id) == RunState.SUCCEEDED
+    app.close()
+
+
+def test_what_is_no_message_ends_the_worker_with_an_error_and_the_next_one_goes_on(small_machine: Machine) -> None:
+    with small_machine.process("run") as worker:
+        small_machine.waits_for_work()
+        with redis.Redis.from_url(redis_client_url(small_machine.broker_url)) as client:
+            client.lpush("cpu", b"no message")
+        assert worker.wait(WAIT_S) != 0
+    run_id = small_machine.run_of(small_machine.queued_dataset())
+
+    with small_machine.process("run"):
+        assert small_machine.ended(run_id) == RunState.SUCCEEDED
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["never rung", "flushed"])
+def test_a_message_that_was_lost_is_rung_again_by_the_reconciler(small_machine: Machine, flushed: bool) -> None:
+    often = {"CELLGATE_RECONCILE_EVERY_S": "0.1", "CELLGATE_REDISPATCH_AFTER_S": "600"}
+    with small_machine.process("run"), small_machine.process("reconciler", **often) as reconciler:
+        small_machine.waits_for_work()
+        if flushed:
+            with redis.Redis.from_url(redis_client_url(small_machine.broker_url)) as client:
+                client.flushall()
+        run_id = small_machine.run_of(small_machine.queued_dataset())
+
+        assert small_machine.ended(run_id) == RunState.SUCCEEDED
+
+        reconciler.send_signal(signal.SIGTERM)
+        assert reconciler.wait(WAIT_S) == 0
+
+
+def test_without_a_broker_named_the_worker_says_what_to_set(tmp_path: Path) -> None:
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("CELLGATE")}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "worker"], cwd=REPOSITORY, env=settings, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2
+    assert "CELLGATE_REDIS_URL" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
