@@ -1,9 +1,11 @@
 """What a supervisor does when database, trainer or pipeline do not behave."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -13,9 +15,12 @@ from service.domain.experiment import ExperimentSpec
 from service.domain.states import FailureReason, RunState
 from service.store.database import Database, migrate
 from service.store.experiments import create_experiment
+from service.store.lifecycle import release
+from service.store.recording import record_checkpoint, record_metrics, record_position
 from service.store.runs import metrics_of
 from service.store.tables import ExperimentRow, JobRow
 from tests.worker_floor import Floor, Supervision, claim_as, until
+from trainers.artifacts import write_bytes, write_json
 from trainers.events import EventKind
 from worker.recorder import Recorder
 from worker.supervisor import supervise
@@ -97,6 +102,36 @@ def test_an_event_whose_commit_may_have_arrived_is_not_written_twice(floor: Floo
         recorder.record(session, [first, second], [(1, "text")], again=True)
 
     assert warnings_of(floor, run_id) == ["a", "b"]
+
+
+def test_what_a_lost_supervisor_never_wrote_is_caught_up_by_the_attempt_that_goes_on(floor: Floor) -> None:
+    run_id = floor.prepare_run()
+    lost = claim_as(floor.database, "worker-0")
+    folder = floor.folder / "artifacts" / lost.path
+    # It said five steps, saved after the fourth, and only the first two are in SQL.
+    said = [{"n": n, "t": 1.0, "kind": "metric", "step": n, "values": {"train/loss": 1.0}} for n in range(1, 6)]
+    write_bytes(folder / "events.jsonl", b"".join(json.dumps(event).encode() + b"\n" for event in said))
+    write_json(folder / "checkpoint" / "a" / "state.json", {"last_event": 4})
+    write_json(folder / "checkpoint" / "current.json", {"folder": "a"})
+    with floor.database.begin() as session:
+        attempt: dict[str, Any] = {"run_id": run_id, "attempt": lost.attempt}
+        record_metrics(session, **attempt, points=[("train/loss", 1, 1.0), ("train/loss", 2, 1.0)])
+        record_position(session, **attempt, last_event=2)
+        record_checkpoint(session, **attempt, path=f"{lost.path}/checkpoint", step=4)
+        release(session, **attempt, why="lost")
+    house = floor.house("""
+count = 4
+say("metric", step=6, values={"train/loss": 2.0})
+finish()
+""")
+
+    supervise(house, floor.claim(house))
+
+    assert floor.state(run_id) is RunState.SUCCEEDED
+    with floor.database.read() as session:
+        (loss,) = metrics_of(session, run_id)
+    assert (loss.steps, loss.values) == ([1, 2, 3, 4, 6], [1.0, 1.0, 1.0, 1.0, 2.0])
+    assert [attempt.last_event for attempt in floor.attempts(run_id)] == [4, 5]
 
 
 def test_a_run_ends_even_when_its_pipeline_cannot_be_moved_on(floor: Floor) -> None:
