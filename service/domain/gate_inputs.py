@@ -17,7 +17,7 @@ class RunFacts:
 
     Args:
         exit_code: Of the last attempt's trainer; None when none ended by itself.
-        failure: Why it failed, as `reason: detail`.
+        failure: The reason why it failed; its detail is with the run.
         result: `result.json`, re-read from disk; None when there is none or it is invalid.
         result_error: What is wrong with `result.json`.
     """

@@ -101,7 +101,7 @@ def _mean_f1(inputs: GateInputs, cell: BaseCell, policy: Policy) -> GateCheck:
 
 def _no_collapse(inputs: GateInputs) -> GateCheck:
     def problem(run: RunFacts) -> str | None:
-        if run.failure is not None and run.failure.startswith("collapse"):
+        if run.failure == FailureReason.COLLAPSE:
             return run.failure
         if run.result is None:
             return "no result that could show it"

@@ -54,16 +54,13 @@ def judge(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateR
 def _facts(run: RunRow, artifacts: Path) -> RunFacts:
     state = RunState(run.state)
     result, error = _read(artifacts / run.path / RESULT) if run.path and state.terminal else (None, None)
-    # Its first line says what happened; the rest is on the run's own page.
-    detail = (run.failure_detail or "").partition("\n")[0]
-    failure = f"{run.failure_reason}: {detail}" if run.failure_reason else None
     return RunFacts(
         run=run.id,
         cell=_cell(run.cell),
         seed=run.seed,
         state=state,
         exit_code=run.exit_code,
-        failure=failure,
+        failure=run.failure_reason,
         result=result,
         result_error=error,
     )
