@@ -7,7 +7,7 @@ from service.domain.estimates import is_above, mean_interval
 from service.domain.gate import GateCheck, GateReport, SeedValue, Verdict
 from service.domain.gate_inputs import NAMES, BaseCell, GateInputs, RunFacts
 from service.domain.policy import Blocking, Policy
-from service.domain.states import RunState
+from service.domain.states import FailureReason, RunState
 
 Value = float | str | bool | None
 
