@@ -1,8 +1,8 @@
 """How attempts end, with real processes in the place of trainers."""
 
 import json
-import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -313,9 +313,7 @@ def test_a_run_whose_spec_cannot_be_built_fails_without_a_trainer(small_floor: F
 
 def test_a_trainer_that_cannot_be_started_fails_its_run(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("")
-    Path(house.command[1]).unlink()
-    missing = type(house)(**{**vars(house), "command": ["/nonexistent/python"]})
+    missing = replace(small_floor.house(""), command=["/nonexistent/python"])
 
     supervise(missing, small_floor.claim(missing))
 
@@ -339,7 +337,7 @@ def test_a_broken_line_from_a_trainer_is_shown_and_does_not_cost_the_run(floor: 
     assert floor.output(run_id).startswith("a")
 
 
-def test_a_supervisors_end_breaks_the_trainers_lifeline(small_floor: Floor) -> None:
+def test_a_trainer_hears_on_its_lifeline_that_its_lease_holds(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
     house = small_floor.house(
         "say('phase', phase='train')\nline = os.read(0, 100)\n(out / 'heard').write_bytes(line)\nfinish()"
@@ -348,4 +346,3 @@ def test_a_supervisors_end_breaks_the_trainers_lifeline(small_floor: Floor) -> N
     supervise(house, small_floor.claim(house))
 
     assert (small_floor.attempt_folder(run_id) / "heard").read_bytes().startswith(b"ok\n")
-    assert os.path.exists(small_floor.attempt_folder(run_id) / "spec.json")
