@@ -33,7 +33,8 @@ class Context:
             log.warning("not_rung", error=str(error))
             return
         for run_id, queue in due:
-            self.bell.ring(run_id, queue)
+            if not self.bell.ring(run_id, queue):
+                return  # A broker that is away is away for the others too: nobody waits for that once per run.
 
 
 def _context(request: Request) -> Context:

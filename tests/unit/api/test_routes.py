@@ -400,6 +400,16 @@ def test_a_submission_is_accepted_while_the_broker_is_away(api: Api) -> None:
     assert get(api, f"/v1/runs/{answer.json()['run']}")["state"] == "queued"
 
 
+def test_a_broker_that_is_away_is_asked_once_not_once_per_run(api: Api) -> None:
+    dataset = api.ready_dataset()
+    api.bell.answering = False
+    api.bell.rung.clear()
+
+    api.client.post("/v1/jobs", json={"cell": 51, "dataset": dataset, "seeds": [0, 1, 2]})
+
+    assert len(api.bell.rung) == 1
+
+
 def test_the_page_at_the_root_is_html(api: Api) -> None:
     answer = api.client.get("/")
 
