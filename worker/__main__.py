@@ -6,10 +6,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
-import redis
 from pydantic import ValidationError
 
-from service.dispatch import Doorbell, redis_client_url
+from service.dispatch import Doorbell, redis_client
 from service.logs import set_up_logging
 from service.settings import Settings
 from service.store.database import Database
@@ -48,7 +47,7 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
         signal.signal(number, lambda *_: stop.set())
     database = Database(settings.database)
     bell = Doorbell(redis_url)
-    broker = redis.Redis.from_url(redis_client_url(redis_url), socket_timeout=5, socket_connect_timeout=2)
+    broker = redis_client(redis_url)
     try:
         Reconciler(database=database, bell=bell, settings=settings, broker=broker).run(stop)
     finally:
