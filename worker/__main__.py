@@ -11,16 +11,21 @@ from pydantic import ValidationError
 from service.dispatch import Doorbell, redis_client
 from service.logs import set_up_logging
 from service.settings import Settings
-from service.store.database import Database
+from service.store.database import Database, schema_is_current
 from worker.app import run_worker
 from worker.reconciler import Reconciler
 
 BROKE_OFF = 1
 BAD_SETTINGS = 2
+OLD_SCHEMA = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a worker or a reconciler until SIGTERM; 1 when the worker broke off, 2 when the settings are wrong."""
+    """Run a worker or a reconciler until SIGTERM; 1: the worker broke off, 2: settings are wrong, 3: the schema is.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: The database cannot be reached at the start.
+    """
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", nargs="?", choices=["run", "reconciler"], default="run")
     role = parser.parse_args(arguments).role
@@ -35,10 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return BAD_SETTINGS
     set_up_logging(settings.log_format)
+    if not _schema_is_current(settings):
+        print("database: its schema is not the one of this version: run `cellgate migrate`", file=sys.stderr)
+        return OLD_SCHEMA
     if role == "run":
         return 0 if run_worker(settings, settings.redis_url) else BROKE_OFF
     _reconcile(settings, settings.redis_url)
     return 0
+
+
+def _schema_is_current(settings: Settings) -> bool:
+    database = Database(settings.database)
+    try:
+        return schema_is_current(database)
+    finally:
+        database.dispose()
 
 
 def _reconcile(settings: Settings, redis_url: str) -> None:

@@ -12,6 +12,9 @@ EVENTS_NAME = "events.jsonl"
 READ_BYTES = 1 << 20
 CHUNK_CHARACTERS = 16_384
 SHOWN_CHARACTERS = 200
+# Of one attempt's output; a trainer that never stops printing must not fill the database.
+MOST_CHARACTERS = 16 << 20
+CUT = "\n… more than the database keeps; the whole output is in the attempt's output.log\n"
 
 
 class EventTail:
@@ -78,6 +81,7 @@ class OutputTail:
         self._path = path
         self._offset = 0
         self._number = 0
+        self._room = MOST_CHARACTERS
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read(self) -> list[tuple[int, str]]:
@@ -89,9 +93,16 @@ class OutputTail:
         except FileNotFoundError:
             return []
         self._offset += len(content)
-        text = self._decoder.decode(content)
+        text = self._within_bounds(self._decoder.decode(content))
         chunks = []
         for first in range(0, len(text), CHUNK_CHARACTERS):
             self._number += 1
             chunks.append((self._number, text[first : first + CHUNK_CHARACTERS]))
         return chunks
+
+    def _within_bounds(self, text: str) -> str:
+        if self._room == 0:
+            return ""
+        kept = text[: self._room]
+        self._room -= len(kept)
+        return kept + CUT if self._room == 0 else kept
