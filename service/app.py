@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 
 from service.api.context import Context
+from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
@@ -14,8 +15,6 @@ from service.dashboard.routes import mount_dashboard
 from service.dispatch import Bell, Doorbell
 from service.settings import Settings
 from service.store.database import Database, schema_is_current
-
-DESCRIPTION = "Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them."
 
 
 class NotReady(RuntimeError):
@@ -47,12 +46,18 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         database.dispose()
 
     app = FastAPI(
-        title="Cellgate", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Cellgate",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.state.context = Context(settings=settings, database=database, bell=bell)
     for routes in (datasets, experiments, jobs, runs, cells, health):
         app.include_router(routes.router)
     mount_dashboard(app)
+    describe(app, token_needed=settings.token is not None)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
     add_gatekeeper(app, settings)

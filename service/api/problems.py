@@ -61,6 +61,19 @@ HTTP_DETAILS = {
     405: "{method} is not possible at {path}",
 }
 
+EVERYWHERE = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+EVERY_POST = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+
 
 class MistakeAnswer(BaseModel):
     """One mistake in the request."""
@@ -246,9 +259,18 @@ def _count(mistakes: Sequence[Mistake]) -> str:
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return these problems for a route's OpenAPI responses, besides those that every route can give."""
-    everywhere = (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+    return {int(status): _documented(status) for status in (*EVERYWHERE, *statuses)}
+
+
+def documented_post(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return what a POST can answer: accepted with a Location, these problems, and those that every POST can give."""
+    location = {"description": "Where it can be read.", "schema": {"type": "string"}}
+    accepted = {"description": "Accepted", "headers": {"Location": location}}
+    return {int(HTTPStatus.ACCEPTED): accepted, **documented(*EVERY_POST, *statuses)}
+
+
+def _documented(status: HTTPStatus) -> dict[str, Any]:
+    if status is HTTPStatus.NOT_MODIFIED:
+        return {"description": "What the caller holds is still so"}
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        int(status): {"model": Problem, "description": status.phrase, "content": content}
-        for status in (*everywhere, *statuses)
-    }
+    return {"model": Problem, "description": status.phrase, "content": content}

@@ -1,16 +1,18 @@
 """Data sets."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
+from service.api.examples import DATASETS
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, DatasetPath, Limit
 from service.api.polling import Polled, next_cursor
-from service.api.problems import documented
+from service.api.problems import documented, documented_post
 from service.api.schemas import DatasetAnswer, DatasetCreate, Page
 from service.api.sources import check_source
 from service.api.views import dataset_answer
@@ -21,8 +23,10 @@ from trainers.specs import PrepareConfig
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 
-@router.post("", status_code=202, response_model=DatasetAnswer, responses=documented(HTTPStatus.CONFLICT))
-def add_dataset(spec: DatasetCreate, post: Posted, context: Ctx) -> JSONResponse:
+@router.post("", status_code=202, response_model=DatasetAnswer, responses=documented_post())
+def add_dataset(
+    spec: Annotated[DatasetCreate, Body(openapi_examples=DATASETS)], post: Posted, context: Ctx
+) -> JSONResponse:
     """Prepare a data set from a file below a data root: checked at once, prepared by a worker."""
     if (answered := post.answered()) is not None:
         return answered
@@ -48,7 +52,7 @@ def read_datasets(context: Ctx, limit: Limit = 50, after: After = None) -> Page[
     return Page(items=items, next=next_cursor(ids, limit))
 
 
-@router.get("/{dataset_id}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{dataset_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: Polled) -> DatasetAnswer:
     """Return a data set; its summary once it is ready."""
     with context.database.read() as session:

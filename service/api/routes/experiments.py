@@ -1,16 +1,18 @@
 """Experiments: the whole pipeline, its gate and its decisions."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
+from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, AfterEvent, ExperimentPath, Limit
 from service.api.polling import Polled, next_cursor
-from service.api.problems import DecisionPending, documented
+from service.api.problems import DecisionPending, documented, documented_post
 from service.api.schemas import EventAnswer, ExperimentAnswer, ExperimentCreate, ExperimentSummary, Page
 from service.api.views import event_answer, experiment_answer, experiment_summary
 from service.domain.decision import Decision
@@ -39,8 +41,10 @@ def _answer(session: Session, experiment_id: str) -> ExperimentAnswer:
     return experiment_answer(row, jobs, runs, decisions[-1].outcome if decisions else None)
 
 
-@router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented(HTTPStatus.CONFLICT))
-def submit_experiment(spec: ExperimentCreate, post: Posted) -> JSONResponse:
+@router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented_post())
+def submit_experiment(
+    spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
+) -> JSONResponse:
     """Ask the whole question: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, fusion if it is due."""
     asked = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
 
@@ -60,7 +64,7 @@ def read_experiments(context: Ctx, limit: Limit = 50, after: After = None) -> Pa
     return Page(items=items, next=next_cursor([item.id for item in items], limit))
 
 
-@router.get("/{experiment_id}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ExperimentAnswer:
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
@@ -112,7 +116,8 @@ def read_experiment_events(
     "/{experiment_id}/cancel",
     status_code=202,
     response_model=ExperimentAnswer,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+    name="cancel_experiment",
 )
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     """Cancel an experiment with every run below it."""

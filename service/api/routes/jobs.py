@@ -1,16 +1,18 @@
 """Jobs: one cell, alone on a data set or as a step of an experiment."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
+from service.api.examples import JOBS
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, JobPath, Limit
 from service.api.polling import Polled, next_cursor
-from service.api.problems import documented
+from service.api.problems import documented, documented_post
 from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
@@ -34,9 +36,9 @@ def _answer(session: Session, row: JobRow) -> JobAnswer:
     "",
     status_code=202,
     response_model=JobAnswer,
-    responses=documented(HTTPStatus.CONFLICT),
+    responses=documented_post(),
 )
-def submit_job(spec: JobCreate, post: Posted, context: Ctx) -> JSONResponse:
+def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Posted, context: Ctx) -> JSONResponse:
     """Run one cell; 53 only over an experiment whose gate has passed (else 409 with the gate's report)."""
 
     def create(session: Session) -> Created:
@@ -102,7 +104,7 @@ def read_jobs(context: Ctx, limit: Limit = 50, after: After = None) -> Page[JobA
     return Page(items=items, next=next_cursor(ids, limit))
 
 
-@router.get("/{job_id}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{job_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:
@@ -116,7 +118,8 @@ def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
     "/{job_id}/cancel",
     status_code=202,
     response_model=JobAnswer,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+    name="cancel_job",
 )
 def cancel(job_id: JobPath, post: Posted, context: Ctx) -> JSONResponse:
     """Cancel a job's runs that have not ended."""

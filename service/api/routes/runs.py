@@ -11,7 +11,7 @@ from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, AfterEvent, Limit, RunPath
 from service.api.polling import Polled, next_cursor
-from service.api.problems import documented
+from service.api.problems import documented, documented_post
 from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer
 from service.api.views import curve_answer, event_answer, run_answer
 from service.domain.states import RunState
@@ -39,7 +39,7 @@ def read_runs(context: Ctx, limit: Limit = 50, after: After = None, state: RunSt
     return Page(items=[run_answer(row) for row in rows], next=next_cursor([row.id for row in rows], limit))
 
 
-@router.get("/{run_id}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_run(run_id: RunPath, context: Ctx, poll: Polled) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
@@ -48,7 +48,7 @@ def read_run(run_id: RunPath, context: Ctx, poll: Polled) -> RunAnswer:
         return run_answer(row, with_result=True)
 
 
-@router.get("/{run_id}/metrics", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/metrics", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_metrics(run_id: RunPath, context: Ctx, poll: Polled, keys: Keys = None) -> MetricsAnswer:
     """Return the run's curves by optimizer step."""
     with context.database.read() as session:
@@ -79,7 +79,8 @@ def read_logs(run_id: RunPath, context: Ctx, attempt: Attempt = None) -> PlainTe
     "/{run_id}/cancel",
     status_code=202,
     response_model=RunAnswer,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+    name="cancel_run",
 )
 def cancel(run_id: RunPath, post: Posted, context: Ctx) -> JSONResponse:
     """Cancel a run: at once while it waits, else after its trainer has saved a checkpoint."""

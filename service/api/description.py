@@ -1,0 +1,62 @@
+"""The OpenAPI document: what FastAPI cannot know about problems, tokens and names."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from service.api.problems import MEDIA_TYPE
+
+ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.
+
+Work is accepted with 202 and a `Location`; poll that with `If-None-Match`, no sooner than `Retry-After` says.
+Every POST may carry an `Idempotency-Key`. Every error is a problem document with a stable `code`."""
+TAGS = [
+    {"name": "datasets", "description": "Immutable, hashed, split sets of labelled functions."},
+    {"name": "experiments", "description": "The whole pipeline: 51 and 52 over seeds, gate, decision, perhaps 53."},
+    {"name": "jobs", "description": "One cell with one config; one run per seed."},
+    {"name": "runs", "description": "One seed of a job: progress, curves, events, output."},
+    {"name": "cells and workers", "description": "What can be asked for, and who is there to do it."},
+    {"name": "health", "description": "For load balancers and supervisors; needs no token."},
+]
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name that generated clients give the operation."""
+    return route.name
+
+
+def describe(app: FastAPI, *, token_needed: bool) -> None:
+    """Let the app answer GET /openapi.json with its whole contract."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes, tags=TAGS)
+            for operation in _operations(schema):
+                _keep_only_problems(operation["responses"])
+            if token_needed:
+                _ask_for_token(schema)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for methods in schema["paths"].values() for operation in methods.values()]
+
+
+def _keep_only_problems(responses: dict[str, Any]) -> None:
+    # FastAPI lists a response's model under the route's own media type too, where no problem ever comes.
+    for response in responses.values():
+        content = response.get("content", {})
+        if MEDIA_TYPE in content:
+            response["content"] = {MEDIA_TYPE: content[MEDIA_TYPE]}
+
+
+def _ask_for_token(schema: dict[str, Any]) -> None:
+    schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for operation in _operations(schema):
+        if operation["tags"] != ["health"]:
+            operation["security"] = [{"token": []}]

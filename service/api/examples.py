@@ -1,0 +1,52 @@
+"""Bodies that can be sent as they are, but for the ids; they stand in the OpenAPI document."""
+
+from fastapi.openapi.models import Example
+
+DATASET_ID = "ds_01J8Z0K3V9Q4T6X2B5N7M1C8DA"
+EXPERIMENT_ID = "exp_01J8Z0K3V9Q4T6X2B5N7M1C8DB"
+
+DATASETS: dict[str, Example] = {
+    "recognised": Example(
+        summary="A file in a layout that is recognised: CodeXGLUE, Devign, BigVul, DiverseVul, PrimeVul",
+        value={"name": "devign", "source": "/srv/data/devign.jsonl.gz"},
+    ),
+    "mapped": Example(
+        summary="Fields with other names, and the file's own split into train and the rest",
+        value={
+            "name": "ours",
+            "source": "/srv/data/functions.jsonl",
+            "fields": {"func": "body", "target": "is_vulnerable", "commit": "sha"},
+            "honour_split": {"train": ["train"], "valid": ["dev", "fuse"], "test": ["gate", "test"]},
+        },
+    ),
+}
+EXPERIMENTS: dict[str, Example] = {
+    "defaults": Example(
+        summary="Small models from scratch, three seeds, every default",
+        value={"name": "is fusion worth it?", "dataset": DATASET_ID},
+    ),
+    "pretrained": Example(
+        summary="A pretrained text model on GPU workers, five seeds, fusion in any case",
+        value={
+            "name": "unixcoder and graphs",
+            "dataset": DATASET_ID,
+            "seeds": [0, 1, 2, 3, 4],
+            "queue": "gpu",
+            "transformer": {
+                "model": {"checkpoint": "microsoft/unixcoder-base", "max_tokens": 512},
+                "training": {"epochs": 10, "batch_size": 16, "learning_rate": {"value": 2e-5}},
+            },
+            "policy": {"fusion": "always", "blocking": ["baseline_margin"]},
+        },
+    ),
+}
+JOBS: dict[str, Example] = {
+    "alone": Example(
+        summary="Cell 52 alone on a data set",
+        value={"cell": 52, "dataset": DATASET_ID, "seeds": [0], "training": {"epochs": 2}},
+    ),
+    "step": Example(
+        summary="Cell 53 as a step of an experiment whose gate has passed",
+        value={"cell": 53, "experiment": EXPERIMENT_ID, "model": {"width": 16}},
+    ),
+}
