@@ -106,5 +106,5 @@ def _beat(house: House) -> None:
                 if not beat(session, worker_id=house.worker_id):
                     queues, slots = house.settings.queues, house.settings.slots
                     register_worker(session, worker_id=house.worker_id, queues=queues, slots=slots)
-        except UNREACHABLE:
-            log.warning("heartbeat_not_written", exc_info=True)
+        except UNREACHABLE as error:
+            log.warning("heartbeat_not_written", error=str(error.orig))

@@ -41,8 +41,8 @@ def ring_for_waiting(house: House) -> None:
     try:
         with house.database.begin() as session:
             due = due_for_dispatch(session, redispatch_after_s=house.settings.redispatch_after_s)
-    except UNREACHABLE:
-        log.warning("database_not_reached", exc_info=True)
+    except UNREACHABLE as error:
+        log.warning("database_not_reached", error=str(error.orig))
         return
     for run_id, queue in due:
         if not house.bell.ring(run_id, queue):

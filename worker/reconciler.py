@@ -45,8 +45,8 @@ class Reconciler:
         while not stop.wait(self._settings.reconcile_every_s):
             try:
                 self.look()
-            except SQLAlchemyError:
-                log.warning("reconciler_waits_for_the_database", exc_info=True)
+            except SQLAlchemyError as error:
+                log.warning("reconciler_waits_for_the_database", error=str(error))
 
     def look(self) -> None:
         """Find what was lost, once.

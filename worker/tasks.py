@@ -32,9 +32,9 @@ def _claim(house: House) -> Claim | None:
                 claim = claim_next(session, worker=house.worker_id, queues=settings.queues, lease_s=settings.lease_s)
                 if claim is not None or not has_queued(session, settings.queues):
                     return claim
-        except UNREACHABLE:
+        except UNREACHABLE as error:
             # The reconciler rings again.
-            log.warning("database_not_reached", exc_info=True)
+            log.warning("database_not_reached", error=str(error.orig))
             return None
         time.sleep(CLAIM_RETRY_S * (attempt + 1))
     return None

@@ -167,6 +167,6 @@ class Watch:
         try:
             with self._house.database.begin() as session:
                 return work(session)
-        except UNREACHABLE:
-            log.warning("database_not_reached", run=self._claim.run_id, exc_info=True)
+        except UNREACHABLE as error:
+            log.warning("database_not_reached", run=self._claim.run_id, error=str(error.orig))
             return None

@@ -25,6 +25,8 @@ from trainers.events import EventKind
 from worker.recorder import Recorder
 from worker.supervisor import supervise
 
+CUTS = 10
+
 
 @pytest.fixture
 def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[Floor]:
@@ -187,10 +189,11 @@ finish()
     supervisor = threading.Thread(target=supervise, args=(house, on_postgres.claim(house)))
     supervisor.start()
     with admin.connect() as connection:
-        while supervisor.is_alive():
+        for _ in range(CUTS):
             connection.execute(everybody_else)
             supervisor.join(0.15)
     admin.dispose()
+    supervisor.join()
 
     assert on_postgres.state(run_id) is RunState.SUCCEEDED
     assert warnings_of(on_postgres, run_id) == [f"w{number}" for number in range(30)]
