@@ -16,7 +16,9 @@ from structlog.typing import EventDict
 
 from service.app import create_app
 from service.settings import Settings
+from service.store.claims import Claim, claim_next
 from service.store.database import Database
+from service.store.lifecycle import mark_running
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, IdempotencyRow, JobRow, RunRow
 from tests.by_hand import HEALTHY, F1s, TrainersByHand
 
@@ -103,3 +105,30 @@ def asked(settings: Settings) -> Iterator[Api]:
         data = settings.data_dir / "data"
         yield Api(client=client, database=database, settings=settings, bell=bell, data=data, logs=logs)
     database.dispose()
+
+
+def assert_refused(answer: Any, *, status: int, code: str, pointers: list[str]) -> dict[str, Any]:
+    """Check that an answer is a whole problem document with these values, and return it."""
+    problem: dict[str, Any] = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), problem
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Request-Id"] == problem["trace_id"] != ""
+    assert sorted(mistake["pointer"] for mistake in problem["errors"]) == sorted(pointers), problem
+    assert all(mistake["detail"] for mistake in problem["errors"])
+    return problem
+
+
+def get(api: Api, path: str) -> Any:
+    """Return what a GET answers, which must be 200."""
+    answer = api.client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def begin(api: Api) -> Claim:
+    """Claim the next run and let it be running."""
+    with api.database.begin() as session:
+        claim = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=60)
+        assert claim is not None
+        mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
+    return claim

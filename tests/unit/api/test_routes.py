@@ -1,18 +1,12 @@
 """What each route answers when all is well."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
-from service.store.claims import Claim, claim_next
-from service.store.lifecycle import mark_running
 from service.store.recording import record_event, record_log, record_metrics, record_progress
 from service.store.workers import register_worker
-from tests.asked import Api
+from tests.asked import Api, begin, get
 from tests.by_hand import F1s
 from trainers.events import EventKind
 from trainers.specs import GnnConfig, TransformerConfig
@@ -23,35 +17,6 @@ FUSION_IS_DUE: F1s = {
     "ensemble": [0.89, 0.89],
     "fusion": [0.93, 0.94],
 }
-
-
-def get(api: Api, path: str) -> Any:
-    answer = api.client.get(path)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def begin(api: Api) -> Claim:
-    with api.database.begin() as session:
-        claim = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=60)
-        assert claim is not None
-        mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
-    return claim
-
-
-@contextmanager
-def counted_statements() -> Iterator[list[str]]:
-    """Every SQL statement that any engine executes while the block runs."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("name", ["functions.jsonl", "functions.jsonl.gz"])
@@ -255,106 +220,6 @@ def test_cancelling_what_runs_asks_it_to_stop(api: Api) -> None:
     answer = api.client.post(f"/v1/runs/{claim.run_id}/cancel")
 
     assert (answer.status_code, answer.json()["state"]) == (202, "cancelling")
-
-
-@pytest.mark.parametrize("kind", ["datasets", "experiments", "jobs", "runs"])
-def test_a_list_is_read_page_by_page_newest_first_without_gaps(api: Api, kind: str) -> None:
-    dataset = api.ready_dataset()
-    for number in range(2):
-        api.experiment(dataset, name=f"question {number}")
-        api.dataset()
-
-    whole = [item["id"] for item in get(api, f"/v1/{kind}")["items"]]
-    pages, after = [], ""
-    while True:
-        page = get(api, f"/v1/{kind}?limit=2{after}")
-        pages.append([item["id"] for item in page["items"]])
-        if page["next"] is None:
-            break
-        after = f"&after={page['next']}"
-
-    assert list(chain(*pages)) == whole == sorted(whole, reverse=True)
-    assert all(len(page) == 2 for page in pages[:-1])
-
-
-@pytest.mark.parametrize("kind", ["datasets", "experiments", "jobs", "runs"])
-def test_a_list_takes_as_many_queries_for_eight_as_for_two(api: Api, kind: str) -> None:
-    dataset = api.ready_dataset()
-    counts: list[int] = []
-    for _ in range(2):
-        for number in range(4 if counts else 2):
-            api.experiment(dataset, name=f"question {number}")
-            api.dataset()
-        with counted_statements() as statements:
-            get(api, f"/v1/{kind}")
-        counts.append(len(statements))
-
-    assert counts[0] == counts[1] <= 5
-
-
-def test_what_is_polled_is_not_sent_again_while_it_is_the_same(api: Api) -> None:
-    dataset, experiment = api.dataset(), api.experiment()
-    job = get(api, f"/v1/experiments/{experiment}")["jobs"][0]
-    run = job["runs"][0]["id"]
-    paths = [
-        f"/v1/datasets/{dataset}",
-        f"/v1/experiments/{experiment}",
-        f"/v1/jobs/{job['id']}",
-        f"/v1/runs/{run}",
-        f"/v1/runs/{run}/metrics",
-    ]
-
-    for path in paths:
-        first = api.client.get(path)
-        second = api.client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
-        assert first.status_code == 200
-        assert (second.status_code, second.content) == (304, b"")
-        assert second.headers["ETag"] == first.headers["ETag"]
-        assert int(second.headers["Retry-After"]) >= 1
-
-
-def test_an_etag_changes_whenever_the_answer_does(api: Api) -> None:
-    experiment = api.experiment()
-    trainers = api.trainers(FUSION_IS_DUE)
-    seen: dict[str, dict[str, str]] = {}
-
-    def look(path: str) -> None:
-        answer = api.client.get(path)
-        known = seen.setdefault(path, {})
-        assert known.setdefault(answer.headers["ETag"], answer.text) == answer.text, path
-
-    while True:
-        look(f"/v1/experiments/{experiment}")
-        for job in get(api, f"/v1/experiments/{experiment}")["jobs"]:
-            look(f"/v1/jobs/{job['id']}")
-            for run in job["runs"]:
-                look(f"/v1/runs/{run['id']}")
-        if not trainers.work_once():
-            break
-
-    assert len(seen[f"/v1/experiments/{experiment}"]) > 8
-
-
-def test_new_points_change_the_etag_of_the_curves(api: Api) -> None:
-    api.dataset()
-    claim = begin(api)
-    path = f"/v1/runs/{claim.run_id}/metrics"
-    before = api.client.get(path).headers["ETag"]
-
-    with api.database.begin() as session:
-        record_metrics(session, run_id=claim.run_id, attempt=claim.attempt, points=[("dev/f1", 1, 0.5)])
-    answer = api.client.get(path, headers={"If-None-Match": before})
-
-    assert (answer.status_code, answer.json()["curves"][0]["values"]) == (200, [0.5])
-
-
-def test_what_has_ended_is_polled_less_often(api: Api) -> None:
-    path = f"/v1/experiments/{api.experiment()}"
-    active = int(api.client.get(path).headers["Retry-After"])
-
-    api.trainers().work()
-
-    assert int(api.client.get(path).headers["Retry-After"]) > active
 
 
 def test_every_cell_lists_its_defaults_and_a_schema_that_they_meet(api: Api) -> None:

@@ -1,0 +1,145 @@
+"""A file that holds no labelled functions is refused at once, with every bad line that was looked at."""
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.asked import FUNCTIONS, Api, assert_refused
+
+
+def _text(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def _outside(data: Path) -> Path:
+    return _text(data.parent / "outside.jsonl", json.dumps(FUNCTIONS[0]))
+
+
+def _dots(data: Path) -> Path:
+    return data / ".." / _outside(data).name
+
+
+def _link(data: Path) -> Path:
+    (data / "link.jsonl").symlink_to(_outside(data))
+    return data / "link.jsonl"
+
+
+def _linked_folder(data: Path) -> Path:
+    _outside(data)
+    (data / "up").symlink_to(data.parent)
+    return data / "up" / "outside.jsonl"
+
+
+def _sibling(data: Path) -> Path:
+    folder = data.with_name(data.name + "-of-somebody-else")
+    folder.mkdir()
+    return _text(folder / "functions.jsonl", json.dumps(FUNCTIONS[0]))
+
+
+def _loop(data: Path) -> Path:
+    (data / "loop.jsonl").symlink_to(data / "loop.jsonl")
+    return data / "loop.jsonl"
+
+
+def _folder(data: Path) -> Path:
+    (data / "folder.jsonl").mkdir()
+    return data / "folder.jsonl"
+
+
+def _pipe(data: Path) -> Path:
+    os.mkfifo(data / "pipe.jsonl")
+    return data / "pipe.jsonl"
+
+
+def _damaged(data: Path) -> Path:
+    whole = gzip.compress(json.dumps(FUNCTIONS[0]).encode() * 50)
+    (data / "damaged.jsonl.gz").write_bytes(whole[:15] + b"\xff\xff\xff" + whole[18:])
+    return data / "damaged.jsonl.gz"
+
+
+def _cut_off(data: Path) -> Path:
+    (data / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(FUNCTIONS[0]).encode() + b"\n")[:-8])
+    return data / "cut.jsonl.gz"
+
+
+def _one_long_line(data: Path) -> Path:
+    return _text(data / "long.jsonl", '{"func": "' + "x" * 5_000_000)
+
+
+BAD_FILES: list[tuple[str, Callable[[Path], Path], list[str]]] = [
+    ("outside of the data roots", _outside, ["is not below a data root"]),
+    ("outside by two dots", _dots, ["is not below a data root"]),
+    ("outside through a symbolic link", _link, ["is not below a data root"]),
+    ("outside through a linked folder", _linked_folder, ["is not below a data root"]),
+    ("in a folder whose name begins like a root's", _sibling, ["is not below a data root"]),
+    ("a system file", lambda _: Path("/etc/passwd"), ["is not below a data root"]),
+    ("a relative path", lambda _: Path("functions.jsonl"), ["is not below a data root"]),
+    ("nothing there", lambda data: data / "none.jsonl", ["there is no file"]),
+    ("a name too long", lambda data: data / ("x" * 300 + ".jsonl"), ["cannot be read"]),
+    ("a link to itself", _loop, ["cannot be read"]),
+    ("a folder", _folder, ["is no regular file"]),
+    ("a named pipe", _pipe, ["is no regular file"]),
+    ("another suffix", lambda data: _text(data / "functions.csv", "func,target\n"), ["expected .jsonl or .jsonl.gz"]),
+    ("empty", lambda data: _text(data / "empty.jsonl", ""), ["it is empty"]),
+    ("blank lines only", lambda data: _text(data / "blank.jsonl", "\n \n"), ["it is empty"]),
+    ("a damaged archive", _damaged, ["it cannot be read"]),
+    ("an archive cut off", _cut_off, ["it cannot be read"]),
+    ("no archive at all", lambda data: _text(data / "no.jsonl.gz", "{}"), ["it cannot be read"]),
+    ("one line of five million characters", _one_long_line, ["line 1: it is longer than"]),
+    ("nested too deep", lambda data: _text(data / "deep.jsonl", "[" * 100_000), ["line 1: it is JSON nested too deep"]),
+    (
+        "four bad lines among good ones",
+        lambda data: _text(
+            data / "lines.jsonl",
+            '{"func": "f", "target": 1}\nnot JSON\n\n[1]\n{"func": "f"}\n{"func": "f", "label": 0}\n{}\n',
+        ),
+        [
+            "line 2: it is not JSON",
+            "line 4: found list, expected a JSON object",
+            "line 5: no field target or label or vul for target",
+            "line 7: no field func or func_before or function or code for func",
+            "line 7: no field target",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "details"), [bad[1:] for bad in BAD_FILES], ids=[bad[0] for bad in BAD_FILES])
+def test_a_file_that_holds_no_functions_is_refused_before_any_run_exists(
+    api: Api, make: Callable[[Path], Path], details: list[str]
+) -> None:
+    source = make(api.data)
+    before = api.counts()
+
+    answer = api.client.post("/v1/datasets", json={"name": "bad", "source": str(source)})
+
+    problem = assert_refused(answer, status=422, code="invalid_spec", pointers=["/source"] * len(details))
+    for mistake, expected in zip(problem["errors"], details, strict=True):
+        assert expected in mistake["detail"]
+    assert api.counts() == before
+
+
+def test_lines_that_are_not_utf8_are_named(api: Api) -> None:
+    (api.data / "latin.jsonl").write_bytes(b'{"func": "f", "target": 1}\n{"func": "\xe9", "target": 1}\n')
+
+    answer = api.client.post("/v1/datasets", json={"name": "bad", "source": str(api.data / "latin.jsonl")})
+
+    problem = assert_refused(answer, status=422, code="invalid_spec", pointers=["/source"])
+    assert "line 2: it is not UTF-8" in problem["errors"][0]["detail"]
+
+
+def test_mapped_fields_are_looked_for_by_the_names_they_are_mapped_to(api: Api) -> None:
+    source = api.file("mapped.jsonl", [{"body": "int f;", "bad": 1}])
+    mapped = {"name": "mapped", "source": source, "fields": {"func": "body", "target": "wrong"}}
+
+    refused = api.client.post("/v1/datasets", json=mapped)
+    accepted = api.client.post("/v1/datasets", json={**mapped, "fields": {"func": "body", "target": "bad"}})
+
+    problem = assert_refused(refused, status=422, code="invalid_spec", pointers=["/source"])
+    assert "no field wrong for target (found: body, bad); map it with /fields/target" in problem["errors"][0]["detail"]
+    assert accepted.status_code == 202
