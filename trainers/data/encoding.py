@@ -4,9 +4,9 @@
 import itertools
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 
@@ -73,16 +73,51 @@ def _chunks(sources: Sequence[str], max_nodes: int, workers: int) -> Iterator[Ra
         for part in parts:
             yield build_chunk(part, max_nodes)
         return
+    yield from _chunks_of_processes(parts, max_nodes, min(workers, len(parts)))
+
+
+def _send_chunks(connection: Connection, parts: Sequence[Sequence[str]], max_nodes: int) -> None:
+    with connection:
+        for part in parts:
+            connection.send(build_chunk(part, max_nodes))
+
+
+def _chunks_of_processes(parts: Sequence[Sequence[str]], max_nodes: int, workers: int) -> Iterator[RawGraphs]:
+    """Yield the chunks in order, from processes that take turns.
+
+    Each has a pipe of its own, so that its death is the end of a file: in a shared queue, as of a process pool, one
+    that is killed half-way through a message leaves its reader waiting for ever.
+    """
     # Forking a process that may have threads is not safe.
     context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(max_workers=min(workers, len(parts)), mp_context=context) as pool:
-            yield from pool.map(build_chunk, parts, itertools.repeat(max_nodes))
-    except BrokenProcessPool as error:
-        raise OutOfMemoryError(
+    with ExitStack() as stack:
+        builders = []
+        for first in range(workers):
+            reader, writer = context.Pipe(duplex=False)
+            process = context.Process(target=_send_chunks, args=(writer, parts[first::workers], max_nodes), daemon=True)
+            process.start()
+            writer.close()
+            stack.callback(process.join)
+            stack.callback(process.terminate)
+            stack.callback(reader.close)
+            builders.append((process, reader))
+        for place in range(len(parts)):
+            process, reader = builders[place % workers]
+            try:
+                chunk: RawGraphs = reader.recv()
+            except (EOFError, OSError) as error:
+                process.join()
+                raise _ended_early(process.exitcode, workers) from error
+            yield chunk
+
+
+def _ended_early(exit_code: int | None, workers: int) -> Exception:
+    if exit_code is not None and exit_code < 0:
+        return OutOfMemoryError(
             f"one of {workers} processes that build graphs was ended from outside, most likely because memory ran "
             "out; prepare with fewer workers or a smaller max_nodes"
-        ) from error
+        )
+    return RuntimeError(f"a process that builds graphs ended with exit code {exit_code}; what it said stands above")
 
 
 def build_graphs(sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None]) -> RawGraphs:
