@@ -1,18 +1,21 @@
 """Starting the trainer of an attempt: its spec, its folder, its command line, its environment."""
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 from service.store.claims import Claim
 from service.store.run_specs import trainer_spec
 from trainers.artifacts import write_json
 from trainers.specs import Cell
-from worker.house import House
+from worker.house import UNREACHABLE, House
 from worker.process import TrainerProcess
 
 # Of the lease: when supervisor and trainer give up by their own clocks, whatever the database's clock says.
 GIVE_UP_AT = 0.8
 SPEC_NAME = "spec.json"
+DATABASE_RETRY_S = 0.2
 KEPT_VARIABLES = frozenset(
     {
         *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME"),
@@ -23,21 +26,21 @@ KEPT_VARIABLES = frozenset(
 KEPT_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "TORCH_", "NCCL_", "SSL_")
 
 
-def start_trainer(house: House, claim: Claim, folder: Path) -> TrainerProcess:
+def start_trainer(house: House, claim: Claim, folder: Path, *, held_since: float) -> TrainerProcess:
     """Return the attempt's running trainer.
 
     Args:
         folder: The attempt's output folder, made here.
+        held_since: When the lease began, by `time.monotonic()`.
 
     Raises:
         ServiceError: An input of the run is missing.
         pydantic.ValidationError: The job's config is not one for its cell.
         OSError: The folder cannot be written to, or the process not be started.
-        sqlalchemy.exc.OperationalError: The database cannot be reached.
+        sqlalchemy.exc.OperationalError: The database cannot be reached as long as the lease holds.
     """
     settings = house.settings
-    with house.database.read() as session:
-        spec = trainer_spec(session, run_id=claim.run_id, artifacts=settings.artifacts)
+    spec = _read_spec(house, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
     threads = settings.threads or max(1, usable_cores() // settings.slots)
     if claim.cell is Cell.PREPARE:
         spec["workers"] = threads
@@ -50,6 +53,17 @@ def start_trainer(house: House, claim: Claim, folder: Path) -> TrainerProcess:
         command += ["--resume", str(settings.artifacts / claim.resume_from)]
     command += ["--lifeline", f"{GIVE_UP_AT * settings.lease_s:g}"]
     return TrainerProcess(command, folder=folder, environment=_environment(threads))
+
+
+def _read_spec(house: House, claim: Claim, *, until: float) -> dict[str, Any]:
+    while True:
+        try:
+            with house.database.read() as session:
+                return trainer_spec(session, run_id=claim.run_id, artifacts=house.settings.artifacts)
+        except UNREACHABLE:
+            if time.monotonic() + DATABASE_RETRY_S > until:
+                raise
+            time.sleep(DATABASE_RETRY_S)
 
 
 def usable_cores() -> int:

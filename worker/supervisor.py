@@ -42,7 +42,7 @@ def supervise(house: House, claim: Claim) -> None:
 
 def _attempt(house: House, claim: Claim, folder: Path, held_since: float) -> tuple[Outcome, int | None]:
     try:
-        process = start_trainer(house, claim, folder)
+        process = start_trainer(house, claim, folder, held_since=held_since)
     except (ServiceError, ValidationError) as error:
         return _not_started(FailureReason.BAD_SPEC, error), None
     except OSError as error:

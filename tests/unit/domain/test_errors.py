@@ -20,9 +20,11 @@ def drawn_tree(text: str) -> dict[str, str]:
 
 
 def subclasses(root: type[ServiceError]) -> dict[str, str]:
-    """Return child → parent of every class below `root`."""
+    """Return child → parent of every class below `root` that the module defines."""
     found: dict[str, str] = {}
     for child in root.__subclasses__():
+        if child.__module__ != errors.__name__:
+            continue
         found |= {child.__name__: root.__name__} | subclasses(child)
     return found
 
