@@ -15,11 +15,13 @@ class Settings(BaseSettings):
         pydantic.ValidationError: A value is wrong, or the service would listen beyond this machine without a token.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CELLGATE_", frozen=True, extra="ignore")
+    # An error would show what it refuses, a token that is too short included.
+    model_config = SettingsConfigDict(env_prefix="CELLGATE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     data_dir: Path = Field(Path("var"), description="Folder of everything that is kept: database, artifacts.")
-    database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in data_dir.")
-    redis_url: str | None = Field(None, description="Broker; `cellgate up` starts one of its own without it.")
+    # Both URLs may hold a password: they are left out where settings are shown.
+    database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; default: SQLite in data_dir.")
+    redis_url: str | None = Field(None, repr=False, description="Broker; `cellgate up` starts its own without it.")
     data_roots: list[Path] = Field(
         default_factory=list, description="Folders that data sets may be read from, besides data_dir/data (JSON list)."
     )

@@ -66,6 +66,13 @@ def test_probes_and_the_page_that_asks_for_the_token_need_none(guarded: Api, pat
     assert guarded.client.get(path).status_code == 200
 
 
+def test_what_the_page_is_made_of_needs_no_token(guarded: Api) -> None:
+    answer = guarded.client.get("/static/assets/none.js")
+
+    # Looked for, and not there: whether the page has been built is another test's matter.
+    assert answer.status_code == 404
+
+
 def test_no_path_below_static_leads_back_into_the_api(guarded: Api) -> None:
     for path in ("/static/../v1/experiments", "/static/%2e%2e/v1/experiments", "/static/..%2fv1%2fexperiments"):
         assert guarded.client.get(path).status_code in (401, 404)
@@ -102,6 +109,22 @@ def test_settings_come_from_the_environment_and_do_not_show_the_token(
     assert settings.artifacts == tmp_path / "artifacts"
     assert settings.roots == [tmp_path / "data", tmp_path / "more"]
     assert TOKEN not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_settings_are_shown_without_the_passwords_in_their_urls(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path, database_url=f"postgresql://cellgate:{SECRET}@host/db", redis_url=f"redis://:{SECRET}@host/0"
+    )
+
+    assert SECRET not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize("wrong", [{"token": "hunter2"}, {"host": "::", "redis_url": "redis://:hunter2@h"}])
+def test_settings_that_are_refused_do_not_show_what_was_secret_in_them(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate(wrong)
+
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/experiments", "/v1/nothing", "/livez", "/fails"])
