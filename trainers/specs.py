@@ -88,6 +88,28 @@ class TrainingConfig(Spec):
     keep_pairs_together: bool = Field(
         True, description="Put a vulnerable function and its patched version into the same batch."
     )
+    class_balance: Literal["none", "weights", "sampling"] = Field(
+        "none",
+        description="What makes up for a rare class: its loss weighs more, or its functions come up more often; "
+        "never both.",
+    )
+    deterministic: bool = Field(
+        False,
+        description="On a GPU, only kernels that give the same bits each time, which cost speed; a CPU always does.",
+    )
+    compile: bool = Field(False, description="Train the model as torch.compile makes it; pays on long runs.")
+
+
+class Lora(Spec):
+    """Low-rank updates of a checkpoint's linear layers, trained instead of all its weights.
+
+    Source:
+        Hu et al. 2021, arXiv 2106.09685.
+    """
+
+    rank: int = Field(8, ge=1, le=512)
+    alpha: float = Field(16.0, gt=0, description="The update is scaled by alpha / rank.")
+    dropout: float = Field(0.0, ge=0, lt=1)
 
 
 class TransformerModel(Spec):
@@ -102,26 +124,56 @@ class TransformerModel(Spec):
     size: Literal["tiny", "small", "base"] = Field("small", description="Size of the model from scratch.")
     vocab_size: int = Field(1024, ge=128, le=200_000, description="Of the tokenizer fitted on train.")
     max_tokens: int = Field(256, ge=16, le=8192)
+    lora: Lora | None = Field(
+        None, description="Train low-rank updates and the classifier alone; merged into the weights when saved."
+    )
 
 
 class GnnModel(Spec):
     """Which graph model."""
 
-    architecture: Literal["ggnn"] = Field("ggnn", description="Gated graph network (Li et al. 2016, Devign).")
+    architecture: Literal["ggnn", "gine", "rgcn", "gat"] = Field(
+        "ggnn",
+        description="Gated graph network (Devign, DeepDFA), graph isomorphism network with edge features, relational "
+        "graph convolution, or graph attention; all of them read the edge types.",
+    )
     width: int = Field(48, ge=8, le=1024)
-    layers: int = Field(4, ge=1, le=32, description="Steps of message passing, all with the same weights.")
-    readout: Literal["attention", "max", "mean"] = "attention"
+    layers: int = Field(
+        4, ge=1, le=32, description="Steps of message passing; the gated network's share their weights."
+    )
+    readout: Literal["attention", "max", "mean", "sum"] = "attention"
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
 class FusionModel(Spec):
     """The head over the two frozen models; it starts as the weighted ensemble."""
 
+    head: Literal["gated", "cross_attention", "stacking"] = Field(
+        "gated",
+        description="Product and difference of the two embeddings behind a gate, attention of each embedding to the "
+        "other, or the two verdicts alone.",
+    )
     width: int = Field(32, ge=8, le=1024)
+    slots: int = Field(4, ge=2, le=32, description="Of cross-attention: vectors that each embedding is split into.")
     dropout: float = Field(0.2, ge=0, lt=1)
+    modality_dropout: float = Field(
+        0.0, ge=0, lt=0.5, description="Chance, for each model and function, that training hides its embedding."
+    )
     text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the ensemble it starts as.")
     transformer_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the text projection, of the head's LR.")
     gnn_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the graph projection, of the head's LR.")
+    unfreeze: Literal["none", "transformer", "gnn", "both"] = Field(
+        "none", description="Which of the two models go on learning; each epoch then runs them, instead of reading."
+    )
+    unfrozen_lr_ratio: float = Field(0.01, gt=0, le=1, description="LR of an unfrozen model, of the head's LR.")
+
+
+class TransformerTraining(TrainingConfig):
+    """The loop's settings, and what only a stack of pretrained layers has a use for."""
+
+    layer_lr_decay: float = Field(
+        1.0, gt=0, le=1, description="LR of each layer, of the layer's above it; the classifier has the peak."
+    )
 
 
 class TransformerConfig(Spec):
@@ -129,7 +181,7 @@ class TransformerConfig(Spec):
 
     cell: Literal[51] = 51
     model: TransformerModel = TransformerModel()
-    training: TrainingConfig = TrainingConfig()
+    training: TransformerTraining = TransformerTraining()
 
 
 class GnnLearningRate(LearningRate):
@@ -262,6 +314,11 @@ class PrepareSpec(PrepareConfig):
 
     cell: Literal["prepare"] = "prepare"
     source: Path
+    graphs: Path | None = Field(
+        None,
+        description="Ready graphs instead of ours, named by id: a folder of PyG `<id>.pt` files, or a JSONL file of "
+        "nodes and edges as Joern gives them; functions without one get ours.",
+    )
     workers: int = Field(1, ge=1, le=256)
 
 
@@ -316,6 +373,7 @@ class PreflightSpec(RunSpec):
     cell: Literal["preflight"] = "preflight"
     transformer: TransformerConfig | None = None
     gnn: GnnConfig | None = None
+    fusion: FusionConfig | None = Field(None, description="Tried on the two models above, as they come untrained.")
     minimum_free_bytes: int = Field(1 << 30, ge=0)
 
 
