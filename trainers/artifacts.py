@@ -5,9 +5,11 @@ Source:
     folder after it make the order survive a power cut.
 """
 
+import ctypes
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,9 @@ from pathlib import Path
 from typing import IO
 
 CHUNK_BYTES = 1 << 20
+# Of Linux's renameat2(2): paths are relative to the working folder; the two names change places.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 @contextmanager
@@ -43,6 +48,33 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Put the folder `new` in the place of `folder`, which is then removed; both lie in the same folder.
+
+    On Linux the two change places in one step. Elsewhere there is a moment without `folder`, and a kill just then
+    leaves the old one beside its place.
+    """
+    if not folder.exists():
+        new.rename(folder)
+    elif _exchange(new, folder):
+        shutil.rmtree(new)
+    else:
+        old = new.with_suffix(".old.tmp")
+        folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old)
+    sync_folder(folder.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two names change places; return whether this system and file system can."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    code: int = rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return code == 0
 
 
 def write_bytes(path: Path, content: bytes) -> None:

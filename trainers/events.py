@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from trainers.artifacts import write_bytes
+
 
 class EventKind(StrEnum):
     """The kinds of line, with their fields."""
@@ -40,11 +42,10 @@ class EventWriter:
     """
 
     def __init__(self, path: Path, *, last: int = 0, clock: Callable[[], float] = time.time) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         kept = path.read_bytes().splitlines(keepends=True)[:last] if last and path.exists() else []
-        self._file = path.open("wb")
-        self._file.writelines(kept)
-        self._file.flush()
+        # Not cut off in place: a kill half-way would take the lines that are to be kept with it.
+        write_bytes(path, b"".join(kept))
+        self._file = path.open("ab")
         self._clock = clock
         self.last = last
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from safetensors.numpy import save_file
 
-from trainers.artifacts import sync_folder, write_json
+from trainers.artifacts import replace_folder, sync_folder, write_json
 from trainers.data.reading import Row
 from trainers.specs import Split
 
@@ -42,24 +42,20 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
+        for path in temporary.rglob("*"):
+            _sync(path)
         sync_folder(temporary)
-        if folder.exists():
-            old = temporary.with_suffix(".old.tmp")
-            folder.rename(old)
-            temporary.rename(folder)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(folder)
+        replace_folder(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    sync_folder(folder.parent)
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-    path.chmod(0o644)
+    if path.is_file():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        path.chmod(0o644)
 
 
 def write_functions(
@@ -86,13 +82,11 @@ def write_functions(
     table = pa.table(columns, schema=FUNCTION_SCHEMA)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, FUNCTION_SCHEMA) as writer:
         writer.write_table(table)
-    _sync(path)
 
 
 def write_graphs(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write graphs.safetensors."""
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
-    _sync(path)
 
 
 def write_document(path: Path, value: object) -> None:
