@@ -1,0 +1,70 @@
+"""A run that is killed again and again gives, bit for bit, what one gives that nothing disturbed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.finished_runs import prepare_generated
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SEED = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the data set and the runs lie."""
+    folder = tmp_path_factory.mktemp("killed")
+    prepare_generated(folder, functions=600)
+    return folder
+
+
+def _killed(folder: Path, cell: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """Kill a cell's runs; return what differs, from which steps they went on, and where the undisturbed run lies."""
+    (folder / cell).mkdir()
+    path = folder / f"{cell}.json"
+    path.write_text(json.dumps({"dataset": str(folder / "dataset"), "seed": 0, "device": "cpu", **spec}))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.killing.runs", cell, str(path), str(folder / cell), str(SEED)],
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return {**json.loads(done.stdout), "undisturbed": str(folder / cell / "whole")}
+
+
+@pytest.fixture(scope="module")
+def transformer(folder: Path) -> dict[str, Any]:
+    training = {"epochs": 6, "batch_size": 8, "learning_rate": {"value": 1e-2}, "checkpoint_every_steps": 3}
+    return _killed(folder, "51", {"model": {"size": "tiny"}, "training": training})
+
+
+@pytest.fixture(scope="module")
+def gnn(folder: Path) -> dict[str, Any]:
+    training = {"epochs": 4, "batch_size": 16, "learning_rate": {"value": 3e-3}, "checkpoint_every_steps": 3}
+    return _killed(folder, "52", {"model": {"width": 32}, "training": training})
+
+
+@pytest.fixture(scope="module")
+def fusion(folder: Path, transformer: dict[str, Any], gnn: dict[str, Any]) -> dict[str, Any]:
+    training = {"epochs": 20, "batch_size": 8, "learning_rate": {"value": 2e-3}, "checkpoint_every_steps": 3}
+    bases = {"transformer": transformer["undisturbed"], "gnn": gnn["undisturbed"]}
+    return _killed(folder, "53", {**bases, "training": training})
+
+
+@pytest.mark.parametrize("cell", ["transformer", "gnn", "fusion"])
+def test_weights_and_metrics_are_those_of_an_undisturbed_run(cell: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(cell)
+
+    assert found["different"] == []
+    # Weights, the predictions of four splits, and what the result says.
+    assert found["compared"] == 12
+    went_on_from = {step for step in found["resumed_at"] if 0 < step < found["steps"]}
+    assert len(went_on_from) >= 2, found["resumed_at"]
