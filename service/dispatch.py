@@ -8,6 +8,10 @@ from celery import Celery
 from kombu.exceptions import ChannelError, KombuError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.store.database import Database
+from service.store.lifecycle import due_for_dispatch
 
 TASK = "cellgate.doorbell"
 # A broker that is away, and one that is there but refuses (out of memory, read-only).
@@ -25,6 +29,20 @@ class Bell(Protocol):
     def answers(self) -> bool:
         """Whether the broker can be reached."""
         ...
+
+
+def ring_for_waiting(database: Database, bell: Bell, *, redispatch_after_s: float) -> None:
+    """Ring for every run that is queued and was not rung for lately; what fails is rung again by the reconciler."""
+    try:
+        with database.begin() as session:
+            due = due_for_dispatch(session, redispatch_after_s=redispatch_after_s)
+    except SQLAlchemyError as error:
+        # What the caller has done is committed: it must not be told otherwise.
+        log.warning("not_rung", error=str(error))
+        return
+    for run_id, queue in due:
+        if not bell.ring(run_id, queue):
+            return  # A broker that is away is away for the others too: nobody waits for that once per run.
 
 
 def celery_app(redis_url: str) -> Celery:

@@ -7,16 +7,16 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from service.dispatch import ring_for_waiting
 from service.domain.states import FailureReason
 from service.store.claims import Claim
 from service.store.lifecycle import cancelled, fail, release, succeed
 from service.store.pipeline import after_run
 from trainers.results import read_result
-from worker.house import UNREACHABLE, House, ring_for_waiting
+from worker.house import DATABASE_RETRY_S, UNREACHABLE, House
 from worker.outcome import Abandoned, Cancelled, Failed, Outcome, Released, Succeeded
 from worker.text import storable
 
-DATABASE_RETRY_S = 0.5
 RESULT_NAME = "result.json"
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ def end_attempt(house: House, claim: Claim, folder: Path, outcome: Outcome, *, e
                 log.exception("end_not_written", run=claim.run_id)
                 return
             time.sleep(DATABASE_RETRY_S)
-    ring_for_waiting(house)
+    ring_for_waiting(house.database, house.bell, redispatch_after_s=house.settings.redispatch_after_s)
 
 
 def _write(house: House, claim: Claim, outcome: Outcome, result: dict[str, Any], exit_code: int | None) -> None:

@@ -9,13 +9,12 @@ from service.store.claims import Claim
 from service.store.run_specs import trainer_spec
 from trainers.artifacts import write_json
 from trainers.specs import Cell
-from worker.house import UNREACHABLE, House
+from worker.house import DATABASE_RETRY_S, UNREACHABLE, House
 from worker.process import TrainerProcess
 
 # Of the lease: when supervisor and trainer give up by their own clocks, whatever the database's clock says.
 GIVE_UP_AT = 0.8
 SPEC_NAME = "spec.json"
-DATABASE_RETRY_S = 0.2
 KEPT_VARIABLES = frozenset(
     {
         *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME"),

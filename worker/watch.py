@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.domain.states import RunState
 from service.store.claims import Claim
 from service.store.lifecycle import mark_running, renew
-from worker.house import UNREACHABLE, House
+from worker.house import DATABASE_RETRY_S, UNREACHABLE, House
 from worker.outcome import Outcome, Stop, judge
 from worker.process import OUTPUT_NAME, Fuse, TrainerProcess
 from worker.recorder import Recorder
@@ -21,7 +21,6 @@ from worker.tail import EVENTS_NAME, EventTail, OutputTail
 POLL_S = 0.1
 # Of the lease: when to renew it.
 RENEW_AT = 0.25
-DATABASE_RETRY_S = 0.5
 log = structlog.get_logger(__name__)
 
 

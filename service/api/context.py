@@ -3,16 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-import structlog
 from fastapi import Depends, Request
-from sqlalchemy.exc import SQLAlchemyError
 
-from service.dispatch import Bell
+from service.dispatch import Bell, ring_for_waiting
 from service.settings import Settings
 from service.store.database import Database
-from service.store.lifecycle import due_for_dispatch
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,17 +19,8 @@ class Context:
     bell: Bell
 
     def ring(self) -> None:
-        """Ring for every run that was queued and not rung for yet; what fails is rung again by the reconciler."""
-        try:
-            with self.database.begin() as session:
-                due = due_for_dispatch(session, redispatch_after_s=self.settings.redispatch_after_s)
-        except SQLAlchemyError as error:
-            # What was asked for is committed: the caller must not be told otherwise.
-            log.warning("not_rung", error=str(error))
-            return
-        for run_id, queue in due:
-            if not self.bell.ring(run_id, queue):
-                return  # A broker that is away is away for the others too: nobody waits for that once per run.
+        """Wake the workers for every run that waits and was not rung for lately."""
+        ring_for_waiting(self.database, self.bell, redispatch_after_s=self.settings.redispatch_after_s)
 
 
 def _context(request: Request) -> Context:
