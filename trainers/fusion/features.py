@@ -18,6 +18,8 @@ from trainers.fusion.model import FusionBatch
 from trainers.specs import Split
 
 SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
+# A graph quality of the data set: what is left is the order of the tokens.
+NOTHING_PARSED = "token_chain"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,7 @@ def read_features(text: FinishedRun, graph: FinishedRun, *, dataset: Dataset, te
             text_log_odds_B=_tensor(text_K),
             graph_log_odds_B=_tensor(graph_K),
             ensemble_log_odds_B=_tensor(ensemble_log_odds(text_K, graph_K, text_weight=text_weight)),
+            graph_missing_B=torch.tensor([quality == NOTHING_PARSED for quality in dataset.graph_qualities(rows_K)]),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""A trained fusion head on disk, with everything that its inputs were made with."""
+"""A trained fusion head on disk, with everything that its inputs are made with."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import safetensors.torch
 from safetensors import SafetensorError
+from torch import nn
 
 from trainers.artifacts import write_bytes, write_json
 from trainers.errors import DataError, Problem
+from trainers.fusion.heads import build_head
 from trainers.fusion.model import FusionHead
 from trainers.specs import FusionModel
 
@@ -37,6 +39,22 @@ class FusionInputs:
     graph_spec_hash: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class SavedFusion:
+    """A trained head as it was read, in evaluation mode.
+
+    Args:
+        config: With `text_weight`, which the ensemble that the head adds to is made with.
+        inputs: What the head's inputs are made with.
+        bases: The models that learned with the head, by name; those not here are as their own runs left them.
+    """
+
+    head: FusionHead
+    config: FusionModel
+    inputs: FusionInputs
+    bases: dict[str, nn.Module]
+
+
 def save_fusion(folder: Path, head: FusionHead, *, config: FusionModel, inputs: FusionInputs) -> None:
     """Write weights and config to `folder`, each file atomically; the config comes last."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
@@ -44,17 +62,18 @@ def save_fusion(folder: Path, head: FusionHead, *, config: FusionModel, inputs: 
     write_json(folder / CONFIG_NAME, {"model": config.model_dump(mode="json"), "inputs": asdict(inputs)})
 
 
-def load_fusion(folder: Path) -> tuple[FusionHead, FusionInputs]:
-    """Return the head that `save_fusion` wrote, in evaluation mode, and what its inputs were made with.
+def load_fusion(folder: Path) -> SavedFusion:
+    """Return the head that `save_fusion` wrote, and the models that learned with it.
 
     Raises:
         DataError: A file is missing or damaged, or weights and config do not belong together.
+        SpecError: The text model cannot be loaded.
     """
     try:
         content = json.loads((folder / CONFIG_NAME).read_bytes())
         inputs = FusionInputs(**content["inputs"])
         config = FusionModel.model_validate(content["model"])
-        head = FusionHead(config, text_width=inputs.text_width, graph_width=inputs.graph_width)
+        head = build_head(config, text_width=inputs.text_width, graph_width=inputs.graph_width)
         head.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_NAME))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         problem = Problem(
@@ -64,4 +83,13 @@ def load_fusion(folder: Path) -> tuple[FusionHead, FusionInputs]:
             fix="train the head again",
         )
         raise DataError(f"{folder}: the fusion head cannot be loaded", [problem]) from error
-    return head.eval(), inputs
+    return SavedFusion(head=head.eval(), config=config, inputs=inputs, bases=_bases(folder, config))
+
+
+def _bases(folder: Path, config: FusionModel) -> dict[str, nn.Module]:
+    if config.unfreeze == "none":
+        return {}
+    # The text library takes seconds to import.
+    from trainers.fusion.unfreezing import load_bases
+
+    return load_bases(folder, config)

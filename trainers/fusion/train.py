@@ -1,12 +1,10 @@
-"""Cell 53 from top to bottom: a head over the frozen transformer and graph model of one seed."""
+"""Cell 53 from top to bottom: a head over the transformer and the graph model of one seed, frozen or learning on."""
 
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from trainers.aggregation.runs import FinishedRun, WantedRun, open_runs
-from trainers.data.batching import node_budget_batches
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.finish import finish
@@ -16,15 +14,14 @@ from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.metrics import auroc, margins
 from trainers.engine.result_file import MODEL_FOLDER, PREDICTIONS_FOLDER
-from trainers.engine.task import ParameterGroup, Prediction, Rows
 from trainers.events import EventKind
 from trainers.fusion.features import Features, read_features
-from trainers.fusion.model import FusionBatch, FusionHead
+from trainers.fusion.heads import build_head
+from trainers.fusion.live import LiveBase
 from trainers.fusion.saving import FusionInputs, save_fusion
+from trainers.fusion.task import FusionTask
 from trainers.results import RunResult
 from trainers.specs import Cell, FusionSpec, Split
-
-EVALUATION_BATCH = 4096
 
 
 def run(spec: FusionSpec, context: RunContext) -> RunResult:
@@ -42,9 +39,7 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         hardware = set_up_hardware(
             device=spec.device, precision=spec.training.precision, threads=spec.threads, seed=spec.seed
         )
-        text_width, graph_width = features.widths
-        head = FusionHead(spec.model, text_width=text_width, graph_width=graph_width)
-        task = FusionTask(head, features, spec, pairs=_pairs(spec, dataset))
+        task = _build_task(spec, dataset, features, text, graph, scratch=context.out)
         labels = dataset.labels(np.arange(len(dataset)))
         fuse_rows = dataset.rows(Split.FUSE)
     learning_rate = choose_learning_rate(
@@ -69,17 +64,12 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         context=context,
         hardware=hardware,
     )
-    warnings = _keep_the_better(task, dataset, hardware, context)
+    warnings = _keep_the_better(task, features, dataset, hardware, context)
     with context.phase("save"):
-        inputs = FusionInputs(
-            text_width=text_width,
-            graph_width=graph_width,
-            text_temperature=text.temperature,
-            graph_temperature=graph.temperature,
-            text_spec_hash=text.result.spec_hash,
-            graph_spec_hash=graph.result.spec_hash,
-        )
-        save_fusion(context.out / MODEL_FOLDER, head, config=spec.model, inputs=inputs)
+        for name, base in task.bases.items():
+            base.save(context.out / MODEL_FOLDER / name)
+        inputs = _inputs(features, text, graph)
+        save_fusion(context.out / MODEL_FOLDER, task.head, config=spec.model, inputs=inputs)
     return finish(
         task,
         dataset=dataset,
@@ -92,15 +82,32 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
     )
 
 
-def _keep_the_better(task: "FusionTask", dataset: Dataset, hardware: Hardware, context: RunContext) -> list[str]:
-    """Make the head the ensemble again unless it ranks dev at least as well; return the warning, if so."""
+def _build_task(
+    spec: FusionSpec, dataset: Dataset, features: Features, text: FinishedRun, graph: FinishedRun, *, scratch: Path
+) -> FusionTask:
+    text_width, graph_width = features.widths
+    head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
+    head.learn_missing(graphs_missing=bool(features.batch(dataset.rows(Split.FUSE)).graph_missing_B.any()))
+    bases: dict[str, LiveBase] = {}
+    if spec.model.unfreeze != "none":
+        # The text library takes seconds to import, which a run from the cache does without.
+        from trainers.fusion.unfreezing import open_live
+
+        bases = open_live(spec, dataset, features, text=text, graph=graph, scratch=scratch)
+    return FusionTask(head, features, spec, pairs=_pairs(spec, dataset), bases=bases)
+
+
+def _keep_the_better(
+    task: FusionTask, features: Features, dataset: Dataset, hardware: Hardware, context: RunContext
+) -> list[str]:
+    """Make the model the ensemble again unless it ranks dev at least as well; return the warning, if so."""
     rows = dataset.rows(Split.DEV)
     labels_R = dataset.labels(rows)
     head = auroc(labels_R, margins(infer(task, rows, hardware=hardware, context=context).logits_RC))
-    ensemble = auroc(labels_R, task.load_batch(rows).ensemble_log_odds_B.double().numpy())
+    ensemble = auroc(labels_R, features.batch(rows).ensemble_log_odds_B.double().numpy())
     if head is None or ensemble is None or head >= ensemble:
         return []
-    task.head.forget()
+    task.forget()
     message = f"the trained head ranks dev less well than the ensemble (AUROC {head:.4f}, {ensemble:.4f}): undone"
     context.events.write(EventKind.WARNING, code="fusion_adds_nothing", message=message)
     return [message]
@@ -117,6 +124,18 @@ def _open_bases(spec: FusionSpec, dataset: Dataset) -> tuple[FinishedRun, Finish
     return text, graph
 
 
+def _inputs(features: Features, text: FinishedRun, graph: FinishedRun) -> FusionInputs:
+    text_width, graph_width = features.widths
+    return FusionInputs(
+        text_width=text_width,
+        graph_width=graph_width,
+        text_temperature=text.temperature,
+        graph_temperature=graph.temperature,
+        text_spec_hash=text.result.spec_hash,
+        graph_spec_hash=graph.result.spec_hash,
+    )
+
+
 def _input_hashes(*runs: FinishedRun) -> list[str]:
     """Return what ties a learning rate to the very predictions that it was found on."""
     return [run.result.artifacts[f"{PREDICTIONS_FOLDER}/{Split.FUSE.value}.arrow"] for run in runs]
@@ -124,69 +143,3 @@ def _input_hashes(*runs: FinishedRun) -> list[str]:
 
 def _pairs(spec: FusionSpec, dataset: Dataset) -> list[str | None] | None:
     return dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None
-
-
-class FusionTask:
-    """The head and its cached inputs, as the engine sees them.
-
-    Args:
-        pairs: Pair of each of the data set's rows, to keep both members in one batch; null does not.
-    """
-
-    def __init__(
-        self, head: FusionHead, features: Features, spec: FusionSpec, *, pairs: Sequence[str | None] | None
-    ) -> None:
-        self.head = head
-        self._features = features
-        self._spec = spec
-        self._pairs = pairs
-
-    @property
-    def model(self) -> nn.Module:
-        """The head; the base models are frozen and not even loaded."""
-        return self.head
-
-    @property
-    def groups(self) -> Sequence[ParameterGroup]:
-        """The projections of both models at their own learning rates, and what joins them."""
-        config = self._spec.model
-        parts = self.components
-        return (
-            ParameterGroup(name="transformer", parameters=parts["transformer"], lr_ratio=config.transformer_lr_ratio),
-            ParameterGroup(name="gnn", parameters=parts["gnn"], lr_ratio=config.gnn_lr_ratio),
-            ParameterGroup(name="head", parameters=parts["head"]),
-        )
-
-    @property
-    def components(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """The projection of either model, and what joins them."""
-        head = self.head
-        return {
-            "transformer": list(head.text.parameters()),
-            "gnn": list(head.graph.parameters()),
-            "head": [*head.gate.parameters(), *head.hidden.parameters(), *head.correction.parameters()],
-        }
-
-    def plan_epoch(self, rows: Rows, rng: np.random.Generator) -> list[Rows]:
-        """Return the epoch's batches."""
-        places = node_budget_batches(
-            np.ones(len(rows), dtype=np.int64),
-            batch_size=self._spec.training.batch_size,
-            node_budget=self._spec.training.batch_size,
-            rng=rng,
-            pairs=None if self._pairs is None else [self._pairs[int(row)] for row in rows],
-        )
-        return [rows[chosen] for chosen in places]
-
-    def plan_evaluation(self, rows: Rows) -> list[Rows]:
-        """Return batches of all rows, in order."""
-        return [rows[first : first + EVALUATION_BATCH] for first in range(0, len(rows), EVALUATION_BATCH)]
-
-    def load_batch(self, rows: Rows) -> FusionBatch:
-        """Return what the frozen models said of these rows."""
-        return self._features.batch(rows)
-
-    def predict(self, batch: FusionBatch) -> Prediction:
-        """Return logits and the head's hidden layer."""
-        prediction: Prediction = self.head(batch)
-        return prediction
