@@ -56,12 +56,22 @@ class LearningRateOutcome(Document):
     cache_verified: bool | None = Field(description="Entry re-read from disk and equal; null without a cache.")
 
 
+CollapseType = Literal[
+    "single_class",
+    "constant_logits",
+    "non_finite",
+    "zero_f1",
+    "prior_entropy",
+    "dead_branch",
+    "vanishing_gradient",
+    "exploding_gradient",
+]
+
+
 class Collapse(Document):
     """One collapse event."""
 
-    type: Literal[
-        "single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy", "dead_branch", "gradient"
-    ]
+    type: CollapseType
     component: str
     step: int = Field(ge=0)
     detail: str
@@ -203,7 +213,10 @@ class RunResult(Document):
     threshold: Probability | None = None
     temperature: float | None = Field(None, gt=0, allow_inf_nan=False)
     learning_rate: LearningRateOutcome | None = None
-    collapses: list[Collapse] = Field(default_factory=list)
+    collapses: list[Collapse] = Field(default_factory=list, description="What the chosen model still shows.")
+    collapse_events: int | None = Field(
+        None, ge=0, description="Collapses seen in all of training, those that it got over included; see events.jsonl."
+    )
     # The other cells
     dataset: DatasetSummary | None = None
     checks: list[Check] = Field(default_factory=list)

@@ -47,8 +47,9 @@ class TrainingState:
         best_score: Of the best evaluation so far, to be compared item by item; null before the first.
         best_epoch: Its epoch.
         epochs_without_gain: Evaluations since then.
-        peak_norms: Largest gradient norm of each component since the last evaluation.
+        gradients: What a `GradientWatch` remembers.
         best_collapses: Collapses found by the best evaluation.
+        collapse_events: Collapses found by all evaluations.
         learning_rate: The run's `LearningRateOutcome`.
         last_event: Number of the last event said before the checkpoint.
     """
@@ -63,8 +64,9 @@ class TrainingState:
     best_score: list[float] | None = None
     best_epoch: int = 0
     epochs_without_gain: int = 0
-    peak_norms: dict[str, float] = field(default_factory=dict)
+    gradients: dict[str, Any] = field(default_factory=dict)
     best_collapses: list[dict[str, Any]] = field(default_factory=list)
+    collapse_events: int = 0
     last_event: int = 0
 
 

@@ -1,23 +1,19 @@
 """Collapse: a model that trains without an error and still predicts nothing useful, told apart by cause."""
 
 # Shapes: R rows, C classes (2).
-from collections.abc import Mapping
-from typing import Literal
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.engine.metrics import best_threshold, cross_entropy, f1_score, margins, sigmoid
-from trainers.results import Collapse
+from trainers.engine.metrics import auroc, best_threshold, cross_entropy, f1_score, margins, sigmoid
+from trainers.engine.optimization import StepReport
+from trainers.results import Collapse, CollapseType
 
 CONSTANT_MARGIN_SD = 1e-4
 # Stuck at the prior: a loss within 1 % of the prior's entropy, from probabilities that hardly differ.
 PRIOR_ENTROPY_SHARE = 0.99
 PRIOR_PROBABILITY_SD = 0.02
-VANISHED_GRADIENT = 1e-8
-CollapseType = Literal[
-    "single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy", "dead_branch", "gradient"
-]
 
 
 def detect_prediction_collapse(
@@ -48,30 +44,38 @@ def detect_prediction_collapse(
     if _single(tuned_R) and _single(half_R):
         name = "vulnerable" if half_R[0] else "not vulnerable"
         found.append(_collapse("single_class", "logits", step, f"every function is called {name} at 0.5"))
-    if labels_R.sum() > 0 and f1_score(labels_R, tuned_R) == 0:
-        found.append(_collapse("zero_f1", "logits", step, "no vulnerable function is found at the best threshold"))
+    if labels_R.sum() > 0 and f1_score(labels_R, half_R) == 0 and _is_ranked_by_chance(labels_R, margin_R):
+        found.append(_collapse("zero_f1", "logits", step, "no vulnerable function is found, and none ranks higher"))
     found.extend(_stuck_at_prior(labels_R, margin_R, probability_R, step))
     return found
 
 
-def detect_gradient_collapse(peak_norms: Mapping[str, float], *, step: int) -> list[Collapse]:
-    """Return the components that nothing reaches.
-
-    Args:
-        peak_norms: The largest gradient norm of each component since the last evaluation.
-        step: Optimizer steps taken.
-    """
-    found = []
-    for component, peak in peak_norms.items():
-        if peak == 0:
-            found.append(_collapse("dead_branch", component, step, "no gradient reached it since the last evaluation"))
-        elif peak < VANISHED_GRADIENT:
-            found.append(_collapse("gradient", component, step, f"its largest gradient norm was {peak:.1e}"))
-    return found
+def find_non_finite(report: StepReport, *, step: int) -> list[Collapse]:
+    """Return the components whose gradient is NaN or Inf, or the loss when it alone is."""
+    found = [
+        _collapse("non_finite", component, step, f"its gradient norm is {norm}")
+        for component, norm in report.norms.components.items()
+        if not math.isfinite(norm)
+    ]
+    return found or [_collapse("non_finite", "loss", step, f"the loss is {report.loss}")]
 
 
 def _single(predicted_R: NDArray[np.bool_]) -> bool:
     return bool(predicted_R.all() or not predicted_R.any())
+
+
+def _is_ranked_by_chance(labels_R: NDArray[np.int64], margin_R: NDArray[np.float64]) -> bool:
+    """Whether the AUROC is within its standard error of one half, were the labels drawn at random.
+
+    Source:
+        Mann and Whitney 1947, doi 10.1214/aoms/1177730491, the variance of U.
+    """
+    ranking = auroc(labels_R, margin_R)
+    if ranking is None:
+        return True
+    positives = int(labels_R.sum())
+    negatives = len(labels_R) - positives
+    return abs(ranking - 0.5) <= 0.5 * math.sqrt((len(labels_R) + 1) / (12 * positives * negatives))
 
 
 def _stuck_at_prior(

@@ -89,6 +89,7 @@ def finish(
         temperature=temperature,
         learning_rate=learning_rate,
         collapses=list(outcome.collapses),
+        collapse_events=outcome.collapse_events,
     )
     return write_result(result, context)
 

@@ -35,12 +35,9 @@ def norms_of(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def weight_norms(components: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, float]:
-    """Return the L2 norm of each component's weights."""
+    """Return the L2 norm of each component's weights; a component without any is left out."""
     with torch.no_grad():
-        return {
-            name: float(norms_of(list(parameters)).norm()) if parameters else 0.0
-            for name, parameters in components.items()
-        }
+        return {name: float(norms_of(list(parameters)).norm()) for name, parameters in components.items() if parameters}
 
 
 class GradientNorms:
@@ -48,7 +45,7 @@ class GradientNorms:
 
     Args:
         parameters: All that are trained.
-        components: Which of them are watched together.
+        components: Which of them are watched together; one without parameters, all of it being frozen, is left out.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], components: Mapping[str, Sequence[nn.Parameter]]) -> None:
@@ -57,6 +54,7 @@ class GradientNorms:
         self._members = {
             name: [place[id(parameter)] for parameter in members if id(parameter) in place]
             for name, members in components.items()
+            if members
         }
 
     def measure(self) -> tuple[Tensor, Tensor]:

@@ -19,8 +19,10 @@ from trainers.engine.checkpoint import (
     save_checkpoint,
     weights_of,
 )
-from trainers.engine.collapse import detect_gradient_collapse, detect_prediction_collapse
+from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
 from trainers.engine.context import RunContext
+from trainers.engine.gradient_watch import GradientWatch
+from trainers.engine.gradients import weight_norms
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
@@ -47,6 +49,7 @@ class FitOutcome:
         steps: Optimizer steps, the skipped ones included.
         skipped_steps: Those that a scaler overflow skipped.
         collapses: That the best epoch's model still shows.
+        collapse_events: That all epochs showed.
     """
 
     best_epoch: int
@@ -54,6 +57,7 @@ class FitOutcome:
     steps: int
     skipped_steps: int
     collapses: tuple[Collapse, ...]
+    collapse_events: int
 
 
 def fit(
@@ -140,6 +144,7 @@ class _Fit:
             fingerprint=self._fingerprint(), learning_rate=learning_rate.model_dump(mode="json")
         )
         self._stepper = Stepper(task, labels=labels, config=config, hardware=hardware, events=context.events)
+        self._gradients = GradientWatch(max_grad_norm=config.max_grad_norm)
 
     def _plan(self, epoch: int) -> list[list[Rows]]:
         """Return the epoch's optimizer steps, each a list of batches: a function of seed and epoch alone."""
@@ -172,10 +177,12 @@ class _Fit:
         self._state = checkpoint.state
         self._best = checkpoint.best
         self._stepper.parts = checkpoint.state.parts
+        self._gradients = GradientWatch.from_json(checkpoint.state.gradients, max_grad_norm=self._config.max_grad_norm)
 
     def train(self) -> None:
         """Train from where the state stands to the last epoch, or until patience runs out."""
         state = self._state
+        self._gradients.begin(weight_norms(self._task.components))
         progress = TrainingProgress(
             self._context.events, total=self._total, done=state.step, epochs=self._config.epochs
         )
@@ -223,6 +230,7 @@ class _Fit:
         state = self._state
         scaled = self._hardware.accelerator.scaler is not None
         if not math.isfinite(report.loss) or (not scaled and not math.isfinite(report.norms.total)):
+            self._tell_collapses(find_non_finite(report, step=state.step + 1))
             raise DivergenceError(
                 f"step {state.step + 1}: loss {report.loss}, gradient norm {report.norms.total}: training diverged; "
                 f"lower the learning rate (peak {self._peak:.2e}) or max_grad_norm, or use fp32"
@@ -231,9 +239,8 @@ class _Fit:
         state.step_in_epoch += 1
         state.skipped_steps += report.skipped
         state.parts = self._stepper.parts
-        for name, norm in report.norms.components.items():
-            if math.isfinite(norm):
-                state.peak_norms[name] = max(norm, state.peak_norms.get(name, 0.0))
+        if not report.skipped:
+            self._gradients.note(report.norms, loss=report.loss)
 
     def _evaluate(self) -> None:
         """Score the weights on dev; keep them if they are the best so far.
@@ -249,8 +256,7 @@ class _Fit:
             self._interrupt()
         labels_R = self._labels[self._dev_rows]
         collapses = detect_prediction_collapse(labels_R, outputs.logits_RC, step=state.step)
-        collapses += detect_gradient_collapse(state.peak_norms, step=state.step)
-        state.peak_norms = {}
+        collapses += self._gradients.evaluate(weight_norms(self._task.components), step=state.step)
         self._tell_collapses(collapses)
         if any(collapse.type == "non_finite" for collapse in collapses):
             raise DivergenceError(
@@ -279,11 +285,13 @@ class _Fit:
         return [0.0 if metrics.auroc is None else metrics.auroc, -metrics.loss]
 
     def _tell_collapses(self, collapses: Sequence[Collapse]) -> None:
+        self._state.collapse_events += len(collapses)
         for collapse in collapses:
             self._context.events.write(EventKind.COLLAPSE, **collapse.model_dump(mode="json"))
 
     def _checkpoint(self) -> None:
         self._state.last_event = self._context.events.last
+        self._state.gradients = self._gradients.to_json()
         save_checkpoint(
             self._folder,
             state=self._state,
@@ -327,6 +335,7 @@ class _Fit:
             steps=state.step,
             skipped_steps=state.skipped_steps,
             collapses=collapses,
+            collapse_events=state.collapse_events,
         )
 
 

@@ -1,9 +1,11 @@
-"""Every kind of collapse, injected."""
+"""Every kind of collapse, injected into predictions."""
 
 import numpy as np
 import pytest
 
-from trainers.engine.collapse import detect_gradient_collapse, detect_prediction_collapse
+from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
+from trainers.engine.gradients import Norms
+from trainers.engine.optimization import StepReport
 
 RNG = np.random.default_rng(0)
 LABELS = np.array([0, 1] * 50)
@@ -27,6 +29,12 @@ def test_a_good_ranking_below_one_half_has_not_collapsed() -> None:
     assert _types(labels, labels * 1.5 - 4 + RNG.normal(0, 0.3, 100)) == set()
 
 
+def test_a_model_whose_signs_are_swapped_knows_something_and_has_not_collapsed() -> None:
+    labels = np.array([1] * 20 + [0] * 80)
+
+    assert _types(labels, (0.5 - labels) * 6 + RNG.normal(0, 2, 100)) == set()
+
+
 def test_constant_logits_are_found() -> None:
     assert _types(LABELS, np.full(100, 0.3)) >= {"constant_logits", "single_class"}
 
@@ -34,6 +42,14 @@ def test_constant_logits_are_found() -> None:
 def test_one_class_at_every_sensible_threshold_is_found() -> None:
     # Ranked backwards: the best F1 calls everything vulnerable, and so does 0.5.
     assert _types(LABELS, 3 - LABELS + RNG.normal(0, 0.01, 100)) == {"single_class"}
+
+
+def test_finding_no_vulnerable_function_and_ranking_none_higher_is_an_f1_of_zero() -> None:
+    # Two positives at places 25 and 75 of 100, by rank: an AUROC of one half.
+    labels = np.zeros(100, dtype=np.int64)
+    labels[[25, 74]] = 1
+
+    assert _types(labels, np.linspace(-8, -1, 100)) == {"zero_f1"}
 
 
 def test_a_model_that_is_stuck_at_the_prior_is_found() -> None:
@@ -48,13 +64,12 @@ def test_logits_that_are_not_finite_are_found(bad: float) -> None:
     assert _types(LABELS, margin) == {"non_finite"}
 
 
-def test_a_branch_without_any_gradient_is_dead() -> None:
-    [collapse] = detect_gradient_collapse({"gnn": 0.0, "head": 1.0}, step=5)
+@pytest.mark.parametrize(
+    ("norms", "expected"), [({"gnn": np.nan, "head": 1.0}, ["gnn"]), ({"gnn": 1.0, "head": 1.0}, ["loss"])]
+)
+def test_a_step_that_is_not_finite_names_the_component_or_else_the_loss(
+    norms: dict[str, float], expected: list[str]
+) -> None:
+    report = StepReport(loss=np.inf, norms=Norms(total=np.nan, components=norms), skipped=False)
 
-    assert (collapse.type, collapse.component, collapse.step) == ("dead_branch", "gnn", 5)
-
-
-def test_a_gradient_that_vanishes_is_found() -> None:
-    [collapse] = detect_gradient_collapse({"gnn": 1e-12, "head": 1.0}, step=5)
-
-    assert (collapse.type, collapse.component) == ("gradient", "gnn")
+    assert [collapse.component for collapse in find_non_finite(report, step=1)] == expected
