@@ -100,8 +100,9 @@ class GradientWatch:
     def _judge(self, record: ComponentRecord, weights: float) -> tuple[CollapseType, str] | None:
         if self._largest_loss == 0:
             return None
+        # What begins at zero hides what is before it from the first step's gradient.
         if record.peak == 0:
-            return "dead_branch", "no gradient reached it since the last evaluation"
+            return None if self._steps == 1 else ("dead_branch", "no gradient reached it since the last evaluation")
         if record.peak < VANISHED_GRADIENT * min(1.0, self._largest_loss):
             return "vanishing_gradient", f"its largest gradient norm was {record.peak:.1e}"
         before = record.weights

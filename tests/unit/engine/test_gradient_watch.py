@@ -36,6 +36,13 @@ def test_a_component_without_any_gradient_is_dead() -> None:
     assert (collapse.type, collapse.component, collapse.step) == ("dead_branch", "gnn", 5)
 
 
+def test_a_single_step_through_a_layer_that_begins_at_zero_kills_nothing() -> None:
+    watch = _watch()
+    _take(watch, 0.0)
+
+    assert _found(watch) == []
+
+
 def test_a_component_whose_weights_do_not_change_is_dead() -> None:
     watch = _watch()
     _take(watch, 1.0)
@@ -59,7 +66,7 @@ def test_a_gradient_may_shrink_as_far_as_the_loss() -> None:
 
 def test_nothing_is_wrong_with_no_gradient_where_nothing_is_left_to_learn() -> None:
     watch = _watch()
-    _take(watch, 0.0, loss=0.0)
+    _take(watch, 0.0, 0.0, loss=0.0)
 
     assert _found(watch) == []
 
@@ -107,8 +114,8 @@ def test_the_ups_and_downs_of_healthy_training_are_no_explosion(norms: list[floa
 
 def test_an_evaluation_begins_anew() -> None:
     watch = _watch()
-    _take(watch, 0.0)
-    watch.evaluate(GROWN, step=1)
+    _take(watch, 0.0, 0.0)
+    watch.evaluate(GROWN, step=2)
     _take(watch, 1.0)
 
     assert _found(watch, {"gnn": 1.2, "head": 1.2}) == []
