@@ -9,7 +9,7 @@ from trainers.artifacts import sha256_of_json
 from trainers.engine.context import RunContext, stop_on_signals
 from trainers.engine.result_file import RESULT_NAME
 from trainers.engine.resume import last_event
-from trainers.errors import InterruptedRun, OutOfMemoryError, Problem, SpecError, TrainerError
+from trainers.errors import InterruptedRun, OutOfMemoryError, Problem, SpecError, TrainerError, is_out_of_memory
 from trainers.events import EventKind, EventWriter
 from trainers.exit_codes import ExitCode
 from trainers.spec_reading import read_spec
@@ -138,9 +138,9 @@ def _as_trainer_error(error: BaseException) -> TrainerError | None:
             return error
         case KeyboardInterrupt():
             return InterruptedRun("interrupted outside training: nothing new to save")
-        case MemoryError():
-            return OutOfMemoryError("host memory ran out: use a smaller data set or model, or a larger machine")
-        case RuntimeError() if type(error).__name__ == "OutOfMemoryError":
-            return OutOfMemoryError("device memory ran out outside training: use a smaller model")
+        case _ if is_out_of_memory(error):
+            return OutOfMemoryError(
+                "memory ran out outside training: use a smaller data set or model, or a larger machine"
+            )
         case _:
             return None

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from trainers.exit_codes import ExitCode
 
 MAX_LISTED = 20
+# Of torch on the CPU, which raises a bare RuntimeError: its allocator, and the oneDNN kernels, whose own allocation
+# failed.
+_ALLOCATION_WORDS = ("can't allocate memory", "could not create a primitive", "could not create a memory object")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,3 +107,12 @@ class InterruptedRun(TrainerError):
 
     exit_code = ExitCode.INTERRUPTED
     reason = "interrupted"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether host or device memory ran out; known without torch, by what its errors are called and say."""
+    if isinstance(error, MemoryError):
+        return True
+    if not isinstance(error, RuntimeError):
+        return False
+    return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in _ALLOCATION_WORDS)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
-from trainers.engine.memory import is_out_of_memory, release_memory
+from trainers.engine.memory import release_memory
 from trainers.engine.task import Rows, Task
-from trainers.errors import OutOfMemoryError
+from trainers.errors import OutOfMemoryError, is_out_of_memory
+from trainers.events import EventKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Outputs:
 def infer(task: Task, rows: Rows, *, hardware: Hardware, context: RunContext) -> Outputs:
     """Return the model's outputs for `rows`, in their order; the model is left in evaluation mode.
 
+    When memory runs out, every batch is computed in twice as many parts from then on, in this call and later ones.
+
     Raises:
         InterruptedRun: The run was told to stop.
         OutOfMemoryError: Memory ran out on a single function.
@@ -35,18 +38,22 @@ def infer(task: Task, rows: Rows, *, hardware: Hardware, context: RunContext) ->
     logits: list[NDArray[np.float32]] = []
     embeddings: list[NDArray[np.float32]] = []
     order: list[int] = []
-    waiting = list(reversed(task.plan_evaluation(rows)))
+    waiting = [part for batch in reversed(task.plan_evaluation(rows)) for part in _parts(batch, context)]
     with torch.inference_mode():
         while waiting:
             context.raise_if_stopped()
             batch = waiting.pop()
+            outputs: Outputs | None = None
             try:
                 outputs = _predict(task, batch, hardware)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
+                _back_off(batch, context, error)
+            if outputs is None:
+                # Only now has the error let go of what the failed batch held.
                 release_memory(hardware.device)
-                waiting.extend(_halves(batch, error))
+                waiting = [half for part in [*waiting, batch] for half in _halves(part)]
                 continue
             logits.append(outputs.logits_RC)
             embeddings.append(outputs.embeddings_RD)
@@ -65,10 +72,27 @@ def _predict(task: Task, rows: Rows, hardware: Hardware) -> Outputs:
     )
 
 
-def _halves(rows: Rows, error: BaseException) -> list[Rows]:
-    if len(rows) == 1:
+def _parts(batch: Rows, context: RunContext) -> list[Rows]:
+    """Return the parts of a batch, the first one last."""
+    parts = min(context.evaluation.parts, len(batch))
+    return list(reversed(np.array_split(batch, parts))) if parts > 1 else [batch]
+
+
+def _halves(part: Rows) -> list[Rows]:
+    """Return both halves, the first one last; a single row stays whole."""
+    middle = len(part) // 2
+    return [part[middle:], part[:middle]] if middle else [part]
+
+
+def _back_off(batch: Rows, context: RunContext, error: BaseException) -> None:
+    if len(batch) == 1:
         raise OutOfMemoryError(
             "memory ran out on a single function: lower max_tokens or the model's size, or use a larger machine"
         ) from error
-    middle = len(rows) // 2
-    return [rows[middle:], rows[:middle]]
+    context.evaluation.parts *= 2
+    context.events.write(
+        EventKind.WARNING,
+        code="evaluation_backoff",
+        message=f"memory ran out while evaluating {len(batch)} functions at once: from now on in "
+        f"{context.evaluation.parts} parts per batch",
+    )

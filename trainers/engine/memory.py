@@ -5,16 +5,6 @@ import torch
 from trainers.engine.environment import peak_host_bytes
 from trainers.results import Memory
 
-# What torch's CPU allocator says: it raises a bare RuntimeError.
-_CPU_ALLOCATOR_WORDS = "can't allocate memory"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this error means that memory ran out."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and _CPU_ALLOCATOR_WORDS in str(error)
-
 
 def release_memory(device: torch.device) -> None:
     """Give cached blocks back to the device."""

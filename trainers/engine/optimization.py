@@ -13,9 +13,9 @@ from torch import Tensor
 
 from trainers.engine.gradients import GradientNorms, Norms, clip_gradients
 from trainers.engine.hardware import Hardware
-from trainers.engine.memory import is_out_of_memory, release_memory
+from trainers.engine.memory import release_memory
 from trainers.engine.task import ParameterGroup, Rows, Task
-from trainers.errors import OutOfMemoryError
+from trainers.errors import OutOfMemoryError, is_out_of_memory
 from trainers.events import EventKind, EventWriter
 from trainers.specs import TrainingConfig
 
@@ -141,6 +141,8 @@ class Stepper:
                 if not is_out_of_memory(error):
                     raise
                 self._back_off(max(len(rows) for rows in batches), error)
+            # Only now has the error let go of what the failed batch held.
+            release_memory(self._hardware.device)
 
     def _backward(self, batches: Sequence[Rows]) -> Tensor:
         """Add up the gradients of all parts; return the mean loss, a scalar on the device."""
@@ -163,7 +165,6 @@ class Stepper:
 
     def _back_off(self, largest: int, error: BaseException) -> None:
         self.optimizer.zero_grad()
-        release_memory(self._hardware.device)
         if self.parts >= min(largest, 2**MAX_BACKOFFS):
             raise OutOfMemoryError(
                 f"memory ran out although every batch was computed in {self.parts} parts: "

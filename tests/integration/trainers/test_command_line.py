@@ -1,6 +1,7 @@
 """Cell 51 through the command line: what it leaves, and how it ends."""
 
 import json
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -176,6 +177,26 @@ def test_weights_that_are_not_finite_exit_6(trainer: Any, whole: str, tiny: dict
 
     assert code == 6
     assert "loss nan" in stderr
+
+
+@pytest.mark.parametrize("limit_mb", [500, 900], ids=["while the model is built", "in training"])
+def test_memory_that_runs_out_exits_7(trainer: Any, tiny: dict[str, Any], limit_mb: int) -> None:
+    """The model's weights, gradients and moments alone need more than 900 MB."""
+    model = {"size": "base", "max_tokens": 64}
+    training = {"epochs": 1, "learning_rate": {"value": 1e-4}}
+    limit = limit_mb << 20
+
+    process = trainer.start_cell(
+        "transformer",
+        {**tiny, "model": model, "training": training},
+        f"memory-{limit_mb}",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
+    )
+    _, stderr = process.communicate(timeout=120)
+
+    assert process.returncode == 7, stderr
+    assert "memory ran out" in stderr
+    assert trainer.events(f"memory-{limit_mb}")[-1]["reason"] == "out_of_memory"
 
 
 def test_a_checkpoint_that_cannot_be_loaded_exits_2_with_advice(trainer: Any, tiny: dict[str, Any]) -> None:
