@@ -44,6 +44,7 @@ class TrainingState:
         step: All optimizer steps that are done.
         skipped_steps: Those that a scaler overflow skipped.
         parts: In how many parts each batch is computed, after memory ran out.
+        evaluation_parts: Likewise, in evaluation.
         best_score: Of the best evaluation so far, to be compared item by item; null before the first.
         best_epoch: Its epoch.
         epochs_without_gain: Evaluations since then.
@@ -61,6 +62,7 @@ class TrainingState:
     step: int = 0
     skipped_steps: int = 0
     parts: int = 1
+    evaluation_parts: int = 1
     best_score: list[float] | None = None
     best_epoch: int = 0
     epochs_without_gain: int = 0

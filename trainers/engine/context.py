@@ -13,6 +13,17 @@ from trainers.errors import InterruptedRun
 from trainers.events import EventKind, EventWriter
 
 
+@dataclass(kw_only=True)
+class EvaluationBackoff:
+    """What running out of memory taught evaluation, for the rest of the run; training has a memory of its own.
+
+    Args:
+        parts: In how many parts each batch is computed.
+    """
+
+    parts: int = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """One process working on one run.
@@ -25,6 +36,7 @@ class RunContext:
         resume: A checkpoint folder, perhaps of another attempt; null starts at the beginning.
         stop: Set when the run has been told to stop.
         timings_s: Seconds per phase, filled by `phase`.
+        evaluation: Changed by `infer` when memory runs out.
     """
 
     out: Path
@@ -34,6 +46,7 @@ class RunContext:
     resume: Path | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     timings_s: dict[str, float] = field(default_factory=dict)
+    evaluation: EvaluationBackoff = field(default_factory=EvaluationBackoff)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -177,6 +177,7 @@ class _Fit:
         self._state = checkpoint.state
         self._best = checkpoint.best
         self._stepper.parts = checkpoint.state.parts
+        self._context.evaluation.parts = checkpoint.state.evaluation_parts
         self._gradients = GradientWatch.from_json(checkpoint.state.gradients, max_grad_norm=self._config.max_grad_norm)
 
     def train(self) -> None:
@@ -292,6 +293,7 @@ class _Fit:
     def _checkpoint(self) -> None:
         self._state.last_event = self._context.events.last
         self._state.gradients = self._gradients.to_json()
+        self._state.evaluation_parts = self._context.evaluation.parts
         save_checkpoint(
             self._folder,
             state=self._state,
