@@ -1,5 +1,6 @@
 """What the head is given: the bases' own predictions, calibrated, joined by id."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import torch
 from tests.finished_runs import noisy_log_odds, write_run
 from trainers.aggregation.runs import FinishedRun, WantedRun, open_runs
 from trainers.data.dataset import Dataset
+from trainers.data.generate.generator import write_jsonl
+from trainers.data.prepare import DATASET_FOLDER, prepare
 from trainers.engine.metrics import sigmoid
 from trainers.engine.predictions import predictions_path, read_predictions
+from trainers.events import EventWriter
 from trainers.fusion.features import read_features
-from trainers.fusion.model import FusionHead
-from trainers.specs import Cell, FusionModel, Split
+from trainers.fusion.heads import build_head
+from trainers.specs import Cell, FusionModel, PrepareSpec, Split
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def test_an_untrained_head_gives_each_split_the_0_6_to_0_4_ensemble_of_calibrate
     bases: tuple[FinishedRun, FinishedRun], dataset: Dataset, split: Split
 ) -> None:
     features = read_features(*bases, dataset=dataset, text_weight=0.6)
-    head = FusionHead(FusionModel(), text_width=6, graph_width=3)
+    head = build_head(FusionModel(), text_width=6, graph_width=3)
 
     with torch.no_grad():
         logits_RC = head(features.batch(dataset.rows(split))).logits_BC.double().numpy()
@@ -63,3 +67,27 @@ def test_a_row_of_train_has_no_features(bases: tuple[FinishedRun, FinishedRun], 
 
     with pytest.raises(IndexError):
         features.batch(dataset.rows(Split.TRAIN)[:1])
+
+
+def test_a_graph_is_missing_where_nothing_of_the_function_was_parsed(tmp_path: Path) -> None:
+    source = tmp_path / "functions.jsonl"
+    write_jsonl(source, functions=400, seed=3)
+    rows = [json.loads(line) for line in source.read_text().splitlines()]
+    for row in rows[::5]:
+        row["func"] = f") ] nothing {row['id']} that parses ["
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with EventWriter(tmp_path / "events.jsonl") as events:
+        prepare(PrepareSpec(source=source), tmp_path, events)
+    dataset = Dataset.open(tmp_path / DATASET_FOLDER)
+    wanted = []
+    for where, cell, name in (("/transformer", Cell.TRANSFORMER, 51), ("/gnn", Cell.GNN, 52)):
+        path = write_run(tmp_path / where[1:], dataset, cell=name, seed=0, log_odds=noisy_log_odds(strength=1, seed=1))
+        wanted.append(WantedRun(where=where, cell=cell, seed=0, path=path))
+    text, graph = open_runs(wanted, dataset=dataset)
+    gate = dataset.rows(Split.GATE)
+
+    batch = read_features(text, graph, dataset=dataset, text_weight=0.6).batch(gate)
+
+    unparsed = [") ] nothing" in source for source in dataset.sources(gate)]
+    assert any(unparsed)
+    assert batch.graph_missing_B.tolist() == unparsed
