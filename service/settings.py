@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     slots: int = Field(2, ge=1, le=256, description="Runs that a worker trains at the same time.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(None, ge=1, description="CPU threads per run; default: cores divided by slots.")
+    warm_start: bool = Field(True, description="Start trainers from a process that has imported their libraries.")
     lease_s: float = Field(15.0, gt=0.2, le=3600, description="A worker not heard of for so long has lost its runs.")
     grace_s: float = Field(30.0, gt=0, description="From SIGTERM, which saves a checkpoint, to SIGKILL.")
     run_timeout_s: float | None = Field(None, gt=0, description="Longest time one attempt may take.")

@@ -13,7 +13,9 @@ from service.dispatch import TASK, Doorbell, celery_app
 from service.settings import Settings
 from service.store.database import Database
 from service.store.workers import beat, register_worker, retire_worker
+from worker.fork_server import ForkServer
 from worker.house import UNREACHABLE, House
+from worker.starting import trainer_environment
 from worker.tasks import answer_doorbell
 
 HEARTBEAT_S = 5.0
@@ -30,13 +32,17 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         sqlalchemy.exc.OperationalError: The database cannot be reached at the start.
     """
     database = Database(settings.database)
+    fork_server = ForkServer() if settings.warm_start else None
     house = House(
         database=database,
         bell=Doorbell(redis_url),
         settings=settings,
         worker_id=f"{socket.gethostname()}:{os.getpid()}",
         draining=threading.Event(),
+        fork_server=fork_server,
     )
+    if fork_server is not None:
+        fork_server.start(trainer_environment(threads=1))
     with database.begin() as session:
         register_worker(session, worker_id=house.worker_id, queues=settings.queues, slots=settings.slots)
     heart = threading.Thread(target=_beat, args=(house,), name="heartbeat", daemon=True)
@@ -52,6 +58,8 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         with database.begin() as session:
             retire_worker(session, worker_id=house.worker_id)
         database.dispose()
+        if fork_server is not None:
+            fork_server.close()
 
 
 def _celery(house: House, redis_url: str) -> Celery:

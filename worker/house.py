@@ -10,6 +10,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from service.dispatch import Bell
 from service.settings import Settings
 from service.store.database import Database
+from worker.fork_server import ForkServer
 
 TRAINER = (sys.executable, "-m", "trainers")
 # What the drivers raise while a database is away, busy or restarting; a later try may succeed.
@@ -22,8 +23,9 @@ class House:
     """What every supervisor of a worker shares.
 
     Args:
-        command: How a trainer is started, before the cell's name; tests put their own here.
         draining: Set when the worker is shutting down.
+        command: How a trainer is started cold, before the cell's name; tests put their own here.
+        fork_server: Starts trainers warm; null: all start cold.
     """
 
     database: Database
@@ -32,3 +34,4 @@ class House:
     worker_id: str
     draining: threading.Event
     command: Sequence[str] = TRAINER
+    fork_server: ForkServer | None = None

@@ -1,66 +1,119 @@
-"""One trainer process: its own process group, a lifeline on its standard input, its output in a file, a fuse."""
+"""One trainer: its own process group, a lifeline on its standard input, its output in a file, a fuse."""
 
 import os
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 OUTPUT_NAME = "output.log"
+KILL_AGAIN_S = 1.0
 
 
-class TrainerProcess:
-    """A started trainer.
+class Trainer(Protocol):
+    """A started process, ours or a fork server's."""
 
-    Args:
-        command: Program and arguments.
-        folder: Where its standard output and error go, into `output.log`.
-        environment: Its whole environment.
-
-    Raises:
-        OSError: It cannot be started.
-    """
-
-    def __init__(self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
-        with (folder / OUTPUT_NAME).open("ab") as output:
-            self._process = subprocess.Popen(
-                list(command),
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                env=dict(environment),
-                # A group of its own: what it starts ends with it.
-                start_new_session=True,
-            )
-        if self._process.stdin is not None:
-            # A trainer that does not read must not hold up whoever keeps its lease.
-            os.set_blocking(self._process.stdin.fileno(), False)
-
-    @property
-    def pid(self) -> int:
-        """The process's id, which is also its group's."""
-        return self._process.pid
-
-    def exit_code(self) -> int | None:
-        """The exit code, negative for the signal that killed it; None while it runs."""
-        return self._process.poll()
+    pid: int
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for its end at most so long; return its exit code, or None."""
+        """Wait for its end at most so long; return its exit code, negative for a signal, or None."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what waiting for it took."""
+        ...
+
+
+class ColdTrainer:
+    """A trainer that is a child of this process and imports everything itself."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end at most so long; return its exit code, negative for a signal, or None."""
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
 
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def start_cold(command: Sequence[str], *, stdin: int, output: int, environment: Mapping[str, str]) -> ColdTrainer:
+    """Start a trainer as a process of its own.
+
+    Args:
+        command: Program and arguments.
+        stdin: Descriptor of its standard input.
+        output: Descriptor of its standard output and error.
+        environment: Its whole environment.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    process = subprocess.Popen(
+        list(command),
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        env=dict(environment),
+        # A group of its own: what it starts ends with it.
+        start_new_session=True,
+    )
+    return ColdTrainer(process)
+
+
+class TrainerProcess:
+    """A trainer under supervision: its lifeline, and the signals to its group.
+
+    Args:
+        start: Starts it, given the descriptors of its standard input and of its output.
+        folder: Where its standard output and error go, into `output.log`.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+
+    def __init__(self, start: Callable[[int, int], Trainer], *, folder: Path) -> None:
+        stdin, self._lifeline = os.pipe()
+        # A trainer that does not read must not hold up whoever keeps its lease.
+        os.set_blocking(self._lifeline, False)
+        try:
+            with (folder / OUTPUT_NAME).open("ab") as output:
+                self._trainer = start(stdin, output.fileno())
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(stdin)
+        self._exit_code: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is also its group's."""
+        return self._trainer.pid
+
+    def exit_code(self) -> int | None:
+        """The exit code, negative for the signal that killed it; None while it runs."""
+        return self.wait(0)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end at most so long; return its exit code, or None."""
+        if self._exit_code is None:
+            self._exit_code = self._trainer.wait(timeout_s)
+        return self._exit_code
+
     def say_alive(self) -> None:
         """Write to its lifeline: the lease holds, go on."""
-        if self._process.stdin is not None:
-            with suppress(OSError, ValueError):
-                self._process.stdin.write(b"ok\n")
+        with suppress(OSError):
+            os.write(self._lifeline, b"ok\n")
 
     def ask_to_stop(self) -> None:
         """SIGTERM: save a checkpoint and end."""
@@ -73,17 +126,17 @@ class TrainerProcess:
     def kill(self) -> None:
         """SIGKILL to the whole group; returns when the trainer is gone."""
         self.kill_group()
-        self._process.wait()
+        while self.wait(KILL_AGAIN_S) is None:
+            self.kill_group()
 
     def close(self) -> None:
-        """Close the lifeline."""
-        if self._process.stdin is not None:
-            with suppress(OSError):
-                self._process.stdin.close()
+        """Close the lifeline, once; the trainer must have ended."""
+        os.close(self._lifeline)
+        self._trainer.close()
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self._trainer.pid, number)
 
 
 class Fuse:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from service.store.run_specs import trainer_spec
 from trainers.artifacts import write_json
 from trainers.specs import Cell
 from worker.house import DATABASE_RETRY_S, UNREACHABLE, House
-from worker.process import TrainerProcess
+from worker.process import Trainer, TrainerProcess, start_cold
 
 # Of the lease: when supervisor and trainer give up by their own clocks, whatever the database's clock says.
 GIVE_UP_AT = 0.8
+# Of the lease: how long to wait for a fork server that is still importing.
+FORK_SERVER_PATIENCE = 0.25
 SPEC_NAME = "spec.json"
 KEPT_VARIABLES = frozenset(
     {
@@ -36,6 +39,7 @@ def start_trainer(house: House, claim: Claim, folder: Path, *, held_since: float
         ServiceError: An input of the run is missing.
         pydantic.ValidationError: The job's config is not one for its cell.
         OSError: The folder cannot be written to, or the process not be started.
+        ForkServerLost: Nobody knows whether it was started.
         sqlalchemy.exc.OperationalError: The database cannot be reached as long as the lease holds.
     """
     settings = house.settings
@@ -47,11 +51,24 @@ def start_trainer(house: House, claim: Claim, folder: Path, *, held_since: float
         spec |= {"device": settings.device, "threads": threads}
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / SPEC_NAME, spec)
-    command = [*house.command, claim.cell.label, "--spec", str(folder / SPEC_NAME), "--out", str(folder)]
+    arguments = [claim.cell.label, "--spec", str(folder / SPEC_NAME), "--out", str(folder)]
     if claim.resume_from is not None:
-        command += ["--resume", str(settings.artifacts / claim.resume_from)]
-    command += ["--lifeline", f"{GIVE_UP_AT * settings.lease_s:g}"]
-    return TrainerProcess(command, folder=folder, environment=_environment(threads))
+        arguments += ["--resume", str(settings.artifacts / claim.resume_from)]
+    arguments += ["--lifeline", f"{GIVE_UP_AT * settings.lease_s:g}"]
+    environment = trainer_environment(threads)
+    return TrainerProcess(partial(_start, house, arguments, environment), folder=folder)
+
+
+def _start(house: House, arguments: list[str], environment: dict[str, str], stdin: int, output: int) -> Trainer:
+    """Start a trainer by the fork server, and where that cannot be, by itself."""
+    server = house.fork_server
+    if server is not None:
+        server.start(environment)
+        patience_s = FORK_SERVER_PATIENCE * house.settings.lease_s
+        warm = server.fork(arguments, environment=environment, stdin=stdin, output=output, patience_s=patience_s)
+        if warm is not None:
+            return warm
+    return start_cold([*house.command, *arguments], stdin=stdin, output=output, environment=environment)
 
 
 def _read_spec(house: House, claim: Claim, *, until: float) -> dict[str, Any]:
@@ -72,7 +89,7 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _environment(threads: int) -> dict[str, str]:
+def trainer_environment(threads: int) -> dict[str, str]:
     """Return the trainer's environment: none of the service's secrets, and no more threads than its share."""
     kept = {
         name: value for name, value in os.environ.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)

@@ -11,8 +11,9 @@ from service.domain.states import FailureReason
 from service.store.claims import Claim
 from worker.catching_up import catch_up
 from worker.ending import end_attempt
+from worker.fork_server import ForkServerLost
 from worker.house import UNREACHABLE, House
-from worker.outcome import Failed, Outcome
+from worker.outcome import Failed, Outcome, Released
 from worker.starting import start_trainer
 from worker.watch import Watch
 
@@ -45,6 +46,8 @@ def _attempt(house: House, claim: Claim, folder: Path, held_since: float) -> tup
         process = start_trainer(house, claim, folder, held_since=held_since)
     except (ServiceError, ValidationError) as error:
         return _not_started(FailureReason.BAD_SPEC, error), None
+    except ForkServerLost as error:
+        return Released(why=str(error), counts=True), None
     except OSError as error:
         return _not_started(FailureReason.INTERNAL_ERROR, error), None
     log.info("run_started", run=claim.run_id, attempt=claim.attempt, pid=process.pid)

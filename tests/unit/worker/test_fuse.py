@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker.process import Fuse, TrainerProcess
+from worker.process import Fuse, TrainerProcess, start_cold
 
 # A trainer that ignores being asked, with a child of its own that does so too.
 STUBBORN = """
@@ -26,7 +26,10 @@ NEVER_S = 60.0
 @pytest.fixture
 def stubborn(tmp_path: Path) -> Iterator[TrainerProcess]:
     environment = {"PATH": os.environ["PATH"]}
-    process = TrainerProcess([sys.executable, "-u", "-c", STUBBORN], folder=tmp_path, environment=environment)
+    command = [sys.executable, "-u", "-c", STUBBORN]
+    process = TrainerProcess(
+        lambda stdin, output: start_cold(command, stdin=stdin, output=output, environment=environment), folder=tmp_path
+    )
     yield process
     process.kill()
     process.close()

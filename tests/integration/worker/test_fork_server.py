@@ -1,0 +1,152 @@
+"""Trainers that are forked from a process that has imported everything, and what happens when it is not there."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from service.domain.states import RunState
+from tests.worker_floor import Floor
+from worker.fork_server import ForkServer, ForkServerLost
+from worker.house import TRAINER
+from worker.process import Trainer, TrainerProcess
+from worker.starting import trainer_environment
+from worker.supervisor import supervise
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    server = ForkServer()
+    server.start(trainer_environment(threads=1))
+    yield server
+    server.close()
+
+
+def _fork(server: ForkServer, arguments: list[str], stdin: int, output: int) -> Trainer:
+    environment = {**trainer_environment(threads=1), "CUDA_VISIBLE_DEVICES": "3"}
+    trainer = server.fork(arguments, environment=environment, stdin=stdin, output=output, patience_s=PATIENCE_S)
+    assert trainer is not None
+    return trainer
+
+
+@pytest.fixture
+def generating(server: ForkServer, tmp_path: Path) -> Iterator[TrainerProcess]:
+    """A trainer that is busy for minutes."""
+    arguments = ["generate", "--functions", "5000000", "--out", str(tmp_path / "functions.jsonl")]
+    process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
+    yield process
+    process.kill()
+    process.close()
+
+
+def test_a_fork_runs_the_command_line_and_tells_its_exit_code(server: ForkServer, tmp_path: Path) -> None:
+    for arguments, code in ((["schema", "result"], 0), (["nonsense"], 2)):
+        process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
+        while process.wait(1.0) is None:
+            pass
+        assert process.exit_code() == code
+        process.close()
+
+    said = (tmp_path / "output.log").read_text()
+    schema, usage = said.split("usage:")
+    assert json.loads(schema)["title"] == "RunResult"
+    assert "nonsense" in usage
+
+
+def test_a_fork_leads_a_group_of_its_own_from_its_first_moment(generating: TrainerProcess) -> None:
+    assert os.getpgid(generating.pid) == generating.pid
+    generating.ask_to_stop()
+    assert generating.wait(30.0) == -signal.SIGTERM
+
+
+SHOWS_ITS_ENVIRONMENT = """
+import json, os, sys
+from trainers import fork_server
+fork_server._run = lambda arguments: print(json.dumps([arguments, dict(os.environ), sys.stdin.readline()])) or 7
+stdin, lifeline = os.pipe()
+os.write(lifeline, b"ok\\n")
+fork_server.become_trainer(
+    fork_server.Request(arguments=["51"], environment={"CUDA_VISIBLE_DEVICES": "3"}, stdin=stdin, output=os.dup(1))
+)
+"""
+
+
+def test_a_fork_sees_its_own_environment_alone() -> None:
+    done = subprocess.run([TRAINER[0], "-c", SHOWS_ITS_ENVIRONMENT], capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 7, done.stderr
+    assert json.loads(done.stdout) == [["51"], {"CUDA_VISIBLE_DEVICES": "3"}, "ok\n"]
+
+
+def test_the_server_has_one_thread_so_that_a_fork_of_it_is_whole(generating: TrainerProcess) -> None:
+    (parent,) = psutil.Process(generating.pid).parents()[:1]
+
+    assert "trainers.fork_server" in parent.cmdline()
+    assert parent.num_threads() == 1
+
+
+def test_a_trainer_whose_server_dies_is_killed_since_nobody_could_tell_how_it_ends(tmp_path: Path) -> None:
+    server = ForkServer()
+    server.start(trainer_environment(threads=1))
+    arguments = ["generate", "--functions", "5000000", "--out", str(tmp_path / "functions.jsonl")]
+    process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
+    psutil.Process(process.pid).parents()[0].kill()
+
+    assert process.wait(30.0) == -signal.SIGKILL
+    assert not psutil.pid_exists(process.pid) or psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
+    assert server.fork(["schema", "spec"], environment={}, stdin=0, output=1, patience_s=1.0) is None
+    process.close()
+    server.close()
+
+
+BREAKS_OFF = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    client, _ = listener.accept()
+    client.sendall(b'{"ready": true}\\n')
+    client.recv(65536)
+"""
+
+
+def test_a_server_that_breaks_off_after_it_was_asked_is_an_error_of_its_own(tmp_path: Path) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(BREAKS_OFF)
+    server = ForkServer(command=[TRAINER[0], str(script)])
+    server.start(dict(os.environ))
+
+    with pytest.raises(ForkServerLost, match="broke off"):
+        server.fork(["schema", "spec"], environment={}, stdin=0, output=1, patience_s=PATIENCE_S)
+    server.close()
+
+
+def test_a_supervised_run_starts_warm(small_floor: Floor, server: ForkServer) -> None:
+    run_id = small_floor.prepare_run()
+    house = replace(small_floor.house("raise SystemExit('started cold')"), fork_server=server)
+
+    supervise(house, small_floor.claim(house))
+
+    # Its source does not exist: the real trainer says so, and a stand-in that was started cold would not.
+    run = small_floor.run(run_id)
+    assert (run.state, run.failure_reason) == (RunState.FAILED, "data_error")
+
+
+def test_a_run_starts_cold_while_there_is_no_server(small_floor: Floor) -> None:
+    run_id = small_floor.prepare_run()
+    missing = ForkServer(command=["/nonexistent/python"])
+    house = replace(small_floor.house("finish()"), fork_server=missing)
+
+    supervise(house, small_floor.claim(house))
+
+    assert small_floor.state(run_id) is RunState.SUCCEEDED
+    missing.close()
