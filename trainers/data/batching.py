@@ -178,15 +178,16 @@ def node_budget_batches(
     Returns:
         Places in `nodes`; each once.
     """
-    size_of = np.asarray(nodes, dtype=np.int64)
+    # Plain numbers: sums over two of them take NumPy longer than Python.
+    size_of: list[int] = np.asarray(nodes, dtype=np.int64).tolist()
     units = _units(len(size_of), pairs)
     batches: list[list[int]] = []
     held = 0
-    for index in rng.permutation(len(units)):
+    for index in rng.permutation(len(units)).tolist():
         unit = units[index]
-        fits = int(size_of[unit].sum()) <= node_budget and len(unit) <= batch_size
+        fits = sum(size_of[place] for place in unit) <= node_budget and len(unit) <= batch_size
         for part in [unit] if fits else [[place] for place in unit]:
-            weight = int(size_of[part].sum())
+            weight = sum(size_of[place] for place in part)
             if not batches or len(batches[-1]) + len(part) > batch_size or held + weight > node_budget:
                 batches.append([])
                 held = 0
