@@ -96,11 +96,14 @@ class Environment(Document):
     code_version: str
 
 
+Verdict = Literal["pass", "warn", "fail"]
+
+
 class Check(Document):
     """One pre-flight check."""
 
     name: str
-    verdict: Literal["pass", "warn", "fail"]
+    verdict: Verdict
     detail: str
     fix: str = ""
 

@@ -85,19 +85,33 @@ def _step_facts(runs: Sequence[RunRow]) -> StepFacts:
 
 
 def _config(spec: ExperimentSpec, step: Step) -> dict[str, Any]:
-    weight = {"text_weight": spec.policy.text_weight}
     match step:
         case Step.PREFLIGHT:
-            return {"transformer": spec.transformer.model_dump(mode="json"), "gnn": spec.gnn.model_dump(mode="json")}
+            return _preflight(spec)
         case Step.TRANSFORMER:
             return spec.transformer.model_dump(mode="json")
         case Step.GNN:
             return spec.gnn.model_dump(mode="json")
         case Step.FUSION:
-            model = spec.fusion.model.model_copy(update=weight)
-            return spec.fusion.model_copy(update={"model": model}).model_dump(mode="json")
+            return _fusion(spec)
         case Step.EVIDENCE_BASES | Step.EVIDENCE_FINAL:
-            return spec.aggregation.model_copy(update=weight).model_dump(mode="json")
+            return spec.aggregation.model_copy(update=_weight(spec)).model_dump(mode="json")
+
+
+def _weight(spec: ExperimentSpec) -> dict[str, float]:
+    """Return the weight of the text model, which the policy fixes for every step."""
+    return {"text_weight": spec.policy.text_weight}
+
+
+def _fusion(spec: ExperimentSpec) -> dict[str, Any]:
+    model = spec.fusion.model.model_copy(update=_weight(spec))
+    return spec.fusion.model_copy(update={"model": model}).model_dump(mode="json")
+
+
+def _preflight(spec: ExperimentSpec) -> dict[str, Any]:
+    """Return every config that may come to be trained."""
+    tried = {"transformer": spec.transformer.model_dump(mode="json"), "gnn": spec.gnn.model_dump(mode="json")}
+    return tried if spec.policy.fusion == "never" else {**tried, "fusion": _fusion(spec)}
 
 
 def _seeds(session: Session, experiment: ExperimentRow, spec: ExperimentSpec, step: Step) -> Sequence[int]:

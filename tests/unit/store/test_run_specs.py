@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from service.domain.errors import Conflict
 from service.domain.experiment import ExperimentSpec
+from service.domain.policy import Policy
 from service.store.claims import claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset
@@ -102,3 +104,21 @@ def test_a_fusion_run_without_its_bases_is_refused(database: Database, dataset_i
         (run,) = runs_of_jobs(session, [job.id])[job.id]
         with pytest.raises(Conflict, match="seed 0 of transformer and gnn"):
             trainer_spec(session, run_id=run.id, artifacts=tmp_path)
+
+
+@pytest.mark.parametrize(("policy", "tried"), [("never", False), ("auto", True), ("always", True)])
+def test_preflight_tries_fusion_where_it_may_come_to_be_trained(
+    policy: Literal["never", "auto", "always"], tried: bool, database: Database, dataset_id: str, tmp_path: Path
+) -> None:
+    spec = ExperimentSpec(seeds=[0], policy=Policy(fusion=policy, text_weight=0.7))
+    with database.begin() as session:
+        experiment = create_experiment(session, name="q", dataset_id=dataset_id, spec=spec)
+    with database.read() as session:
+        [job] = jobs_of_experiment(session, experiment.id)
+        [run] = runs_of_jobs(session, [job.id])[job.id]
+
+    preflight = spec_of(database, run, tmp_path)
+
+    assert isinstance(preflight, PreflightSpec)
+    assert (preflight.fusion is not None) is tried
+    assert preflight.fusion is None or preflight.fusion.model.text_weight == 0.7
