@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")
     slots: int = Field(2, ge=1, le=256, description="Runs that a worker trains at the same time.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    gpus: list[str] | None = Field(
+        None,
+        description="GPUs to lend, one run each, as CUDA_VISIBLE_DEVICES names them (JSON list; name one twice to let "
+        "two runs share it); default: all there are. With GPUs, a worker has no more slots than they allow.",
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads per run; default: cores divided by slots.")
     warm_start: bool = Field(True, description="Start trainers from a process that has imported their libraries.")
     lease_s: float = Field(15.0, gt=0.2, le=3600, description="A worker not heard of for so long has lost its runs.")

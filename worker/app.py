@@ -13,6 +13,7 @@ from service.dispatch import TASK, Doorbell, celery_app
 from service.settings import Settings
 from service.store.database import Database
 from service.store.workers import beat, register_worker, retire_worker
+from worker.devices import find_devices
 from worker.fork_server import ForkServer
 from worker.house import UNREACHABLE, House
 from worker.starting import trainer_environment
@@ -39,12 +40,13 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         settings=settings,
         worker_id=f"{socket.gethostname()}:{os.getpid()}",
         draining=threading.Event(),
+        devices=find_devices(settings),
         fork_server=fork_server,
     )
     if fork_server is not None:
         fork_server.start(trainer_environment(threads=1))
     with database.begin() as session:
-        register_worker(session, worker_id=house.worker_id, queues=settings.queues, slots=settings.slots)
+        register_worker(session, worker_id=house.worker_id, queues=settings.queues, slots=house.slots)
     heart = threading.Thread(target=_beat, args=(house,), name="heartbeat", daemon=True)
     heart.start()
     # Its types say that worker_main never returns; it does.
@@ -84,7 +86,7 @@ def _celery(house: House, redis_url: str) -> Celery:
 
 
 def _fill_slots(house: House, app: Celery) -> None:
-    for _ in range(house.settings.slots):
+    for _ in range(house.slots):
         app.send_task(TASK, kwargs={"run_id": ""}, queue=house.settings.queues[0], retry=False)
 
 
@@ -98,7 +100,7 @@ def _arguments(house: House) -> list[str]:
     return [
         "worker",
         "--pool=threads",
-        f"--concurrency={settings.slots}",
+        f"--concurrency={house.slots}",
         f"--queues={','.join(settings.queues)}",
         f"--hostname={house.worker_id.replace(':', '-')}@%h",
         "--without-gossip",
@@ -112,7 +114,7 @@ def _beat(house: House) -> None:
         try:
             with house.database.begin() as session:
                 if not beat(session, worker_id=house.worker_id):
-                    queues, slots = house.settings.queues, house.settings.slots
+                    queues, slots = house.settings.queues, house.slots
                     register_worker(session, worker_id=house.worker_id, queues=queues, slots=slots)
         except UNREACHABLE as error:
             log.warning("heartbeat_not_written", error=str(error.orig))

@@ -3,13 +3,14 @@
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from service.dispatch import Bell
 from service.settings import Settings
 from service.store.database import Database
+from worker.devices import Devices
 from worker.fork_server import ForkServer
 
 TRAINER = (sys.executable, "-m", "trainers")
@@ -25,6 +26,7 @@ class House:
     Args:
         draining: Set when the worker is shutting down.
         command: How a trainer is started cold, before the cell's name; tests put their own here.
+        devices: What its runs compute on.
         fork_server: Starts trainers warm; null: all start cold.
     """
 
@@ -34,4 +36,10 @@ class House:
     worker_id: str
     draining: threading.Event
     command: Sequence[str] = TRAINER
+    devices: Devices = field(default_factory=Devices)
     fork_server: ForkServer | None = None
+
+    @property
+    def slots(self) -> int:
+        """How many runs it trains at the same time."""
+        return self.devices.slots(self.settings.slots)

@@ -10,6 +10,8 @@ from service.domain.states import FailureReason
 from trainers.exit_codes import ExitCode
 
 MAX_OUT_OF_MEMORY_RETRIES = 1
+# Whoever killed it, an operator or a kernel that needed memory for something else, may not do so again.
+MAX_KILLED_RETRIES = 2
 SHOWN_PROBLEMS = 20
 
 REASONS: dict[int, FailureReason] = {
@@ -102,13 +104,15 @@ def judge(
 
 def _unasked(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> Outcome:
     detail = describe(failure)
-    if exit_code == ExitCode.INTERRUPTED:
-        return Released(why="interrupted from outside, checkpoint saved", counts=True)
+    if exit_code in (ExitCode.INTERRUPTED, -signal.SIGTERM):
+        return Released(why="interrupted from outside", counts=True)
     if exit_code == ExitCode.OUT_OF_MEMORY and recoveries < MAX_OUT_OF_MEMORY_RETRIES:
         return Released(why=f"out of memory, tried again: {detail}", counts=True)
     if exit_code == -signal.SIGKILL:
         found = "the trainer was killed (SIGKILL): most often the kernel does that when memory runs out"
-        return Failed(reason=FailureReason.KILLED, detail=found)
+        if recoveries < MAX_KILLED_RETRIES:
+            return Released(why=f"{found}; tried again from the last checkpoint", counts=True)
+        return Failed(reason=FailureReason.KILLED, detail=f"{found}; it was tried again {recoveries} times")
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
         return Failed(reason=FailureReason.KILLED, detail=f"the trainer was killed by {name}; see the run's log")

@@ -28,11 +28,12 @@ KEPT_VARIABLES = frozenset(
 KEPT_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "TORCH_", "NCCL_", "SSL_")
 
 
-def start_trainer(house: House, claim: Claim, folder: Path, *, held_since: float) -> TrainerProcess:
+def start_trainer(house: House, claim: Claim, folder: Path, *, gpu: str | None, held_since: float) -> TrainerProcess:
     """Return the attempt's running trainer.
 
     Args:
         folder: The attempt's output folder, made here.
+        gpu: The one that it may see, as CUDA_VISIBLE_DEVICES names it; null leaves that as it is.
         held_since: When the lease began, by `time.monotonic()`.
 
     Raises:
@@ -44,7 +45,7 @@ def start_trainer(house: House, claim: Claim, folder: Path, *, held_since: float
     """
     settings = house.settings
     spec = _read_spec(house, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
-    threads = settings.threads or max(1, usable_cores() // settings.slots)
+    threads = settings.threads or max(1, usable_cores() // house.slots)
     if claim.cell is Cell.PREPARE:
         spec["workers"] = threads
     else:
@@ -56,6 +57,8 @@ def start_trainer(house: House, claim: Claim, folder: Path, *, held_since: float
         arguments += ["--resume", str(settings.artifacts / claim.resume_from)]
     arguments += ["--lifeline", f"{GIVE_UP_AT * settings.lease_s:g}"]
     environment = trainer_environment(threads)
+    if gpu is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = gpu
     return TrainerProcess(partial(_start, house, arguments, environment), folder=folder)
 
 

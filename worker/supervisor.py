@@ -26,8 +26,9 @@ def supervise(house: House, claim: Claim) -> None:
     logger = log.bind(run=claim.run_id, attempt=claim.attempt, cell=claim.cell.label, seed=claim.seed)
     folder = house.settings.artifacts / claim.path
     try:
-        outcome, exit_code = _attempt(house, claim, folder, held_since)
-        end_attempt(house, claim, folder, outcome, exit_code=exit_code)
+        with house.devices.lend() as gpu:
+            outcome, exit_code = _attempt(house, claim, folder, gpu=gpu, held_since=held_since)
+            end_attempt(house, claim, folder, outcome, exit_code=exit_code)
     except UNREACHABLE:
         # Its lease runs out, and the reconciler takes it back.
         logger.exception("attempt_left_behind")
@@ -41,9 +42,11 @@ def supervise(house: House, claim: Claim) -> None:
     logger.info("run_ended", outcome=type(outcome).__name__, exit_code=exit_code)
 
 
-def _attempt(house: House, claim: Claim, folder: Path, held_since: float) -> tuple[Outcome, int | None]:
+def _attempt(
+    house: House, claim: Claim, folder: Path, *, gpu: str | None, held_since: float
+) -> tuple[Outcome, int | None]:
     try:
-        process = start_trainer(house, claim, folder, held_since=held_since)
+        process = start_trainer(house, claim, folder, gpu=gpu, held_since=held_since)
     except (ServiceError, ValidationError) as error:
         return _not_started(FailureReason.BAD_SPEC, error), None
     except ForkServerLost as error:

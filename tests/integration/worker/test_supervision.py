@@ -196,15 +196,16 @@ def test_a_trainer_that_ends_leaves_no_child_behind(small_floor: Floor) -> None:
     until(lambda: gone(child), "the trainer's child is gone")
 
 
-def test_a_killed_trainer_fails_and_its_last_words_are_kept(floor: Floor) -> None:
+def test_a_trainer_that_is_killed_again_and_again_fails_and_its_last_words_are_kept(floor: Floor) -> None:
     run_id = floor.prepare_run()
     house = floor.house("print('last words', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)")
 
-    supervise(house, floor.claim(house))
+    assert answer_doorbell(house) == 3
 
     run = floor.run(run_id)
     assert (run.state, run.failure_reason, run.exit_code) == (RunState.FAILED, FailureReason.KILLED, -9)
-    assert floor.output(run_id) == "last words\n"
+    assert floor.output(run_id) == "last words\n" * 3
+    assert [attempt.outcome for attempt in floor.attempts(run_id)] == ["released", "released", "failed"]
 
 
 def test_a_silent_trainer_is_stopped_as_stalled(small_floor: Floor) -> None:

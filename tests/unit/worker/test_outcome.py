@@ -51,19 +51,23 @@ def test_out_of_memory_is_tried_again_once_and_then_fails() -> None:
     assert second == Failed(reason=FailureReason.OUT_OF_MEMORY, detail="loss became NaN in step 7")
 
 
-def test_an_interruption_that_nobody_here_asked_for_goes_back_to_the_queue_and_counts() -> None:
-    outcome = judge(ExitCode.INTERRUPTED, stop=None, failure=None, recoveries=0)
+@pytest.mark.parametrize("code", [ExitCode.INTERRUPTED, -signal.SIGTERM])
+def test_an_interruption_that_nobody_here_asked_for_goes_back_to_the_queue_and_counts(code: int) -> None:
+    outcome = judge(code, stop=None, failure=None, recoveries=0)
 
     assert isinstance(outcome, Released)
     assert outcome.counts
 
 
-def test_a_kill_is_explained_by_what_mostly_does_it() -> None:
-    outcome = judge(-signal.SIGKILL, stop=None, failure=None, recoveries=0)
+def test_a_kill_is_tried_again_twice_and_then_explained_by_what_mostly_does_it() -> None:
+    first, second, third = (judge(-signal.SIGKILL, stop=None, failure=None, recoveries=n) for n in range(3))
 
-    assert isinstance(outcome, Failed)
-    assert outcome.reason is FailureReason.KILLED
-    assert "memory" in outcome.detail
+    assert isinstance(first, Released)
+    assert isinstance(second, Released)
+    assert first.counts
+    assert isinstance(third, Failed)
+    assert third.reason is FailureReason.KILLED
+    assert "memory" in third.detail
 
 
 def test_another_signal_is_named() -> None:
