@@ -96,7 +96,7 @@ class Stages:
         checks.guard("backward", self._backward, needs=["forward"])
         checks.guard("clip", self._clip, needs=["backward"])
         self._loaded = self._loss = None
-        checks.guard("step", self._step, needs=["backward"])
+        checks.guard("step", self._step, needs=["clip"])
         checks.guard("gradients", self._gradients, needs=["step"])
         checks.guard("evaluate", self._evaluate, needs=["load"])
         checks.guard("resume", self._resume, needs=["step"])
@@ -153,11 +153,11 @@ class Stages:
         before, _ = norms.measure()
         clip_gradients(parameters, before, self._config.max_grad_norm)
         after, _ = norms.measure()
-        within = float(after) <= CLIP_SLACK * self._config.max_grad_norm
+        within = bool(torch.isfinite(before)) and float(after) <= CLIP_SLACK * self._config.max_grad_norm
         detail = (
             f"gradient norm {float(before):.3g}, after clipping to {self._config.max_grad_norm:g} {float(after):.3g}"
         )
-        self.checks.add("clip", "pass" if within else "fail", detail, fix="raise max_grad_norm")
+        self.checks.add("clip", "pass" if within else "fail", detail, fix="use fp32, or a smaller model")
 
     def _step(self) -> None:
         before = weights_of(self._task.model)
