@@ -37,7 +37,22 @@ DIGEST_BYTES = 16
 
 def tokens_of(func: str) -> list[str]:
     """Split C or C++ source into tokens, without its comments."""
-    return [token for token in TOKEN.findall(func) if not token.startswith(("//", "/*"))]
+    return [token for token in TOKEN.findall(func) if not is_comment(token)]
+
+
+def is_comment(token: str) -> bool:
+    """Tell whether a token is a comment."""
+    return token.startswith(("//", "/*"))
+
+
+def is_name(token: str) -> bool:
+    """Tell whether a token is a name or a keyword."""
+    return token[0].isalpha() or token[0] in "_$"
+
+
+def is_fixed(token: str) -> bool:
+    """Tell whether a name may not be changed without a change of meaning, as far as the name itself tells."""
+    return token in KEYWORDS or token.endswith("_t") or token.isupper()
 
 
 def _digest(parts: Sequence[str]) -> bytes:
@@ -50,10 +65,6 @@ def exact_key(func: str) -> bytes:
     return _digest(func.split())
 
 
-def _is_fixed(token: str) -> bool:
-    return token in KEYWORDS or token.endswith("_t") or token.isupper()
-
-
 def renamed_key(func: str) -> bytes:
     """Return what all copies share that differ in white space, comments and consistently changed names only."""
     tokens = tokens_of(func)
@@ -61,7 +72,7 @@ def renamed_key(func: str) -> bytes:
         (
             name
             for name, following in itertools.pairwise(tokens)
-            if following == "(" and _is_name(name) and name not in KEYWORDS and not name.isupper()
+            if following == "(" and is_name(name) and name not in KEYWORDS and not name.isupper()
         ),
         None,
     )
@@ -69,17 +80,13 @@ def renamed_key(func: str) -> bytes:
     parts = []
     previous = ""
     for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
-        numbered = _is_name(token) and not _is_fixed(token) and previous not in (".", "->")
+        numbered = is_name(token) and not is_fixed(token) and previous not in (".", "->")
         if numbered and (following != "(" or token == own_name or token in numbers):
             parts.append(numbers.setdefault(token, f"${len(numbers)}"))
         else:
             parts.append(token)
         previous = token
     return _digest(parts)
-
-
-def _is_name(token: str) -> bool:
-    return token[0].isalpha() or token[0] in "_$"
 
 
 @dataclass(frozen=True, kw_only=True)
