@@ -27,6 +27,7 @@ from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
 from trainers.engine.optimization import Stepper, StepReport, learning_rate_factor
+from trainers.engine.planning import EpochPlan
 from trainers.engine.progress import TrainingProgress
 from trainers.engine.resume import CHECKPOINT_FOLDER, current_checkpoint
 from trainers.engine.task import Rows, Task
@@ -37,6 +38,9 @@ from trainers.specs import TrainingConfig
 
 # A component that gets no gradient is on record, but the model may do without it; these make it useless.
 FATAL_COLLAPSES = frozenset({"single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy"})
+
+# Below it the gradients do not fit half precision even as they are.
+MIN_LOSS_SCALE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,7 @@ def fit(
     seed: int,
     context: RunContext,
     hardware: Hardware,
+    pairs: Sequence[str | None] | None = None,
 ) -> FitOutcome:
     """Train a task; leave the weights with the best dev AUROC in its model.
 
@@ -84,6 +89,7 @@ def fit(
         labels: By row of the data set, 0 or 1.
         learning_rate: Peak, of a group whose ratio is 1.
         seed: Decides the order of the batches.
+        pairs: By row of the data set; null when nothing must stay together.
 
     Raises:
         DivergenceError: Loss, gradients or predictions became NaN or Inf.
@@ -104,6 +110,7 @@ def fit(
         seed=seed,
         context=context,
         hardware=hardware,
+        pairs=pairs,
     )
     run.restore()
     with context.phase("train"):
@@ -126,6 +133,7 @@ class _Fit:
         seed: int,
         context: RunContext,
         hardware: Hardware,
+        pairs: Sequence[str | None] | None,
     ) -> None:
         self._task = task
         self._train_rows = train_rows
@@ -137,20 +145,26 @@ class _Fit:
         self._context = context
         self._hardware = hardware
         self._folder = context.out / CHECKPOINT_FOLDER
+        self._epochs = EpochPlan(task=task, rows=train_rows, labels=labels, config=config, pairs=pairs)
         planned = sum(len(self._plan(epoch)) for epoch in range(config.epochs))
         self._total = min(planned, config.max_steps or planned)
         self._best: Weights | None = None
         self._state = TrainingState(
             fingerprint=self._fingerprint(), learning_rate=learning_rate.model_dump(mode="json")
         )
-        self._stepper = Stepper(task, labels=labels, config=config, hardware=hardware, events=context.events)
+        self._stepper = Stepper(
+            task,
+            labels=labels,
+            config=config,
+            hardware=hardware,
+            events=context.events,
+            class_weights=self._epochs.class_weights,
+        )
         self._gradients = GradientWatch(max_grad_norm=config.max_grad_norm)
 
     def _plan(self, epoch: int) -> list[list[Rows]]:
         """Return the epoch's optimizer steps, each a list of batches: a function of seed and epoch alone."""
-        batches = self._task.plan_epoch(self._train_rows, np.random.default_rng([self._seed, epoch]))
-        size = self._config.accumulation
-        return [batches[first : first + size] for first in range(0, len(batches), size)]
+        return self._epochs.steps(np.random.default_rng([self._seed, epoch]))
 
     def _fingerprint(self) -> str:
         return sha256_of_json(
@@ -207,7 +221,10 @@ class _Fit:
             if self._context.stop.is_set():
                 self._interrupt()
             rate = self._peak * learning_rate_factor(
-                state.step, total=self._total, warmup_fraction=self._config.warmup_fraction
+                state.step,
+                total=self._total,
+                warmup_fraction=self._config.warmup_fraction,
+                skipped=state.skipped_steps,
             )
             report = self._stepper.take(batches, learning_rate=rate)
             self._note(report)
@@ -240,8 +257,29 @@ class _Fit:
         state.step_in_epoch += 1
         state.skipped_steps += report.skipped
         state.parts = self._stepper.parts
-        if not report.skipped:
+        if report.skipped:
+            self._tell_skipped(report)
+        else:
             self._gradients.note(report.norms, loss=report.loss)
+
+    def _tell_skipped(self, report: StepReport) -> None:
+        """Say that a step changed nothing.
+
+        Raises:
+            DivergenceError: The scaler is at its end: it is not the scale that makes the gradients overflow.
+        """
+        state = self._state
+        said = f"step {state.step}: the scaled gradients overflowed, so no weight was changed"
+        if report.scale is not None and report.scale < MIN_LOSS_SCALE:
+            raise DivergenceError(
+                f"{said}, and the loss is already scaled by {report.scale:g}: lower the learning rate "
+                f"(peak {self._peak:.2e}), or use bf16 or fp32"
+            )
+        self._context.events.write(
+            EventKind.WARNING,
+            code="skipped_step",
+            message=f"{said}; {state.skipped_steps} skipped so far, the loss is scaled by {report.scale:g} from now on",
+        )
 
     def _evaluate(self) -> None:
         """Score the weights on dev; keep them if they are the best so far.

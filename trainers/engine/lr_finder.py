@@ -1,7 +1,8 @@
 """The LR range test: raise the learning rate step by step, watch the loss, suggest where it falls most reliably."""
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from trainers.engine.checkpoint import generator_states, restore_generators, wei
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.optimization import Stepper
+from trainers.engine.planning import EpochPlan
 from trainers.engine.task import Rows, Task
 from trainers.specs import LearningRate, TrainingConfig
 
@@ -145,6 +147,7 @@ def find_learning_rate(
     config: TrainingConfig,
     context: RunContext,
     hardware: Hardware,
+    pairs: Sequence[str | None] | None = None,
 ) -> Suggestion:
     """Run the test on the train rows; model and random generators are left as they were.
 
@@ -164,11 +167,14 @@ def find_learning_rate(
     scale = None if scaler is None else scaler.state_dict()
     task.model.train()
     # A stepper of its own: its optimizer's moments must not reach the real training.
-    stepper = Stepper(task, labels=labels, config=config, hardware=hardware, events=None)
+    plan = EpochPlan(task=task, rows=train_rows, labels=labels, config=config, pairs=pairs)
+    stepper = Stepper(
+        task, labels=labels, config=config, hardware=hardware, events=None, class_weights=plan.class_weights
+    )
     rates = log_spaced(config.learning_rate)
     losses: list[float] = []
     try:
-        for rate, batches in zip(rates, _steps_without_end(task, train_rows, config.accumulation), strict=False):
+        for rate, batches in zip(rates, _steps_without_end(plan), strict=False):
             context.raise_if_stopped()
             losses.append(stepper.take(batches, learning_rate=rate).loss)
             if has_blown_up(losses):
@@ -181,10 +187,6 @@ def find_learning_rate(
     return suggest(rates[: len(losses)], losses)
 
 
-def _steps_without_end(task: Task, rows: Rows, accumulation: int) -> Iterator[list[Rows]]:
-    epoch = 0
-    while True:
-        batches = task.plan_epoch(rows, np.random.default_rng([BATCH_ORDER_SEED, epoch]))
-        for first in range(0, len(batches), accumulation):
-            yield batches[first : first + accumulation]
-        epoch += 1
+def _steps_without_end(plan: EpochPlan) -> Iterator[list[Rows]]:
+    for epoch in itertools.count():
+        yield from plan.steps(np.random.default_rng([BATCH_ORDER_SEED, epoch]))

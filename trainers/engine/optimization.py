@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainers.engine.class_balance import EVEN
 from trainers.engine.gradients import GradientNorms, Norms, clip_gradients
 from trainers.engine.hardware import Hardware
 from trainers.engine.memory import release_memory
@@ -31,13 +32,15 @@ class StepReport:
 
     Args:
         loss: Mean over the step's functions.
-        norms: Of the gradients, before clipping.
-        skipped: The scaler found an overflow; no weight changed.
+        norms: Of the gradients, unscaled, before clipping.
+        skipped: A gradient was not finite; no weight and no moment changed.
+        scale: What the scaler multiplies losses by from now on, after an overflow; null otherwise.
     """
 
     loss: float
     norms: Norms
     skipped: bool
+    scale: float | None = None
 
 
 def make_optimizer(groups: Sequence[ParameterGroup], config: TrainingConfig) -> torch.optim.AdamW:
@@ -60,20 +63,24 @@ def make_optimizer(groups: Sequence[ParameterGroup], config: TrainingConfig) -> 
     )
 
 
-def learning_rate_factor(step: int, *, total: int, warmup_fraction: float) -> float:
+def learning_rate_factor(step: int, *, total: int, warmup_fraction: float, skipped: int = 0) -> float:
     """Return the share of the peak learning rate at a step: linear warm-up, then linear decay to 0.
 
+    Warm-up counts the updates, for the moments that it waits for grow only with them; the decay counts all steps,
+    so that it ends with the data.
+
     Args:
-        step: Steps already taken, from 0.
+        step: Steps already taken, from 0, the skipped ones included.
         total: All steps of the run.
+        skipped: Those of them that changed no weight.
 
     Source:
         Decay to zero: Bergsma et al. 2025 ("Straight to Zero"), arXiv 2502.15938.
     """
     warmup = math.ceil(warmup_fraction * total)
-    if step < warmup:
-        return (step + 1) / warmup
-    return max(0.0, (total - step) / max(1, total - warmup))
+    risen = min(1.0, (step - skipped + 1) / max(1, warmup))
+    left = min(1.0, (total - step) / max(1, total - warmup))
+    return max(0.0, min(risen, left))
 
 
 class Stepper:
@@ -85,6 +92,7 @@ class Stepper:
     Args:
         labels: By row of the data set, 0 or 1.
         events: Told of each back-off; null when nobody is to know.
+        class_weights: What the loss of a function of each class is multiplied by.
     """
 
     def __init__(
@@ -95,6 +103,7 @@ class Stepper:
         config: TrainingConfig,
         hardware: Hardware,
         events: EventWriter | None,
+        class_weights: tuple[float, float] = EVEN,
     ) -> None:
         self._task = task
         self._labels = labels
@@ -103,6 +112,7 @@ class Stepper:
         self._events = events
         self._parameters = [p for group in task.groups for p in group.parameters]
         self._gradients = GradientNorms(self._parameters, task.components)
+        self._weight_C = torch.tensor(class_weights, device=hardware.device)
         self.parts = 1
         self.optimizer = hardware.accelerator.prepare_optimizer(make_optimizer(task.groups, config))
 
@@ -118,19 +128,25 @@ class Stepper:
         for group, entry in zip(self._task.groups, self.optimizer.param_groups, strict=True):
             entry["lr"] = learning_rate * group.lr_ratio
         loss = self._accumulate(batches)
-        accelerator = self._hardware.accelerator
-        accelerator.unscale_gradients(self.optimizer)
+        scaler = self._hardware.accelerator.scaler
+        if scaler is not None:
+            scaler.unscale_(self.optimizer.optimizer)
         total, norms_P = self._gradients.measure()
         clip_gradients(self._parameters, total, self._config.max_grad_norm)
         loss_number, total_number, *norm_numbers = torch.cat([loss.view(1), total.view(1), norms_P]).tolist()
-        # A scaler decides for itself; without one, a bad gradient must not reach the weights.
-        if accelerator.scaler is not None or math.isfinite(total_number):
+        finite = math.isfinite(total_number)
+        if finite:
             self.optimizer.step()
+        elif scaler is not None:
+            # Not through the optimizer: a fused one leaves the weights alone, but nobody would know that it did.
+            scaler.update()
         self.optimizer.zero_grad()
         return StepReport(
             loss=loss_number,
             norms=self._gradients.summarise(total_number, norm_numbers),
-            skipped=bool(self.optimizer.step_was_skipped),
+            skipped=not finite,
+            # Asking for it takes a transfer from the device.
+            scale=None if scaler is None or finite else float(scaler.get_scale()),
         )
 
     def _accumulate(self, batches: Sequence[Rows]) -> Tensor:
@@ -150,18 +166,21 @@ class Stepper:
         losses = []
         for rows in batches:
             for part in np.array_split(rows, min(self.parts, len(rows))):
-                loss = self._loss(part) * (len(part) / functions)
+                loss = self._loss(part) / functions
                 self._hardware.accelerator.backward(loss)
                 losses.append(loss.detach().float())
         return torch.stack(losses).sum()
 
     def _loss(self, rows: Rows) -> Tensor:
+        """Return the weighted sum over some functions: it adds up over parts, as a weighted mean would not."""
         device = self._hardware.device
         batch = self._task.load_batch(rows).to(device)
         label_B = torch.from_numpy(self._labels[rows]).to(device)
         with self._hardware.accelerator.autocast():
             logits_BC = self._task.predict(batch).logits_BC
-        return F.cross_entropy(logits_BC.float(), label_B, label_smoothing=self._config.label_smoothing)
+        smoothing = self._config.label_smoothing
+        loss_B = F.cross_entropy(logits_BC.float(), label_B, label_smoothing=smoothing, reduction="none")
+        return torch.dot(loss_B, self._weight_C[label_B])
 
     def _back_off(self, largest: int, error: BaseException) -> None:
         self.optimizer.zero_grad()
