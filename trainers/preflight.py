@@ -19,7 +19,7 @@ from trainers.engine.memory import peak_memory, resident_bytes
 from trainers.engine.result_file import write_result
 from trainers.errors import DataError, PreflightError, Problem
 from trainers.results import SCHEMA_VERSION, Check, RunResult, Verdict
-from trainers.specs import Device, Precision, PreflightSpec
+from trainers.specs import Device, FusionConfig, GnnConfig, Precision, PreflightSpec, TransformerConfig
 from trainers.trial.checks import Checks
 from trainers.trial.data import check_dataset
 from trainers.trial.resources import engine_bytes
@@ -42,7 +42,13 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
         dataset = _open(spec, checks)
     # A device that is not there has failed its check; the trials tell what they can without it.
     device = Device.AUTO if spec.device is Device.CUDA else spec.device
-    hardware = set_up_hardware(device=device, precision=Precision.AUTO, threads=spec.threads, seed=spec.seed)
+    hardware = set_up_hardware(
+        device=device,
+        precision=Precision.AUTO,
+        threads=spec.threads,
+        seed=spec.seed,
+        deterministic=any(config.training.deterministic for config in _configs(spec).values()),
+    )
     engine = engine_bytes()
     # Not above: what the libraries of text and graphs take is part of what is measured.
     from trainers.trial.cells import Place
@@ -103,13 +109,16 @@ def _check_memory(checks: Checks) -> None:
 
 def _check_hardware(spec: PreflightSpec, checks: Checks) -> None:
     """Check that this machine has the device and the precision that each model asks for."""
-    for name, config in (("transformer", spec.transformer), ("gnn", spec.gnn), ("fusion", spec.fusion)):
-        if config is None:
-            continue
+    for name, config in _configs(spec).items():
         problems = find_hardware_problems(device=spec.device, precision=config.training.precision)
         detail = "; ".join(f"{p.where}: {p.found}" for p in problems) or "device and precision are there"
         fix = "; ".join(p.fix for p in problems)
         checks.add(f"{name}_hardware", "fail" if problems else "pass", detail, fix=fix)
+
+
+def _configs(spec: PreflightSpec) -> dict[str, TransformerConfig | GnnConfig | FusionConfig]:
+    configs = {"transformer": spec.transformer, "gnn": spec.gnn, "fusion": spec.fusion}
+    return {name: config for name, config in configs.items() if config is not None}
 
 
 def _result(

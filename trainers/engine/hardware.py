@@ -1,5 +1,6 @@
 """The device, its precision and its randomness: set up once per process, before the model is built."""
 
+import os
 import random
 from dataclasses import dataclass
 
@@ -37,8 +38,13 @@ class Hardware:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
 
 
-def set_up_hardware(*, device: Device, precision: Precision, threads: int, seed: int) -> Hardware:
+def set_up_hardware(
+    *, device: Device, precision: Precision, threads: int, seed: int, deterministic: bool = False
+) -> Hardware:
     """Choose device and precision, limit the threads and seed every generator.
+
+    Args:
+        deterministic: Use only kernels that give the same bits each time.
 
     Raises:
         SpecError: A GPU, or a precision, was asked for that this machine does not have.
@@ -48,6 +54,7 @@ def set_up_hardware(*, device: Device, precision: Precision, threads: int, seed:
     if problems:
         raise SpecError("this machine cannot do what the spec asks for", problems)
     on_gpu = _has_gpu(device)
+    _choose_kernels(deterministic=deterministic)
     chosen = _resolve(precision, on_gpu=on_gpu)
     accelerator = Accelerator(cpu=not on_gpu, mixed_precision="no" if chosen is Precision.FP32 else chosen.value)
     seed_everything(seed)
@@ -67,6 +74,23 @@ def find_hardware_problems(*, device: Device, precision: Precision) -> list[Prob
             Problem(where="/training/precision", found="fp16 on the CPU", expected="a GPU", fix="use auto or fp32")
         )
     return problems
+
+
+def _choose_kernels(*, deterministic: bool) -> None:
+    """Allow all kernels, or only those that give the same bits each time; an operation without one is then an error.
+
+    What they cost depends on the model and is to be measured on the GPU that is used: gathers and sums over edges,
+    of which a graph model is made, lose their atomic additions, and cuDNN does not look for the fastest kernel.
+
+    Source:
+        PyTorch, "Reproducibility": https://docs.pytorch.org/docs/stable/notes/randomness.html.
+    """
+    if deterministic:
+        # Read when CUDA is first used, which is after this.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = False
 
 
 def _has_gpu(device: Device) -> bool:

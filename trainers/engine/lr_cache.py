@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from trainers.artifacts import write_json
 from trainers.engine.lr_finder import Suggestion
 
 SCHEMA_VERSION = 1
 POLL_S = 0.1
+
+
+class DamagedEntryError(Exception):
+    """There is an entry, but it cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,26 +39,50 @@ class LearningRateCache:
         Args:
             raise_if_stopped: Called while waiting.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._path(key).with_suffix(".lock").open("wb") as file:
-            while not _try_lock(file.fileno()):
+        file = self._open_lock(key)
+        try:
+            while file is not None and not _try_lock(file.fileno()):
                 raise_if_stopped()
                 time.sleep(POLL_S)
             yield
+        finally:
+            if file is not None:
+                file.close()
+
+    def _open_lock(self, key: str) -> IO[bytes] | None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return self._path(key).with_suffix(".lock").open("wb")
+        except OSError:
+            # Nobody can write here, so there will be no answer to wait for.
+            return None
 
     def read(self, key: str) -> Suggestion | None:
-        """Return what was found under a key; null when there is nothing, or nothing whole."""
+        """Return what was found under a key; null when there is no entry.
+
+        Raises:
+            DamagedEntryError: There is one, but it cannot be read, or is not whole.
+        """
+        path = self._path(key)
         try:
-            entry = json.loads(self._path(key).read_bytes())
-            rate, reason = entry["learning_rate"], entry["reason"]
-            whole = entry["schema_version"] == SCHEMA_VERSION and entry["key"] == key and isinstance(reason, str)
-        except (OSError, ValueError, KeyError, TypeError):
+            entry = json.loads(path.read_bytes())
+        except FileNotFoundError:
             return None
-        is_rate = isinstance(rate, float) and math.isfinite(rate) and rate > 0
-        return Suggestion(learning_rate=rate, reason=reason) if whole and is_rate else None
+        except (OSError, ValueError, RecursionError) as error:
+            raise DamagedEntryError(f"{path}: {type(error).__name__}: {error}") from error
+        if not isinstance(entry, dict) or entry.get("schema_version") != SCHEMA_VERSION or entry.get("key") != key:
+            raise DamagedEntryError(f"{path}: not an entry of version {SCHEMA_VERSION} for its own key")
+        rate, reason = entry.get("learning_rate"), entry.get("reason")
+        if not isinstance(rate, float) or not math.isfinite(rate) or rate <= 0 or not isinstance(reason, str):
+            raise DamagedEntryError(f"{path}: learning rate {rate!r}, reason {reason!r}: not a number and a text")
+        return Suggestion(learning_rate=rate, reason=reason)
 
     def write(self, key: str, suggestion: Suggestion) -> bool:
-        """Remember a suggestion; return whether it reads back equal."""
+        """Remember a suggestion; return whether it reads back equal.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         entry = {
             "schema_version": SCHEMA_VERSION,
             "key": key,
@@ -61,7 +90,10 @@ class LearningRateCache:
             "reason": suggestion.reason,
         }
         write_json(self._path(key), entry)
-        return self.read(key) == suggestion
+        try:
+            return self.read(key) == suggestion
+        except DamagedEntryError:
+            return False
 
 
 def _try_lock(descriptor: int) -> bool:

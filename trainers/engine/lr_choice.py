@@ -1,7 +1,9 @@
 """The peak learning rate of a run: fixed by the spec, remembered by a checkpoint or the cache, or found."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +14,14 @@ from trainers.artifacts import sha256_of_json
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.hardware import Hardware
-from trainers.engine.lr_cache import LearningRateCache
+from trainers.engine.lr_cache import DamagedEntryError, LearningRateCache
 from trainers.engine.lr_finder import Suggestion, find_learning_rate
+from trainers.engine.optimization import OPTIMIZER
 from trainers.engine.resume import STATE_NAME, current_checkpoint
 from trainers.engine.task import Rows, Task
 from trainers.events import EventKind
 from trainers.results import LearningRateOutcome
-from trainers.specs import TrainingConfig
+from trainers.specs import LearningRate, TrainingConfig
 
 # What of the training config the range test's answer depends on.
 _SETTINGS = {
@@ -29,6 +32,7 @@ _SETTINGS = {
     "max_grad_norm",
     "label_smoothing",
     "keep_pairs_together",
+    "class_balance",
 }
 
 
@@ -43,12 +47,14 @@ def choose_learning_rate(
     cache: Path | None,
     context: RunContext,
     hardware: Hardware,
+    pairs: Sequence[str | None] | None = None,
 ) -> LearningRateOutcome:
     """Return the run's peak learning rate and where it came from; always a usable one.
 
     Args:
         model: The model's part of the spec, as JSON; part of the cache's key.
         cache: The cache's folder; null does without.
+        pairs: By row of the data set; null when nothing must stay together.
 
     Raises:
         InterruptedRun: The run was told to stop.
@@ -65,28 +71,35 @@ def choose_learning_rate(
                 config=config,
                 context=context,
                 hardware=hardware,
+                pairs=pairs,
             )
-            fallback = config.learning_rate.fallback
             if cache is None:
-                outcome = _found(find(), fallback=fallback, cache=None, key="")
+                outcome = _found(find(), config.learning_rate)
             else:
-                key = cache_key(config=config, model=model, dataset_id=dataset_id, hardware=hardware)
-                outcome = _shared(
-                    find, fallback=fallback, cache=LearningRateCache(folder=cache), key=key, context=context
+                key = cache_key(task, config=config, model=model, dataset_id=dataset_id, hardware=hardware)
+                shared = _SharedRate(
+                    cache=LearningRateCache(folder=cache), key=key, settings=config.learning_rate, context=context
                 )
+                outcome = shared.get(find)
     context.events.write(EventKind.LR_FINDER, **outcome.model_dump(mode="json"))
     return outcome
 
 
-def cache_key(*, config: TrainingConfig, model: Mapping[str, object], dataset_id: str, hardware: Hardware) -> str:
-    """Return the hash of everything that changes the range test's answer, but the seed, which the seeds share."""
+def cache_key(
+    task: Task, *, config: TrainingConfig, model: Mapping[str, object], dataset_id: str, hardware: Hardware
+) -> str:
+    """Return the hash of everything that changes the range test's answer, but the seed, which the seeds share.
+
+    The budgets of tokens and nodes per batch follow from the model, the batch size and the code.
+    """
     return sha256_of_json(
         {
             "model": dict(model),
             "dataset": dataset_id,
             "settings": config.model_dump(mode="json", include=_SETTINGS),
+            "groups": [[group.name, group.lr_ratio, group.weight_decay] for group in task.groups],
             "precision": hardware.precision.value,
-            "optimizer": "adamw",
+            "optimizer": OPTIMIZER,
             "code": code_version(),
         }
     )
@@ -97,7 +110,11 @@ def _remembered(resume: Path | None) -> LearningRateOutcome | None:
     checkpoint = None if resume is None else current_checkpoint(resume)
     if checkpoint is None:
         return None
-    return LearningRateOutcome.model_validate(json.loads((checkpoint / STATE_NAME).read_bytes())["learning_rate"])
+    try:
+        return LearningRateOutcome.model_validate(json.loads((checkpoint / STATE_NAME).read_bytes())["learning_rate"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # Damaged: the loop says so, and begins from the start.
+        return None
 
 
 def _fixed(config: TrainingConfig) -> LearningRateOutcome | None:
@@ -113,49 +130,77 @@ def _fixed(config: TrainingConfig) -> LearningRateOutcome | None:
     )
 
 
-def _cached(cache: LearningRateCache, key: str) -> LearningRateOutcome | None:
-    known = cache.read(key)
-    if known is None or known.learning_rate is None:
-        return None
-    return LearningRateOutcome(
-        learning_rate=known.learning_rate,
-        source="cache",
-        reason=known.reason,
-        cache_key=key,
-        cache_hit=True,
-        cache_verified=True,
-    )
+@dataclass(frozen=True, kw_only=True)
+class _SharedRate:
+    """One entry of the cache, which the seeds of an experiment share."""
 
+    cache: LearningRateCache
+    key: str
+    settings: LearningRate
+    context: RunContext
 
-def _shared(
-    find: Callable[[], Suggestion], *, fallback: float, cache: LearningRateCache, key: str, context: RunContext
-) -> LearningRateOutcome:
-    """Return what the cache knows, or find it for all seeds while they wait."""
-    known = _cached(cache, key)
-    if known is not None:
-        return known
-    with cache.lock(key, context.raise_if_stopped):
-        return _cached(cache, key) or _found(find(), fallback=fallback, cache=cache, key=key)
+    def get(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
+        """Return what the cache knows, or find it for all seeds while they wait."""
+        with suppress(DamagedEntryError):
+            known = self._read()
+            if known is not None:
+                return known
+        with self.cache.lock(self.key, self.context.raise_if_stopped):
+            try:
+                known = self._read()
+            except DamagedEntryError as error:
+                self._warn(f"the learning rate is looked for anew, as the cache's entry cannot be used: {error}")
+                known = None
+            return known or self._find(find)
 
-
-def _found(
-    suggestion: Suggestion, *, fallback: float, cache: LearningRateCache | None, key: str
-) -> LearningRateOutcome:
-    if suggestion.learning_rate is None:
-        # Not cached: the next seed may well find one.
+    def _read(self) -> LearningRateOutcome | None:
+        known = self.cache.read(self.key)
+        if known is None or known.learning_rate is None:
+            return None
+        if known.learning_rate != _in_range(known.learning_rate, self.settings):
+            raise DamagedEntryError(f"{known.learning_rate:g} is not within the range that was tried")
         return LearningRateOutcome(
-            learning_rate=fallback,
-            source="fallback",
-            reason=suggestion.reason,
-            cache_key=None if cache is None else key,
-            cache_hit=False,
-            cache_verified=None,
+            learning_rate=known.learning_rate,
+            source="cache",
+            reason=known.reason,
+            cache_key=self.key,
+            cache_hit=True,
+            cache_verified=True,
         )
+
+    def _find(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
+        suggestion = find()
+        outcome = _found(suggestion, self.settings)
+        if outcome.source == "fallback":
+            # Not cached: the next seed may well find one.
+            return outcome.model_copy(update={"cache_key": self.key})
+        try:
+            verified = self.cache.write(self.key, suggestion)
+        except OSError as error:
+            self._warn(f"the learning rate cannot be remembered: {type(error).__name__}: {error}")
+            verified = False
+        return outcome.model_copy(update={"cache_key": self.key, "cache_verified": verified})
+
+    def _warn(self, message: str) -> None:
+        self.context.events.write(EventKind.WARNING, code="lr_cache", message=message)
+
+
+def _found(suggestion: Suggestion, settings: LearningRate) -> LearningRateOutcome:
+    """Return what the test suggests, or else the fallback with the test's reason."""
+    rate, reason = suggestion.learning_rate, suggestion.reason
+    if rate is None:
+        rate = _in_range(settings.fallback, settings)
+        if rate != settings.fallback:
+            reason += f"; of the range that was tried, {rate:g} is the nearest to the fallback {settings.fallback:g}"
     return LearningRateOutcome(
-        learning_rate=suggestion.learning_rate,
-        source="finder",
-        reason=suggestion.reason,
-        cache_key=None if cache is None else key,
+        learning_rate=rate,
+        source="fallback" if suggestion.learning_rate is None else "finder",
+        reason=reason,
+        cache_key=None,
         cache_hit=False,
-        cache_verified=None if cache is None else cache.write(key, suggestion),
+        cache_verified=None,
     )
+
+
+def _in_range(rate: float, settings: LearningRate) -> float:
+    return min(max(rate, settings.finder_min), settings.finder_max)

@@ -24,6 +24,7 @@ MAX_BACKOFFS = 6
 # The second moment's memory is 50 steps, not 1,000: these runs take a few hundred, and models from scratch begin to
 # learn far later at 0.999. Liu et al. 2019 (RoBERTa), arXiv 1907.11692, section 3.1, for stability too.
 BETAS = (0.9, 0.98)
+OPTIMIZER = f"adamw {BETAS}"
 
 
 @dataclass(frozen=True, kw_only=True)

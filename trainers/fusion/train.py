@@ -37,10 +37,15 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         text, graph = _open_bases(spec, dataset)
         features = read_features(text, graph, dataset=dataset, text_weight=spec.model.text_weight)
         hardware = set_up_hardware(
-            device=spec.device, precision=spec.training.precision, threads=spec.threads, seed=spec.seed
+            device=spec.device,
+            precision=spec.training.precision,
+            threads=spec.threads,
+            seed=spec.seed,
+            deterministic=spec.training.deterministic,
         )
         task = _build_task(spec, dataset, features, text, graph, scratch=context.out)
         labels = dataset.labels(np.arange(len(dataset)))
+        pairs = _pairs(spec, dataset)
         fuse_rows = dataset.rows(Split.FUSE)
     learning_rate = choose_learning_rate(
         task,
@@ -52,6 +57,7 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         cache=spec.lr_cache,
         context=context,
         hardware=hardware,
+        pairs=pairs,
     )
     outcome = fit(
         task,
@@ -63,6 +69,7 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         seed=spec.seed,
         context=context,
         hardware=hardware,
+        pairs=pairs,
     )
     warnings = _keep_the_better(task, features, dataset, hardware, context)
     with context.phase("save"):

@@ -34,11 +34,16 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
     with context.phase("load"):
         dataset = Dataset.open(spec.dataset)
         hardware = set_up_hardware(
-            device=spec.device, precision=spec.training.precision, threads=spec.threads, seed=spec.seed
+            device=spec.device,
+            precision=spec.training.precision,
+            threads=spec.threads,
+            seed=spec.seed,
+            deterministic=spec.training.deterministic,
         )
         model = GatedGraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
         task = GraphTask(model, dataset, spec.training)
         labels = dataset.labels(np.arange(len(dataset)))
+        pairs = dataset.pairs(np.arange(len(dataset)))
         train_rows = dataset.rows(Split.TRAIN)
     learning_rate = choose_learning_rate(
         task,
@@ -50,6 +55,7 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
         cache=spec.lr_cache,
         context=context,
         hardware=hardware,
+        pairs=pairs,
     )
     outcome = fit(
         task,
@@ -61,6 +67,7 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
         seed=spec.seed,
         context=context,
         hardware=hardware,
+        pairs=pairs,
     )
     with context.phase("save"):
         save_gnn(context.out / MODEL_FOLDER, model, config=spec.model, vocabulary=dataset.vocab)

@@ -55,9 +55,14 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
     with context.phase("load"):
         dataset = Dataset.open(spec.dataset)
         hardware = set_up_hardware(
-            device=spec.device, precision=spec.training.precision, threads=spec.threads, seed=spec.seed
+            device=spec.device,
+            precision=spec.training.precision,
+            threads=spec.threads,
+            seed=spec.seed,
+            deterministic=spec.training.deterministic,
         )
         labels = dataset.labels(np.arange(len(dataset)))
+        pairs = dataset.pairs(np.arange(len(dataset)))
     with context.phase("tokenize"):
         text = prepare_text(spec.model, dataset, cache=spec.lr_cache or context.out)
         warnings = _truncation_warnings(text, len(dataset), context)
@@ -73,6 +78,7 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         cache=spec.lr_cache,
         context=context,
         hardware=hardware,
+        pairs=pairs,
     )
     outcome = fit(
         task,
@@ -84,6 +90,7 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         seed=spec.seed,
         context=context,
         hardware=hardware,
+        pairs=pairs,
     )
     with context.phase("save"):
         save_model(task.model, text.tokenizer, context.out / MODEL_FOLDER)

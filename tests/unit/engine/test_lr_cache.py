@@ -134,13 +134,29 @@ def test_of_two_seeds_at_once_one_runs_the_test_and_the_other_takes_its_answer(
     assert task.seen == []
 
 
-def test_a_test_without_an_answer_falls_back_and_says_why(choose: Choose, task: Any) -> None:
+@pytest.fixture
+def silent(task: Any) -> None:
+    """A model and data that let no loss move."""
     task.labels = task.labels * 0
     for parameter in task.model.parameters():
         parameter.data.zero_()
     task.inputs.zero_()
 
-    outcome = choose(config=TrainingConfig(learning_rate=LearningRate(fallback=0.005, finder_max=1e-5)))
 
-    assert (outcome.source, outcome.learning_rate) == ("fallback", 0.005)
+@pytest.mark.usefixtures("silent")
+def test_a_test_without_an_answer_falls_back_and_says_why(choose: Choose) -> None:
+    outcome = choose(config=TrainingConfig(learning_rate=LearningRate(fallback=5e-6, finder_max=1e-5)))
+
+    assert (outcome.source, outcome.learning_rate) == ("fallback", 5e-6)
     assert "neither fell" in outcome.reason
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize(("fallback", "nearest"), [(1e-8, 1e-6), (0.005, 1e-5)])
+def test_a_fallback_outside_the_range_is_brought_into_it_and_the_reason_says_so(
+    choose: Choose, fallback: float, nearest: float
+) -> None:
+    outcome = choose(config=TrainingConfig(learning_rate=LearningRate(fallback=fallback, finder_max=1e-5)))
+
+    assert (outcome.source, outcome.learning_rate) == ("fallback", nearest)
+    assert f"nearest to the fallback {fallback:g}" in outcome.reason
