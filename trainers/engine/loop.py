@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -31,7 +32,7 @@ from trainers.engine.planning import EpochPlan
 from trainers.engine.progress import TrainingProgress
 from trainers.engine.resume import CHECKPOINT_FOLDER, current_checkpoint
 from trainers.engine.task import Rows, Task
-from trainers.errors import CollapseError, DivergenceError, InterruptedRun, Problem
+from trainers.errors import CollapseError, DataError, DivergenceError, InterruptedRun, Problem
 from trainers.events import EventKind
 from trainers.results import Collapse, LearningRateOutcome
 from trainers.specs import TrainingConfig
@@ -97,7 +98,6 @@ def fit(
         InterruptedRun: The run was told to stop; a checkpoint is saved.
         OutOfMemoryError: Memory ran out after every back-off.
         SpecError: The checkpoint belongs to another run.
-        DataError: The checkpoint is damaged.
     """
     task.model.to(hardware.device)
     run = _Fit(
@@ -182,9 +182,9 @@ class _Fit:
         if folder is None or folder.resolve() != self._folder.resolve():
             # Of an earlier run into the same folder: nobody may go on from it by mistake.
             shutil.rmtree(self._folder, ignore_errors=True)
-        if folder is None or current_checkpoint(folder) is None:
+        checkpoint = self._readable_checkpoint(folder)
+        if checkpoint is None:
             return
-        checkpoint: Checkpoint = load_checkpoint(folder, fingerprint=self._state.fingerprint)
         restore_checkpoint(
             checkpoint, model=self._task.model, optimizer=self._stepper.optimizer, hardware=self._hardware
         )
@@ -193,6 +193,20 @@ class _Fit:
         self._stepper.parts = checkpoint.state.parts
         self._context.evaluation.parts = checkpoint.state.evaluation_parts
         self._gradients = GradientWatch.from_json(checkpoint.state.gradients, max_grad_norm=self._config.max_grad_norm)
+
+    def _readable_checkpoint(self, folder: Path | None) -> Checkpoint | None:
+        """Return the checkpoint to go on from; null when there is none, or only one that a bad disk has damaged."""
+        if folder is None or current_checkpoint(folder) is None:
+            return None
+        try:
+            return load_checkpoint(folder, fingerprint=self._state.fingerprint)
+        except DataError as error:
+            self._context.events.write(
+                EventKind.WARNING, code="checkpoint_damaged", message=f"{error}; training begins from the start"
+            )
+            # Else one of the same step would not be written again.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            return None
 
     def train(self) -> None:
         """Train from where the state stands to the last epoch, or until patience runs out."""

@@ -23,6 +23,9 @@ def current_checkpoint(folder: Path) -> Path | None:
 
 
 def last_event(folder: Path) -> int:
-    """Return the number of the last event that was said before the checkpoint; 0 when there is none."""
+    """Return the number of the last event that was said before the checkpoint; 0 when none can be read."""
     path = current_checkpoint(folder)
-    return 0 if path is None else int(json.loads((path / STATE_NAME).read_bytes())["last_event"])
+    try:
+        return 0 if path is None else int(json.loads((path / STATE_NAME).read_bytes())["last_event"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0

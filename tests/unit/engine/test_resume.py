@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from trainers.engine import checkpoint as checkpoint_module
+from trainers.engine.checkpoint import load_checkpoint
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, seed_everything
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.resume import current_checkpoint, last_event
-from trainers.errors import DataError, InterruptedRun, SpecError
+from trainers.errors import InterruptedRun, SpecError
 from trainers.results import LearningRateOutcome
 from trainers.specs import TrainingConfig
 
@@ -199,16 +200,34 @@ def test_a_checkpoint_of_another_seed_is_refused(
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "state.json"])
-def test_a_damaged_checkpoint_is_an_error_that_names_it(
-    toy: type[Any], train: Train, new_context: Callable[..., RunContext], name: str
+@pytest.mark.parametrize("into", ["the same folder", "another folder"])
+def test_a_damaged_checkpoint_is_told_and_training_begins_from_the_start(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext], name: str, into: str
 ) -> None:
+    whole, again = toy(dropout=0.3), toy(dropout=0.3)
     context = new_context("one")
-    train(toy(), context)
+    expected = train(whole, context)
     [folder] = (context.out / "checkpoint").glob("step-*")
-    (folder / name).write_bytes(b"{")
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
 
-    with pytest.raises(DataError, match=folder.name):
-        train(toy(), new_context("two", resume=context.out / "checkpoint"))
+    new = new_context("one" if into == "the same folder" else "two", resume=context.out / "checkpoint")
+    outcome = train(again, new)
+
+    assert outcome == expected
+    assert _equal(whole, again)
+    warnings = [
+        e for e in map(json.loads, (new.out / "events.jsonl").read_text().splitlines()) if e["kind"] == "warning"
+    ]
+    assert [warning["code"] for warning in warnings] == ["checkpoint_damaged"]
+    assert folder.name in warnings[0]["message"]
+    # What it leaves is whole again.
+    assert load_checkpoint(new.out / "checkpoint", fingerprint=_fingerprint(new)).state.step == expected.steps
+
+
+def _fingerprint(context: RunContext) -> str:
+    [state] = (context.out / "checkpoint").glob("step-*/state.json")
+    return str(json.loads(state.read_bytes())["fingerprint"])
 
 
 def test_a_folder_without_a_whole_checkpoint_starts_from_the_beginning(
