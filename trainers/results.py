@@ -115,6 +115,25 @@ class SplitSummary(Document):
     positives: int = Field(ge=0)
 
 
+BaselineName = Literal["all_positive", "bag_of_tokens", "length", "identifiers"]
+
+
+class Baseline(Document):
+    """How something without any understanding does on the gate split."""
+
+    name: BaselineName
+    f1: Probability
+    auroc: Probability
+
+
+class NearDuplicates(Document):
+    """Functions of one split that have a near-duplicate in train."""
+
+    rows: int = Field(ge=0)
+    share: Probability = Field(description="Of the split's functions.")
+    other_label: int = Field(ge=0, description="Those whose nearest function of train has the other label.")
+
+
 class DatasetSummary(Document):
     """What `prepare` made."""
 
@@ -124,6 +143,8 @@ class DatasetSummary(Document):
     splits: dict[str, SplitSummary]
     warnings: list[str]
     bag_of_tokens_f1: Probability | None
+    probes: list[Baseline] = Field(default_factory=list, description="What the data set gives away, on gate.")
+    near_duplicates: dict[str, NearDuplicates] = Field(default_factory=dict, description="By split; train has none.")
     graph_quality: dict[str, int]
 
 
@@ -186,6 +207,7 @@ class Evidence(Document):
     positives: int = Field(ge=0)
     groups: int = Field(ge=1)
     all_positive_f1: Probability
+    baselines: list[Baseline] = Field(default_factory=list, description="As the data set's report has them.")
     options: list[OptionEvidence]
     comparisons: list[Comparison]
     slices: list[KindEvidence]

@@ -299,6 +299,17 @@ class PrepareConfig(Spec):
     max_function_chars: int = Field(50_000, ge=100)
     max_nodes: int = Field(2_000, ge=16, description="Graph nodes kept per function.")
     token_vocab_size: int = Field(2_000, ge=16)
+    near_duplicates: Literal["report", "group"] = Field(
+        "report",
+        description="Functions that are nearly the same: report those that another split shares with train, or group "
+        "them, so that no two splits share any.",
+    )
+    near_duplicate_similarity: float = Field(
+        0.8,
+        ge=0.5,
+        le=1,
+        description="From which share of common runs of five tokens (Jaccard) on two functions are nearly the same.",
+    )
 
 
 class Device(StrEnum):

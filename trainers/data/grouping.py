@@ -1,7 +1,7 @@
 """Groups of rows that belong together and must not be divided between splits."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from trainers.data.reading import Row
 from trainers.specs import GroupBy
@@ -29,13 +29,16 @@ class DisjointSets:
         self._above[high] = low
 
 
-def group_rows(rows: Sequence[Row], copies: Sequence[int], group_by: Sequence[GroupBy]) -> list[str]:
+def group_rows(
+    rows: Sequence[Row], copies: Sequence[int], group_by: Sequence[GroupBy], ties: Iterable[tuple[int, int]] = ()
+) -> list[str]:
     """Return each row's group: rows that share a commit, pair or project (as asked) or are copies, in any chain.
 
     Args:
         rows: All rows that were read: a dropped copy still ties its commit to that of the copy that stays.
         copies: For each row the place of the first of its copies.
         group_by: What ties rows together.
+        ties: Places of two rows that belong together for another reason.
 
     Returns:
         A name per row, equal within a group; it depends on the ids in the group, not on their order.
@@ -50,6 +53,8 @@ def group_rows(rows: Sequence[Row], copies: Sequence[int], group_by: Sequence[Gr
                 # One commit id in two projects is two commits.
                 scope = f"{row.project or ''}\0{value}" if field is GroupBy.COMMIT else value
                 sets.join(place, first_with.setdefault((field, scope), place))
+    for first, second in ties:
+        sets.join(first, second)
     members: dict[int, str] = {}
     roots = [sets.find(place) for place in range(len(rows))]
     for place, root in enumerate(roots):

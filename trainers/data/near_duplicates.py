@@ -38,12 +38,11 @@ class NearPairs:
     renamed_similarity_P: NDArray[np.float64]
 
 
-def find_near_pairs(lexed: Lexed, *, similarity: float, side_F: NDArray[np.int8] | None = None) -> NearPairs:
+def find_near_pairs(lexed: Lexed, *, similarity: float) -> NearPairs:
     """Return every pair that is at least so similar in one of the two ways.
 
     Args:
         similarity: Above 0, at most 1.
-        side_F: When given, only pairs of one function of side 0 and one of side 1 are looked for.
 
     Source:
         Chaudhuri, Ganti, Kaushik 2006, doi 10.1109/ICDE.2006.9 (prefix filter): two sets as alike as that share at
@@ -53,7 +52,7 @@ def find_near_pairs(lexed: Lexed, *, similarity: float, side_F: NDArray[np.int8]
     functions = len(lexed.sizes_F)
     found = []
     for view in views:
-        pairs_P = view.candidates(similarity, side_F)
+        pairs_P = view.candidates(similarity)
         near_P = view.similarities(pairs_P // functions, pairs_P % functions) >= similarity
         found.append(pairs_P[near_P])
     pairs_P = np.union1d(*found)
@@ -78,7 +77,7 @@ class _ShingleSets:
         self._size_F = np.bincount(self._function_S, minlength=len(lexed.sizes_F))
         self._start_F = np.cumsum(self._size_F) - self._size_F
 
-    def candidates(self, similarity: float, side_F: NDArray[np.int8] | None) -> NDArray[np.int64]:
+    def candidates(self, similarity: float) -> NDArray[np.int64]:
         """Return the pairs that share a rare entry and are of similar size, each as first * F + second, ascending."""
         hash_S, function_S = self._prefixes(similarity)
         order = np.argsort(hash_S, kind="stable")
@@ -89,20 +88,14 @@ class _ShingleSets:
             together = np.flatnonzero(hash_S[distance:] == hash_S[:-distance])
             if not len(together):
                 break
-            found.append(self._suitable(function_S[together], function_S[together + distance], similarity, side_F))
+            found.append(self._suitable(function_S[together], function_S[together + distance], similarity))
         return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
 
     def _suitable(
-        self,
-        first_P: NDArray[np.int64],
-        second_P: NDArray[np.int64],
-        similarity: float,
-        side_F: NDArray[np.int8] | None,
+        self, first_P: NDArray[np.int64], second_P: NDArray[np.int64], similarity: float
     ) -> NDArray[np.int64]:
         sizes = np.stack([self._size_F[first_P], self._size_F[second_P]])
         chosen_P = sizes.min(axis=0) >= similarity * sizes.max(axis=0)
-        if side_F is not None:
-            chosen_P &= side_F[first_P] != side_F[second_P]
         # Functions come in ascending order within a run, so the first is the lower one.
         pairs_P: NDArray[np.int64] = first_P[chosen_P] * len(self._size_F) + second_P[chosen_P]
         return pairs_P

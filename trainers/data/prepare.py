@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from trainers.artifacts import sha256_of_file
-from trainers.data.duplicates import deduplicate
+from trainers.data.cross_split import compare_splits
+from trainers.data.duplicates import Deduplication, deduplicate
 from trainers.data.encoding import RawGraphs, build_graphs, encode_graphs, quality_names
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES
 from trainers.data.grouping import group_rows
+from trainers.data.lexing import lex
 from trainers.data.manifest import (
     FILE_NAMES,
     FUNCTIONS_NAME,
@@ -25,6 +27,7 @@ from trainers.data.manifest import (
     dataset_id,
     file_entry,
 )
+from trainers.data.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.probes import run_probes
 from trainers.data.problems import Problems
 from trainers.data.reading import Row, read_rows
@@ -101,14 +104,18 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         reading = read_rows(spec.source, spec.fields, max_function_chars=spec.max_function_chars)
     with phases.phase("deduplicate"):
         duplicates = deduplicate(reading.rows)
+    rows = [reading.rows[place] for place in duplicates.kept]
+    sources = [row.func for row in rows]
+    with phases.phase("compare"):
+        lexed = lex(sources)
+        near = find_near_pairs(lexed, similarity=spec.near_duplicate_similarity)
     with phases.phase("split"):
-        all_groups = group_rows(reading.rows, duplicates.copies, spec.group_by)
-        rows = [reading.rows[place] for place in duplicates.kept]
+        ties = _ties(near, duplicates) if spec.near_duplicates == "group" else ()
+        all_groups = group_rows(reading.rows, duplicates.copies, spec.group_by, ties)
         groups = [all_groups[place] for place in duplicates.kept]
         _check_ids(rows)
         assignment = assign_splits(rows, groups, fractions=spec.splits, honour=spec.honour_split, seed=spec.split_seed)
         check_splits(assignment.splits, [row.label for row in rows])
-    sources = [row.func for row in rows]
     with phases.phase("graphs"):
         graphs = build_graphs(
             sources,
@@ -117,14 +124,16 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
             progress=_GraphProgress(events, len(sources)),
         )
     with phases.phase("probe"):
-        probes = run_probes(sources, np.array([row.label for row in rows]), assignment.splits)
+        probes = run_probes(sources, lexed, np.array([row.label for row in rows]), assignment.splits)
     material = Material(
         reading=reading,
         deduplication=duplicates,
         rows=rows,
         groups=groups,
         assignment=assignment,
+        lexed=lexed,
         graphs=graphs,
+        cross_split=compare_splits(near, rows, assignment.splits, similarity=spec.near_duplicate_similarity),
         probes=probes,
     )
     with phases.phase("write"):
@@ -136,11 +145,16 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         step=0,
         values={
             "graphs/functions_per_s": len(rows) / max(phases.timings_s["graphs"], 1e-9),
-            "bag_of_tokens/gate_f1": probes.bag_of_tokens.f1,
-            "all_positive/gate_f1": probes.all_positive_f1,
+            **{f"{baseline.name}/gate_f1": baseline.f1 for baseline in probes.baselines()},
         },
     )
     return _result(material, manifest, phases.timings_s, out)
+
+
+def _ties(near: NearPairs, duplicates: Deduplication) -> list[tuple[int, int]]:
+    """Return the places, among all rows read, of functions that are nearly the same."""
+    kept = duplicates.kept
+    return [(kept[a], kept[b]) for a, b in zip(near.first_P.tolist(), near.second_P.tolist(), strict=True)]
 
 
 def _check_ids(rows: Sequence[Row]) -> None:
@@ -211,6 +225,8 @@ def _result(material: Material, manifest: Manifest, timings_s: dict[str, float],
             splits={split.value: summary for split, summary in manifest.splits.items()},
             warnings=warnings_of(material),
             bag_of_tokens_f1=material.probes.bag_of_tokens.f1,
+            probes=material.probes.baselines(),
+            near_duplicates={split.value: n for split, n in material.cross_split.counts["either"].items()},
             graph_quality=_quality_counts(material.graphs),
         ),
         timings_s=timings_s,

@@ -1,7 +1,8 @@
 """How far a model without any understanding gets: what a data set gives away.
 
-A bag of tokens and the mere length are fitted on train; regularisation and threshold are chosen on dev, as they are
-for our models; and they are scored on gate. A detector that does not clearly beat them has learnt nothing that matters.
+A bag of tokens, a bag of the names alone, and the mere length are fitted on train; regularisation and threshold are
+chosen on dev, as they are for our models; and they are scored on gate. A detector that does not clearly beat them has
+learnt nothing that matters.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve, roc_auc_score
 
+from trainers.data.duplicates import KEYWORDS, is_name
+from trainers.data.lexing import Lexed
+from trainers.results import Baseline
 from trainers.specs import Split
 
 # Inverse regularisation strengths that are tried.
@@ -43,11 +47,21 @@ class Probes:
 
     bag_of_tokens: ProbeScores
     length: ProbeScores
+    identifiers: ProbeScores
     all_positive_f1: float
 
     def to_json(self) -> dict[str, object]:
         """Return the probes as they stand in the report."""
         return asdict(self)
+
+    def baselines(self) -> list[Baseline]:
+        """Return the scores by name; calling everything vulnerable ranks nothing, so its AUROC is 1/2."""
+        return [
+            Baseline(name="all_positive", f1=self.all_positive_f1, auroc=0.5),
+            Baseline(name="bag_of_tokens", f1=self.bag_of_tokens.f1, auroc=self.bag_of_tokens.auroc),
+            Baseline(name="length", f1=self.length.f1, auroc=self.length.auroc),
+            Baseline(name="identifiers", f1=self.identifiers.f1, auroc=self.identifiers.auroc),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +73,12 @@ class _Parts:
     gate: tuple[sparse.csr_matrix, np.ndarray]
 
 
-def run_probes(sources: Sequence[str], labels_F: np.ndarray, splits: Sequence[Split]) -> Probes:
+def run_probes(sources: Sequence[str], lexed: Lexed, labels_F: np.ndarray, splits: Sequence[Split]) -> Probes:
     """Fit and score the probes.
 
     Args:
         sources: The functions' text.
+        lexed: Their tokens.
         labels_F: 0 or 1 for each.
         splits: The split of each; train, dev and gate have both classes.
     """
@@ -91,6 +106,7 @@ def run_probes(sources: Sequence[str], labels_F: np.ndarray, splits: Sequence[Sp
     return Probes(
         bag_of_tokens=_score(parts({split: vectorizer.transform(text) for split, text in texts.items()})),
         length=_score(parts({split: _lengths(text) for split, text in texts.items()})),
+        identifiers=_score(parts(_identifiers(lexed, places))),
         all_positive_f1=round(float(f1_score(gate_labels, np.ones_like(gate_labels))), DIGITS),
     )
 
@@ -98,6 +114,21 @@ def run_probes(sources: Sequence[str], labels_F: np.ndarray, splits: Sequence[Sp
 def _lengths(texts: Sequence[str]) -> sparse.csr_matrix:
     """Return log lengths in characters and lines, which is near the scale that the regression expects."""
     return sparse.csr_matrix([[np.log1p(len(text)), np.log1p(text.count("\n"))] for text in texts])
+
+
+def _identifiers(lexed: Lexed, places: dict[Split, np.ndarray]) -> dict[Split, sparse.csr_matrix]:
+    """Return how often each name stands in each function, weighted as the bag of tokens is; keywords are no names."""
+    chosen_T = lexed.are(lambda word: is_name(word) and word not in KEYWORDS)
+    cells = (lexed.function_T[chosen_T], lexed.word_T[chosen_T])
+    counts = sparse.csr_matrix(
+        (np.ones(len(cells[0])), cells), shape=(len(lexed.sizes_F), len(lexed.words)), dtype=np.float64
+    )
+    in_train = np.asarray(counts[places[Split.TRAIN]].sum(axis=0)).ravel()
+    frequent = np.argsort(-in_train, kind="stable")[:MAX_TOKENS]
+    frequent = frequent[in_train[frequent] > 0]
+    counts = counts[:, frequent]
+    weighting = TfidfTransformer(sublinear_tf=True).fit(counts[places[Split.TRAIN]])
+    return {split: weighting.transform(counts[chosen]) for split, chosen in places.items()}
 
 
 def _score(parts: _Parts) -> ProbeScores:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainers.data.duplicates import Deduplication, tokens_of
+from trainers.data.cross_split import CrossSplit
+from trainers.data.duplicates import Deduplication
 from trainers.data.encoding import RawGraphs, quality_names
+from trainers.data.lexing import Lexed
 from trainers.data.probes import Probes
 from trainers.data.reading import Reading, Row
 from trainers.data.splits import Assignment
@@ -24,6 +26,7 @@ MAX_PARSE_RATE_GAP = 0.02
 PARSE_RATE_GAP_ERRORS = 3.0
 MAX_GROUP_SHARE = 0.05
 GIVEAWAY_F1 = 0.75
+MAX_NEAR_DUPLICATE_SHARE = 0.02
 DIGITS = 6
 
 
@@ -36,7 +39,9 @@ class Material:
     rows: Sequence[Row]
     groups: Sequence[str]
     assignment: Assignment
+    lexed: Lexed
     graphs: RawGraphs
+    cross_split: CrossSplit
     probes: Probes
 
 
@@ -74,9 +79,10 @@ def make_report(material: Material) -> dict[str, object]:
         },
         "lengths": {
             "chars": _percentiles([len(row.func) for row in rows]),
-            "tokens": _percentiles([len(tokens_of(row.func)) for row in rows]),
+            "tokens": _percentiles(material.lexed.sizes_F),
         },
         "graphs": _graphs(material),
+        "near_duplicates": material.cross_split.to_json(),
         "probes": material.probes.to_json(),
         "warnings": warnings_of(material),
     }
@@ -147,14 +153,34 @@ def warnings_of(material: Material) -> list[str]:
             f"The largest group holds {largest} of {len(material.rows)} functions and cannot be divided, so the "
             "splits' sizes may be off. Group by something finer."
         )
-    found.extend(_drop_warnings(material))
+    return [*found, *_drop_warnings(material), *_leak_warnings(material)]
+
+
+def _leak_warnings(material: Material) -> list[str]:
+    found = []
+    shares = {
+        split: counts.share
+        for split, counts in material.cross_split.counts["either"].items()
+        if counts.share > MAX_NEAR_DUPLICATE_SHARE
+    }
+    if shares:
+        listed = ", ".join(f"{share:.1%} of {split.value}" for split, share in shares.items())
+        found.append(
+            f"Near-duplicates of functions in train: {listed}. A model may know them by heart. Prepare with "
+            'near_duplicates "group" to keep them together.'
+        )
     probes = material.probes
-    for name, scores in (("A bag of tokens", probes.bag_of_tokens), ("Length alone", probes.length)):
-        if scores.f1 > max(GIVEAWAY_F1, probes.all_positive_f1 + 0.02):
-            found.append(
-                f"{name} reaches F1 {scores.f1:.2f} on gate: single tokens or lengths give labels away, so a high "
-                "F1 of a trained model says little."
-            )
+    named = (
+        ("A bag of tokens", probes.bag_of_tokens),
+        ("Length alone", probes.length),
+        ("A bag of identifiers", probes.identifiers),
+    )
+    found.extend(
+        f"{name} reaches F1 {scores.f1:.2f} on gate: single tokens, names or lengths give labels away, so a high F1 "
+        "of a trained model says little."
+        for name, scores in named
+        if scores.f1 > max(GIVEAWAY_F1, probes.all_positive_f1 + 0.02)
+    )
     return found
 
 

@@ -115,6 +115,49 @@ def test_a_token_that_gives_labels_away_is_reported(generated: list[Record], run
     assert any("bag of tokens" in warning for warning in result.summary.warnings)
 
 
+def copies_with_one_more_token(rows: list[Record], count: int) -> list[Record]:
+    """Near-duplicates of the first functions, as functions and groups of their own."""
+    return [
+        {
+            **{name: row[name] for name in ("func", "target")},
+            "id": f"near-{row['id']}",
+            "func": row["func"].replace("{", "{;", 1),
+        }
+        for row in rows[:count]
+    ]
+
+
+def test_near_duplicates_across_splits_are_counted_listed_and_warned_of(
+    generated: list[Record], run_prepare: Run, tmp_path: Path
+):
+    result = run_prepare([*generated, *copies_with_one_more_token(generated, 100)])
+
+    report = report_of(tmp_path / "out")["near_duplicates"]
+    gate = report["either"]["gate"]
+    assert gate["rows"] >= 3
+    assert result.summary.near_duplicates["gate"].model_dump() == gate
+    assert gate["share"] == pytest.approx(gate["rows"] / result.summary.splits["gate"].rows, abs=1e-6)
+    assert report["either"]["gate"]["rows"] >= report["names_kept"]["gate"]["rows"]
+    dataset = Dataset.open(tmp_path / "out" / DATASET_FOLDER)
+    train = set(dataset.ids(dataset.rows("train")))
+    assert len(report["pairs"]) == min(50, sum(counts["rows"] for counts in report["either"].values()))
+    assert all(pair["train_id"] in train and pair["id"] not in train for pair in report["pairs"])
+    assert any("Near-duplicates of functions in train" in warning for warning in result.summary.warnings)
+
+
+def test_near_duplicates_that_are_grouped_share_a_split(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    near = copies_with_one_more_token(generated, 100)
+
+    result = run_prepare([*generated, *near], near_duplicates="group")
+
+    dataset = Dataset.open(tmp_path / "out" / DATASET_FOLDER)
+    split_of = {row_id: split for split in Split for row_id in dataset.ids(dataset.rows(split))}
+    assert all(split_of[row["id"]] == split_of[row["id"].removeprefix("near-")] for row in near)
+    assert len({split_of[row["id"]] for row in near}) == 5
+    assert all(counts.rows == 0 for counts in result.summary.near_duplicates.values())
+    assert not any("Near-duplicates" in warning for warning in result.summary.warnings)
+
+
 def test_copies_and_contradictions_are_dropped_and_counted(generated: list[Record], run_prepare: Run, tmp_path: Path):
     first, second, third, *_ = generated
     exact = {**first, "id": "exact", "func": first["func"].replace("\n", "\n\n")}
@@ -202,7 +245,7 @@ def test_events_tell_each_phase_the_progress_and_the_speed(generated: list[Recor
 
     events = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
     phases = [event["phase"] for event in events if event["kind"] == "phase"]
-    assert phases == ["read", "deduplicate", "split", "graphs", "probe", "write"] == list(result.timings_s)
+    assert phases == ["read", "deduplicate", "compare", "split", "graphs", "probe", "write"] == list(result.timings_s)
     progress = [event for event in events if event["kind"] == "progress"]
     assert (progress[-1]["done"], progress[-1]["total"]) == (600, 600)
     (metric,) = [event for event in events if event["kind"] == "metric"]

@@ -3,7 +3,6 @@
 import itertools
 import random
 
-import numpy as np
 import pytest
 
 from trainers.data.duplicates import tokens_of
@@ -13,9 +12,8 @@ from trainers.data.near_duplicates import find_near_pairs
 Pairs = dict[tuple[int, int], tuple[float, float]]
 
 
-def near(sources: list[str], similarity: float = 0.8, sides: list[int] | None = None) -> Pairs:
-    side_F = None if sides is None else np.array(sides, dtype=np.int8)
-    pairs = find_near_pairs(lex(sources), similarity=similarity, side_F=side_F)
+def near(sources: list[str], similarity: float = 0.8) -> Pairs:
+    pairs = find_near_pairs(lex(sources), similarity=similarity)
     columns = (pairs.first_P, pairs.second_P, pairs.similarity_P, pairs.renamed_similarity_P)
     return {(int(a), int(b)): (float(s), float(r)) for a, b, s, r in zip(*columns, strict=True)}
 
@@ -80,13 +78,6 @@ def test_comments_and_white_space_do_not_count():
     assert near(["int f(int a) { return a + 1; }", "int f(int a)\n{ /* more */\n  return a + 1; // one\n}"]) == {
         (0, 1): (1.0, 1.0)
     }
-
-
-def test_only_pairs_across_the_two_sides_are_found_when_sides_are_given():
-    same = ["int f(int a) { return a + 1; }"] * 4
-
-    assert set(near(same, sides=[0, 0, 1, 1])) == {(0, 2), (0, 3), (1, 2), (1, 3)}
-    assert len(near(same)) == 6
 
 
 def test_functions_of_fewer_than_five_tokens_are_like_none():
