@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from trainers.aggregation.baselines import read_baselines
 from trainers.aggregation.evidence import make_evidence
 from trainers.aggregation.options import SeedRuns, read_candidates
 from trainers.aggregation.runs import FinishedRun, WantedRun, open_runs
@@ -26,10 +27,11 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     _check_seeds(spec)
     with context.phase("load"):
         dataset = Dataset.open(spec.dataset)
+        baselines = read_baselines(spec.dataset)
         seeds = _open_seeds(spec, dataset)
     with context.phase("evaluate"):
         candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
-        evidence = make_evidence(candidates, dataset=dataset, config=spec, inputs=_inputs(seeds))
+        evidence = make_evidence(candidates, dataset=dataset, baselines=baselines, config=spec, inputs=_inputs(seeds))
     _tell(evidence, context)
     result = RunResult(
         schema_version=SCHEMA_VERSION,

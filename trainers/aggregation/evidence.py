@@ -13,7 +13,7 @@ from trainers.aggregation.options import Candidate
 from trainers.aggregation.statistics import bootstrap_f1, count_by_group, holm, mcnemar_p, percentile_interval
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
-from trainers.results import Comparison, Evidence, KindEvidence, Option, OptionEvidence
+from trainers.results import Baseline, Comparison, Evidence, KindEvidence, Option, OptionEvidence
 from trainers.specs import AggregationConfig, Split
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,12 @@ OPTIONS: tuple[Option, ...] = get_args(Option)
 
 
 def make_evidence(
-    candidates: Sequence[Candidate], *, dataset: Dataset, config: AggregationConfig, inputs: dict[str, str]
+    candidates: Sequence[Candidate],
+    *,
+    dataset: Dataset,
+    baselines: list[Baseline],
+    config: AggregationConfig,
+    inputs: dict[str, str],
 ) -> Evidence:
     """Return the evidence; the same inputs and config give the same bytes.
 
@@ -32,6 +37,7 @@ def make_evidence(
 
     Args:
         candidates: Every option of every seed; all options have the same seeds.
+        baselines: What the data set gives away, to stand beside them.
         inputs: Hash of every predictions file that was read.
     """
     gate = _Gate(candidates, dataset, config)
@@ -41,6 +47,7 @@ def make_evidence(
         positives=int(gate.labels_R.sum()),
         groups=int(gate.group_R.max()) + 1,
         all_positive_f1=all_positive_f1(gate.labels_R),
+        baselines=baselines,
         options=[gate.option(option) for option in gate.options],
         comparisons=gate.comparisons(),
         slices=gate.slices(),

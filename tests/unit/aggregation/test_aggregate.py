@@ -1,5 +1,6 @@
 """Cell 54 as a whole, on runs whose predictions are made by hand."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 
 from tests.finished_runs import SPEC_HASH, LogOdds, noisy_log_odds, write_run
 from trainers.aggregation.aggregate import run
+from trainers.aggregation.baselines import read_baselines
 from trainers.artifacts import to_json
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
-from trainers.errors import SpecError
+from trainers.errors import DataError, SpecError
 from trainers.events import EventWriter
 from trainers.results import Evidence, OptionEvidence, read_result
 from trainers.specs import AggregationSpec, RunOutput, Split
@@ -67,6 +69,36 @@ def test_every_option_is_weighed_and_every_two_are_compared(make_spec: MakeSpec,
     assert len(evidence.comparisons) == 10
     assert all(comparison.holm_p >= comparison.mcnemar_p for comparison in evidence.comparisons)
     assert len(evidence.inputs) == 3 * (4 + 4 + 2)
+
+
+def test_the_evidence_has_the_baselines_of_the_data_set_s_report(
+    make_spec: MakeSpec, aggregated_dataset_folder: Path, tmp_path: Path
+) -> None:
+    evidence = aggregate(make_spec(), tmp_path / "out")
+
+    probes = json.loads((aggregated_dataset_folder / "report.json").read_bytes())["probes"]
+    assert {baseline.name: (baseline.f1, baseline.auroc) for baseline in evidence.baselines} == {
+        "all_positive": (probes["all_positive_f1"], 0.5),
+        **{name: (probes[name]["f1"], probes[name]["auroc"]) for name in ("bag_of_tokens", "length", "identifiers")},
+    }
+    assert evidence.baselines[0].f1 == pytest.approx(evidence.all_positive_f1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"probes": {"length": {"f1": 2, "auroc": 0.5}, "all_positive_f1": 0}}']
+)
+def test_a_damaged_report_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "report.json").write_text(content)
+
+    with pytest.raises(DataError, match=r"report\.json: the report is damaged"):
+        read_baselines(tmp_path)
+
+
+def test_a_report_of_before_a_probe_was_known_gives_the_others(tmp_path: Path) -> None:
+    report = {"probes": {"length": {"f1": 0.5, "auroc": 0.6}, "all_positive_f1": 0.7}}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+
+    assert [baseline.name for baseline in read_baselines(tmp_path)] == ["all_positive", "length"]
 
 
 def test_without_fusion_runs_there_is_no_fusion_option(make_spec: MakeSpec, tmp_path: Path) -> None:
