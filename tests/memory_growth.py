@@ -73,20 +73,19 @@ def main(cell: str, folder: Path, out: Path, steps: int, leak: int) -> None:
     training = {"epochs": 100, "patience": 100, "batch_size": BATCH_SIZE, "max_steps": steps}
     task, config = _task(cell, dataset, folder, out, training)
     watched = Watched(task, leak=leak)
-    with EventWriter(out / "events.jsonl") as events:
-        # What it learns is not the question.
-        with suppress(CollapseError):
-            fit(
-                watched,
-                train_rows=dataset.rows(Split.TRAIN),
-                dev_rows=dataset.rows(Split.DEV)[:DEV_ROWS],
-                labels=dataset.labels(np.arange(len(dataset))),
-                config=config,
-                learning_rate=RATE,
-                seed=0,
-                context=RunContext(out=out, events=events, spec_hash="sha256:" + "0" * 64, started_at=0.0),
-                hardware=hardware,
-            )
+    # What it learns is not the question.
+    with EventWriter(out / "events.jsonl") as events, suppress(CollapseError):
+        fit(
+            watched,
+            train_rows=dataset.rows(Split.TRAIN),
+            dev_rows=dataset.rows(Split.DEV)[:DEV_ROWS],
+            labels=dataset.labels(np.arange(len(dataset))),
+            config=config,
+            learning_rate=RATE,
+            seed=0,
+            context=RunContext(out=out, events=events, spec_hash="sha256:" + "0" * 64, started_at=0.0),
+            hardware=hardware,
+        )
     print(json.dumps(watched.held))
 
 

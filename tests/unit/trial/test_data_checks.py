@@ -1,5 +1,6 @@
 """Every fault of a data set is a check that fails, and hides none of the others."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +93,17 @@ def test_too_few_positives_for_the_gates_claim_are_a_warning(healthy: Path) -> N
 
     assert check.verdict == "warn"
     assert "uncertain" in check.detail
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.01, "pass"), (0.3, "warn")])
+def test_near_copies_of_train_that_prepare_found_are_a_warning_when_they_are_many(
+    share: float, verdict: str, healthy: Path, tmp_path: Path
+) -> None:
+    folder = spoil(healthy, tmp_path / "spoiled", lambda _columns: None)
+    report = json.loads((folder / "report.json").read_bytes())
+    report["near_duplicates"] = {"similarity": 0.8, "either": {"dev": {"share": 0.0}, "gate": {"share": share}}}
+    (folder / "report.json").write_text(json.dumps(report))
+    [check] = [c for c in check_dataset(Dataset.open(healthy), folder) if c.name == "near_duplicates"]
+
+    assert check.verdict == verdict
+    assert f"{share:.1%} of gate" in check.detail
