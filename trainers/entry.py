@@ -1,8 +1,10 @@
 """From a spec file to an exit code: runs one cell, and tells every failure on stderr and as an event."""
 
+import errno
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from trainers.artifacts import sha256_of_json
@@ -25,6 +27,7 @@ from trainers.specs import (
 )
 
 EVENTS_NAME = "events.jsonl"
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Of a failure's problems; the total is told besides.
 MAX_TOLD = 1_000
 
@@ -39,25 +42,36 @@ def run_cell(cell: Cell, *, spec_path: Path, out: Path, resume: Path | None) -> 
     except OSError as error:
         print(f"{out}: cannot be written to ({error}); check --out", file=sys.stderr)
         return ExitCode.BAD_SPEC
-    with events:
-        try:
-            _check_resume(resume)
-            spec = read_spec(spec_path, cell)
-            context = RunContext(
-                out=out,
-                events=events,
-                spec_hash=sha256_of_json(spec.model_dump(mode="json")),
-                started_at=started_at,
-                resume=resume,
-            )
-            stop_on_signals(context.stop, at_once=not isinstance(spec, TransformerSpec | GnnSpec | FusionSpec))
-            # Of an earlier run into the same folder.
-            (out / RESULT_NAME).unlink(missing_ok=True)
-            events.write(EventKind.STARTED, cell=cell.value, seed=_seed(spec), spec_hash=context.spec_hash)
-            _dispatch(spec, context)
-        # The process ends here: whatever it was becomes an exit code.
-        except BaseException as error:  # noqa: BLE001
-            return _tell(error, events)
+    code: int = ExitCode.INTERNAL_ERROR
+    try:
+        with events:
+            code = _run(cell, events, spec_path=spec_path, out=out, resume=resume, started_at=started_at)
+    except OSError as error:
+        # The last events could not be made durable; a failure of before goes before this one.
+        print(f"{out}: cannot be written to ({error}); make room, then start the run again", file=sys.stderr)
+        return code or ExitCode.INTERNAL_ERROR
+    return code
+
+
+def _run(cell: Cell, events: EventWriter, *, spec_path: Path, out: Path, resume: Path | None, started_at: float) -> int:
+    try:
+        _check_resume(resume)
+        spec = read_spec(spec_path, cell)
+        context = RunContext(
+            out=out,
+            events=events,
+            spec_hash=sha256_of_json(spec.model_dump(mode="json")),
+            started_at=started_at,
+            resume=resume,
+        )
+        stop_on_signals(context.stop, at_once=not isinstance(spec, TransformerSpec | GnnSpec | FusionSpec))
+        # Of an earlier run into the same folder.
+        (out / RESULT_NAME).unlink(missing_ok=True)
+        events.write(EventKind.STARTED, cell=cell.value, seed=_seed(spec), spec_hash=context.spec_hash)
+        _dispatch(spec, context)
+    # The process ends here: whatever it was becomes an exit code.
+    except BaseException as error:  # noqa: BLE001
+        return _tell(error, events)
     return ExitCode.SUCCESS
 
 
@@ -117,17 +131,19 @@ def _tell(error: BaseException, events: EventWriter) -> int:
         known = TrainerError(f"internal error: {type(error).__name__}: {error}")
     else:
         print(f"{known.reason}: {known}", file=sys.stderr)
-    events.write(
-        EventKind.FAILED,
-        reason=known.reason,
-        exit_code=int(known.exit_code),
-        message=known.message,
-        problems=[
-            {"where": problem.where, "found": problem.found, "expected": problem.expected, "fix": problem.fix}
-            for problem in known.problems[:MAX_TOLD]
-        ],
-        problems_total=known.total,
-    )
+    # A disk that is full has no room for this either; the exit code needs none.
+    with suppress(OSError):
+        events.write(
+            EventKind.FAILED,
+            reason=known.reason,
+            exit_code=int(known.exit_code),
+            message=known.message,
+            problems=[
+                {"where": problem.where, "found": problem.found, "expected": problem.expected, "fix": problem.fix}
+                for problem in known.problems[:MAX_TOLD]
+            ],
+            problems_total=known.total,
+        )
     return known.exit_code
 
 
@@ -138,6 +154,8 @@ def _as_trainer_error(error: BaseException) -> TrainerError | None:
             return error
         case KeyboardInterrupt():
             return InterruptedRun("interrupted outside training: nothing new to save")
+        case OSError() if error.errno in DISK_FULL:
+            return TrainerError(f"there is no room left to write to ({error}): make room, then start the run again")
         case _ if is_out_of_memory(error):
             return OutOfMemoryError(
                 "memory ran out outside training: use a smaller data set or model, or a larger machine"

@@ -199,6 +199,18 @@ def test_memory_that_runs_out_exits_7(trainer: Any, tiny: dict[str, Any], limit_
     assert trainer.events(f"memory-{limit_mb}")[-1]["reason"] == "out_of_memory"
 
 
+def test_a_full_disk_exits_70_and_says_so(trainer: Any, tiny: dict[str, Any]) -> None:
+    """A limit on the size of a file stands for a disk without room."""
+    process = trainer.start_cell(
+        "transformer", tiny, "full", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+    )
+    _, stderr = process.communicate(timeout=120)
+
+    assert process.returncode == 70, stderr
+    assert "make room" in stderr
+    assert "Traceback" not in stderr
+
+
 def test_a_checkpoint_that_cannot_be_loaded_exits_2_with_advice(trainer: Any, tiny: dict[str, Any]) -> None:
     code, stderr = trainer.run("transformer", {**tiny, "model": {"checkpoint": tiny["dataset"]}}, "no-model")
 
