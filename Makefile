@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 .DEFAULT_GOAL := help
 
-.PHONY: help install dashboard browser demo up test unit lint format clean
+.PHONY: help install dashboard browser demo up test faults unit lint format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
@@ -43,6 +43,11 @@ up: .venv/.installed service/dashboard/static/.built  ## API, worker and broker 
 
 test: .venv/.installed service/dashboard/static/.built browser  ## All tests
 	@$(BIN)/pytest -n 2 --dist loadscope
+
+faults: .venv/.installed  ## Break it N times at random, on SQLite and on PostgreSQL (N=300 SEED=…)
+	@for backend in sqlite postgres; do \
+		$(BIN)/python -m tests.faults.storm --backend $$backend --faults $(or $(N),300) $(if $(SEED),--seed $(SEED)) || exit 1; \
+	done
 
 unit: .venv/.installed  ## The tests that need no server
 	@$(BIN)/pytest -m unit
