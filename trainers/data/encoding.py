@@ -1,16 +1,18 @@
 """All graphs of a data set in a few long arrays, built in parallel and in a fixed order."""
 
 # Shapes: F functions, N nodes and E edges of all functions together, S strings.
-import itertools
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import numpy as np
 
-from trainers.data.graphs.build import EDGE_TYPES, FEATURES, GraphBuilder, RawGraph
+from trainers.data.graphs.build import EDGE_TYPES, FEATURES, read_columns
+from trainers.data.graphs.edges import edges_of
+from trainers.data.graphs.features import features_of, tokens_of
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings
@@ -39,32 +41,48 @@ class RawGraphs:
     strings: list[bytes]
 
 
-def _flat(lists: Sequence[Sequence[int]], dtype: type[np.integer]) -> np.ndarray:
-    return np.fromiter(itertools.chain.from_iterable(lists), dtype=dtype)
-
-
-def _pack(graphs: Sequence[RawGraph], strings: list[bytes]) -> RawGraphs:
+def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:
+    """Build the graphs of a few functions; their strings are numbered by first appearance."""
+    with _no_collection():
+        columns = read_columns(sources, max_nodes)
+    edges_F, source_E, target_E, edge_type_E = edges_of(columns)
+    token_N, features_N4 = tokens_of(columns), features_of(columns)
+    used_S, renumber_S = _used(token_N, features_N4, strings=len(columns.table))
     return RawGraphs(
-        nodes_F=np.array([len(g.kind) for g in graphs], dtype=np.int64),
-        edges_F=np.array([len(g.source) for g in graphs], dtype=np.int64),
-        quality_F=np.array([g.quality for g in graphs], dtype=np.int8),
-        truncated=sum(g.truncated for g in graphs),
-        kind_N=_flat([g.kind for g in graphs], np.int16),
-        token_N=_flat([g.token for g in graphs], np.int32),
-        features_N4=np.stack([_flat([g.features[k] for g in graphs], np.int32) for k in range(len(FEATURES))], axis=1),
-        statement_N=_flat([g.statement for g in graphs], np.int32),
-        source_E=_flat([g.source for g in graphs], np.int32),
-        target_E=_flat([g.target for g in graphs], np.int32),
-        edge_type_E=_flat([g.edge_type for g in graphs], np.int8),
-        strings=strings,
+        nodes_F=columns.nodes_F,
+        edges_F=edges_F,
+        quality_F=columns.quality_F,
+        truncated=columns.truncated,
+        kind_N=columns.code_N,
+        token_N=renumber_S[token_N],
+        features_N4=renumber_S[features_N4],
+        statement_N=(columns.owner_N - columns.first_F[columns.function_N]).astype(np.int32),
+        source_E=source_E.astype(np.int32),
+        target_E=target_E.astype(np.int32),
+        edge_type_E=edge_type_E.astype(np.int8),
+        strings=[columns.table.words[number] for number in used_S.tolist()],
     )
 
 
-def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:
-    """Build the graphs of a few functions; their strings are numbered by first appearance."""
-    builder = GraphBuilder(max_nodes=max_nodes)
-    graphs = [builder.build(source) for source in sources]
-    return _pack(graphs, builder.table.strings())
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the collector of cycles away: reading makes none, and its looking for them took a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _used(*numbers: np.ndarray, strings: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which strings are used, and for each string its place among those; the empty string is always one."""
+    is_used_S = np.zeros(strings, dtype=bool)
+    is_used_S[0] = True
+    for array in numbers:
+        is_used_S[array] = True
+    return np.flatnonzero(is_used_S), (np.cumsum(is_used_S) - 1).astype(np.int32)
 
 
 def _chunks(sources: Sequence[str], max_nodes: int, workers: int) -> Iterator[RawGraphs]:

@@ -5,20 +5,25 @@ import pytest
 from trainers.data.graphs.dataflow import owners
 from trainers.data.graphs.flow import control_flow
 from trainers.data.graphs.grammar import KINDS
+from trainers.data.graphs.strings import StringTable
 from trainers.data.graphs.syntax import SyntaxReader
 
 
 def flow_of(body: str, *, whole: bool = False) -> set[str]:
     """The edges of a function's control flow as `before>after`."""
     source = body if whole else f"void entry() {{ {body} }}"
-    syntax = SyntaxReader(max_nodes=2000).read(source.encode())
+    syntax = SyntaxReader(2000, StringTable()).read(source.encode())
     flow = control_flow(syntax)
     owner = owners(syntax, flow)
 
     def name(step: int) -> str:
         if KINDS[syntax.code[step]] == "goto_statement":
             return "goto"
-        words = [text for node, text in enumerate(syntax.text) if owner[node] == step and text not in (b"", b"void")]
+        words = [
+            w
+            for node, w in enumerate(map(syntax.word, range(len(owner))))
+            if owner[node] == step and w not in (b"", b"void")
+        ]
         return (b" ".join(words) or KINDS[syntax.code[step]].removesuffix("_statement").encode()).decode()
 
     return {f"{name(before)}>{name(after)}" for before, after in flow.edges}
@@ -169,6 +174,6 @@ def test_control_does_not_fall_from_one_function_into_the_next():
     ],
 )
 def test_depth_is_no_limit(source: str):
-    syntax = SyntaxReader(max_nodes=100_000).read(source.encode())
+    syntax = SyntaxReader(100_000, StringTable()).read(source.encode())
 
     assert control_flow(syntax).steps

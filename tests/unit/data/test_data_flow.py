@@ -2,16 +2,17 @@
 
 from trainers.data.graphs.dataflow import data_flow, owners
 from trainers.data.graphs.flow import control_flow
+from trainers.data.graphs.strings import StringTable
 from trainers.data.graphs.syntax import SyntaxReader
 
 
 def data_flow_of(body: str, parameters: str = "") -> set[str]:
     """The data-flow edges of a function as `definition>use`."""
-    syntax = SyntaxReader(max_nodes=2000).read(f"void f({parameters}) {{ {body} }}".encode())
+    syntax = SyntaxReader(2000, StringTable()).read(f"void f({parameters}) {{ {body} }}".encode())
     flow = control_flow(syntax)
     seen: dict[bytes, int] = {}
     names = {}
-    for node, text in enumerate(syntax.text):
+    for node, text in enumerate(map(syntax.word, range(len(syntax.code)))):
         if text and syntax.stop[node] == node + 1:
             seen[text] = seen.get(text, 0) + 1
             names[node] = f"{text.decode()}.{seen[text]}"

@@ -12,7 +12,7 @@ import torch
 
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
-from trainers.data.graphs.build import GraphBuilder
+from trainers.data.encoding import build_chunk
 from trainers.errors import DataError
 from trainers.specs import Split
 
@@ -64,17 +64,17 @@ def test_no_group_is_in_two_splits(dataset: Dataset):
 
 def test_a_stored_graph_is_the_graph_that_is_built(dataset: Dataset):
     row = int(dataset.rows("train")[0])
-    built = GraphBuilder(max_nodes=2_000).build(dataset.sources([row])[0])
+    built = build_chunk(dataset.sources([row]), max_nodes=2_000)
 
     graph = dataset.graph(row)
 
-    assert graph.node_type_N.tolist() == [code + 2 for code in built.kind]
-    assert graph.node_statement_N.tolist() == built.statement
-    assert graph.edge_src_E.tolist() == built.source
-    assert graph.edge_dst_E.tolist() == built.target
-    assert graph.edge_type_E.tolist() == built.edge_type
+    assert graph.node_type_N.tolist() == (built.kind_N + 2).tolist()
+    assert graph.node_statement_N.tolist() == built.statement_N.tolist()
+    assert graph.edge_src_E.tolist() == built.source_E.tolist()
+    assert graph.edge_dst_E.tolist() == built.target_E.tolist()
+    assert graph.edge_type_E.tolist() == built.edge_type_E.tolist()
     nodes, edges = dataset.graph_sizes([row])
-    assert (int(nodes[0]), int(edges[0])) == (len(built.kind), len(built.source))
+    assert (int(nodes[0]), int(edges[0])) == (int(built.nodes_F[0]), int(built.edges_F[0]))
 
 
 def test_tokens_are_numbered_by_a_vocabulary_fitted_on_train_only(dataset: Dataset):

@@ -5,6 +5,7 @@ initialiser and the update of a `for` are nodes of their own. Every statement is
 pass with an explicit stack is enough and depth is no limit.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,7 +49,8 @@ CONTAINERS = codes(
     "struct_specifier",
     "field_declaration_list",
 )
-DEFAULT_LABEL = b"default"
+# Control enters these not at the node itself: at the initialiser of a `for`, at the body of a `do`.
+STARTS_INSIDE = FOR | DO
 CALL = codes("call_expression")
 IDENTIFIER = codes("identifier")
 NEVER_RETURN = frozenset(
@@ -62,39 +64,44 @@ class ControlFlow:
 
     Args:
         steps: The statements, in source order.
-        edges: Pairs (before, after), sorted.
+        edges: Pairs (before, after).
     """
 
     steps: list[int]
-    edges: list[tuple[int, int]]
+    edges: set[tuple[int, int]]
 
 
-class _Place(NamedTuple):
-    """A statement, and where control goes after it, on `break`, on `continue`, and for a `case`."""
+class _Around(NamedTuple):
+    """What encloses a statement: where `break` and `continue` go, and the `switch` that a `case` belongs to."""
 
-    node: int
-    after: int | None
     on_break: int | None
     on_continue: int | None
     switch: int | None
 
 
+_NOTHING_AROUND = _Around(None, None, None)
+
+
 class _FlowBuilder:
     def __init__(self, syntax: Syntax) -> None:
         self._syntax = syntax
-        self._waiting: list[_Place] = []
+        # Statements that wait, each with the step that comes after it.
+        self._waiting: list[tuple[int, int | None, _Around]] = []
         self._heads: dict[int, int] = {}
-        self._gotos: list[tuple[int, bytes]] = []
-        self._labels: dict[bytes, int] = {}
+        self._gotos: list[tuple[int, int]] = []
+        self._labels: dict[int, int] = {}
         self._switches_with_default: set[int] = set()
         self._switches: list[tuple[int, int | None]] = []
         self.steps: list[int] = []
         self.edges: set[tuple[int, int]] = set()
 
     def build(self) -> None:
-        self._sequence(self._inside(0), _Place(0, None, None, None, None))
-        while self._waiting:
-            self._visit(self._waiting.pop())
+        self._sequence(self._inside(0), None, _NOTHING_AROUND)
+        code, waiting = self._syntax.code, self._waiting
+        while waiting:
+            node, after, around = waiting.pop()
+            self.steps.append(node)
+            _VISITS.get(code[node], _FlowBuilder._visit_block)(self, node, after, around)
         for goto, name in self._gotos:
             if name in self._labels:
                 self._link(goto, self._labels[name])
@@ -108,19 +115,29 @@ class _FlowBuilder:
 
     def _inside(self, node: int, field: Field | None = None) -> list[int]:
         """List the statements directly under a node, containers opened."""
-        syntax = self._syntax
-        waiting = [child for child in reversed(syntax.children(node)) if field is None or syntax.field[child] == field]
+        code, fields, stop = self._syntax.code, self._syntax.field, self._syntax.stop
         found = []
-        while waiting:
-            child = waiting.pop()
-            if syntax.code[child] in STATEMENTS:
+        child, end = node + 1, stop[node]
+        while child < end:
+            if field is not None and fields[child] != field and self._syntax.parent[child] == node:
+                child = stop[child]
+            elif code[child] in STATEMENTS:
                 found.append(child)
-            elif syntax.code[child] in CONTAINERS:
-                waiting.extend(reversed(syntax.children(child)))
+                child = stop[child]
+            elif code[child] in CONTAINERS:
+                child += 1
+            else:
+                child = stop[child]
         return found
 
     def _child(self, node: int, field: Field) -> int | None:
-        return next((c for c in self._syntax.children(node) if self._syntax.field[c] == field), None)
+        fields, stop = self._syntax.field, self._syntax.stop
+        child, end = node + 1, stop[node]
+        while child < end:
+            if fields[child] == field:
+                return child
+            child = stop[child]
+        return None
 
     def _head(self, node: int) -> int:
         """Return the step that runs first in a statement."""
@@ -139,77 +156,47 @@ class _FlowBuilder:
             self._heads[outer] = self._heads[node]
         return self._heads[node]
 
-    def _sequence(self, statements: list[int], around: _Place) -> int | None:
+    def _sequence(self, statements: list[int], after: int | None, around: _Around) -> int | None:
         """Queue statements that run one after another; return the step that runs first."""
-        after = around.after
+        code = self._syntax.code
         for node in reversed(statements):
-            self._waiting.append(_Place(node, after, around.on_break, around.on_continue, around.switch))
-            after = self._head(node)
+            self._waiting.append((node, after, around))
+            after = self._head(node) if code[node] in STARTS_INSIDE else node
         return after
 
-    def _visit(self, place: _Place) -> None:
-        node, after = place.node, place.after
-        code = self._syntax.code[node]
-        self.steps.append(node)
-        if code in PLAIN:
-            self._link(node, None if self._never_returns(node) else after)
-        elif code in LEAVES:
-            pass
-        elif code in IF or code in PREPROCESSOR_IF:
-            self._branch(place)
-        elif code in LOOPS:
-            body = self._inside(node, Field.BODY)
-            self._link(node, self._sequence(body, place._replace(after=node, on_break=after, on_continue=node)))
-            self._link(node, after)
-        elif code in FOR:
-            self._for(place)
-        elif code in DO:
-            body = self._inside(node, Field.BODY)
-            self._link(node, self._sequence(body, place._replace(after=node, on_break=after, on_continue=node)))
-            self._link(node, after)
-        elif code in SWITCH:
-            self._switches.append((node, after))
-            body = self._inside(node, Field.BODY)
-            self._sequence(body, place._replace(on_break=after, switch=node))
-        elif code in CASE:
-            self._case(place)
-        elif code in LABEL:
-            self._label(place)
-        elif code in GOTO:
-            label = self._child(node, Field.LABEL)
-            if label is not None:
-                self._gotos.append((node, self._syntax.text[label]))
-        elif code in BREAK:
-            self._link(node, place.on_break)
-        elif code in CONTINUE:
-            self._link(node, place.on_continue)
-        elif code in TRY:
-            self._try(place)
-        elif code in FUNCTION:
-            # Control never falls out of one function into the next.
-            self._link(node, self._sequence(self._inside(node, Field.BODY), _Place(node, None, None, None, None)))
-        else:
-            self._link(node, self._sequence(self._inside(node), place))
+    def _visit_plain(self, node: int, after: int | None, _around: _Around) -> None:
+        if after is not None and not self._never_returns(node):
+            self.edges.add((node, after))
 
     def _never_returns(self, node: int) -> bool:
         call = node + 1
         syntax = self._syntax
         if syntax.stop[node] < call + 2 or syntax.code[call] not in CALL:
             return False
-        return syntax.field[call + 1] == Field.FUNCTION and syntax.text[call + 1] in NEVER_RETURN
+        return syntax.field[call + 1] == Field.FUNCTION and syntax.word(call + 1) in NEVER_RETURN
 
-    def _branch(self, place: _Place) -> None:
-        node = place.node
-        if self._syntax.code[node] in IF:
-            then = self._inside(node, Field.CONSEQUENCE)
-        else:
-            alternative = set(self._inside(node, Field.ALTERNATIVE))
-            then = [child for child in self._inside(node) if child not in alternative]
-        self._link(node, self._sequence(then, place))
-        self._link(node, self._sequence(self._inside(node, Field.ALTERNATIVE), place))
+    def _visit_leave(self, node: int, after: int | None, around: _Around) -> None:
+        """Add nothing: control leaves the function."""
 
-    def _for(self, place: _Place) -> None:
-        node, after = place.node, place.after
+    def _visit_block(self, node: int, after: int | None, around: _Around) -> None:
+        self._link(node, self._sequence(self._inside(node), after, around))
+
+    def _visit_if(self, node: int, after: int | None, around: _Around) -> None:
+        self._link(node, self._sequence(self._inside(node, Field.CONSEQUENCE), after, around))
+        self._link(node, self._sequence(self._inside(node, Field.ALTERNATIVE), after, around))
+
+    def _visit_preprocessor_if(self, node: int, after: int | None, around: _Around) -> None:
+        alternative = self._inside(node, Field.ALTERNATIVE)
+        then = [child for child in self._inside(node) if child not in set(alternative)]
+        self._link(node, self._sequence(then, after, around))
+        self._link(node, self._sequence(alternative, after, around))
+
+    def _visit_loop(self, node: int, after: int | None, around: _Around) -> None:
+        body = self._inside(node, Field.BODY)
+        self._link(node, self._sequence(body, node, _Around(after, node, around.switch)))
+        self._link(node, after)
+
+    def _visit_for(self, node: int, after: int | None, around: _Around) -> None:
         first = self._child(node, Field.INITIALIZER)
         update = self._child(node, Field.UPDATE)
         again = node if update is None else update
@@ -220,37 +207,74 @@ class _FlowBuilder:
             self.steps.append(update)
             self._link(update, node)
         body = self._inside(node, Field.BODY)
-        inner = place._replace(after=again, on_break=after, on_continue=again)
-        self._link(node, self._sequence(body, inner))
+        self._link(node, self._sequence(body, again, _Around(after, again, around.switch)))
         if self._child(node, Field.CONDITION) is not None:
             self._link(node, after)
 
-    def _case(self, place: _Place) -> None:
-        node = place.node
-        if place.switch is not None:
-            self._link(place.switch, node)
+    def _visit_switch(self, node: int, after: int | None, around: _Around) -> None:
+        self._switches.append((node, after))
+        self._sequence(self._inside(node, Field.BODY), after, _Around(after, around.on_continue, node))
+
+    def _visit_case(self, node: int, after: int | None, around: _Around) -> None:
+        if around.switch is not None:
+            self._link(around.switch, node)
             if self._child(node, Field.VALUE) is None:
-                self._switches_with_default.add(place.switch)
-        self._link(node, self._sequence(self._inside(node), place))
+                self._switches_with_default.add(around.switch)
+        self._visit_block(node, after, around)
 
-    def _label(self, place: _Place) -> None:
-        label = self._child(place.node, Field.LABEL)
+    def _visit_label(self, node: int, after: int | None, around: _Around) -> None:
+        label = self._child(node, Field.LABEL)
         if label is not None:
-            self._labels.setdefault(self._syntax.text[label], place.node)
-        self._link(place.node, self._sequence(self._inside(place.node), place))
+            self._labels.setdefault(self._syntax.text[label], node)
+        self._visit_block(node, after, around)
 
-    def _try(self, place: _Place) -> None:
-        handlers = [c for c in self._syntax.children(place.node) if self._syntax.code[c] in HANDLERS]
-        for handler in handlers:
-            self._waiting.append(place._replace(node=handler))
-            self._link(place.node, handler)
-        self._link(place.node, self._sequence(self._inside(place.node, Field.BODY), place))
+    def _visit_goto(self, node: int, _after: int | None, _around: _Around) -> None:
+        label = self._child(node, Field.LABEL)
+        if label is not None:
+            self._gotos.append((node, self._syntax.text[label]))
+
+    def _visit_break(self, node: int, _after: int | None, around: _Around) -> None:
+        self._link(node, around.on_break)
+
+    def _visit_continue(self, node: int, _after: int | None, around: _Around) -> None:
+        self._link(node, around.on_continue)
+
+    def _visit_try(self, node: int, after: int | None, around: _Around) -> None:
+        for handler in self._syntax.children(node):
+            if self._syntax.code[handler] in HANDLERS:
+                self._waiting.append((handler, after, around))
+                self._link(node, handler)
+        self._link(node, self._sequence(self._inside(node, Field.BODY), after, around))
+
+    def _visit_function(self, node: int, _after: int | None, _around: _Around) -> None:
+        # Control never falls out of one function into the next.
+        self._link(node, self._sequence(self._inside(node, Field.BODY), None, _NOTHING_AROUND))
+
+
+_Visit = Callable[[_FlowBuilder, int, int | None, _Around], None]
+_VISITS_BY_KINDS: tuple[tuple[frozenset[int], _Visit], ...] = (
+    (PLAIN, _FlowBuilder._visit_plain),
+    (LEAVES, _FlowBuilder._visit_leave),
+    (IF, _FlowBuilder._visit_if),
+    (PREPROCESSOR_IF, _FlowBuilder._visit_preprocessor_if),
+    (LOOPS | DO, _FlowBuilder._visit_loop),
+    (FOR, _FlowBuilder._visit_for),
+    (SWITCH, _FlowBuilder._visit_switch),
+    (CASE, _FlowBuilder._visit_case),
+    (LABEL, _FlowBuilder._visit_label),
+    (GOTO, _FlowBuilder._visit_goto),
+    (BREAK, _FlowBuilder._visit_break),
+    (CONTINUE, _FlowBuilder._visit_continue),
+    (TRY, _FlowBuilder._visit_try),
+    (FUNCTION, _FlowBuilder._visit_function),
+)
+_VISITS = {code: visit for kinds, visit in _VISITS_BY_KINDS for code in kinds}
 
 
 def control_flow(syntax: Syntax) -> ControlFlow:
     """Return the control flow of every function in a syntax tree; pieces outside functions run in sequence."""
     if not syntax.code:
-        return ControlFlow(steps=[], edges=[])
+        return ControlFlow(steps=[], edges=set())
     builder = _FlowBuilder(syntax)
     builder.build()
-    return ControlFlow(steps=sorted(set(builder.steps)), edges=sorted(builder.edges))
+    return ControlFlow(steps=sorted(set(builder.steps)), edges=builder.edges)

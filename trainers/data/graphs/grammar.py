@@ -129,7 +129,7 @@ class Tables:
 
     parser: Parser
     code_of_kind: dict[int, int]
-    field_of_id: list[int]
+    field_of_id: dict[int | None, int]
 
 
 def _code(language: Language, kind_id: int) -> int:
@@ -152,5 +152,7 @@ def tables_of(grammar: Grammar) -> Tables:
     language = LANGUAGES[grammar]
     code_of_kind = {i: _code(language, i) for i in range(language.node_kind_count)}
     code_of_kind[ERROR_KIND_ID] = CODE_OF["ERROR"]
-    fields = [int(_field(language.field_name_for_id(i))) for i in range(1, language.field_count + 1)]
-    return Tables(parser=Parser(language), code_of_kind=code_of_kind, field_of_id=[int(Field.NONE), *fields])
+    ids = range(1, language.field_count + 1)
+    field_of_id: dict[int | None, int] = {i: int(_field(language.field_name_for_id(i))) for i in ids}
+    field_of_id[None] = int(Field.NONE)
+    return Tables(parser=Parser(language), code_of_kind=code_of_kind, field_of_id=field_of_id)

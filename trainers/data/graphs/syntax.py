@@ -8,6 +8,7 @@ from tree_sitter import Node, Tree, TreeCursor
 from trainers.data.graphs.grammar import (
     EXPRESSIONS_WITH_OPERATOR,
     FIRST_OPERATOR,
+    KINDS,
     LEAF_KINDS,
     TRANSPARENT,
     WORDED_KINDS,
@@ -15,36 +16,45 @@ from trainers.data.graphs.grammar import (
     Tables,
     tables_of,
 )
+from trainers.data.graphs.strings import StringTable
 
-NO_OPERATOR = -1
 NO_PARENT = -1
+_IS_LEAF = [kind in LEAF_KINDS for kind in range(len(KINDS))]
+_IS_WORDED = [kind in WORDED_KINDS for kind in range(len(KINDS))]
+_HAS_OPERATOR = [kind in EXPRESSIONS_WITH_OPERATOR for kind in range(len(KINDS))]
 
 
 class GraphQuality(IntEnum):
-    """How much of a function the parser understood."""
+    """How much of a function the parser understood; ready graphs were made by someone else."""
 
     PARSED = 0
     PARTIAL = 1
     TOKEN_CHAIN = 2
+    READY = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Syntax:
     """The kept nodes of a syntax tree in source order; node 0 is the root.
 
-    Every list has one entry per node: `code` (place in KINDS), `parent`, `field` (of the parent), `text` (of names,
-    literals, types and members; empty for the rest), `stop` (one past the last node of the subtree), `operator`
-    (place in OPERATORS, or -1).
+    Every list has one entry per node: `code` (place in KINDS), `parent`, `field` (of the parent), `text` (number in
+    `table` of a name, literal, type or member; 0 for the rest), `stop` (one past the last node of the subtree).
+    `operator` has the expressions with one: their places in OPERATORS.
     """
 
     code: list[int]
     parent: list[int]
     field: list[int]
-    text: list[bytes]
+    text: list[int]
     stop: list[int]
-    operator: list[int]
+    operator: dict[int, int]
+    table: StringTable
     errors: int
     truncated: bool
+
+    def word(self, node: int) -> bytes:
+        """Return a node's text."""
+        return self.table.words[self.text[node]]
 
     def children(self, node: int) -> list[int]:
         """Return a node's children in source order."""
@@ -72,12 +82,14 @@ class SyntaxReader:
 
     Args:
         max_nodes: Nodes kept per function, in source order; the rest is cut off.
+        table: Takes the strings of every function.
     """
 
-    def __init__(self, max_nodes: int) -> None:
+    def __init__(self, max_nodes: int, table: StringTable) -> None:
         self._c = tables_of(Grammar.C)
         self._cpp = tables_of(Grammar.CPP)
         self._max_nodes = max_nodes
+        self._table = table
 
     def read(self, source: bytes) -> Syntax:
         """Return the syntax of one function, by the grammar that leaves fewer errors; C wins a tie."""
@@ -88,65 +100,75 @@ class SyntaxReader:
             other_errors = _count_errors(other.root_node)
             if other_errors < errors:
                 tree, tables, errors = other, self._cpp, other_errors
-        return _flatten(source, tree, tables, errors, self._max_nodes)
+        return self._flatten(source, tree, tables, errors)
 
+    def _flatten(self, source: bytes, tree: Tree, tables: Tables, errors: int) -> Syntax:
+        """Walk the tree once, without recursion: its depth is the input's to choose.
 
-def _flatten(source: bytes, tree: Tree, tables: Tables, errors: int, max_nodes: int) -> Syntax:
-    """Walk the tree once, without recursion: its depth is the input's to choose."""
-    code_of_kind, field_of_id = tables.code_of_kind, tables.field_of_id
-    leaf_kinds, worded_kinds = LEAF_KINDS, WORDED_KINDS
-    code: list[int] = []
-    parents: list[int] = []
-    fields: list[int] = []
-    text: list[bytes] = []
-    stop: list[int] = []
-    operator: list[int] = []
-    ancestors: list[tuple[int, int]] = []
-    parent, inherited = NO_PARENT, 0
-    truncated = False
-    cursor: TreeCursor = tree.walk()
-    while True:
-        node = cursor.node
-        kind = code_of_kind[node.kind_id]  # type: ignore[union-attr]  # a cursor inside a tree has a node
-        below, below_inherited, descend = parent, inherited, False
-        if kind >= 0:
-            below = len(code)
-            if below == max_nodes:
-                truncated = True
+        Every token of the source comes by here, hence the bound methods and the tables in place of sets.
+        """
+        code_of_kind, field_of_id, table, max_nodes = (
+            tables.code_of_kind,
+            tables.field_of_id,
+            self._table,
+            self._max_nodes,
+        )
+        code: list[int] = []
+        parents: list[int] = []
+        fields: list[int] = []
+        text: list[int] = []
+        stop: list[int] = []
+        operator: dict[int, int] = {}
+        add_code, add_parent, add_field = code.append, parents.append, fields.append
+        add_text, add_stop = text.append, stop.append
+        ancestors: list[tuple[int, int]] = []
+        parent, inherited, count = NO_PARENT, 0, 0
+        truncated = False
+        cursor: TreeCursor = tree.walk()
+        down, right, up = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
+        while True:
+            node: Node = cursor.node  # type: ignore[assignment]  # a cursor inside a tree has a node
+            kind = code_of_kind[node.kind_id]
+            if kind >= 0:
+                if count == max_nodes:
+                    truncated = True
+                    break
+                add_code(kind)
+                add_parent(parent)
+                add_field(inherited or field_of_id[cursor.field_id])
+                add_text(table[source[node.start_byte : node.end_byte]] if _IS_WORDED[kind] else 0)
+                count += 1
+                add_stop(count)
+                if not _IS_LEAF[kind] and down():
+                    ancestors.append((parent, inherited))
+                    parent, inherited = count - 1, 0
+                    continue
+            elif kind == TRANSPARENT:
+                handed_down = inherited or field_of_id[cursor.field_id]
+                if down():
+                    ancestors.append((parent, inherited))
+                    inherited = handed_down
+                    continue
+            elif kind <= FIRST_OPERATOR and parent >= 0 and _HAS_OPERATOR[code[parent]]:
+                operator[parent] = FIRST_OPERATOR - kind
+            while ancestors and not right():
+                up()
+                if parent >= 0:
+                    stop[parent] = count
+                parent, inherited = ancestors.pop()
+            if not ancestors:
                 break
-            code.append(kind)
-            parents.append(parent)
-            fields.append(inherited or field_of_id[cursor.field_id or 0])
-            stop.append(below + 1)
-            operator.append(NO_OPERATOR)
-            below_inherited, descend = 0, kind not in leaf_kinds
-            worded = kind in worded_kinds
-            text.append(source[node.start_byte : node.end_byte] if worded else b"")  # type: ignore[union-attr]
-        elif kind == TRANSPARENT:
-            below_inherited, descend = inherited or field_of_id[cursor.field_id or 0], True
-        elif kind <= FIRST_OPERATOR and parent >= 0 and code[parent] in EXPRESSIONS_WITH_OPERATOR:
-            operator[parent] = FIRST_OPERATOR - kind
-        if descend and cursor.goto_first_child():
-            ancestors.append((parent, inherited))
-            parent, inherited = below, below_inherited
-            continue
-        while ancestors and not cursor.goto_next_sibling():
-            cursor.goto_parent()
-            if parent >= 0:
-                stop[parent] = len(code)
-            parent, inherited = ancestors.pop()
-        if not ancestors:
-            break
-    for ancestor, _ in [*ancestors, (parent, 0)]:
-        if ancestor >= 0:
-            stop[ancestor] = len(code)
-    return Syntax(
-        code=code,
-        parent=parents,
-        field=fields,
-        text=text,
-        stop=stop,
-        operator=operator,
-        errors=errors,
-        truncated=truncated,
-    )
+        for ancestor, _ in [*ancestors, (parent, 0)]:
+            if ancestor >= 0:
+                stop[ancestor] = count
+        return Syntax(
+            code=code,
+            parent=parents,
+            field=fields,
+            text=text,
+            stop=stop,
+            operator=operator,
+            table=table,
+            errors=errors,
+            truncated=truncated,
+        )

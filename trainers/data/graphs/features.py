@@ -1,0 +1,69 @@
+"""The tokens and features of many functions' nodes at once, from their columns."""
+
+# Shapes: N nodes, S strings.
+import numpy as np
+
+from trainers.data.graphs.accesses import MEMBER
+from trainers.data.graphs.build import API, DATA_TYPE, FEATURES, LITERAL, OPERATOR, Columns
+from trainers.data.graphs.flow import CALL, IDENTIFIER
+from trainers.data.graphs.grammar import KINDS, OPERATORS, codes
+
+STRINGS = codes("string_literal", "raw_string_literal", "concatenated_string")
+LITERALS = STRINGS | codes("number_literal", "char_literal", "true", "false", "null")
+
+
+def _one_of(kinds: frozenset[int]) -> np.ndarray:
+    """Return for each place in KINDS whether it is one of these."""
+    return np.isin(np.arange(len(KINDS)), list(kinds))
+
+
+def tokens_of(columns: Columns) -> np.ndarray:
+    """Return the string number of each node's token: its operator, or its text; a member's is its parts'."""
+    text_N = np.where(_one_of(MEMBER)[columns.code_N], 0, columns.text_N)
+    return np.where(columns.operator_N >= 0, _operator_words(columns), text_N)
+
+
+def _operator_words(columns: Columns) -> np.ndarray:
+    """Return the string number of each node's operator, that of the empty string without one."""
+    number_of_operator = np.zeros(len(OPERATORS) + 1, dtype=np.int64)
+    present = np.unique(columns.operator_N[columns.operator_N >= 0]).tolist()
+    number_of_operator[present] = [columns.table[OPERATORS[operator].encode()] for operator in present]
+    # -1, no operator, is the last place.
+    number_N: np.ndarray = number_of_operator[columns.operator_N]
+    return number_N
+
+
+def features_of(columns: Columns) -> np.ndarray:
+    """Return the four features of each node (N, 4); a statement without its own takes the first found inside it.
+
+    Source:
+        Steenhoek, Gao, Le: DeepDFA, ICSE 2024, arXiv 2212.08108, section 3.1 (abstract dataflow features).
+    """
+    code_N = columns.code_N
+    features_N4 = np.zeros((len(code_N), len(FEATURES)), dtype=np.int64)
+    features_N4[:, API] = _called(columns)
+    features_N4[:, DATA_TYPE] = np.where(_one_of(IDENTIFIER)[code_N], columns.declared_N, 0)
+    words_N = np.where(_one_of(STRINGS)[code_N], columns.table[b'""'], columns.text_N)
+    features_N4[:, LITERAL] = np.where(_one_of(LITERALS)[code_N], words_N, 0)
+    features_N4[:, OPERATOR] = _operator_words(columns)
+    for feature in range(len(FEATURES)):
+        _give_to_statements(features_N4[:, feature], columns.owner_N)
+    return features_N4
+
+
+def _called(columns: Columns) -> np.ndarray:
+    """Return for each call the name of the function, 0 for every other node."""
+    called_N = np.zeros(len(columns.code_N), dtype=np.int64)
+    by_name_K = np.flatnonzero(_one_of(IDENTIFIER)[columns.code_N])
+    by_name_K = by_name_K[columns.parent_N[by_name_K] == by_name_K - 1]
+    by_name_K = by_name_K[_one_of(CALL)[columns.code_N[by_name_K - 1]]]
+    called_N[by_name_K - 1] = columns.text_N[by_name_K]
+    return called_N
+
+
+def _give_to_statements(feature_N: np.ndarray, owner_N: np.ndarray) -> None:
+    """Give each statement without a value the first value inside it, in place."""
+    given_K, owner_K = np.flatnonzero(feature_N), owner_N[np.flatnonzero(feature_N)]
+    statement_K, first_K = np.unique(owner_K, return_index=True)
+    without_K = feature_N[statement_K] == 0
+    feature_N[statement_K[without_K]] = feature_N[given_K[first_K[without_K]]]
