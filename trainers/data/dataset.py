@@ -177,7 +177,7 @@ class Dataset:
         return self._column("commit", rows)
 
     def graph_qualities(self, rows: Rows) -> list[str]:
-        """Return parsed, partial or token_chain for each row."""
+        """Return parsed, partial, token_chain or ready for each row."""
         return self._texts("graph_quality", rows)
 
     def graph(self, row: int) -> Graph:

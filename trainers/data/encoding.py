@@ -25,7 +25,10 @@ FEATURE_VOCAB_SIZES = {"api": 1_000, "data_type": 1_000, "literal": 1_000, "oper
 
 @dataclass(frozen=True, kw_only=True)
 class RawGraphs:
-    """Many graphs one after another; `strings` says what the numbers in `token_N` and `features_N4` mean."""
+    """Many graphs one after another; `strings` says what the numbers in `token_N` and `features_N4` mean.
+
+    `kinds` and `edge_types` say the same of `kind_N` and `edge_type_E`; ready graphs have their own.
+    """
 
     nodes_F: np.ndarray
     edges_F: np.ndarray
@@ -39,6 +42,8 @@ class RawGraphs:
     target_E: np.ndarray
     edge_type_E: np.ndarray
     strings: list[bytes]
+    kinds: tuple[str, ...] = KINDS
+    edge_types: tuple[str, ...] = EDGE_TYPES
 
 
 def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:
@@ -180,6 +185,8 @@ def _joined(chunks: Sequence[RawGraphs], strings: list[bytes]) -> RawGraphs:
         **{name: join(name) for name in arrays},
         truncated=sum(chunk.truncated for chunk in chunks),
         strings=strings,
+        kinds=chunks[0].kinds,
+        edge_types=chunks[0].edge_types,
     )
 
 
@@ -212,26 +219,56 @@ def encode_graphs(raw: RawGraphs, *, is_train_F: np.ndarray, token_vocab_size: i
 
     tokens, token_N = fit(raw.token_N, token_vocab_size)
     fitted = {name: fit(raw.features_N4[:, k], FEATURE_VOCAB_SIZES[name]) for k, name in enumerate(FEATURES)}
+    node_types, node_type_N = _node_types(raw, in_train_N)
+    edge_types, edge_type_E = _edge_types(raw, np.repeat(is_train_F, raw.edges_F))
+    kept_E = edge_type_E >= 0
+    function_E = np.repeat(np.arange(len(raw.edges_F)), raw.edges_F)
     vocabulary = Vocabulary(
-        node_types=(*SPECIAL, *KINDS),
+        node_types=node_types,
         tokens=tokens,
         features={name: values for name, (values, _) in fitted.items()},
-        edge_types=EDGE_TYPES,
+        edge_types=edge_types,
     )
     arrays = {
         "node_ptr": _pointers(raw.nodes_F),
-        "edge_ptr": _pointers(raw.edges_F),
-        "node_type": (raw.kind_N + len(SPECIAL)).astype(np.int16),
+        "edge_ptr": _pointers(np.bincount(function_E[kept_E], minlength=len(raw.edges_F))),
+        "node_type": node_type_N.astype(np.int16),
         "node_token": token_N.astype(np.int32),
         "node_features": np.stack([numbers_N for _, numbers_N in fitted.values()], axis=1).astype(np.int16),
         "node_statement": raw.statement_N,
-        "edge_src": raw.source_E,
-        "edge_dst": raw.target_E,
-        "edge_type": raw.edge_type_E,
+        "edge_src": raw.source_E[kept_E],
+        "edge_dst": raw.target_E[kept_E],
+        "edge_type": edge_type_E[kept_E].astype(np.int8),
     }
     return Encoded(arrays=arrays, vocabulary=vocabulary)
 
 
+def _node_types(raw: RawGraphs, in_train_N: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the node types and each node's number: the grammars' are fixed, those of ready graphs are fitted."""
+    if raw.kinds == KINDS:
+        return (*SPECIAL, *KINDS), raw.kind_N + len(SPECIAL)
+    counts = np.bincount(raw.kind_N[in_train_N], minlength=len(raw.kinds))
+    values, number_of = fit_strings(counts, raw.kinds, size=len(raw.kinds) + len(SPECIAL))
+    return values, number_of[raw.kind_N]
+
+
+def _edge_types(raw: RawGraphs, in_train_E: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the edge types and each edge's number; of ready graphs only those that train has, -1 for the others.
+
+    A type that train lacks would have weights that nothing has trained.
+    """
+    if raw.edge_types == EDGE_TYPES:
+        return EDGE_TYPES, raw.edge_type_E
+    counts = np.bincount(raw.edge_type_E[in_train_E], minlength=len(raw.edge_types))
+    known = sorted((name for name, count in zip(raw.edge_types, counts.tolist(), strict=True) if count), key=_our_first)
+    number_of = np.array([known.index(name) if name in known else -1 for name in raw.edge_types], dtype=np.int64)
+    return tuple(known), number_of[raw.edge_type_E]
+
+
+def _our_first(edge_type: str) -> tuple[int, str]:
+    return (EDGE_TYPES.index(edge_type) if edge_type in EDGE_TYPES else len(EDGE_TYPES)), edge_type
+
+
 def quality_names(raw: RawGraphs) -> list[str]:
-    """Return each function's graph quality in words: parsed, partial or token_chain."""
+    """Return each function's graph quality in words: parsed, partial, token_chain or ready."""
     return [GraphQuality(value).name.lower() for value in raw.quality_F.tolist()]

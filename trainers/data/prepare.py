@@ -1,7 +1,7 @@
 """From a file of labelled functions to an immutable data set: read, de-duplicate, group, split, build graphs, write."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,8 @@ import numpy as np
 from trainers.artifacts import sha256_of_file
 from trainers.data.cross_split import compare_splits
 from trainers.data.duplicates import Deduplication, deduplicate
-from trainers.data.encoding import RawGraphs, build_graphs, encode_graphs, quality_names
-from trainers.data.graphs.build import EDGE_TYPES, FEATURES
+from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
+from trainers.data.graphs.build import FEATURES
 from trainers.data.grouping import group_rows
 from trainers.data.lexing import lex
 from trainers.data.manifest import (
@@ -31,7 +31,9 @@ from trainers.data.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.probes import run_probes
 from trainers.data.problems import Problems
 from trainers.data.reading import Row, read_rows
-from trainers.data.report import Material, make_report, split_summaries, warnings_of
+from trainers.data.ready.collect import ReadyGraphs, read_ready_graphs
+from trainers.data.ready.mix import fill_up
+from trainers.data.report import QUALITIES, Material, make_report, split_summaries, warnings_of
 from trainers.data.splits import assign_splits, check_splits
 from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
 from trainers.events import EventKind, EventWriter
@@ -96,7 +98,7 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         out: The output folder; the data set appears in it whole or not at all.
 
     Raises:
-        DataError: The file has mistakes (all are listed), or too little is left to split.
+        DataError: The file or the ready graphs have mistakes (all are listed), or too little is left to split.
         OutOfMemoryError: A process was killed while it built graphs.
     """
     phases = _Phases(events)
@@ -117,12 +119,8 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         assignment = assign_splits(rows, groups, fractions=spec.splits, honour=spec.honour_split, seed=spec.split_seed)
         check_splits(assignment.splits, [row.label for row in rows])
     with phases.phase("graphs"):
-        graphs = build_graphs(
-            sources,
-            max_nodes=spec.max_nodes,
-            workers=spec.workers,
-            progress=_GraphProgress(events, len(sources)),
-        )
+        left_out = frozenset((*reading.too_long, *(row.id for row in reading.rows)))
+        graphs = _graphs(spec, rows, left_out, _GraphProgress(events, len(rows)))
     with phases.phase("probe"):
         probes = run_probes(sources, lexed, np.array([row.label for row in rows]), assignment.splits)
     material = Material(
@@ -151,6 +149,15 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     return _result(material, manifest, phases.timings_s, out)
 
 
+def _graphs(
+    spec: PrepareSpec, rows: Sequence[Row], left_out: frozenset[str], progress: Callable[[int], None]
+) -> RawGraphs:
+    ready = ReadyGraphs(places=[], raw=None)
+    if spec.graphs is not None:
+        ready = read_ready_graphs(spec.graphs, rows, left_out=left_out, max_nodes=spec.max_nodes, progress=progress)
+    return fill_up(ready, rows, max_nodes=spec.max_nodes, workers=spec.workers, progress=progress)
+
+
 def _ties(near: NearPairs, duplicates: Deduplication) -> list[tuple[int, int]]:
     """Return the places, among all rows read, of functions that are nearly the same."""
     kept = duplicates.kept
@@ -159,14 +166,14 @@ def _ties(near: NearPairs, duplicates: Deduplication) -> list[tuple[int, int]]:
 
 def _check_ids(rows: Sequence[Row]) -> None:
     """Refuse two functions with one id: only copies of one function may share it, and of them one is left."""
-    lines: dict[str, int] = {}
+    places: dict[str, str] = {}
     problems = Problems()
     for row in rows:
-        first = lines.setdefault(row.id, row.line)
-        if first != row.line:
+        first = places.setdefault(row.id, row.where)
+        if first != row.where:
             problems.add(
-                f"line {row.line}, id",
-                found=f"{row.id!r}, as in line {first}",
+                f"{row.where}, id",
+                found=f"{row.id!r}, as in {first}",
                 expected="one id per function",
                 fix="give each function its own id",
             )
@@ -201,7 +208,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
             rows=len(material.rows),
             splits=split_summaries(material.rows, splits),
             files=files,
-            edge_types=list(EDGE_TYPES),
+            edge_types=list(encoded.vocabulary.edge_types),
             feature_names=list(FEATURES),
             prepare=settings,
         )
@@ -211,7 +218,9 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
 
 def _quality_counts(graphs: RawGraphs) -> dict[str, int]:
     names = quality_names(graphs)
-    return {name: names.count(name) for name in ("parsed", "partial", "token_chain")}
+    counts = {name: names.count(name) for name in QUALITIES}
+    # Most data sets have no ready graphs, and need no column for them.
+    return {name: count for name, count in counts.items() if count or name != "ready"}
 
 
 def _result(material: Material, manifest: Manifest, timings_s: dict[str, float], out: Path) -> PrepareResult:

@@ -1,24 +1,19 @@
-"""Labelled functions from a JSONL file: every row checked, every mistake told with its line number."""
+"""Labelled functions from a file: every row checked, every mistake told with its place."""
 
-import gzip
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, cast
 
 from trainers.data.problems import Problems, shown
-from trainers.errors import DataError, Problem
+from trainers.data.records import Record, read_records
 from trainers.specs import FieldNames
-
-GZIP_MAGIC = b"\x1f\x8b"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # The names that published sets use, ours first: Devign and CodeXGLUE, BigVul, DiverseVul and PrimeVul.
 KNOWN_FIELDS: dict[str, tuple[str, ...]] = {
-    "func": ("func", "func_before", "code", "function"),
+    "func": ("func", "func_before", "processed_func", "code", "function"),
     "target": ("target", "label", "vul"),
-    "id": ("id", "idx"),
+    "id": ("id", "idx", "index"),
     "split": ("split",),
     "project": ("project",),
     "commit": ("commit", "commit_id"),
@@ -27,6 +22,8 @@ KNOWN_FIELDS: dict[str, tuple[str, ...]] = {
 }
 REQUIRED = ("func", "target")
 LABELS: dict[object, int] = {0: 0, 1: 1, "0": 0, "1": 1}
+# Files named so hold a vulnerable function and its patched version on every two rows, as PrimeVul's paired ones.
+PAIRED_WORD = "paired"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,12 +31,14 @@ class Row:
     """One function as it was read, text normalised.
 
     Args:
-        line: Its line in the file, from 1.
+        line: Its line in the file, or its place among the rows where a row has no line of its own; from 1.
+        where: The same in words, with the file's name when there are several.
         split: The file's own split name, if any.
         cwe: Weaknesses, joined by commas when there are several.
     """
 
     line: int
+    where: str
     id: str
     func: str
     label: int
@@ -57,13 +56,13 @@ class Reading:
     Args:
         layout: For each of our names the file's fields that are looked at, in this order.
         read: Rows in the file.
-        too_long: Rows left out for their length.
+        too_long: Ids of rows left out for their length.
     """
 
     rows: list[Row]
     layout: dict[str, tuple[str, ...]]
     read: int
-    too_long: int
+    too_long: tuple[str, ...]
 
 
 def normalise(text: str) -> str:
@@ -72,7 +71,7 @@ def normalise(text: str) -> str:
 
 
 def read_rows(source: Path, fields: FieldNames, *, max_function_chars: int) -> Reading:
-    """Read and check a whole file.
+    """Read and check a whole file, or all files of a folder.
 
     Args:
         fields: The file's field names; what it leaves open is recognised.
@@ -81,72 +80,54 @@ def read_rows(source: Path, fields: FieldNames, *, max_function_chars: int) -> R
     Raises:
         DataError: The file cannot be read, is empty, or has at least one bad row; all are listed.
     """
-    reader = _RowReader(fields, max_function_chars)
-    try:
-        with _opened(source) as file:
-            for number, line in _lines(file):
-                reader.take(number, line)
-    except (OSError, EOFError) as error:
-        raise DataError(
-            f"{source}: cannot be read; check the path and that the file is complete",
-            [Problem(where=str(source), found=str(error), expected="a readable .jsonl or .jsonl.gz file")],
-        ) from error
+    problems = Problems()
+    reader = _RowReader(fields, max_function_chars, problems)
+    for record in read_records(source, problems):
+        reader.take(record)
     return reader.finish(source)
 
 
-def _opened(source: Path) -> IO[bytes]:
-    with source.open("rb") as file:
-        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    if compressed:
-        return cast(IO[bytes], gzip.open(source, "rb"))
-    return source.open("rb")
-
-
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(file, start=1):
-        content = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
-        if content.strip():
-            yield number, content
-
-
 class _RowReader:
-    def __init__(self, fields: FieldNames, max_function_chars: int) -> None:
+    def __init__(self, fields: FieldNames, max_function_chars: int, problems: Problems) -> None:
         chosen = fields.model_dump()
         self._candidates = {
             name: (chosen[name],) if chosen[name] is not None else known for name, known in KNOWN_FIELDS.items()
         }
         self._max_chars = max_function_chars
-        self._problems = Problems()
+        self._problems = problems
         self._layout: dict[str, tuple[str, ...]] | None = None
         self._rows: list[Row] = []
         self._first_of_id: dict[str, Row] = {}
         self._read = 0
-        self._too_long = 0
+        self._too_long: list[str] = []
+        self._paired: list[Row] = []
 
-    def take(self, number: int, line: bytes) -> None:
-        """Check one line and keep its row when it is good."""
+    def take(self, record: Record) -> None:
+        """Check one row and keep it when it is good."""
         self._read += 1
-        where = f"line {number}"
-        record = self._decode(where, line)
-        if record is None:
+        content, where = record.content, record.where
+        if content is None:
             return
         if self._layout is None:
-            self._layout = self._recognise(record)
+            self._layout = self._recognise(content)
         before = self._problems.total
-        func, label = self._func(where, record), self._label(where, record)
-        texts = {name: self._text(where, record, name) for name in KNOWN_FIELDS if name not in REQUIRED}
+        func, label = self._func(where, content), self._label(where, content)
+        texts = {name: self._text(where, content, name) for name in KNOWN_FIELDS if name not in REQUIRED}
         if self._problems.total > before or func is None or label is None:
             return
+        row_id = texts.pop("id") or where.replace(", ", "-").replace(" ", "-")
         if len(func) > self._max_chars:
-            self._too_long += 1
+            self._too_long.append(row_id)
             return
-        row_id = texts.pop("id") or f"line-{number}"
-        self._keep(Row(line=number, id=row_id, func=func, label=label, **texts))
+        split = texts.pop("split") or record.split
+        row = Row(line=record.number, where=where, id=row_id, func=func, label=label, split=split, **texts)
+        if self._keep(row) and PAIRED_WORD in record.file:
+            self._paired.append(row)
 
     def finish(self, source: Path) -> Reading:
         """Return what was read, or tell every mistake."""
         if self._read == 0:
-            self._problems.add(str(source), found="no rows", expected="one JSON object per line", fix="check the file")
+            self._problems.add(str(source), found="no rows", expected="one function per row", fix="check the file")
         self._problems.raise_if_any(f"{source}: {self._problems.total} mistakes in {self._read} rows")
         if not self._rows:
             self._problems.add(
@@ -156,32 +137,13 @@ class _RowReader:
                 fix="raise max_function_chars",
             )
             self._problems.raise_if_any(f"{source}: no row is left")
-        return Reading(rows=self._rows, layout=self._layout or {}, read=self._read, too_long=self._too_long)
-
-    def _decode(self, where: str, line: bytes) -> dict[str, object] | None:
-        try:
-            record = json.loads(line.decode())
-        except UnicodeDecodeError as error:
-            self._problems.add(
-                where,
-                found=f"byte 0x{line[error.start]:02x} at position {error.start}",
-                expected="UTF-8",
-                fix="convert the file to UTF-8",
-            )
-        except (ValueError, RecursionError) as error:
-            self._problems.add(
-                where, found=f"invalid JSON ({error})", expected="one JSON object", fix="repair the line"
-            )
-        else:
-            if isinstance(record, dict):
-                return record
-            self._problems.add(
-                where,
-                found=f"a JSON {type(record).__name__}",
-                expected="a JSON object",
-                fix="write one object per line",
-            )
-        return None
+        paired = _paired(self._paired)
+        return Reading(
+            rows=[paired.get(row.where, row) for row in self._rows],
+            layout=self._layout or {},
+            read=self._read,
+            too_long=tuple(self._too_long),
+        )
 
     def _recognise(self, record: dict[str, object]) -> dict[str, tuple[str, ...]]:
         """Fix which field holds function and label for the whole file: the first row tells."""
@@ -265,14 +227,32 @@ class _RowReader:
             return False
         return True
 
-    def _keep(self, row: Row) -> None:
+    def _keep(self, row: Row) -> bool:
         first = self._first_of_id.setdefault(row.id, row)
         if first is not row and first.func != row.func:
             self._problems.add(
-                f"line {row.line}, id",
-                found=f"{shown(row.id)}, which line {first.line} has for another function",
+                f"{row.where}, id",
+                found=f"{shown(row.id)}, which {first.where} has for another function",
                 expected="one id per function",
                 fix="give each function its own id",
             )
-            return
+            return False
         self._rows.append(row)
+        return True
+
+
+def _paired(rows: Sequence[Row]) -> dict[str, Row]:
+    """Return, by place, the rows of a paired file with their pair: an odd row and the next one, of either label."""
+    found: dict[str, Row] = {}
+    for first, second in itertools.pairwise(rows):
+        is_pair = (
+            first.line % 2 == 1
+            and second.line == first.line + 1
+            and first.label != second.label
+            and first.commit == second.commit
+            and first.pair is None
+            and second.pair is None
+        )
+        if is_pair:
+            found.update({row.where: replace(row, pair=first.id) for row in (first, second)})
+    return found

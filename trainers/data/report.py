@@ -10,6 +10,7 @@ import numpy as np
 from trainers.data.cross_split import CrossSplit
 from trainers.data.duplicates import Deduplication
 from trainers.data.encoding import RawGraphs, quality_names
+from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.lexing import Lexed
 from trainers.data.probes import Probes
 from trainers.data.reading import Reading, Row
@@ -26,6 +27,8 @@ MAX_PARSE_RATE_GAP = 0.02
 PARSE_RATE_GAP_ERRORS = 3.0
 MAX_GROUP_SHARE = 0.05
 GIVEAWAY_F1 = 0.75
+QUALITIES = tuple(quality.name.lower() for quality in GraphQuality)
+BADLY_PARSED = ("partial", "token_chain")
 MAX_NEAR_DUPLICATE_SHARE = 0.02
 DIGITS = 6
 
@@ -92,7 +95,7 @@ def _rows(material: Material) -> dict[str, int]:
     duplicates = material.deduplication
     return {
         "read": material.reading.read,
-        "too_long": material.reading.too_long,
+        "too_long": len(material.reading.too_long),
         "exact_duplicates": duplicates.exact,
         "renamed_duplicates": duplicates.renamed,
         "contradictory": sum(len(c.ids) for c in duplicates.contradictions),
@@ -114,10 +117,7 @@ def _graphs(material: Material) -> dict[str, object]:
         "nodes": _percentiles(material.graphs.nodes_F),
         "edges": _percentiles(material.graphs.edges_F),
         "truncated": material.graphs.truncated,
-        "quality_by_label": {
-            name: {str(label): by_label[name, label] for label in (0, 1)}
-            for name in ("parsed", "partial", "token_chain")
-        },
+        "quality_by_label": {name: {str(label): by_label[name, label] for label in (0, 1)} for name in QUALITIES},
         "parse_error_rate_by_label": {
             str(label): round(rate, DIGITS) for label, rate in parse_error_rates(material).items()
         },
@@ -128,7 +128,7 @@ def parse_error_rates(material: Material) -> dict[int, float]:
     """Return for each label the share of functions that neither grammar parses without error."""
     names = quality_names(material.graphs)
     totals = Counter(row.label for row in material.rows)
-    errors = Counter(row.label for row, name in zip(material.rows, names, strict=True) if name != "parsed")
+    errors = Counter(row.label for row, name in zip(material.rows, names, strict=True) if name in BADLY_PARSED)
     return {label: errors[label] / totals[label] for label in (0, 1)}
 
 
@@ -194,7 +194,9 @@ def _gap_is_real(rates: dict[int, float], counts: Counter[int]) -> bool:
 def _drop_warnings(material: Material) -> list[str]:
     found = []
     if material.reading.too_long:
-        found.append(f"{material.reading.too_long} functions are longer than max_function_chars and were left out.")
+        found.append(
+            f"{len(material.reading.too_long)} functions are longer than max_function_chars and were left out."
+        )
     contradictory = sum(len(c.ids) for c in material.deduplication.contradictions)
     if contradictory:
         found.append(
@@ -203,6 +205,12 @@ def _drop_warnings(material: Material) -> list[str]:
     if material.graphs.truncated:
         found.append(
             f"{material.graphs.truncated} graphs were cut at max_nodes; the graph model does not see the rest."
+        )
+    counts = Counter(quality_names(material.graphs))
+    if 0 < counts["ready"] < len(material.rows):
+        found.append(
+            f"{len(material.rows) - counts['ready']} functions have no ready graph and got ours: a model may tell the "
+            "two kinds apart. Compare quality_by_label in the report."
         )
     if material.assignment.moved:
         found.append(

@@ -84,7 +84,7 @@ def _allowed_splits(rows: Sequence[Row], honour: Mapping[str, Sequence[Split]]) 
     for row in rows:
         if row.split not in allowed:
             problems.add(
-                f"line {row.line}, split",
+                f"{row.where}, split",
                 found=shown(row.split),
                 expected=f"one of {shown(sorted(allowed))}",
                 fix="add the name to honour_split, or leave honour_split empty",

@@ -16,7 +16,7 @@ class Vocabulary:
     """What each number in a graph means; 0 is none or padding and 1 unknown, except in `edge_types`.
 
     Args:
-        node_types: Kinds of syntax node, fixed by the grammars.
+        node_types: Kinds of syntax node: fixed by the grammars, or fitted on train where graphs came ready.
         tokens: Most frequent first.
         features: For each feature its values, most frequent first.
         edge_types: Kinds of edge; a reverse edge has its forward type plus their count.

@@ -14,6 +14,7 @@ Pair = tuple[int, int, float, float]
 def row(place: int, label: int) -> Row:
     return Row(
         line=place + 1,
+        where=f"line {place + 1}",
         id=f"f{place}",
         func="int f();",
         label=label,

@@ -10,7 +10,16 @@ ORIGINAL = "int sum(int *values, int n) { int s = 0; for (int i = 0; i < n; i++)
 
 def row(func: str, label: int = 0, line: int = 1) -> Row:
     return Row(
-        line=line, id=f"r{line}", func=func, label=label, split=None, project=None, commit=None, cwe=None, pair=None
+        line=line,
+        where=f"line {line}",
+        id=f"r{line}",
+        func=func,
+        label=label,
+        split=None,
+        project=None,
+        commit=None,
+        cwe=None,
+        pair=None,
     )
 
 

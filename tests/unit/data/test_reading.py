@@ -159,7 +159,7 @@ def test_line_endings_are_made_one_and_comments_stay(write_rows: Write):
 def test_functions_that_are_too_long_are_left_out_and_counted(write_rows: Write):
     reading = read(write_rows(GOOD, {"func": "x" * 1_001, "target": 0}))
 
-    assert (len(reading.rows), reading.too_long, reading.read) == (1, 1, 2)
+    assert (len(reading.rows), reading.too_long, reading.read) == (1, ("line-2",), 2)
 
 
 def test_rows_without_id_are_named_by_their_line(write_rows: Write):

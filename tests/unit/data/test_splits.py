@@ -19,6 +19,7 @@ COMMIT_AND_PAIR = [GroupBy.COMMIT, GroupBy.PAIR]
 def row(number: int, *, label: int = 0, commit: str | None = None, pair: str | None = None, **more: str | None) -> Row:
     return Row(
         line=number + 1,
+        where=f"line {number + 1}",
         id=f"r{number}",
         func=f"int f{number}();",
         label=label,
