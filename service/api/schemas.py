@@ -30,7 +30,12 @@ class DatasetCreate(Request, PrepareConfig):
     """Prepare a data set from a file below one of the server's data roots."""
 
     name: Name
-    source: str = Field(description="Path of a .jsonl or .jsonl.gz file below a data root.")
+    source: str = Field(description="Path of a .jsonl, .json or .csv file, also with .gz, below a data root.")
+    graphs: str | None = Field(
+        None,
+        description="Ready graphs, named by the functions' ids, below a data root: a folder of PyG `<id>.pt` files, or "
+        "a .jsonl or .jsonl.gz file of nodes and edges; functions without one get ours. See docs/data.md.",
+    )
 
 
 class ExperimentCreate(Request, ExperimentSpec):
@@ -96,6 +101,7 @@ class DatasetAnswer(Answer):
     name: str
     state: DatasetState
     source: str
+    graphs: str | None = Field(description="Ready graphs, if any were given.")
     content_hash: str | None
     summary: dict[str, Any] | None = Field(description="trainers.results.DatasetSummary, once ready.")
     failure_detail: str | None

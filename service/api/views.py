@@ -47,6 +47,7 @@ def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:
         name=row.name,
         state=DatasetState(row.state),
         source=row.source,
+        graphs=row.spec.get("graphs"),
         content_hash=row.content_hash,
         summary=row.summary,
         failure_detail=row.failure_detail,

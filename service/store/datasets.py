@@ -15,14 +15,21 @@ from trainers.specs import Cell, PrepareConfig
 
 
 def create_dataset(
-    session: Session, *, name: str, source: str, config: PrepareConfig, queue: str = "cpu"
+    session: Session,
+    *,
+    name: str,
+    source: str,
+    config: PrepareConfig,
+    graphs: str | None = None,
+    queue: str = "cpu",
 ) -> DatasetRow:
     """Create a data set and the queued run that prepares it.
 
     Args:
         source: Absolute path of the file of labelled functions, as workers see it.
+        graphs: Absolute path of ready graphs, likewise; None: all are ours.
     """
-    spec = config.model_dump(mode="json")
+    spec = {**config.model_dump(mode="json"), **({} if graphs is None else {"graphs": graphs})}
     values = {
         "id": new_id("ds"),
         "name": name,

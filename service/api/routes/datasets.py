@@ -14,7 +14,7 @@ from service.api.paths import After, DatasetPath, Limit
 from service.api.polling import Polled, next_cursor
 from service.api.problems import documented, documented_post
 from service.api.schemas import DatasetAnswer, DatasetCreate, Page
-from service.api.sources import check_source
+from service.api.sources import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.domain.states import DatasetState
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
@@ -31,10 +31,11 @@ def add_dataset(
     if (answered := post.answered()) is not None:
         return answered
     path = check_source(spec.source, spec.fields, context.settings.roots)
+    graphs = None if spec.graphs is None else str(check_graphs(spec.graphs, context.settings.roots))
     config = PrepareConfig.model_validate(spec.model_dump(include=set(PrepareConfig.model_fields)))
 
     def create(session: Session) -> Created:
-        row = create_dataset(session, name=spec.name, source=str(path), config=config)
+        row = create_dataset(session, name=spec.name, source=str(path), graphs=graphs, config=config)
         run_id = preparing_runs(session, [row.id]).get(row.id)
         return Created(location=f"/v1/datasets/{row.id}", answer=dataset_answer(row, run_id))
 

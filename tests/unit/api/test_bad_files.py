@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from service.store.run_specs import trainer_spec
 from tests.asked import FUNCTIONS, Api, assert_refused
 
 
@@ -84,7 +85,9 @@ BAD_FILES: list[tuple[str, Callable[[Path], Path], list[str]]] = [
     ("a link to itself", _loop, ["cannot be read"]),
     ("a folder", _folder, ["is no regular file"]),
     ("a named pipe", _pipe, ["is no regular file"]),
-    ("another suffix", lambda data: _text(data / "functions.csv", "func,target\n"), ["expected .jsonl or .jsonl.gz"]),
+    ("another suffix", lambda data: _text(data / "functions.txt", "func,target\n"), ["expected .jsonl, .jsonl.gz"]),
+    ("a table without labels", lambda data: _text(data / "no.csv", "id,func\n"), ["no field target or label or vul"]),
+    ("an empty table", lambda data: _text(data / "no.csv", ""), ["no field func", "no field target"]),
     ("empty", lambda data: _text(data / "empty.jsonl", ""), ["it is empty"]),
     ("blank lines only", lambda data: _text(data / "blank.jsonl", "\n \n"), ["it is empty"]),
     ("a damaged archive", _damaged, ["it cannot be read"]),
@@ -102,7 +105,7 @@ BAD_FILES: list[tuple[str, Callable[[Path], Path], list[str]]] = [
             "line 2: it is not JSON",
             "line 4: found list, expected a JSON object",
             "line 5: no field target or label or vul for target",
-            "line 7: no field func or func_before or function or code for func",
+            "line 7: no field func or func_before or processed_func or code or function for func",
             "line 7: no field target",
         ],
     ),
@@ -143,3 +146,65 @@ def test_mapped_fields_are_looked_for_by_the_names_they_are_mapped_to(api: Api) 
     problem = assert_refused(refused, status=422, code="invalid_spec", pointers=["/source"])
     assert "no field wrong for target (found: body, bad); map it with /fields/target" in problem["errors"][0]["detail"]
     assert accepted.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("array.json", '[\n{"func": "f", "target": 1}]'),
+        ("by_number.json", '{"0": {"func_before": "f", "vul": 1}}'),
+        ("lines.json", '{"func": "f", "target": 1}\n{"func": "g", "target": 0}\n'),
+        ("table.csv", 'func_before,vul\n"f,\ng",1\n'),
+    ],
+)
+def test_the_forms_that_sets_are_published_in_are_taken(api: Api, name: str, text: str) -> None:
+    source = str(_text(api.data / name, text))
+
+    assert api.client.post("/v1/datasets", json={"name": "published", "source": source}).status_code == 202
+
+
+def _graphs_outside(data: Path) -> Path:
+    folder = data.parent / "graphs"
+    folder.mkdir()
+    (folder / "a.pt").touch()
+    (data / "graphs").symlink_to(folder)
+    return data / "graphs"
+
+
+BAD_GRAPHS: list[tuple[Callable[[Path], Path], str]] = [
+    (_graphs_outside, "is not below a data root"),
+    (lambda data: data / "none", "there is no file"),
+    (_folder, "holds no .pt file"),
+    (_pipe, "is neither a folder"),
+    (lambda data: _text(data / "graphs.pt", ""), "is neither a folder"),
+]
+
+
+@pytest.mark.parametrize(("make", "detail"), BAD_GRAPHS)
+def test_ready_graphs_that_cannot_be_read_are_refused_before_any_run_exists(
+    api: Api, make: Callable[[Path], Path], detail: str
+) -> None:
+    body = {"name": "bad", "source": api.file(), "graphs": str(make(api.data))}
+    before = api.counts()
+
+    problem = assert_refused(
+        api.client.post("/v1/datasets", json=body), status=422, code="invalid_spec", pointers=["/graphs"]
+    )
+
+    assert detail in problem["errors"][0]["detail"]
+    assert api.counts() == before
+
+
+def test_ready_graphs_are_shown_and_handed_to_the_trainer(api: Api) -> None:
+    graphs = str(_text(api.data / "graphs.jsonl", ""))
+
+    made = api.client.post("/v1/datasets", json={"name": "ready", "source": api.file(), "graphs": graphs}).json()
+
+    assert made["graphs"] == graphs
+    with api.database.read() as session:
+        spec = trainer_spec(session, run_id=made["run"], artifacts=api.data)
+    assert (spec["graphs"], spec["source"]) == (graphs, made["source"])
+
+
+def test_a_data_set_without_ready_graphs_shows_none(api: Api) -> None:
+    assert api.client.post("/v1/datasets", json={"name": "ours", "source": api.file()}).json()["graphs"] is None

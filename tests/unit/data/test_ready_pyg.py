@@ -197,3 +197,11 @@ def test_a_file_without_a_function_is_named(tmp_path: Path):
 def test_a_folder_without_graphs_is_a_mistake(tmp_path: Path):
     with pytest.raises(DataError, match="holds no graphs"):
         read(tmp_path)
+
+
+def test_a_symbolic_link_is_not_followed(tmp_path: Path):
+    folder = tmp_path / "graphs"
+    folder.mkdir()
+    (folder / "a.pt").symlink_to(save(tmp_path))
+
+    assert problems(folder)[0].found == "a symbolic link"

@@ -61,6 +61,10 @@ class GraphFileReader:
             label: The function's, which the graph's must not contradict.
         """
         before = self._problems.total
+        if path.is_symlink():
+            # It may lead to what the folder's owner was not given to read.
+            self._problems.add(path.name, found="a symbolic link", expected="a file", fix="put the file itself there")
+            return None
         values = self._values(path)
         if values is None:
             return None
