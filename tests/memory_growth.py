@@ -18,7 +18,7 @@ from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.errors import CollapseError
 from trainers.events import EventWriter
-from trainers.gnn.model import GatedGraphNetwork, GraphSizes
+from trainers.gnn.model import GraphNetwork, GraphSizes
 from trainers.gnn.train import GraphTask
 from trainers.results import LearningRateOutcome
 from trainers.specs import Device, GnnSpec, Precision, Split, TransformerSpec
@@ -61,7 +61,7 @@ def _task(cell: str, dataset: Dataset, folder: Path, out: Path, training: dict[s
         text = TransformerSpec.model_validate({"dataset": folder, "model": model, "training": training})
         return build_task(text, dataset, prepare_text(text.model, dataset, cache=out)), text.training
     graph = GnnSpec.model_validate({"dataset": folder, "model": {"width": 8, "layers": 1}, "training": training})
-    return GraphTask(GatedGraphNetwork(graph.model, GraphSizes.of(dataset.vocab)), dataset, graph.training), (
+    return GraphTask(GraphNetwork(graph.model, GraphSizes.of(dataset.vocab)), dataset, graph.training), (
         graph.training
     )
 

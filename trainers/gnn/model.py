@@ -1,4 +1,4 @@
-"""The gated graph network: functions as typed graphs, one logit pair each."""
+"""The graph model: functions as typed graphs, one logit pair each."""
 
 # Shapes: B functions in the batch, N nodes and E edges of all of them, R edge types (reverses included), D width,
 # C classes (2), K feature vocabularies (4).
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import scatter, softmax
 
 from trainers.data.batching import GraphBatch
 from trainers.data.vocabulary import Vocabulary
 from trainers.engine.task import Prediction
+from trainers.gnn.propagation import PROPAGATIONS
 from trainers.specs import GnnModel
 
 CLASSES = 2
@@ -70,54 +70,17 @@ class NodeEncoder(nn.Module):
         return state_ND
 
 
-class TypedMessages(MessagePassing):  # type: ignore[misc]  # the library ships no types
-    """Sum of the messages that reach each node; a message is the sender's state times its edge type's matrix.
-
-    m_v = sum over edges (u, r, v) of W_r h_u, with a matrix for each type and each direction.
-
-    Source:
-        Li et al. 2016, arXiv 1511.05493, equation 2.
-    """
-
-    def __init__(self, width: int, edge_types: int) -> None:
-        super().__init__(aggr="add")
-        self.edge_types = edge_types
-        self.weight = nn.Linear(width, width * edge_types, bias=False)
-
-    def forward(self, state_ND: Tensor, source_target_2E: Tensor) -> Tensor:
-        """Return the sums, (N, D).
-
-        Args:
-            source_target_2E: From `typed_sources`: sources are numbered by node and type.
-        """
-        nodes, width = state_ND.shape
-        # One matrix product makes every node's message of every type, then each edge picks its own: edges need no
-        # sorting by type, and there is no loop over types.
-        message_MD = self.weight(state_ND).view(nodes * self.edge_types, width)
-        summed_ND: Tensor = self.propagate(
-            source_target_2E, x=(message_MD, None), size=(nodes * self.edge_types, nodes)
-        )
-        return summed_ND
-
-    def message(self, x_j: Tensor) -> Tensor:
-        """Return the messages of the edges, (E, D)."""
-        return x_j
-
-
-def typed_sources(edge_index_2E: Tensor, edge_type_E: Tensor, edge_types: int) -> Tensor:
-    """Return the edges with sources numbered `node * edge_types + type`, (2, E)."""
-    return torch.stack([edge_index_2E[0] * edge_types + edge_type_E, edge_index_2E[1]])
-
-
 class Readout(nn.Module):
     """One vector per function from its nodes' states.
 
     attention: p_d = sum over nodes of softmax(W_g h)_d (W_v h)_d, with a softmax over the function's nodes for each
-    of the D channels, so that a channel can rest on a single node; `max` and `mean` take no weights.
+    of the D channels, so that a channel can rest on a single node. `max`, `mean` and `sum` take no weights; the sum is
+    divided by the square root of the number of nodes, since a long function would drown the classifier.
 
     Source:
         Gated readout: Li et al. 2016, arXiv 1511.05493, equation 7; with a softmax over nodes, as DeepDFA's attention
         pooling has it; per channel, as in the softmax aggregation of Li et al. 2020 (DeeperGCN), arXiv 2006.07739.
+        A sum tells graphs apart that mean and max do not: Xu et al. 2019, arXiv 1810.00826, section 5.3.
     """
 
     def __init__(self, kind: str, width: int) -> None:
@@ -128,34 +91,29 @@ class Readout(nn.Module):
 
     def forward(self, state_ND: Tensor, graph_of_node_N: Tensor, graphs: int) -> Tensor:
         """Return the pooled vectors, (B, D)."""
-        if self.gate is None or self.value is None:
-            pooled_BD: Tensor = scatter(state_ND, graph_of_node_N, dim=0, dim_size=graphs, reduce=self.kind)
-            return pooled_BD
-        weight_ND = softmax(self.gate(state_ND), graph_of_node_N, num_nodes=graphs, dim=0)
-        attended_BD: Tensor = scatter(
-            weight_ND * self.value(state_ND), graph_of_node_N, dim=0, dim_size=graphs, reduce="sum"
-        )
-        return attended_BD
+        if self.gate is not None and self.value is not None:
+            weight_ND = softmax(self.gate(state_ND), graph_of_node_N, num_nodes=graphs, dim=0)
+            state_ND, reduce = weight_ND * self.value(state_ND), "sum"
+        else:
+            reduce = self.kind
+        pooled_BD: Tensor = scatter(state_ND, graph_of_node_N, dim=0, dim_size=graphs, reduce=reduce)
+        if self.kind == "sum":
+            nodes_B = torch.bincount(graph_of_node_N, minlength=graphs)
+            pooled_BD = pooled_BD / nodes_B.clamp(min=1).sqrt().unsqueeze(1)
+        return pooled_BD
 
 
-class GatedGraphNetwork(nn.Module):
-    """Gated graph network on code graphs, ending in two logits.
+class GraphNetwork(nn.Module):
+    """A network on code graphs, ending in two logits.
 
-    h_0 is the node encoder's output; for t = 1 … layers, m_t = typed messages of h_(t-1) and
-    h_t = GRU(m_t, h_(t-1)), with the same weights at each t; then layer norm, readout and a classifier of one hidden
-    layer. A function's logits depend on its own graph alone: not on the order of nodes or edges, nor on the batch.
-
-    Source:
-        Li et al. 2016, arXiv 1511.05493; on code: Devign, Zhou et al. 2019, arXiv 1909.03496, section 3.
+    Node encoder, propagation, layer norm, readout, and a classifier of one hidden layer. A function's logits depend on
+    its own graph alone: not on the order of nodes or edges, nor on the batch.
     """
 
     def __init__(self, config: GnnModel, sizes: GraphSizes) -> None:
         super().__init__()
-        self.layers = config.layers
-        self.edge_types = sizes.edge_types
         self.encoder = NodeEncoder(sizes, config.width)
-        self.messages = TypedMessages(config.width, sizes.edge_types)
-        self.update = nn.GRUCell(config.width, config.width)
+        self.propagation = PROPAGATIONS[config.architecture](config, sizes.edge_types)
         self.norm = nn.LayerNorm(config.width)
         self.readout = Readout(config.readout, config.width)
         self.dropout = nn.Dropout(config.dropout)
@@ -168,10 +126,7 @@ class GatedGraphNetwork(nn.Module):
 
     def embed(self, batch: GraphBatch) -> Tensor:
         """Return one vector per function, (B, D)."""
-        state_ND = self.dropout(self.encoder(batch))
-        source_target_2E = typed_sources(batch.edge_index_2E, batch.edge_type_E, self.edge_types)
-        for _ in range(self.layers):
-            state_ND = self.update(self.messages(state_ND, source_target_2E), state_ND)
+        state_ND = self.propagation(self.dropout(self.encoder(batch)), batch)
         pooled_BD: Tensor = self.readout(self.norm(state_ND), batch.graph_of_node_N, batch.graphs)
         return pooled_BD
 

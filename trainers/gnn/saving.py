@@ -9,8 +9,9 @@ from safetensors import SafetensorError
 
 from trainers.artifacts import write_bytes, write_json
 from trainers.data.vocabulary import Vocabulary
+from trainers.engine.checkpoint import weights_of
 from trainers.errors import DataError, Problem
-from trainers.gnn.model import GatedGraphNetwork, GraphSizes
+from trainers.gnn.model import GraphNetwork, GraphSizes
 from trainers.specs import GnnModel
 
 WEIGHTS_NAME = "model.safetensors"
@@ -18,16 +19,15 @@ CONFIG_NAME = "config.json"
 VOCABULARY_NAME = "vocab.json"
 
 
-def save_gnn(folder: Path, model: GatedGraphNetwork, *, config: GnnModel, vocabulary: Vocabulary) -> None:
+def save_gnn(folder: Path, model: GraphNetwork, *, config: GnnModel, vocabulary: Vocabulary) -> None:
     """Write weights, config and vocabulary to `folder`, each file atomically; the config comes last."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_bytes(folder / WEIGHTS_NAME, safetensors.torch.save(weights))
+    write_bytes(folder / WEIGHTS_NAME, safetensors.torch.save(weights_of(model)))
     write_json(folder / VOCABULARY_NAME, vocabulary.to_json())
     sizes = asdict(GraphSizes.of(vocabulary))
     write_json(folder / CONFIG_NAME, {"model": config.model_dump(mode="json"), "sizes": sizes})
 
 
-def load_gnn(folder: Path) -> GatedGraphNetwork:
+def load_gnn(folder: Path) -> GraphNetwork:
     """Return the model that `save_gnn` wrote, in evaluation mode, on the CPU.
 
     Raises:
@@ -36,7 +36,7 @@ def load_gnn(folder: Path) -> GatedGraphNetwork:
     try:
         content = json.loads((folder / CONFIG_NAME).read_bytes())
         sizes = {**content["sizes"], "features": tuple(content["sizes"]["features"])}
-        model = GatedGraphNetwork(GnnModel.model_validate(content["model"]), GraphSizes(**sizes))
+        model = GraphNetwork(GnnModel.model_validate(content["model"]), GraphSizes(**sizes))
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_NAME))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         problem = Problem(

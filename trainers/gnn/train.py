@@ -1,4 +1,4 @@
-"""Cell 52 from top to bottom: a gated graph network on code graphs, one seed."""
+"""Cell 52 from top to bottom: a graph network on code graphs, one seed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.result_file import MODEL_FOLDER
 from trainers.engine.task import ParameterGroup, Prediction, Rows
-from trainers.gnn.model import GatedGraphNetwork, GraphSizes
+from trainers.gnn.model import GraphNetwork, GraphSizes
 from trainers.gnn.saving import save_gnn
 from trainers.results import RunResult
 from trainers.specs import GnnSpec, Split, TrainingConfig
@@ -40,7 +40,7 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
             seed=spec.seed,
             deterministic=spec.training.deterministic,
         )
-        model = GatedGraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
+        model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
         task = GraphTask(model, dataset, spec.training)
         labels = dataset.labels(np.arange(len(dataset)))
         pairs = dataset.pairs(np.arange(len(dataset)))
@@ -85,7 +85,7 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
 class GraphTask:
     """The graph model and its data, as the engine sees them."""
 
-    def __init__(self, model: GatedGraphNetwork, dataset: Dataset, training: TrainingConfig) -> None:
+    def __init__(self, model: GraphNetwork, dataset: Dataset, training: TrainingConfig) -> None:
         self._model = model
         self._dataset = dataset
         self._training = training
@@ -110,7 +110,7 @@ class GraphTask:
         model = self._model
         return {
             "encoder": list(model.encoder.parameters()),
-            "propagation": [*model.messages.parameters(), *model.update.parameters(), *model.norm.parameters()],
+            "propagation": [*model.propagation.parameters(), *model.norm.parameters()],
             "classifier": [*model.readout.parameters(), *model.classifier.parameters()],
         }
 

@@ -16,7 +16,7 @@ from trainers.engine.hardware import Hardware
 from trainers.engine.memory import MemoryWatch, available_memory
 from trainers.engine.task import Rows, Task
 from trainers.fusion.live import GNN, TRANSFORMER, LiveBase
-from trainers.gnn.model import GatedGraphNetwork, GraphSizes
+from trainers.gnn.model import GraphNetwork, GraphSizes
 from trainers.gnn.saving import load_gnn, save_gnn
 from trainers.gnn.train import GraphTask
 from trainers.results import Check
@@ -107,7 +107,7 @@ def _check_truncation(text: Text, functions: int, checks: Checks) -> None:
 
 def _build_graph(spec: GnnSpec, place: Place) -> Trial:
     dataset = place.dataset
-    model = GatedGraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
+    model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
 
     def save(folder: Path) -> None:
         save_gnn(folder, model, config=spec.model, vocabulary=dataset.vocab)

@@ -9,7 +9,8 @@ import torch
 from trainers.data.batching import GraphBatch
 from trainers.data.vocabulary import Vocabulary
 from trainers.errors import DataError
-from trainers.gnn.model import GatedGraphNetwork, GraphSizes, Readout, TypedMessages, typed_sources
+from trainers.gnn.model import GraphNetwork, GraphSizes, Readout
+from trainers.gnn.propagation import PROPAGATIONS, Attentive, Isomorphic, TypedEdges, TypedMessages
 from trainers.gnn.saving import load_gnn, save_gnn
 from trainers.specs import GnnModel
 
@@ -19,13 +20,17 @@ VOCABULARY = Vocabulary(
     features={name: ("<none>", "<unknown>", name) for name in ("api", "data_type", "literal", "operator")},
     edge_types=("ast", "dfg"),
 )
-READOUTS = pytest.mark.parametrize("readout", ["attention", "max", "mean"])
+ARCHITECTURES = pytest.mark.parametrize("architecture", PROPAGATIONS)
+READOUTS = pytest.mark.parametrize("readout", ["attention", "max", "mean", "sum"])
 
 
-def model_with(readout: str = "attention") -> GatedGraphNetwork:
+def config_with(architecture: str = "ggnn", readout: str = "attention") -> GnnModel:
+    return GnnModel.model_validate({"architecture": architecture, "width": 8, "layers": 3, "readout": readout})
+
+
+def model_with(architecture: str = "ggnn", readout: str = "attention") -> GraphNetwork:
     torch.manual_seed(0)
-    config = GnnModel.model_validate({"width": 8, "layers": 3, "readout": readout})
-    return GatedGraphNetwork(config, GraphSizes.of(VOCABULARY)).eval()
+    return GraphNetwork(config_with(architecture, readout), GraphSizes.of(VOCABULARY)).eval()
 
 
 def random_graphs(nodes_B: list[int], *, seed: int = 0) -> GraphBatch:
@@ -54,6 +59,11 @@ def random_graphs(nodes_B: list[int], *, seed: int = 0) -> GraphBatch:
     )
 
 
+def batch_of(edges_2E: torch.Tensor, type_E: torch.Tensor) -> GraphBatch:
+    """One graph of three nodes with these edges."""
+    return replace(random_graphs([3]), edge_index_2E=edges_2E, edge_type_E=type_E)
+
+
 def alone(batch: GraphBatch, graph: int) -> GraphBatch:
     """One graph of a batch as a batch of its own."""
     node_N = batch.graph_of_node_N == graph
@@ -71,18 +81,20 @@ def alone(batch: GraphBatch, graph: int) -> GraphBatch:
     )
 
 
+@ARCHITECTURES
 @READOUTS
-def test_the_order_of_edges_does_not_change_the_logits(readout: str) -> None:
-    model, batch = model_with(readout), random_graphs([5, 9])
+def test_the_order_of_edges_does_not_change_the_logits(architecture: str, readout: str) -> None:
+    model, batch = model_with(architecture, readout), random_graphs([5, 9])
     order_E = torch.randperm(len(batch.edge_type_E), generator=torch.Generator().manual_seed(1))
     shuffled = replace(batch, edge_index_2E=batch.edge_index_2E[:, order_E], edge_type_E=batch.edge_type_E[order_E])
 
     torch.testing.assert_close(model(shuffled).logits_BC, model(batch).logits_BC)
 
 
+@ARCHITECTURES
 @READOUTS
-def test_the_order_of_nodes_does_not_change_the_logits(readout: str) -> None:
-    model, batch = model_with(readout), random_graphs([7])
+def test_the_order_of_nodes_does_not_change_the_logits(architecture: str, readout: str) -> None:
+    model, batch = model_with(architecture, readout), random_graphs([7])
     order_N = torch.randperm(7, generator=torch.Generator().manual_seed(1))
     new_place_N = torch.argsort(order_N)
     renumbered = replace(
@@ -96,9 +108,10 @@ def test_the_order_of_nodes_does_not_change_the_logits(readout: str) -> None:
     torch.testing.assert_close(model(renumbered).logits_BC, model(batch).logits_BC)
 
 
+@ARCHITECTURES
 @READOUTS
-def test_a_function_s_logits_do_not_depend_on_its_neighbours_in_the_batch(readout: str) -> None:
-    model, batch = model_with(readout), random_graphs([3, 30, 6])
+def test_a_function_s_logits_do_not_depend_on_its_neighbours_in_the_batch(architecture: str, readout: str) -> None:
+    model, batch = model_with(architecture, readout), random_graphs([3, 30, 6])
 
     together_BC = model(batch).logits_BC
 
@@ -106,9 +119,10 @@ def test_a_function_s_logits_do_not_depend_on_its_neighbours_in_the_batch(readou
         torch.testing.assert_close(model(alone(batch, graph)).logits_BC[0], together_BC[graph])
 
 
+@ARCHITECTURES
 @pytest.mark.parametrize("other_type", [1, 2, 3])
-def test_another_type_or_direction_of_an_edge_changes_the_logits(other_type: int) -> None:
-    model, batch = model_with(), random_graphs([6])
+def test_another_type_or_direction_of_an_edge_changes_the_logits(architecture: str, other_type: int) -> None:
+    model, batch = model_with(architecture), random_graphs([6])
     changed_E = batch.edge_type_E.clone()
     changed_E[changed_E == 0] = other_type
 
@@ -127,18 +141,75 @@ def test_each_of_the_four_features_reaches_the_logits(feature: int) -> None:
 
 
 def test_a_node_gets_the_sum_of_its_senders_states_times_their_types_matrices() -> None:
-    messages = TypedMessages(width=2, edge_types=2)
+    messages = TypedMessages(2, 2)
     first, second = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([[0.0, 0.0], [3.0, 0.0]])
     with torch.no_grad():
         messages.weight.weight.copy_(torch.cat([first, second]))
     state_ND = torch.tensor([[1.0, 10.0], [2.0, 20.0], [0.0, 0.0]])
     # Node 2 hears node 0 by type 0 and node 1 by type 1; node 0 hears node 1 by type 0.
-    edges_2E, type_E = torch.tensor([[0, 1, 1], [2, 2, 0]]), torch.tensor([0, 1, 0])
+    batch = batch_of(torch.tensor([[0, 1, 1], [2, 2, 0]]), torch.tensor([0, 1, 0]))
 
-    summed_ND = messages(state_ND, typed_sources(edges_2E, type_E, 2))
+    summed_ND = messages(state_ND, TypedEdges(batch, 2))
 
     # By hand: W_0 h_0 = (21, 10), W_1 h_1 = (0, 6), W_0 h_1 = (42, 20).
     torch.testing.assert_close(summed_ND, torch.tensor([[42.0, 20.0], [0.0, 0.0], [21.0, 16.0]]))
+
+
+def test_a_relational_node_gets_the_mean_over_each_type_and_the_sum_of_the_means() -> None:
+    messages = TypedMessages(1, 2, mean=True)
+    with torch.no_grad():
+        messages.weight.weight.copy_(torch.tensor([[1.0], [10.0]]))
+    state_N1 = torch.tensor([[2.0], [4.0], [0.0]])
+    # Node 2 hears nodes 0 and 1 by type 0, and node 1 by type 1.
+    batch = batch_of(torch.tensor([[0, 1, 1], [2, 2, 2]]), torch.tensor([0, 0, 1]))
+
+    received_N1 = messages(state_N1, TypedEdges(batch, 2))
+
+    # By hand: (2 + 4) / 2 + 10 * 4.
+    assert received_N1.flatten().tolist() == [0.0, 0.0, 43.0]
+
+
+def test_an_isomorphic_node_gets_the_sum_of_scaled_and_shifted_states_that_are_positive() -> None:
+    layer = Isomorphic(GnnModel(width=8, layers=1, dropout=0.0), 2).eval()
+    with torch.no_grad():
+        layer.films[0].weight[:, :8] = torch.tensor([[2.0], [-1.0]])
+        layer.films[0].weight[:, 8:] = torch.tensor([[0.5], [0.0]])
+        layer.eps[0].fill_(1.0)
+    layer.norms[0] = torch.nn.Identity()
+    layer.mlps[0] = torch.nn.Identity()
+    state_N8 = torch.tensor([[1.0], [3.0], [10.0]]).expand(3, 8)
+    # Node 2 hears node 0 by type 0, and node 1 by type 1, whose negative message is cut off.
+    batch = batch_of(torch.tensor([[0, 1], [2, 2]]), torch.tensor([0, 1]))
+
+    last_N8 = layer(state_N8, batch)
+
+    # By hand: 10 + (1 + 1) * 10 + (2 * 1 + 0.5).
+    assert last_N8[2].tolist() == [32.5] * 8
+    assert last_N8[0].tolist() == [3.0] * 8
+
+
+def test_an_attentive_node_weighs_what_it_hears_by_a_softmax_over_its_edges() -> None:
+    layer = Attentive(GnnModel(width=8, layers=1, dropout=0.0), 2).eval()
+    with torch.no_grad():
+        for linear in (layer.senders[0], layer.receivers[0]):
+            linear.weight.zero_()
+            linear.bias.zero_()
+        # Values are the states themselves; keys and queries are nothing, so that the type alone decides the weight.
+        layer.senders[0].weight[8:] = torch.eye(8)
+        layer.kinds[0].weight.copy_(torch.tensor([[0.0], [1.0]]).expand(2, 8))
+        layer.weights[0].fill_(0.5)
+        layer.films[0].weight[:, :8] = 1.0
+        layer.films[0].weight[:, 8:] = 0.0
+        layer.outs[0].weight.copy_(torch.eye(8))
+        layer.outs[0].bias.zero_()
+    layer.norms[0] = torch.nn.Identity()
+    state_N8 = torch.tensor([[1.0], [3.0], [0.0]]).expand(3, 8)
+    batch = batch_of(torch.tensor([[0, 1], [2, 2]]), torch.tensor([0, 1]))
+
+    last_N8 = layer(state_N8, batch)
+
+    # By hand: each of the four heads has two channels, so the scores are 0 and 0.5 * 2 = 1; e / (1 + e) = 0.731059.
+    torch.testing.assert_close(last_N8[2], torch.full((8,), 0.268941 * 1 + 0.731059 * 3), rtol=0, atol=1e-5)
 
 
 def test_attention_weighs_nodes_by_a_softmax_within_their_function() -> None:
@@ -157,8 +228,8 @@ def test_attention_weighs_nodes_by_a_softmax_within_their_function() -> None:
     torch.testing.assert_close(pooled_B1, torch.tensor([[0.731059], [5.0]]), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("readout", "expected"), [("max", [1.0, -2.0]), ("mean", [0.0, -2.0])])
-def test_max_and_mean_stay_within_the_function(readout: str, expected: list[float]) -> None:
+@pytest.mark.parametrize(("readout", "expected"), [("max", [1.0, -2.0]), ("mean", [0.0, -2.0]), ("sum", [0.0, -2.0])])
+def test_max_mean_and_sum_stay_within_the_function(readout: str, expected: list[float]) -> None:
     state_N1 = torch.tensor([[-1.0], [1.0], [-2.0]])
 
     pooled_B1 = Readout(readout, 1)(state_N1, torch.tensor([0, 0, 1]), 2)
@@ -166,11 +237,18 @@ def test_max_and_mean_stay_within_the_function(readout: str, expected: list[floa
     assert pooled_B1.squeeze(1).tolist() == expected
 
 
-def test_a_saved_model_gives_the_same_logits_when_loaded(tmp_path: Path) -> None:
-    model, batch = model_with(), random_graphs([5, 4])
-    config = GnnModel(width=8, layers=3)
+def test_the_sum_grows_with_the_square_root_of_the_nodes_that_agree() -> None:
+    pooled_B1 = Readout("sum", 1)(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64), 1)
 
-    save_gnn(tmp_path / "model", model, config=config, vocabulary=VOCABULARY)
+    assert pooled_B1.item() == 2.0
+
+
+@ARCHITECTURES
+@READOUTS
+def test_a_saved_model_gives_the_same_logits_when_loaded(tmp_path: Path, architecture: str, readout: str) -> None:
+    model, batch = model_with(architecture, readout), random_graphs([5, 4])
+
+    save_gnn(tmp_path / "model", model, config=config_with(architecture, readout), vocabulary=VOCABULARY)
 
     assert torch.equal(load_gnn(tmp_path / "model")(batch).logits_BC, model(batch).logits_BC)
 
