@@ -11,6 +11,7 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from trainers.artifacts import write_json
 from trainers.results import (
+    Baseline,
     Comparison,
     DatasetSummary,
     Environment,
@@ -106,6 +107,7 @@ def prepared(**changes: Any) -> RunResult:
         "splits": {"gate": SplitSummary(rows=300, positives=POSITIVES)},
         "warnings": [],
         "bag_of_tokens_f1": 0.7,
+        "probes": [Baseline(name="bag_of_tokens", f1=0.7, auroc=0.6), Baseline(name="length", f1=0.5, auroc=0.5)],
         "graph_quality": {"parsed": 600},
     }
     return result("prepare", dataset=DatasetSummary(**{**fields, **changes}))

@@ -1,6 +1,6 @@
 """What the validation gate judges: plain facts about the runs of cells 51 and 52."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from service.domain.states import RunState
@@ -45,6 +45,7 @@ class GateInputs:
         seeds: Seeds that were asked for, by cell; empty while the cell's job does not exist.
         dataset_hash: Content hash that every result must name.
         bag_of_tokens_f1: What a bag of tokens reaches on the gate split; None when it was not measured.
+        probes_f1: What each probe without any understanding reaches there, by name; empty when none was measured.
     """
 
     experiment: str
@@ -52,6 +53,7 @@ class GateInputs:
     runs: tuple[RunFacts, ...]
     dataset_hash: str | None
     bag_of_tokens_f1: float | None
+    probes_f1: dict[str, float] = field(default_factory=dict)
 
     def of(self, cell: BaseCell) -> tuple[RunFacts, ...]:
         """Return one cell's runs by seed."""

@@ -28,6 +28,7 @@ def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
         _metadata_valid(inputs),
         _baseline_margin(inputs, policy),
         _bag_of_tokens(inputs, policy),
+        _leak_probes(inputs, policy),
         _positives(inputs, policy),
     ]
     if not inputs.complete:
@@ -175,6 +176,25 @@ def _baseline_margin(inputs: GateInputs, policy: Policy) -> GateCheck:
 
 def _bag_of_tokens(inputs: GateInputs, policy: Policy) -> GateCheck:
     return _compared(inputs, "bag_of_tokens", policy, inputs.bag_of_tokens_f1, "the F1 of a bag of tokens")
+
+
+def _leak_probes(inputs: GateInputs, policy: Policy) -> GateCheck:
+    """Judge whether a probe does well by itself, or about as well as the models.
+
+    A probe that calls nearly everything vulnerable has the F1 of doing so, which says nothing of what it has seen.
+    """
+    name = max(inputs.probes_f1, key=lambda probe: inputs.probes_f1[probe], default=None)
+    if name is None:
+        return _compared(inputs, "leak_probes", policy, None, "the best leak probe's F1")
+    best = inputs.probes_f1[name]
+    what = f"the F1 of the best leak probe ({name.replace('_', ' ')}) plus {policy.baseline_margin:g}"
+    check = _compared(inputs, "leak_probes", policy, best + policy.baseline_margin, what)
+    chance = max((run.metrics.all_positive_f1 for run in inputs.runs if run.metrics), default=0.0)
+    if not is_above(best, max(policy.leak_probe_f1, chance + policy.baseline_margin)):
+        return check
+    alone = f"{name.replace('_', ' ')} alone reaches F1 {best:.4f}: the data give labels away"
+    reason = alone if check.verdict == "pass" else f"{alone}; {check.reason}"
+    return check.model_copy(update={"verdict": _verdict(False, check.blocking), "reason": reason})
 
 
 def _compared(inputs: GateInputs, name: Blocking, policy: Policy, threshold: float | None, what: str) -> GateCheck:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Blocking = Literal["baseline_margin", "bag_of_tokens", "positives"]
+Blocking = Literal["baseline_margin", "bag_of_tokens", "leak_probes", "positives"]
 
 
 class Policy(BaseModel):
@@ -20,5 +20,11 @@ class Policy(BaseModel):
         description="auto: the rule decides; always: train fusion once the gate passes, to measure what it adds.",
     )
     baseline_margin: float = Field(0.05, ge=0, le=1, description="F1 above the all-positive baseline, as a warning.")
+    leak_probe_f1: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="F1 of a probe without understanding above which data give labels away; a warning.",
+    )
     minimum_positives: int = Field(100, ge=1, description="Positives in the gate split, as a warning.")
     blocking: list[Blocking] = Field(default_factory=list, description="Warnings that this team turns into blockers.")

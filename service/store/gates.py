@@ -16,6 +16,8 @@ from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 from trainers.results import RunResult, read_result
 
 RESULT = "result.json"
+# No probe: it reads nothing, and the gate compares with it by itself.
+ALL_POSITIVE = "all_positive"
 
 
 def gate_report(session: Session, experiment_id: str, artifacts: Path) -> GateReport:
@@ -47,6 +49,7 @@ def judge(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateR
         runs=tuple(_facts(run, artifacts) for run in runs),
         dataset_hash=dataset.content_hash,
         bag_of_tokens_f1=summary.get("bag_of_tokens_f1"),
+        probes_f1={probe["name"]: probe["f1"] for probe in summary.get("probes", []) if probe["name"] != ALL_POSITIVE},
     )
     return evaluate_gate(inputs, spec.policy)
 

@@ -29,13 +29,16 @@ def healthy_run(cell: BaseCell, seed: int, f1: float = 0.9, **changes: Any) -> R
     )
 
 
-def inputs_of(*runs: RunFacts, bag_of_tokens_f1: float | None = 0.7) -> GateInputs:
+def inputs_of(
+    *runs: RunFacts, bag_of_tokens_f1: float | None = 0.7, probes_f1: dict[str, float] | None = None
+) -> GateInputs:
     return GateInputs(
         experiment="exp_1",
         seeds={51: SEEDS, 52: SEEDS},
         runs=runs,
         dataset_hash=DATASET_HASH,
         bag_of_tokens_f1=bag_of_tokens_f1,
+        probes_f1={"identifiers": 0.6, "length": 0.5} if probes_f1 is None else probes_f1,
     )
 
 
@@ -67,6 +70,7 @@ def test_healthy_inputs_pass_every_check() -> None:
         "metadata_valid",
         "baseline_margin",
         "bag_of_tokens",
+        "leak_probes",
         "positives",
     ]
     assert report.summary == "7 of 7 blocking checks pass"
@@ -160,6 +164,9 @@ def test_a_check_shows_values_per_seed_threshold_interval_and_where_to_look() ->
         ),
         (inputs_of(*healthy(), bag_of_tokens_f1=0.9), "bag_of_tokens"),
         (inputs_of(*healthy(), bag_of_tokens_f1=None), "bag_of_tokens"),
+        (inputs_of(*healthy(), probes_f1={"length": 0.86}), "leak_probes"),
+        (inputs_of(*healthy(), probes_f1={"length": 0.76}), "leak_probes"),
+        (inputs_of(*healthy(), probes_f1={}), "leak_probes"),
     ],
 )
 def test_a_warning_does_not_block_unless_the_policy_says_so(inputs: GateInputs, name: Any) -> None:
@@ -168,6 +175,35 @@ def test_a_warning_does_not_block_unless_the_policy_says_so(inputs: GateInputs, 
 
     blocked = evaluate_gate(inputs, Policy(blocking=[name]))
     assert (blocked.verdict, verdicts(blocked)[name]) == ("fail", "fail")
+
+
+@pytest.mark.parametrize(
+    ("probes_f1", "reason"),
+    [
+        ({"length": 0.5, "identifiers": 0.75}, "51 and 52 are above the F1 of the best leak probe (identifiers)"),
+        ({"length": 0.76}, "length alone reaches F1 0.7600: the data give labels away"),
+        (
+            {"length": 0.86, "identifiers": 0.5},
+            "length alone reaches F1 0.8600: the data give labels away; not above the F1 of the best leak probe "
+            "(length) plus 0.05, 0.9100: cell 51 (0.9000), cell 52 (0.9000)",
+        ),
+    ],
+)
+def test_the_best_leak_probe_is_named_and_judged_by_itself_and_beside_the_models(
+    probes_f1: dict[str, float], reason: str
+) -> None:
+    report = evaluate_gate(inputs_of(*healthy(), probes_f1=probes_f1), POLICY)
+
+    (check,) = [check for check in report.checks if check.name == "leak_probes"]
+    assert check.reason.startswith(reason)
+
+
+def test_a_probe_that_calls_nearly_everything_vulnerable_gives_nothing_away_by_itself() -> None:
+    mostly_positive = metrics(0.97).model_copy(update={"all_positive_f1": 0.78})
+    cells: tuple[BaseCell, ...] = (51, 52)
+    runs = [healthy_run(cell, seed, metrics={"gate": mostly_positive}) for cell in cells for seed in SEEDS]
+
+    assert verdicts(evaluate_gate(inputs_of(*runs, probes_f1={"length": 0.78}), POLICY))["leak_probes"] == "pass"
 
 
 def test_no_better_than_calling_everything_vulnerable_is_a_warning() -> None:
