@@ -143,6 +143,107 @@ def test_nothing_follows_a_call_that_never_returns():
     assert flow_of("if (x) { exit(1); } a();") == {"entry>x", "x>exit 1", "x>a"}
 
 
+def test_goto_may_lead_into_a_loop():
+    assert flow_of("goto in; while (x) { a(); in: b(); } c();") == {
+        "entry>goto",
+        "goto>in",
+        "in>b",
+        "x>a",
+        "a>in",
+        "b>x",
+        "x>c",
+    }
+
+
+def test_goto_may_lead_out_of_nested_loops():
+    edges = flow_of("while (x) { for (;;) { goto out; } } out: c();")
+
+    assert edges == {"entry>x", "x>for", "for>goto", "goto>out", "x>out", "out>c"}
+
+
+def test_a_goto_without_its_label_leads_nowhere():
+    assert flow_of("a(); goto nowhere; b();") == {"entry>a", "a>goto"}
+
+
+def test_continue_in_a_do_loop_goes_to_its_condition():
+    assert flow_of("do { if (x) continue; a(); } while (y); c();") == {
+        "entry>x",
+        "x>continue",
+        "x>a",
+        "continue>y",
+        "a>y",
+        "y>x",
+        "y>c",
+    }
+
+
+def test_continue_in_a_nested_loop_concerns_the_innermost_one():
+    edges = flow_of("while (x) { while (y) { continue; } a(); }")
+
+    assert edges == {"entry>x", "x>y", "y>continue", "continue>y", "y>a", "a>x"}
+
+
+def test_break_in_a_switch_stays_in_the_loop_around_it_and_continue_leaves_it():
+    assert flow_of("while (y) { switch (x) { case 1: break; case 2: continue; } a(); } c();") == {
+        "entry>y",
+        "y>x",
+        "x>1",
+        "x>2",
+        "x>a",
+        "1>break",
+        "break>a",
+        "2>continue",
+        "continue>y",
+        "a>y",
+        "y>c",
+    }
+
+
+def test_break_in_a_loop_in_a_switch_leaves_the_loop():
+    edges = flow_of("switch (x) { case 1: while (y) { break; } a(); } c();")
+
+    assert {"break>a", "a>c"} <= edges
+    assert "break>c" not in edges
+
+
+def test_several_cases_share_what_follows():
+    assert flow_of("switch (x) { case 1: case 2: a(); } c();") == {
+        "entry>x",
+        "x>1",
+        "x>2",
+        "x>c",
+        "1>2",
+        "2>a",
+        "a>c",
+    }
+
+
+def test_a_default_may_stand_before_the_cases():
+    assert flow_of("switch (x) { default: a(); case 1: b(); } c();") == {
+        "entry>x",
+        "x>case",
+        "x>1",
+        "case>a",
+        "a>1",
+        "1>b",
+        "b>c",
+    }
+
+
+def test_a_short_circuit_is_one_step():
+    assert flow_of("if (x && y || z) a(); b = x ? y : z; c();") == {
+        "entry>x y z",
+        "x y z>a",
+        "x y z>b x y z",
+        "a>b x y z",
+        "b x y z>c",
+    }
+
+
+def test_what_stands_after_a_return_is_reached_only_by_a_label():
+    assert flow_of("return; a(); out: b();") == {"entry>return", "a>out", "out>b"}
+
+
 def test_either_branch_of_a_preprocessor_condition_may_run():
     assert flow_of("\n#ifdef FLAG\na();\n#else\nb();\n#endif\nc();\n") == {
         "entry>FLAG",

@@ -1,14 +1,14 @@
 """What each occurrence of a variable does: read it, give it a value, or change what it points to.
 
 A definition is an identifier that gets a value; a read is every other occurrence. `p->f` and `s.f` are variables of
-their own. Writing through `*p` or `p[i]`, or passing `&x` or a buffer to a function that fills it, changes the content
-and keeps the variable's own value.
+their own. Writing through `*p`, `p[i]` or `p[i].f`, or passing `&x` or a buffer to a function that fills it, changes
+the content and keeps the variable's own value. What two pointers share is not followed.
 """
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from trainers.data.graphs.flow import CALL, IDENTIFIER
+from trainers.data.graphs.flow import CALL, IDENTIFIER, STATEMENTS
 from trainers.data.graphs.grammar import KINDS, OPERATORS, Field, codes
 from trainers.data.graphs.syntax import Syntax
 
@@ -19,6 +19,9 @@ POINTER = codes("pointer_expression")
 ASSIGNMENT = codes("assignment_expression")
 UPDATE = codes("update_expression")
 ARGUMENTS = codes("argument_list")
+BINARY = codes("binary_expression")
+CAST = codes("cast_expression")
+CONDITIONAL = codes("conditional_expression")
 DECLARATORS = codes(
     "pointer_declarator",
     "array_declarator",
@@ -29,7 +32,8 @@ DECLARATORS = codes(
 INIT_DECLARATOR = codes("init_declarator")
 DECLARATIONS = codes("declaration", "parameter_declaration", "optional_parameter_declaration", "for_range_loop")
 _DECLARING = DECLARATORS | INIT_DECLARATOR | DECLARATIONS
-STAR, AMPERSAND, ASSIGN = OPERATORS.index("*"), OPERATORS.index("&"), OPERATORS.index("=")
+AMPERSAND, ASSIGN, PLUS, MINUS = (OPERATORS.index(operator) for operator in ("&", "=", "+", "-"))
+LOGICAL = frozenset(OPERATORS.index(operator) for operator in ("&&", "||", "and", "or"))
 
 # Library calls that change what an argument points to, by the argument's place. Freeing counts: whoever uses the
 # pointer afterwards must see it.
@@ -38,7 +42,8 @@ MUTATORS: dict[bytes, frozenset[int]] = {
     for names, places in (
         (b"strcpy strncpy strcat strncat strlcpy strlcat stpcpy memcpy memmove memset bzero wcscpy", {0}),
         (b"sprintf snprintf vsprintf vsnprintf gets fgets fread getcwd swprintf", {0}),
-        (b"read recv recvfrom pread readlink copy_from_user", {0, 1}),
+        (b"copy_from_user", {0}),
+        (b"read recv recvfrom pread readlink", {1}),
         (b"scanf sscanf fscanf", {1, 2, 3, 4}),
         (b"free kfree vfree cfree g_free av_free av_freep realloc krealloc g_realloc fclose close", {0}),
         (b"strtok qsort", {0}),
@@ -48,7 +53,8 @@ MUTATORS: dict[bytes, frozenset[int]] = {
 
 # Where a name may be more than read: for each kind of parent the fields.
 _DEFINES: dict[frozenset[int], set[Field]] = {
-    ASSIGNMENT: {Field.LEFT},
+    ASSIGNMENT | BINARY: {Field.LEFT},
+    CAST: {Field.VALUE},
     UPDATE | SUBSCRIPT | POINTER: {Field.ARGUMENT},
     DECLARATORS: {Field.DECLARATOR, Field.NONE},
     INIT_DECLARATOR | DECLARATIONS: {Field.DECLARATOR},
@@ -67,12 +73,14 @@ class Definition(NamedTuple):
         node: The leaf that stands for the variable.
         key: The variable's number: that of its name, or of the text of a member access.
         content: Only what the variable points to is changed.
+        certain: It takes place whenever its statement runs; else it ends no earlier definition.
         effective: The first node that is evaluated after it: a right-hand side still sees the value before.
     """
 
     node: int
     key: int
     content: bool
+    certain: bool
     effective: int
 
 
@@ -109,49 +117,81 @@ def accesses(syntax: Syntax) -> Accesses:
                 found.add_read(node, text[node])
         elif kind in MEMBER_NAME and code[parents[node]] in MEMBER:
             member = parents[node]
-            root = _root_variable(syntax, member)
-            if root is not None:
-                found.members.setdefault(root, set()).add(text[member])
+            if _is_plain_chain(syntax, found, member):
                 _classify(syntax, found, node, member)
     return found
 
 
-def _root_variable(syntax: Syntax, member: int) -> int | None:
-    """Return the variable at the bottom of `a->b.c`, or None when it is not a plain chain."""
-    node = member
-    while syntax.code[node] in MEMBER:
-        node += 1
-    return syntax.text[node] if syntax.code[node] in IDENTIFIER else None
+def _is_plain_chain(syntax: Syntax, found: Accesses, member: int) -> bool:
+    """Return whether a member access is `a->b.c`; if so, note that it hangs on `a->b` and on `a`."""
+    base = member + 1
+    while syntax.code[base] in MEMBER:
+        base += 1
+    if syntax.code[base] not in IDENTIFIER:
+        return False
+    for part in range(member + 1, base + 1):
+        found.members.setdefault(syntax.text[part], set()).add(syntax.text[member])
+    return True
 
 
 def _classify(syntax: Syntax, found: Accesses, leaf: int, node: int) -> None:
     """Note one occurrence; `node` is the whole expression that names the variable."""
-    parents, fields, code = syntax.parent, syntax.field, syntax.code
-    key = syntax.text[node]
+    parents, code, key = syntax.parent, syntax.code, syntax.text[node]
     if code[parents[node]] in _DECLARING:
         declared = _declaration_end(syntax, node)
         if declared is not None:
-            found.definitions.append(Definition(leaf, key, False, declared))
+            found.definitions.append(Definition(leaf, key, content=False, certain=True, effective=declared))
             return
-    content = False
-    while (parent := parents[node]) >= 0 and fields[node] == Field.ARGUMENT:
-        if code[parent] not in SUBSCRIPT and (code[parent] not in POINTER or syntax.operator.get(parent) != STAR):
-            break
-        content = True
-        node = parent
-    if parent >= 0 and code[parent] in ASSIGNMENT and fields[node] == Field.LEFT:
-        found.definitions.append(Definition(leaf, key, content, syntax.stop[parent]))
+    place, content, address = _place_in(syntax, node)
+    parent = parents[place]
+    if code[parent] in ASSIGNMENT and syntax.field[place] == Field.LEFT:
+        found.definitions.append(_definition(syntax, leaf, key, content, parent))
         if not content and syntax.operator.get(parent) == ASSIGN:
             return
-    elif parent >= 0 and code[parent] in UPDATE:
-        found.definitions.append(Definition(leaf, key, content, syntax.stop[parent]))
-    else:
-        if parent >= 0 and code[parent] in POINTER and syntax.operator.get(parent) == AMPERSAND:
-            node = parent
-        call = _changed_by_call(syntax, node)
-        if call is not None:
-            found.definitions.append(Definition(leaf, key, True, syntax.stop[call]))
+    elif code[parent] in UPDATE:
+        found.definitions.append(_definition(syntax, leaf, key, content, parent))
+    elif code[parent] in ARGUMENTS and (call := parents[parent]) >= 0 and _changes(syntax, call, place, address):
+        found.definitions.append(_definition(syntax, leaf, key, True, call))
     found.add_read(leaf, key)
+
+
+def _place_in(syntax: Syntax, node: int) -> tuple[int, bool, bool]:
+    """Climb from a variable to the whole expression that says where something is: `p` to `*(char *)(p + 1)`.
+
+    Returns:
+        The expression, whether it is what the variable points to, and whether its address is taken.
+    """
+    parents, fields, code = syntax.parent, syntax.field, syntax.code
+    content = address = False
+    while True:
+        parent = parents[node]
+        kind, field_, operator = code[parent], fields[node], syntax.operator.get(parent)
+        if kind in SUBSCRIPT or kind in POINTER:
+            if field_ != Field.ARGUMENT:
+                break
+            address = operator == AMPERSAND
+            content = content or not address
+        elif not (
+            (kind in MEMBER and content and field_ == Field.ARGUMENT)
+            or (kind in CAST and field_ == Field.VALUE)
+            or (kind in BINARY and field_ == Field.LEFT and operator in (PLUS, MINUS))
+        ):
+            break
+        node = parent
+    return node, content, address
+
+
+def _definition(syntax: Syntax, leaf: int, key: int, content: bool, expression: int) -> Definition:
+    """Return what an assignment, an update or a call does to a variable."""
+    parents, fields, code = syntax.parent, syntax.field, syntax.code
+    node, certain = expression, True
+    while certain and (parent := parents[node]) >= 0 and code[parent] not in STATEMENTS:
+        if code[parent] in BINARY:
+            certain = fields[node] != Field.RIGHT or syntax.operator.get(parent) not in LOGICAL
+        elif code[parent] in CONDITIONAL:
+            certain = fields[node] == Field.CONDITION
+        node = parent
+    return Definition(leaf, key, content=content, certain=certain, effective=syntax.stop[expression])
 
 
 def _declaration_end(syntax: Syntax, node: int) -> int | None:
@@ -172,15 +212,11 @@ def _declaration_end(syntax: Syntax, node: int) -> int | None:
     return None
 
 
-def _changed_by_call(syntax: Syntax, node: int) -> int | None:
-    """Return the call that may change the content of the argument `node`, or None."""
-    arguments = syntax.parent[node]
-    call = syntax.parent[arguments] if arguments >= 0 else -1
-    if call < 0 or syntax.code[arguments] not in ARGUMENTS or syntax.code[call] not in CALL:
-        return None
-    if syntax.code[node] in POINTER and syntax.operator.get(node) == AMPERSAND:
-        return call
+def _changes(syntax: Syntax, call: int, argument: int, address: bool) -> bool:
+    """Return whether a call may change what an argument points to."""
+    if syntax.code[call] not in CALL:
+        return False
+    if address:
+        return True
     places = MUTATORS.get(syntax.word(call + 1))
-    if places is not None and syntax.children(arguments).index(node) in places:
-        return call
-    return None
+    return places is not None and syntax.children(syntax.parent[argument]).index(argument) in places

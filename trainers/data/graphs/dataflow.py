@@ -2,7 +2,7 @@
 
 A new value of a variable ends its earlier definitions, and those of its members. A change of content adds to what
 reaches a use instead, and ends the content change before it, so the edges stay linear in the size of the function.
-Names are not scoped.
+What `&&`, `||` or `?:` may skip ends nothing. Names are not scoped.
 
 Source:
     Aho, Lam, Sethi, Ullman: Compilers, 2nd edition, section 9.2.4, with one bit per definition.
@@ -37,7 +37,7 @@ class _Bits:
                 content[definition.key] |= 1 << place
         ended = {key: self._with_members(key, found) for key in self.of_key}
         # What stays past each definition, itself left out.
-        self.kept = [~(content[d.key] if d.content else ended[d.key]) for d in self.definitions]
+        self.kept = [~(content if d.content else ended)[d.key] if d.certain else ~0 for d in self.definitions]
 
     def _with_members(self, key: int, found: Accesses) -> int:
         bits = self.of_key[key]

@@ -43,7 +43,8 @@ def _token_order(columns: Columns) -> np.ndarray:
 
 def _consecutive(nodes_K: np.ndarray, group_N: np.ndarray) -> np.ndarray:
     pairs_E2 = np.stack([nodes_K[:-1], nodes_K[1:]], axis=1)
-    return pairs_E2[group_N[pairs_E2[:, 0]] == group_N[pairs_E2[:, 1]]]
+    same_group_E2: np.ndarray = pairs_E2[group_N[nodes_K[:-1]] == group_N[nodes_K[1:]]]
+    return same_group_E2
 
 
 def _last_uses(columns: Columns) -> np.ndarray:
@@ -52,5 +53,4 @@ def _last_uses(columns: Columns) -> np.ndarray:
     same_name_N = columns.function_N * len(columns.table) + columns.text_N
     by_name_K = names_K[np.argsort(same_name_N[names_K], kind="stable")]
     backwards_E2 = _consecutive(by_name_K, same_name_N)[:, ::-1]
-    in_source_order_E2: np.ndarray = backwards_E2[np.argsort(backwards_E2[:, 0])]
-    return in_source_order_E2
+    return backwards_E2[np.argsort(backwards_E2[:, 0])]
