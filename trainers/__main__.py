@@ -4,6 +4,7 @@
 |---|---|
 | prepare, preflight, transformer (51), gnn (52), fusion (53), aggregation (54) | run one cell into a folder |
 | generate --functions N --seed S --out FILE | write labelled C functions for a demo or a test |
+| graph FILE.c --png out.png [--all], graph FILE.c --json | show the graph of one function |
 | schema spec, schema result | print a JSON Schema |
 
 Exit codes: see trainers/exit_codes.py.
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainers.entry import run_cell
+from trainers.errors import SpecError, TrainerError
 from trainers.exit_codes import ExitCode
 from trainers.lifeline import watch_lifeline
 from trainers.specs import ANY_SPEC, Cell
@@ -29,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match parsed.command:
         case "generate":
             return _generate(parsed.out, functions=parsed.functions, seed=parsed.seed)
+        case "graph":
+            return _show_graph(parsed.file, png=parsed.png, every_node=parsed.all, as_json=parsed.json)
         case "schema":
             return _print_schema(parsed.of)
         case _:
@@ -56,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--functions", type=int, default=6_000)
     generate.add_argument("--seed", type=int, default=0)
     generate.add_argument("--out", type=Path, required=True)
+    graph = commands.add_parser("graph", help="show the graph of one C or C++ function")
+    graph.add_argument("file", type=Path, metavar="FILE", help="its whole text is one function, as in prepare")
+    graph.add_argument("--png", type=Path, help="draw statements, control flow and data flow")
+    graph.add_argument("--all", action="store_true", help="draw every node, with syntax and token order")
+    graph.add_argument("--json", action="store_true", help="print nodes and edges in words")
     schema = commands.add_parser("schema", help="print a JSON Schema")
     schema.add_argument("of", choices=["spec", "result"])
     return parser
@@ -65,6 +74,24 @@ def _generate(out: Path, *, functions: int, seed: int) -> int:
     from trainers.data.generate.generator import write_jsonl
 
     write_jsonl(out, functions=functions, seed=seed)
+    return ExitCode.SUCCESS
+
+
+def _show_graph(file: Path, *, png: Path | None, every_node: bool, as_json: bool) -> int:
+    from trainers.data.graphs.picture import draw
+    from trainers.data.graphs.view import graph_document, read_function, view_of
+
+    try:
+        if png is None and not as_json:
+            raise SpecError("graph: nothing to do; give --png out.png, --json, or both")
+        source = read_function(file)
+        if png is not None:
+            draw(view_of(source), png, every_node=every_node)
+    except TrainerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    if as_json:
+        print(json.dumps(graph_document(source), indent=2, ensure_ascii=False))
     return ExitCode.SUCCESS
 
 

@@ -91,8 +91,12 @@ class SyntaxReader:
         self._max_nodes = max_nodes
         self._table = table
 
-    def read(self, source: bytes) -> Syntax:
-        """Return the syntax of one function, by the grammar that leaves fewer errors; C wins a tie."""
+    def read(self, source: bytes, spans: list[tuple[int, int]] | None = None) -> Syntax:
+        """Return the syntax of one function, by the grammar that leaves fewer errors; C wins a tie.
+
+        Args:
+            spans: Takes where each node starts and ends in the source, for those who show the function.
+        """
         tree, tables = self._c.parser.parse(source), self._c
         errors = _count_errors(tree.root_node)
         if errors:
@@ -100,9 +104,11 @@ class SyntaxReader:
             other_errors = _count_errors(other.root_node)
             if other_errors < errors:
                 tree, tables, errors = other, self._cpp, other_errors
-        return self._flatten(source, tree, tables, errors)
+        return self._flatten(source, tree, tables, errors, spans)
 
-    def _flatten(self, source: bytes, tree: Tree, tables: Tables, errors: int) -> Syntax:
+    def _flatten(
+        self, source: bytes, tree: Tree, tables: Tables, errors: int, spans: list[tuple[int, int]] | None
+    ) -> Syntax:
         """Walk the tree once, without recursion: its depth is the input's to choose.
 
         Every token of the source comes by here, hence the bound methods and the tables in place of sets.
@@ -133,6 +139,8 @@ class SyntaxReader:
                 if count == max_nodes:
                     truncated = True
                     break
+                if spans is not None:
+                    spans.append((node.start_byte, node.end_byte))
                 add_code(kind)
                 add_parent(parent)
                 add_field(inherited or field_of_id[cursor.field_id])
