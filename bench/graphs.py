@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tree_sitter import Parser
+
 from trainers.data.encoding import CHUNK_FUNCTIONS, build_chunk, quality_names
-from trainers.data.graphs.grammar import Grammar, tables_of
+from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.reading import read_rows
 from trainers.specs import FieldNames
 
@@ -68,7 +70,7 @@ def seconds_of(work: Callable[[Sequence[str]], None], sources: Sequence[str]) ->
 
 def parse(sources: Sequence[str]) -> None:
     """Parse as building does: as C, and as C++ where C leaves errors."""
-    c, cpp = (tables_of(grammar).parser for grammar in (Grammar.C, Grammar.CPP))
+    c, cpp = (Parser(LANGUAGES[grammar]) for grammar in (Grammar.C, Grammar.CPP))
     for source in sources:
         encoded = source.encode()
         if c.parse(encoded).root_node.has_error:

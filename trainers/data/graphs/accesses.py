@@ -32,7 +32,8 @@ DECLARATORS = codes(
 INIT_DECLARATOR = codes("init_declarator")
 DECLARATIONS = codes("declaration", "parameter_declaration", "optional_parameter_declaration", "for_range_loop")
 _DECLARING = DECLARATORS | INIT_DECLARATOR | DECLARATIONS
-AMPERSAND, ASSIGN, PLUS, MINUS = (OPERATORS.index(operator) for operator in ("&", "=", "+", "-"))
+AMPERSAND, ASSIGN = OPERATORS.index("&"), OPERATORS.index("=")
+ADDITIVE = frozenset(OPERATORS.index(operator) for operator in ("+", "-"))
 LOGICAL = frozenset(OPERATORS.index(operator) for operator in ("&&", "||", "and", "or"))
 
 # Library calls that change what an argument points to, by the argument's place. Freeing counts: whoever uses the
@@ -51,7 +52,7 @@ MUTATORS: dict[bytes, frozenset[int]] = {
     for name in names.split()
 }
 
-# Where a name may be more than read: for each kind of parent the fields.
+# Where a variable may be more than read: for each kind of parent the fields.
 _DEFINES: dict[frozenset[int], set[Field]] = {
     ASSIGNMENT | BINARY: {Field.LEFT},
     CAST: {Field.VALUE},
@@ -108,18 +109,31 @@ class Accesses:
 def accesses(syntax: Syntax) -> Accesses:
     """Return what every occurrence of a variable does."""
     found = Accesses()
-    code, parents, fields, text = syntax.code, syntax.parent, syntax.field, syntax.text
+    code, parents = syntax.code, syntax.parent
     for node, kind in enumerate(code):
-        if kind in IDENTIFIER:
-            if fields[node] in _FIELDS_THAT_DEFINE[code[parents[node]]]:
-                _classify(syntax, found, node, node)
-            else:
-                found.add_read(node, text[node])
-        elif kind in MEMBER_NAME and code[parents[node]] in MEMBER:
-            member = parents[node]
-            if _is_plain_chain(syntax, found, member):
-                _classify(syntax, found, node, member)
+        whole = node
+        if kind in MEMBER_NAME:
+            whole = parents[node]
+            if code[whole] not in MEMBER or not _is_plain_chain(syntax, found, whole):
+                continue
+        elif kind not in IDENTIFIER:
+            continue
+        if _is_just_read(syntax, whole):
+            found.add_read(node, syntax.text[whole])
+        else:
+            _classify(syntax, found, node, whole)
     return found
+
+
+def _is_just_read(syntax: Syntax, node: int) -> bool:
+    """Return whether it takes no more than a look at what is above a variable to tell that it gets no value."""
+    parent = syntax.parent[node]
+    kind = syntax.code[parent]
+    if syntax.field[node] not in _FIELDS_THAT_DEFINE[kind]:
+        return True
+    if kind in ARGUMENTS:
+        return syntax.word(syntax.parent[parent] + 1) not in MUTATORS
+    return kind in BINARY and syntax.operator.get(parent) not in ADDITIVE
 
 
 def _is_plain_chain(syntax: Syntax, found: Accesses, member: int) -> bool:
@@ -174,7 +188,7 @@ def _place_in(syntax: Syntax, node: int) -> tuple[int, bool, bool]:
         elif not (
             (kind in MEMBER and content and field_ == Field.ARGUMENT)
             or (kind in CAST and field_ == Field.VALUE)
-            or (kind in BINARY and field_ == Field.LEFT and operator in (PLUS, MINUS))
+            or (kind in BINARY and field_ == Field.LEFT and operator in ADDITIVE)
         ):
             break
         node = parent

@@ -6,10 +6,11 @@ token of the expression that it makes, which keeps paths between operands short.
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import cache
 
 import tree_sitter_c
 import tree_sitter_cpp
-from tree_sitter import Language, Parser
+from tree_sitter import Language
 
 ERROR_KIND_ID = 65535
 SKIPPED = -1
@@ -125,9 +126,8 @@ EXPRESSIONS_WITH_OPERATOR = codes(
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """One grammar's parser, and its node kinds and fields in the common numbering."""
+    """One grammar's node kinds and fields in the common numbering."""
 
-    parser: Parser
     code_of_kind: dict[int, int]
     field_of_id: dict[int | None, int]
 
@@ -147,12 +147,13 @@ def _field(name: str | None) -> int:
     return Field[name.upper()] if name is not None and name.upper() in Field.__members__ else Field.OTHER
 
 
+@cache
 def tables_of(grammar: Grammar) -> Tables:
-    """Build the tables of one grammar."""
+    """Return the tables of one grammar."""
     language = LANGUAGES[grammar]
     code_of_kind = {i: _code(language, i) for i in range(language.node_kind_count)}
     code_of_kind[ERROR_KIND_ID] = CODE_OF["ERROR"]
     ids = range(1, language.field_count + 1)
     field_of_id: dict[int | None, int] = {i: int(_field(language.field_name_for_id(i))) for i in ids}
     field_of_id[None] = int(Field.NONE)
-    return Tables(parser=Parser(language), code_of_kind=code_of_kind, field_of_id=field_of_id)
+    return Tables(code_of_kind=code_of_kind, field_of_id=field_of_id)

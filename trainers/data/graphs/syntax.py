@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from tree_sitter import Node, Tree, TreeCursor
+from tree_sitter import Node, Parser, Tree, TreeCursor
 
 from trainers.data.graphs.grammar import (
     EXPRESSIONS_WITH_OPERATOR,
     FIRST_OPERATOR,
     KINDS,
+    LANGUAGES,
     LEAF_KINDS,
     TRANSPARENT,
     WORDED_KINDS,
@@ -86,8 +87,8 @@ class SyntaxReader:
     """
 
     def __init__(self, max_nodes: int, table: StringTable) -> None:
-        self._c = tables_of(Grammar.C)
-        self._cpp = tables_of(Grammar.CPP)
+        self._c, self._cpp = tables_of(Grammar.C), tables_of(Grammar.CPP)
+        self._c_parser, self._cpp_parser = Parser(LANGUAGES[Grammar.C]), Parser(LANGUAGES[Grammar.CPP])
         self._max_nodes = max_nodes
         self._table = table
 
@@ -97,10 +98,10 @@ class SyntaxReader:
         Args:
             spans: Takes where each node starts and ends in the source, for those who show the function.
         """
-        tree, tables = self._c.parser.parse(source), self._c
+        tree, tables = self._c_parser.parse(source), self._c
         errors = _count_errors(tree.root_node)
         if errors:
-            other = self._cpp.parser.parse(source)
+            other = self._cpp_parser.parse(source)
             other_errors = _count_errors(other.root_node)
             if other_errors < errors:
                 tree, tables, errors = other, self._cpp, other_errors
