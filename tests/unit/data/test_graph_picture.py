@@ -70,6 +70,14 @@ def test_many_jumps_of_a_switch_share_their_start_and_others_their_end():
     assert Wire(starts=(3, 5), ends=(10,)) in layout.jumps
 
 
+def test_jumps_up_and_down_to_one_row_stay_apart():
+    layout = laid_out("void f() { if (c) goto l; a(); b(); l: d(); goto l; }")
+
+    assert [row.text for row in layout.rows][2::3] == ["goto l;", "l:"]
+    assert Wire(starts=(2,), ends=(5,)) in layout.jumps
+    assert Wire(starts=(7,), ends=(5,)) in layout.jumps
+
+
 def test_a_value_goes_from_the_row_that_gives_it_to_the_rows_that_use_it():
     layout = laid_out(FALL_THROUGH)
 
