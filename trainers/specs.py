@@ -108,7 +108,7 @@ class Lora(Spec):
     """
 
     rank: int = Field(8, ge=1, le=512)
-    alpha: float = Field(16.0, gt=0, description="The update is scaled by alpha / rank.")
+    alpha: int = Field(16, ge=1, le=1024, description="The update is scaled by alpha / rank.")
     dropout: float = Field(0.0, ge=0, lt=1)
 
 
@@ -127,6 +127,12 @@ class TransformerModel(Spec):
     lora: Lora | None = Field(
         None, description="Train low-rank updates and the classifier alone; merged into the weights when saved."
     )
+
+    @model_validator(mode="after")
+    def _updates_are_of_something(self) -> Self:
+        if self.lora is not None and self.checkpoint is None:
+            raise ValueError("lora updates the weights of a checkpoint: name one, or train from scratch without lora")
+        return self
 
 
 class GnnModel(Spec):

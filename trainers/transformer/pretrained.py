@@ -11,6 +11,7 @@ from trainers.errors import Problem, SpecError
 from trainers.specs import TransformerModel
 from trainers.transformer.task import CLASSES
 
+OFFSET_POSITIONS = frozenset({"camembert", "longformer", "data2vec-text", "xmod"})
 # The library raises what its many loaders raise; any of these means that the checkpoint is not usable.
 LOADING_ERRORS = (
     OSError,
@@ -57,6 +58,8 @@ def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
             dtype=torch.float32,
             # A head for another number of classes is replaced by a fresh one.
             ignore_mismatched_sizes=True,
+            # Weights in a pickle could run code.
+            use_safetensors=True,
             **_source(spec),
         )
     except LOADING_ERRORS as error:
@@ -67,9 +70,29 @@ def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
 
 
 def token_limit(spec: TransformerModel, tokenizer: Any) -> int:
-    """Return the longest input that both spec and checkpoint allow."""
+    """Return the longest input that spec, tokenizer and model all allow.
+
+    Raises:
+        SpecError: The checkpoint's config cannot be loaded.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(_name(spec), **_source(spec))
+    except LOADING_ERRORS as error:
+        raise _refusal(spec, "config", error) from error
     # The library's word for "no limit known" is 1e30.
-    return int(min(spec.max_tokens, tokenizer.model_max_length))
+    return int(min(spec.max_tokens, tokenizer.model_max_length, _positions(config)))
+
+
+def _positions(config: Any) -> float:
+    """Return how many positions the model has for tokens; infinite where they are relative."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None or positions < 1:
+        return float("inf")
+    # RoBERTa's family numbers tokens from behind the padding token's id: of 514 positions 512 are for tokens.
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type or config.model_type in OFFSET_POSITIONS else 0
+    return int(positions) - int(offset)
 
 
 def _name(spec: TransformerModel) -> str:
@@ -94,8 +117,9 @@ def _refusal(spec: TransformerModel, part: str, error: Exception) -> SpecError:
                 found=f"{spec.checkpoint!r} ({type(error).__name__}: {first_line})",
                 expected="a hub id that this machine can reach, or a folder that AutoModelForSequenceClassification "
                 "and AutoTokenizer load",
-                fix="check the name and revision, download it first and give its folder, or use null to train a "
-                "small model from scratch",
+                fix="check the name and revision, download it first and give its folder, convert weights that are not "
+                "safetensors (load them where you trust them, then save_pretrained), or use null to train a small "
+                "model from scratch",
             )
         ],
     )

@@ -1,7 +1,7 @@
 """A text classifier of the transformers library, as the engine sees it."""
 
 # Shapes: B functions in the batch, T tokens of the longest, D width, C classes (2).
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from trainers.data.batching import length_buckets
-from trainers.engine.task import ParameterGroup, Prediction, Rows
+from trainers.engine.task import Prediction, Rows
+from trainers.transformer.parameters import components, parameter_groups
 from trainers.transformer.tokens import TokenizedDataset
 
 CLASSES = 2
@@ -38,6 +39,7 @@ class TransformerTask:
     Args:
         model: From AutoModelForSequenceClassification, with two classes.
         pairs: By row of the data set; null lets pairs part.
+        layer_lr_decay: Learning rate of each layer, of the layer's above it.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class TransformerTask:
         batch_size: int,
         max_tokens: int,
         pairs: Sequence[str | None] | None,
+        layer_lr_decay: float = 1.0,
     ) -> None:
         self.model: nn.Module = model
-        self.groups = _groups(model)
-        self.components = _components(model)
+        self.groups = parameter_groups(model, layer_lr_decay=layer_lr_decay)
+        self.components = components(model)
         self._tokens = tokens
         self._pad_token_id = pad_token_id
         self._batch_size = batch_size
@@ -126,28 +129,3 @@ def _last_linear(model: nn.Module) -> nn.Linear:
     if not layers:
         raise TypeError(f"{type(model).__name__} has no linear layer with {CLASSES} outputs")
     return layers[-1]
-
-
-def _groups(model: nn.Module) -> list[ParameterGroup]:
-    """Return the parameters in two groups: matrices decay, biases and norms do not."""
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        ParameterGroup(name="transformer", parameters=[p for p in trainable if p.dim() > 1]),
-        ParameterGroup(
-            name="transformer_no_decay", parameters=[p for p in trainable if p.dim() <= 1], weight_decay=False
-        ),
-    ]
-    return [group for group in groups if group.parameters]
-
-
-def _components(model: Any) -> Mapping[str, Sequence[nn.Parameter]]:
-    """Return embeddings, encoder and classifier."""
-    embeddings = [p for p in model.get_input_embeddings().parameters() if p.requires_grad]
-    base = [p for p in model.base_model.parameters() if p.requires_grad]
-    inside = {id(p) for p in base}
-    tables = {id(p) for p in embeddings}
-    return {
-        "embeddings": embeddings,
-        "encoder": [p for p in base if id(p) not in tables],
-        "classifier": [p for p in model.parameters() if p.requires_grad and id(p) not in inside],
-    }

@@ -20,6 +20,7 @@ from trainers.engine.result_file import MODEL_FOLDER
 from trainers.events import EventKind
 from trainers.results import RunResult
 from trainers.specs import Split, TransformerModel, TransformerSpec
+from trainers.transformer.lora import add_lora, merged_weights
 from trainers.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
 from trainers.transformer.scratch import ScratchSize, build_model, build_tokenizer
 from trainers.transformer.task import TransformerTask
@@ -124,10 +125,12 @@ def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> T
     """
     if model.checkpoint is None:
         tokenizer = build_tokenizer(dataset.sources(dataset.rows(Split.TRAIN)), vocab_size=model.vocab_size)
-        tokenizer.model_max_length = max_tokens = model.max_tokens
+        max_tokens = model.max_tokens
     else:
         tokenizer = load_pretrained_tokenizer(model)
         max_tokens = token_limit(model, tokenizer)
+    # Saved with it, so that whoever loads the model cuts functions where it did.
+    tokenizer.model_max_length = max_tokens
     path = cache / TOKEN_FOLDER / f"{_token_key(dataset, tokenizer, max_tokens)}.arrow"
     tokens = TokenizedDataset.read(path)
     if tokens is None:
@@ -168,6 +171,8 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: Text) -> Transform
         )
     else:
         model = load_pretrained_model(spec.model, pad_token_id=text.tokenizer.pad_token_id)
+        if spec.model.lora is not None:
+            add_lora(model, spec.model.lora)
     model.config.id2label = LABELS
     model.config.label2id = {name: label for label, name in LABELS.items()}
     return TransformerTask(
@@ -177,11 +182,12 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: Text) -> Transform
         batch_size=spec.training.batch_size,
         max_tokens=text.max_tokens,
         pairs=dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None,
+        layer_lr_decay=spec.training.layer_lr_decay,
     )
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write what AutoModelForSequenceClassification and AutoTokenizer load, whole or not at all."""
+    """Write what AutoModelForSequenceClassification and AutoTokenizer load, whole or not at all; LoRA is merged."""
     with replaced_folder(folder) as temporary:
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, state_dict=merged_weights(model))
         tokenizer.save_pretrained(temporary)
