@@ -5,17 +5,17 @@ file; 3 the server refused; 4 no server answers; 5 not decided yet; 130 interrup
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
 
 from service.api.schemas import ExperimentAnswer, JobAnswer
-from service.client import DEFAULT_SERVER, Client, Refused, ServerAway
+from service.client import DEFAULT_SERVER, Client, Kind, Refused, ServerAway
 from service.console import tables
 from service.console.report import PENDING, experiment_report
 from service.console.spec_files import BadInput, named_dataset, read_spec
@@ -43,6 +43,11 @@ app.add_typer(dataset_app, name="dataset")
 Server = Annotated[str, typer.Option(envvar="CELLGATE_SERVER", help="Address of the API.")]
 Token = Annotated[str | None, typer.Option(envvar="CELLGATE_TOKEN", help="Bearer token.", show_envvar=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AnyId = Annotated[str, typer.Argument(metavar="ID", help="An experiment (exp_…), a job (job_…) or a run (run_…).")]
+JobOrRunId = Annotated[str, typer.Argument(metavar="ID", help="A job (job_…) or a run (run_…).")]
+KINDS: Mapping[str, Kind] = {"exp": "experiments", "job": "jobs", "run": "runs"}
+STOPPABLE: Mapping[str, Kind] = {"job": "jobs", "run": "runs"}
+A_KIND = {"exp": "an experiment", "job": "a job", "run": "a run"}
 ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
 
 
@@ -249,15 +254,47 @@ def decision(context: typer.Context, experiment: ExperimentId, as_json: AsJson =
 
 
 @app.command()
-def cancel(context: typer.Context, identifier: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def cancel(context: typer.Context, identifier: AnyId) -> None:
     """Cancel what has not ended of an experiment, a job or a run."""
-    kinds: dict[str, Literal["experiments", "jobs", "runs"]] = {"exp": "experiments", "job": "jobs", "run": "runs"}
+    with client_of(context) as client:
+        client.act("cancel", _kind(identifier, KINDS), identifier)
+    _say(f"{identifier} is being cancelled.")
+
+
+@app.command()
+def pause(context: typer.Context, identifier: JobOrRunId) -> None:
+    """Pause a job or a run: what waits leaves the queue, what runs saves a checkpoint first."""
+    with client_of(context) as client:
+        client.act("pause", _kind(identifier, STOPPABLE), identifier)
+    _say(f"{identifier} is being paused: `cellgate resume {identifier}` lets it go on.")
+
+
+@app.command()
+def resume(context: typer.Context, identifier: JobOrRunId) -> None:
+    """Put a paused job or run back into the queue; it goes on from its checkpoint."""
+    with client_of(context) as client:
+        client.act("resume", _kind(identifier, STOPPABLE), identifier)
+    _say(f"{identifier} is queued again.")
+
+
+@app.command()
+def retry(context: typer.Context, identifier: JobOrRunId) -> None:
+    """Try a failed or cancelled run again, or every such run of a job; its experiment goes on by itself."""
+    with client_of(context) as client:
+        client.act("retry", _kind(identifier, STOPPABLE), identifier)
+    _say(f"{identifier} is tried again, from its last checkpoint.")
+
+
+def _kind(identifier: str, kinds: Mapping[str, Kind]) -> Kind:
     kind = kinds.get(identifier.partition("_")[0])
     if kind is None:
-        raise _no_id(identifier, "an experiment (exp_…), a job (job_…) or a run (run_…)")
-    with client_of(context) as client:
-        client.cancel(kind, identifier)
-    tables.terminal().print(f"{identifier} is being cancelled.", markup=False)
+        *others, last = [f"{A_KIND[prefix]} ({prefix}_…)" for prefix in kinds]
+        raise _no_id(identifier, f"{', '.join(others)} or {last}")
+    return kind
+
+
+def _say(message: str) -> None:
+    tables.terminal().print(message, markup=False)
 
 
 @app.command()

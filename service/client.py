@@ -35,6 +35,8 @@ POLL_S = 1.0
 PAGE_SIZE = 200
 # A proxy's word that the server behind it is away: nothing was done, or the Idempotency-Key makes it harmless.
 AWAY = frozenset({502, 503, 504})
+Verb = Literal["cancel", "pause", "resume", "retry"]
+Kind = Literal["experiments", "jobs", "runs"]
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -175,9 +177,9 @@ class Client:
         """Return a run with its result."""
         return self._get(f"/v1/runs/{run_id}", RunAnswer)
 
-    def cancel(self, kind: Literal["experiments", "jobs", "runs"], identifier: str) -> None:
-        """Ask for the end of what has not ended."""
-        self._send("POST", f"/v1/{kind}/{identifier}/cancel", headers={"Idempotency-Key": str(uuid4())})
+    def act(self, verb: Verb, kind: Kind, identifier: str) -> None:
+        """Ask for something to be done with what is there: end, pause, resume or try again."""
+        self._send("POST", f"/v1/{kind}/{identifier}/{verb}", headers={"Idempotency-Key": str(uuid4())})
 
     def json(self, path: str) -> Any:
         """Return what lies at `path` as plain JSON values."""

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from service.domain.experiment import ExperimentSpec, Priority, Queue, Seeds, distinct
+from service.domain.experiment import ExperimentSpec, Seeds, distinct
 from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
+from service.domain.terms import Terms
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -45,13 +46,11 @@ class ExperimentCreate(Request, ExperimentSpec):
     dataset: DatasetId
 
 
-class JobFields(Request):
+class JobFields(Request, Terms):
     """What every job may say besides its config."""
 
     experiment: ExperimentId | None = Field(None, description="Run this cell as a step of an experiment.")
     seeds: Seeds | None = Field(None, description="Default: the experiment's, or 0, 1, 2.")
-    priority: Priority = 0
-    queue: Queue = "cpu"
 
     @field_validator("seeds")
     @classmethod
@@ -80,13 +79,11 @@ class FusionJobCreate(JobFields, FusionConfig):
     experiment: ExperimentId
 
 
-class AggregationJobCreate(Request, AggregationConfig):
+class AggregationJobCreate(Request, Terms, AggregationConfig):
     """Cell 54, over all finished runs of an experiment."""
 
     cell: Literal[54]
     experiment: ExperimentId
-    priority: Priority = 0
-    queue: Queue = "cpu"
 
 
 JobCreate = Annotated[
@@ -130,6 +127,7 @@ class RunAnswer(Answer):
     seed: int
     state: RunState
     attempt: int
+    superseded_by: str | None = Field(description="The run that counts in its place, once it was tried again.")
     worker: str | None
     queue: str
     progress: Progress
@@ -156,6 +154,8 @@ class JobAnswer(Answer):
     spec: dict[str, Any]
     priority: int
     queue: str
+    queue_timeout_s: float | None
+    timeout_s: float | None
     runs: list[RunAnswer]
     created_at: AwareDatetime
 

@@ -66,6 +66,7 @@ def run_answer(row: RunRow, *, with_result: bool = False) -> RunAnswer:
         seed=row.seed,
         state=RunState(row.state),
         attempt=row.attempt,
+        superseded_by=row.superseded_by,
         worker=row.worker,
         queue=row.queue,
         progress=Progress(
@@ -106,6 +107,8 @@ def job_answer(row: JobRow, runs: Sequence[RunRow]) -> JobAnswer:
         spec=row.spec,
         priority=row.priority,
         queue=row.queue,
+        queue_timeout_s=row.queue_timeout_s,
+        timeout_s=row.timeout_s,
         runs=[run_answer(run) for run in runs],
         created_at=when(row.created_at),
     )

@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from service.domain.policy import Policy
+from service.domain.terms import Terms
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=32)]
-Priority = Annotated[int, Field(ge=-100, le=100)]
-Queue = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
 
 def distinct(seeds: list[int]) -> list[int]:
@@ -24,8 +23,8 @@ def distinct(seeds: list[int]) -> list[int]:
     return seeds
 
 
-class ExperimentSpec(BaseModel):
-    """Configs of all cells, seeds and policy of one experiment."""
+class ExperimentSpec(Terms):
+    """Configs of all cells, seeds, policy and terms of one experiment."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,7 +35,5 @@ class ExperimentSpec(BaseModel):
     aggregation: AggregationConfig = AggregationConfig()
     policy: Policy = Policy()
     autopilot: bool = Field(True, description="Go from cell to cell without being asked; else POST /v1/jobs does.")
-    priority: Priority = 0
-    queue: Queue = "cpu"
 
     _seeds_are_distinct = field_validator("seeds")(distinct)

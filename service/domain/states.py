@@ -1,7 +1,8 @@
 """The run's state machine: which states there are and which moves are legal. Terminal is final.
 
 queued → starting → running → succeeded | failed | cancelled
-running → pausing → paused → queued
+queued → paused; starting | running → pausing → paused; paused → queued
+queued → failed                                           it waited too long
 starting | running | pausing → recovering → queued        the worker was lost or interrupted: next attempt
 queued | starting | running | pausing | paused | recovering → cancelling → cancelled
 """
@@ -47,6 +48,7 @@ class FailureReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     INVALID_RESULT = "invalid_result"
     TIMEOUT = "timeout"
+    QUEUE_TIMEOUT = "queue_timeout"
     STALLED = "stalled"
     WORKER_LOST = "worker_lost"
     KILLED = "killed"
@@ -96,8 +98,8 @@ class ExperimentState(StrEnum):
 
 S = RunState
 LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
-    S.QUEUED: frozenset({S.STARTING, S.CANCELLING, S.CANCELLED, S.FAILED}),
-    S.STARTING: frozenset({S.RUNNING, S.FAILED, S.RECOVERING, S.CANCELLING}),
+    S.QUEUED: frozenset({S.STARTING, S.PAUSED, S.CANCELLING, S.CANCELLED, S.FAILED}),
+    S.STARTING: frozenset({S.RUNNING, S.FAILED, S.PAUSING, S.RECOVERING, S.CANCELLING}),
     S.RUNNING: frozenset({S.SUCCEEDED, S.FAILED, S.PAUSING, S.RECOVERING, S.CANCELLING}),
     S.PAUSING: frozenset({S.PAUSED, S.SUCCEEDED, S.FAILED, S.RECOVERING, S.CANCELLING}),
     S.PAUSED: frozenset({S.QUEUED, S.CANCELLING, S.CANCELLED}),

@@ -22,7 +22,8 @@ class Claim:
         attempt: The fencing number: every write of this attempt carries it.
         config: The job's config, as the cell's config model dumps it.
         path: Output folder of this attempt, relative to the artifact root.
-        resume_from: Checkpoint folder of an earlier attempt to go on from, relative to the artifact root.
+        resume_from: Checkpoint folder to go on from, relative to the artifact root: of an earlier attempt, or of a run
+            in whose place this one is.
         recoveries: How often the run was taken over from a lost worker, or tried again.
     """
 
@@ -87,8 +88,9 @@ def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
     job = session.scalars(select(JobRow).where(JobRow.id == run.job_id)).one()
     checkpoint = session.scalar(
         select(AttemptRow.checkpoint)
-        .where(AttemptRow.run_id == run.id, AttemptRow.checkpoint.is_not(None))
-        .order_by(AttemptRow.attempt.desc())
+        .join(RunRow, AttemptRow.run_id == RunRow.id)
+        .where(RunRow.job_id == run.job_id, RunRow.seed == run.seed, AttemptRow.checkpoint.is_not(None))
+        .order_by(AttemptRow.started_at.desc())
         .limit(1)
     )
     return Claim(

@@ -168,15 +168,23 @@ def migrate(url: str) -> None:
     engine = new_engine(url)
     try:
         wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
-        with engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                _check_encoding(connection)
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with engine.connect() as connection:
+            _let_tables_be_rebuilt(connection)
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    _check_encoding(connection)
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def _let_tables_be_rebuilt(connection: Connection) -> None:
+    # SQLite changes a constraint by making the table anew; the rows that refer to it must bear that for a moment.
+    if connection.dialect.name == "sqlite":
+        connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
 
 
 def _check_encoding(connection: Connection) -> None:

@@ -21,13 +21,14 @@ def create_dataset(
     source: str,
     config: PrepareConfig,
     graphs: str | None = None,
-    queue: str = "cpu",
+    owner: str | None = None,
 ) -> DatasetRow:
     """Create a data set and the queued run that prepares it.
 
     Args:
         source: Absolute path of the file of labelled functions, as workers see it.
         graphs: Absolute path of ready graphs, likewise; None: all are ours.
+        owner: Who asked for it.
     """
     spec = {**config.model_dump(mode="json"), **({} if graphs is None else {"graphs": graphs})}
     values = {
@@ -40,7 +41,7 @@ def create_dataset(
         "version": 1,
     }
     dataset = session.scalars(insert(DatasetRow).values(values).returning(DatasetRow)).one()
-    create_job(session, cell=Cell.PREPARE, dataset_id=dataset.id, config=spec, seeds=[0], queue=queue)
+    create_job(session, cell=Cell.PREPARE, dataset_id=dataset.id, config=spec, seeds=[0], owner=owner)
     return dataset
 
 
@@ -69,6 +70,6 @@ def preparing_runs(session: Session, dataset_ids: Sequence[str]) -> dict[str, st
     chosen = (
         select(JobRow.dataset_id, RunRow.id)
         .join(RunRow, RunRow.job_id == JobRow.id)
-        .where(JobRow.dataset_id.in_(dataset_ids), JobRow.cell == Cell.PREPARE.value)
+        .where(JobRow.dataset_id.in_(dataset_ids), JobRow.cell == Cell.PREPARE.value, RunRow.superseded_by.is_(None))
     )
     return {row.dataset_id: row.id for row in session.execute(chosen)}

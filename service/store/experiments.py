@@ -13,10 +13,11 @@ from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake,
 from service.domain.experiment import ExperimentSpec
 from service.domain.pipeline_rules import Step, shared_seeds
 from service.domain.states import DatasetState, ExperimentState, RunState
+from service.domain.terms import Terms
 from service.store.database import now_s
 from service.store.gates import gate_report
 from service.store.identifiers import new_id
-from service.store.jobs import create_job
+from service.store.jobs import DEFAULT_TERMS, create_job
 from service.store.lifecycle import cancel_runs
 from service.store.pipeline import begin, set_state
 from service.store.steps import ONE_RUN, facts_of
@@ -43,8 +44,13 @@ class ExperimentOverview:
     runs_total: int
 
 
-def create_experiment(session: Session, *, name: str, dataset_id: str, spec: ExperimentSpec) -> ExperimentRow:
+def create_experiment(
+    session: Session, *, name: str, dataset_id: str, spec: ExperimentSpec, owner: str | None = None
+) -> ExperimentRow:
     """Create an experiment; with autopilot its pre-flight is queued at once, or as soon as its data set is ready.
+
+    Args:
+        owner: Who asked for it, and for every run of it.
 
     Raises:
         InvalidSpec: There is no such data set.
@@ -64,6 +70,7 @@ def create_experiment(session: Session, *, name: str, dataset_id: str, spec: Exp
         "state": ExperimentState.WAITING.value,
         "autopilot": spec.autopilot,
         "spec": spec.model_dump(mode="json"),
+        "owner": owner,
         "created_at": now_s(),
         "version": 1,
     }
@@ -141,13 +148,15 @@ def create_experiment_job(
     config: dict[str, Any],
     artifacts: Path,
     seeds: Sequence[int] | None = None,
-    priority: int = 0,
-    queue: str = "cpu",
+    terms: Terms = DEFAULT_TERMS,
+    owner: str | None = None,
 ) -> JobRow:
     """Run one of the numbered cells as a step of an experiment, by hand.
 
     Args:
         seeds: Default: the experiment's; for 53 those that both bases have finished.
+        terms: How its runs wait and how long they may take.
+        owner: Who asked for it.
 
     Raises:
         NotFound: There is no such experiment.
@@ -169,8 +178,8 @@ def create_experiment_job(
         step=step.value,
         config=config,
         seeds=_seeds_for(session, experiment, step, seeds),
-        priority=priority,
-        queue=queue,
+        terms=terms,
+        owner=owner,
     )
     begin(session, experiment)
     return job
@@ -227,7 +236,9 @@ def _outcomes(session: Session, experiment_ids: Sequence[str]) -> dict[str, str]
 def _run_counts(session: Session, experiment_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     ended = [state.value for state in RunState if state.terminal]
     done = func.sum(case((RunRow.state.in_(ended), 1), else_=0))
-    chosen = select(RunRow.experiment_id, done, func.count()).where(RunRow.experiment_id.in_(experiment_ids))
+    chosen = select(RunRow.experiment_id, done, func.count()).where(
+        RunRow.experiment_id.in_(experiment_ids), RunRow.superseded_by.is_(None)
+    )
     counts: dict[str, tuple[int, int]] = {}
     for experiment_id, finished, total in session.execute(chosen.group_by(RunRow.experiment_id)):
         counts[str(experiment_id)] = int(finished), int(total)

@@ -41,7 +41,8 @@ def judge(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateR
     jobs = session.scalars(
         select(JobRow).where(JobRow.experiment_id == experiment.id, JobRow.step.in_([str(cell) for cell in NAMES]))
     ).all()
-    runs = session.scalars(select(RunRow).where(RunRow.job_id.in_([job.id for job in jobs]))).all()
+    counting = select(RunRow).where(RunRow.job_id.in_([job.id for job in jobs]), RunRow.superseded_by.is_(None))
+    runs = session.scalars(counting).all()
     summary: dict[str, Any] = dataset.summary or {}
     inputs = GateInputs(
         experiment=experiment.id,

@@ -9,11 +9,14 @@ from sqlalchemy.orm import Session
 
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
 from service.domain.states import DatasetState, RunState
+from service.domain.terms import Terms
 from service.store.database import now_s
 from service.store.identifiers import new_id
-from service.store.lifecycle import cancel_runs
+from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 from trainers.specs import Cell
+
+DEFAULT_TERMS = Terms()
 
 
 def create_job(
@@ -25,15 +28,16 @@ def create_job(
     seeds: Sequence[int],
     experiment_id: str | None = None,
     step: str | None = None,
-    priority: int = 0,
-    queue: str = "cpu",
+    terms: Terms = DEFAULT_TERMS,
+    owner: str | None = None,
 ) -> JobRow:
     """Create a job and its runs, queued.
 
     Args:
         config: The cell's config model as JSON values.
         step: Its place in its experiment; each exists once.
-        priority: Higher runs first.
+        terms: How its runs wait and how long they may take.
+        owner: Who asked for it.
 
     Raises:
         InvalidSpec: There is no such data set.
@@ -48,14 +52,16 @@ def create_job(
         "cell": cell.value,
         "spec": config,
         "seeds": list(seeds),
-        "priority": priority,
-        "queue": queue,
+        "priority": terms.priority,
+        "queue": terms.queue,
+        "queue_timeout_s": terms.queue_timeout_s,
+        "timeout_s": terms.timeout_s,
+        "owner": owner,
         "created_at": now_s(),
         "version": 1,
     }
     job = session.scalars(insert(JobRow).values(values).returning(JobRow)).one()
-    runs = [_run_of(job, seed) for seed in seeds]
-    session.execute(insert(RunRow), runs)
+    session.execute(insert(RunRow), [new_run(job, seed, queued_at=job.created_at) for seed in seeds])
     return job
 
 
@@ -96,9 +102,10 @@ def jobs_of_experiment(session: Session, experiment_id: str) -> Sequence[JobRow]
 
 
 def runs_of_jobs(session: Session, job_ids: Iterable[str]) -> dict[str, list[RunRow]]:
-    """Return each job's runs in the order of their seeds, with one query."""
+    """Return each job's runs that count, one per seed, in the order of their seeds, with one query."""
     runs: dict[str, list[RunRow]] = defaultdict(list)
-    for run in session.scalars(select(RunRow).where(RunRow.job_id.in_(list(job_ids))).order_by(RunRow.seed)):
+    chosen = select(RunRow).where(RunRow.job_id.in_(list(job_ids)), RunRow.superseded_by.is_(None))
+    for run in session.scalars(chosen.order_by(RunRow.seed)):
         runs[run.job_id].append(run)
     return dict(runs)
 
@@ -117,7 +124,32 @@ def cancel_job(session: Session, job_id: str) -> None:
     cancel_runs(session, select(RunRow).where(RunRow.job_id == job_id))
 
 
-def _run_of(job: JobRow, seed: int) -> dict[str, Any]:
+def pause_job(session: Session, job_id: str) -> None:
+    """Pause those runs of a job that wait or run.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: None of its runs waits or runs.
+    """
+    get_job(session, job_id)
+    if not pause_runs(session, select(RunRow).where(RunRow.job_id == job_id)):
+        raise Conflict(f"no run of job {job_id} waits or runs; there is nothing to pause")
+
+
+def resume_job(session: Session, job_id: str) -> None:
+    """Put those runs of a job that are paused back into the queue.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: None of its runs is paused.
+    """
+    get_job(session, job_id)
+    if not resume_runs(session, select(RunRow).where(RunRow.job_id == job_id)):
+        raise Conflict(f"no run of job {job_id} is paused; there is nothing to resume")
+
+
+def new_run(job: JobRow, seed: int, *, queued_at: float) -> dict[str, Any]:
+    """Return the row of a queued run of the job."""
     return {
         "id": new_id("run"),
         "job_id": job.id,
@@ -129,7 +161,9 @@ def _run_of(job: JobRow, seed: int) -> dict[str, Any]:
         "queue": job.queue,
         "attempt": 0,
         "recoveries": 0,
-        "created_at": job.created_at,
+        "owner": job.owner,
+        "created_at": queued_at,
+        "queued_at": queued_at,
         "version": 1,
     }
 

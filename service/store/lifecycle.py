@@ -5,7 +5,6 @@ it changes nothing and says so. After a run has ended, the caller lets `service.
 for it, in the same transaction.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, null, or_, select, update
@@ -14,8 +13,8 @@ from sqlalchemy.orm import Session
 from service.domain.errors import Conflict, NotFound
 from service.domain.states import LEASED, FailureReason, RunState
 from service.store.database import now_s
-from service.store.moves import Move, holds, lock_run, move, touch_parents
-from service.store.tables import AttemptRow, RunRow
+from service.store.moves import Move, holds, lock_run, lock_runs, move, touch_parents
+from service.store.tables import AttemptRow, JobRow, RunRow
 
 S = RunState
 # A run whose workers were lost this often is at fault itself.
@@ -92,7 +91,7 @@ def release(
 def expire_leases(session: Session) -> list[str]:
     """Take back every run whose worker was lost, and return their ids; those with recoveries left are queued again."""
     expired = select(RunRow).where(RunRow.state.in_(LEASED), RunRow.lease_expires_at < now_s())
-    runs = _locked(session, expired, skip=True)
+    runs = lock_runs(session, expired, skip=True)
     for run in runs:
         _close_attempt(session, run.id, run.attempt, outcome="lost", exit_code=None)
         why = f"lease of worker {run.worker} expired"
@@ -108,7 +107,7 @@ def cancel_run(session: Session, run_id: str) -> RunState:
         NotFound: There is no such run.
         Conflict: It has ended.
     """
-    run = _found(session, run_id)
+    run = found_run(session, run_id)
     if RunState(run.state).terminal:
         raise Conflict(f"run {run_id} has already {run.state}; only a run that has not ended can be cancelled")
     return cancel_runs(session, select(RunRow).where(RunRow.id == run_id))[0]
@@ -116,20 +115,30 @@ def cancel_run(session: Session, run_id: str) -> RunState:
 
 def cancel_runs(session: Session, chosen: Select[RunRow]) -> list[RunState]:
     """Cancel those of the chosen runs that have not ended, and return the state of each afterwards, by id."""
-    runs = _locked(session, chosen)
+    runs = lock_runs(session, chosen)
     states = [_cancel(session, run) for run in runs]
     touch_parents(session, runs)
     return states
 
 
 def pause_run(session: Session, run_id: str) -> None:
-    """Ask a running run to save a checkpoint and wait.
+    """Take a waiting run out of the queue, or ask a running one to save a checkpoint and wait; twice does no harm.
 
     Raises:
         NotFound: There is no such run.
-        Conflict: It is not running.
+        Conflict: It has ended, or is on its way there.
     """
-    _ask(session, run_id, S.PAUSING, "paused on request", lambda state: f"run {run_id} is {state}: only a running run")
+    run = found_run(session, run_id)
+    if not pause_runs(session, select(RunRow).where(RunRow.id == run_id)):
+        raise Conflict(f"run {run_id} is {run.state}: only a run that waits or runs can be paused")
+
+
+def pause_runs(session: Session, chosen: Select[RunRow]) -> int:
+    """Pause those of the chosen runs that wait or run, and return how many are, or will be, paused now."""
+    runs = lock_runs(session, chosen)
+    paused = [run for run in runs if _pause(session, run)]
+    touch_parents(session, paused)
+    return len(paused)
 
 
 def resume_run(session: Session, run_id: str) -> None:
@@ -139,7 +148,32 @@ def resume_run(session: Session, run_id: str) -> None:
         NotFound: There is no such run.
         Conflict: It is not paused.
     """
-    _ask(session, run_id, S.QUEUED, "resumed on request", lambda state: f"run {run_id} is {state}: only a paused run")
+    run = found_run(session, run_id)
+    if not resume_runs(session, select(RunRow).where(RunRow.id == run_id)):
+        raise Conflict(f"run {run_id} is {run.state}: only a paused run can be resumed")
+
+
+def resume_runs(session: Session, chosen: Select[RunRow]) -> int:
+    """Put those of the chosen runs that are paused back into the queue, and return how many."""
+    runs = [run for run in lock_runs(session, chosen) if run.state == S.PAUSED]
+    for run in runs:
+        _moved(session, run, S.QUEUED, "resumed on request", _queued())
+    touch_parents(session, runs)
+    return len(runs)
+
+
+def expire_queued(session: Session) -> list[str]:
+    """End every run that has been queued for longer than its job lets it, and return their ids."""
+    too_long = RunRow.queued_at + JobRow.queue_timeout_s < now_s()
+    chosen = select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.state == S.QUEUED, too_long)
+    runs = lock_runs(session, chosen, skip=True)
+    for run in runs:
+        detail = "it was queued for longer than queue_timeout_s; see why it waited in the workers of its queue"
+        reason = FailureReason.QUEUE_TIMEOUT.value
+        values = {"failure_reason": reason, "failure_detail": detail, "finished_at": now_s()}
+        _moved(session, run, S.FAILED, reason, values)
+    touch_parents(session, runs)
+    return [run.id for run in runs]
 
 
 def due_for_dispatch(session: Session, *, redispatch_after_s: float, limit: int = 500) -> list[tuple[str, str]]:
@@ -150,7 +184,7 @@ def due_for_dispatch(session: Session, *, redispatch_after_s: float, limit: int 
     """
     due = or_(RunRow.dispatched_at.is_(None), RunRow.dispatched_at <= now_s() - redispatch_after_s)
     chosen = select(RunRow).where(RunRow.state == S.QUEUED, due).limit(limit)
-    runs = _locked(session, chosen, skip=True)
+    runs = lock_runs(session, chosen, skip=True)
     session.execute(
         update(RunRow)
         .where(RunRow.id.in_([run.id for run in runs]))
@@ -191,7 +225,22 @@ def _let_go(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: F
             session, run, S.FAILED, detail, {**ended, "failure_reason": gave_up.value, "failure_detail": detail}
         )
     _moved(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
-    return _moved(session, run, S.QUEUED, "next attempt", {"worker": null(), "dispatched_at": null()})
+    return _moved(session, run, S.QUEUED, "next attempt", {"worker": null(), **_queued()})
+
+
+def _queued() -> dict[str, Any]:
+    return {"queued_at": now_s(), "dispatched_at": null()}
+
+
+def _pause(session: Session, run: RunRow) -> bool:
+    match RunState(run.state):
+        case S.QUEUED:
+            _moved(session, run, S.PAUSED, "paused on request", {})
+        case S.STARTING | S.RUNNING:
+            _moved(session, run, S.PAUSING, "pause asked for", {})
+        case state:
+            return state in (S.PAUSING, S.PAUSED)
+    return True
 
 
 def _cancel(session: Session, run: RunRow) -> RunState:
@@ -209,23 +258,16 @@ def _moved(session: Session, run: RunRow, to: RunState, reason: str, values: dic
     return to
 
 
-def _ask(session: Session, run_id: str, to: RunState, reason: str, refusal: Callable[[str], str]) -> None:
-    run = _found(session, run_id)
-    values = {"dispatched_at": null()} if to is S.QUEUED else {}
-    if not move(session, Move(run_id=run_id, to=to, reason=reason, values=values)):
-        raise Conflict(f"{refusal(run.state)} can be {reason.split(' ', maxsplit=1)[0]}")
-    touch_parents(session, [run])
+def found_run(session: Session, run_id: str) -> RunRow:
+    """Return the run, locked until the transaction ends.
 
-
-def _found(session: Session, run_id: str) -> RunRow:
+    Raises:
+        NotFound: There is no such run.
+    """
     run = lock_run(session, run_id)
     if run is None:
         raise NotFound(f"there is no run {run_id}")
     return run
-
-
-def _locked(session: Session, chosen: Select[RunRow], *, skip: bool = False) -> Sequence[RunRow]:
-    return session.scalars(chosen.order_by(RunRow.id).with_for_update(key_share=True, skip_locked=skip)).all()
 
 
 def _close_attempt(session: Session, run_id: str, attempt: int, *, outcome: str, exit_code: object) -> None:

@@ -4,11 +4,11 @@ Locks are always taken in the order runs, jobs, experiments (each by id), so tha
 They are FOR NO KEY UPDATE (`key_share`): who adds a row that refers to a locked one must not wait either.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.domain.states import RunState, sources_of
@@ -62,6 +62,16 @@ def move(session: Session, change: Move) -> bool:
 def lock_run(session: Session, run_id: str) -> RunRow | None:
     """Return the run, locked until the transaction ends."""
     return session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update(key_share=True))
+
+
+def lock_runs(session: Session, chosen: Select[RunRow], *, skip: bool = False) -> Sequence[RunRow]:
+    """Return the chosen runs by id, locked until the transaction ends.
+
+    Args:
+        skip: Leave out those that another transaction holds, instead of waiting for it.
+    """
+    locked = chosen.order_by(RunRow.id).with_for_update(key_share=True, skip_locked=skip, of=RunRow)
+    return session.scalars(locked).all()
 
 
 def holds(run: RunRow, attempt: int) -> bool:

@@ -74,11 +74,11 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     """Move the experiment and say so in an event; nothing happens when it is there already."""
     if experiment.state == to:
         return
-    values: dict[str, Any] = {"state": to.value}
-    if to.terminal:
-        values["finished_at"] = now_s()
-    if to is ExperimentState.FAILED:
-        values["failure_detail"] = detail
+    values: dict[str, Any] = {
+        "state": to.value,
+        "finished_at": now_s() if to.terminal else None,
+        "failure_detail": detail if to is ExperimentState.FAILED else None,
+    }
     body = {"from": experiment.state, "to": to.value, "reason": detail}
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
     _set(session, experiment, **values)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from service.domain.errors import NotFound
 from service.domain.states import LEASED, RunState
@@ -54,14 +54,23 @@ def has_queued(session: Session, queues: Sequence[str]) -> bool:
 def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:
     """Return a run's curves by key; where two attempts measured the same step, the later one counts.
 
+    A run in the place of another goes on from its checkpoint, and so do its curves.
+
     Args:
         keys: Only these; None: all.
     """
-    chosen = select(MetricRow.key, MetricRow.step, MetricRow.value).where(MetricRow.run_id == run_id)
+    run, earlier = aliased(RunRow), aliased(RunRow)
+    chosen = (
+        select(MetricRow.key, MetricRow.step, MetricRow.value)
+        .join(earlier, MetricRow.run_id == earlier.id)
+        .join(run, (run.job_id == earlier.job_id) & (run.seed == earlier.seed))
+        .where(run.id == run_id, earlier.created_at <= run.created_at)
+    )
     if keys is not None:
         chosen = chosen.where(MetricRow.key.in_(list(keys)))
     curves: dict[str, dict[int, float]] = {}
-    for key, step, value in session.execute(chosen.order_by(MetricRow.key, MetricRow.step, MetricRow.attempt)):
+    ordered = chosen.order_by(MetricRow.key, MetricRow.step, earlier.created_at, MetricRow.attempt)
+    for key, step, value in session.execute(ordered):
         curves.setdefault(key, {})[step] = value
     return [MetricCurve(key=key, steps=list(at), values=list(at.values())) for key, at in curves.items()]
 

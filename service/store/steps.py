@@ -58,8 +58,8 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
         step=step.value,
         config=config,
         seeds=seeds,
-        priority=spec.priority,
-        queue=spec.queue,
+        terms=spec,
+        owner=experiment.owner,
     )
 
 

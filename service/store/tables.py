@@ -5,7 +5,19 @@ Times are seconds since the epoch by the database's own clock; ids are a prefix 
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -20,6 +32,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 Counter = BigInteger().with_variant(Integer(), "sqlite")
 Id = String(40)
 Word = String(40)
+Owner = String(80)  # who asked for it: the name of a token
 
 
 class Base(DeclarativeBase):
@@ -60,6 +73,8 @@ class ExperimentRow(Base):
     spec: Mapped[dict[str, Any]]
     gate: Mapped[dict[str, Any] | None]  # the report, frozen once 51 and 52 are terminal
     failure_detail: Mapped[str | None] = mapped_column(Text)
+    owner: Mapped[str | None] = mapped_column(Owner)
+    served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     created_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
@@ -81,16 +96,31 @@ class JobRow(Base):
     seeds: Mapped[list[Any]]
     priority: Mapped[int] = mapped_column(Integer, default=0)
     queue: Mapped[str] = mapped_column(Word)
+    queue_timeout_s: Mapped[float | None] = mapped_column(Double)  # of each run, since it was queued last
+    timeout_s: Mapped[float | None] = mapped_column(Double)  # of each run, over all of its attempts
+    owner: Mapped[str | None] = mapped_column(Owner)
+    served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     created_at: Mapped[float] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
 
 
 class RunRow(Base):
-    """One seed of a job, and the queue: a worker claims the next `queued` row of its queues."""
+    """One seed of a job, and the queue: a worker claims the next `queued` row of its queues.
+
+    A run that was tried again stays as it ended and names the one that counts in its place (`superseded_by`).
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
-        UniqueConstraint("job_id", "seed", name="uq_runs_job_seed"),
+        # One run per seed counts, whatever asks twice for another try.
+        Index(
+            "uq_runs_current",
+            "job_id",
+            "seed",
+            unique=True,
+            sqlite_where=text("superseded_by IS NULL"),
+            postgresql_where=text("superseded_by IS NULL"),
+        ),
         Index("ix_runs_claim", "state", "queue", "priority", "created_at"),
     )
 
@@ -102,6 +132,8 @@ class RunRow(Base):
     state: Mapped[str] = mapped_column(Word)
     priority: Mapped[int] = mapped_column(Integer)
     queue: Mapped[str] = mapped_column(Word)
+    owner: Mapped[str | None] = mapped_column(Owner)
+    superseded_by: Mapped[str | None] = mapped_column(Id)
     # The fencing number: every write of an attempt carries it, and is refused once it has moved on.
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     worker: Mapped[str | None] = mapped_column(String(200))
@@ -120,6 +152,7 @@ class RunRow(Base):
     path: Mapped[str | None] = mapped_column(Text)  # output folder of the last attempt, relative to the artifact root
     result: Mapped[dict[str, Any] | None]  # result.json as it was read back from disk
     created_at: Mapped[float] = mapped_column(Double)
+    queued_at: Mapped[float] = mapped_column(Double)  # when it was queued last
     started_at: Mapped[float | None] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)

@@ -142,7 +142,7 @@ def cancel_run(house: House, rng: random.Random) -> None:
     for run in _one_of(_live_runs(house), rng):
         # It may have ended meanwhile, or the API be away: either is an answer.
         with suppress(ClientError), house.client(patience_s=2) as client:
-            client.cancel("runs", run.id)
+            client.act("cancel", "runs", run.id)
 
 
 def damage_checkpoint(house: House, rng: random.Random) -> None:

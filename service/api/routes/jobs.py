@@ -1,7 +1,8 @@
 """Jobs: one cell, alone on a data set or as a step of an experiment."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
@@ -9,23 +10,30 @@ from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
 from service.api.examples import JOBS
-from service.api.idempotency import Created, Posted
+from service.api.idempotency import Created, Post, Posted
 from service.api.paths import After, JobPath, Limit
 from service.api.polling import Polled, next_cursor
 from service.api.problems import documented, documented_post
 from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
+from service.domain.terms import Terms
 from service.store.experiments import create_experiment_job, get_experiment
-from service.store.jobs import cancel_job, create_job, get_job, list_jobs, runs_of_jobs
+from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
 from service.store.pipeline import after_run
+from service.store.retries import retry_job
 from service.store.tables import JobRow
 from trainers.specs import Cell
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 # Of a job's spec, what is not the cell's config.
-NOT_CONFIG = {"experiment", "dataset", "seeds", "priority", "queue"}
+NOT_CONFIG = {"experiment", "dataset", "seeds", *Terms.model_fields}
 DEFAULT_SEEDS = [0, 1, 2]
+ACTION: dict[str, Any] = {
+    "status_code": HTTPStatus.ACCEPTED,
+    "response_model": JobAnswer,
+    "responses": documented_post(HTTPStatus.NOT_FOUND),
+}
 
 
 def _answer(session: Session, row: JobRow) -> JobAnswer:
@@ -61,8 +69,7 @@ def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
             config=config,
             artifacts=context.settings.artifacts,
             seeds=None if isinstance(spec, AggregationJobCreate) else spec.seeds,
-            priority=spec.priority,
-            queue=spec.queue,
+            terms=spec,
         )
     if spec.dataset is None:
         detail = "name a data set, or an experiment to be a step of"
@@ -73,8 +80,7 @@ def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
         dataset_id=spec.dataset,
         config=config,
         seeds=spec.seeds or DEFAULT_SEEDS,
-        priority=spec.priority,
-        queue=spec.queue,
+        terms=spec,
     )
 
 
@@ -114,21 +120,42 @@ def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
         return answer
 
 
-@router.post(
-    "/{job_id}/cancel",
-    status_code=202,
-    response_model=JobAnswer,
-    responses=documented_post(HTTPStatus.NOT_FOUND),
-    name="cancel_job",
-)
+@router.post("/{job_id}/cancel", **ACTION, name="cancel_job")
 def cancel(job_id: JobPath, post: Posted, context: Ctx) -> JSONResponse:
     """Cancel a job's runs that have not ended."""
 
-    def work(session: Session) -> Created:
+    def work(session: Session) -> None:
         cancel_job(session, job_id)
-        row = get_job(session, job_id)
         for run in runs_of_jobs(session, [job_id])[job_id]:
             after_run(session, run_id=run.id, artifacts=context.settings.artifacts)
-        return Created(location=f"/v1/jobs/{job_id}", answer=_answer(session, row))
 
-    return post.accept(work)
+    return _act(post, job_id, work)
+
+
+@router.post("/{job_id}/pause", **ACTION, name="pause_job")
+def pause(job_id: JobPath, post: Posted) -> JSONResponse:
+    """Take a job's waiting runs out of the queue, and let its running ones save a checkpoint and wait."""
+    return _act(post, job_id, lambda session: pause_job(session, job_id))
+
+
+@router.post("/{job_id}/resume", **ACTION, name="resume_job")
+def resume(job_id: JobPath, post: Posted) -> JSONResponse:
+    """Put a job's paused runs back into the queue; each goes on from its checkpoint."""
+    return _act(post, job_id, lambda session: resume_job(session, job_id))
+
+
+@router.post("/{job_id}/retry", **ACTION, name="retry_job")
+def retry(job_id: JobPath, post: Posted) -> JSONResponse:
+    """Try a job's failed and cancelled runs again: a new run takes each one's place and goes on from its checkpoint.
+
+    An experiment that went on without them goes back, and concludes anew.
+    """
+    return _act(post, job_id, lambda session: retry_job(session, job_id))
+
+
+def _act(post: Post, job_id: str, work: Callable[[Session], object]) -> JSONResponse:
+    def done(session: Session) -> Created:
+        work(session)
+        return Created(location=f"/v1/jobs/{job_id}", answer=_answer(session, get_job(session, job_id)))
+
+    return post.accept(done)

@@ -1,22 +1,24 @@
 """Runs: one seed of a job, its curves, events and output."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
-from service.api.idempotency import Created, Posted
+from service.api.idempotency import Created, Post, Posted
 from service.api.paths import After, AfterEvent, Limit, RunPath
 from service.api.polling import Polled, next_cursor
 from service.api.problems import documented, documented_post
 from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer
 from service.api.views import curve_answer, event_answer, run_answer
 from service.domain.states import RunState
-from service.store.lifecycle import cancel_run
+from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
+from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -29,6 +31,11 @@ Keys = Annotated[
     ),
 ]
 Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
+ACTION: dict[str, Any] = {
+    "status_code": HTTPStatus.ACCEPTED,
+    "response_model": RunAnswer,
+    "responses": documented_post(HTTPStatus.NOT_FOUND),
+}
 
 
 @router.get("", responses=documented())
@@ -75,19 +82,54 @@ def read_logs(run_id: RunPath, context: Ctx, attempt: Attempt = None) -> PlainTe
     return PlainTextResponse(text)
 
 
-@router.post(
-    "/{run_id}/cancel",
-    status_code=202,
-    response_model=RunAnswer,
-    responses=documented_post(HTTPStatus.NOT_FOUND),
-    name="cancel_run",
-)
+@router.post("/{run_id}/cancel", **ACTION, name="cancel_run")
 def cancel(run_id: RunPath, post: Posted, context: Ctx) -> JSONResponse:
     """Cancel a run: at once while it waits, else after its trainer has saved a checkpoint."""
 
-    def work(session: Session) -> Created:
+    def work(session: Session) -> str:
         cancel_run(session, run_id)
         after_run(session, run_id=run_id, artifacts=context.settings.artifacts)
+        return run_id
+
+    return _act(post, work)
+
+
+@router.post("/{run_id}/pause", **ACTION, name="pause_run")
+def pause(run_id: RunPath, post: Posted) -> JSONResponse:
+    """Pause a run: at once while it waits, else after its trainer has saved a checkpoint."""
+
+    def work(session: Session) -> str:
+        pause_run(session, run_id)
+        return run_id
+
+    return _act(post, work)
+
+
+@router.post("/{run_id}/resume", **ACTION, name="resume_run")
+def resume(run_id: RunPath, post: Posted) -> JSONResponse:
+    """Put a paused run back into the queue; it goes on from its checkpoint."""
+
+    def work(session: Session) -> str:
+        resume_run(session, run_id)
+        return run_id
+
+    return _act(post, work)
+
+
+@router.post("/{run_id}/retry", **ACTION, name="retry_run")
+def retry(run_id: RunPath, post: Posted) -> JSONResponse:
+    """Try a failed or cancelled run again: a new run takes its place, and is answered.
+
+    It goes on from the old one's checkpoint. An experiment that went on without it goes back, and concludes anew.
+    """
+    return _act(post, lambda session: retry_run(session, run_id))
+
+
+def _act(post: Post, work: Callable[[Session], str]) -> JSONResponse:
+    """Answer with the run whose id `work` returns."""
+
+    def done(session: Session) -> Created:
+        run_id = work(session)
         return Created(location=f"/v1/runs/{run_id}", answer=run_answer(get_run(session, run_id)))
 
-    return post.accept(work)
+    return post.accept(done)

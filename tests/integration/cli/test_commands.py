@@ -175,6 +175,32 @@ def test_the_report_holds_everything(finished: str, cellgate: Cellgate, tmp_path
     assert report["dataset"]["summary"]["rows"] == 600
 
 
+def test_a_job_is_paused_resumed_cancelled_and_tried_again(
+    house: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+) -> None:
+    job = json.loads(cellgate("submit", a_spec(tmp_path, cell=52, dataset=ready_dataset, seeds=[0]), "--json").out)
+    run_id = job["runs"][0]["id"]
+
+    assert "is being paused: `cellgate resume" in cellgate("pause", job["id"]).out
+    assert house.trainers().work() == []
+    assert "is queued again" in cellgate("resume", run_id).out
+    assert cellgate("cancel", run_id).code == 0
+    assert "is tried again" in cellgate("retry", job["id"]).out
+    assert house.trainers().work() == [(Cell.GNN, 0)]
+    assert cellgate("watch", job["id"]).code == 0
+
+    refused = cellgate("retry", run_id)
+    assert refused.code == 3
+    assert "was tried again already" in refused.err
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "retry"])
+def test_an_experiment_is_nothing_that_can_be_paused_or_tried_again(cellgate: Cellgate, command: str) -> None:
+    refused = cellgate(command, "exp_" + "0" * 26)
+    assert refused.code == 2
+    assert "a job (job_…) or a run (run_…)" in " ".join(refused.err.replace("│", "").split())
+
+
 @pytest.mark.parametrize("command", ["watch", "cancel"])
 def test_something_that_is_no_id_is_wrong_usage(cellgate: Cellgate, command: str) -> None:
     refused = cellgate(command, "nonsense")

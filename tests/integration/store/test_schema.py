@@ -1,11 +1,23 @@
-import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.engine import make_url
+from pathlib import Path
 
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
+
+import migrations
+from service.domain.states import FailureReason
+from service.store import lifecycle
+from service.store.claims import claim_next
 from service.store.database import Database, UnsuitableDatabase, migrate, new_engine, schema_is_current
-from service.store.tables import Base
+from service.store.datasets import create_dataset
+from service.store.retries import retry_run
+from service.store.tables import AttemptRow, Base, EventRow, RunRow
+from trainers.specs import PrepareConfig
 
 
 def test_the_migrations_end_where_the_tables_are(database_url: str) -> None:
@@ -33,6 +45,48 @@ def test_the_migrations_end_where_the_tables_are(database_url: str) -> None:
         assert columns == {column.name: column.nullable for column in table.columns}
         assert indexes >= {index.name for index in table.indexes}
         assert foreign_keys == {key.name for key in table.foreign_key_constraints}
+
+
+def move_to(url: str, revision: str) -> None:
+    engine = new_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+        with connection.begin():
+            config.attributes["connection"] = connection
+            command.downgrade(config, revision)
+    engine.dispose()
+
+
+def test_what_is_there_survives_the_way_down_and_up_again(database_url: str) -> None:
+    # given a run with an attempt, and one that was tried again
+    migrate(database_url)
+    database = Database(database_url)
+    with database.begin() as session:
+        create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
+        claim = claim_next(session, worker="w", queues=["cpu"], lease_s=60)
+        assert claim is not None
+        lifecycle.fail(session, run_id=claim.run_id, attempt=1, reason=FailureReason.KILLED, detail="killed")
+        successor = retry_run(session, claim.run_id)
+        claim_next(session, worker="w", queues=["cpu"], lease_s=60)
+    database.dispose()
+
+    # when the schema goes back to the first and comes again
+    move_to(database_url, "0001")
+    migrate(database_url)
+
+    # then the run that counts is there with all that belongs to it, and references still hold
+    database = Database(database_url)
+    with database.begin() as session:
+        run = session.scalars(select(RunRow)).one()
+        assert (run.id, run.state, run.queued_at) == (successor, "starting", run.created_at)
+        assert session.scalars(select(AttemptRow.run_id)).all() == [successor]
+        assert {event.run_id for event in session.scalars(select(EventRow))} == {successor}
+    with pytest.raises(IntegrityError), database.begin() as session:
+        session.execute(update(AttemptRow).values(run_id="run_none"))
+    database.dispose()
 
 
 def test_migrating_twice_changes_nothing_and_the_schema_is_current(database_url: str) -> None:

@@ -21,6 +21,7 @@ def run(state: RunState, said: Progress = NOTHING_YET, **changes: Any) -> RunAns
         "seed": 7,
         "state": state,
         "attempt": 1,
+        "superseded_by": None,
         "worker": None,
         "queue": "cpu",
         "progress": said,
@@ -48,6 +49,8 @@ def job(*runs: RunAnswer) -> JobAnswer:
         spec={},
         priority=0,
         queue="cpu",
+        queue_timeout_s=None,
+        timeout_s=None,
         runs=list(runs),
         created_at=NOW,
     )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from service.domain.errors import Conflict, NotFound
 from service.domain.experiment import ExperimentSpec
 from service.domain.states import LEASED, LEGAL_MOVES, FailureReason, JobState, RunState, job_state
+from service.domain.terms import Terms
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database, now_s
@@ -314,11 +315,30 @@ def test_a_paused_run_waits_until_it_is_resumed(database: Database, run_id: str)
     assert claim(database).attempt == 2
 
 
-def test_only_a_running_run_can_be_paused_and_only_a_paused_one_resumed(database: Database, run_id: str) -> None:
-    with pytest.raises(Conflict, match="is queued: only a running run can be paused"), database.begin() as session:
-        lifecycle.pause_run(session, run_id)
+def test_a_waiting_run_is_paused_at_once_and_its_wait_begins_anew_when_it_is_resumed(
+    database: Database, run_id: str
+) -> None:
+    with database.begin() as session:
+        queued_at = get_run(session, run_id).queued_at
+        for _twice in range(2):
+            lifecycle.pause_run(session, run_id)
+    assert state_of(database, run_id) is S.PAUSED
+    with database.begin() as session:
+        assert claim_next(session, worker="w", queues=["cpu"], lease_s=1) is None
+        lifecycle.resume_run(session, run_id)
+        assert get_run(session, run_id).queued_at > queued_at
+    assert transitions(database, run_id) == [("queued", "paused"), ("paused", "queued")]
+
+
+def test_what_has_ended_cannot_be_paused_and_what_is_not_paused_cannot_be_resumed(
+    database: Database, run_id: str
+) -> None:
     with pytest.raises(Conflict, match="is queued: only a paused run can be resumed"), database.begin() as session:
         lifecycle.resume_run(session, run_id)
+    with database.begin() as session:
+        lifecycle.cancel_run(session, run_id)
+    with pytest.raises(Conflict, match="is cancelled: only a run that waits or runs"), database.begin() as session:
+        lifecycle.pause_run(session, run_id)
 
 
 def test_a_lease_that_still_holds_is_not_taken_away(database: Database, run_id: str) -> None:
@@ -355,7 +375,9 @@ def test_the_highest_priority_runs_first_then_the_oldest(database: Database, dat
     order = []
     for priority in (0, 5, 0, -5, 5):
         with database.begin() as session:
-            job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0, 1], priority=priority)
+            job = create_job(
+                session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0, 1], terms=Terms(priority=priority)
+            )
         order.append((priority, job.id))
 
     claimed = [claim(database) for _ in range(10)]
@@ -368,7 +390,7 @@ def test_the_highest_priority_runs_first_then_the_oldest(database: Database, dat
 
 def test_a_worker_claims_from_its_own_queues_only(database: Database, dataset_id: str) -> None:
     with database.begin() as session:
-        create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], queue="gpu")
+        create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], terms=Terms(queue="gpu"))
     with database.begin() as session:
         assert claim_next(session, worker="w", queues=["cpu"], lease_s=1) is None
         assert claim_next(session, worker="w", queues=["cpu", "gpu"], lease_s=1) is not None

@@ -1,0 +1,155 @@
+"""Trying again what failed or was cancelled: terminal is final, so a new run takes the place of the one that ended.
+
+The new run counts for its seed from then on, and goes on from the last checkpoint of the old one, which stays as it
+ended. An experiment that went on without the seed goes back to where it waits for it: what it concluded meanwhile is
+withdrawn, and kept in an event.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Select, Update, delete, insert, null, select, update
+from sqlalchemy.orm import Session
+
+from service.domain.errors import Conflict
+from service.domain.pipeline_rules import Stage, Step
+from service.domain.states import DatasetState, ExperimentState, RunState
+from service.store.database import now_s
+from service.store.jobs import get_job, new_run
+from service.store.lifecycle import cancel_runs
+from service.store.moves import add_event, lock_runs, touch_parents
+from service.store.pipeline import set_state
+from service.store.runs import get_run
+from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
+from trainers.specs import Cell
+
+RETRIED = "retried"
+WITHDRAWN = "withdrawn"
+AGAIN = frozenset({RunState.FAILED, RunState.CANCELLED})
+BASES = (Step.TRANSFORMER, Step.GNN)
+WAITS: Mapping[Step, ExperimentState] = {
+    Step.PREFLIGHT: ExperimentState.PREFLIGHT,
+    Step.TRANSFORMER: ExperimentState.TRAINING,
+    Step.GNN: ExperimentState.TRAINING,
+    Step.EVIDENCE_BASES: ExperimentState.DECIDING,
+    Step.FUSION: ExperimentState.FUSING,
+    Step.EVIDENCE_FINAL: ExperimentState.CONCLUDING,
+}
+# What was made from a step's runs: with another run of the step it is made anew.
+FOLLOWERS: Mapping[Step, Sequence[Step]] = {
+    **dict.fromkeys(BASES, (Step.EVIDENCE_BASES, Step.FUSION, Step.EVIDENCE_FINAL)),
+    Step.FUSION: (Step.EVIDENCE_FINAL,),
+}
+CONCLUSIONS: Mapping[Step, Sequence[Stage]] = {**dict.fromkeys(BASES, ("bases", "final")), Step.FUSION: ("final",)}
+
+
+def retry_run(session: Session, run_id: str) -> str:
+    """Queue a new run in the place of one that failed or was cancelled, and return its id.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It has not ended, has succeeded, was tried again already, or its experiment was cancelled.
+    """
+    run = get_run(session, run_id)
+    job, experiment = _lock(session, get_job(session, run.job_id))
+    run = get_run(session, run_id)
+    if run.superseded_by is not None:
+        raise Conflict(f"run {run_id} was tried again already: run {run.superseded_by} counts in its place")
+    if RunState(run.state) not in AGAIN:
+        raise Conflict(f"run {run_id} is {run.state}; only a run that failed or was cancelled can be tried again")
+    return _retry(session, job, experiment, [run])[0]
+
+
+def retry_job(session: Session, job_id: str) -> list[str]:
+    """Queue a new run for every seed of a job that failed or was cancelled, and return their ids.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: None of its runs failed or was cancelled, or its experiment was cancelled.
+    """
+    job, experiment = _lock(session, get_job(session, job_id))
+    chosen = select(RunRow).where(RunRow.job_id == job_id, RunRow.superseded_by.is_(None), RunRow.state.in_(AGAIN))
+    runs = session.scalars(chosen.order_by(RunRow.seed)).all()
+    if not runs:
+        raise Conflict(f"no run of job {job_id} failed or was cancelled; there is nothing to try again")
+    return _retry(session, job, experiment, runs)
+
+
+def _lock(session: Session, job: JobRow) -> tuple[JobRow, ExperimentRow | None]:
+    """Lock everything that a retry may change, in the order of `service.store.moves`."""
+    if job.experiment_id is None:
+        lock_runs(session, select(RunRow).where(RunRow.job_id == job.id))
+        return job, None
+    lock_runs(session, select(RunRow).where(RunRow.experiment_id == job.experiment_id))
+    jobs = _locked_jobs(session, job.experiment_id)
+    chosen = select(ExperimentRow).where(ExperimentRow.id == job.experiment_id)
+    experiment = session.scalars(chosen.with_for_update(key_share=True)).one()
+    if len(session.scalars(_jobs_of(experiment.id)).all()) != len(jobs):
+        raise Conflict(f"experiment {experiment.id} has moved on this very moment; try again")
+    (job,) = (found for found in jobs if found.id == job.id)
+    if job.step is None:
+        raise Conflict(f"job {job.id} was withdrawn: its experiment does that step, or will do it, with another job")
+    if experiment.state == ExperimentState.CANCELLED:
+        raise Conflict(f"experiment {experiment.id} was cancelled; submit a new one")
+    return job, experiment
+
+
+def _locked_jobs(session: Session, experiment_id: str) -> Sequence[JobRow]:
+    return session.scalars(_jobs_of(experiment_id).with_for_update(key_share=True)).all()
+
+
+def _jobs_of(experiment_id: str) -> Select[JobRow]:
+    return select(JobRow).where(JobRow.experiment_id == experiment_id).order_by(JobRow.id)
+
+
+def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs: Sequence[RunRow]) -> list[str]:
+    ids = [_supersede(session, job, run) for run in runs]
+    touch_parents(session, runs)
+    if job.cell == Cell.PREPARE.value:
+        _prepare_again(session, job.dataset_id)
+    if experiment is not None:
+        step = Step(str(job.step))
+        _withdraw(session, experiment, step)
+        set_state(session, experiment, WAITS[step], f"{len(runs)} of the runs of {step} are tried again")
+    return ids
+
+
+def _supersede(session: Session, job: JobRow, run: RunRow) -> str:
+    queued_at = session.scalars(select(now_s())).one()
+    successor = new_run(job, run.seed, queued_at=queued_at)
+    changed = {"superseded_by": successor["id"], "version": RunRow.version + 1}
+    _set(session, update(RunRow).where(RunRow.id == run.id).values(changed))
+    session.execute(insert(RunRow).values(successor))
+    add_event(session, run=run, attempt=run.attempt, kind=RETRIED, body={"by": successor["id"]})
+    return str(successor["id"])
+
+
+def _prepare_again(session: Session, dataset_id: str) -> None:
+    again = {"state": DatasetState.PREPARING.value, "failure_detail": None, "version": DatasetRow.version + 1}
+    _set(session, update(DatasetRow).where(DatasetRow.id == dataset_id).values(again))
+
+
+def _withdraw(session: Session, experiment: ExperimentRow, step: Step) -> None:
+    """Take back what was concluded from the step's runs, and the steps that followed from it."""
+    jobs = session.scalars(_jobs_of(experiment.id).where(JobRow.step.in_(FOLLOWERS.get(step, ())))).all()
+    chosen = (DecisionRow.experiment_id == experiment.id, DecisionRow.stage.in_(CONCLUSIONS.get(step, ())))
+    decisions = session.scalars(select(DecisionRow).where(*chosen).order_by(DecisionRow.stage)).all()
+    gate = experiment.gate if step in BASES else None
+    if not jobs and not decisions and gate is None:
+        return
+    body = {
+        "because": f"runs of {step} are tried again",
+        "jobs": {str(job.step): job.id for job in jobs},
+        "gate": gate,
+        "decisions": [decision.body for decision in decisions],
+    }
+    session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=WITHDRAWN, body=body, at=now_s()))
+    ids = [job.id for job in jobs]
+    cancel_runs(session, select(RunRow).where(RunRow.job_id.in_(ids)))
+    _set(session, update(JobRow).where(JobRow.id.in_(ids)).values(step=None, version=JobRow.version + 1))
+    session.execute(delete(DecisionRow).where(*chosen))
+    if gate is not None:
+        _set(session, update(ExperimentRow).where(ExperimentRow.id == experiment.id).values(gate=null()))
+
+
+def _set(session: Session, change: Update) -> None:
+    session.execute(change.execution_options(synchronize_session=False))

@@ -1,0 +1,94 @@
+"""Pausing, resuming and trying again over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from service.domain.states import FailureReason
+from tests.asked import Api, assert_refused, begin, get
+from trainers.specs import Cell
+
+
+def a_job(api: Api) -> dict[str, Any]:
+    body = {"cell": 52, "dataset": api.ready_dataset(), "seeds": [0, 1]}
+    made: dict[str, Any] = api.client.post("/v1/jobs", json=body).json()
+    return made
+
+
+def states(api: Api, job_id: str) -> list[str]:
+    return [run["state"] for run in get(api, f"/v1/jobs/{job_id}")["runs"]]
+
+
+def test_a_paused_job_leaves_the_queue_and_a_resumed_one_is_rung_for_again(api: Api) -> None:
+    job = a_job(api)
+    claim = begin(api)
+    path = f"/v1/jobs/{job['id']}"
+
+    paused = api.client.post(f"{path}/pause")
+
+    assert (paused.status_code, paused.headers["Location"]) == (202, path)
+    assert paused.json() == get(api, path)
+    assert [run["state"] for run in paused.json()["runs"]] == ["pausing", "paused"]
+    assert claim.run_id == job["runs"][0]["id"]
+
+    api.bell.rung.clear()
+    assert api.client.post(f"{path}/resume").status_code == 202
+    assert states(api, job["id"]) == ["pausing", "queued"]
+    assert api.bell.rung == [(job["runs"][1]["id"], "cpu")]
+
+
+def test_a_run_is_paused_and_resumed_alone(api: Api) -> None:
+    job = a_job(api)
+    path = f"/v1/runs/{job['runs'][1]['id']}"
+
+    paused = api.client.post(f"{path}/pause")
+    assert (paused.status_code, paused.headers["Location"], paused.json()["state"]) == (202, path, "paused")
+    assert states(api, job["id"]) == ["queued", "paused"]
+
+    assert api.client.post(f"{path}/resume").json()["state"] == "queued"
+
+
+@pytest.mark.parametrize("kind", ["jobs", "runs"])
+def test_a_failed_run_is_tried_again_by_a_new_one_that_is_rung_for(api: Api, kind: str) -> None:
+    job = a_job(api)
+    trainers = api.trainers()
+    trainers.failing[(Cell.GNN, 1)] = (FailureReason.KILLED, -9)
+    trainers.work()
+    old = job["runs"][1]["id"]
+    api.bell.rung.clear()
+
+    answer = api.client.post(f"/v1/{kind}/{job['id'] if kind == 'jobs' else old}/retry")
+
+    assert answer.status_code == 202
+    assert get(api, answer.headers["Location"]) == answer.json()
+    first, new = get(api, f"/v1/jobs/{job['id']}")["runs"]
+    assert (first["state"], new["state"], new["seed"]) == ("succeeded", "queued", 1)
+    assert (get(api, f"/v1/runs/{old}")["superseded_by"], new["superseded_by"]) == (new["id"], None)
+    assert api.bell.rung == [(new["id"], "cpu")]
+    assert answer.headers["Location"] == (f"/v1/jobs/{job['id']}" if kind == "jobs" else f"/v1/runs/{new['id']}")
+
+
+def test_the_same_retry_twice_under_one_key_is_one_retry(api: Api) -> None:
+    job = a_job(api)
+    api.client.post(f"/v1/jobs/{job['id']}/cancel")
+    path, key = f"/v1/runs/{job['runs'][0]['id']}/retry", {"Idempotency-Key": "again"}
+
+    first, second = (api.client.post(path, headers=key) for _twice in range(2))
+
+    assert (first.status_code, first.json()) == (202, second.json())
+    assert_refused(api.client.post(path), status=409, code="conflict", pointers=[])
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "retry"])
+def test_what_cannot_be_done_now_is_a_conflict_that_changes_nothing(api: Api, verb: str) -> None:
+    job = a_job(api)
+    if verb == "pause":
+        api.trainers().work()
+    before = (api.counts(), states(api, job["id"]))
+
+    for path in (f"/v1/jobs/{job['id']}", f"/v1/runs/{job['runs'][0]['id']}"):
+        assert_refused(api.client.post(f"{path}/{verb}"), status=409, code="conflict", pointers=[])
+    for path in (f"/v1/jobs/job_{'0' * 26}", f"/v1/runs/run_{'0' * 26}"):
+        assert_refused(api.client.post(f"{path}/{verb}"), status=404, code="not_found", pointers=[])
+
+    assert (api.counts(), states(api, job["id"])) == before
