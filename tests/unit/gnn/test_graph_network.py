@@ -169,47 +169,46 @@ def test_a_relational_node_gets_the_mean_over_each_type_and_the_sum_of_the_means
     assert received_N1.flatten().tolist() == [0.0, 0.0, 43.0]
 
 
-def test_an_isomorphic_node_gets_the_sum_of_scaled_and_shifted_states_that_are_positive() -> None:
+def test_an_isomorphic_node_gets_the_mean_of_each_types_positive_messages_and_more_than_itself() -> None:
     layer = Isomorphic(GnnModel(width=8, layers=1, dropout=0.0), 2).eval()
     with torch.no_grad():
-        layer.films[0].weight[:, :8] = torch.tensor([[2.0], [-1.0]])
-        layer.films[0].weight[:, 8:] = torch.tensor([[0.5], [0.0]])
+        # Type 0 sends twice the state and a half more, type 1 its negative.
+        layer.messages[0].weight.copy_(torch.cat([2 * torch.eye(8), -torch.eye(8)]))
+        layer.messages[0].bias.copy_(torch.tensor([0.5] * 8 + [0.0] * 8))
         layer.eps[0].fill_(1.0)
     layer.norms[0] = torch.nn.Identity()
     layer.mlps[0] = torch.nn.Identity()
     state_N8 = torch.tensor([[1.0], [3.0], [10.0]]).expand(3, 8)
-    # Node 2 hears node 0 by type 0, and node 1 by type 1, whose negative message is cut off.
-    batch = batch_of(torch.tensor([[0, 1], [2, 2]]), torch.tensor([0, 1]))
+    # Node 2 hears nodes 0 and 1 by type 0, and node 1 by type 1, whose negative message is cut off.
+    batch = batch_of(torch.tensor([[0, 1, 1], [2, 2, 2]]), torch.tensor([0, 0, 1]))
 
     last_N8 = layer(state_N8, batch)
 
-    # By hand: 10 + (1 + 1) * 10 + (2 * 1 + 0.5).
-    assert last_N8[2].tolist() == [32.5] * 8
+    # By hand: 10 + (1 + 1) * 10 + (2.5 + 6.5) / 2.
+    assert last_N8[2].tolist() == [34.5] * 8
     assert last_N8[0].tolist() == [3.0] * 8
 
 
 def test_an_attentive_node_weighs_what_it_hears_by_a_softmax_over_its_edges() -> None:
     layer = Attentive(GnnModel(width=8, layers=1, dropout=0.0), 2).eval()
     with torch.no_grad():
-        for linear in (layer.senders[0], layer.receivers[0]):
-            linear.weight.zero_()
-            linear.bias.zero_()
-        # Values are the states themselves; keys and queries are nothing, so that the type alone decides the weight.
-        layer.senders[0].weight[8:] = torch.eye(8)
-        layer.kinds[0].weight.copy_(torch.tensor([[0.0], [1.0]]).expand(2, 8))
+        # Type 0 sends the state as it is, type 1 twice the state; the query is nothing.
+        layer.messages[0].weight.copy_(torch.cat([torch.eye(8), 2 * torch.eye(8)]))
+        layer.receivers[0].weight.zero_()
+        layer.receivers[0].bias.zero_()
         layer.weights[0].fill_(0.5)
-        layer.films[0].weight[:, :8] = 1.0
-        layer.films[0].weight[:, 8:] = 0.0
-        layer.outs[0].weight.copy_(torch.eye(8))
+        # What is heard, and not the state itself.
+        layer.outs[0].weight.copy_(torch.cat([torch.zeros(8, 8), torch.eye(8)], dim=1))
         layer.outs[0].bias.zero_()
     layer.norms[0] = torch.nn.Identity()
-    state_N8 = torch.tensor([[1.0], [3.0], [0.0]]).expand(3, 8)
+    state_N8 = torch.tensor([[1.0], [1.0], [0.0]]).expand(3, 8)
     batch = batch_of(torch.tensor([[0, 1], [2, 2]]), torch.tensor([0, 1]))
 
     last_N8 = layer(state_N8, batch)
 
-    # By hand: each of the four heads has two channels, so the scores are 0 and 0.5 * 2 = 1; e / (1 + e) = 0.731059.
-    torch.testing.assert_close(last_N8[2], torch.full((8,), 0.268941 * 1 + 0.731059 * 3), rtol=0, atol=1e-5)
+    # By hand: each of the four heads has two channels, so the scores are 2 * 0.5 * 1 = 1 and 2 * 0.5 * 2 = 2; the
+    # softmax of them is 0.268941 and 0.731059, of the messages 1 and 2.
+    torch.testing.assert_close(last_N8[2], torch.full((8,), 0.268941 * 1 + 0.731059 * 2), rtol=0, atol=1e-5)
 
 
 def test_attention_weighs_nodes_by_a_softmax_within_their_function() -> None:
