@@ -1,7 +1,7 @@
 """Each graph architecture and each readout on one data set: what it reaches, and how long an epoch takes.
 
-`python bench/gnn_kinds.py FILE.jsonl OUT [--epochs 5] [--learning-rate 2e-3]`: prepares the file and trains cell 52 once
-for each, all at one peak learning rate. Prints a Markdown table.
+`python bench/gnn_kinds.py FILE.jsonl OUT [--epochs 5] [--learning-rate 2e-3]`: prepares the file and trains cell 52
+once for each, all at one peak learning rate. Prints a Markdown table.
 """
 
 import argparse
