@@ -1,4 +1,4 @@
-"""What was lost is found again: leases that ran out, doorbells nobody heard, pipelines that stood still.
+"""What was lost is found again: leases and waits that ran out, doorbells nobody heard, pipelines that stood still.
 
 Runs as a process of its own; two at once do no harm, since every step is a compare-and-set or a claim.
 """
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from service.dispatch import Bell
 from service.settings import Settings
 from service.store.database import Database
-from service.store.lifecycle import due_for_dispatch, expire_leases
+from service.store.lifecycle import due_for_dispatch, expire_leases, expire_queued
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
 
@@ -56,17 +56,20 @@ class Reconciler:
         """
         with self._database.begin() as session:
             lost = expire_leases(session)
+            overdue = expire_queued(session)
             retire_silent_workers(session, silent_s=SILENT_S)
         if lost:
             log.warning("leases_expired", runs=lost)
-        self._move_on(lost)
+        if overdue:
+            log.warning("queued_for_too_long", runs=overdue)
+        self._move_on([*lost, *overdue])
         self._ring()
 
-    def _move_on(self, lost: list[str]) -> None:
+    def _move_on(self, changed: list[str]) -> None:
         """Move on what should have moved when a run ended."""
         artifacts = self._settings.artifacts
         with self._database.read() as session:
-            ended = {*lost, *unfinished_datasets(session)}
+            ended = {*changed, *unfinished_datasets(session)}
             experiments = list(idle_experiments(session))
         for run_id in sorted(ended):
             self._try(run_id, partial(after_run, run_id=run_id, artifacts=artifacts))

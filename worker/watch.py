@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service.domain.states import RunState
+from service.settings import Settings
 from service.store.claims import Claim
 from service.store.lifecycle import mark_running, renew
 from worker.house import DATABASE_RETRY_S, UNREACHABLE, House
@@ -48,6 +49,7 @@ class Watch:
         self._running = False
         self._stop: Stop | None = None
         self._limit = ""
+        self._time_limit_s, self._time_limit = _time_limit(house.settings, claim)
         self._kill_at = float("inf")
 
     def run(self) -> Outcome:
@@ -133,8 +135,8 @@ class Watch:
         settings, now = self._house.settings, time.monotonic()
         if self._house.draining.is_set():
             self._ask_to_stop(Stop.DRAINED)
-        elif settings.run_timeout_s is not None and now - self._started > settings.run_timeout_s:
-            self._limit = f"the attempt took longer than run_timeout_s, {settings.run_timeout_s:g} s"
+        elif now - self._started > self._time_limit_s:
+            self._limit = self._time_limit
             self._ask_to_stop(Stop.TIMEOUT)
         elif now - self._heard > settings.stall_timeout_s:
             self._limit = f"the trainer said nothing for stall_timeout_s, {settings.stall_timeout_s:g} s"
@@ -169,3 +171,15 @@ class Watch:
         except UNREACHABLE as error:
             log.warning("database_not_reached", run=self._claim.run_id, error=str(error.orig))
             return None
+
+
+def _time_limit(settings: Settings, claim: Claim) -> tuple[float, str]:
+    """Return after how many seconds this attempt is stopped, and what is said then: the house's limit or the run's."""
+    limits = [(float("inf"), "")]
+    if settings.run_timeout_s is not None:
+        said = f"the attempt took longer than run_timeout_s, {settings.run_timeout_s:g} s"
+        limits.append((settings.run_timeout_s, said))
+    if claim.timeout_s is not None and claim.time_left_s is not None:
+        said = f"the run took longer than its timeout_s, {claim.timeout_s:g} s over all of its attempts"
+        limits.append((claim.time_left_s, said))
+    return min(limits)

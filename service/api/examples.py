@@ -32,6 +32,9 @@ EXPERIMENTS: dict[str, Example] = {
             "dataset": DATASET_ID,
             "seeds": [0, 1, 2, 3, 4],
             "queue": "gpu",
+            "priority": 10,
+            "queue_timeout_s": 86_400,
+            "timeout_s": 43_200,
             "transformer": {
                 "model": {"checkpoint": "microsoft/unixcoder-base", "max_tokens": 512},
                 "training": {"epochs": 10, "batch_size": 16, "learning_rate": {"value": 2e-5}},

@@ -25,6 +25,8 @@ class Claim:
         resume_from: Checkpoint folder to go on from, relative to the artifact root: of an earlier attempt, or of a run
             in whose place this one is.
         recoveries: How often the run was taken over from a lost worker, or tried again.
+        timeout_s: How long the run may run, over all of its attempts; None: without limit.
+        time_left_s: How much of that is left for this attempt.
     """
 
     run_id: str
@@ -39,6 +41,8 @@ class Claim:
     path: str
     resume_from: str | None
     recoveries: int
+    timeout_s: float | None = None
+    time_left_s: float | None = None
 
 
 def claim_next(session: Session, *, worker: str, queues: Sequence[str], lease_s: float) -> Claim | None:
@@ -106,4 +110,11 @@ def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
         path=path,
         resume_from=checkpoint,
         recoveries=run.recoveries,
+        timeout_s=job.timeout_s,
+        time_left_s=None if job.timeout_s is None else job.timeout_s - _time_spent_s(session, run.id),
     )
+
+
+def _time_spent_s(session: Session, run_id: str) -> float:
+    spent = select(func.sum(AttemptRow.finished_at - AttemptRow.started_at)).where(AttemptRow.run_id == run_id)
+    return session.scalar(spent) or 0.0
