@@ -74,7 +74,7 @@ def choose_learning_rate(
                 pairs=pairs,
             )
             if cache is None:
-                outcome = _found(find(), config.learning_rate)
+                outcome = settle(find(), config.learning_rate)
             else:
                 key = cache_key(task, config=config, model=model, dataset_id=dataset_id, hardware=hardware)
                 shared = _SharedRate(
@@ -170,7 +170,7 @@ class _SharedRate:
 
     def _find(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
         suggestion = find()
-        outcome = _found(suggestion, self.settings)
+        outcome = settle(suggestion, self.settings)
         if outcome.source == "fallback":
             # Not cached: the next seed may well find one.
             return outcome.model_copy(update={"cache_key": self.key})
@@ -185,7 +185,7 @@ class _SharedRate:
         self.context.events.write(EventKind.WARNING, code="lr_cache", message=message)
 
 
-def _found(suggestion: Suggestion, settings: LearningRate) -> LearningRateOutcome:
+def settle(suggestion: Suggestion, settings: LearningRate) -> LearningRateOutcome:
     """Return what the test suggests, or else the fallback with the test's reason."""
     rate, reason = suggestion.learning_rate, suggestion.reason
     if rate is None:

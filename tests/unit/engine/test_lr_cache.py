@@ -148,7 +148,7 @@ def test_a_test_without_an_answer_falls_back_and_says_why(choose: Choose) -> Non
     outcome = choose(config=TrainingConfig(learning_rate=LearningRate(fallback=5e-6, finder_max=1e-5)))
 
     assert (outcome.source, outcome.learning_rate) == ("fallback", 5e-6)
-    assert "neither fell" in outcome.reason
+    assert "no valley" in outcome.reason
 
 
 @pytest.mark.usefixtures("silent")
