@@ -101,8 +101,10 @@ def bases(out: Path, seed: int) -> dict[str, Any]:
 def print_report(path: Path) -> None:
     """Print what `prepare` found."""
     report = json.loads(path.read_bytes())
-    for part in ("rows", "splits", "graphs", "probes", "near_duplicates", "warnings"):
-        print(f"{part}: {json.dumps(report.get(part))}")
+    near = {view: found for view, found in report["near_duplicates"].items() if view != "pairs"}
+    for part in ("rows", "splits", "graphs", "probes", "warnings"):
+        print(f"{part}: {json.dumps(report[part])}")
+    print(f"near_duplicates: {json.dumps(near)}")
 
 
 def print_evidence(out: Path) -> None:
