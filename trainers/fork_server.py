@@ -8,7 +8,8 @@
 3. The server says `{"pid": N}`, and when the trainer has ended `{"exit_code": N}`, negative for the signal.
 
 The trainer leads a process group of its own and sees its own environment alone: `CUDA_VISIBLE_DEVICES` counts, since
-nothing here has touched CUDA. The server ends at the end of its own standard input.
+nothing here has touched CUDA. The server ends at the end of its own standard input, and removes the socket with the
+folder that it alone lies in.
 """
 
 import gc
@@ -233,6 +234,10 @@ def main(arguments: Sequence[str]) -> int:
         listener.listen(256)
         preload()
         ForkServer(listener).serve()
+    # The client may have been killed: nobody else would clear up.
+    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.rmdir()
     return 0
 
 

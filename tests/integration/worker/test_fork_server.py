@@ -108,6 +108,19 @@ def test_a_trainer_whose_server_dies_is_killed_since_nobody_could_tell_how_it_en
     server.close()
 
 
+def test_a_server_whose_client_has_gone_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "socket"
+    folder.mkdir()
+
+    # Its standard input ends at once, as that of a server whose worker was killed.
+    done = subprocess.run(
+        [TRAINER[0], "-m", "trainers.fork_server", str(folder / "s")], stdin=subprocess.DEVNULL, timeout=120
+    )
+
+    assert done.returncode == 0
+    assert not folder.exists()
+
+
 BREAKS_OFF = """
 import socket, sys
 with socket.socket(socket.AF_UNIX) as listener:
