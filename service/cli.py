@@ -5,7 +5,7 @@ file; 3 the server refused; 4 no server answers; 5 not decided yet; 130 interrup
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +15,10 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from service.api.schemas import ExperimentAnswer, JobAnswer
-from service.client import DEFAULT_SERVER, Client, Kind, Refused, ServerAway
+from service.client import Client, Refused, ServerAway
 from service.console import tables
+from service.console.actions import cancel, pause, resume, retry, show
+from service.console.connection import AsJson, client_of, connect, no_id
 from service.console.report import PENDING, experiment_report
 from service.console.spec_files import BadInput, named_dataset, read_spec
 from service.console.watching import watch_dataset, watch_experiment, watch_job
@@ -39,28 +41,9 @@ class Exit(IntEnum):
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 dataset_app = typer.Typer(no_args_is_help=True, help="Data sets: add, list, show.")
 app.add_typer(dataset_app, name="dataset")
+app.callback()(connect)
 
-Server = Annotated[str, typer.Option(envvar="CELLGATE_SERVER", help="Address of the API.")]
-Token = Annotated[str | None, typer.Option(envvar="CELLGATE_TOKEN", help="Bearer token.", show_envvar=True)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AnyId = Annotated[str, typer.Argument(metavar="ID", help="An experiment (exp_…), a job (job_…) or a run (run_…).")]
-JobOrRunId = Annotated[str, typer.Argument(metavar="ID", help="A job (job_…) or a run (run_…).")]
-KINDS: Mapping[str, Kind] = {"exp": "experiments", "job": "jobs", "run": "runs"}
-STOPPABLE: Mapping[str, Kind] = {"job": "jobs", "run": "runs"}
-A_KIND = {"exp": "an experiment", "job": "a job", "run": "a run"}
 ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
-
-
-@app.callback()
-def connect(context: typer.Context, server: Server = DEFAULT_SERVER, token: Token = None) -> None:
-    """Remember which server the command is for."""
-    context.obj = (server, token)
-
-
-def client_of(context: typer.Context) -> Client:
-    """Return a client of the server that the command line names."""
-    server, token = context.find_root().obj
-    return Client(server, token=token)
 
 
 @app.command()
@@ -213,7 +196,7 @@ def _watch(client: Client, identifier: str) -> None:
             tables.show_dataset(console, dataset)
             jobs, succeeded = [], dataset.state is DatasetState.READY
         case _:
-            raise _no_id(identifier, "an experiment (exp_…), a job (job_…) or a data set (ds_…)")
+            raise no_id(identifier, "an experiment (exp_…), a job (job_…) or a data set (ds_…)")
     tables.show_runs(console, [client.run(run.id) for job in jobs for run in job.runs])
     if not succeeded:
         raise typer.Exit(Exit.NO_SUCCESS)
@@ -253,48 +236,8 @@ def decision(context: typer.Context, experiment: ExperimentId, as_json: AsJson =
     _print_json(taken) if as_json else tables.show_decision(tables.terminal(), taken)
 
 
-@app.command()
-def cancel(context: typer.Context, identifier: AnyId) -> None:
-    """Cancel what has not ended of an experiment, a job or a run."""
-    with client_of(context) as client:
-        client.act("cancel", _kind(identifier, KINDS), identifier)
-    _say(f"{identifier} is being cancelled.")
-
-
-@app.command()
-def pause(context: typer.Context, identifier: JobOrRunId) -> None:
-    """Pause a job or a run: what waits leaves the queue, what runs saves a checkpoint first."""
-    with client_of(context) as client:
-        client.act("pause", _kind(identifier, STOPPABLE), identifier)
-    _say(f"{identifier} is being paused: `cellgate resume {identifier}` lets it go on.")
-
-
-@app.command()
-def resume(context: typer.Context, identifier: JobOrRunId) -> None:
-    """Put a paused job or run back into the queue; it goes on from its checkpoint."""
-    with client_of(context) as client:
-        client.act("resume", _kind(identifier, STOPPABLE), identifier)
-    _say(f"{identifier} is queued again.")
-
-
-@app.command()
-def retry(context: typer.Context, identifier: JobOrRunId) -> None:
-    """Try a failed or cancelled run again, or every such run of a job; its experiment goes on by itself."""
-    with client_of(context) as client:
-        client.act("retry", _kind(identifier, STOPPABLE), identifier)
-    _say(f"{identifier} is tried again, from its last checkpoint.")
-
-
-def _kind(identifier: str, kinds: Mapping[str, Kind]) -> Kind:
-    kind = kinds.get(identifier.partition("_")[0])
-    if kind is None:
-        *others, last = [f"{A_KIND[prefix]} ({prefix}_…)" for prefix in kinds]
-        raise _no_id(identifier, f"{', '.join(others)} or {last}")
-    return kind
-
-
-def _say(message: str) -> None:
-    tables.terminal().print(message, markup=False)
+for command in (show, cancel, pause, resume, retry):
+    app.command()(command)
 
 
 @app.command()
@@ -316,10 +259,6 @@ def _print_json(answer: BaseModel) -> None:
 
 def _print_list(answers: Iterable[BaseModel]) -> None:
     print("[" + ",\n".join(answer.model_dump_json() for answer in answers) + "]")
-
-
-def _no_id(found: str, expected: str) -> typer.BadParameter:
-    return typer.BadParameter(f"{found!r} is no id of {expected}")
 
 
 def _complain(message: str) -> None:

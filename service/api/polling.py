@@ -4,13 +4,19 @@ Source:
     RFC 9110, sections 8.8.3 (ETag) and 13.1.2 (If-None-Match).
 """
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Header, Response
 
 ACTIVE_RETRY_AFTER_S = 1
 ENDED_RETRY_AFTER_S = 30
+
+
+def fingerprint(waiting: Mapping[str, object]) -> str:
+    """Return a version of what runs wait for, which changes without them; empty when none waits."""
+    return f"{zlib.crc32(repr(sorted(waiting.items())).encode()):08x}" if waiting else ""
 
 
 class NotModified(Exception):

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from service.domain.experiment import ExperimentSpec, Seeds, distinct
 from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
 from service.domain.terms import Terms
+from service.domain.waiting import WaitingReason
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -117,6 +118,14 @@ class Progress(Answer):
     eta_s: float | None
 
 
+class WaitingAnswer(Answer):
+    """What a run waits for."""
+
+    reason: WaitingReason
+    detail: str = Field(description="The reason in words.")
+    ahead: int | None = Field(description="Queued runs of its queue whose turn comes before; null while paused.")
+
+
 class RunAnswer(Answer):
     """A run."""
 
@@ -126,6 +135,7 @@ class RunAnswer(Answer):
     cell: CellName
     seed: int
     state: RunState
+    waiting: WaitingAnswer | None = Field(description="While it is queued or paused.")
     attempt: int
     superseded_by: str | None = Field(description="The run that counts in its place, once it was tried again.")
     worker: str | None

@@ -14,14 +14,17 @@ from service.api.schemas import (
     JobAnswer,
     Progress,
     RunAnswer,
+    WaitingAnswer,
     WorkerAnswer,
 )
 from service.domain.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
+from service.domain.waiting import Waiting
 from service.store.experiments import ExperimentOverview
 from service.store.runs import MetricCurve
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow, WorkerRow
 from trainers.specs import Cell
 
+Waitings = Mapping[str, Waiting]
 GateVerdict = Literal["pending", "pass", "fail"]
 
 
@@ -56,8 +59,9 @@ def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:
     )
 
 
-def run_answer(row: RunRow, *, with_result: bool = False) -> RunAnswer:
+def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> RunAnswer:
     """Return a run; with its whole result only where one run is asked for."""
+    waits = waiting.get(row.id)
     return RunAnswer(
         id=row.id,
         job=row.job_id,
@@ -65,6 +69,7 @@ def run_answer(row: RunRow, *, with_result: bool = False) -> RunAnswer:
         cell=cell_name(row.cell),
         seed=row.seed,
         state=RunState(row.state),
+        waiting=waits and WaitingAnswer(reason=waits.reason, detail=waits.detail, ahead=waits.ahead),
         attempt=row.attempt,
         superseded_by=row.superseded_by,
         worker=row.worker,
@@ -94,7 +99,7 @@ def gate_f1(result: Mapping[str, Any] | None) -> float | None:
     return None if found is None else float(found)
 
 
-def job_answer(row: JobRow, runs: Sequence[RunRow]) -> JobAnswer:
+def job_answer(row: JobRow, runs: Sequence[RunRow], waiting: Waitings) -> JobAnswer:
     """Return a job with its runs."""
     return JobAnswer(
         id=row.id,
@@ -109,13 +114,17 @@ def job_answer(row: JobRow, runs: Sequence[RunRow]) -> JobAnswer:
         queue=row.queue,
         queue_timeout_s=row.queue_timeout_s,
         timeout_s=row.timeout_s,
-        runs=[run_answer(run) for run in runs],
+        runs=[run_answer(run, waiting) for run in runs],
         created_at=when(row.created_at),
     )
 
 
 def experiment_answer(
-    row: ExperimentRow, jobs: Sequence[JobRow], runs: Mapping[str, Sequence[RunRow]], outcome: str | None
+    row: ExperimentRow,
+    jobs: Sequence[JobRow],
+    runs: Mapping[str, Sequence[RunRow]],
+    waiting: Waitings,
+    outcome: str | None,
 ) -> ExperimentAnswer:
     """Return an experiment with its pipeline."""
     return ExperimentAnswer(
@@ -126,7 +135,7 @@ def experiment_answer(
         autopilot=row.autopilot,
         seeds=[int(seed) for seed in row.spec["seeds"]],
         spec=row.spec,
-        jobs=[job_answer(job, runs[job.id]) for job in jobs],
+        jobs=[job_answer(job, runs[job.id], waiting) for job in jobs],
         gate_verdict=gate_verdict((row.gate or {}).get("verdict")),
         outcome=outcome,
         failure_detail=row.failure_detail,

@@ -86,6 +86,15 @@ def show_job(console: Console, job: JobAnswer) -> None:
     console.print(f"Job {job.id}: cell {CELLS[job.cell]}, seeds {seeds}, {state(job.state)}.")
 
 
+def show_run(console: Console, run: RunAnswer) -> None:
+    """Print where one run is, and what it waits for or why it failed."""
+    name = f"Run {run.id}: cell {CELLS[run.cell]}, seed {run.seed}, attempt {run.attempt}, {state(run.state)}"
+    why = run.failure_detail or (run.waiting.detail if run.waiting else "")
+    console.print(f"{name}{escape(f': {why}') if why else '.'}")
+    if run.superseded_by is not None:
+        console.print(f"Run {run.superseded_by} counts in its place.")
+
+
 def show_runs(console: Console, runs: Iterable[RunAnswer]) -> None:
     """Print a row per run of cells 51 to 53 with its scores on the gate split, and every failure below.
 

@@ -97,6 +97,8 @@ def told(run: RunAnswer) -> str:
     """Return in words what a run is doing, or why it failed."""
     if run.state.terminal:
         return run.failure_reason.value if run.failure_reason else ""
+    if run.waiting is not None:
+        return run.waiting.detail
     parts = [run.progress.phase or ""]
     if run.progress.epochs:
         parts.append(f"epoch {run.progress.epoch}/{run.progress.epochs}")
@@ -128,4 +130,5 @@ def _line(run: RunAnswer) -> str:
     f1 = f", F1 {run.f1:.4f}" if run.f1 is not None else ""
     failed = f": {run.failure_reason}" if run.failure_reason else ""
     epoch = f", epoch {run.progress.epoch}/{run.progress.epochs}" if run.progress.epochs else ""
-    return f"{run.state.value}{failed}{f1}{'' if run.state.terminal else epoch}"
+    waits = f": {run.waiting.detail}" if run.waiting else ""
+    return f"{run.state.value}{failed}{waits}{f1}{'' if run.state.terminal else epoch}"

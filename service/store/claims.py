@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.domain.states import RunState
 from service.store.database import now_s
 from service.store.moves import Move, move, touch_parents
+from service.store.queue_order import AGE, LAST_TURN, with_parties
 from service.store.tables import AttemptRow, JobRow, RunRow
 from trainers.specs import Cell
 
@@ -46,7 +47,7 @@ class Claim:
 
 
 def claim_next(session: Session, *, worker: str, queues: Sequence[str], lease_s: float) -> Claim | None:
-    """Claim the waiting run with the highest priority, the oldest first.
+    """Claim the waiting run whose turn it is: see `service.store.queue_order`.
 
     Args:
         worker: Who claims; shown with the run.
@@ -56,14 +57,9 @@ def claim_next(session: Session, *, worker: str, queues: Sequence[str], lease_s:
     Returns:
         The claim, or None when nothing waits that another worker is not claiming right now.
     """
-    waiting = (
-        select(RunRow)
-        .where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues))
-        .order_by(RunRow.priority.desc(), RunRow.created_at, RunRow.seed, RunRow.id)
-        .limit(1)
-        .with_for_update(key_share=True, skip_locked=True)
-    )
-    run = session.scalar(waiting)
+    waiting = select(RunRow).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues))
+    in_turn = with_parties(waiting).order_by(RunRow.priority.desc(), LAST_TURN, *AGE).limit(1)
+    run: RunRow | None = session.scalar(in_turn.with_for_update(key_share=True, skip_locked=True, of=RunRow))
     if run is None:
         return None
     attempt = run.attempt + 1
@@ -84,7 +80,7 @@ def claim_next(session: Session, *, worker: str, queues: Sequence[str], lease_s:
             run_id=run.id, attempt=attempt, worker=worker, path=path, last_event=0, started_at=now_s()
         )
     )
-    touch_parents(session, [run])
+    touch_parents(session, [run], served_at=now_s())
     return _claim(session, run, attempt, path)
 
 

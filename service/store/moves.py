@@ -85,18 +85,24 @@ def add_event(session: Session, *, run: RunRow, attempt: int, kind: str, body: d
     session.execute(insert(EventRow).values(**values, at=now_s()))
 
 
-def touch_parents(session: Session, runs: Iterable[RunRow]) -> None:
-    """Give the runs' jobs and experiments a new version: what they answer has changed."""
+def touch_parents(session: Session, runs: Iterable[RunRow], **values: Any) -> None:
+    """Give the runs' jobs and experiments a new version: what they answer has changed.
+
+    Args:
+        values: Columns that both have, to be set.
+    """
     found = list(runs)
-    _touch(session, JobRow, {run.job_id for run in found})
-    _touch(session, ExperimentRow, {run.experiment_id for run in found if run.experiment_id})
+    _touch(session, JobRow, {run.job_id for run in found}, values)
+    _touch(session, ExperimentRow, {run.experiment_id for run in found if run.experiment_id}, values)
 
 
-def _touch(session: Session, table: type[JobRow] | type[ExperimentRow], ids: set[str]) -> None:
+def _touch(
+    session: Session, table: type[JobRow] | type[ExperimentRow], ids: set[str], values: Mapping[str, Any]
+) -> None:
     for row_id in sorted(ids):
         session.execute(
             update(table)
             .where(table.id == row_id)
-            .values(version=table.version + 1)
+            .values(version=table.version + 1, **values)
             .execution_options(synchronize_session=False)
         )

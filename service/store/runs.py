@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from service.domain.errors import NotFound
-from service.domain.states import LEASED, RunState
+from service.domain.states import RunState
 from service.store.tables import EventRow, LogRow, MetricRow, RunRow
-from service.store.workers import living_workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,22 +102,3 @@ def logs_of(session: Session, run_id: str, *, attempt: int | None = None) -> Seq
     if attempt is not None:
         chosen = chosen.where(LogRow.attempt == attempt)
     return session.scalars(chosen).all()
-
-
-def waiting_reason(session: Session, run: RunRow) -> str | None:
-    """Return in plain words why a queued run does not start yet; None when it is not queued."""
-    if run.state != RunState.QUEUED:
-        return None
-    workers = [worker for worker in living_workers(session) if run.queue in worker.queues]
-    if not workers:
-        return f"no worker serves the queue {run.queue}: start one with `python -m worker`"
-    same_queue = (RunRow.queue == run.queue, RunRow.id != run.id)
-    busy = session.scalar(select(func.count()).where(RunRow.state.in_(LEASED), *same_queue)) or 0
-    earlier = (RunRow.priority > run.priority) | (
-        (RunRow.priority == run.priority) & (RunRow.created_at < run.created_at)
-    )
-    ahead = session.scalar(select(func.count()).where(RunRow.state == RunState.QUEUED, earlier, *same_queue)) or 0
-    slots = sum(worker.slots for worker in workers)
-    if busy >= slots:
-        return f"every slot of the queue {run.queue} is busy ({busy} of {slots}); runs ahead of it: {ahead}"
-    return f"about to start; runs ahead of it: {ahead}"

@@ -1,6 +1,7 @@
 """Experiments: the whole pipeline, its gate and its decisions."""
 
 from http import HTTPStatus
+from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Body
@@ -11,7 +12,7 @@ from service.api.context import Ctx
 from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, AfterEvent, ExperimentPath, Limit
-from service.api.polling import Polled, next_cursor
+from service.api.polling import Poll, Polled, fingerprint, next_cursor
 from service.api.problems import DecisionPending, documented, documented_post
 from service.api.schemas import EventAnswer, ExperimentAnswer, ExperimentCreate, ExperimentSummary, Page
 from service.api.views import event_answer, experiment_answer, experiment_summary
@@ -29,16 +30,20 @@ from service.store.experiments import (
 from service.store.gates import gate_report
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
+from service.store.waiting import waiting_of
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
 
-def _answer(session: Session, experiment_id: str) -> ExperimentAnswer:
+def _answer(session: Session, experiment_id: str, poll: Poll | None = None) -> ExperimentAnswer:
     row = get_experiment(session, experiment_id)
     jobs = jobs_of_experiment(session, experiment_id)
     runs = runs_of_jobs(session, [job.id for job in jobs])
+    waiting = waiting_of(session, chain.from_iterable(runs.values()))
+    if poll is not None:
+        poll.check(row.id, row.version, fingerprint(waiting), ended=ExperimentState(row.state).terminal)
     decisions = decisions_of(session, experiment_id)
-    return experiment_answer(row, jobs, runs, decisions[-1].outcome if decisions else None)
+    return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None)
 
 
 @router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented_post())
@@ -68,9 +73,7 @@ def read_experiments(context: Ctx, limit: Limit = 50, after: After = None) -> Pa
 def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ExperimentAnswer:
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
-        row = get_experiment(session, experiment_id)
-        poll.check(row.id, row.version, ended=ExperimentState(row.state).terminal)
-        return _answer(session, experiment_id)
+        return _answer(session, experiment_id, poll)
 
 
 @router.get("/{experiment_id}/gate", responses=documented(HTTPStatus.NOT_FOUND))

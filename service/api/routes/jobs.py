@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -12,7 +13,7 @@ from service.api.context import Ctx
 from service.api.examples import JOBS
 from service.api.idempotency import Created, Post, Posted
 from service.api.paths import After, JobPath, Limit
-from service.api.polling import Polled, next_cursor
+from service.api.polling import Polled, fingerprint, next_cursor
 from service.api.problems import documented, documented_post
 from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
@@ -23,6 +24,7 @@ from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause
 from service.store.pipeline import after_run
 from service.store.retries import retry_job
 from service.store.tables import JobRow
+from service.store.waiting import waiting_of
 from trainers.specs import Cell
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -37,7 +39,8 @@ ACTION: dict[str, Any] = {
 
 
 def _answer(session: Session, row: JobRow) -> JobAnswer:
-    return job_answer(row, runs_of_jobs(session, [row.id])[row.id])
+    runs = runs_of_jobs(session, [row.id])[row.id]
+    return job_answer(row, runs, waiting_of(session, runs))
 
 
 @router.post(
@@ -106,7 +109,8 @@ def read_jobs(context: Ctx, limit: Limit = 50, after: After = None) -> Page[JobA
         rows = list_jobs(session, limit=limit, after=after)
         ids = [row.id for row in rows]
         runs = runs_of_jobs(session, ids)
-        items = [job_answer(row, runs[row.id]) for row in rows]
+        waiting = waiting_of(session, chain.from_iterable(runs.values()))
+        items = [job_answer(row, runs[row.id], waiting) for row in rows]
     return Page(items=items, next=next_cursor(ids, limit))
 
 
@@ -115,8 +119,10 @@ def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:
         row = get_job(session, job_id)
-        answer = _answer(session, row)
-        poll.check(row.id, row.version, ended=answer.state.terminal)
+        runs = runs_of_jobs(session, [job_id])[job_id]
+        waiting = waiting_of(session, runs)
+        answer = job_answer(row, runs, waiting)
+        poll.check(row.id, row.version, fingerprint(waiting), ended=answer.state.terminal)
         return answer
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.paths import After, AfterEvent, Limit, RunPath
-from service.api.polling import Polled, next_cursor
+from service.api.polling import Polled, fingerprint, next_cursor
 from service.api.problems import documented, documented_post
 from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer
 from service.api.views import curve_answer, event_answer, run_answer
@@ -20,6 +20,7 @@ from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
+from service.store.waiting import waiting_of
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
@@ -43,7 +44,8 @@ def read_runs(context: Ctx, limit: Limit = 50, after: After = None, state: RunSt
     """List the runs, newest first."""
     with context.database.read() as session:
         rows = list_runs(session, limit=limit, after=after, state=state)
-    return Page(items=[run_answer(row) for row in rows], next=next_cursor([row.id for row in rows], limit))
+        waiting = waiting_of(session, rows)
+    return Page(items=[run_answer(row, waiting) for row in rows], next=next_cursor([row.id for row in rows], limit))
 
 
 @router.get("/{run_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
@@ -51,8 +53,9 @@ def read_run(run_id: RunPath, context: Ctx, poll: Polled) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
         row = get_run(session, run_id)
-        poll.check(row.id, row.version, ended=RunState(row.state).terminal)
-        return run_answer(row, with_result=True)
+        waiting = waiting_of(session, [row])
+        poll.check(row.id, row.version, fingerprint(waiting), ended=RunState(row.state).terminal)
+        return run_answer(row, waiting, with_result=True)
 
 
 @router.get("/{run_id}/metrics", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
@@ -129,7 +132,7 @@ def _act(post: Post, work: Callable[[Session], str]) -> JSONResponse:
     """Answer with the run whose id `work` returns."""
 
     def done(session: Session) -> Created:
-        run_id = work(session)
-        return Created(location=f"/v1/runs/{run_id}", answer=run_answer(get_run(session, run_id)))
+        row = get_run(session, work(session))
+        return Created(location=f"/v1/runs/{row.id}", answer=run_answer(row, waiting_of(session, [row])))
 
     return post.accept(done)

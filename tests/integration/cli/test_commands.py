@@ -7,6 +7,7 @@ import pytest
 
 from service.domain.experiment import ExperimentSpec
 from service.domain.states import FailureReason
+from service.store.workers import register_worker
 from tests.served import Served, served
 from trainers.specs import Cell
 
@@ -153,6 +154,13 @@ def test_a_decision_is_shown_with_rule_reasons_and_options(finished: str, cellga
     assert row.split()[3:7] == ["0.9350", "0.925", "to", "0.945"]
 
 
+def test_an_experiment_is_shown_with_every_run_as_it_is_now(finished: str, cellgate: Cellgate) -> None:
+    shown = cellgate("show", finished).out
+    assert shown.startswith("succeeded  pre-flight succeeded → ")
+    row = next(line for line in shown.splitlines() if line.startswith("51 transformer") and " 0.9100" in line)
+    assert row.split()[2:4] == ["1", "succeeded"]
+
+
 def test_the_list_shows_outcome_and_gate(finished: str, cellgate: Cellgate) -> None:
     row = next(line for line in cellgate("ls").out.splitlines() if line.startswith(finished))
     assert row.split()[1:6] == ["finished", "succeeded", "pass", "ensemble", "6/6"]
@@ -180,14 +188,20 @@ def test_a_job_is_paused_resumed_cancelled_and_tried_again(
 ) -> None:
     job = json.loads(cellgate("submit", a_spec(tmp_path, cell=52, dataset=ready_dataset, seeds=[0]), "--json").out)
     run_id = job["runs"][0]["id"]
+    with house.database.begin() as session:
+        register_worker(session, worker_id="w", queues=["cpu"], slots=1)
 
+    assert "queued: about to start in queue cpu" in cellgate("show", run_id).out
+    assert "about to start in queue cpu" in " ".join(cellgate("show", job["id"]).out.split())
     assert "is being paused: `cellgate resume" in cellgate("pause", job["id"]).out
+    assert json.loads(cellgate("show", run_id, "--json").out)["waiting"]["reason"] == "paused"
     assert house.trainers().work() == []
     assert "is queued again" in cellgate("resume", run_id).out
     assert cellgate("cancel", run_id).code == 0
     assert "is tried again" in cellgate("retry", job["id"]).out
     assert house.trainers().work() == [(Cell.GNN, 0)]
     assert cellgate("watch", job["id"]).code == 0
+    assert "counts in its place" in cellgate("show", run_id).out
 
     refused = cellgate("retry", run_id)
     assert refused.code == 3
@@ -201,7 +215,7 @@ def test_an_experiment_is_nothing_that_can_be_paused_or_tried_again(cellgate: Ce
     assert "a job (job_…) or a run (run_…)" in " ".join(refused.err.replace("│", "").split())
 
 
-@pytest.mark.parametrize("command", ["watch", "cancel"])
+@pytest.mark.parametrize("command", ["watch", "cancel", "show"])
 def test_something_that_is_no_id_is_wrong_usage(cellgate: Cellgate, command: str) -> None:
     refused = cellgate(command, "nonsense")
     assert refused.code == 2

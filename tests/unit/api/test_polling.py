@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from service.store.recording import record_metrics
+from service.store.workers import register_worker
 from tests.asked import Api, begin, get
 from tests.by_hand import F1s
 
@@ -133,3 +134,21 @@ def test_what_has_ended_is_polled_less_often(api: Api) -> None:
     api.trainers().work()
 
     assert int(api.client.get(path).headers["Retry-After"]) > active
+
+
+def test_a_run_that_moves_up_in_the_queue_is_another_answer_though_nothing_happened_to_it(api: Api) -> None:
+    dataset = api.ready_dataset()
+    jobs = [api.client.post("/v1/jobs", json={"cell": 52, "dataset": dataset, "seeds": [0]}).json() for _ in range(2)]
+    for path in (f"/v1/runs/{jobs[1]['runs'][0]['id']}", f"/v1/jobs/{jobs[1]['id']}"):
+        first = api.client.get(path)
+        held = {"If-None-Match": first.headers["ETag"]}
+        assert api.client.get(path, headers=held).status_code == 304
+
+        with api.database.begin() as session:
+            register_worker(session, worker_id=path, queues=["cpu"], slots=1)
+
+        second = api.client.get(path, headers=held)
+        assert second.status_code == 200
+        waiting = second.json().get("waiting") or second.json()["runs"][0]["waiting"]
+        assert (waiting["reason"], waiting["ahead"]) == ("behind", 1)
+        assert waiting["detail"].startswith("1 run ahead in queue cpu; 0 of ")

@@ -15,6 +15,7 @@ def dataset(identifier: str, name: str, state: DatasetState = DatasetState.READY
         name=name,
         state=state,
         source="/data/x.jsonl",
+        graphs=None,
         content_hash=None,
         summary=None,
         failure_detail=None,

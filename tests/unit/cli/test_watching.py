@@ -3,9 +3,10 @@ from typing import Any
 
 from rich.console import Console
 
-from service.api.schemas import JobAnswer, Progress, RunAnswer
+from service.api.schemas import JobAnswer, Progress, RunAnswer, WaitingAnswer
 from service.console.watching import progress, share_done, told
 from service.domain.states import ExperimentState, FailureReason, JobState, RunState
+from service.domain.waiting import WaitingReason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HALF_WAY = Progress(phase="train", steps_done=50, steps_total=100, epoch=2, epochs=4, eta_s=65.0)
@@ -20,6 +21,7 @@ def run(state: RunState, said: Progress = NOTHING_YET, **changes: Any) -> RunAns
         "cell": 51,
         "seed": 7,
         "state": state,
+        "waiting": None,
         "attempt": 1,
         "superseded_by": None,
         "worker": None,
@@ -54,6 +56,11 @@ def job(*runs: RunAnswer) -> JobAnswer:
         runs=list(runs),
         created_at=NOW,
     )
+
+
+def test_a_run_that_waits_tells_what_for() -> None:
+    waits = WaitingAnswer(reason=WaitingReason.BEHIND, detail="3 runs ahead in queue cpu", ahead=3)
+    assert told(run(RunState.QUEUED, waiting=waits)) == "3 runs ahead in queue cpu"
 
 
 def test_a_run_is_as_far_as_its_steps_say_and_whole_once_it_succeeded() -> None:

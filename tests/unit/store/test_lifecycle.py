@@ -371,23 +371,6 @@ def test_a_lost_worker_of_a_run_that_is_to_be_cancelled_leaves_it_cancelled(data
     assert state_of(database, run_id) is S.CANCELLED
 
 
-def test_the_highest_priority_runs_first_then_the_oldest(database: Database, dataset_id: str) -> None:
-    order = []
-    for priority in (0, 5, 0, -5, 5):
-        with database.begin() as session:
-            job = create_job(
-                session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0, 1], terms=Terms(priority=priority)
-            )
-        order.append((priority, job.id))
-
-    claimed = [claim(database) for _ in range(10)]
-
-    first, second, third, fourth, fifth = (job_id for _priority, job_id in order)
-    expected = [job_id for job_id in (second, fifth, first, third, fourth) for _seed in (0, 1)]
-    assert [held.job_id for held in claimed] == expected
-    assert [held.seed for held in claimed] == [0, 1] * 5
-
-
 def test_a_worker_claims_from_its_own_queues_only(database: Database, dataset_id: str) -> None:
     with database.begin() as session:
         create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], terms=Terms(queue="gpu"))

@@ -9,7 +9,7 @@ from service.store.experiments import get_experiment
 from service.store.identifiers import new_id
 from service.store.jobs import create_job, get_job, list_jobs, runs_of_jobs
 from service.store.recording import record_event, record_log, record_metrics
-from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of, waiting_reason
+from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
 from service.store.workers import beat, list_workers, living_workers, register_worker, retire_silent_workers
 from trainers.events import EventKind
 from trainers.specs import Cell, PrepareConfig
@@ -122,22 +122,6 @@ def test_a_job_on_a_data_set_that_is_not_ready_is_refused(database: Database) ->
         with pytest.raises(InvalidSpec) as refused:
             create_job(session, cell=Cell.GNN, dataset_id="ds_none", config={}, seeds=[0])
     assert [mistake.pointer for mistake in refused.value.mistakes] == ["/dataset"]
-
-
-def test_a_waiting_run_says_what_it_waits_for(database: Database, dataset_id: str) -> None:
-    run_ids = job_with(database, dataset_id, [0, 1, 2])
-
-    def reason(run_id: str) -> str | None:
-        with database.read() as session:
-            return waiting_reason(session, get_run(session, run_id))
-
-    assert "no worker serves the queue cpu" in str(reason(run_ids[2]))
-    with database.begin() as session:
-        register_worker(session, worker_id="w", queues=["cpu"], slots=1)
-    assert str(reason(run_ids[2])).startswith("about to start")
-    running = claim(database).run_id
-    assert str(reason(run_ids[2])).startswith("every slot of the queue cpu is busy (1 of 1)")
-    assert reason(running) is None
 
 
 def test_a_worker_is_alive_while_its_heart_beats(database: Database) -> None:

@@ -1,0 +1,58 @@
+"""Why a run waits: told to whoever looks at it."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from service.domain.states import LEASED, RunState
+from service.domain.waiting import Waiting, WaitingReason
+from service.store.queue_order import AGE, LAST_TURN, PARTY, with_parties
+from service.store.tables import RunRow, WorkerRow
+from service.store.workers import living_workers
+
+
+def waiting_of(session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
+    """Return what each of these runs waits for, by id; those that do not wait are left out.
+
+    Takes two queries, however many runs there are, and none when none of them is queued.
+    """
+    found = list(runs)
+    paused = Waiting(reason=WaitingReason.PAUSED, detail="it was paused on request: resume it to let it go on")
+    waiting = {run.id: paused for run in found if run.state == RunState.PAUSED}
+    queued = [run for run in found if run.state == RunState.QUEUED]
+    if queued:
+        workers = living_workers(session)
+        for run_id, queue, ahead, busy in _places(session, queued):
+            waiting[run_id] = _why(queue, ahead, busy, [worker for worker in workers if queue in worker.queues])
+    return waiting
+
+
+def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Waiting:
+    if not workers:
+        detail = f"no worker serves queue {queue}: start one with `python -m worker run`, CELLGATE_QUEUES naming it"
+        return Waiting(reason=WaitingReason.NO_WORKER, detail=detail, ahead=ahead)
+    slots = sum(worker.slots for worker in workers)
+    at_work = f"{busy} of {slots} slot{'s' if slots != 1 else ''} at work"
+    if ahead:
+        detail = f"{ahead} run{'s' if ahead != 1 else ''} ahead in queue {queue}; {at_work}"
+        return Waiting(reason=WaitingReason.BEHIND, detail=detail, ahead=ahead)
+    if busy >= slots:
+        return Waiting(reason=WaitingReason.BUSY, detail=f"the next of queue {queue}; {at_work}", ahead=0)
+    return Waiting(reason=WaitingReason.NEXT, detail=f"about to start in queue {queue}", ahead=0)
+
+
+def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:
+    """Return (run, its queue, how many are before it, how many are at work), all parties taking turns from now on."""
+    turn = func.row_number().over(partition_by=(RunRow.queue, RunRow.priority, PARTY), order_by=AGE)
+    chosen = select(
+        RunRow.id, RunRow.queue, RunRow.priority, turn.label("turn"), LAST_TURN.label("last"), *AGE[:2]
+    ).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_({run.queue for run in runs}))
+    in_turn = with_parties(chosen).subquery()
+    order = (in_turn.c.priority.desc(), in_turn.c.turn, in_turn.c.last, *(in_turn.c[part.key] for part in AGE))
+    place = func.row_number().over(partition_by=in_turn.c.queue, order_by=order)
+    places = select(in_turn.c.id, in_turn.c.queue, (place - 1).label("ahead")).subquery()
+    at_work = aliased(RunRow)
+    busy = select(func.count()).where(at_work.state.in_(LEASED), at_work.queue == places.c.queue).scalar_subquery()
+    asked = select(places, busy.label("busy")).where(places.c.id.in_([run.id for run in runs]))
+    return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(asked)]
