@@ -113,9 +113,7 @@ def test_a_server_whose_client_has_gone_ends_and_leaves_nothing(tmp_path: Path) 
     folder.mkdir()
 
     # Its standard input ends at once, as that of a server whose worker was killed.
-    done = subprocess.run(
-        [TRAINER[0], "-m", "trainers.fork_server", str(folder / "s")], stdin=subprocess.DEVNULL, timeout=120
-    )
+    done = subprocess.run([TRAINER[0], "-m", "trainers.fork_server", str(folder / "s")], input=b"", timeout=120)
 
     assert done.returncode == 0
     assert not folder.exists()
