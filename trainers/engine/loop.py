@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +22,7 @@ from trainers.engine.checkpoint import (
     weights_of,
 )
 from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
+from trainers.engine.compilation import compile_in_place, uncompiled, undo_compilation
 from trainers.engine.context import RunContext
 from trainers.engine.gradient_watch import GradientWatch
 from trainers.engine.gradients import weight_norms
@@ -113,8 +115,13 @@ def fit(
         pairs=pairs,
     )
     run.restore()
-    with context.phase("train"):
-        run.train()
+    if config.compile:
+        compile_in_place(task.model)
+    try:
+        with context.phase("train"):
+            run.train()
+    finally:
+        undo_compilation(task.model)
     return run.outcome()
 
 
@@ -303,7 +310,8 @@ class _Fit:
         """
         state = self._state
         try:
-            outputs = infer(self._task, self._dev_rows, hardware=self._hardware, context=self._context)
+            with uncompiled() if self._config.compile else nullcontext():
+                outputs = infer(self._task, self._dev_rows, hardware=self._hardware, context=self._context)
         except InterruptedRun:
             # The epoch's steps are done and worth keeping: the resumed run evaluates first.
             self._interrupt()

@@ -10,8 +10,11 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._dynamo.exc import TorchDynamoException
 
+from trainers.engine.checkpoint import generator_states, restore_generators
 from trainers.engine.class_balance import EVEN
+from trainers.engine.compilation import is_compiled, undo_compilation
 from trainers.engine.gradients import GradientNorms, Norms, clip_gradients
 from trainers.engine.hardware import Hardware
 from trainers.engine.memory import release_memory
@@ -151,15 +154,31 @@ class Stepper:
         )
 
     def _accumulate(self, batches: Sequence[Rows]) -> Tensor:
+        generators = generator_states() if is_compiled(self._task.model) else None
         while True:
             try:
                 return self._backward(batches)
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
+                self.optimizer.zero_grad()
+                if is_out_of_memory(error):
+                    self._back_off(max(len(rows) for rows in batches), error)
+                elif generators is not None and isinstance(error, TorchDynamoException):
+                    self._do_without_compiler(error)
+                    restore_generators(generators)
+                else:
                     raise
-                self._back_off(max(len(rows) for rows in batches), error)
             # Only now has the error let go of what the failed batch held.
             release_memory(self._hardware.device)
+
+    def _do_without_compiler(self, error: Exception) -> None:
+        undo_compilation(self._task.model)
+        if self._events is not None:
+            reason = str(error).strip().partition("\n")[0]
+            self._events.write(
+                EventKind.WARNING,
+                code="not_compiled",
+                message=f"the model cannot be compiled and is trained as it is: {type(error).__name__}: {reason}",
+            )
 
     def _backward(self, batches: Sequence[Rows]) -> Tensor:
         """Add up the gradients of all parts; return the mean loss, a scalar on the device."""
@@ -184,7 +203,6 @@ class Stepper:
         return torch.dot(loss_B, self._weight_C[label_B])
 
     def _back_off(self, largest: int, error: BaseException) -> None:
-        self.optimizer.zero_grad()
         if self.parts >= min(largest, 2**MAX_BACKOFFS):
             raise OutOfMemoryError(
                 f"memory ran out although every batch was computed in {self.parts} parts: "
