@@ -1,19 +1,26 @@
 """The LR cache: a hit costs no training step, and damage is a miss."""
 
 import fcntl
+import json
+import multiprocessing
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from trainers.engine import lr_choice
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
+from trainers.engine.lr_cache import LearningRateCache
 from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.lr_finder import Suggestion
 from trainers.results import LearningRateOutcome
-from trainers.specs import LearningRate, TrainingConfig
+from trainers.specs import LearningRate, Precision, TrainingConfig
 
 Choose = Callable[..., LearningRateOutcome]
 
@@ -26,7 +33,11 @@ def task(toy: type[Any]) -> Any:
 @pytest.fixture
 def choose(task: Any, hardware: Hardware, new_context: Callable[..., RunContext], tmp_path: Path) -> Choose:
     def choose(
-        *, config: TrainingConfig | None = None, dataset_id: str = "a", model: dict[str, object] | None = None
+        *,
+        config: TrainingConfig | None = None,
+        dataset_id: str = "a",
+        model: dict[str, object] | None = None,
+        precision: Precision = Precision.FP32,
     ) -> LearningRateOutcome:
         return choose_learning_rate(
             task,
@@ -37,10 +48,21 @@ def choose(task: Any, hardware: Hardware, new_context: Callable[..., RunContext]
             dataset_id=dataset_id,
             cache=tmp_path / "cache",
             context=new_context(),
-            hardware=hardware,
+            hardware=replace(hardware, precision=precision),
         )
 
     return choose
+
+
+@pytest.fixture
+def warnings(tmp_path: Path) -> Callable[[], list[str]]:
+    """Return what the last run warned of."""
+
+    def read() -> list[str]:
+        said = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
+        return [event["message"] for event in said if event.get("code") == "lr_cache"]
+
+    return read
 
 
 def test_the_first_run_finds_a_rate_and_the_cache_reads_back_equal(choose: Choose) -> None:
@@ -65,7 +87,14 @@ def test_a_hit_gives_the_same_rate_without_a_training_step(choose: Choose, task:
     [
         {"dataset_id": "b"},
         {"model": {"width": 9}},
+        {"precision": Precision.BF16},
         {"config": TrainingConfig(batch_size=16)},
+        {"config": TrainingConfig(accumulation=2)},
+        {"config": TrainingConfig(class_balance="weights")},
+        {"config": TrainingConfig(class_balance="sampling")},
+        {"config": TrainingConfig(max_grad_norm=0.5)},
+        {"config": TrainingConfig(label_smoothing=0.1)},
+        {"config": TrainingConfig(keep_pairs_together=False)},
         {"config": TrainingConfig(weight_decay=0.5)},
         {"config": TrainingConfig(learning_rate=LearningRate(finder_steps=50))},
     ],
@@ -76,14 +105,43 @@ def test_whatever_changes_the_answer_misses(choose: Choose, change: dict[str, An
     assert choose(**change).cache_hit is False
 
 
+@pytest.mark.parametrize("group", [{"lr_ratio": 0.25}, {"weight_decay": False}, {"name": "other"}])
+def test_other_groups_miss(choose: Choose, task: Any, monkeypatch: pytest.MonkeyPatch, group: dict[str, Any]) -> None:
+    choose()
+    body, head = task.groups
+    monkeypatch.setattr(type(task), "groups", [replace(body, **group), head])
+
+    assert choose().cache_hit is False
+
+
+def test_other_code_misses(choose: Choose, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose()
+    monkeypatch.setattr(lr_choice, "code_version", lambda: "0.1.0+other")
+
+    assert choose().cache_hit is False
+
+
 def test_what_does_not_change_the_answer_hits(choose: Choose) -> None:
     choose()
 
     assert choose(config=TrainingConfig(epochs=99, patience=7)).cache_hit is True
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"learning_rate": -1.0}', b"\xff"])
-def test_a_damaged_entry_is_a_miss_and_is_replaced(choose: Choose, tmp_path: Path, content: bytes) -> None:
+DAMAGE = {
+    "empty": b"",
+    "cut off": b'{"schema_version": 1, "key": "sha256:0',
+    "another shape": b"[]",
+    "without fields": b"{}",
+    "of another version": b'{"schema_version": 2}',
+    "not text": b"\xff",
+    "endlessly nested": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("content", DAMAGE.values(), ids=list(DAMAGE))
+def test_a_damaged_entry_is_a_miss_with_a_warning_and_is_replaced(
+    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path, content: bytes
+) -> None:
     first = choose()
     [entry] = (tmp_path / "cache").glob("*.json")
     entry.write_bytes(content)
@@ -92,7 +150,88 @@ def test_a_damaged_entry_is_a_miss_and_is_replaced(choose: Choose, tmp_path: Pat
 
     assert (second.source, second.cache_verified) == ("finder", True)
     assert second.learning_rate == first.learning_rate
+    [warning] = warnings()
+    assert "looked for anew" in warning
     assert choose().cache_hit is True
+
+
+@pytest.mark.parametrize("rate", ["NaN", "Infinity", "-1.0", "0.0", "1", "null", "0.2", "1e-9", '"0.01"', "1e999"])
+def test_an_entry_whose_rate_cannot_have_been_found_is_a_miss_with_a_warning(
+    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path, rate: str
+) -> None:
+    first = choose()
+    [entry] = (tmp_path / "cache").glob("*.json")
+    content = json.loads(entry.read_bytes())
+    entry.write_text(json.dumps({**content, "learning_rate": "?"}).replace('"?"', rate))
+
+    second = choose()
+
+    assert (second.source, second.learning_rate, len(warnings())) == ("finder", first.learning_rate, 1)
+
+
+def test_an_entry_that_cannot_be_read_or_replaced_is_a_miss_with_warnings(
+    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    first = choose()
+    [entry] = (tmp_path / "cache").glob("*.json")
+    entry.unlink()
+    # A folder in its place: not even the system's administrator reads it as a file.
+    (entry / "something").mkdir(parents=True)
+
+    second = choose()
+
+    assert (second.source, second.learning_rate) == ("finder", first.learning_rate)
+    assert second.cache_verified is False
+    assert ["anew" in warning or "remembered" in warning for warning in warnings()] == [True, True]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may read everything")
+def test_an_entry_without_permission_to_read_is_a_miss_with_a_warning(
+    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    choose()
+    [entry] = (tmp_path / "cache").glob("*.json")
+    entry.chmod(0)
+
+    assert (choose().source, len(warnings())) == ("finder", 1)
+
+
+def test_a_cache_that_is_no_folder_ends_no_run(
+    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("a file")
+
+    outcome = choose()
+
+    assert (outcome.source, outcome.cache_verified) == ("finder", False)
+    assert any("cannot be remembered" in warning for warning in warnings())
+
+
+def _write_often(folder: Path, rate: float) -> None:
+    cache = LearningRateCache(folder=folder)
+    for number in range(100):
+        cache.write("sha256:a", Suggestion(learning_rate=rate, reason="r" * (number * 100)))
+
+
+def test_two_processes_that_write_at_once_leave_a_whole_entry(tmp_path: Path) -> None:
+    start = multiprocessing.get_context("fork")
+    writers = [start.Process(target=_write_often, args=(tmp_path, rate)) for rate in (0.1, 0.2)]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        # Damage would raise.
+        found = LearningRateCache(folder=tmp_path).read("sha256:a")
+        seen.add(None if found is None else found.learning_rate)
+    for writer in writers:
+        writer.join()
+
+    last = LearningRateCache(folder=tmp_path).read("sha256:a")
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert last is not None
+    assert (last.learning_rate, last.reason) in ((0.1, "r" * 9900), (0.2, "r" * 9900))
+    assert {0.1, 0.2} <= seen
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_an_entry_under_another_name_is_a_miss(choose: Choose, tmp_path: Path) -> None:
