@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     port: int = Field(8451, ge=0, le=65535)
     token: SecretStr | None = Field(None, min_length=16, description="Bearer token that every request must carry.")
     log_format: Literal["pretty", "json"] = "pretty"
+    max_queued_runs: int | None = Field(None, ge=1, description="Runs that one caller may have waiting; more are 429.")
+    max_running_runs: int | None = Field(
+        None, ge=1, description="Runs that one caller may have at work on all workers together; more wait."
+    )
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body that is read.")
 
     queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")

@@ -29,7 +29,13 @@ def _claim(house: House) -> Claim | None:
     for attempt in range(CLAIM_TRIES):
         try:
             with house.database.begin() as session:
-                claim = claim_next(session, worker=house.worker_id, queues=settings.queues, lease_s=settings.lease_s)
+                claim = claim_next(
+                    session,
+                    worker=house.worker_id,
+                    queues=settings.queues,
+                    lease_s=settings.lease_s,
+                    max_running=settings.max_running_runs,
+                )
                 if claim is not None or not has_queued(session, settings.queues):
                     return claim
         except UNREACHABLE as error:

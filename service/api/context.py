@@ -1,13 +1,18 @@
 """What every route is given: settings, database, doorbell; made once, in the composition root."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from sqlalchemy.orm import Session
 
 from service.dispatch import Bell, ring_for_waiting
+from service.domain.waiting import Waiting
 from service.settings import Settings
 from service.store.database import Database
+from service.store.tables import RunRow
+from service.store.waiting import waiting_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +26,10 @@ class Context:
     def ring(self) -> None:
         """Wake the workers for every run that waits and was not rung for lately."""
         ring_for_waiting(self.database, self.bell, redispatch_after_s=self.settings.redispatch_after_s)
+
+    def waiting(self, session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
+        """Return what each of these runs waits for, by id."""
+        return waiting_of(session, runs, max_running=self.settings.max_running_runs)
 
 
 def _context(request: Request) -> Context:

@@ -25,6 +25,9 @@ from service.settings import Settings
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.svg"})
 OPEN_PREFIX = "/static/"
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
+# Who asks, where tokens have no names.
+WITHOUT_TOKEN = "local"
+WITH_TOKEN = "token"
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -89,6 +92,7 @@ async def _check(request: Request, settings: Settings) -> None:
     path = request.url.path
     if settings.token is not None and path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
         _check_token(request, settings.token.get_secret_value())
+    request.state.caller = WITHOUT_TOKEN if settings.token is None else WITH_TOKEN
     if request.method in ("POST", "PUT", "PATCH"):
         await check_body(request, settings.max_body_bytes)
 

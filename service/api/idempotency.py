@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from service.api.context import Context, Ctx
 from service.domain.errors import IdempotencyMismatch, Mistake
 from service.store.database import now_s
+from service.store.quotas import check_waiting
 from service.store.tables import IdempotencyRow
 
 
@@ -40,8 +41,23 @@ class Post:
     """One POST: runs its work once per key, in one transaction with the record of its answer."""
 
     context: Context
+    caller: str
     key: str | None
     request_hash: str
+
+    def accept_within_quota(self, work: Callable[[Session], Created]) -> JSONResponse:
+        """Return what `accept` does, if the caller has no more waiting runs then than it may have.
+
+        Raises:
+            QuotaExceeded: It has more.
+        """
+
+        def checked(session: Session) -> Created:
+            created = work(session)
+            check_waiting(session, owner=self.caller, limit=self.context.settings.max_queued_runs)
+            return created
+
+        return self.accept(checked)
 
     def answered(self) -> JSONResponse | None:
         """Return the stored answer when this key was served before: what the answer was made from may be gone.
@@ -117,7 +133,9 @@ async def _post(
     ] = None,
 ) -> Post:
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body())
-    return Post(context=context, key=idempotency_key, request_hash=f"sha256:{digest.hexdigest()}")
+    return Post(
+        context=context, caller=request.state.caller, key=idempotency_key, request_hash=f"sha256:{digest.hexdigest()}"
+    )
 
 
 Posted = Annotated[Post, Depends(_post)]

@@ -25,12 +25,14 @@ from service.domain.errors import (
     InvalidSpec,
     Mistake,
     NotFound,
+    QuotaExceeded,
     ServiceError,
     Unauthorized,
 )
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+QUOTA_RETRY_AFTER_S = 30
 log = structlog.get_logger(__name__)
 
 
@@ -47,6 +49,7 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     Conflict: HTTPStatus.CONFLICT,
     GateNotPassed: HTTPStatus.CONFLICT,
     IdempotencyMismatch: HTTPStatus.CONFLICT,
+    QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -138,7 +141,6 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def refusal(request: Request, error: ServiceError) -> JSONResponse:
     """Return an error of ours as a problem document."""
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
     return problem_response(
         request,
         status=status_of(error),
@@ -146,8 +148,17 @@ def refusal(request: Request, error: ServiceError) -> JSONResponse:
         detail=error.detail,
         mistakes=error.mistakes,
         extra=error.extra,
-        headers=headers,
+        headers=_headers_of(error),
     )
+
+
+def _headers_of(error: ServiceError) -> dict[str, str] | None:
+    match error:
+        case Unauthorized():
+            return {"WWW-Authenticate": "Bearer"}
+        case QuotaExceeded():
+            return {"Retry-After": str(QUOTA_RETRY_AFTER_S)}
+    return None
 
 
 async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
@@ -260,6 +271,11 @@ def _count(mistakes: Sequence[Mistake]) -> str:
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return these problems for a route's OpenAPI responses, besides those that every route can give."""
     return {int(status): _documented(status) for status in (*EVERYWHERE, *statuses)}
+
+
+def documented_submission(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return what a POST that queues runs can answer."""
+    return documented_post(HTTPStatus.TOO_MANY_REQUESTS, *statuses)
 
 
 def documented_post(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:

@@ -6,6 +6,7 @@ ServiceError
 ├── Conflict                it cannot be done in this state
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
+├── QuotaExceeded           the caller has as much as it may have
 └── Unauthorized            no token, or not this one
 """
 
@@ -74,6 +75,12 @@ class IdempotencyMismatch(Conflict):
     """The same Idempotency-Key was used before with another request."""
 
     code = "idempotency_mismatch"
+
+
+class QuotaExceeded(ServiceError):
+    """The caller has as many waiting runs as it may have."""
+
+    code = "quota_exceeded"
 
 
 class Unauthorized(ServiceError):

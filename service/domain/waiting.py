@@ -8,6 +8,7 @@ class WaitingReason(StrEnum):
     """Why a run waits."""
 
     PAUSED = "paused"
+    QUOTA = "quota"
     NO_WORKER = "no_worker"
     BEHIND = "behind"
     BUSY = "busy"

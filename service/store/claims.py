@@ -11,6 +11,7 @@ from service.domain.states import RunState
 from service.store.database import now_s
 from service.store.moves import Move, move, touch_parents
 from service.store.queue_order import AGE, LAST_TURN, with_parties
+from service.store.quotas import within_quota
 from service.store.tables import AttemptRow, JobRow, RunRow
 from trainers.specs import Cell
 
@@ -46,18 +47,23 @@ class Claim:
     time_left_s: float | None = None
 
 
-def claim_next(session: Session, *, worker: str, queues: Sequence[str], lease_s: float) -> Claim | None:
+def claim_next(
+    session: Session, *, worker: str, queues: Sequence[str], lease_s: float, max_running: int | None = None
+) -> Claim | None:
     """Claim the waiting run whose turn it is: see `service.store.queue_order`.
 
     Args:
         worker: Who claims; shown with the run.
         queues: The queues that this worker serves.
         lease_s: Seconds until the claim lapses unless it is renewed.
+        max_running: Runs that one owner may have at work; None: without limit.
 
     Returns:
         The claim, or None when nothing waits that another worker is not claiming right now.
     """
     waiting = select(RunRow).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues))
+    if max_running is not None:
+        waiting = within_quota(session, waiting, max_running)
     in_turn = with_parties(waiting).order_by(RunRow.priority.desc(), LAST_TURN, *AGE).limit(1)
     run: RunRow | None = session.scalar(in_turn.with_for_update(key_share=True, skip_locked=True, of=RunRow))
     if run is None:

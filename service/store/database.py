@@ -197,6 +197,12 @@ def _check_encoding(connection: Connection) -> None:
         )
 
 
+def one_at_a_time(session: Session, key: int) -> None:
+    """Let nobody else pass here with this key until the transaction has ended; SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
 def schema_is_current(database: Database) -> bool:
     """Return whether the database's schema is the one that this code was written for."""
     with database.read() as session:

@@ -8,14 +8,18 @@ from sqlalchemy.orm import Session, aliased
 from service.domain.states import LEASED, RunState
 from service.domain.waiting import Waiting, WaitingReason
 from service.store.queue_order import AGE, LAST_TURN, PARTY, with_parties
+from service.store.quotas import at_work_of
 from service.store.tables import RunRow, WorkerRow
 from service.store.workers import living_workers
 
 
-def waiting_of(session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
+def waiting_of(session: Session, runs: Iterable[RunRow], *, max_running: int | None = None) -> dict[str, Waiting]:
     """Return what each of these runs waits for, by id; those that do not wait are left out.
 
-    Takes two queries, however many runs there are, and none when none of them is queued.
+    Takes two queries, however many runs there are, and none when none of them is queued; a third with a limit.
+
+    Args:
+        max_running: Runs that one owner may have at work; None: without limit.
     """
     found = list(runs)
     paused = Waiting(reason=WaitingReason.PAUSED, detail="it was paused on request: resume it to let it go on")
@@ -25,7 +29,16 @@ def waiting_of(session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
         workers = living_workers(session)
         for run_id, queue, ahead, busy in _places(session, queued):
             waiting[run_id] = _why(queue, ahead, busy, [worker for worker in workers if queue in worker.queues])
+        if max_running is not None:
+            waiting |= _held_back(session, queued, max_running)
     return waiting
+
+
+def _held_back(session: Session, runs: Sequence[RunRow], limit: int) -> dict[str, Waiting]:
+    chosen = select(RunRow.id).where(RunRow.id.in_([run.id for run in runs]), at_work_of(RunRow) >= limit)
+    detail = f"its owner has {limit} runs at work, as many as one may have"
+    held = Waiting(reason=WaitingReason.QUOTA, detail=detail)
+    return dict.fromkeys(session.scalars(chosen).all(), held)
 
 
 def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Waiting:

@@ -12,7 +12,7 @@ from service.api.examples import DATASETS
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, DatasetPath, Limit
 from service.api.polling import Polled, next_cursor
-from service.api.problems import documented, documented_post
+from service.api.problems import documented, documented_submission
 from service.api.schemas import DatasetAnswer, DatasetCreate, Page
 from service.api.sources import check_graphs, check_source
 from service.api.views import dataset_answer
@@ -23,7 +23,7 @@ from trainers.specs import PrepareConfig
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 
-@router.post("", status_code=202, response_model=DatasetAnswer, responses=documented_post())
+@router.post("", status_code=202, response_model=DatasetAnswer, responses=documented_submission())
 def add_dataset(
     spec: Annotated[DatasetCreate, Body(openapi_examples=DATASETS)], post: Posted, context: Ctx
 ) -> JSONResponse:
@@ -35,11 +35,11 @@ def add_dataset(
     config = PrepareConfig.model_validate(spec.model_dump(include=set(PrepareConfig.model_fields)))
 
     def create(session: Session) -> Created:
-        row = create_dataset(session, name=spec.name, source=str(path), graphs=graphs, config=config)
+        row = create_dataset(session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.caller)
         run_id = preparing_runs(session, [row.id]).get(row.id)
         return Created(location=f"/v1/datasets/{row.id}", answer=dataset_answer(row, run_id))
 
-    return post.accept(create)
+    return post.accept_within_quota(create)
 
 
 @router.get("", responses=documented())

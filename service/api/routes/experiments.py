@@ -8,12 +8,12 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from service.api.context import Ctx
+from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, AfterEvent, ExperimentPath, Limit
 from service.api.polling import Poll, Polled, fingerprint, next_cursor
-from service.api.problems import DecisionPending, documented, documented_post
+from service.api.problems import DecisionPending, documented, documented_post, documented_submission
 from service.api.schemas import EventAnswer, ExperimentAnswer, ExperimentCreate, ExperimentSummary, Page
 from service.api.views import event_answer, experiment_answer, experiment_summary
 from service.domain.decision import Decision
@@ -30,23 +30,22 @@ from service.store.experiments import (
 from service.store.gates import gate_report
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
-from service.store.waiting import waiting_of
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
 
-def _answer(session: Session, experiment_id: str, poll: Poll | None = None) -> ExperimentAnswer:
+def _answer(session: Session, context: Context, experiment_id: str, poll: Poll | None = None) -> ExperimentAnswer:
     row = get_experiment(session, experiment_id)
     jobs = jobs_of_experiment(session, experiment_id)
     runs = runs_of_jobs(session, [job.id for job in jobs])
-    waiting = waiting_of(session, chain.from_iterable(runs.values()))
+    waiting = context.waiting(session, chain.from_iterable(runs.values()))
     if poll is not None:
         poll.check(row.id, row.version, fingerprint(waiting), ended=ExperimentState(row.state).terminal)
     decisions = decisions_of(session, experiment_id)
     return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None)
 
 
-@router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented_post())
+@router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented_submission())
 def submit_experiment(
     spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
 ) -> JSONResponse:
@@ -54,10 +53,10 @@ def submit_experiment(
     asked = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
 
     def create(session: Session) -> Created:
-        row = create_experiment(session, name=spec.name, dataset_id=spec.dataset, spec=asked)
-        return Created(location=f"/v1/experiments/{row.id}", answer=_answer(session, row.id))
+        row = create_experiment(session, name=spec.name, dataset_id=spec.dataset, spec=asked, owner=post.caller)
+        return Created(location=f"/v1/experiments/{row.id}", answer=_answer(session, post.context, row.id))
 
-    return post.accept(create)
+    return post.accept_within_quota(create)
 
 
 @router.get("", responses=documented())
@@ -73,7 +72,7 @@ def read_experiments(context: Ctx, limit: Limit = 50, after: After = None) -> Pa
 def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ExperimentAnswer:
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
-        return _answer(session, experiment_id, poll)
+        return _answer(session, context, experiment_id, poll)
 
 
 @router.get("/{experiment_id}/gate", responses=documented(HTTPStatus.NOT_FOUND))
@@ -127,6 +126,8 @@ def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
 
     def work(session: Session) -> Created:
         cancel_experiment(session, experiment_id)
-        return Created(location=f"/v1/experiments/{experiment_id}", answer=_answer(session, experiment_id))
+        return Created(
+            location=f"/v1/experiments/{experiment_id}", answer=_answer(session, post.context, experiment_id)
+        )
 
     return post.accept(work)

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from service.api.context import Ctx
+from service.api.context import Context, Ctx
 from service.api.examples import JOBS
 from service.api.idempotency import Created, Post, Posted
 from service.api.paths import After, JobPath, Limit
 from service.api.polling import Polled, fingerprint, next_cursor
-from service.api.problems import documented, documented_post
+from service.api.problems import documented, documented_post, documented_submission
 from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
@@ -24,7 +24,6 @@ from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause
 from service.store.pipeline import after_run
 from service.store.retries import retry_job
 from service.store.tables import JobRow
-from service.store.waiting import waiting_of
 from trainers.specs import Cell
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -36,30 +35,31 @@ ACTION: dict[str, Any] = {
     "response_model": JobAnswer,
     "responses": documented_post(HTTPStatus.NOT_FOUND),
 }
+QUEUES = {**ACTION, "responses": documented_submission(HTTPStatus.NOT_FOUND)}
 
 
-def _answer(session: Session, row: JobRow) -> JobAnswer:
+def _answer(session: Session, context: Context, row: JobRow) -> JobAnswer:
     runs = runs_of_jobs(session, [row.id])[row.id]
-    return job_answer(row, runs, waiting_of(session, runs))
+    return job_answer(row, runs, context.waiting(session, runs))
 
 
 @router.post(
     "",
     status_code=202,
     response_model=JobAnswer,
-    responses=documented_post(),
+    responses=documented_submission(),
 )
-def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Posted, context: Ctx) -> JSONResponse:
+def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Posted) -> JSONResponse:
     """Run one cell; 53 only over an experiment whose gate has passed (else 409 with the gate's report)."""
 
     def create(session: Session) -> Created:
-        row = _create(session, spec, context)
-        return Created(location=f"/v1/jobs/{row.id}", answer=_answer(session, row))
+        row = _create(session, spec, post)
+        return Created(location=f"/v1/jobs/{row.id}", answer=_answer(session, post.context, row))
 
-    return post.accept(create)
+    return post.accept_within_quota(create)
 
 
-def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
+def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
     config = spec.model_dump(mode="json", exclude=NOT_CONFIG)
     cell = Cell(str(spec.cell))
     if spec.experiment is not None:
@@ -70,9 +70,10 @@ def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
             experiment_id=spec.experiment,
             cell=cell,
             config=config,
-            artifacts=context.settings.artifacts,
+            artifacts=post.context.settings.artifacts,
             seeds=None if isinstance(spec, AggregationJobCreate) else spec.seeds,
             terms=spec,
+            owner=post.caller,
         )
     if spec.dataset is None:
         detail = "name a data set, or an experiment to be a step of"
@@ -84,6 +85,7 @@ def _create(session: Session, spec: JobCreate, context: Ctx) -> JobRow:
         config=config,
         seeds=spec.seeds or DEFAULT_SEEDS,
         terms=spec,
+        owner=post.caller,
     )
 
 
@@ -109,7 +111,7 @@ def read_jobs(context: Ctx, limit: Limit = 50, after: After = None) -> Page[JobA
         rows = list_jobs(session, limit=limit, after=after)
         ids = [row.id for row in rows]
         runs = runs_of_jobs(session, ids)
-        waiting = waiting_of(session, chain.from_iterable(runs.values()))
+        waiting = context.waiting(session, chain.from_iterable(runs.values()))
         items = [job_answer(row, runs[row.id], waiting) for row in rows]
     return Page(items=items, next=next_cursor(ids, limit))
 
@@ -120,7 +122,7 @@ def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
     with context.database.read() as session:
         row = get_job(session, job_id)
         runs = runs_of_jobs(session, [job_id])[job_id]
-        waiting = waiting_of(session, runs)
+        waiting = context.waiting(session, runs)
         answer = job_answer(row, runs, waiting)
         poll.check(row.id, row.version, fingerprint(waiting), ended=answer.state.terminal)
         return answer
@@ -150,18 +152,24 @@ def resume(job_id: JobPath, post: Posted) -> JSONResponse:
     return _act(post, job_id, lambda session: resume_job(session, job_id))
 
 
-@router.post("/{job_id}/retry", **ACTION, name="retry_job")
+@router.post("/{job_id}/retry", **QUEUES, name="retry_job")
 def retry(job_id: JobPath, post: Posted) -> JSONResponse:
     """Try a job's failed and cancelled runs again: a new run takes each one's place and goes on from its checkpoint.
 
     An experiment that went on without them goes back, and concludes anew.
     """
-    return _act(post, job_id, lambda session: retry_job(session, job_id))
+    return _act(post, job_id, lambda session: retry_job(session, job_id), queues=True)
 
 
-def _act(post: Post, job_id: str, work: Callable[[Session], object]) -> JSONResponse:
+def _act(post: Post, job_id: str, work: Callable[[Session], object], *, queues: bool = False) -> JSONResponse:
+    """Answer with the job after `work`.
+
+    Args:
+        queues: Whether that makes new runs, which count towards the caller's quota.
+    """
+
     def done(session: Session) -> Created:
         work(session)
-        return Created(location=f"/v1/jobs/{job_id}", answer=_answer(session, get_job(session, job_id)))
+        return Created(location=f"/v1/jobs/{job_id}", answer=_answer(session, post.context, get_job(session, job_id)))
 
-    return post.accept(done)
+    return post.accept_within_quota(done) if queues else post.accept(done)

@@ -12,7 +12,7 @@ from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.paths import After, AfterEvent, Limit, RunPath
 from service.api.polling import Polled, fingerprint, next_cursor
-from service.api.problems import documented, documented_post
+from service.api.problems import documented, documented_post, documented_submission
 from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer
 from service.api.views import curve_answer, event_answer, run_answer
 from service.domain.states import RunState
@@ -20,7 +20,6 @@ from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
-from service.store.waiting import waiting_of
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
@@ -37,6 +36,7 @@ ACTION: dict[str, Any] = {
     "response_model": RunAnswer,
     "responses": documented_post(HTTPStatus.NOT_FOUND),
 }
+QUEUES = {**ACTION, "responses": documented_submission(HTTPStatus.NOT_FOUND)}
 
 
 @router.get("", responses=documented())
@@ -44,7 +44,7 @@ def read_runs(context: Ctx, limit: Limit = 50, after: After = None, state: RunSt
     """List the runs, newest first."""
     with context.database.read() as session:
         rows = list_runs(session, limit=limit, after=after, state=state)
-        waiting = waiting_of(session, rows)
+        waiting = context.waiting(session, rows)
     return Page(items=[run_answer(row, waiting) for row in rows], next=next_cursor([row.id for row in rows], limit))
 
 
@@ -53,7 +53,7 @@ def read_run(run_id: RunPath, context: Ctx, poll: Polled) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
         row = get_run(session, run_id)
-        waiting = waiting_of(session, [row])
+        waiting = context.waiting(session, [row])
         poll.check(row.id, row.version, fingerprint(waiting), ended=RunState(row.state).terminal)
         return run_answer(row, waiting, with_result=True)
 
@@ -119,20 +119,24 @@ def resume(run_id: RunPath, post: Posted) -> JSONResponse:
     return _act(post, work)
 
 
-@router.post("/{run_id}/retry", **ACTION, name="retry_run")
+@router.post("/{run_id}/retry", **QUEUES, name="retry_run")
 def retry(run_id: RunPath, post: Posted) -> JSONResponse:
     """Try a failed or cancelled run again: a new run takes its place, and is answered.
 
     It goes on from the old one's checkpoint. An experiment that went on without it goes back, and concludes anew.
     """
-    return _act(post, lambda session: retry_run(session, run_id))
+    return _act(post, lambda session: retry_run(session, run_id), queues=True)
 
 
-def _act(post: Post, work: Callable[[Session], str]) -> JSONResponse:
-    """Answer with the run whose id `work` returns."""
+def _act(post: Post, work: Callable[[Session], str], *, queues: bool = False) -> JSONResponse:
+    """Answer with the run whose id `work` returns.
+
+    Args:
+        queues: Whether that is a new run, which counts towards the caller's quota.
+    """
 
     def done(session: Session) -> Created:
         row = get_run(session, work(session))
-        return Created(location=f"/v1/runs/{row.id}", answer=run_answer(row, waiting_of(session, [row])))
+        return Created(location=f"/v1/runs/{row.id}", answer=run_answer(row, post.context.waiting(session, [row])))
 
-    return post.accept(done)
+    return post.accept_within_quota(done) if queues else post.accept(done)

@@ -57,6 +57,14 @@ def test_every_status_that_an_error_can_have_is_documented(document: dict[str, A
     for operation in posts:
         assert {"202", "400", "401", "409", "413", "415", "422", "500", "503"} <= set(operation["responses"])
         assert "Location" in operation["responses"]["202"]["headers"]
+    submissions = [path for _, path, operation in operations(document) if "429" in operation["responses"]]
+    assert sorted(submissions) == [
+        "/v1/datasets",
+        "/v1/experiments",
+        "/v1/jobs",
+        "/v1/jobs/{job_id}/retry",
+        "/v1/runs/{run_id}/retry",
+    ]
     documented = {int(status) for operation in posts for status in operation["responses"]}
     assert {int(status) for status in STATUS.values()} <= documented
 
