@@ -133,6 +133,16 @@ def save_checkpoint(
             shutil.rmtree(old, ignore_errors=True)
 
 
+def find_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint | None:
+    """Return what `load_checkpoint` does; null when there is none.
+
+    Raises:
+        SpecError: It is a checkpoint of another run.
+        DataError: It is damaged.
+    """
+    return None if current_checkpoint(folder) is None else load_checkpoint(folder, fingerprint=fingerprint)
+
+
 def load_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint:
     """Read the current checkpoint of a folder.
 

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -13,10 +12,9 @@ import numpy.typing as npt
 
 from trainers.artifacts import sha256_of_json
 from trainers.engine.checkpoint import (
-    Checkpoint,
     TrainingState,
     Weights,
-    load_checkpoint,
+    find_checkpoint,
     restore_checkpoint,
     save_checkpoint,
     weights_of,
@@ -24,15 +22,15 @@ from trainers.engine.checkpoint import (
 from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
 from trainers.engine.compilation import compile_in_place, uncompiled, undo_compilation
 from trainers.engine.context import RunContext
+from trainers.engine.dev_score import score_dev
 from trainers.engine.gradient_watch import GradientWatch
 from trainers.engine.gradients import weight_norms
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
-from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
 from trainers.engine.optimization import Stepper, StepReport, learning_rate_factor
 from trainers.engine.planning import EpochPlan
 from trainers.engine.progress import TrainingProgress
-from trainers.engine.resume import CHECKPOINT_FOLDER, current_checkpoint
+from trainers.engine.resume import CHECKPOINT_FOLDER
 from trainers.engine.task import Rows, Task
 from trainers.errors import CollapseError, DataError, DivergenceError, InterruptedRun, Problem
 from trainers.events import EventKind
@@ -80,10 +78,9 @@ def fit(
     hardware: Hardware,
     pairs: Sequence[str | None] | None = None,
 ) -> FitOutcome:
-    """Train a task; leave the weights with the best dev AUROC in its model.
+    """Train a task; leave the weights with the best dev score in its model.
 
-    AUROC decides, not F1: it needs no threshold, and on a few hundred dev rows the best F1 jumps by its own noise. At
-    equal AUROC the lower loss wins; and a model that has collapsed never beats one that has not.
+    `score_dev` says which is best; and a model that has collapsed never beats one that has not.
     The model's device is set here. A checkpoint in `context.resume` is gone on from, exactly.
 
     Args:
@@ -189,7 +186,11 @@ class _Fit:
         if folder is None or folder.resolve() != self._folder.resolve():
             # Of an earlier run into the same folder: nobody may go on from it by mistake.
             shutil.rmtree(self._folder, ignore_errors=True)
-        checkpoint = self._readable_checkpoint(folder)
+        try:
+            checkpoint = None if folder is None else find_checkpoint(folder, fingerprint=self._state.fingerprint)
+        except DataError as error:
+            self._begin_anew(error)
+            return
         if checkpoint is None:
             return
         restore_checkpoint(
@@ -201,19 +202,13 @@ class _Fit:
         self._context.evaluation.parts = checkpoint.state.evaluation_parts
         self._gradients = GradientWatch.from_json(checkpoint.state.gradients, max_grad_norm=self._config.max_grad_norm)
 
-    def _readable_checkpoint(self, folder: Path | None) -> Checkpoint | None:
-        """Return the checkpoint to go on from; null when there is none, or only one that a bad disk has damaged."""
-        if folder is None or current_checkpoint(folder) is None:
-            return None
-        try:
-            return load_checkpoint(folder, fingerprint=self._state.fingerprint)
-        except DataError as error:
-            self._context.events.write(
-                EventKind.WARNING, code="checkpoint_damaged", message=f"{error}; training begins from the start"
-            )
-            # Else one of the same step would not be written again.
-            shutil.rmtree(self._folder, ignore_errors=True)
-            return None
+    def _begin_anew(self, error: DataError) -> None:
+        """Say that a bad disk has damaged the checkpoint."""
+        self._context.events.write(
+            EventKind.WARNING, code="checkpoint_damaged", message=f"{error}; training begins from the start"
+        )
+        # Else one of the same step would not be written again.
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def train(self) -> None:
         """Train from where the state stands to the last epoch, or until patience runs out."""
@@ -323,27 +318,15 @@ class _Fit:
             raise DivergenceError(
                 f"step {state.step}: dev predictions are NaN or Inf; lower the learning rate or use fp32"
             )
-        score = [float(not _fatal(collapses)), *self._score(labels_R, outputs.logits_RC)]
+        dev = score_dev(labels_R, outputs.logits_RC)
+        self._context.events.write(EventKind.METRIC, step=state.step, values=dev.values)
+        score = [float(not _fatal(collapses)), *dev.order]
         if state.best_score is None or score > state.best_score:
             state.best_score, state.best_epoch, state.epochs_without_gain = score, state.epoch, 0
             state.best_collapses = [collapse.model_dump(mode="json") for collapse in collapses]
             self._best = weights_of(self._task.model)
         else:
             state.epochs_without_gain += 1
-
-    def _score(self, labels_R: npt.NDArray[np.int64], logits_RC: npt.NDArray[np.float32]) -> list[float]:
-        """Return what early stopping goes by, and say every dev score; F1 is at the threshold that dev likes best.
-
-        On an easy data set the ranking is perfect long before the probabilities are: then the loss decides.
-        """
-        threshold = best_threshold(labels_R, probabilities(logits_RC))
-        metrics = compute_metrics(labels_R, logits_RC, threshold=threshold, temperature=1.0)
-        values = {"dev/f1": metrics.f1, "dev/loss": metrics.loss, "dev/accuracy": metrics.accuracy}
-        values |= {"dev/mcc": metrics.mcc, "dev/precision": metrics.precision, "dev/recall": metrics.recall}
-        ranking = {"dev/auroc": metrics.auroc, "dev/auprc": metrics.auprc}
-        values |= {name: value for name, value in ranking.items() if value is not None}
-        self._context.events.write(EventKind.METRIC, step=self._state.step, values=values)
-        return [0.0 if metrics.auroc is None else metrics.auroc, -metrics.loss]
 
     def _tell_collapses(self, collapses: Sequence[Collapse]) -> None:
         self._state.collapse_events += len(collapses)
