@@ -3,7 +3,6 @@
 import fcntl
 import json
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -183,17 +182,6 @@ def test_an_entry_that_cannot_be_read_or_replaced_is_a_miss_with_warnings(
     assert (second.source, second.learning_rate) == ("finder", first.learning_rate)
     assert second.cache_verified is False
     assert ["anew" in warning or "remembered" in warning for warning in warnings()] == [True, True]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may read everything")
-def test_an_entry_without_permission_to_read_is_a_miss_with_a_warning(
-    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path
-) -> None:
-    choose()
-    [entry] = (tmp_path / "cache").glob("*.json")
-    entry.chmod(0)
-
-    assert (choose().source, len(warnings())) == ("finder", 1)
 
 
 def test_a_cache_that_is_no_folder_ends_no_run(
