@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from service.dispatch import Bell
 from service.settings import Settings
 from service.store.database import Database
+from service.store.experiments import cancel_leftovers
 from service.store.lifecycle import due_for_dispatch, expire_leases, expire_queued
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
@@ -56,7 +57,11 @@ class Reconciler:
         """
         with self._database.begin() as session:
             lost = expire_leases(session)
+        # Each in a transaction of its own: who holds an experiment may not go back to waiting for runs or jobs.
+        with self._database.begin() as session:
             overdue = expire_queued(session)
+        with self._database.begin() as session:
+            cancel_leftovers(session)
             retire_silent_workers(session, silent_s=SILENT_S)
         if lost:
             log.warning("leases_expired", runs=lost)

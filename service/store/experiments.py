@@ -125,6 +125,9 @@ def list_experiments(session: Session, *, limit: int = 50, after: str | None = N
 def cancel_experiment(session: Session, experiment_id: str) -> None:
     """End an experiment now: runs that wait are cancelled at once, running ones are asked to stop.
 
+    Nothing starts below it from then on. The runs of a step that began in the moment before are for
+    `cancel_leftovers`: to wait for them here, with the experiment locked, would be to wait in the wrong order.
+
     Raises:
         NotFound: There is no such experiment.
         Conflict: It has ended.
@@ -136,8 +139,22 @@ def cancel_experiment(session: Session, experiment_id: str) -> None:
     if ExperimentState(experiment.state).terminal:
         raise _ended(experiment)
     set_state(session, experiment, ExperimentState.CANCELLED, "cancelled on request")
-    # A step that began while we waited for the lock.
-    cancel_runs(session, select(RunRow).where(RunRow.experiment_id == experiment_id))
+
+
+def cancel_leftovers(session: Session) -> list[str]:
+    """Cancel what runs or waits below a cancelled experiment, and return the runs' ids.
+
+    A step that began while its experiment was being cancelled comes to its end here.
+    """
+    done = [state.value for state in RunState if state.terminal or state is RunState.CANCELLING]
+    left = (
+        select(RunRow)
+        .join(ExperimentRow, RunRow.experiment_id == ExperimentRow.id)
+        .where(ExperimentRow.state == ExperimentState.CANCELLED, RunRow.state.not_in(done))
+    )
+    ids = [run.id for run in session.scalars(left)]
+    cancel_runs(session, select(RunRow).where(RunRow.id.in_(ids)))
+    return ids
 
 
 def create_experiment_job(

@@ -1,6 +1,7 @@
 """One move of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
 
 Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other.
+A transaction that has come to jobs or experiments does not go back to runs that it has not locked yet.
 They are FOR NO KEY UPDATE (`key_share`): who adds a row that refers to a locked one must not wait either.
 """
 
