@@ -61,9 +61,7 @@ def _task(cell: str, dataset: Dataset, folder: Path, out: Path, training: dict[s
         text = TransformerSpec.model_validate({"dataset": folder, "model": model, "training": training})
         return build_task(text, dataset, prepare_text(text.model, dataset, cache=out)), text.training
     graph = GnnSpec.model_validate({"dataset": folder, "model": {"width": 8, "layers": 1}, "training": training})
-    return GraphTask(GraphNetwork(graph.model, GraphSizes.of(dataset.vocab)), dataset, graph.training), (
-        graph.training
-    )
+    return GraphTask(GraphNetwork(graph.model, GraphSizes.of(dataset.vocab)), dataset, graph.training), (graph.training)
 
 
 def main(cell: str, folder: Path, out: Path, steps: int, leak: int) -> None:
