@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 from torch._inductor import config as inductor
 
 from trainers.engine.compilation import is_compiled
@@ -34,23 +35,15 @@ class Network(nn.Module):
         return self.layers[place]  # type: ignore[index, no-any-return]
 
 
-# torch's compiler says so of torch's own code while it is imported.
-@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
-def test_without_a_compiler_training_goes_on_as_if_it_had_not_been_asked_for(
-    toy: type[Any],
-    hardware: Hardware,
-    new_context: Callable[..., RunContext],
-    rate: LearningRateOutcome,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "kernels"))
-    monkeypatch.setattr(inductor.cpp, "cxx", (None, str(tmp_path / "no compiler")))
-    weights = []
-    for compile_it in (True, False):
-        torch.manual_seed(0)
-        task, context = toy(dropout=0.3), new_context(str(compile_it))
-        task.model = Network(task.model)
+Fit = Callable[..., tuple[dict[str, Tensor], list[str]]]
+
+
+@pytest.fixture
+def train(hardware: Hardware, new_context: Callable[..., RunContext], rate: LearningRateOutcome) -> Fit:
+    """Train a task with dropout; return its weights and the warnings that it was not compiled."""
+
+    def train(task: Any, *, compile_it: bool) -> tuple[dict[str, Tensor], list[str]]:
+        context = new_context(str(compile_it))
         torch.manual_seed(1)
         fit(
             task,
@@ -65,10 +58,51 @@ def test_without_a_compiler_training_goes_on_as_if_it_had_not_been_asked_for(
         )
         said = [json.loads(line) for line in (context.out / "events.jsonl").read_text().splitlines()]
         warnings = [event["message"] for event in said if event.get("code") == "not_compiled"]
-        assert len(warnings) == compile_it
-        assert not compile_it or "compiler" in warnings[0]
-        assert not is_compiled(task.model)
-        weights.append(task.model.state_dict())
+        return task.model.state_dict(), warnings
 
-    assert list(weights[0]) == list(weights[1])
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    return train
+
+
+def _same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+    return list(one) == list(two) and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def _task(toy: type[Any]) -> Any:
+    task = toy(dropout=0.3)
+    task.model = Network(task.model)
+    return task
+
+
+# torch's compiler says so of torch's own code while it is imported.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+def test_without_a_compiler_training_goes_on_as_if_it_had_not_been_asked_for(
+    toy: type[Any], train: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "kernels"))
+    monkeypatch.setattr(inductor.cpp, "cxx", (None, str(tmp_path / "no compiler")))
+    task = _task(toy)
+
+    weights, [warning] = train(task, compile_it=True)
+
+    assert "compiler" in warning
+    assert not is_compiled(task.model)
+    assert _same(weights, train(_task(toy), compile_it=False)[0])
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+def test_a_backward_pass_that_cannot_be_compiled_leaves_no_trace(toy: type[Any], train: Fit) -> None:
+    # Of the library's containers the compiler makes nothing, so that this is quick.
+    task, plain = toy(dropout=0.3), toy(dropout=0.3)
+    predict = task.predict
+
+    def predict_or_fail(batch: Any) -> Any:
+        prediction = predict(batch)
+        if is_compiled(task.model) and len(task.seen) == 1:
+            raise TorchDynamoException("after dropout was drawn")
+        return prediction
+
+    task.predict = predict_or_fail
+    weights, warnings = train(task, compile_it=True)
+
+    assert len(warnings) == 1
+    assert _same(weights, train(plain, compile_it=False)[0])
