@@ -2,9 +2,11 @@
 
 queued → starting → running → succeeded | failed | cancelled
 queued → paused; starting | running → pausing → paused; paused → queued
-queued → failed                                           it waited too long
-starting | running | pausing → recovering → queued        the worker was lost or interrupted: next attempt
-queued | starting | running | pausing | paused | recovering → cancelling → cancelled
+queued → failed                                 it waited too long
+starting | running → recovering → queued        the worker was lost or interrupted: next attempt
+starting | running | pausing → cancelling → cancelled; queued | paused → cancelled
+
+A run that was asked to stop ends as its trainer does, if that is faster: pausing | cancelling → succeeded | failed.
 """
 
 from collections.abc import Iterable
@@ -98,12 +100,12 @@ class ExperimentState(StrEnum):
 
 S = RunState
 LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
-    S.QUEUED: frozenset({S.STARTING, S.PAUSED, S.CANCELLING, S.CANCELLED, S.FAILED}),
+    S.QUEUED: frozenset({S.STARTING, S.PAUSED, S.CANCELLED, S.FAILED}),
     S.STARTING: frozenset({S.RUNNING, S.FAILED, S.PAUSING, S.RECOVERING, S.CANCELLING}),
     S.RUNNING: frozenset({S.SUCCEEDED, S.FAILED, S.PAUSING, S.RECOVERING, S.CANCELLING}),
-    S.PAUSING: frozenset({S.PAUSED, S.SUCCEEDED, S.FAILED, S.RECOVERING, S.CANCELLING}),
-    S.PAUSED: frozenset({S.QUEUED, S.CANCELLING, S.CANCELLED}),
-    S.RECOVERING: frozenset({S.QUEUED, S.FAILED, S.CANCELLING}),
+    S.PAUSING: frozenset({S.PAUSED, S.SUCCEEDED, S.FAILED, S.CANCELLING}),
+    S.PAUSED: frozenset({S.QUEUED, S.CANCELLED}),
+    S.RECOVERING: frozenset({S.QUEUED}),
     S.CANCELLING: frozenset({S.CANCELLED, S.SUCCEEDED, S.FAILED}),
     S.SUCCEEDED: frozenset(),
     S.FAILED: frozenset(),

@@ -116,9 +116,9 @@ def cancel_run(session: Session, run_id: str) -> RunState:
 def cancel_runs(session: Session, chosen: Select[RunRow]) -> list[RunState]:
     """Cancel those of the chosen runs that have not ended, and return the state of each afterwards, by id."""
     runs = lock_runs(session, chosen)
-    states = [_cancel(session, run) for run in runs]
-    touch_parents(session, runs)
-    return states
+    states = {run.id: _cancel(session, run) for run in runs}
+    touch_parents(session, [run for run in runs if run.state != states[run.id]])
+    return list(states.values())
 
 
 def pause_run(session: Session, run_id: str) -> None:
@@ -136,9 +136,9 @@ def pause_run(session: Session, run_id: str) -> None:
 def pause_runs(session: Session, chosen: Select[RunRow]) -> int:
     """Pause those of the chosen runs that wait or run, and return how many are, or will be, paused now."""
     runs = lock_runs(session, chosen)
-    paused = [run for run in runs if _pause(session, run)]
-    touch_parents(session, paused)
-    return len(paused)
+    states = {run.id: _pause(session, run) for run in runs}
+    touch_parents(session, [run for run in runs if run.state != states[run.id]])
+    return sum(state in (S.PAUSING, S.PAUSED) for state in states.values())
 
 
 def resume_run(session: Session, run_id: str) -> None:
@@ -232,15 +232,14 @@ def _queued() -> dict[str, Any]:
     return {"queued_at": now_s(), "dispatched_at": null()}
 
 
-def _pause(session: Session, run: RunRow) -> bool:
+def _pause(session: Session, run: RunRow) -> RunState:
     match RunState(run.state):
         case S.QUEUED:
-            _moved(session, run, S.PAUSED, "paused on request", {})
+            return _moved(session, run, S.PAUSED, "paused on request", {})
         case S.STARTING | S.RUNNING:
-            _moved(session, run, S.PAUSING, "pause asked for", {})
+            return _moved(session, run, S.PAUSING, "pause asked for", {})
         case state:
-            return state in (S.PAUSING, S.PAUSED)
-    return True
+            return state
 
 
 def _cancel(session: Session, run: RunRow) -> RunState:
