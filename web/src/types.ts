@@ -39,7 +39,9 @@ export interface Run {
   cell: CellName;
   seed: number;
   state: string;
+  waiting: { reason: string; detail: string; ahead: number | null } | null;
   attempt: number;
+  superseded_by: string | null;
   worker: string | null;
   queue: string;
   progress: Progress;

@@ -67,6 +67,12 @@ function Head({ run }: { run: Run }) {
       {!ended(run.state) && (
         <Bar done={progress.steps_done} total={progress.steps_total} label="Progress of this run" />
       )}
+      {run.waiting && <p>Waiting: {run.waiting.detail}</p>}
+      {run.superseded_by && (
+        <p>
+          It was tried again: <a href={`#/runs/${run.superseded_by}`}>another run</a> counts in its place.
+        </p>
+      )}
       <p class="quiet small">{run.id}</p>
     </div>
   );
