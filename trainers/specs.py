@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 
 class Cell(StrEnum):
@@ -128,11 +128,12 @@ class TransformerModel(Spec):
         None, description="Train low-rank updates and the classifier alone; merged into the weights when saved."
     )
 
-    @model_validator(mode="after")
-    def _updates_are_of_something(self) -> Self:
-        if self.lora is not None and self.checkpoint is None:
+    @field_validator("lora")
+    @classmethod
+    def _updates_are_of_something(cls, lora: Lora | None, given: ValidationInfo) -> Lora | None:
+        if lora is not None and given.data.get("checkpoint", "") is None:
             raise ValueError("lora updates the weights of a checkpoint: name one, or train from scratch without lora")
-        return self
+        return lora
 
 
 class GnnModel(Spec):

@@ -11,7 +11,9 @@ from trainers.errors import Problem, SpecError
 from trainers.specs import TransformerModel
 from trainers.transformer.task import CLASSES
 
-OFFSET_POSITIONS = frozenset({"camembert", "longformer", "data2vec-text", "xmod"})
+OFFSET_POSITIONS = frozenset({"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "xmod"})
+# A head or a pooler may well be missing; a model that lacks more was saved under other names.
+MOST_WEIGHTS = 0.5
 # The library raises what its many loaders raise; any of these means that the checkpoint is not usable.
 LOADING_ERRORS = (
     OSError,
@@ -27,33 +29,43 @@ LOADING_ERRORS = (
 
 
 def load_pretrained_tokenizer(spec: TransformerModel) -> Any:
-    """Return the checkpoint's tokenizer, with a padding token.
+    """Return the checkpoint's tokenizer, with a padding token; what looks like a special token in C is text to it.
 
     Raises:
-        SpecError: It cannot be loaded.
+        SpecError: It cannot be loaded, or has no token to pad with.
     """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(_name(spec), **_source(spec))
+        # Else `a[SEP]` would end a function for BERT, and "</s>" for RoBERTa and T5.
+        tokenizer = AutoTokenizer.from_pretrained(_name(spec), split_special_tokens=True, **_source(spec))
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = _padding(tokenizer)
     except LOADING_ERRORS as error:
         raise _refusal(spec, "tokenizer", error) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _padding(tokenizer: Any) -> str:
+    """Return a token that can stand for padding, for it is masked wherever it does."""
+    for token in (tokenizer.eos_token, tokenizer.unk_token):
+        if token is not None:
+            return str(token)
+    raise ValueError("the tokenizer has no token for padding, end or unknown text")
 
 
 def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
     """Return the checkpoint's model in float32, with a head for two classes.
 
     Raises:
-        SpecError: It cannot be loaded.
+        SpecError: It cannot be loaded, or most of the model is not in it.
     """
     from transformers import AutoModelForSequenceClassification
 
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model, found = AutoModelForSequenceClassification.from_pretrained(
             _name(spec),
+            output_loading_info=True,
             num_labels=CLASSES,
             dtype=torch.float32,
             # A head for another number of classes is replaced by a fresh one.
@@ -64,9 +76,34 @@ def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
         )
     except LOADING_ERRORS as error:
         raise _refusal(spec, "model", error) from error
+    _check_weights(spec, model, set(found["missing_keys"]))
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_token_id
     return model
+
+
+def _check_weights(spec: TransformerModel, model: Any, missing: set[str]) -> None:
+    """Refuse what the library only warns of: weights under names that the model does not know, left out one and all."""
+    inside = [name for name, _ in model.named_parameters() if name.startswith(f"{model.base_model_prefix}.")]
+    absent = sum(name in missing for name in inside)
+    if absent > MOST_WEIGHTS * len(inside):
+        error = ValueError(f"{absent} of the {len(inside)} weights of a {type(model).__name__} are not in it")
+        raise _refusal(spec, "model", error)
+
+
+def check_vocabulary(spec: TransformerModel, model: Any, *, highest_id: int) -> None:
+    """Refuse a tokenizer that gives ids which the model has no vector for.
+
+    Args:
+        highest_id: Of the data set's tokens.
+
+    Raises:
+        SpecError: It is one of another model.
+    """
+    vectors = model.get_input_embeddings().num_embeddings
+    if highest_id >= vectors:
+        error = ValueError(f"the tokenizer gives the id {highest_id}, and the model has {vectors} token vectors")
+        raise _refusal(spec, "tokenizer", error)
 
 
 def token_limit(spec: TransformerModel, tokenizer: Any) -> int:
@@ -91,8 +128,8 @@ def _positions(config: Any) -> float:
     if positions is None or positions < 1:
         return float("inf")
     # RoBERTa's family numbers tokens from behind the padding token's id: of 514 positions 512 are for tokens.
-    offset = config.pad_token_id + 1 if "roberta" in config.model_type or config.model_type in OFFSET_POSITIONS else 0
-    return int(positions) - int(offset)
+    offsets = "roberta" in config.model_type or config.model_type in OFFSET_POSITIONS
+    return int(positions) - ((config.pad_token_id or 0) + 1 if offsets else 0)
 
 
 def _name(spec: TransformerModel) -> str:

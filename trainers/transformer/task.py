@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainers.data.batching import length_buckets
 from trainers.engine.task import Prediction, Rows
+from trainers.transformer.attention import use_row_masks
 from trainers.transformer.parameters import components, parameter_groups
 from trainers.transformer.tokens import TokenizedDataset
 
@@ -53,6 +54,7 @@ class TransformerTask:
         pairs: Sequence[str | None] | None,
         layer_lr_decay: float = 1.0,
     ) -> None:
+        use_row_masks(model)
         self.model: nn.Module = model
         self.groups = parameter_groups(model, layer_lr_decay=layer_lr_decay)
         self.components = components(model)
@@ -123,9 +125,11 @@ def masked_mean(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
     return (hidden_BTD * weight_BT1).sum(dim=1) / weight_BT1.sum(dim=1)
 
 
-def _last_linear(model: nn.Module) -> nn.Linear:
+def _last_linear(model: Any) -> nn.Linear:
     """Return the layer that makes the logits."""
-    layers = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == CLASSES]
+    inside = {id(module) for module in model.base_model.modules()}
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear) and id(m) not in inside]
+    layers = [m for m in layers if m.out_features == CLASSES]
     if not layers:
         raise TypeError(f"{type(model).__name__} has no linear layer with {CLASSES} outputs")
     return layers[-1]

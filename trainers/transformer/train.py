@@ -21,7 +21,12 @@ from trainers.events import EventKind
 from trainers.results import RunResult
 from trainers.specs import Split, TransformerModel, TransformerSpec
 from trainers.transformer.lora import add_lora, merged_weights
-from trainers.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
+from trainers.transformer.pretrained import (
+    check_vocabulary,
+    load_pretrained_model,
+    load_pretrained_tokenizer,
+    token_limit,
+)
 from trainers.transformer.scratch import ScratchSize, build_model, build_tokenizer
 from trainers.transformer.task import TransformerTask
 from trainers.transformer.tokens import TokenizedDataset, tokenize
@@ -171,6 +176,7 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: Text) -> Transform
         )
     else:
         model = load_pretrained_model(spec.model, pad_token_id=text.tokenizer.pad_token_id)
+        check_vocabulary(spec.model, model, highest_id=int(text.tokens.ids.max()))
         if spec.model.lora is not None:
             add_lora(model, spec.model.lora)
     model.config.id2label = LABELS

@@ -10,10 +10,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.tiny_checkpoints import CONFIGS, END, SOURCES, START, make_checkpoint
 from trainers.engine.checkpoint import weights_of
-from trainers.errors import SpecError
 from trainers.specs import Lora, TransformerModel
 from trainers.transformer.lora import add_lora
-from trainers.transformer.parameters import parameter_groups
 from trainers.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
 from trainers.transformer.task import TransformerTask
 from trainers.transformer.tokens import head_and_tail, tokenize
@@ -84,6 +82,20 @@ def test_it_trains_and_what_it_says_of_a_function_does_not_depend_on_padding(
 
 
 @KINDS
+def test_masks_of_one_row_per_function_say_what_the_librarys_own_say(checkpoints: dict[str, Path], kind: str) -> None:
+    task, _ = _task(checkpoints[kind])
+    usual = AutoModelForSequenceClassification.from_pretrained(checkpoints[kind]).eval()
+    usual.load_state_dict(task.model.state_dict())
+    task.model.eval()
+    batch = task.load_batch(np.array([0, 8, 4]))
+
+    with torch.inference_mode():
+        expected = usual(input_ids=batch.ids_BT, attention_mask=batch.mask_BT).logits
+
+    torch.testing.assert_close(_logits(task, [0, 8, 4]), expected, rtol=1e-4, atol=1e-6)
+
+
+@KINDS
 def test_what_is_saved_is_what_the_auto_classes_load(checkpoints: dict[str, Path], kind: str, tmp_path: Path) -> None:
     task, tokenizer = _task(checkpoints[kind])
     _train(task)
@@ -112,15 +124,6 @@ def test_a_long_function_keeps_its_head_its_tail_and_its_special_tokens(
     assert (ids[:12], ids[12:]) == (whole[:12], whole[-12:])
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("roberta", 64), ("bert", 64), ("gpt2", 64), ("t5", 10_000)])
-def test_the_models_own_positions_limit_what_it_is_given(checkpoints: dict[str, Path], kind: str, limit: int) -> None:
-    spec = TransformerModel(checkpoint=str(checkpoints[kind]), max_tokens=8192)
-    tokenizer = load_pretrained_tokenizer(spec)
-    tokenizer.model_max_length = 10_000
-
-    assert token_limit(spec, tokenizer) == min(limit, 8192)
-
-
 @KINDS
 def test_lora_trains_its_updates_and_the_classifier_alone_and_is_saved_merged(
     checkpoints: dict[str, Path], kind: str, tmp_path: Path
@@ -145,49 +148,3 @@ def test_lora_trains_its_updates_and_the_classifier_alone_and_is_saved_merged(
     # The updates did something: without them it says something else.
     task.model.load_state_dict({name: torch.zeros_like(p) for name, p in now.items() if "lora_B" in name}, strict=False)
     assert not torch.allclose(logits, _logits(task, [0, 3]), atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("kind", "layers"),
-    [("bert", ["layer_1", "layer_0"]), ("t5", ["layer_3", "layer_2", "layer_1", "layer_0"])],
-)
-def test_each_layer_learns_at_a_share_of_the_rate_of_the_layer_above(
-    checkpoints: dict[str, Path], kind: str, layers: list[str]
-) -> None:
-    task, _ = _task(checkpoints[kind])
-
-    groups = parameter_groups(task.model, layer_lr_decay=0.5)
-
-    ratios = {group.name: group.lr_ratio for group in groups if group.weight_decay}
-    expected = ["classifier", *layers, "embeddings"]
-    assert list(ratios) == expected
-    assert list(ratios.values()) == [0.5**depth for depth in range(len(expected))]
-    of_groups = [id(p) for group in groups for p in group.parameters]
-    assert sorted(of_groups) == sorted(id(p) for p in task.model.parameters())
-
-
-def test_weights_in_a_pickle_are_refused_with_what_to_do(checkpoints: dict[str, Path], tmp_path: Path) -> None:
-    for path in checkpoints["bert"].iterdir():
-        if path.suffix != ".safetensors":
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    task, _ = _task(checkpoints["bert"])
-    torch.save(weights_of(task.model), tmp_path / "pytorch_model.bin")
-
-    with pytest.raises(SpecError) as caught:
-        load_pretrained_model(TransformerModel(checkpoint=str(tmp_path)), pad_token_id=0)
-
-    [problem] = caught.value.problems
-    assert problem.where == "/model/checkpoint"
-    assert "safetensors" in problem.fix
-
-
-def test_a_folder_without_a_config_is_refused(tmp_path: Path, checkpoints: dict[str, Path]) -> None:
-    tokenizer = load_pretrained_tokenizer(TransformerModel(checkpoint=str(checkpoints["bert"])))
-
-    with pytest.raises(SpecError, match="config cannot be loaded"):
-        token_limit(TransformerModel(checkpoint=str(tmp_path)), tokenizer)
-
-
-def test_lora_without_a_checkpoint_is_a_mistake_in_the_spec() -> None:
-    with pytest.raises(ValueError, match="weights of a checkpoint"):
-        TransformerModel(lora=Lora())
