@@ -46,6 +46,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
 def make_checkpoint(kind: str, folder: Path) -> Path:
     """Write a random model of this class and its tokenizer; return the folder."""
     tokenizer: Any = build_tokenizer(SOURCES, vocab_size=VOCABULARY)
+    # As published ones are.
+    tokenizer.split_special_tokens = False
     config = AutoConfig.for_model(kind, **COMMON, **CONFIGS[kind])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
