@@ -21,7 +21,7 @@ from torch_geometric.nn import AttentionalAggregation, RGCNConv
 
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
-from trainers.engine.hardware import set_up_hardware
+from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.optimization import Stepper
 from trainers.gnn.model import GraphNetwork, GraphSizes, NodeEncoder
 from trainers.gnn.train import GraphTask
@@ -86,7 +86,7 @@ def timed(epoch: Callable[[], None]) -> float:
     return time.process_time() - begun
 
 
-def our_epoch(dataset: Dataset, rows: np.ndarray, hardware: object) -> Callable[[], None]:
+def our_epoch(dataset: Dataset, rows: np.ndarray, hardware: Hardware) -> Callable[[], None]:
     """Return an epoch of the engine's own steps."""
     torch.manual_seed(0)
     task = GraphTask(GraphNetwork(CONFIG, GraphSizes.of(dataset.vocab)), dataset, TRAINING)
@@ -112,7 +112,8 @@ def plain_epoch(dataset: Dataset, rows: np.ndarray) -> Callable[[], None]:
     def epoch() -> None:
         model.train()
         for data in loader:
-            F.cross_entropy(model(data), data.y).backward()
+            loss: Tensor = F.cross_entropy(model(data), data.y)
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()

@@ -1,6 +1,6 @@
 """How nodes learn from their neighbours: four ways, one registry. Every one lets an edge's type change the message."""
 
-# Shapes: N nodes and E edges of all functions, R edge types (reverses included), M = N * R, D width, H heads of
+# Shapes: N nodes and E edges of all functions, R edge types (reverses included), D width, H heads of
 # K = D / H channels.
 import math
 from collections.abc import Callable
@@ -8,64 +8,14 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch_geometric.utils import scatter, softmax
+from torch_geometric.utils import softmax
 
 from trainers.data.batching import GraphBatch
+from trainers.gnn.messages import TypedEdges, TypedLinear, TypedMessages
 from trainers.specs import GnnModel
 
 HEADS = 4
 Propagation = Callable[[GnnModel, int], nn.Module]
-
-
-class TypedMessages(nn.Module):
-    """Sum or mean of the messages that reach each node; a message is the sender's state times its edge type's matrix.
-
-    m_v = sum over edges (u, r, v) of W_r h_u, with a matrix for each type and each direction.
-
-    Args:
-        mean: Divide what comes over each type by the number of its edges, as relational graph convolutions do.
-
-    Source:
-        Li et al. 2016, arXiv 1511.05493, equation 2.
-    """
-
-    def __init__(self, width: int, edge_types: int, *, mean: bool = False) -> None:
-        super().__init__()
-        self.edge_types = edge_types
-        self.mean = mean
-        self.weight = nn.Linear(width, width * edge_types, bias=False)
-
-    def forward(self, state_ND: Tensor, edges: "TypedEdges") -> Tensor:
-        """Return the messages of all types together, (N, D)."""
-        nodes, width = state_ND.shape
-        # One matrix product makes every node's message of every type, then each edge picks its own: edges need no
-        # sorting by type, and there is no loop over types.
-        message_MD = self.weight(state_ND).view(nodes * self.edge_types, width)
-        sent_ED = message_MD.index_select(0, edges.source_E)
-        if self.mean:
-            sent_ED = sent_ED * edges.share_E.unsqueeze(1)
-        summed_ND: Tensor = scatter(sent_ED, edges.target_E, dim=0, dim_size=nodes, reduce="sum")
-        return summed_ND
-
-
-class TypedEdges:
-    """A batch's edges, numbered as `TypedMessages` wants them.
-
-    Args:
-        batch: Of graphs.
-        edge_types: R.
-    """
-
-    def __init__(self, batch: GraphBatch, edge_types: int) -> None:
-        sender_E, self.target_E = batch.edge_index_2E.unbind()
-        self.source_E = sender_E * edge_types + batch.edge_type_E
-        self._kind_E = self.target_E * edge_types + batch.edge_type_E
-        self._kinds = len(batch.node_type_N) * edge_types
-
-    @property
-    def share_E(self) -> Tensor:
-        """One over the number of edges that reach the target by the same type, (E,), float32."""
-        return 1.0 / torch.bincount(self._kind_E, minlength=self._kinds)[self._kind_E]
 
 
 class Gated(nn.Module):
@@ -131,7 +81,7 @@ class Isomorphic(nn.Module):
         width = config.width
         self.edge_types = edge_types
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.layers))
-        self.messages = nn.ModuleList(nn.Linear(width, width * edge_types) for _ in range(config.layers))
+        self.messages = nn.ModuleList(TypedLinear(width, edge_types, bias=True) for _ in range(config.layers))
         self.eps = nn.ParameterList(nn.Parameter(torch.zeros(1)) for _ in range(config.layers))
         self.mlps = nn.ModuleList(
             nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.ReLU(), nn.Linear(2 * width, width))
@@ -145,10 +95,7 @@ class Isomorphic(nn.Module):
         share_E1 = edges.share_E.unsqueeze(1)
         for norm, messages, eps, mlp in zip(self.norms, self.messages, self.eps, self.mlps, strict=True):
             normed_ND = norm(state_ND)
-            nodes, width = normed_ND.shape
-            message_MD = F.relu(messages(normed_ND)).view(nodes * self.edge_types, width)
-            sent_ED = message_MD.index_select(0, edges.source_E) * share_E1
-            heard_ND = scatter(sent_ED, edges.target_E, dim=0, dim_size=nodes, reduce="sum")
+            heard_ND = edges.collect(F.relu(messages(normed_ND, edges)) * share_E1)
             state_ND = state_ND + self.dropout(mlp((1 + eps) * normed_ND + heard_ND))
         return state_ND
 
@@ -172,7 +119,7 @@ class Attentive(nn.Module):
         self.edge_types = edge_types
         layers = range(config.layers)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in layers)
-        self.messages = nn.ModuleList(nn.Linear(width, width * edge_types, bias=False) for _ in layers)
+        self.messages = nn.ModuleList(TypedLinear(width, edge_types, bias=False) for _ in layers)
         self.receivers = nn.ModuleList(nn.Linear(width, width) for _ in layers)
         self.weights = nn.ParameterList(nn.Parameter(_score_weights(self.heads, width)) for _ in layers)
         self.outs = nn.ModuleList(nn.Linear(2 * width, width) for _ in layers)
@@ -187,14 +134,13 @@ class Attentive(nn.Module):
 
     def _attend(self, layer: int, normed_ND: Tensor, edges: TypedEdges) -> Tensor:
         nodes, width = normed_ND.shape
-        message_MD = self.messages[layer](normed_ND).view(nodes * self.edge_types, width)
-        sent_ED = message_MD.index_select(0, edges.source_E)
+        sent_ED = self.messages[layer](normed_ND, edges)
         query_ED = self.receivers[layer](normed_ND).index_select(0, edges.target_E)
         seen_EHK = F.leaky_relu(sent_ED + query_ED, 0.2).view(-1, self.heads, width // self.heads)
         score_EH = (seen_EHK * self.weights[layer]).sum(dim=2)
         weight_EH = softmax(score_EH, edges.target_E, num_nodes=nodes, dim=0)
         weighed_EHK = sent_ED.view(-1, self.heads, width // self.heads) * weight_EH.unsqueeze(2)
-        summed_ND = scatter(weighed_EHK.reshape(-1, width), edges.target_E, dim=0, dim_size=nodes, reduce="sum")
+        summed_ND = edges.collect(weighed_EHK.reshape(-1, width))
         mixed_ND: Tensor = F.relu(self.outs[layer](torch.cat([normed_ND, summed_ND], dim=1)))
         return mixed_ND
 

@@ -1,5 +1,6 @@
 """What a graph model may depend on: the graph's structure and labels, and nothing else."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import torch
 
 from trainers.data.batching import GraphBatch
 from trainers.data.vocabulary import Vocabulary
+from trainers.engine.task import Prediction
 from trainers.errors import DataError
+from trainers.gnn.messages import TypedEdges, TypedMessages
 from trainers.gnn.model import GraphNetwork, GraphSizes, Readout
-from trainers.gnn.propagation import PROPAGATIONS, Attentive, Isomorphic, TypedEdges, TypedMessages
+from trainers.gnn.propagation import PROPAGATIONS, Attentive, Isomorphic
 from trainers.gnn.saving import load_gnn, save_gnn
 from trainers.specs import GnnModel
 
@@ -117,6 +120,20 @@ def test_a_function_s_logits_do_not_depend_on_its_neighbours_in_the_batch(archit
 
     for graph in range(3):
         torch.testing.assert_close(model(alone(batch, graph)).logits_BC[0], together_BC[graph])
+
+
+@ARCHITECTURES
+def test_a_compiled_model_gives_the_logits_and_gradients_that_it_gives_as_it_is(architecture: str) -> None:
+    torch.compiler.reset()
+    model, batch = model_with(architecture), random_graphs([5, 9])
+    # Without a C++ compiler, yet traced in one piece: then the messages of all types are made at once.
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+
+    def logits_and_gradients(network: Callable[[GraphBatch], Prediction]) -> list[torch.Tensor]:
+        logits_BC = network(batch).logits_BC
+        return [logits_BC, *torch.autograd.grad(logits_BC[:, 1].sum(), list(model.propagation.parameters()))]
+
+    torch.testing.assert_close(logits_and_gradients(compiled), logits_and_gradients(model))
 
 
 @ARCHITECTURES
