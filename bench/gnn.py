@@ -3,7 +3,7 @@
 `python bench/gnn.py DATASET [--functions 1000] [--rounds 3]`: DATASET is a prepared folder. The peer is what a good
 user of torch-geometric writes: a list of `Data` in memory, its DataLoader, RGCNConv for messages by edge type, a GRU
 cell, soft attention, AdamW, clipping. Both train one epoch at a time, by turns, in one process with one thread, so that
-other work on the machine hits both; CPU seconds are counted. Prints the ratio.
+other work on the machine hits both; CPU seconds are counted. Prints the ratio, and our speed on the other networks.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from trainers.data.dataset import Dataset
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.optimization import Stepper
 from trainers.gnn.model import GraphNetwork, GraphSizes, NodeEncoder
+from trainers.gnn.propagation import PROPAGATIONS
 from trainers.gnn.train import GraphTask
 from trainers.specs import Device, GnnModel, GnnTraining, Precision, Split
 
@@ -68,15 +69,19 @@ def main() -> None:
     dataset = Dataset.open(given.dataset)
     rows = dataset.rows(Split.TRAIN)[: given.functions]
     hardware = set_up_hardware(device=Device.CPU, precision=Precision.FP32, threads=1, seed=0)
-    ours, plain = our_epoch(dataset, rows, hardware), plain_epoch(dataset, rows)
-    ours(), plain()
-    seconds = np.array([[timed(ours), timed(plain)] for _ in range(given.rounds)])
-    speeds = len(rows) / seconds
+    loops = {f"ours, {name}": our_epoch(dataset, rows, hardware, name) for name in PROPAGATIONS}
+    loops["plain PyG, ggnn"] = plain_epoch(dataset, rows)
+    for epoch in loops.values():
+        epoch()
+    seconds = {name: np.array([]) for name in loops}
+    for _ in range(given.rounds):
+        for name, epoch in loops.items():
+            seconds[name] = np.append(seconds[name], timed(epoch))
     print(f"{len(rows)} functions, {dataset.graph_sizes(rows)[0].mean():.0f} nodes each on average\n")
     print("| loop | graphs per CPU second, each round |\n|---|---|")
-    print(f"| ours | {' '.join(f'{speed:.0f}' for speed in speeds[:, 0])} |")
-    print(f"| plain PyG | {' '.join(f'{speed:.0f}' for speed in speeds[:, 1])} |")
-    print(f"\nratio: {np.median(seconds[:, 1] / seconds[:, 0]):.2f}")
+    for name, taken in seconds.items():
+        print(f"| {name} | {' '.join(f'{speed:.0f}' for speed in len(rows) / taken)} |")
+    print(f"\nours to plain, ggnn: {np.median(seconds['plain PyG, ggnn'] / seconds['ours, ggnn']):.2f}")
 
 
 def timed(epoch: Callable[[], None]) -> float:
@@ -86,10 +91,11 @@ def timed(epoch: Callable[[], None]) -> float:
     return time.process_time() - begun
 
 
-def our_epoch(dataset: Dataset, rows: np.ndarray, hardware: Hardware) -> Callable[[], None]:
+def our_epoch(dataset: Dataset, rows: np.ndarray, hardware: Hardware, architecture: str) -> Callable[[], None]:
     """Return an epoch of the engine's own steps."""
     torch.manual_seed(0)
-    task = GraphTask(GraphNetwork(CONFIG, GraphSizes.of(dataset.vocab)), dataset, TRAINING)
+    config = CONFIG.model_copy(update={"architecture": architecture})
+    task = GraphTask(GraphNetwork(config, GraphSizes.of(dataset.vocab)), dataset, TRAINING)
     labels = dataset.labels(np.arange(len(dataset)))
     stepper = Stepper(task, labels=labels, config=TRAINING, hardware=hardware, events=None)
     rng = np.random.default_rng(0)

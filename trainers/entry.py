@@ -1,6 +1,5 @@
 """From a spec file to an exit code: runs one cell, and tells every failure on stderr and as an event."""
 
-import errno
 import sys
 import time
 import traceback
@@ -11,7 +10,15 @@ from trainers.artifacts import sha256_of_json
 from trainers.engine.context import RunContext, stop_on_signals
 from trainers.engine.result_file import RESULT_NAME
 from trainers.engine.resume import last_event
-from trainers.errors import InterruptedRun, OutOfMemoryError, Problem, SpecError, TrainerError, is_out_of_memory
+from trainers.errors import (
+    InterruptedRun,
+    OutOfMemoryError,
+    Problem,
+    SpecError,
+    TrainerError,
+    is_disk_full,
+    is_out_of_memory,
+)
 from trainers.events import EventKind, EventWriter
 from trainers.exit_codes import ExitCode
 from trainers.spec_reading import read_spec
@@ -27,7 +34,6 @@ from trainers.specs import (
 )
 
 EVENTS_NAME = "events.jsonl"
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Of a failure's problems; the total is told besides.
 MAX_TOLD = 1_000
 
@@ -154,7 +160,7 @@ def _as_trainer_error(error: BaseException) -> TrainerError | None:
             return error
         case KeyboardInterrupt():
             return InterruptedRun("interrupted outside training: nothing new to save")
-        case OSError() if error.errno in DISK_FULL:
+        case _ if is_disk_full(error):
             return TrainerError(f"there is no room left to write to ({error}): make room, then start the run again")
         case _ if is_out_of_memory(error):
             return OutOfMemoryError(

@@ -10,6 +10,8 @@ TrainerError
 └── InterruptedRun        told to stop; a checkpoint was saved
 """
 
+import errno
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,6 +21,10 @@ MAX_LISTED = 20
 # Of torch on the CPU, which raises a bare RuntimeError: its allocator, and the oneDNN kernels, whose own allocation
 # failed.
 _ALLOCATION_WORDS = ("can't allocate memory", "could not create a primitive", "could not create a memory object")
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Of libraries written in Rust, safetensors and tokenizers among them, whose exceptions carry no errno.
+_RUST_ERRNO = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,3 +122,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError):
         return False
     return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in _ALLOCATION_WORDS)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether there was no room left to write to.
+
+    Looks at what the error was raised from as well: `torch.save` covers what its file said with an error of its own.
+    """
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return True
+    told = _RUST_ERRNO.search(str(error))
+    if told is not None and int(told[1]) in _NO_ROOM:
+        return True
+    origin = error.__cause__ or error.__context__
+    return origin is not None and is_disk_full(origin)

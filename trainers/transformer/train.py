@@ -14,6 +14,7 @@ from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.finish import finish
 from trainers.engine.hardware import set_up_hardware
+from trainers.engine.heap import keep_freed_memory
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.result_file import MODEL_FOLDER
@@ -58,6 +59,7 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         TrainerError: As in trainers.errors, by cause.
     """
     quieten_library()
+    keep_freed_memory()
     with context.phase("load"):
         dataset = Dataset.open(spec.dataset)
         hardware = set_up_hardware(
