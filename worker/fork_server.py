@@ -142,7 +142,7 @@ class ForkServer:
         return WarmTrainer(pid, connection)
 
     def close(self) -> None:
-        """End the server; its trainers end by themselves, when their own lifelines break."""
+        """End the server, and with it its trainers."""
         with self._lock:
             self._release()
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -22,10 +22,10 @@ from service.client import ClientError
 from service.dispatch import Doorbell
 from service.domain.states import LEASED, RunState
 from service.store.tables import RunRow
-from tests.faults.house import LEASE_S, House
+from tests.faults.house import CLOCK_ERRORS_S, LEASE_S, House
 from tests.faults.workload import checkpoint_files
 
-WORKERS = ("worker-1", "worker-2")
+WORKERS = tuple(CLOCK_ERRORS_S)
 FORGED = 1_000 // 30
 ROLLING_GRACE_S = 20
 RUN_FOLDER = re.compile(r"/runs/([^/]+)/")
@@ -47,6 +47,26 @@ def freeze_trainer(house: House, rng: random.Random) -> None:
             trainer.suspend()
             time.sleep(rng.uniform(0.1, 1.5))
             trainer.resume()
+
+
+def hang_trainer(house: House, rng: random.Random) -> None:
+    """A trainer that stands still for ever: it has stalled, if nothing else ends it before."""
+    for trainer in _one_of(house.trainers(), rng):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            house.hung |= _runs_of(trainer)
+            trainer.suspend()
+
+
+def cancel_deaf_trainer(house: House, rng: random.Random) -> None:
+    """A trainer that does not hear SIGTERM, and a run that is cancelled."""
+    for trainer in _one_of(house.trainers(), rng):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            runs = _runs_of(trainer)
+            house.hung |= runs
+            trainer.suspend()
+            with suppress(ClientError), house.client(patience_s=2) as client:
+                for run in runs:
+                    client.act("cancel", "runs", run)
 
 
 def kill_fork_server(house: House, rng: random.Random) -> None:
@@ -157,10 +177,8 @@ def damage_checkpoint(house: House, rng: random.Random) -> None:
 def fill_disk(house: House, rng: random.Random) -> None:
     """A trainer that cannot write any more: every file is at its limit."""
     for trainer in _one_of(house.trainers(), rng):
-        with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            house.starved |= {
-                found.group(1) for file in trainer.open_files() if (found := RUN_FOLDER.search(file.path))
-            }
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError, PermissionError):
+            house.starved |= _runs_of(trainer)
             trainer.rlimit(resource.RLIMIT_FSIZE, (512, 512))
 
 
@@ -169,6 +187,8 @@ FAULTS: dict[str, Fault] = {
     for fault in (
         kill_trainer,
         freeze_trainer,
+        hang_trainer,
+        cancel_deaf_trainer,
         kill_fork_server,
         kill_worker,
         freeze_worker,
@@ -215,6 +235,11 @@ def _live_runs(house: House) -> list[RunRow]:
             return list(session.scalars(select(RunRow).where(RunRow.state.in_(live))))
     except DBAPIError:
         return []
+
+
+def _runs_of(trainer: psutil.Process) -> set[str]:
+    """Return the runs in whose folders it has files open: its own."""
+    return {found.group(1) for file in trainer.open_files() if (found := RUN_FOLDER.search(file.path))}
 
 
 def _one_of(things: list[T], rng: random.Random) -> list[T]:

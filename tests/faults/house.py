@@ -33,18 +33,18 @@ SETTINGS = {
     "GRACE_S": 5,
     "REDISPATCH_AFTER_S": 1,
     "RECONCILE_EVERY_S": 0.2,
-    "STALL_TIMEOUT_S": 60,
+    "STALL_TIMEOUT_S": 20,
     "SLOTS": 1,
     "THREADS": 1,
     "LOG_FORMAT": "json",
 }
-# The clock of the second worker goes wrong by so much: leases are counted by the database's.
-CLOCK_ERROR_S = 300
-WRONG_CLOCK = f"""
+# Each worker's clock is wrong by so many seconds: leases are counted by the database's.
+CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
+WRONG_CLOCK = """
 import time
 _time, _time_ns = time.time, time.time_ns
-time.time = lambda: _time() + {CLOCK_ERROR_S}
-time.time_ns = lambda: _time_ns() + {CLOCK_ERROR_S} * 10**9
+time.time = lambda: _time() + ({error_s})
+time.time_ns = lambda: _time_ns() + ({error_s}) * 10**9
 """
 
 
@@ -76,13 +76,12 @@ class House:
         self._postgres: Any = None
         # Runs whose trainer could not write any more.
         self.starved: set[str] = set()
+        # Runs whose trainer stood still for ever.
+        self.hung: set[str] = set()
         self.url = self._database_url()
         self.database = Database(self.url)
         python = sys.executable
         worker = [python, "-m", "worker"]
-        skew = folder / "skew"
-        skew.mkdir(parents=True)
-        (skew / "sitecustomize.py").write_text(WRONG_CLOCK)
         server = [
             find_server(),
             "--port",
@@ -101,8 +100,10 @@ class House:
                 Member(name="api", command=[python, "-m", "service.cli", "serve"]),
                 Member(name="reconciler-1", command=[*worker, "reconciler"]),
                 Member(name="reconciler-2", command=[*worker, "reconciler"]),
-                Member(name="worker-1", command=[*worker, "run"]),
-                Member(name="worker-2", command=[*worker, "run"], environment={"PYTHONPATH": str(skew)}),
+                *(
+                    Member(name=name, command=[*worker, "run"], environment={"PYTHONPATH": str(_skew(folder, name))})
+                    for name in CLOCK_ERRORS_S
+                ),
             )
         }
 
@@ -170,7 +171,7 @@ class House:
     def trainers(self) -> list[psutil.Process]:
         """Return the trainers that are at work: forks of a fork server, or started cold."""
         found = []
-        for name in ("worker-1", "worker-2"):
+        for name in CLOCK_ERRORS_S:
             process = self.members[name].process
             if process is None:
                 continue
@@ -184,7 +185,7 @@ class House:
     def fork_servers(self) -> list[psutil.Process]:
         """Return the workers' fork servers."""
         found = []
-        for name in ("worker-1", "worker-2"):
+        for name in CLOCK_ERRORS_S:
             process = self.members[name].process
             if process is not None:
                 with suppress(psutil.NoSuchProcess):
@@ -254,6 +255,14 @@ class House:
         self._stack.callback(self._postgres.stop)
         url = make_url(self._postgres.get_uri()).set(drivername="postgresql+psycopg")
         return url.render_as_string(hide_password=False)
+
+
+def _skew(folder: Path, name: str) -> Path:
+    """Write what makes a Python process's clock wrong; return the folder to have on its path."""
+    skew = folder / "skew" / name
+    skew.mkdir(parents=True)
+    (skew / "sitecustomize.py").write_text(WRONG_CLOCK.format(error_s=CLOCK_ERRORS_S[name]))
+    return skew
 
 
 def is_trainer(process: psutil.Process) -> bool:

@@ -69,6 +69,8 @@ def judge(house: House, jobs: list[str], expected: dict[int, Outcome]) -> Verdic
 def _had_to_fail(house: House, run: RunRow) -> bool:
     if run.id in house.starved and run.failure_reason == FailureReason.INTERNAL_ERROR:
         return True
+    if run.id in house.hung and run.failure_reason == FailureReason.STALLED:
+        return True
     limit = GAVE_UP.get(FailureReason(str(run.failure_reason)))
     return limit is not None and run.recoveries >= limit
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -106,6 +107,22 @@ def test_a_trainer_whose_server_dies_is_killed_since_nobody_could_tell_how_it_en
     assert server.fork(["schema", "spec"], environment={}, stdin=0, output=1, patience_s=1.0) is None
     process.close()
     server.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trainer that stands still sees nothing")
+def test_a_trainer_that_stands_still_ends_with_its_server(tmp_path: Path) -> None:
+    server = ForkServer()
+    server.start(trainer_environment(threads=1))
+    arguments = ["generate", "--functions", "5000000", "--out", str(tmp_path / "functions.jsonl")]
+    process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
+    trainer = psutil.Process(process.pid)
+    trainer.suspend()
+
+    server.close()
+
+    gone, _ = psutil.wait_procs([trainer], timeout=30)
+    assert gone == [trainer]
+    process.close()
 
 
 def test_a_server_whose_client_has_gone_ends_and_leaves_nothing(tmp_path: Path) -> None:
