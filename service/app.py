@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
 
@@ -47,7 +48,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
 
     app = FastAPI(
         title="Cellgate",
-        version="0.1.0",
+        version=version("cellgate"),
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
