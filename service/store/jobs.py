@@ -43,7 +43,8 @@ def create_job(
         InvalidSpec: There is no such data set.
         Conflict: The data set is not ready.
     """
-    _check_dataset(session, dataset_id, cell)
+    if cell is not Cell.PREPARE:
+        ready_dataset(session, dataset_id)
     values = {
         "id": new_id("job"),
         "experiment_id": experiment_id,
@@ -168,13 +169,24 @@ def new_run(job: JobRow, seed: int, *, queued_at: float) -> dict[str, Any]:
     }
 
 
-def _check_dataset(session: Session, dataset_id: str, cell: Cell) -> None:
+def ready_dataset(session: Session, dataset_id: str) -> DatasetRow:
+    """Return a data set that can be trained on.
+
+    Raises:
+        InvalidSpec: There is no such data set.
+        Conflict: It is not ready.
+    """
+    dataset = _named_dataset(session, dataset_id)
+    if dataset.state == DatasetState.READY:
+        return dataset
+    if dataset.state == DatasetState.PREPARING:
+        raise Conflict(f"data set {dataset_id} is still being prepared; try again once its state is ready")
+    raise Conflict(f"data set {dataset_id} could not be prepared: {dataset.failure_detail}")
+
+
+def _named_dataset(session: Session, dataset_id: str) -> DatasetRow:
     dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id))
     if dataset is None:
         detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
-    if cell is Cell.PREPARE or dataset.state == DatasetState.READY:
-        return
-    if dataset.state == DatasetState.PREPARING:
-        raise Conflict(f"data set {dataset_id} is still being prepared; try again once its state is ready")
-    raise Conflict(f"data set {dataset_id} could not be prepared: {dataset.failure_detail}")
+    return dataset

@@ -1,0 +1,97 @@
+"""Pre-flight validation by itself: what a spec and a data set are worth before anything is trained on them."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body
+from fastapi.openapi.models import Example
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from service.api.examples import DATASET_ID
+from service.api.idempotency import Created, Post, Posted
+from service.api.problems import documented_submission
+from service.api.schemas import Answer, DatasetId, JobAnswer, Request
+from service.api.views import job_answer
+from service.domain.errors import InvalidSpec, Mistake
+from service.domain.preflight import static_checks, worst
+from service.domain.terms import Terms
+from service.store.jobs import create_job, ready_dataset, runs_of_jobs
+from trainers.results import Check, DatasetSummary
+from trainers.specs import Cell, FusionConfig, GnnConfig, TransformerConfig
+
+router = APIRouter(prefix="/v1/preflights", tags=["jobs"])
+CONFIGS = ("transformer", "gnn", "fusion")
+EXAMPLES: dict[str, Example] = {
+    "smoke": Example(
+        summary="Take a pretrained text model and the default graph network through one real batch on a GPU worker",
+        value={
+            "dataset": DATASET_ID,
+            "queue": "gpu",
+            "transformer": {"model": {"checkpoint": "microsoft/codebert-base", "max_tokens": 512}},
+            "gnn": {},
+        },
+    ),
+    "static": Example(
+        summary="Check the spec and what is known of the data set; no worker is needed",
+        value={"dataset": DATASET_ID, "mode": "static", "gnn": {"model": {"architecture": "gat"}}},
+    ),
+}
+
+
+class PreflightCreate(Request, Terms):
+    """Check configs on a data set; `smoke` takes each through one real batch of every stage on a worker."""
+
+    dataset: DatasetId
+    mode: Literal["smoke", "static"] = "smoke"
+    transformer: TransformerConfig | None = None
+    gnn: GnnConfig | None = None
+    fusion: FusionConfig | None = Field(None, description="Tried on the two models above, which it needs.")
+
+
+class PreflightAnswer(Answer):
+    """What is known at once, and the job that finds out the rest."""
+
+    verdict: Literal["pass", "warn", "fail"] = Field(description="The worst of the checks.")
+    checks: list[Check] = Field(description="Of what is known of the data set.")
+    job: JobAnswer | None = Field(description="Its run's result has the checks of a smoke pre-flight.")
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=PreflightAnswer,
+    responses=documented_submission(),
+)
+def submit_preflight(spec: Annotated[PreflightCreate, Body(openapi_examples=EXAMPLES)], post: Posted) -> JSONResponse:
+    """Check a spec and a data set before a slot is spent on them; `smoke` queues a job, and `Location` is its own."""
+    _check_cells(spec)
+
+    def create(session: Session) -> Created:
+        summary = DatasetSummary.model_validate(ready_dataset(session, spec.dataset).summary)
+        checks = static_checks(summary)
+        job = _queue(session, spec, post) if spec.mode == "smoke" else None
+        answer = PreflightAnswer(verdict=worst(checks), checks=checks, job=job)
+        return Created(location=None if job is None else f"/v1/jobs/{job.id}", answer=answer)
+
+    return post.accept_within_quota(create)
+
+
+def _check_cells(spec: PreflightCreate) -> None:
+    if spec.mode == "smoke" and not any(getattr(spec, name) for name in CONFIGS):
+        detail = "name what to try: transformer, gnn, or both; {} is its defaults"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="", detail=detail)])
+    missing = [name for name in ("transformer", "gnn") if getattr(spec, name) is None]
+    if spec.fusion is not None and missing:
+        mistakes = [Mistake(pointer=f"/{name}", detail="fusion is tried on this model: name it") for name in missing]
+        raise InvalidSpec(f"fusion needs {' and '.join(missing)} beside it", mistakes=mistakes)
+
+
+def _queue(session: Session, spec: PreflightCreate, post: Post) -> JobAnswer:
+    config: dict[str, Any] = spec.model_dump(mode="json", include=set(CONFIGS), exclude_none=True)
+    job = create_job(
+        session, cell=Cell.PREFLIGHT, dataset_id=spec.dataset, config=config, seeds=[0], terms=spec, owner=post.caller
+    )
+    runs = runs_of_jobs(session, [job.id])[job.id]
+    return job_answer(job, runs, post.context.waiting(session, runs))
