@@ -11,7 +11,7 @@ from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
-from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs
+from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs, uploads
 from service.dashboard.routes import mount_dashboard
 from service.dispatch import Bell, Doorbell
 from service.settings import Settings
@@ -55,7 +55,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.context = Context(settings=settings, database=database, bell=bell)
-    for routes in (datasets, experiments, jobs, preflights, runs, cells, health):
+    for routes in (datasets, uploads, experiments, jobs, preflights, runs, cells, health):
         app.include_router(routes.router)
     mount_dashboard(app)
     describe(app, token_needed=settings.token is not None)

@@ -24,6 +24,8 @@ from service.settings import Settings
 # What a load balancer asks, and the pages that ask for the token: nothing else is open.
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.svg"})
 OPEN_PREFIX = "/static/"
+# What reads its body itself, as it comes.
+STREAMED_PREFIX = "/v1/uploads/"
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 # Who asks, where tokens have no names.
 WITHOUT_TOKEN = "local"
@@ -93,7 +95,7 @@ async def _check(request: Request, settings: Settings) -> None:
     if settings.token is not None and path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
         _check_token(request, settings.token.get_secret_value())
     request.state.caller = WITHOUT_TOKEN if settings.token is None else WITH_TOKEN
-    if request.method in ("POST", "PUT", "PATCH"):
+    if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
         await check_body(request, settings.max_body_bytes)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from service.api.bodies import BodyTooLarge, UnsupportedMediaType, escaped
+from service.api.uploads import StorageFull
 from service.domain.errors import (
     Conflict,
     GateNotPassed,
@@ -53,6 +54,7 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
 # What the framework refuses before a route is reached.

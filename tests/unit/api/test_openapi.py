@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
 from service.api.problems import MEDIA_TYPE, STATUS
-from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs
+from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs, uploads
 from service.api.schemas import DatasetCreate, ExperimentCreate, JobCreate
 from service.settings import Settings
 from tests.asked import Api, asked
@@ -66,7 +66,7 @@ def test_every_status_that_an_error_can_have_is_documented(document: dict[str, A
         "/v1/preflights",
         "/v1/runs/{run_id}/retry",
     ]
-    documented = {int(status) for operation in posts for status in operation["responses"]}
+    documented = {int(status) for _, _, operation in operations(document) for status in operation["responses"]}
     assert {int(status) for status in STATUS.values()} <= documented
 
 
@@ -116,7 +116,7 @@ def test_a_token_is_asked_for_everywhere_but_at_the_probes(settings: Settings) -
 def test_no_route_is_left_out(document: dict[str, Any]) -> None:
     routes = {
         (method.lower(), route.path)
-        for module in (cells, datasets, experiments, health, jobs, preflights, runs)
+        for module in (cells, datasets, experiments, health, jobs, preflights, runs, uploads)
         for route in module.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()

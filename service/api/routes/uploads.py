@@ -1,0 +1,63 @@
+"""Uploads: files of labelled functions for who cannot put them below a data root."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from pydantic import Field
+
+from service.api.context import Ctx
+from service.api.problems import documented
+from service.api.schemas import Answer
+from service.api.uploads import receive
+
+router = APIRouter(prefix="/v1/uploads", tags=["datasets"])
+FOLDER = "uploads"
+BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The file itself.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    "parameters": [
+        {
+            "name": "Content-Digest",
+            "in": "header",
+            "required": False,
+            "description": "RFC 9530: `sha-256=:<base64>:`; a body that is another one is refused.",
+            "schema": {"type": "string"},
+        }
+    ],
+}
+Name = Annotated[
+    str,
+    Path(
+        max_length=150,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.(jsonl|json|csv)(\.gz)?$",
+        description="File name; its ending says the layout: .jsonl, .json or .csv, also with .gz.",
+    ),
+]
+
+
+class UploadAnswer(Answer):
+    """A file that the service keeps."""
+
+    source: str = Field(description="For `source` of POST /v1/datasets.")
+    size_bytes: int
+    sha256: str
+
+
+@router.put(
+    "/{name}",
+    status_code=HTTPStatus.CREATED,
+    responses=documented(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE, HTTPStatus.UNPROCESSABLE_ENTITY
+    ),
+    openapi_extra=BODY,
+)
+async def upload(name: Name, request: Request, context: Ctx) -> UploadAnswer:
+    """Keep a file, streamed; the same bytes and name come to the same place, however often they are sent."""
+    settings = context.settings
+    folder = settings.data_dir.resolve() / "data" / FOLDER
+    kept = await receive(request, folder, name, limit_bytes=settings.max_upload_bytes)
+    return UploadAnswer(source=str(kept.path), size_bytes=kept.size_bytes, sha256=kept.sha256)

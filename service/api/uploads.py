@@ -1,0 +1,132 @@
+"""A file that comes over HTTP: streamed to disk, bounded, checked against its digest, and whole or not there.
+
+Source:
+    RFC 9530 (`Content-Digest`).
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from service.api.bodies import BodyTooLarge
+from service.domain.errors import InvalidSpec, Mistake, ServiceError
+from trainers.artifacts import atomic_file
+
+# What the disk keeps free for the runs that are at work.
+RESERVED_BYTES = 1 << 30
+BUFFER_BYTES = 1 << 20
+DIGEST_HEADER = "Content-Digest"
+SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
+
+
+class StorageFull(ServiceError):
+    """The disk has no room for what was sent."""
+
+    code = "storage_full"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file as it was kept."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int) -> Upload:
+    """Keep the request's body as `folder/<start of its SHA-256>/name`; the same bytes come to the same place.
+
+    Raises:
+        BodyTooLarge: It has more than `limit_bytes`.
+        StorageFull: The disk has no room for it.
+        InvalidSpec: It is not what `Content-Digest` says, or that cannot be read.
+        starlette.requests.ClientDisconnect: The caller left before its end.
+    """
+    expected = _expected_digest(request)
+    _check_announced(request, folder, limit_bytes)
+    incoming = folder / f".incoming-{os.urandom(8).hex()}"
+    try:
+        size, digest = await _stream(request, incoming, limit_bytes)
+        if expected is not None and digest != expected:
+            found = base64.b64encode(digest).decode()
+            raise _wrong_digest(f"what came has sha-256=:{found}:, which is not what was announced; send it again")
+        path = folder / digest.hex()[:16] / name
+        await run_in_threadpool(_settle, incoming, path)
+    finally:
+        incoming.unlink(missing_ok=True)
+    return Upload(path=path, size_bytes=size, sha256=f"sha256:{digest.hex()}")
+
+
+async def _stream(request: Request, incoming: Path, limit_bytes: int) -> tuple[int, bytes]:
+    """Write the body to a file; return its size and its SHA-256."""
+    size, hashed, buffer = 0, hashlib.sha256(), bytearray()
+    with atomic_file(incoming) as file:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit_bytes:
+                raise _too_large(limit_bytes)
+            hashed.update(chunk)
+            buffer += chunk
+            if len(buffer) >= BUFFER_BYTES:
+                _check_room(incoming.parent, len(buffer))
+                await run_in_threadpool(file.write, bytes(buffer))
+                buffer.clear()
+        await run_in_threadpool(file.write, bytes(buffer))
+    return size, hashed.digest()
+
+
+def _settle(incoming: Path, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    incoming.replace(path)
+
+
+def _check_announced(request: Request, folder: Path, limit_bytes: int) -> None:
+    """Refuse before the first byte what says of itself that it is too large."""
+    announced = request.headers.get("Content-Length", "")
+    size = int(announced) if announced.isdecimal() else 0
+    if size > limit_bytes:
+        raise _too_large(limit_bytes)
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_room(folder, size)
+
+
+def _check_room(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size + RESERVED_BYTES:
+        raise StorageFull(
+            f"the service's disk has {free / 1e9:.1f} GB left, of which {RESERVED_BYTES / 1e9:.1f} GB are kept for "
+            "runs; make room there, then send it again"
+        )
+
+
+def _expected_digest(request: Request) -> bytes | None:
+    header = request.headers.get(DIGEST_HEADER)
+    if header is None:
+        return None
+    found = SHA256_DIGEST.search(header)
+    if found is None:
+        raise _wrong_digest(f"found {header!r}, expected sha-256=:<base64>:")
+    try:
+        return base64.b64decode(found[1], validate=True)
+    except binascii.Error as error:
+        raise _wrong_digest(f"found {header!r}, which is not base64: {error}") from None
+
+
+def _wrong_digest(detail: str) -> InvalidSpec:
+    return InvalidSpec(detail, mistakes=[Mistake(pointer=f"#header/{DIGEST_HEADER}", detail=detail)])
+
+
+def _too_large(limit_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the file has more than {limit_bytes} bytes, the most that is taken; compress it (.gz), or put it below a "
+        "data root"
+    )
