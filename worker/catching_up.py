@@ -1,6 +1,7 @@
 """What an earlier attempt said before its checkpoint, and whoever supervised it never brought into SQL.
 
-The trainer goes on from that checkpoint and says none of it again: without this the curves would have a gap.
+The trainer goes on from that checkpoint and says none of it again: without this the curves would have a gap. The
+earlier attempt may be one of a run in whose place this one is.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.store.claims import Claim
 from service.store.recording import holder, record_position
-from service.store.tables import AttemptRow
+from service.store.tables import AttemptRow, RunRow
 from trainers.engine.resume import last_event
 from worker.house import UNREACHABLE, House
 from worker.recorder import sort_events, write_said
@@ -38,8 +39,11 @@ def catch_up(house: House, claim: Claim) -> None:
 
 
 def _catch_up(session: Session, claim: Claim, artifacts: Path, checkpoint: str) -> None:
-    chosen = select(AttemptRow).where(AttemptRow.run_id == claim.run_id, AttemptRow.checkpoint == checkpoint)
-    earlier = session.scalar(chosen.order_by(AttemptRow.attempt.desc()).limit(1))
+    earlier = session.scalar(
+        select(AttemptRow)
+        .join(RunRow, AttemptRow.run_id == RunRow.id)
+        .where(RunRow.job_id == claim.job_id, RunRow.seed == claim.seed, AttemptRow.checkpoint == checkpoint)
+    )
     if earlier is None or holder(session, claim.run_id, claim.attempt) is None:
         return
     until = last_event(artifacts / checkpoint)
@@ -49,9 +53,7 @@ def _catch_up(session: Session, claim: Claim, artifacts: Path, checkpoint: str) 
         return
     # The checkpoint itself is registered: it is what this attempt was given.
     write_said(session, claim, replace(sort_events(missing), checkpoint=None))
-    record_position(
-        session, run_id=claim.run_id, attempt=claim.attempt, last_event=missing[-1]["n"], earlier=earlier.attempt
-    )
+    record_position(session, run_id=claim.run_id, attempt=claim.attempt, last_event=missing[-1]["n"], earlier=earlier)
 
 
 def _whole(path: Path) -> Iterator[dict[str, Any]]:

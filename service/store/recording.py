@@ -80,16 +80,18 @@ def record_checkpoint(session: Session, *, run_id: str, attempt: int, path: str,
 
 
 def record_position(
-    session: Session, *, run_id: str, attempt: int, last_event: int, earlier: int | None = None
+    session: Session, *, run_id: str, attempt: int, last_event: int, earlier: AttemptRow | None = None
 ) -> bool:
     """Remember the number of the trainer's last event that is in SQL.
 
     Args:
-        earlier: The attempt whose trainer said it, when the one that holds the lease catches up on it.
+        earlier: The attempt whose trainer said it, when the one that holds the lease catches up on it: of the same
+            run, or of one in whose place it is.
     """
     if holder(session, run_id, attempt) is None:
         return False
-    _set_attempt(session, run_id, attempt if earlier is None else earlier, last_event=last_event)
+    said_by = (run_id, attempt) if earlier is None else (earlier.run_id, earlier.attempt)
+    _set_attempt(session, *said_by, last_event=last_event)
     return True
 
 
