@@ -2,7 +2,7 @@
 
 The new run counts for its seed from then on, and goes on from the last checkpoint of the old one, which stays as it
 ended. An experiment that went on without the seed goes back to where it waits for it: what it concluded meanwhile is
-withdrawn, and kept in an event.
+withdrawn, and kept in an event. Experiments that failed for want of a data set wait for it once more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,6 +126,13 @@ def _supersede(session: Session, job: JobRow, run: RunRow) -> str:
 def _prepare_again(session: Session, dataset_id: str) -> None:
     again = {"state": DatasetState.PREPARING.value, "failure_detail": None, "version": DatasetRow.version + 1}
     _set(session, update(DatasetRow).where(DatasetRow.id == dataset_id).values(again))
+    # Nothing but its data set can have failed an experiment that never had one. Those that wait are locked as well:
+    # one of them may be failing for it this very moment.
+    opened = (ExperimentState.WAITING, ExperimentState.FAILED)
+    chosen = select(ExperimentRow).where(ExperimentRow.dataset_id == dataset_id, ExperimentRow.state.in_(opened))
+    locked = chosen.order_by(ExperimentRow.id).with_for_update(key_share=True)
+    for experiment in session.scalars(locked).all():
+        set_state(session, experiment, ExperimentState.WAITING, "its data set is prepared again")
 
 
 def _withdraw(session: Session, experiment: ExperimentRow, step: Step) -> None:
