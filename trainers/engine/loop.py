@@ -217,7 +217,7 @@ class _Fit:
         progress = TrainingProgress(
             self._context.events, total=self._total, done=state.step, epochs=self._config.epochs
         )
-        while state.epoch < self._config.epochs and not self._is_over():
+        while not self._is_over():
             self._train_epoch(progress)
             self._evaluate()
             state.epoch += 1
@@ -226,7 +226,15 @@ class _Fit:
             progress.tell(step=state.step, epoch=state.epoch, force=True)
 
     def _is_over(self) -> bool:
-        return self._state.step >= self._total or self._state.epochs_without_gain >= self._config.patience
+        state = self._state
+        # An epoch that was cut off before its evaluation still has that to come, though no step is left.
+        if state.step_in_epoch > 0:
+            return False
+        return (
+            state.epoch >= self._config.epochs
+            or state.step >= self._total
+            or state.epochs_without_gain >= self._config.patience
+        )
 
     def _train_epoch(self, progress: TrainingProgress) -> None:
         state = self._state

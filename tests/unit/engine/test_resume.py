@@ -60,6 +60,30 @@ def _at_batch(task: Any, number: int, action: Callable[[], None]) -> None:
     task.load_batch = counted
 
 
+def _at_evaluation(task: Any, number: int, action: Callable[[], None]) -> None:
+    """Do something when the task plans its n-th evaluation."""
+    plan = task.plan_evaluation
+    calls = iter(range(1, 1_000))
+
+    def counted(rows: np.ndarray) -> Any:
+        if next(calls) == number:
+            action()
+        return plan(rows)
+
+    task.plan_evaluation = counted
+
+
+def _evaluations(context: RunContext) -> list[dict[str, Any]]:
+    """Return what was said of the dev split, by step."""
+    lines = (context.out / "events.jsonl").read_text().splitlines()
+    said = [json.loads(line) for line in lines]
+    return [
+        {"step": event["step"], **event["values"]}
+        for event in said
+        if event["kind"] == "metric" and "dev/f1" in event["values"]
+    ]
+
+
 def _die() -> None:
     raise KilledError
 
@@ -85,6 +109,29 @@ def test_killed_at_any_step_and_resumed_gives_identical_weights(
 
     assert outcome == expected
     assert _equal(whole, resumed)
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_killed_between_an_epochs_last_step_and_its_evaluation_it_still_evaluates_that_epoch(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext], epoch: int
+) -> None:
+    config = CONFIG.model_copy(update={"checkpoint_every_steps": 8})
+    whole = toy()
+    whole_context = new_context("whole")
+    expected = train(whole, whole_context, config=config)
+    killed = toy()
+    _at_evaluation(killed, epoch, _die)
+    context = new_context("killed")
+    with pytest.raises(KilledError):
+        train(killed, context, config=config)
+    assert load_checkpoint(context.out / "checkpoint", fingerprint=_fingerprint(context)).state.step == 8 * epoch
+    resumed = toy(seed=99)
+    resumed_context = new_context("resumed", resume=context.out / "checkpoint")
+    outcome = train(resumed, resumed_context, config=config)
+
+    assert outcome == expected
+    assert _equal(whole, resumed)
+    assert _evaluations(context) + _evaluations(resumed_context) == _evaluations(whole_context)
 
 
 def test_told_to_stop_it_saves_a_checkpoint_and_goes_on_exactly(
