@@ -24,7 +24,7 @@ finish()
 
 
 def lost_after(floor: Floor, *, in_sql: int) -> Claim:
-    """A failed run that said four steps and a warning, and saved before the last step; so many of its events are in SQL."""
+    """A failed run that said four steps and a warning and saved before the last step."""
     lost = claim_as(floor.database, "worker-0")
     said: list[dict[str, Any]] = [
         {"n": n, "t": 1.0, "kind": "metric", "step": n, "values": {"train/loss": 1.0}} for n in (1, 2, 3, 5)
