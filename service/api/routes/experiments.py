@@ -19,7 +19,7 @@ from service.api.views import event_answer, experiment_answer, experiment_summar
 from service.domain.decision import Decision
 from service.domain.experiment import ExperimentSpec
 from service.domain.gate import GateReport
-from service.domain.states import ExperimentState
+from service.domain.states import ExperimentState, RunState
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
@@ -40,7 +40,9 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
     runs = runs_of_jobs(session, [job.id for job in jobs])
     waiting = context.waiting(session, chain.from_iterable(runs.values()))
     if poll is not None:
-        poll.check(row.id, row.version, fingerprint(waiting), ended=ExperimentState(row.state).terminal)
+        # One that was cancelled has ended before its trainers have.
+        ended = all(RunState(run.state).terminal for run in chain.from_iterable(runs.values()))
+        poll.check(row.id, row.version, fingerprint(waiting), ended=ended and ExperimentState(row.state).terminal)
     decisions = decisions_of(session, experiment_id)
     return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None)
 

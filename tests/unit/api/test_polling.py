@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from service.store.lifecycle import cancelled
 from service.store.recording import record_metrics
 from service.store.workers import register_worker
 from tests.asked import Api, begin, get
@@ -152,3 +153,19 @@ def test_a_run_that_moves_up_in_the_queue_is_another_answer_though_nothing_happe
         waiting = second.json().get("waiting") or second.json()["runs"][0]["waiting"]
         assert (waiting["reason"], waiting["ahead"]) == ("behind", 1)
         assert waiting["detail"].startswith("1 run ahead in queue cpu; 0 of ")
+
+
+def test_a_cancelled_experiment_is_polled_often_until_its_trainers_have_ended_too(api: Api) -> None:
+    path = f"/v1/experiments/{api.experiment()}"
+    active = int(api.client.get(path).headers["Retry-After"])
+    claim = begin(api)
+    api.client.post(f"{path}/cancel")
+    stopping = api.client.get(path)
+    assert (stopping.json()["state"], int(stopping.headers["Retry-After"])) == ("cancelled", active)
+
+    with api.database.begin() as session:
+        cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
+
+    ended = api.client.get(path, headers={"If-None-Match": stopping.headers["ETag"]})
+    assert ended.status_code == 200
+    assert int(ended.headers["Retry-After"]) > active
