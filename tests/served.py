@@ -21,6 +21,7 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
+from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.lifecycle import mark_running
 from service.store.recording import record_event, record_log, record_metrics, record_progress
 from service.store.workers import register_worker
@@ -141,6 +142,12 @@ class Served:
         wanted = spec or ExperimentSpec(seeds=[0, 1])
         with self.database.begin() as session:
             return create_experiment(session, name=name, dataset_id=dataset_id, spec=wanted).id
+
+    def run_of(self, experiment_id: str, step: str, seed: int) -> str:
+        """Return the id of the run that counts for this seed of a step."""
+        with self.database.read() as session:
+            job = next(job for job in jobs_of_experiment(session, experiment_id) if job.step == step)
+            return next(run.id for run in runs_of_jobs(session, [job.id])[job.id] if run.seed == seed)
 
     def trainers(self, f1s: F1s = HEALTHY) -> TalkingTrainers:
         """Return trainers for what is queued."""

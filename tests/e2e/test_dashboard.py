@@ -1,98 +1,19 @@
 """The dashboard in a real browser over the real API: what is shown, and that nothing forbidden happens."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from service.domain.experiment import ExperimentSpec
 from service.domain.states import FailureReason
-from service.store.jobs import jobs_of_experiment, runs_of_jobs
+from tests.by_hand import F1s
 from tests.served import Served, served
+from tests.watched_page import Watched
 from trainers.specs import Cell
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SPEC = ExperimentSpec(seeds=[0, 1])
-FUSION_GAINS = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    with sync_playwright() as playwright:
-        if program is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.fail("there is no Chromium on this machine: `make browser` installs one")
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The API over a database of this module's own."""
-    with served(tmp_path_factory.mktemp("house")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def dataset(house: Served) -> str:
-    """A data set that is ready."""
-    made = house.dataset("functions")
-    house.trainers().work()
-    return made
-
-
-class Watched:
-    """A page, and everything wrong that happened on it."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.url = url
-        self.wrong: list[str] = []
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        page.on("request", self._asked)
-
-    def open(self, place: str) -> Page:
-        """Go to a place of the dashboard."""
-        self.page.goto(f"{self.url}/{place}")
-        return self.page
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.wrong.append(f"console: {message.text}")
-
-    def _asked(self, request: Request) -> None:
-        if not request.url.startswith(self.url):
-            self.wrong.append(f"asked another host: {request.url}")
-
-
-@pytest.fixture
-def watched(browser: Browser, house: Served) -> Iterator[Watched]:
-    """A page of its own; at the end nothing may have gone wrong on it: errors, CSP violations, foreign requests."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    found = Watched(context.new_page(), house.url)
-    yield found
-    context.close()
-    assert found.wrong == []
-
-
-def run_of(house: Served, experiment: str, step: str, seed: int) -> str:
-    with house.database.read() as session:
-        job = next(job for job in jobs_of_experiment(session, experiment) if job.step == step)
-        return next(run.id for run in runs_of_jobs(session, [job.id])[job.id] if run.seed == seed)
+FUSION_GAINS: F1s = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}
 
 
 def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
@@ -136,6 +57,10 @@ def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
     expect(mean).to_contain_text("0.8650")
     expect(mean.locator(".values li")).to_have_count(2)
 
+    # and every check under a name for people
+    expect(page.locator("table.gate tbody th", has_text="Above the leak probes")).to_be_visible()
+    expect(page.locator("table.gate tbody th", has_text="_")).to_have_count(0)
+
     # and a row with a whisker for every option, and the curves of every seed
     expect(page.locator("section.decision .whisker")).to_have_count(4)
     expect(page.locator(".chart canvas")).to_have_count(2)
@@ -160,7 +85,7 @@ def test_a_running_experiment_moves_by_itself(house: Served, dataset: str, watch
     page.evaluate("window.loadedOnce = true")
     trainers.end(claim)
     trainers.work()
-    expect(page.get_by_role("heading", name="Ship the ensemble")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name="Ship the ensemble")).to_be_visible()
     expect(page.locator("main h1 .state")).to_have_text("succeeded")
     assert page.evaluate("window.loadedOnce")
 
@@ -184,7 +109,7 @@ def test_a_run_shows_its_curves_events_and_output(house: Served, dataset: str, w
     experiment = house.experiment(dataset, "one run", SPEC)
     house.trainers().work()
 
-    page = watched.open(f"#/runs/{run_of(house, experiment, '51', 1)}")
+    page = watched.open(f"#/runs/{house.run_of(experiment, '51', 1)}")
 
     expect(page.get_by_role("heading", name="51 transformer · seed 1")).to_be_visible()
     expect(page.locator(".chart figcaption")).to_have_text(
@@ -237,10 +162,10 @@ def test_the_page_says_when_the_server_is_away_and_when_it_is_back(
     expect(page.locator("main h1")).to_contain_text("lonely")
 
     context.set_offline(True)
-    expect(page.locator(".away")).to_contain_text("The server is away", timeout=15_000)
+    expect(page.locator(".away")).to_contain_text("The server is away")
 
     context.set_offline(False)
-    expect(page.locator(".away")).to_have_text("", timeout=15_000)
+    expect(page.locator(".away")).to_have_text("")
     context.close()
     trainers.work()
 
@@ -260,7 +185,7 @@ def test_nothing_is_cut_off_on_a_narrow_screen(house: Served, dataset: str, brow
     experiment = house.experiment(dataset, "narrow", SPEC)
     house.trainers(FUSION_GAINS).work()
     page = browser.new_page(viewport={"width": width, "height": 800})
-    for place in ("", f"#/experiments/{experiment}", f"#/runs/{run_of(house, experiment, '51', 0)}"):
+    for place in ("", f"#/experiments/{experiment}", f"#/runs/{house.run_of(experiment, '51', 0)}"):
         page.goto(f"{house.url}/{place}")
         expect(page.locator("main .card").last).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,12 +1,26 @@
-// Reading the API: ETags, when to ask again, and what to say when nobody answers.
+// Reading the API and asking it to act: ETags, when to ask again, and what to say when nobody answers.
 
 const TOKEN = "cellgate-token";
 
 export type Answer<T> =
   | { kind: "fresh"; value: T; etag: string | null; retryAfterS: number | null }
   | { kind: "same"; retryAfterS: number | null }
-  | { kind: "refused"; status: number; code: string; detail: string }
-  | { kind: "away"; detail: string };
+  | Refused
+  | Away;
+
+export interface Refused {
+  kind: "refused";
+  status: number;
+  code: string;
+  detail: string;
+  /** What exactly is wrong, and where in the request. */
+  errors: { pointer: string; detail: string }[];
+}
+
+export interface Away {
+  kind: "away";
+  detail: string;
+}
 
 /** The token that this tab was given, if any. */
 export function token(): string | null {
@@ -20,9 +34,7 @@ export function keepToken(value: string): void {
 
 /** Read a path; `etag` names what is already held. */
 export async function read<T>(path: string, etag: string | null, signal: AbortSignal): Promise<Answer<T>> {
-  const headers: Record<string, string> = {};
-  const held = token();
-  if (held) headers["Authorization"] = `Bearer ${held}`;
+  const headers = signedIn();
   if (etag) headers["If-None-Match"] = etag;
   let response: Response;
   try {
@@ -40,13 +52,40 @@ export async function read<T>(path: string, etag: string | null, signal: AbortSi
   return { kind: "fresh", value, etag: response.headers.get("ETag"), retryAfterS };
 }
 
-async function refusal<T>(response: Response): Promise<Answer<T>> {
+/**
+ * Ask for something to be done, and return what the server then says of it.
+ *
+ * @param key The same key for the same request: however often it is sent, it is done once.
+ */
+export async function act<T>(path: string, key: string): Promise<{ kind: "done"; value: T } | Refused | Away> {
+  let response: Response;
+  try {
+    response = await fetch(path, { method: "POST", headers: { ...signedIn(), "Idempotency-Key": key } });
+  } catch {
+    return { kind: "away", detail: "no answer from the server" };
+  }
+  return response.ok ? { kind: "done", value: (await response.json()) as T } : refusal(response);
+}
+
+/** A key that no other request has; `crypto.randomUUID` is missing where the page came over plain HTTP. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function signedIn(): Record<string, string> {
+  const held = token();
+  return held ? { Authorization: `Bearer ${held}` } : {};
+}
+
+async function refusal(response: Response): Promise<Refused> {
   const { status } = response;
   try {
-    const problem = (await response.json()) as { code?: string; detail?: string; title?: string };
-    return { kind: "refused", status, code: problem.code ?? "", detail: problem.detail ?? problem.title ?? "" };
+    const problem = (await response.json()) as Partial<Refused> & { title?: string };
+    const { code = "", detail = problem.title ?? "", errors = [] } = problem;
+    return { kind: "refused", status, code, detail, errors };
   } catch {
-    return { kind: "refused", status, code: "", detail: `the server answered ${status}` };
+    return { kind: "refused", status, code: "", detail: `the server answered ${status}`, errors: [] };
   }
 }
 

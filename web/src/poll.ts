@@ -34,17 +34,26 @@ function tellConnection(away: string | null): void {
   for (const listener of listeners) listener(away);
 }
 
+const polls = new Map<string, () => Promise<void>>();
+
+/** Ask for a path that is being polled now, and wait for the answer. */
+export async function pollNow(path: string): Promise<void> {
+  await polls.get(path)?.();
+}
+
 /**
  * Poll a path for as long as the component lives.
  *
  * @param path What to read; null reads nothing.
  * @param done Whether a value has ended, so that it is asked for rarely.
  * @param endedS How rarely, where the server does not say: a list that has ended may still grow.
+ * @param version What is known from elsewhere of what is read: it is asked for at once when this changes.
  */
 export function usePoll<T>(
   path: string | null,
   done: (value: T) => boolean = () => false,
   endedS = ENDED_S,
+  version: string | null = null,
 ): Polled<T> {
   const [state, setState] = useState<Polled<T>>(NOTHING);
   const latest = useRef(done);
@@ -54,6 +63,11 @@ export function usePoll<T>(
     if (path === null) return undefined;
     return poll<T>(path, (value) => latest.current(value), endedS, setState);
   }, [path]);
+  const known = useRef(version);
+  useEffect(() => {
+    if (path !== null && known.current !== null && known.current !== version) void pollNow(path);
+    known.current = version;
+  }, [version]);
   return state;
 }
 
@@ -68,9 +82,11 @@ function poll<T>(
   let ended = false;
   let busy = false;
   let timer: number | undefined;
+  let asked = Promise.resolve();
 
   async function ask(): Promise<void> {
     let answer: Answer<T>;
+    window.clearTimeout(timer);
     busy = true;
     try {
       answer = await read<T>(path, etag, abort.signal);
@@ -89,18 +105,24 @@ function poll<T>(
       set((was) => ({ ...was, trouble: detail, status, code }));
     }
     tellConnection(answer.kind === "away" ? answer.detail : null);
-    timer = window.setTimeout(ask, 1000 * pause(answer, ended ? endedS : QUICK_S));
+    timer = window.setTimeout(again, 1000 * pause(answer, ended ? endedS : QUICK_S));
+  }
+
+  // One after the other: what is on its way may have been answered before the change that is to be seen.
+  function again(): Promise<void> {
+    asked = asked.then(ask);
+    return asked;
   }
 
   function onVisible(): void {
-    if (document.hidden || busy) return;
-    window.clearTimeout(timer);
-    void ask();
+    if (!document.hidden && !busy) void again();
   }
 
-  void ask();
+  void again();
+  polls.set(path, again);
   document.addEventListener("visibilitychange", onVisible);
   return () => {
+    if (polls.get(path) === again) polls.delete(path);
     abort.abort();
     window.clearTimeout(timer);
     document.removeEventListener("visibilitychange", onVisible);

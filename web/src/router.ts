@@ -22,6 +22,11 @@ export function usePlace(): Place {
   return place;
 }
 
+/** Show the page of a run. */
+export function goToRun(id: string): void {
+  location.hash = `#/runs/${id}`;
+}
+
 /** Name what the page shows in the browser's title. */
 export function useTitle(name: string | null): void {
   useEffect(() => {

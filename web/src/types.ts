@@ -32,6 +32,12 @@ export interface Progress {
   eta_s: number | null;
 }
 
+export interface Waiting {
+  reason: "behind" | "busy" | "next" | "no_worker" | "paused" | "quota";
+  detail: string;
+  ahead: number | null;
+}
+
 export interface Run {
   id: string;
   job: string;
@@ -39,7 +45,7 @@ export interface Run {
   cell: CellName;
   seed: number;
   state: string;
-  waiting: { reason: string; detail: string; ahead: number | null } | null;
+  waiting: Waiting | null;
   attempt: number;
   superseded_by: string | null;
   worker: string | null;

@@ -1,3 +1,5 @@
+import { actionsOfExperiment } from "../actions";
+import { Actions } from "../parts/actions";
 import { LearningCurves } from "../parts/curves";
 import { DecisionCard } from "../parts/decision";
 import { Gate } from "../parts/gate";
@@ -14,7 +16,12 @@ export function ExperimentPage({ id }: { id: string }) {
   const { value: experiment, trouble, status } = usePoll<Experiment>(path, (found) => ended(found.state));
   const over = experiment !== null && ended(experiment.state);
   const bases = experiment?.jobs.some((job) => job.step === "51") ?? false;
-  const gate = usePoll<GateReport>(bases ? `${path}/gate` : null, (report) => over || report.verdict !== "pending");
+  const gate = usePoll<GateReport>(
+    bases ? `${path}/gate` : null,
+    (report) => over || report.verdict !== "pending",
+    undefined,
+    experiment?.gate_verdict ?? null,
+  );
   const decided = experiment?.outcome != null;
   const decisions = usePoll<Decision[]>(decided ? `${path}/decisions` : null, (found) => over || found.length > 1);
   const dataset = usePoll<Dataset>(experiment ? `/v1/datasets/${experiment.dataset}` : null, (found) => ended(found.state));
@@ -54,6 +61,12 @@ function Head({ experiment }: { experiment: Experiment }) {
         {duration(between(experiment.created_at, experiment.finished_at))} · seeds {experiment.seeds.join(", ")}
         {experiment.autopilot ? "" : " · by hand, no autopilot"}
       </p>
+      <Actions
+        path={`/v1/experiments/${experiment.id}`}
+        subject="experiment"
+        state={experiment.state}
+        actions={actionsOfExperiment(experiment)}
+      />
     </div>
   );
 }

@@ -1,13 +1,15 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { actionsOfRun } from "../actions";
+import { Actions } from "../parts/actions";
 import { Chart, type Line } from "../parts/chart";
 import { Bar, State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { between, cellName, clock, count, duration, scientific, score } from "../format";
 import { downSampled } from "../metrics";
 import { usePoll } from "../poll";
-import { useTitle } from "../router";
-import { ended, type Curve, type Result, type Run, type RunEvent, type RunMetrics } from "../types";
+import { goToRun, useTitle } from "../router";
+import { ended, type Curve, type Result, type Run, type RunEvent, type RunMetrics, type Waiting } from "../types";
 
 const LAST_EVENTS = 200;
 const TAIL_CHARS = 40_000;
@@ -67,15 +69,33 @@ function Head({ run }: { run: Run }) {
       {!ended(run.state) && (
         <Bar done={progress.steps_done} total={progress.steps_total} label="Progress of this run" />
       )}
-      {run.waiting && <p>Waiting: {run.waiting.detail}</p>}
+      {run.waiting && <Waits waiting={run.waiting} />}
       {run.superseded_by && (
         <p>
           It was tried again: <a href={`#/runs/${run.superseded_by}`}>another run</a> counts in its place.
         </p>
       )}
+      <Actions<Run>
+        path={`/v1/runs/${run.id}`}
+        subject="run"
+        state={run.state}
+        actions={actionsOfRun(run)}
+        onDone={(action, answer) => action.verb === "retry" && goToRun(answer.id)}
+      />
       <p class="quiet small">{run.id}</p>
     </div>
   );
+}
+
+function Waits({ waiting: { reason, detail } }: { waiting: Waiting }) {
+  // These two say themselves that, and why, nothing moves.
+  const alone = reason === "paused" || reason === "no_worker";
+  const words = alone ? detail.charAt(0).toUpperCase() + detail.slice(1) : `Waiting: ${detail}`;
+  return <p class={reason === "no_worker" ? "waits nobody" : "waits"}>{withCode(words)}.</p>;
+}
+
+function withCode(words: string): ComponentChildren[] {
+  return words.split("`").map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part));
 }
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
@@ -205,6 +225,7 @@ function Events({ events }: { events: RunEvent[] }) {
   return (
     <section class="card" aria-labelledby="events">
       <h2 id="events">Events</h2>
+      {events.length === 0 && <p class="quiet">Nothing has happened to it yet.</p>}
       <ol class="events">
         {newestFirst.map((event) => (
           <li key={event.id}>

@@ -12,6 +12,7 @@ const NAMES: Record<string, string> = {
   metadata_valid: "Metadata valid",
   baseline_margin: "Margin over all-positive",
   bag_of_tokens: "Above a bag of tokens",
+  leak_probes: "Above the leak probes",
   positives: "Enough positives",
 };
 

@@ -1,8 +1,10 @@
 // The pipeline: data set → pre-flight → 51 ‖ 52 → evidence, gate, decision → 53 → last decision.
 
 import type { ComponentChildren } from "preact";
+import { actionsOfJob } from "../actions";
 import { duration, outcomeName, score } from "../format";
 import { ended, type Dataset, type Decision, type Experiment, type Job, type Run } from "../types";
+import { Actions } from "./actions";
 import { Bar, Mark, State } from "./state";
 
 export interface PipelineProps {
@@ -12,7 +14,7 @@ export interface PipelineProps {
 }
 
 export function Pipeline({ experiment, dataset, decisions }: PipelineProps) {
-  const job = (step: string) => experiment.jobs.find((found) => found.step === step);
+  const ofStep = (step: string) => ({ experiment, job: experiment.jobs.find((found) => found.step === step) });
   const over = ended(experiment.state);
   const bases = decisions.find((decision) => decision.stage === "bases");
   const final = decisions.find((decision) => decision.stage === "final");
@@ -22,16 +24,16 @@ export function Pipeline({ experiment, dataset, decisions }: PipelineProps) {
       <Step title="Data set" state={dataset?.state ?? "preparing"}>
         {dataset && <span class="quiet">{dataset.name}</span>}
       </Step>
-      <JobStep title="Pre-flight" job={job("preflight")} missing={missing} />
+      <JobStep title="Pre-flight" {...ofStep("preflight")} missing={missing} />
       <li class="both">
-        <JobCard title="51 transformer" job={job("51")} missing={missing} />
-        <JobCard title="52 gnn" job={job("52")} missing={missing} />
+        <JobCard title="51 transformer" {...ofStep("51")} missing={missing} />
+        <JobCard title="52 gnn" {...ofStep("52")} missing={missing} />
       </li>
-      <JobStep title="54 evidence" job={job("54-bases")} missing={missing} />
+      <JobStep title="54 evidence" {...ofStep("54-bases")} missing={missing} />
       <Step title="Gate" state={experiment.gate_verdict} />
       <DecisionStep title="Decision" decision={bases} missing={missing} />
-      <JobStep title="53 fusion" job={job("53")} missing={missing} />
-      <JobStep title="54 evidence" job={job("54-final")} missing={missing} />
+      <JobStep title="53 fusion" {...ofStep("53")} missing={missing} />
+      <JobStep title="54 evidence" {...ofStep("54-final")} missing={missing} />
       <DecisionStep title="Last decision" decision={final} missing={missing} />
     </ol>
   );
@@ -59,7 +61,14 @@ function DecisionStep(props: { title: string; decision: Decision | undefined; mi
   );
 }
 
-function JobStep(props: { title: string; job: Job | undefined; missing: string }) {
+interface JobProps {
+  title: string;
+  experiment: Experiment;
+  job: Job | undefined;
+  missing: string;
+}
+
+function JobStep(props: JobProps) {
   return (
     <li>
       <JobCard {...props} />
@@ -67,7 +76,7 @@ function JobStep(props: { title: string; job: Job | undefined; missing: string }
   );
 }
 
-function JobCard({ title, job, missing }: { title: string; job: Job | undefined; missing: string }) {
+function JobCard({ title, experiment, job, missing }: JobProps) {
   return (
     <div class={job ? "step" : "step absent"}>
       <h3>{title}</h3>
@@ -79,6 +88,15 @@ function JobCard({ title, job, missing }: { title: string; job: Job | undefined;
           ))}
         </ul>
       )}
+      {job && (
+        <Actions
+          path={`/v1/jobs/${job.id}`}
+          shownBy={`/v1/experiments/${experiment.id}`}
+          subject={title}
+          state={job.state}
+          actions={actionsOfJob(job, experiment)}
+        />
+      )}
     </div>
   );
 }
@@ -86,7 +104,7 @@ function JobCard({ title, job, missing }: { title: string; job: Job | undefined;
 function SeedChip({ run, one }: { run: Run; one: boolean }) {
   const { progress } = run;
   const name = one ? "run" : `seed ${run.seed}`;
-  const busy = !ended(run.state) && run.state !== "queued";
+  const busy = !ended(run.state) && run.state !== "queued" && run.state !== "paused";
   return (
     <li>
       <a class="chip" href={`#/runs/${run.id}`}>
@@ -111,7 +129,8 @@ function SeedChip({ run, one }: { run: Run; one: boolean }) {
 function whatItDoes(run: Run): string {
   const { phase, epoch, epochs, eta_s } = run.progress;
   if (run.state === "failed") return run.failure_reason?.replaceAll("_", " ") ?? "failed";
-  if (ended(run.state) || run.state === "queued") return run.state === "succeeded" ? "done" : run.state;
+  if (run.state === "succeeded") return "done";
+  if (run.state !== "starting" && run.state !== "running") return run.state;
   if (epochs !== null && epoch !== null) {
     const eta = eta_s === null ? "" : `, ${duration(eta_s)} left`;
     return `epoch ${epoch}/${epochs}${eta}`;

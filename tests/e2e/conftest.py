@@ -1,0 +1,61 @@
+"""A real browser, and the real API over a database of each module's own."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.served import Served, served
+from tests.watched_page import Watched
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, waited for as long as a busy machine needs."""
+    expect.set_options(timeout=PATIENCE_MS)
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        if program is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.fail("there is no Chromium on this machine: `make browser` installs one")
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API over a database of this module's own."""
+    with served(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dataset(house: Served) -> str:
+    """A data set that is ready."""
+    made = house.dataset("functions")
+    house.trainers().work()
+    return made
+
+
+@pytest.fixture
+def watched(browser: Browser, house: Served) -> Iterator[Watched]:
+    """A page of its own; at the end nothing may have gone wrong on it: errors, CSP violations, foreign requests."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    found = Watched(context.new_page(), house.url)
+    yield found
+    context.close()
+    assert found.wrong == []
