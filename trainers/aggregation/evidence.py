@@ -7,16 +7,15 @@ from statistics import fmean, stdev
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainers.aggregation.options import Candidate
-from trainers.aggregation.statistics import bootstrap_f1, count_by_group, holm, mcnemar_p, percentile_interval
+from trainers.aggregation.resampling import ResampledF1
+from trainers.aggregation.statistics import holm, mcnemar_p
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.results import Baseline, Comparison, Evidence, KindEvidence, Option, OptionEvidence
 from trainers.specs import AggregationConfig, Split
 
-Floats = NDArray[np.float64]
 # Of a smaller slice the accuracy says nothing.
 MIN_SLICE_ROWS = 5
 OPTIONS: tuple[Option, ...] = get_args(Option)
@@ -32,8 +31,8 @@ def make_evidence(
 ) -> Evidence:
     """Return the evidence; the same inputs and config give the same bytes.
 
-    Intervals say how far F1, averaged over the seeds that were trained, depends on which functions gate happens to
-    hold; they do not say how far it depends on the seeds (`f1_sd` does).
+    Intervals say how far F1 depends on which functions gate happens to hold and on which seeds happened to be trained
+    (with a single seed, on the functions alone).
 
     Args:
         candidates: Every option of every seed; all options have the same seeds.
@@ -61,7 +60,6 @@ class _Gate:
     def __init__(self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig) -> None:
         self._candidates = candidates
         self._dataset = dataset
-        self._config = config
         self._rows = dataset.rows(Split.GATE)
         self.labels_R = dataset.labels(self._rows)
         self.group_R = np.unique(dataset.groups(self._rows), return_inverse=True)[1].astype(np.int64)
@@ -72,11 +70,14 @@ class _Gate:
         self.options = [option for option in OPTIONS if self._members[option]]
         self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
         self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
-        counts = count_by_group(self.labels_R, self._predicted_RM, self.group_R)
-        resampled_SM = bootstrap_f1(counts, resamples=config.resamples, seed=config.bootstrap_seed)
-        self._resampled_S: dict[Option, Floats] = {
-            option: resampled_SM[:, self._members[option]].mean(axis=1) for option in self.options
-        }
+        self._resampled = ResampledF1.of(
+            self.labels_R,
+            self._predicted_RM,
+            self.group_R,
+            resamples=config.resamples,
+            seed=config.bootstrap_seed,
+            confidence=config.confidence,
+        )
 
     def _of(self, option: Option) -> list[Candidate]:
         return [self._candidates[place] for place in self._members[option]]
@@ -93,7 +94,7 @@ class _Gate:
             f1_per_seed=f1_per_seed,
             f1=fmean(f1_per_seed),
             f1_sd=stdev(f1_per_seed) if len(f1_per_seed) > 1 else 0.0,
-            f1_interval=percentile_interval(self._resampled_S[option], confidence=self._config.confidence),
+            f1_interval=self._resampled.interval(self._members[option]),
             precision=fmean(of_seed.precision for of_seed in metrics),
             recall=fmean(of_seed.recall for of_seed in metrics),
             mcc=fmean(of_seed.mcc for of_seed in metrics),
@@ -120,9 +121,7 @@ class _Gate:
                 first=first,
                 second=second,
                 f1_difference=self._mean_f1(first) - self._mean_f1(second),
-                f1_interval=percentile_interval(
-                    self._resampled_S[first] - self._resampled_S[second], confidence=self._config.confidence
-                ),
+                f1_interval=self._resampled.difference_interval(self._members[first], self._members[second]),
                 mcnemar_p=p_value,
                 holm_p=corrected,
             )

@@ -68,11 +68,12 @@ def bootstrap_f1(counts: GroupCounts, *, resamples: int, seed: int) -> Floats:
     for first in range(0, resamples, BLOCK_RESAMPLES):
         size = min(BLOCK_RESAMPLES, resamples - first)
         times_SG = rng.multinomial(groups, share_G, size=size).astype(np.float64)
-        blocks.append(_f1(times_SG @ counts.true_positives_GM, times_SG @ counts.mistakes_GM))
+        blocks.append(f1_of_counts(times_SG @ counts.true_positives_GM, times_SG @ counts.mistakes_GM))
     return np.concatenate(blocks)
 
 
-def _f1(true_positives: Floats, mistakes: Floats) -> Floats:
+def f1_of_counts(true_positives: Floats, mistakes: Floats) -> Floats:
+    """Return F1, 0 where there is nothing to find and nothing was called; both arrays have one shape."""
     scale = 2 * true_positives + mistakes
     return np.divide(2 * true_positives, scale, out=np.zeros_like(scale), where=scale > 0)
 
