@@ -1,8 +1,8 @@
 """What the API accepts and answers; the same words as in SQL and on screen."""
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from service.domain.experiment import ExperimentSpec, Seeds, distinct
 from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
@@ -11,6 +11,11 @@ from service.domain.waiting import WaitingReason
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=10, max_length=2000),
+    Field(description="Stays on record and is shown with it; 10 characters or more."),
+]
 DatasetId = Annotated[str, StringConstraints(pattern=r"^ds_[0-9A-Z]{26}$")]
 ExperimentId = Annotated[str, StringConstraints(pattern=r"^exp_[0-9A-Z]{26}$")]
 CellName = Literal["prepare", "preflight", 51, 52, 53, 54]
@@ -45,6 +50,27 @@ class ExperimentCreate(Request, ExperimentSpec):
 
     name: Name
     dataset: DatasetId
+
+
+class WaiverCreate(Request):
+    """Let a failed check of the gate pass."""
+
+    check: Name = Field(description="Name of the check, as the gate's report has it.")
+    reason: Reason
+
+
+class OverrulingCreate(Request):
+    """Put another answer beside the computed decision."""
+
+    outcome: Literal["ensemble", "single", "fusion", "improve"]
+    option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _single_names_its_model(self) -> Self:
+        if (self.outcome == "single") != (self.option is not None):
+            raise ValueError("single needs an option, transformer or gnn; the other outcomes take none")
+        return self
 
 
 class JobFields(Request, Terms):

@@ -12,7 +12,13 @@ CELLS: dict[object, str] = {
     53: "53 fusion",
     54: "54 evidence",
 }
-VERDICTS = {"pass": "[green]pass[/]", "fail": "[red]FAIL[/]", "warn": "[yellow]warn[/]", "pending": "[dim]pending[/]"}
+VERDICTS = {
+    "pass": "[green]pass[/]",
+    "fail": "[red]FAIL[/]",
+    "warn": "[yellow]warn[/]",
+    "waived": "[yellow]waived[/]",
+    "pending": "[dim]pending[/]",
+}
 AnyState = RunState | JobState | DatasetState | ExperimentState
 GOOD = frozenset({"succeeded", "ready"})
 BAD = frozenset({"failed", "cancelled"})

@@ -24,3 +24,22 @@ class Decision(BaseModel):
     next_steps: list[str]
     evidence: Evidence | None
     evidence_hash: str | None = Field(description="sha256 of the canonical evidence that this was computed from.")
+
+
+class Overruling(BaseModel):
+    """A person's own answer, beside the one that was computed, which stays as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: Literal["bases", "final"] = Field(description="Of the decision that it overrules.")
+    outcome: Outcome
+    option: Option | None = Field(description="What is shipped; null when nothing is.")
+    reason: str
+    by: str = Field(description="Name of the token, or `local` where none is asked for.")
+    at: float = Field(description="Seconds since the epoch.")
+
+
+class DecisionAnswer(Decision):
+    """A decision, with what people put beside it; the last of these counts."""
+
+    overrulings: list[Overruling] = Field(default_factory=list)

@@ -4,7 +4,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Verdict = Literal["pending", "pass", "fail", "warn"]
+Verdict = Literal["pending", "pass", "fail", "warn", "waived"]
+
+
+class Waiver(BaseModel):
+    """Who let a failed check pass, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    by: str = Field(description="Name of the token, or `local` where none is asked for.")
+    at: float = Field(description="Seconds since the epoch.")
 
 
 class SeedValue(BaseModel):
@@ -33,10 +43,11 @@ class GateCheck(BaseModel):
     reason: str = Field(description="One sentence in plain words.")
     seeds: list[SeedValue] = Field(default_factory=list)
     evidence: list[str] = Field(default_factory=list, description="Links to the runs or documents behind it.")
+    waiver: Waiver | None = Field(None, description="Of a check that failed and was let pass.")
 
 
 class GateReport(BaseModel):
-    """All checks, and what they add up to: `pass` when every blocking check passes."""
+    """All checks, and what they add up to: `pass` when every blocking check passes or is waived."""
 
     model_config = ConfigDict(frozen=True)
 

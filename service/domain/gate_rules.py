@@ -36,13 +36,7 @@ def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
         return GateReport(
             experiment=inputs.experiment, verdict="pending", checks=waiting, summary=_pending_summary(inputs)
         )
-    failed = [check.name for check in checks if check.blocking and check.verdict == "fail"]
-    return GateReport(
-        experiment=inputs.experiment,
-        verdict="fail" if failed else "pass",
-        checks=checks,
-        summary=_summary(checks, failed),
-    )
+    return add_up(inputs.experiment, checks)
 
 
 def _seeds_complete(inputs: GateInputs) -> GateCheck:
@@ -275,10 +269,24 @@ def _verdict(passed: bool, blocking: bool) -> Verdict:
     return "fail" if blocking else "warn"
 
 
+def add_up(experiment: str, checks: Sequence[GateCheck]) -> GateReport:
+    """Return the report of checks that are all done: pass when no blocking check fails."""
+    failed = [check.name for check in checks if check.blocking and check.verdict == "fail"]
+    return GateReport(
+        experiment=experiment,
+        verdict="fail" if failed else "pass",
+        checks=list(checks),
+        summary=_summary(checks, failed),
+    )
+
+
 def _summary(checks: Sequence[GateCheck], failed: Sequence[str]) -> str:
     blocking = sum(check.blocking for check in checks)
     warned = [check.name for check in checks if check.verdict == "warn"]
-    text = f"{blocking - len(failed)} of {blocking} blocking checks pass"
+    waived = [check.name for check in checks if check.verdict == "waived"]
+    text = f"{blocking - len(failed) - len(waived)} of {blocking} blocking checks pass"
+    if waived:
+        text += f"; waived: {', '.join(waived)}"
     if failed:
         text += f"; failed: {', '.join(failed)}"
     return text + (f"; warnings: {', '.join(warned)}" if warned else "")

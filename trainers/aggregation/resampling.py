@@ -1,12 +1,12 @@
 """How sure F1 over seeds is: which functions gate happens to hold, and which seeds happened to be trained."""
 
 # Shapes: R rows, M models (an option of one seed each), K seeds of one option, S resamples.
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainers.aggregation.statistics import (
     Booleans,
@@ -93,5 +93,5 @@ class ResampledF1:
         by_chance = float((resampled_SK - measured_K).var(axis=1, ddof=1).mean())
         of_seeds = max(0.0, float(measured_K.var(ddof=1)) - by_chance)
         # Few seeds know their own spread badly: Student's t, not the normal.
-        moved_S: NDArray[np.float64] = np.random.default_rng([self.seed, seeds]).standard_t(seeds - 1, len(mean_S))
-        return mean_S + moved_S * np.sqrt(of_seeds / seeds)
+        moved_S: Floats = np.random.default_rng([self.seed, seeds]).standard_t(seeds - 1, len(mean_S))
+        return mean_S + moved_S * math.sqrt(of_seeds / seeds)

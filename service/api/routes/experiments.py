@@ -1,4 +1,4 @@
-"""Experiments: the whole pipeline, its gate and its decisions."""
+"""Experiments: the whole pipeline. Its gate and its decisions are in `verdicts`."""
 
 from http import HTTPStatus
 from itertools import chain
@@ -13,12 +13,11 @@ from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.paths import After, AfterEvent, ExperimentPath, Limit
 from service.api.polling import Poll, Polled, fingerprint, next_cursor
-from service.api.problems import DecisionPending, documented, documented_post, documented_submission
+from service.api.problems import documented, documented_post, documented_submission
+from service.api.routes import verdicts
 from service.api.schemas import EventAnswer, ExperimentAnswer, ExperimentCreate, ExperimentSummary, Page
 from service.api.views import event_answer, experiment_answer, experiment_summary
-from service.domain.decision import Decision
 from service.domain.experiment import ExperimentSpec
-from service.domain.gate import GateReport
 from service.domain.states import ExperimentState, RunState
 from service.store.experiments import (
     cancel_experiment,
@@ -27,7 +26,6 @@ from service.store.experiments import (
     get_experiment,
     list_experiments,
 )
-from service.store.gates import gate_report
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
 
@@ -77,32 +75,7 @@ def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -
         return _answer(session, context, experiment_id, poll)
 
 
-@router.get("/{experiment_id}/gate", responses=documented(HTTPStatus.NOT_FOUND))
-def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
-    """Return the validation gate's report: every check with its threshold, what was measured, and where."""
-    with context.database.read() as session:
-        return gate_report(session, experiment_id, context.settings.artifacts)
-
-
-@router.get("/{experiment_id}/decision", responses=documented(HTTPStatus.NOT_FOUND))
-def read_decision(experiment_id: ExperimentPath, context: Ctx) -> Decision:
-    """Return the last decision with its evidence; 404 with code `decision_pending` while there is none."""
-    return _decisions(context, experiment_id)[-1]
-
-
-@router.get("/{experiment_id}/decisions", responses=documented(HTTPStatus.NOT_FOUND))
-def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[Decision]:
-    """Return every decision in the order in which it was taken."""
-    return _decisions(context, experiment_id)
-
-
-def _decisions(context: Ctx, experiment_id: str) -> list[Decision]:
-    with context.database.read() as session:
-        state = get_experiment(session, experiment_id).state
-        decisions = decisions_of(session, experiment_id)
-    if not decisions:
-        raise DecisionPending(f"no decision has been taken yet: experiment {experiment_id} is {state}")
-    return decisions
+router.include_router(verdicts.router)
 
 
 @router.get("/{experiment_id}/events", responses=documented(HTTPStatus.NOT_FOUND))

@@ -1,0 +1,114 @@
+"""An experiment's gate and decisions, and what a person adds to them: waivers and overrulings."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from service.api.context import Ctx
+from service.api.idempotency import Created, Posted
+from service.api.paths import ExperimentPath
+from service.api.problems import DecisionPending, documented, documented_post
+from service.api.schemas import OverrulingCreate, WaiverCreate
+from service.domain.decision import DecisionAnswer, Overruling
+from service.domain.gate import GateReport
+from service.store.experiments import decisions_of, get_experiment
+from service.store.gates import gate_report
+from service.store.verdicts import overrule, overrulings_of, waive_check
+
+router = APIRouter()
+WAIVER = {"a check": {"value": {"check": "positives", "reason": "A larger gate split comes next month."}}}
+OVERRULING = {
+    "ship": {
+        "value": {"outcome": "single", "option": "transformer", "reason": "Half the latency for 0.3 points of F1."}
+    },
+    "improve": {
+        "value": {"outcome": "improve", "reason": "Two of the largest projects are missing from the gate split."}
+    },
+}
+
+
+@router.get("/{experiment_id}/gate", responses=documented(HTTPStatus.NOT_FOUND))
+def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
+    """Return the validation gate's report: every check with its threshold, what was measured, where, and its waiver."""
+    with context.database.read() as session:
+        return gate_report(session, experiment_id, context.settings.artifacts)
+
+
+@router.post(
+    "/{experiment_id}/gate/waivers",
+    status_code=202,
+    response_model=GateReport,
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+    name="waive_check",
+)
+def waive(
+    experiment_id: ExperimentPath, asked: Annotated[WaiverCreate, Body(openapi_examples=WAIVER)], post: Posted
+) -> JSONResponse:
+    """Let a failed check pass, for a reason that stays on record; a gate that passes now is decided on anew."""
+
+    def work(session: Session) -> Created:
+        report = waive_check(
+            session,
+            experiment_id,
+            check=asked.check,
+            reason=asked.reason,
+            by=post.caller,
+            artifacts=post.context.settings.artifacts,
+        )
+        return Created(location=f"/v1/experiments/{experiment_id}/gate", answer=report)
+
+    return post.accept(work)
+
+
+@router.get("/{experiment_id}/decision", responses=documented(HTTPStatus.NOT_FOUND))
+def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer:
+    """Return the last decision with its evidence; 404 with code `decision_pending` while there is none."""
+    return _decisions(context, experiment_id)[-1]
+
+
+@router.post(
+    "/{experiment_id}/decision",
+    status_code=202,
+    response_model=Overruling,
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+    name="overrule_decision",
+)
+def overrule_decision(
+    experiment_id: ExperimentPath, asked: Annotated[OverrulingCreate, Body(openapi_examples=OVERRULING)], post: Posted
+) -> JSONResponse:
+    """Put your own answer beside the last decision, for a reason; what was computed stays as it is."""
+
+    def work(session: Session) -> Created:
+        kept = overrule(
+            session,
+            experiment_id,
+            outcome=asked.outcome,
+            option=asked.option,
+            reason=asked.reason,
+            by=post.caller,
+        )
+        return Created(location=f"/v1/experiments/{experiment_id}/decision", answer=kept)
+
+    return post.accept(work)
+
+
+@router.get("/{experiment_id}/decisions", responses=documented(HTTPStatus.NOT_FOUND))
+def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[DecisionAnswer]:
+    """Return every decision in the order in which it was taken."""
+    return _decisions(context, experiment_id)
+
+
+def _decisions(context: Ctx, experiment_id: str) -> list[DecisionAnswer]:
+    with context.database.read() as session:
+        state = get_experiment(session, experiment_id).state
+        decisions = decisions_of(session, experiment_id)
+        overrulings = overrulings_of(session, experiment_id)
+    if not decisions:
+        raise DecisionPending(f"no decision has been taken yet: experiment {experiment_id} is {state}")
+    return [
+        DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])
+        for taken in decisions
+    ]
