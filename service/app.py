@@ -9,11 +9,13 @@ from fastapi import FastAPI, Request, Response
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
+from service.api.known_tokens import KnownTokens
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
-from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs, uploads
+from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs, tokens, uploads
 from service.dashboard.routes import mount_dashboard
 from service.dispatch import Bell, Doorbell
+from service.front_door import check_front_door
 from service.settings import Settings
 from service.store.database import Database, schema_is_current
 
@@ -41,6 +43,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if not schema_is_current(database):
             raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
+        check_front_door(settings, database)
         for folder in (settings.artifacts, settings.data_dir / "data"):
             folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -54,14 +57,15 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=operation_id,
     )
-    app.state.context = Context(settings=settings, database=database, bell=bell)
-    for routes in (datasets, uploads, experiments, jobs, preflights, runs, cells, health):
+    known = KnownTokens(settings, database)
+    app.state.context = Context(settings=settings, database=database, bell=bell, tokens=known)
+    for routes in (datasets, uploads, experiments, jobs, preflights, runs, cells, tokens, health):
         app.include_router(routes.router)
     mount_dashboard(app)
-    describe(app, token_needed=settings.token is not None)
+    describe(app, token_needed=settings.asks_for_token)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
-    add_gatekeeper(app, settings)
+    add_gatekeeper(app, settings, known)
     return app
 
 

@@ -21,6 +21,7 @@ from service.console.actions import cancel, pause, resume, retry, show
 from service.console.connection import AsJson, client_of, connect, no_id
 from service.console.report import PENDING, experiment_report
 from service.console.spec_files import BadInput, named_dataset, read_spec
+from service.console.tokens import token_app
 from service.console.watching import watch_dataset, watch_experiment, watch_job
 from service.domain.states import DatasetState, ExperimentState, JobState
 from trainers.artifacts import write_json
@@ -41,6 +42,7 @@ class Exit(IntEnum):
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 dataset_app = typer.Typer(no_args_is_help=True, help="Data sets: add, list, show.")
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(token_app, name="token")
 app.callback()(connect)
 
 ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]

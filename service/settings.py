@@ -2,9 +2,9 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -12,22 +12,26 @@ class Settings(BaseSettings):
     """Settings of the API, the workers and the reconciler.
 
     Raises:
-        pydantic.ValidationError: A value is wrong, or the service would listen beyond this machine without a token.
+        pydantic.ValidationError: A value is wrong.
     """
 
     # An error would show what it refuses, a token that is too short included.
     model_config = SettingsConfigDict(env_prefix="CELLGATE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     data_dir: Path = Field(Path("var"), description="Folder of everything that is kept: database, artifacts.")
-    # Both URLs may hold a password: they are left out where settings are shown.
-    database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; default: SQLite in data_dir.")
-    redis_url: str | None = Field(None, repr=False, description="Broker; `cellgate up` starts its own without it.")
+    # Both URLs may hold a password: they are left out where settings are shown or written.
+    database_url: str | None = Field(
+        None, repr=False, exclude=True, description="SQLAlchemy URL; default: SQLite in data_dir."
+    )
+    redis_url: str | None = Field(
+        None, repr=False, exclude=True, description="Broker; `cellgate up` starts its own without it."
+    )
     data_roots: list[Path] = Field(
         default_factory=list, description="Folders that data sets may be read from, besides data_dir/data (JSON list)."
     )
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
     port: int = Field(8451, ge=0, le=65535)
-    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that every request must carry.")
+    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that opens everything.")
     log_format: Literal["pretty", "json"] = "pretty"
     max_queued_runs: int | None = Field(None, ge=1, description="Runs that one caller may have waiting; more are 429.")
     max_running_runs: int | None = Field(
@@ -53,14 +57,10 @@ class Settings(BaseSettings):
     redispatch_after_s: float = Field(10.0, gt=0, description="Ring again for runs still queued after this.")
     reconcile_every_s: float = Field(1.0, gt=0)
 
-    @model_validator(mode="after")
-    def _open_doors_need_a_key(self) -> Self:
-        if not is_loopback(self.host) and self.token is None:
-            raise ValueError(
-                f"host {self.host} can be reached from other machines: set CELLGATE_TOKEN to a secret of at least 16 "
-                "characters, or listen on 127.0.0.1"
-            )
-        return self
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether every request must carry a token: unless only this machine is served, and none was set."""
+        return self.token is not None or not is_loopback(self.host)
 
     @property
     def database(self) -> str:

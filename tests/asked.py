@@ -101,7 +101,10 @@ def asked(settings: Settings) -> Iterator[Api]:
     bell = RecordingBell()
     database = Database(settings.database)
     app = create_app(settings, bell=bell)
-    with capture_logs([merge_contextvars]) as logs, TestClient(app, raise_server_exceptions=False) as client:
+    with (
+        capture_logs([merge_contextvars]) as logs,
+        TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client,
+    ):
         data = settings.data_dir / "data"
         yield Api(client=client, database=database, settings=settings, bell=bell, data=data, logs=logs)
     database.dispose()

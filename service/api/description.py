@@ -7,17 +7,22 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from service.api.problems import MEDIA_TYPE
+from service.domain.tokens import scope_needed
 
 ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.
 
 Work is accepted with 202 and a `Location`; poll that with `If-None-Match`, no sooner than `Retry-After` says.
-Every POST may carry an `Idempotency-Key`. Every error is a problem document with a stable `code`."""
+Every POST may carry an `Idempotency-Key`, but for one that makes a token. Every error is a problem
+document with a stable `code`."""
+TOKEN = """From `cellgate token new` or `POST /v1/tokens`. Its scope is `read`, `submit`, which includes `read`, or
+`admin`, which includes both; every operation names the one it needs."""
 TAGS = [
     {"name": "datasets", "description": "Immutable, hashed, split sets of labelled functions."},
     {"name": "experiments", "description": "The whole pipeline: 51 and 52 over seeds, gate, decision, perhaps 53."},
     {"name": "jobs", "description": "One cell with one config; one run per seed."},
     {"name": "runs", "description": "One seed of a job: progress, curves, events, output."},
     {"name": "cells and workers", "description": "What can be asked for, and who is there to do it."},
+    {"name": "tokens", "description": "Who may ask for what."},
     {"name": "health", "description": "For load balancers and supervisors; needs no token."},
 ]
 
@@ -56,7 +61,8 @@ def _keep_only_problems(responses: dict[str, Any]) -> None:
 
 
 def _ask_for_token(schema: dict[str, Any]) -> None:
-    schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    for operation in _operations(schema):
-        if operation["tags"] != ["health"]:
-            operation["security"] = [{"token": []}]
+    schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": TOKEN}}
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            if operation["tags"] != ["health"]:
+                operation["security"] = [{"token": [scope_needed(method.upper(), path).value]}]

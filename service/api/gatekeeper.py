@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: a trace id, a size limit, a token, headers that keep browsers safe.
+"""What every request passes before a route sees it: a trace id, a token, a size limit, headers that keep browsers safe.
 
 Source:
     RFC 6750 (bearer tokens); W3C Trace Context (`traceparent`).
@@ -6,7 +6,6 @@ Source:
 
 import logging
 import re
-import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -14,11 +13,17 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
 
 from service.api.bodies import check_body
-from service.api.problems import refusal, unexpected
-from service.domain.errors import ServiceError, Unauthorized
+from service.api.callers import Callers
+from service.api.known_tokens import KnownTokens
+from service.api.origins import check_origin
+from service.api.problems import database_away, refusal, unexpected
+from service.domain.errors import MissingScope, ServiceError
+from service.domain.tokens import Caller, Scope, scope_needed
 from service.settings import Settings
 
 # What a load balancer asks, and the pages that ask for the token: nothing else is open.
@@ -27,9 +32,6 @@ OPEN_PREFIX = "/static/"
 # What reads its body itself, as it comes.
 STREAMED_PREFIX = "/v1/uploads/"
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
-# Who asks, where tokens have no names.
-WITHOUT_TOKEN = "local"
-WITH_TOKEN = "token"
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -41,14 +43,16 @@ Next = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
-def add_gatekeeper(app: FastAPI, settings: Settings) -> None:
+def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens) -> None:
     """Check every request of the app, and log it."""
+
+    callers = Callers(tokens, asks_for_token=settings.asks_for_token)
 
     async def gatekeeper(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
-            response = await _answer(request, go_on, settings)
+            response = await _answer(request, go_on, settings, callers)
             _log(request, response, took_s=time.perf_counter() - begun)
         response.headers["X-Request-Id"] = request.state.trace_id
         for name, value in SECURITY_HEADERS.items():
@@ -58,12 +62,14 @@ def add_gatekeeper(app: FastAPI, settings: Settings) -> None:
     app.middleware("http")(gatekeeper)
 
 
-async def _answer(request: Request, go_on: Next, settings: Settings) -> Response:
+async def _answer(request: Request, go_on: Next, settings: Settings, callers: Callers) -> Response:
     try:
-        await _check(request, settings)
+        await _check(request, settings, callers)
         return await go_on(request)
     except ServiceError as error:
         return refusal(request, error)
+    except (OperationalError, NoConnectionFree) as error:
+        return database_away(request, error)
     except ClientDisconnect:
         return Response(status_code=HTTPStatus.BAD_REQUEST)
     except Exception as error:  # noqa: BLE001 - a request ends here, whatever went wrong in it
@@ -79,6 +85,7 @@ def _log(request: Request, response: Response, *, took_s: float) -> None:
         method=request.method,
         path=request.url.path,
         status=response.status_code,
+        caller=getattr(request.state, "caller", None),
         took_ms=round(1000 * took_s, 2),
     )
 
@@ -90,17 +97,22 @@ def _trace_id(request: Request) -> str:
     return asked if REQUEST_ID.match(asked) else uuid.uuid4().hex
 
 
-async def _check(request: Request, settings: Settings) -> None:
-    path = request.url.path
-    if settings.token is not None and path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
-        _check_token(request, settings.token.get_secret_value())
-    request.state.caller = WITHOUT_TOKEN if settings.token is None else WITH_TOKEN
+async def _check(request: Request, settings: Settings, callers: Callers) -> None:
+    # What is routed: the URL is put together from what the Host header says.
+    path = str(request.scope["path"])
+    if not settings.asks_for_token:
+        check_origin(request, settings.host)
+    if path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
+        caller = await callers.of(request)
+        _check_scope(caller, scope_needed(request.method, path))
+        request.state.caller = caller.name
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
         await check_body(request, settings.max_body_bytes)
 
 
-def _check_token(request: Request, token: str) -> None:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # Compared in constant time, as bytes: a header may hold anything.
-    if scheme.lower() != "bearer" or not secrets.compare_digest(given.strip().encode(), token.encode()):
-        raise Unauthorized("send the service's token: `Authorization: Bearer …`")
+def _check_scope(caller: Caller, needed: Scope) -> None:
+    if not caller.scope.includes(needed):
+        raise MissingScope(
+            f"this needs a token with the scope {needed}, and the token {caller.name!r} has {caller.scope}",
+            extra={"scope": needed},
+        )

@@ -21,13 +21,16 @@ from service.api.bodies import BodyTooLarge, UnsupportedMediaType, escaped
 from service.api.uploads import StorageFull
 from service.domain.errors import (
     Conflict,
+    ForeignCaller,
     GateNotPassed,
     IdempotencyMismatch,
     InvalidSpec,
+    MissingScope,
     Mistake,
     NotFound,
     QuotaExceeded,
     ServiceError,
+    TooManyWrongTokens,
     Unauthorized,
 )
 
@@ -52,6 +55,9 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     IdempotencyMismatch: HTTPStatus.CONFLICT,
     QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
+    MissingScope: HTTPStatus.FORBIDDEN,
+    ForeignCaller: HTTPStatus.FORBIDDEN,
+    TooManyWrongTokens: HTTPStatus.TOO_MANY_REQUESTS,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -68,7 +74,9 @@ HTTP_DETAILS = {
 
 EVERYWHERE = (
     HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
     HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
@@ -158,6 +166,10 @@ def _headers_of(error: ServiceError) -> dict[str, str] | None:
     match error:
         case Unauthorized():
             return {"WWW-Authenticate": "Bearer"}
+        case MissingScope():
+            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.extra["scope"]}"'}
+        case TooManyWrongTokens():
+            return {"Retry-After": str(error.retry_after_s)}
         case QuotaExceeded():
             return {"Retry-After": str(QUOTA_RETRY_AFTER_S)}
     return None
@@ -201,6 +213,11 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
 
 
 async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
+    return database_away(request, error)
+
+
+def database_away(request: Request, error: Exception) -> JSONResponse:
+    """Return a 503, as the database could not be asked, and tell the log why."""
     log.error("database_not_reached", error=str(error))
     return problem_response(
         request,
@@ -277,7 +294,9 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 
 def documented_submission(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return what a POST that queues runs can answer."""
-    return documented_post(HTTPStatus.TOO_MANY_REQUESTS, *statuses)
+    too_many = _documented(HTTPStatus.TOO_MANY_REQUESTS)
+    too_many["description"] = "More runs of the caller would wait than may; or too many wrong tokens"
+    return {**documented_post(*statuses), int(HTTPStatus.TOO_MANY_REQUESTS): too_many}
 
 
 def documented_post(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:

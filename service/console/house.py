@@ -17,8 +17,9 @@ from urllib.request import urlopen
 import structlog
 
 from service.embedded_broker import EmbeddedBroker
+from service.front_door import NoKey, check_front_door
 from service.settings import Settings
-from service.store.database import UnsuitableDatabase, migrate
+from service.store.database import Database, UnsuitableDatabase, migrate
 
 FIRST_BACKOFF_S = 0.5
 SLOWEST_BACKOFF_S = 30.0
@@ -131,10 +132,7 @@ def keep_house(settings: Settings, *, with_worker: bool, announce: Callable[[str
         signal.signal(number, on_signal)
     port = claim_port(settings.host, settings.port)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        migrate(settings.database)
-    except UnsuitableDatabase as error:
-        raise HouseFailed(str(error)) from error
+    _prepare_database(settings)
     with ExitStack() as stack:
         redis_url = settings.redis_url or stack.enter_context(EmbeddedBroker(settings.data_dir / "broker")).url
         environment = child_environment(settings, redis_url=redis_url, port=port)
@@ -147,6 +145,17 @@ def keep_house(settings: Settings, *, with_worker: bool, announce: Callable[[str
                 family.look()
         finally:
             family.stop(grace_s=settings.grace_s + MARGIN_S, hurry=hurry)
+
+
+def _prepare_database(settings: Settings) -> None:
+    database = Database(settings.database)
+    try:
+        migrate(settings.database)
+        check_front_door(settings, database)
+    except (UnsuitableDatabase, NoKey) as error:
+        raise HouseFailed(str(error)) from error
+    finally:
+        database.dispose()
 
 
 def children_of(*, with_worker: bool) -> list[Child]:

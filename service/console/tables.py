@@ -80,6 +80,14 @@ def show_experiments(console: Console, experiments: Iterable[ExperimentSummary])
     console.print(table)
 
 
+def show_tokens(console: Console, rows: Iterable[Sequence[str]]) -> None:
+    """Print a row per token."""
+    table = _table("name", "begins", "scope", "standing", "last used")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
 def show_job(console: Console, job: JobAnswer) -> None:
     """Print what became of a submitted job."""
     seeds = ", ".join(str(seed) for seed in job.seeds)

@@ -7,7 +7,10 @@ ServiceError
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
 ├── QuotaExceeded           the caller has as much as it may have
-└── Unauthorized            no token, or not this one
+├── Unauthorized            no token, or not this one
+├── MissingScope            the token is not good for this
+├── ForeignCaller           a page of another site asks a service that needs no token
+└── TooManyWrongTokens      this address keeps trying tokens
 """
 
 from collections.abc import Iterable, Mapping
@@ -87,3 +90,29 @@ class Unauthorized(ServiceError):
     """A bearer token is needed, and none or a wrong one came."""
 
     code = "unauthorized"
+
+
+class MissingScope(ServiceError):
+    """The token is good, but not for this."""
+
+    code = "missing_scope"
+
+
+class ForeignCaller(ServiceError):
+    """The browser of somebody on this machine was sent here by a page that is not ours."""
+
+    code = "foreign_caller"
+
+
+class TooManyWrongTokens(ServiceError):
+    """Too many different wrong tokens came from one address.
+
+    Args:
+        retry_after_s: When the address may try again.
+    """
+
+    code = "too_many_wrong_tokens"
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(detail)

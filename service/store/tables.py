@@ -250,3 +250,30 @@ class IdempotencyRow(Base):
     location: Mapped[str | None] = mapped_column(Text)
     body: Mapped[dict[str, Any]]
     created_at: Mapped[float] = mapped_column(Double)
+
+
+class TokenRow(Base):
+    """A token: its hash, what it is good for, until when."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        Index("ix_tokens_prefix", "prefix"),
+        # Names are unique among those that were not revoked.
+        Index(
+            "uq_tokens_live",
+            "name",
+            unique=True,
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(Owner)
+    prefix: Mapped[str] = mapped_column(String(20))  # of the token, for people and to find it by
+    hash: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[str] = mapped_column(Word)
+    created_at: Mapped[float] = mapped_column(Double)
+    expires_at: Mapped[float | None] = mapped_column(Double)
+    revoked_at: Mapped[float | None] = mapped_column(Double)
+    last_used_at: Mapped[float | None] = mapped_column(Double)

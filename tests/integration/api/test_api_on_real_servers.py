@@ -102,7 +102,7 @@ def test_a_submission_puts_one_message_that_names_the_run_into_its_queue(
     bell = Doorbell(redis_url)
     job = {"cell": 51, "dataset": dataset, "seeds": [0, 1], "queue": "gpu"}
 
-    with TestClient(create_app(settings, bell=bell)) as client:
+    with TestClient(create_app(settings, bell=bell), base_url="http://localhost") as client:
         assert client.get("/readyz").json()["checks"] == {"database": True, "broker": True}
         runs = {run["id"] for run in client.post("/v1/jobs", json=job).json()["runs"]}
     bell.close()
@@ -142,7 +142,7 @@ def test_a_submission_is_kept_while_the_broker_is_away(settings: Settings, api: 
     dataset = api.ready_dataset()
     bell = Doorbell(CLOSED_PORT)
 
-    with TestClient(create_app(settings, bell=bell)) as client:
+    with TestClient(create_app(settings, bell=bell), base_url="http://localhost") as client:
         answer = client.post("/v1/jobs", json={"cell": 51, "dataset": dataset, "seeds": [0]})
         assert client.get("/readyz").status_code == 503
     bell.close()

@@ -76,7 +76,7 @@ def test_what_an_experiment_queues_by_itself_is_never_refused(strict: Api) -> No
 @pytest.mark.parametrize(("token", "owner"), [(None, "local"), (TOKEN, "token")])
 def test_what_is_asked_for_belongs_to_who_asks(settings: Settings, token: str | None, owner: str) -> None:
     with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
-        api.client.headers["Authorization"] = f"Bearer {token}"
+        api.client.headers.update({} if token is None else {"Authorization": f"Bearer {token}"})
         api.experiment()
         api.trainers().work()
         a_job(api, api.ready_dataset(), [0])

@@ -1,0 +1,52 @@
+"""Who sent the browser: a service that needs no token must not be used by pages of other sites.
+
+A page anywhere can let its reader's browser ask this machine: under a name of its own that leads here (DNS rebinding),
+or by a plain cross-site POST.
+
+Source:
+    RFC 9110, section 7.2 (Host); RFC 6454 (Origin).
+"""
+
+import re
+
+from fastapi import Request
+
+from service.domain.errors import ForeignCaller, Mistake
+from service.settings import is_loopback
+
+HOST = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::\d+)?$")
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def check_origin(request: Request, host: str) -> None:
+    """Return if the request was meant for this service, and comes from its own page or from no page.
+
+    Args:
+        host: What the service listens on.
+
+    Raises:
+        ForeignCaller: It names another host, or would change something for a page of another origin.
+    """
+    asked = request.headers.get("Host", "")
+    if not _is_ours(asked, host):
+        raise _foreign(
+            "Host",
+            f"found {asked!r}, expected a name of this machine: ask for http://127.0.0.1 or http://localhost, or set "
+            "CELLGATE_TOKEN to be asked under other names",
+        )
+    origin = request.headers.get("Origin")
+    ours = {f"http://{asked}".lower(), f"https://{asked}".lower()}
+    if request.method not in READING and origin is not None and origin.lower() not in ours:
+        raise _foreign("Origin", f"found {origin!r}, expected 'http://{asked}': pages of other origins change nothing")
+
+
+def _is_ours(asked: str, host: str) -> bool:
+    found = HOST.match(asked)
+    if found is None:
+        return False
+    name = (found["six"] or found["name"]).lower()
+    return is_loopback(name) or name == host.lower()
+
+
+def _foreign(header: str, detail: str) -> ForeignCaller:
+    return ForeignCaller(detail, mistakes=[Mistake(pointer=f"#header/{header}", detail=detail)])

@@ -1,0 +1,107 @@
+"""Tokens over HTTP: who may ask for what; for admins only."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Response
+from fastapi.openapi.models import Example
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from service.api.context import Ctx
+from service.api.problems import EVERY_POST, documented
+from service.api.schemas import Answer, Request
+from service.api.views import when, when_or_none
+from service.domain.tokens import NAME, Scope
+from service.store.tables import TokenRow
+from service.store.tokens import create_token, list_tokens, live_ids, revoke_token
+
+router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
+TokenId = Annotated[str, Path(pattern=r"^tok_[0-9A-Z]{26}$")]
+LONGEST_S = 10 * 365 * 86_400
+EXAMPLES: dict[str, Example] = {
+    "ci": Example(
+        summary="A build that submits experiments, for 30 days",
+        value={"name": "ci", "scope": "submit", "expires_in_s": 2_592_000},
+    ),
+    "wall": Example(summary="A screen on the wall that only looks", value={"name": "wall", "scope": "read"}),
+}
+CREATED = {
+    "description": "Created",
+    "headers": {"Location": {"description": "Where it can be revoked.", "schema": {"type": "string"}}},
+}
+
+
+class TokenCreate(Request):
+    """Make a token."""
+
+    name: Annotated[str, StringConstraints(pattern=NAME)] = Field(
+        description="No other live token may have it. What is asked for with the token belongs to it; quotas too."
+    )
+    scope: Scope = Field(description="`read`: look; `submit`: also create and act; `admin`: also tokens and workers.")
+    expires_in_s: int | None = Field(None, ge=1, le=LONGEST_S, description="Default: good until it is revoked.")
+
+
+class TokenAnswer(Answer):
+    """A token, without the token itself."""
+
+    id: str
+    name: str
+    prefix: str = Field(description="How the token begins.")
+    scope: Scope
+    live: bool = Field(description="Neither revoked nor expired.")
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    last_used_at: AwareDatetime | None = Field(description="To the minute.")
+
+
+class NewTokenAnswer(TokenAnswer):
+    """A new token."""
+
+    token: str = Field(description="The token itself: shown only here, kept nowhere.")
+
+
+@router.get("", responses=documented())
+def read_tokens(context: Ctx) -> list[TokenAnswer]:
+    """List the tokens, newest first, also those that are no longer good."""
+    with context.database.read() as session:
+        live = live_ids(session)
+        return [_answer(row, live=row.id in live) for row in list_tokens(session)]
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
+)
+def issue_token(
+    wanted: Annotated[TokenCreate, Body(openapi_examples=EXAMPLES)], context: Ctx, response: Response
+) -> NewTokenAnswer:
+    """Make a token and show it once; takes no `Idempotency-Key`, as an answer that is kept would keep the token."""
+    with context.database.begin() as session:
+        made = create_token(session, name=wanted.name, scope=wanted.scope, expires_in_s=wanted.expires_in_s)
+    response.headers["Location"] = f"/v1/tokens/{made.row.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return NewTokenAnswer(**_answer(made.row, live=True).model_dump(), token=made.secret)
+
+
+@router.delete("/{token_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND))
+def withdraw_token(token_id: TokenId, context: Ctx) -> None:
+    """Let a token be good no longer: here at once, in other processes of the API within five seconds."""
+    with context.database.begin() as session:
+        revoke_token(session, token_id)
+    context.tokens.forget()
+
+
+def _answer(row: TokenRow, *, live: bool) -> TokenAnswer:
+    return TokenAnswer(
+        id=row.id,
+        name=row.name,
+        prefix=row.prefix,
+        scope=Scope(row.scope),
+        live=live,
+        created_at=when(row.created_at),
+        expires_at=when_or_none(row.expires_at),
+        revoked_at=when_or_none(row.revoked_at),
+        last_used_at=when_or_none(row.last_used_at),
+    )
