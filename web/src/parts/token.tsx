@@ -18,7 +18,10 @@ export function TokenForm() {
         </label>
         <button type="submit">Show the experiments</button>
       </form>
-      <p class="quiet">It is the value of CELLGATE_TOKEN, and is forgotten when this tab is closed.</p>
+      <p class="quiet">
+        <code>cellgate token new NAME --scope submit</code> makes one; <code>read</code> is enough to look. It is
+        forgotten when this tab is closed.
+      </p>
     </section>
   );
 }
