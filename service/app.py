@@ -12,7 +12,7 @@ from service.api.gatekeeper import add_gatekeeper
 from service.api.known_tokens import KnownTokens
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
-from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs, tokens, uploads
+from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs, tokens, uploads, verdicts
 from service.dashboard.routes import mount_dashboard
 from service.dispatch import Bell, Doorbell
 from service.front_door import check_front_door
@@ -59,7 +59,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
     )
     known = KnownTokens(settings, database)
     app.state.context = Context(settings=settings, database=database, bell=bell, tokens=known)
-    for routes in (datasets, uploads, experiments, jobs, preflights, runs, cells, tokens, health):
+    for routes in (datasets, uploads, experiments, verdicts, jobs, preflights, runs, cells, tokens, health):
         app.include_router(routes.router)
     mount_dashboard(app)
     describe(app, token_needed=settings.asks_for_token)

@@ -1,7 +1,8 @@
 """The `cellgate` command: a client of the API, and `up`, which runs everything on this machine.
 
 Exit codes: 0 done; 1 it ended without success (failed, cancelled, gate not passed); 2 wrong usage, settings or spec
-file; 3 the server refused; 4 no server answers; 5 not decided yet; 130 interrupted, what was started goes on.
+file; 3 the server refused; 4 no server answers; 5 not decided yet; 6 a decision is not what its evidence gives
+(`decision verify`); 130 interrupted, what was started goes on.
 """
 
 import sys
@@ -19,9 +20,10 @@ from service.client import Client, Refused, ServerAway
 from service.console import tables
 from service.console.actions import cancel, pause, resume, retry, show
 from service.console.connection import AsJson, client_of, connect, no_id
-from service.console.report import PENDING, experiment_report
+from service.console.report import experiment_report
 from service.console.spec_files import BadInput, named_dataset, read_spec
 from service.console.tokens import token_app
+from service.console.verdicts import decision_app, gate_app
 from service.console.watching import watch_dataset, watch_experiment, watch_job
 from service.domain.states import DatasetState, ExperimentState, JobState
 from trainers.artifacts import write_json
@@ -36,6 +38,7 @@ class Exit(IntEnum):
     REFUSED = 3
     SERVER_AWAY = 4
     UNDECIDED = 5
+    DIFFERS = 6
     INTERRUPTED = 130
 
 
@@ -43,6 +46,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 dataset_app = typer.Typer(no_args_is_help=True, help="Data sets: add, list, show.")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(token_app, name="token")
+app.add_typer(gate_app, name="gate")
+app.add_typer(decision_app, name="decision")
 app.callback()(connect)
 
 ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
@@ -212,30 +217,6 @@ def ls(context: typer.Context, as_json: AsJson = False) -> None:
             _print_list(client.experiments())
         else:
             tables.show_experiments(tables.terminal(), client.experiments())
-
-
-@app.command()
-def gate(context: typer.Context, experiment: ExperimentId, as_json: AsJson = False) -> None:
-    """Show the gate's report; exit code 0 when it passed, 1 when not, 5 while it is pending."""
-    with client_of(context) as client:
-        report = client.gate(experiment)
-    _print_json(report) if as_json else tables.show_gate(tables.terminal(), report)
-    codes = {"pass": Exit.DONE, "fail": Exit.NO_SUCCESS, "pending": Exit.UNDECIDED}
-    raise typer.Exit(codes[report.verdict])
-
-
-@app.command()
-def decision(context: typer.Context, experiment: ExperimentId, as_json: AsJson = False) -> None:
-    """Show the last decision with its evidence; exit code 5 while there is none."""
-    with client_of(context) as client:
-        try:
-            taken = client.decision(experiment)
-        except Refused as refusal:
-            if refusal.code != PENDING:
-                raise
-            _complain(str(refusal))
-            raise typer.Exit(Exit.UNDECIDED) from refusal
-    _print_json(taken) if as_json else tables.show_decision(tables.terminal(), taken)
 
 
 for command in (show, cancel, pause, resume, retry):

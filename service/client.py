@@ -22,7 +22,7 @@ from service.api.schemas import (
     Page,
     RunAnswer,
 )
-from service.domain.decision import Decision
+from service.domain.decision import Decision, Overruling
 from service.domain.gate import GateReport
 
 DEFAULT_SERVER = "http://127.0.0.1:8451"
@@ -164,6 +164,15 @@ class Client:
             Refused: There is none yet (code `decision_pending`).
         """
         return self._get(f"/v1/experiments/{experiment_id}/decision", Decision)
+
+    def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
+        """Let a failed check of the gate pass and return the new report."""
+        body = {"check": check, "reason": reason}
+        return self._post(f"/v1/experiments/{experiment_id}/gate/waivers", body, GateReport)
+
+    def overrule(self, experiment_id: str, body: Mapping[str, Any]) -> Overruling:
+        """Put an answer beside the last decision."""
+        return self._post(f"/v1/experiments/{experiment_id}/decision", body, Overruling)
 
     def submit_job(self, body: Mapping[str, Any]) -> JobAnswer:
         """Submit one cell."""

@@ -142,7 +142,12 @@ def show_gate(console: Console, report: GateReport) -> None:
     )
     for check in report.checks:
         name = check.name if check.blocking else f"{check.name} [dim](warning)[/]"
-        table.add_row(name, VERDICTS[check.verdict], number(check.threshold), _measured(check), escape(check.reason))
+        why = (
+            check.reason
+            if check.waiver is None
+            else f"{check.reason}; waived by {check.waiver.by}: {check.waiver.reason}"
+        )
+        table.add_row(name, VERDICTS[check.verdict], number(check.threshold), _measured(check), escape(why))
     console.print(table)
     console.print(f"Gate: [bold]{VERDICTS[report.verdict]}[/]. {escape(report.summary)}")
 

@@ -14,7 +14,6 @@ from service.api.idempotency import Created, Posted
 from service.api.paths import After, AfterEvent, ExperimentPath, Limit
 from service.api.polling import Poll, Polled, fingerprint, next_cursor
 from service.api.problems import documented, documented_post, documented_submission
-from service.api.routes import verdicts
 from service.api.schemas import EventAnswer, ExperimentAnswer, ExperimentCreate, ExperimentSummary, Page
 from service.api.views import event_answer, experiment_answer, experiment_summary
 from service.domain.experiment import ExperimentSpec
@@ -73,9 +72,6 @@ def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
         return _answer(session, context, experiment_id, poll)
-
-
-router.include_router(verdicts.router)
 
 
 @router.get("/{experiment_id}/events", responses=documented(HTTPStatus.NOT_FOUND))

@@ -18,7 +18,7 @@ from service.store.experiments import decisions_of, get_experiment
 from service.store.gates import gate_report
 from service.store.verdicts import overrule, overrulings_of, waive_check
 
-router = APIRouter()
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 WAIVER = {"a check": {"value": {"check": "positives", "reason": "A larger gate split comes next month."}}}
 OVERRULING = {
     "ship": {

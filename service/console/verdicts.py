@@ -1,0 +1,132 @@
+"""Commands about an experiment's gate and decisions: show, waive, overrule, verify."""
+
+from typing import Annotated, Any
+
+import typer
+from pydantic import TypeAdapter
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from service.client import Client, Refused
+from service.console import tables
+from service.console.connection import AsJson, client_of
+from service.console.report import PENDING
+from service.domain.decision import DecisionAnswer
+from service.domain.decision_check import Sources, differences
+from service.domain.decision_rules import SINGLES
+from service.domain.experiment import ExperimentSpec
+from service.domain.states import RunState
+from trainers.results import RunResult
+
+NO_SUCCESS, UNDECIDED, DIFFERS = 1, 5, 6
+GATE_CODES = {"pass": 0, "fail": NO_SUCCESS, "pending": UNDECIDED}
+DECISIONS = TypeAdapter(list[DecisionAnswer])
+
+ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
+Reason = Annotated[str, typer.Option(help="Stays on record and is shown with it; 10 characters or more.")]
+
+
+class ShowFirst(TyperGroup):
+    """A group whose command `show` may be left out."""
+
+    # The library keeps the types of these to itself.
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is named, or `show`."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["show", *args])
+
+
+gate_app = typer.Typer(cls=ShowFirst, no_args_is_help=True, help="The gate of an experiment: show ID, waive.")
+decision_app = typer.Typer(cls=ShowFirst, no_args_is_help=True, help="Its decisions: show ID, overrule, verify.")
+
+
+@gate_app.command("show")
+def show_gate(context: typer.Context, experiment: ExperimentId, as_json: AsJson = False) -> None:
+    """Show the gate's report; exit code 0 when it passed, 1 when not, 5 while it is pending."""
+    with client_of(context) as client:
+        report = client.gate(experiment)
+    if as_json:
+        print(report.model_dump_json(indent=2))
+    else:
+        tables.show_gate(tables.terminal(), report)
+    raise typer.Exit(GATE_CODES[report.verdict])
+
+
+@gate_app.command()
+def waive(
+    context: typer.Context,
+    experiment: ExperimentId,
+    check: Annotated[str, typer.Argument(help="Name of a check that failed.")],
+    reason: Reason,
+) -> None:
+    """Let a failed check pass; exit code 0 when the gate passes now, else 1."""
+    with client_of(context) as client:
+        report = client.waive(experiment, check=check, reason=reason)
+    tables.show_gate(tables.terminal(), report)
+    raise typer.Exit(GATE_CODES[report.verdict])
+
+
+@decision_app.command("show")
+def show_decision(context: typer.Context, experiment: ExperimentId, as_json: AsJson = False) -> None:
+    """Show the last decision with its evidence, and what people put beside it; exit code 5 while there is none."""
+    with client_of(context) as client:
+        taken = _decisions(client, experiment)[-1]
+    if as_json:
+        print(taken.model_dump_json(indent=2))
+        return
+    console = tables.terminal()
+    tables.show_decision(console, taken)
+    for one in taken.overrulings:
+        shipped = one.option or one.outcome
+        console.print(f"Overruled by {escape(one.by)}: [bold]{shipped}[/], because {escape(one.reason)}")
+
+
+@decision_app.command()
+def overrule(
+    context: typer.Context,
+    experiment: ExperimentId,
+    outcome: Annotated[str, typer.Argument(help="transformer, gnn, ensemble, fusion or improve.")],
+    reason: Reason,
+) -> None:
+    """Put your own answer beside the last decision, which stays as it was computed."""
+    named = {"outcome": "single", "option": outcome} if outcome in SINGLES else {"outcome": outcome}
+    with client_of(context) as client:
+        kept = client.overrule(experiment, {**named, "reason": reason})
+    tables.terminal().print(f"On record beside the {kept.stage} decision: {kept.option or kept.outcome}.", markup=False)
+
+
+@decision_app.command()
+def verify(context: typer.Context, experiment: ExperimentId) -> None:
+    """Compute every decision again from what is stored; exit code 0 when all bytes are equal, 6 when not, 5 if none."""
+    with client_of(context) as client:
+        decisions = _decisions(client, experiment)
+        sources = _sources(client, experiment)
+    console = tables.terminal()
+    wrong = False
+    for decision in decisions:
+        found = differences(decision, sources)
+        wrong = wrong or bool(found)
+        says = "differs from what its evidence gives" if found else "computed again is the same, byte for byte"
+        console.print(f"The {decision.stage} decision, {decision.outcome}, {says}.", markup=False)
+        for difference in found:
+            console.print(f"  · {difference}", style="red", markup=False)
+    raise typer.Exit(DIFFERS if wrong else 0)
+
+
+def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
+    try:
+        return DECISIONS.validate_python(client.json(f"/v1/experiments/{experiment}/decisions"))
+    except Refused as refusal:
+        if refusal.code != PENDING:
+            raise
+        typer.echo(str(refusal), err=True)
+        raise typer.Exit(UNDECIDED) from refusal
+
+
+def _sources(client: Client, experiment: str) -> Sources:
+    answer = client.experiment(experiment)
+    runs = [client.run(run.id) for job in answer.jobs for run in job.runs if run.state is RunState.SUCCEEDED]
+    return Sources(
+        gate=client.gate(experiment),
+        policy=ExperimentSpec.model_validate(answer.spec).policy,
+        results=[RunResult.model_validate(run.result) for run in runs if run.result is not None],
+    )
