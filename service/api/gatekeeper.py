@@ -98,7 +98,7 @@ def _trace_id(request: Request) -> str:
 
 
 async def _check(request: Request, settings: Settings, callers: Callers) -> None:
-    # What is routed: the URL is put together from what the Host header says.
+    # What is routed; a URL would also be made of what the Host header says.
     path = str(request.scope["path"])
     if not settings.asks_for_token:
         check_origin(request, settings.host)
