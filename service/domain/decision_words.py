@@ -78,6 +78,7 @@ _ADVICE = {
     "baseline_margin": "A model that is no better than calling everything vulnerable has learned little: check labels.",
     "bag_of_tokens": "A bag of tokens does as well: the data may give the label away, or the models see too little.",
     "leak_probes": "Tokens, names or length alone do about as well: read the data set's report for what gives it away.",
+    "graph_quality": "Look at the sources whose graphs are not whole: are these whole C or C++ functions?",
     "positives": "Prepare a data set with more vulnerable functions in the gate split.",
 }
 

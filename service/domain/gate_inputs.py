@@ -20,6 +20,7 @@ class RunFacts:
         failure: The reason why it failed; its detail is with the run.
         result: `result.json`, re-read from disk; None when there is none or it is invalid.
         result_error: What is wrong with `result.json`.
+        result_changed: Whether the file no longer says what it said when the run ended.
     """
 
     run: str
@@ -30,6 +31,7 @@ class RunFacts:
     failure: str | None = None
     result: RunResult | None = None
     result_error: str | None = None
+    result_changed: bool = False
 
     @property
     def metrics(self) -> Metrics | None:
@@ -45,6 +47,7 @@ class GateInputs:
         seeds: Seeds that were asked for, by cell; empty while the cell's job does not exist.
         dataset_hash: Content hash that every result must name.
         bag_of_tokens_f1: What a bag of tokens reaches on the gate split; None when it was not measured.
+        whole_graphs: Share of the data set's functions whose graph is whole; None when it was not counted.
         probes_f1: What each probe without any understanding reaches there, by name; empty when none was measured.
     """
 
@@ -53,6 +56,7 @@ class GateInputs:
     runs: tuple[RunFacts, ...]
     dataset_hash: str | None
     bag_of_tokens_f1: float | None
+    whole_graphs: float | None = None
     probes_f1: dict[str, float] = field(default_factory=dict)
 
     def of(self, cell: BaseCell) -> tuple[RunFacts, ...]:

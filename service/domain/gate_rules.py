@@ -30,6 +30,7 @@ def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
         _bag_of_tokens(inputs, policy),
         _leak_probes(inputs, policy),
         _positives(inputs, policy),
+        _graph_quality(inputs, policy),
     ]
     if not inputs.complete:
         waiting = [check.model_copy(update={"verdict": "pending"}) for check in checks]
@@ -117,8 +118,10 @@ def _lr_cache(inputs: GateInputs) -> GateCheck:
         outcome = None if run.result is None else run.result.learning_rate
         if outcome is None:
             return "no record of its learning rate"
+        if outcome.source == "cache" and not outcome.cache_hit:
+            return "its learning rate is said to be the cache's, but nothing was found there"
         if outcome.source == "spec" or outcome.cache_verified:
-            return None
+            return _other_rate(inputs, run)
         return f"learning rate from {outcome.source}, cache entry not verified ({outcome.reason})"
 
     def source(run: RunFacts) -> str | None:
@@ -132,6 +135,19 @@ def _lr_cache(inputs: GateInputs) -> GateCheck:
     elif fixed:
         verified += f"; {len(fixed)} of {len(inputs.runs)} were fixed by the spec"
     return _per_run(inputs, "lr_cache", value=source, problem=problem, passed=verified)
+
+
+def _other_rate(inputs: GateInputs, run: RunFacts) -> str | None:
+    """Say which run has another learning rate under the same key: then one of them did not ask the cache."""
+    mine = None if run.result is None else run.result.learning_rate
+    for other in inputs.of(run.cell):
+        theirs = None if other.result is None else other.result.learning_rate
+        if mine is None or theirs is None or None in (mine.cache_key, theirs.cache_key):
+            continue
+        if mine.cache_key == theirs.cache_key and mine.learning_rate != theirs.learning_rate:
+            found = f"{mine.learning_rate:g}, that of seed {other.seed} is {theirs.learning_rate:g}"
+            return f"its learning rate is {found}, both under one cache key"
+    return None
 
 
 def _metadata_valid(inputs: GateInputs) -> GateCheck:
@@ -148,6 +164,8 @@ def _metadata_valid(inputs: GateInputs) -> GateCheck:
             )
             if found != expected
         ]
+        if run.result_changed:
+            wrong.append("the file no longer says what it said when the run ended")
         if run.metrics is None:
             wrong.append("it has no metrics of the gate split")
         return "; ".join(wrong) or None
@@ -228,6 +246,23 @@ def _positives(inputs: GateInputs, policy: Policy) -> GateCheck:
         measured=None if found is None else float(found),
         reason=f"the gate split has {shown} vulnerable functions; {policy.minimum_positives} are wanted"
         + ("" if passed else ", with fewer every F1 is uncertain by several points"),
+        evidence=_links(inputs.runs)[:1],
+    )
+
+
+def _graph_quality(inputs: GateInputs, policy: Policy) -> GateCheck:
+    whole, wanted, blocking = inputs.whole_graphs, policy.whole_graphs, "graph_quality" in policy.blocking
+    passed = whole is not None and whole >= wanted
+    reason = "it was not counted how many functions have a whole graph"
+    if whole is not None:
+        reason = f"{whole:.1%} of the functions have a whole graph; {wanted:.1%} or more are wanted"
+    return GateCheck(
+        name="graph_quality",
+        blocking=blocking,
+        verdict=_verdict(passed, blocking),
+        threshold=wanted,
+        measured=whole,
+        reason=reason,
         evidence=_links(inputs.runs)[:1],
     )
 

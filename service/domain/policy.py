@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Blocking = Literal["baseline_margin", "bag_of_tokens", "leak_probes", "positives"]
+Blocking = Literal["baseline_margin", "bag_of_tokens", "leak_probes", "positives", "graph_quality"]
 
 
 class Policy(BaseModel):
@@ -27,4 +27,5 @@ class Policy(BaseModel):
         description="F1 of a probe without understanding above which data give labels away; a warning.",
     )
     minimum_positives: int = Field(100, ge=1, description="Positives in the gate split, as a warning.")
+    whole_graphs: float = Field(0.8, ge=0, le=1, description="Share of functions whose graph is whole, as a warning.")
     blocking: list[Blocking] = Field(default_factory=list, description="Warnings that this team turns into blockers.")

@@ -11,6 +11,7 @@ from service.domain.experiment import ExperimentSpec
 from service.domain.gate import GateReport
 from service.domain.gate_inputs import NAMES, BaseCell, GateInputs, RunFacts
 from service.domain.gate_rules import evaluate_gate
+from service.domain.preflight import BROKEN_GRAPHS
 from service.domain.states import RunState
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 from trainers.results import RunResult, read_result
@@ -50,6 +51,7 @@ def judge(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateR
         runs=tuple(_facts(run, artifacts) for run in runs),
         dataset_hash=dataset.content_hash,
         bag_of_tokens_f1=summary.get("bag_of_tokens_f1"),
+        whole_graphs=_whole_graphs(summary.get("graph_quality", {})),
         probes_f1={probe["name"]: probe["f1"] for probe in summary.get("probes", []) if probe["name"] != ALL_POSITIVE},
     )
     return evaluate_gate(inputs, spec.policy)
@@ -67,7 +69,13 @@ def _facts(run: RunRow, artifacts: Path) -> RunFacts:
         failure=run.failure_reason,
         result=result,
         result_error=error,
+        result_changed=result is not None and result.model_dump(mode="json") != run.result,
     )
+
+
+def _whole_graphs(counts: dict[str, int]) -> float | None:
+    total = sum(counts.values())
+    return 1 - sum(counts.get(quality, 0) for quality in BROKEN_GRAPHS) / total if total else None
 
 
 def _read(path: Path) -> tuple[RunResult | None, str | None]:

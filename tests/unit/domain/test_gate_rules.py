@@ -38,6 +38,7 @@ def inputs_of(
         runs=runs,
         dataset_hash=DATASET_HASH,
         bag_of_tokens_f1=bag_of_tokens_f1,
+        whole_graphs=0.95,
         probes_f1={"identifiers": 0.6, "length": 0.5} if probes_f1 is None else probes_f1,
     )
 
@@ -72,6 +73,7 @@ def test_healthy_inputs_pass_every_check() -> None:
         "bag_of_tokens",
         "leak_probes",
         "positives",
+        "graph_quality",
     ]
     assert report.summary == "7 of 7 blocking checks pass"
 
