@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from service.domain.estimates import is_above, mean_interval
-from service.domain.gate import GateCheck, GateReport, SeedValue, Verdict
+from service.domain.gate import GateCheck, GateReport
 from service.domain.gate_inputs import NAMES, BaseCell, GateInputs, RunFacts
-from service.domain.policy import Blocking, Policy
+from service.domain.gate_parts import Value, links, values
+from service.domain.gate_warnings import bag_of_tokens, baseline_margin, graph_quality, leak_probes, positives
+from service.domain.policy import Policy
 from service.domain.states import FailureReason, RunState
-
-Value = float | str | bool | None
 
 
 def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
@@ -26,11 +26,11 @@ def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
         _no_collapse(inputs),
         _lr_cache(inputs),
         _metadata_valid(inputs),
-        _baseline_margin(inputs, policy),
-        _bag_of_tokens(inputs, policy),
-        _leak_probes(inputs, policy),
-        _positives(inputs, policy),
-        _graph_quality(inputs, policy),
+        baseline_margin(inputs, policy),
+        bag_of_tokens(inputs, policy),
+        leak_probes(inputs, policy),
+        positives(inputs, policy),
+        graph_quality(inputs, policy),
     ]
     if not inputs.complete:
         waiting = [check.model_copy(update={"verdict": "pending"}) for check in checks]
@@ -55,8 +55,8 @@ def _seeds_complete(inputs: GateInputs) -> GateCheck:
         threshold=float(asked),
         measured=float(asked - len(missing)),
         reason=f"these seeds did not succeed: {', '.join(missing)}" if missing else f"all {asked} runs succeeded",
-        seeds=_values(inputs, lambda run: run.state.value),
-        evidence=_links(inputs.runs),
+        seeds=values(inputs, lambda run: run.state.value),
+        evidence=links(inputs.runs),
     )
 
 
@@ -90,8 +90,8 @@ def _mean_f1(inputs: GateInputs, cell: BaseCell, policy: Policy) -> GateCheck:
         measured=mean,
         interval=mean_interval(found),
         reason=reason,
-        seeds=_values(inputs, lambda run: run.metrics.f1 if run.metrics else None, cell),
-        evidence=_links(inputs.of(cell)),
+        seeds=values(inputs, lambda run: run.metrics.f1 if run.metrics else None, cell),
+        evidence=links(inputs.of(cell)),
     )
 
 
@@ -179,94 +179,6 @@ def _metadata_valid(inputs: GateInputs) -> GateCheck:
     )
 
 
-def _baseline_margin(inputs: GateInputs, policy: Policy) -> GateCheck:
-    baseline = max((run.metrics.all_positive_f1 for run in inputs.runs if run.metrics), default=None)
-    threshold = None if baseline is None else baseline + policy.baseline_margin
-    name = f"the F1 of calling every function vulnerable plus {policy.baseline_margin:g}"
-    return _compared(inputs, "baseline_margin", policy, threshold, name)
-
-
-def _bag_of_tokens(inputs: GateInputs, policy: Policy) -> GateCheck:
-    return _compared(inputs, "bag_of_tokens", policy, inputs.bag_of_tokens_f1, "the F1 of a bag of tokens")
-
-
-def _leak_probes(inputs: GateInputs, policy: Policy) -> GateCheck:
-    """Judge whether a probe does well by itself, or about as well as the models.
-
-    A probe that calls nearly everything vulnerable has the F1 of doing so, which says nothing of what it has seen.
-    """
-    name = max(inputs.probes_f1, key=lambda probe: inputs.probes_f1[probe], default=None)
-    if name is None:
-        return _compared(inputs, "leak_probes", policy, None, "the best leak probe's F1")
-    best = inputs.probes_f1[name]
-    what = f"the F1 of the best leak probe ({name.replace('_', ' ')}) plus {policy.baseline_margin:g}"
-    check = _compared(inputs, "leak_probes", policy, best + policy.baseline_margin, what)
-    chance = max((run.metrics.all_positive_f1 for run in inputs.runs if run.metrics), default=0.0)
-    if not is_above(best, max(policy.leak_probe_f1, chance + policy.baseline_margin)):
-        return check
-    alone = f"{name.replace('_', ' ')} alone reaches F1 {best:.4f}: the data give labels away"
-    reason = alone if check.verdict == "pass" else f"{alone}; {check.reason}"
-    return check.model_copy(update={"verdict": _verdict(False, check.blocking), "reason": reason})
-
-
-def _compared(inputs: GateInputs, name: Blocking, policy: Policy, threshold: float | None, what: str) -> GateCheck:
-    means = {cell: fmean(inputs.f1(cell)) for cell in NAMES if inputs.f1(cell)}
-    lowest = min(means.values(), default=None)
-    blocking = name in policy.blocking
-    if threshold is None or lowest is None or len(means) < len(NAMES):
-        passed, reason = False, f"{what} cannot be compared: it, or an F1 of 51 or 52, was not measured"
-    else:
-        below = [f"cell {cell} ({mean:.4f})" for cell, mean in means.items() if not is_above(mean, threshold)]
-        passed = not below
-        reason = f"not above {what}, {threshold:.4f}: {', '.join(below)}"
-        if passed:
-            reason = f"51 and 52 are above {what}, {threshold:.4f}"
-    return GateCheck(
-        name=name,
-        blocking=blocking,
-        verdict=_verdict(passed, blocking),
-        threshold=threshold,
-        measured=lowest,
-        reason=reason,
-        seeds=_values(inputs, lambda run: run.metrics.f1 if run.metrics else None),
-        evidence=_links(inputs.runs),
-    )
-
-
-def _positives(inputs: GateInputs, policy: Policy) -> GateCheck:
-    found = min((run.metrics.positives for run in inputs.runs if run.metrics), default=None)
-    passed = found is not None and found >= policy.minimum_positives
-    blocking = "positives" in policy.blocking
-    shown = "an unknown number of" if found is None else str(found)
-    return GateCheck(
-        name="positives",
-        blocking=blocking,
-        verdict=_verdict(passed, blocking),
-        threshold=float(policy.minimum_positives),
-        measured=None if found is None else float(found),
-        reason=f"the gate split has {shown} vulnerable functions; {policy.minimum_positives} are wanted"
-        + ("" if passed else ", with fewer every F1 is uncertain by several points"),
-        evidence=_links(inputs.runs)[:1],
-    )
-
-
-def _graph_quality(inputs: GateInputs, policy: Policy) -> GateCheck:
-    whole, wanted, blocking = inputs.whole_graphs, policy.whole_graphs, "graph_quality" in policy.blocking
-    passed = whole is not None and whole >= wanted
-    reason = "it was not counted how many functions have a whole graph"
-    if whole is not None:
-        reason = f"{whole:.1%} of the functions have a whole graph; {wanted:.1%} or more are wanted"
-    return GateCheck(
-        name="graph_quality",
-        blocking=blocking,
-        verdict=_verdict(passed, blocking),
-        threshold=wanted,
-        measured=whole,
-        reason=reason,
-        evidence=_links(inputs.runs)[:1],
-    )
-
-
 def _per_run(
     inputs: GateInputs,
     name: str,
@@ -282,26 +194,9 @@ def _per_run(
         blocking=True,
         verdict="fail" if wrong or not found else "pass",
         reason=" | ".join(wrong) or (passed if found else "there are no runs"),
-        seeds=_values(inputs, value),
-        evidence=_links(inputs.runs),
+        seeds=values(inputs, value),
+        evidence=links(inputs.runs),
     )
-
-
-def _values(inputs: GateInputs, value: Callable[[RunFacts], Value], only: BaseCell | None = None) -> list[SeedValue]:
-    cells = [only] if only else list(NAMES)
-    return [
-        SeedValue(cell=cell, seed=run.seed, run=run.run, value=value(run)) for cell in cells for run in inputs.of(cell)
-    ]
-
-
-def _links(runs: Sequence[RunFacts]) -> list[str]:
-    return [f"/v1/runs/{run.run}" for run in sorted(runs, key=lambda run: (run.cell, run.seed))]
-
-
-def _verdict(passed: bool, blocking: bool) -> Verdict:
-    if passed:
-        return "pass"
-    return "fail" if blocking else "warn"
 
 
 def add_up(experiment: str, checks: Sequence[GateCheck]) -> GateReport:

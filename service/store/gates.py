@@ -69,8 +69,16 @@ def _facts(run: RunRow, artifacts: Path) -> RunFacts:
         failure=run.failure_reason,
         result=result,
         result_error=error,
-        result_changed=result is not None and result.model_dump(mode="json") != run.result,
+        result_changed=result is not None and _changed(result, run.result),
     )
+
+
+def _changed(found: RunResult, kept: dict[str, Any] | None) -> bool:
+    """Return whether the file no longer says what the row kept of it; values, not spelling, are compared."""
+    try:
+        return kept is not None and RunResult.model_validate(kept) != found
+    except ValueError:
+        return True
 
 
 def _whole_graphs(counts: dict[str, int]) -> float | None:
