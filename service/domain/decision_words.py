@@ -86,12 +86,12 @@ _ADVICE = {
 def _advice_for(option: OptionEvidence) -> str:
     if option.recall < option.precision:
         return (
-            f"{option.option} misses vulnerable functions (recall {option.recall:.3f} below precision"
-            f" {option.precision:.3f}): more positives of the weak kinds, longer training or a larger model."
+            f"Improve {option.option}: it misses vulnerable functions, with recall {option.recall:.3f} at precision"
+            f" {option.precision:.3f}: more positives of the weak kinds, longer training or a larger model."
         )
     return (
-        f"{option.option} calls safe functions vulnerable (precision {option.precision:.3f} not above recall"
-        f" {option.recall:.3f}): more patched counterparts, or stronger regularisation."
+        f"Improve {option.option}: it calls safe functions vulnerable, with precision {option.precision:.3f} at recall"
+        f" {option.recall:.3f}: more patched counterparts, or stronger regularisation."
     )
 
 

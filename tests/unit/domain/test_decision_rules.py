@@ -178,3 +178,20 @@ def test_nothing_is_decided_while_the_gate_is_pending() -> None:
 def test_a_passed_gate_without_evidence_is_an_error() -> None:
     with pytest.raises(ValueError, match="no evidence"):
         decide(None, PASSED, POLICY, stage="bases")
+
+
+@pytest.mark.parametrize(
+    ("recall", "step"),
+    [
+        (0.61, "Improve gnn: it misses vulnerable functions, with recall 0.610 at precision 0.900"),
+        (0.95, "Improve gnn: it calls safe functions vulnerable, with precision 0.900 at recall 0.950"),
+    ],
+)
+def test_the_next_step_names_the_weak_cell_and_which_way_it_errs(recall: float, step: str) -> None:
+    shown = evidence({"transformer": [0.9], "gnn": [0.75], "ensemble": [0.9]})
+    weak = shown.options[1].model_copy(update={"precision": 0.9, "recall": recall})
+    measured = shown.model_copy(update={"options": [shown.options[0], weak, shown.options[2]]})
+
+    decision = decide(measured, failed_gate(low_f1(52, 0.75, 0.78)), POLICY, stage="bases")
+
+    assert decision.next_steps[0].startswith(step)
