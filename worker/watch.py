@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.domain.states import RunState
 from service.settings import Settings
 from service.store.claims import Claim
-from service.store.lifecycle import mark_running, renew
+from service.store.lifecycle import held_state, mark_running, renew
 from worker.house import DATABASE_RETRY_S, UNREACHABLE, House
 from worker.outcome import Outcome, Stop, judge
 from worker.process import OUTPUT_NAME, Fuse, TrainerProcess
@@ -22,6 +22,8 @@ from worker.tail import EVENTS_NAME, EventTail, OutputTail
 POLL_S = 0.1
 # Of the lease: when to renew it.
 RENEW_AT = 0.25
+# How long somebody who cancels or pauses a run waits at most to be heard; one indexed row is read for it.
+LISTEN_EVERY_S = 0.5
 log = structlog.get_logger(__name__)
 
 
@@ -45,7 +47,7 @@ class Watch:
         self._again = False
         self._fuse = Fuse(process, burns_s=GIVE_UP_AT * house.settings.lease_s, lit_at=held_since)
         self._started = self._heard = time.monotonic()
-        self._renew_after = 0.0
+        self._renew_after = self._listen_after = 0.0
         self._running = False
         self._stop: Stop | None = None
         self._limit = ""
@@ -83,6 +85,7 @@ class Watch:
     def _keep_lease(self) -> None:
         now = time.monotonic()
         if now < self._renew_after:
+            self._listen(now)
             return
         lease_s = self._house.settings.lease_s
         state = self._try(lambda session: self._renew(session, lease_s))
@@ -95,6 +98,7 @@ class Watch:
         # From before the renewal was sent: never later than the database counts it.
         self._fuse.renew(now)
         self._renew_after = now + RENEW_AT * lease_s
+        self._listen_after = now + LISTEN_EVERY_S
         self._process.say_alive()
         self._obey(state)
 
@@ -104,6 +108,22 @@ class Watch:
         if state is RunState.STARTING and not self._running:
             self._running = mark_running(session, **run)
         return "lost" if state is None else state.value
+
+    def _listen(self, now: float) -> None:
+        """Look whether somebody wants the run to stop, or holds it by now."""
+        if now < self._listen_after:
+            return
+        self._listen_after = now + LISTEN_EVERY_S
+        try:
+            with self._house.database.read() as session:
+                state = held_state(session, run_id=self._claim.run_id, attempt=self._claim.attempt)
+        except UNREACHABLE:
+            # The next renewal says so, and by when it must succeed.
+            return
+        if state is None:
+            self._stop = Stop.LEASE_LOST
+        else:
+            self._obey(state)
 
     def _obey(self, state: str) -> None:
         if state == RunState.CANCELLING:

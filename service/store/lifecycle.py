@@ -37,6 +37,13 @@ def renew(session: Session, *, run_id: str, attempt: int, lease_s: float) -> Run
     return None if state is None else RunState(state)
 
 
+def held_state(session: Session, *, run_id: str, attempt: int) -> RunState | None:
+    """Return what `renew` does, and change nothing."""
+    chosen = select(RunRow.state).where(RunRow.id == run_id, RunRow.attempt == attempt, RunRow.state.in_(LEASED))
+    state = session.scalar(chosen)
+    return None if state is None else RunState(state)
+
+
 def mark_running(session: Session, *, run_id: str, attempt: int) -> bool:
     """Say that the trainer process has started; False when the lease is lost or the run is to be cancelled."""
     return _fenced(session, Move(run_id=run_id, attempt=attempt, to=S.RUNNING, reason="the trainer has started"))

@@ -22,10 +22,9 @@ from service.client import ClientError
 from service.dispatch import Doorbell
 from service.domain.states import LEASED, RunState
 from service.store.tables import RunRow
-from tests.faults.house import CLOCK_ERRORS_S, LEASE_S, House
+from tests.faults.house import LEASE_S, WORKERS, House
 from tests.faults.workload import checkpoint_files
 
-WORKERS = tuple(CLOCK_ERRORS_S)
 FORGED = 1_000 // 30
 ROLLING_GRACE_S = 20
 RUN_FOLDER = re.compile(r"/runs/([^/]+)/")

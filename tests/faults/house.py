@@ -39,6 +39,7 @@ SETTINGS = {
     "THREADS": 1,
     "LOG_FORMAT": "json",
 }
+WORKERS = ("worker-1", "worker-2")
 # Each worker's clock is wrong by so many seconds: leases are counted by the database's.
 CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
 WRONG_CLOCK = """
@@ -67,11 +68,22 @@ class House:
     Args:
         folder: Of its files; the data set's source may lie in its `data`.
         backend: Which database.
+        settings: Of every process, by their names in the environment without `CELLGATE_`.
+        clock_errors_s: By worker.
     """
 
-    def __init__(self, folder: Path, backend: Backend) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        backend: Backend,
+        *,
+        settings: Mapping[str, object] = SETTINGS,
+        clock_errors_s: Mapping[str, int] = CLOCK_ERRORS_S,
+    ) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.backend = backend
+        self._settings = settings
         self._stack = ExitStack()
         self.redis_port, self._api_port = free_port(), free_port()
         self._postgres: Any = None
@@ -102,8 +114,12 @@ class House:
                 Member(name="reconciler-1", command=[*worker, "reconciler"]),
                 Member(name="reconciler-2", command=[*worker, "reconciler"]),
                 *(
-                    Member(name=name, command=[*worker, "run"], environment={"PYTHONPATH": str(_skew(folder, name))})
-                    for name in CLOCK_ERRORS_S
+                    Member(
+                        name=name,
+                        command=[*worker, "run"],
+                        environment=_skewed(folder / "skew" / name, clock_errors_s.get(name, 0)),
+                    )
+                    for name in WORKERS
                 ),
             )
         }
@@ -172,7 +188,7 @@ class House:
     def trainers(self) -> list[psutil.Process]:
         """Return the trainers that are at work: forks of a fork server, or started cold."""
         found = []
-        for name in CLOCK_ERRORS_S:
+        for name in WORKERS:
             process = self.members[name].process
             if process is None:
                 continue
@@ -186,7 +202,7 @@ class House:
     def fork_servers(self) -> list[psutil.Process]:
         """Return the workers' fork servers."""
         found = []
-        for name in CLOCK_ERRORS_S:
+        for name in WORKERS:
             process = self.members[name].process
             if process is not None:
                 with suppress(psutil.NoSuchProcess):
@@ -216,7 +232,7 @@ class House:
 
     def _start(self, member: Member) -> None:
         settings = {
-            **SETTINGS,
+            **self._settings,
             "DATA_DIR": self.folder,
             "DATABASE_URL": self.url,
             "REDIS_URL": self.redis_url,
@@ -258,12 +274,13 @@ class House:
         return url.render_as_string(hide_password=False)
 
 
-def _skew(folder: Path, name: str) -> Path:
-    """Write what makes a Python process's clock wrong; return the folder to have on its path."""
-    skew = folder / "skew" / name
-    skew.mkdir(parents=True)
-    (skew / "sitecustomize.py").write_text(WRONG_CLOCK.format(error_s=CLOCK_ERRORS_S[name]))
-    return skew
+def _skewed(folder: Path, error_s: int) -> dict[str, str]:
+    """Return the environment of a Python process whose clock is wrong by so much."""
+    if error_s == 0:
+        return {}
+    folder.mkdir(parents=True)
+    (folder / "sitecustomize.py").write_text(WRONG_CLOCK.format(error_s=error_s))
+    return {"PYTHONPATH": str(folder)}
 
 
 def is_trainer(process: psutil.Process) -> bool:
