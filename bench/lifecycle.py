@@ -21,7 +21,7 @@ from sqlalchemy import select
 from service.client import Client
 from service.domain.states import RunState
 from service.settings import Settings
-from service.store.tables import EventRow, MetricRow, RunRow
+from service.store.tables import AttemptRow, EventRow, RunRow
 from tests.faults.house import Backend, House
 from tests.faults.workload import JOB, prepare_dataset, wait_until
 from worker.tail import EVENTS_NAME, EventTail
@@ -150,9 +150,17 @@ class Bench:
         return next(float(event["t"]) for event in _all(tail) if event["kind"] == "metric" and event["step"] == 1)
 
     def _steps_repeated(self, run: str) -> int:
-        chosen = select(MetricRow.step).where(MetricRow.run_id == run, MetricRow.key == "train/loss")
+        """Count by the trainers' own files: a killed worker did not bring its trainer's last steps into the database."""
         with self._house.database.read() as session:
-            steps = list(session.scalars(chosen))
+            paths = list(session.scalars(select(AttemptRow.path).where(AttemptRow.run_id == run)))
+        steps = [
+            event["step"]
+            for path in paths
+            for event in _all(EventTail(self._house.artifacts / path / EVENTS_NAME))
+            if event["kind"] == "metric" and "train/loss" in event["values"]
+        ]
+        if not steps:
+            raise RuntimeError(f"no attempt of run {run} left a training step in its {EVENTS_NAME}")
         return len(steps) - len(set(steps))
 
 

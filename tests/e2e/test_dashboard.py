@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -88,6 +89,32 @@ def test_a_running_experiment_moves_by_itself(house: Served, dataset: str, watch
     expect(page.get_by_role("heading", name="Ship the ensemble")).to_be_visible()
     expect(page.locator("main h1 .state")).to_have_text("succeeded")
     assert page.evaluate("window.loadedOnce")
+
+
+def test_a_waived_check_and_an_overruled_decision_name_who_said_so_and_why(
+    house: Served, dataset: str, watched: Watched
+) -> None:
+    # given an experiment whose gate failed for the graph network alone
+    weak: F1s = {"transformer": [0.91, 0.92], "gnn": [0.80, 0.81], "ensemble": [0.92, 0.93], "fusion": [0.92, 0.93]}
+    experiment = house.experiment(dataset, "let pass", ExperimentSpec(seeds=[0, 1]))
+    house.trainers(weak).work()
+    v1 = f"{house.url}/v1/experiments/{experiment}"
+
+    # when a person waives that check, and ships something else than what was decided
+    waiver = {"check": "mean_f1_gnn", "reason": "the text model alone will be shipped"}
+    assert httpx.post(f"{v1}/gate/waivers", json=waiver).status_code == 202
+    house.trainers(weak).work()
+    verdict = {"outcome": "single", "option": "transformer", "reason": "graphs cannot be built at the customer's"}
+    assert httpx.post(f"{v1}/decision", json=verdict).status_code == 202
+
+    # then the page says both, with their reasons, and the gate has passed
+    page = watched.open(f"#/experiments/{experiment}")
+    row = page.get_by_role("row", name="Mean F1, 52 gnn")
+    expect(row.locator(".state")).to_have_text("waived")
+    expect(row.get_by_text("Waived by local: the text model alone will be shipped")).to_be_visible()
+    expect(page.locator(".overruled")).to_contain_text("Overruled by local:")
+    expect(page.locator(".overruled")).to_contain_text("graphs cannot be built at the customer's")
+    expect(page.get_by_role("region", name="Gate").locator(".head .state")).to_have_text("pass")
 
 
 def test_a_failed_seed_is_shown_with_its_cause(house: Served, dataset: str, watched: Watched) -> None:

@@ -1,7 +1,7 @@
 // What the API answers; the same words as in service/api/schemas.py, which says what they mean.
 
 export type CellName = "prepare" | "preflight" | 51 | 52 | 53 | 54;
-export type Verdict = "pending" | "pass" | "fail" | "warn";
+export type Verdict = "pending" | "pass" | "fail" | "warn" | "waived";
 export type Option = "transformer" | "gnn" | "ensemble" | "ensemble_tuned" | "fusion";
 export type Outcome = "ensemble" | "single" | "fusion" | "train_fusion" | "improve";
 
@@ -141,6 +141,13 @@ export interface GateCheck {
   reason: string;
   seeds: SeedValue[];
   evidence: string[];
+  waiver: Waiver | null;
+}
+
+/** Who let a failed check pass, and why. */
+export interface Waiver {
+  reason: string;
+  by: string;
 }
 
 export interface GateReport {
@@ -210,6 +217,15 @@ export interface Decision {
   next_steps: string[];
   evidence: Evidence | null;
   evidence_hash: string | null;
+  overrulings: Overruling[];
+}
+
+/** A person's own answer beside the computed one; the last of them counts. */
+export interface Overruling {
+  outcome: Outcome;
+  option: Option | null;
+  reason: string;
+  by: string;
 }
 
 export interface DatasetSummary {

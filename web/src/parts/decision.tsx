@@ -45,6 +45,12 @@ export function DecisionCard({ decision, policy, earlier }: DecisionCardProps) {
 function Body({ decision, policy }: { decision: Decision; policy: Policy }) {
   return (
     <>
+      {decision.overrulings.map((overruling) => (
+        <p key={overruling.reason} class="overruled">
+          Overruled by {overruling.by}: <strong>{outcomeName(overruling.outcome, overruling.option)}</strong>.{" "}
+          {overruling.reason}
+        </p>
+      ))}
       <p class="rule">{decision.rule}</p>
       <List items={decision.reasons} />
       {decision.next_steps.length > 0 && <h3>Next</h3>}

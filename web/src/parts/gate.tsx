@@ -14,6 +14,7 @@ const NAMES: Record<string, string> = {
   bag_of_tokens: "Above a bag of tokens",
   leak_probes: "Above the leak probes",
   positives: "Enough positives",
+  graph_quality: "Whole graphs",
 };
 
 export function Gate({ report }: { report: GateReport }) {
@@ -73,6 +74,11 @@ function Check({ check }: { check: GateCheck }) {
         {check.reason.split(" | ").map((part) => (
           <div key={part}>{part}</div>
         ))}
+        {check.waiver && (
+          <div>
+            Waived by {check.waiver.by}: {check.waiver.reason}
+          </div>
+        )}
         {check.seeds.length > 0 && (
           <ul class="values">
             {check.seeds.map((seed) => (

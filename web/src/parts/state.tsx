@@ -14,6 +14,7 @@ const TONES: Record<string, Tone> = {
   fail: "bad",
   cancelled: "idle",
   warn: "warn",
+  waived: "warn",
   recovering: "warn",
   queued: "idle",
   paused: "idle",
@@ -55,7 +56,13 @@ export function State({ state }: { state: string }) {
 }
 
 export function VerdictMark({ verdict }: { verdict: Verdict }) {
-  const words: Record<Verdict, string> = { pass: "pass", fail: "fail", warn: "warning", pending: "pending" };
+  const words: Record<Verdict, string> = {
+    pass: "pass",
+    fail: "fail",
+    warn: "warning",
+    waived: "waived",
+    pending: "pending",
+  };
   return (
     <span class={`state ${tone(verdict)}`}>
       <Mark state={verdict} />
