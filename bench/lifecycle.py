@@ -150,7 +150,7 @@ class Bench:
         return next(float(event["t"]) for event in _all(tail) if event["kind"] == "metric" and event["step"] == 1)
 
     def _steps_repeated(self, run: str) -> int:
-        """Count by the trainers' own files: a killed worker did not bring its trainer's last steps into the database."""
+        """Count by the trainers' own files: a killed worker did not bring the last steps into the database."""
         with self._house.database.read() as session:
             paths = list(session.scalars(select(AttemptRow.path).where(AttemptRow.run_id == run)))
         steps = [
