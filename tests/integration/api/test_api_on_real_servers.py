@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.store.database import migrate
 from tests.asked import Api, asked
 
-CALLERS = 20
+CALLERS = 100
 CLOSED_PORT = "redis://127.0.0.1:1/0"
 
 
@@ -53,7 +53,7 @@ def test_a_file_becomes_a_decision_over_http(api: Api) -> None:
     assert api.client.get("/readyz").json()["ready"]
 
 
-def test_twenty_callers_at_once_with_one_key_make_one_experiment(api: Api) -> None:
+def test_a_hundred_callers_at_once_with_one_key_make_one_experiment(api: Api) -> None:
     body = {"name": "question", "dataset": api.ready_dataset()}
     before = api.counts()
     together = Barrier(CALLERS)
