@@ -1,7 +1,8 @@
 """How fast runs start, stop and are taken over, on real processes: `python -m bench.lifecycle [--backend postgres]`.
 
 A house of its own (API, reconcilers, two workers, Redis, a database) trains small graph networks, the lease and every
-other setting at its default. Prints a Markdown table: percentiles in milliseconds, beside what is promised.
+other setting at its default. Prints a Markdown table: percentiles in milliseconds beside their goals. Meant for a quiet
+machine, where the database's, the trainers' and our own clock are one.
 """
 
 import argparse
@@ -29,12 +30,19 @@ from worker.tail import EVENTS_NAME, EventTail
 CHECKPOINT_EVERY = 20
 TRAINING: Any = JOB["training"]
 SHORT: dict[str, Any] = {**JOB, "seeds": [1]}
-# Ten to twenty seconds; each interrupted run is let come to its end.
+# 390 steps: of fewer than 400 every one is told. Each interrupted run is let come to its end.
 LONG: dict[str, Any] = {
     **SHORT,
-    "training": {**TRAINING, "epochs": 40, "patience": 40, "checkpoint_every_steps": CHECKPOINT_EVERY},
+    "training": {**TRAINING, "epochs": 26, "patience": 26, "checkpoint_every_steps": CHECKPOINT_EVERY},
 }
 LEASE_S = Settings.model_fields["lease_s"].default
+GOALS = {
+    "submit to claim, warm": "p50 10 ms",
+    "submit to first training step, warm": "p50 150 ms",
+    "cancel to cancelled": "p99 1500 ms + checkpoint",
+    "SIGTERM of a worker to queued again": "500 ms + checkpoint",
+    "kill -9 of a worker to going again": f"{1000 * (LEASE_S + 2):.0f} ms",
+}
 DEFAULTS = {"SLOTS": 1, "THREADS": 1, "LOG_FORMAT": "json"}
 
 
@@ -159,8 +167,8 @@ class Bench:
             for event in _all(EventTail(self._house.artifacts / path / EVENTS_NAME))
             if event["kind"] == "metric" and "train/loss" in event["values"]
         ]
-        if not steps:
-            raise RuntimeError(f"no attempt of run {run} left a training step in its {EVENTS_NAME}")
+        if not steps or set(steps) != set(range(1, max(steps) + 1)):
+            raise RuntimeError(f"the attempts of run {run} do not tell every step; expected 1, 2, 3 … without a gap")
         return len(steps) - len(set(steps))
 
 
@@ -202,14 +210,15 @@ def _all_of_it(bench: Bench, rounds: int) -> None:
 
 
 def _print(figures: Figures) -> None:
-    print("| | times | p50, ms | p90, ms | longest, ms |\n|---|---|---|---|---|")
+    print("| | times | p50, ms | p99, ms | longest, ms | goal |\n|---|---|---|---|---|---|")
     for name, took in figures.took_ms.items():
-        p90 = statistics.quantiles(took, n=10, method="inclusive")[-1]
-        print(f"| {name} | {len(took)} | {statistics.median(took):.0f} | {p90:.0f} | {max(took):.0f} |")
+        p99 = statistics.quantiles(took, n=100, method="inclusive")[-1]
+        shown = f"{statistics.median(took):.0f} | {p99:.0f} | {max(took):.0f}"
+        print(f"| {name} | {len(took)} | {shown} | {GOALS.get(name, '')} |")
     print(f"\nLease: {LEASE_S:g} s; a checkpoint every {CHECKPOINT_EVERY} steps.")
     for name, counts in figures.repeated.items():
         print(f"Steps trained twice {name}: {' '.join(map(str, counts))}")
-    print(f"Trainers that outlived their worker's lease: {figures.outlived}")
+    print(f"Trainers that still lived when their run went on elsewhere: {figures.outlived}")
 
 
 if __name__ == "__main__":
