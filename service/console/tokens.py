@@ -4,21 +4,23 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy.orm import Session
 
-from service.api.views import when
 from service.console import tables
 from service.console.settings import said
 from service.console.spec_files import BadInput
 from service.domain.errors import ServiceError
 from service.domain.tokens import NAME, Scope
-from service.store.database import Database, schema_is_current
-from service.store.tables import TokenRow
-from service.store.tokens import create_token, list_tokens, live_ids, revoke_named
+
+# The database's libraries are imported where they are used: every other command starts without them.
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from service.store.tables import TokenRow
 
 UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 LONGEST_DAYS = 3650
@@ -38,6 +40,8 @@ def new_token(
     data_dir: DataDir = None,
 ) -> None:
     """Make a token and print it, once: only its hash is kept."""
+    from service.store.tokens import create_token
+
     if not re.fullmatch(NAME, name):
         raise BadInput(f"found the name {name!r}, expected up to 80 letters, digits, dots, dashes and underscores")
     expires_in_s = None if expires is None else seconds_of(expires)
@@ -51,6 +55,8 @@ def new_token(
 @token_app.command("ls")
 def token_ls(data_dir: DataDir = None) -> None:
     """List the tokens, newest first, also those that are no longer good."""
+    from service.store.tokens import list_tokens, live_ids
+
     with _transaction(data_dir) as session:
         rows, live = list_tokens(session), live_ids(session)
     tables.show_tokens(tables.terminal(), [_row(row, live=row.id in live) for row in rows])
@@ -59,6 +65,8 @@ def token_ls(data_dir: DataDir = None) -> None:
 @token_app.command("revoke")
 def token_revoke(name: TokenName, data_dir: DataDir = None) -> None:
     """Let a token be good no longer; a service that runs notices within five seconds."""
+    from service.store.tokens import revoke_named
+
     with _transaction(data_dir) as session:
         revoke_named(session, name)
     tables.terminal().print(f"Token {name!r} is revoked.", markup=False)
@@ -78,7 +86,9 @@ def seconds_of(duration: str) -> int:
 
 
 @contextmanager
-def _transaction(data_dir: Path | None) -> Iterator[Session]:
+def _transaction(data_dir: Path | None) -> Iterator["Session"]:
+    from service.store.database import Database, schema_is_current
+
     database = Database(said(data_dir=data_dir).database)
     try:
         if not schema_is_current(database):
@@ -91,7 +101,7 @@ def _transaction(data_dir: Path | None) -> Iterator[Session]:
         database.dispose()
 
 
-def _row(row: TokenRow, *, live: bool) -> tuple[str, ...]:
+def _row(row: "TokenRow", *, live: bool) -> tuple[str, ...]:
     """Return what the table shows of a token."""
     if live:
         standing = f"until {_minute(row.expires_at)}" if row.expires_at else "good"
@@ -102,4 +112,4 @@ def _row(row: TokenRow, *, live: bool) -> tuple[str, ...]:
 
 
 def _minute(seconds: float) -> str:
-    return f"{when(seconds):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
