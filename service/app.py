@@ -4,15 +4,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
+from service.api.changes import changes_in
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
 from service.api.known_tokens import KnownTokens
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
-from service.api.routes import cells, datasets, experiments, health, jobs, preflights, runs, tokens, uploads, verdicts
+from service.api.queries import refuse_unknown_parameters
+from service.api.routes import (
+    cells,
+    compare,
+    datasets,
+    experiments,
+    health,
+    jobs,
+    operations,
+    preflights,
+    runs,
+    tokens,
+    uploads,
+    verdicts,
+)
 from service.dashboard.routes import mount_dashboard
 from service.dispatch import Bell, Doorbell
 from service.front_door import check_front_door
@@ -56,10 +71,13 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
     known = KnownTokens(settings, database)
-    app.state.context = Context(settings=settings, database=database, bell=bell, tokens=known)
-    for routes in (datasets, uploads, experiments, verdicts, jobs, preflights, runs, cells, tokens, health):
+    app.state.context = Context(
+        settings=settings, database=database, bell=bell, tokens=known, changes=changes_in(database)
+    )
+    for routes in (datasets, uploads, experiments, verdicts, jobs, preflights, runs, compare, cells, operations, tokens, health):
         app.include_router(routes.router)
     mount_dashboard(app)
     describe(app, token_needed=settings.asks_for_token)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
-from service.domain.errors import InvalidSpec, Mistake, ServiceError
+from service.domain.errors import InvalidSpec, Mistake, ServiceError, escaped
 
 NUL = "\x00"
 WRITTEN_NUL = b"\\u0000"
@@ -79,12 +79,3 @@ def _pointers_to_nul(parsed: Any) -> Iterator[str]:
             if any(NUL in key for key in value):
                 yield pointer
             waiting += [(f"{pointer}/{escaped(key)}", value[key]) for key in reversed(value)]
-
-
-def escaped(step: str) -> str:
-    """Return one step of a JSON pointer.
-
-    Source:
-        RFC 6901, section 3.
-    """
-    return step.replace("~", "~0").replace("/", "~1")

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from service.api.changes import Changes
 from service.api.known_tokens import KnownTokens
 from service.dispatch import Bell, ring_for_waiting
 from service.domain.waiting import Waiting
@@ -24,6 +25,7 @@ class Context:
     database: Database
     bell: Bell
     tokens: KnownTokens
+    changes: Changes
 
     def ring(self) -> None:
         """Wake the workers for every run that waits and was not rung for lately."""

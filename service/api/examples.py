@@ -1,6 +1,10 @@
 """Bodies that can be sent as they are, but for the ids; they stand in the OpenAPI document."""
 
+from typing import Any
+
 from fastapi.openapi.models import Example
+
+from trainers.specs import Cell
 
 DATASET_ID = "ds_01J8Z0K3V9Q4T6X2B5N7M1C8DA"
 EXPERIMENT_ID = "exp_01J8Z0K3V9Q4T6X2B5N7M1C8DB"
@@ -42,6 +46,12 @@ EXPERIMENTS: dict[str, Example] = {
             "policy": {"fusion": "always", "blocking": ["baseline_margin"]},
         },
     ),
+}
+CELL_EXAMPLES: dict[Cell, dict[str, Any]] = {
+    Cell.TRANSFORMER: {"cell": 51, "dataset": DATASET_ID, "seeds": [0, 1, 2], "training": {"epochs": 4}},
+    Cell.GNN: {"cell": 52, "dataset": DATASET_ID, "seeds": [0, 1, 2], "training": {"epochs": 4}},
+    Cell.FUSION: {"cell": 53, "experiment": EXPERIMENT_ID},
+    Cell.AGGREGATION: {"cell": 54, "experiment": EXPERIMENT_ID},
 }
 JOBS: dict[str, Example] = {
     "alone": Example(

@@ -1,17 +1,28 @@
-"""Cheap polling: an ETag from version columns, 304 without a body, and when to ask again.
+"""Cheap polling: an ETag from version columns, 304 without a body, when to ask again, and waiting for a change.
 
 Source:
-    RFC 9110, sections 8.8.3 (ETag) and 13.1.2 (If-None-Match).
+    RFC 9110, sections 8.8.3 (ETag), 10.2.3 (Retry-After) and 13.1.2 (If-None-Match); `?wait=` as in RFC 7240's `wait`
+    preference, here a query parameter, which links and browsers can carry.
 """
 
+import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Query, Request, Response
 
-ACTIVE_RETRY_AFTER_S = 1
+from service.api.context import Ctx
+from service.store.standing import Standing
+
 ENDED_RETRY_AFTER_S = 30
+WAITS_RETRY_AFTER_S = 2
+# Whoever asks so many times until the next run ends sees it move, and its end soon after it.
+ASKS_UNTIL_END = 30
+SOONEST_RETRY_AFTER_S = 1
+LATEST_RETRY_AFTER_S = 5
+LONGEST_WAIT_S = 60
+_HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run)_[0-9A-Z]{26})-(\d{1,18})(?:-[^"]*)?"$')
 
 
 def fingerprint(waiting: Mapping[str, object]) -> str:
@@ -19,51 +30,87 @@ def fingerprint(waiting: Mapping[str, object]) -> str:
     return f"{zlib.crc32(repr(sorted(waiting.items())).encode()):08x}" if waiting else ""
 
 
+def retry_after_s(standing: Standing) -> int:
+    """Return when to ask again: often near the end of a run, seldom long before it and once all has ended."""
+    if standing.ended:
+        return ENDED_RETRY_AFTER_S
+    if standing.eta_s is not None:
+        return round(min(max(standing.eta_s / ASKS_UNTIL_END, SOONEST_RETRY_AFTER_S), LATEST_RETRY_AFTER_S))
+    return WAITS_RETRY_AFTER_S if standing.waits else SOONEST_RETRY_AFTER_S
+
+
 class NotModified(Exception):
     """What the caller holds is still so."""
 
-    def __init__(self, etag: str, retry_after_s: int) -> None:
-        self.headers = {"ETag": etag, "Retry-After": str(retry_after_s)}
-        super().__init__(etag)
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        super().__init__(headers["ETag"])
 
 
 class Poll:
-    """One polled GET."""
+    """One polled GET.
 
-    def __init__(
-        self,
-        response: Response,
-        if_none_match: Annotated[str | None, Header(description="ETag of what the caller holds.")] = None,
-    ) -> None:
+    Args:
+        held: The entity tags that the caller holds.
+    """
+
+    def __init__(self, response: Response, held: Iterable[str]) -> None:
         self._response = response
-        self._held = {tag.strip() for tag in (if_none_match or "").split(",")}
+        self._held = frozenset(held)
 
-    def check(self, *versions: object, ended: bool) -> None:
+    def check(self, row_id: str, standing: Standing, *of_it: object) -> None:
         """Name the version of what is being answered.
 
         Args:
-            versions: What identifies it: id and version columns.
-            ended: Whether it can still change.
+            row_id: What is polled.
+            of_it: What else the answer depends on.
 
         Raises:
             NotModified: The caller has it already.
         """
-        etag = f'W/"{"-".join(str(version) for version in versions)}"'
-        retry_after_s = ENDED_RETRY_AFTER_S if ended else ACTIVE_RETRY_AFTER_S
+        etag = f'W/"{"-".join(str(part) for part in (row_id, standing.version, *of_it))}"'
+        headers = {"ETag": etag, "Retry-After": str(retry_after_s(standing)), "Cache-Control": "private, no-cache"}
         if etag in self._held:
-            raise NotModified(etag, retry_after_s)
-        self._response.headers["ETag"] = etag
-        self._response.headers["Retry-After"] = str(retry_after_s)
+            raise NotModified(headers)
+        self._response.headers.update(headers)
+
+    def check_idle(self, row_id: str, standing: Standing) -> None:
+        """Do what `check` does, where no run waits, so that the version says it all.
+
+        Raises:
+            NotModified: The caller has it already.
+        """
+        if not standing.waits:
+            self.check(row_id, standing, "")
 
 
-Polled = Annotated[Poll, Depends(Poll)]
+async def _poll(
+    request: Request,
+    response: Response,
+    context: Ctx,
+    if_none_match: Annotated[str | None, Header(description="ETag of what the caller holds.")] = None,
+    wait: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=LONGEST_WAIT_S,
+            description="With `If-None-Match`: hold the answer back for so many seconds, or until what was asked for "
+            "has changed.",
+        ),
+    ] = 0,
+) -> Poll:
+    held = [tag.strip() for tag in (if_none_match or "").split(",")]
+    if wait:
+        asked = next(iter(request.path_params.values()))
+        versions = [int(found[2]) for tag in held if (found := _HELD_VERSION.match(tag)) and found[1] == asked]
+        if versions:
+            await context.changes.moved_on(asked, max(versions), timeout_s=wait)
+    return Poll(response, held)
 
 
-def next_cursor(ids: Sequence[str], limit: int) -> str | None:
-    """Return the cursor of the page after a full one."""
-    return ids[-1] if len(ids) == limit else None
+Polled = Annotated[Poll, Depends(_poll)]
 
 
 def not_modified_response(error: NotModified) -> Response:
     """Return 304."""
-    return Response(status_code=304, headers=error.headers)
+    return Response(status_code=304, headers=dict(error.headers))

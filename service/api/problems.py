@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
-from service.api.bodies import BodyTooLarge, UnsupportedMediaType, escaped
+from service.api.bodies import BodyTooLarge, UnsupportedMediaType
 from service.api.uploads import StorageFull
 from service.domain.errors import (
     Conflict,
@@ -32,6 +32,7 @@ from service.domain.errors import (
     ServiceError,
     TooManyWrongTokens,
     Unauthorized,
+    escaped,
 )
 
 MEDIA_TYPE = "application/problem+json"

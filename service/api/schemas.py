@@ -18,6 +18,15 @@ Reason = Annotated[
 ]
 DatasetId = Annotated[str, StringConstraints(pattern=r"^ds_[0-9A-Z]{26}$")]
 ExperimentId = Annotated[str, StringConstraints(pattern=r"^exp_[0-9A-Z]{26}$")]
+LABEL_KEY = r"[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?"
+LABEL_VALUE = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
+LabelMap = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=rf"^{LABEL_KEY}$")],
+        Annotated[str, StringConstraints(pattern=rf"^{LABEL_VALUE}$")],
+    ],
+    Field(max_length=16),
+]
 CellName = Literal["prepare", "preflight", 51, 52, 53, 54]
 
 
@@ -50,6 +59,11 @@ class ExperimentCreate(Request, ExperimentSpec):
 
     name: Name
     dataset: DatasetId
+    labels: LabelMap = Field(
+        default_factory=dict,
+        description="What it is found by in lists, as `?label=key:value`.",
+        examples=[{"team": "core"}],
+    )
 
 
 class WaiverCreate(Request):
@@ -205,6 +219,7 @@ class ExperimentAnswer(Answer):
     state: ExperimentState
     autopilot: bool
     seeds: list[int]
+    labels: dict[str, str]
     spec: dict[str, Any]
     jobs: list[JobAnswer]
     gate_verdict: Literal["pending", "pass", "fail"]
@@ -223,9 +238,31 @@ class ExperimentSummary(Answer):
     state: ExperimentState
     gate_verdict: Literal["pending", "pass", "fail"]
     outcome: str | None
+    labels: dict[str, str]
     runs_done: int
     runs_total: int
     created_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class ExperimentStatus(Answer):
+    """Where an experiment is, and nothing more."""
+
+    id: str
+    state: ExperimentState
+    gate_verdict: Literal["pending", "pass", "fail"]
+    failure_detail: str | None
+    finished_at: AwareDatetime | None
+
+
+class RunStatus(Answer):
+    """Where a run is, and nothing more."""
+
+    id: str
+    state: RunState
+    attempt: int
+    progress: Progress
+    failure_reason: FailureReason | None
     finished_at: AwareDatetime | None
 
 
@@ -245,6 +282,7 @@ class Curve(Answer):
     key: str
     steps: list[int]
     values: list[float]
+    points: int = Field(description="That were measured; more than are here where `max_points` thinned them.")
 
 
 class MetricsAnswer(Answer):

@@ -10,13 +10,16 @@ from service.api.schemas import (
     DatasetAnswer,
     EventAnswer,
     ExperimentAnswer,
+    ExperimentStatus,
     ExperimentSummary,
     JobAnswer,
     Progress,
     RunAnswer,
+    RunStatus,
     WaitingAnswer,
     WorkerAnswer,
 )
+from service.domain.curves import thinned
 from service.domain.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
 from service.domain.waiting import Waiting
 from service.store.experiments import ExperimentOverview
@@ -74,14 +77,7 @@ def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> 
         superseded_by=row.superseded_by,
         worker=row.worker,
         queue=row.queue,
-        progress=Progress(
-            phase=row.phase,
-            steps_done=row.steps_done,
-            steps_total=row.steps_total,
-            epoch=row.epoch,
-            epochs=row.epochs,
-            eta_s=row.eta_s,
-        ),
+        progress=progress(row),
         f1=gate_f1(row.result),
         exit_code=row.exit_code,
         failure_reason=None if row.failure_reason is None else FailureReason(row.failure_reason),
@@ -89,6 +85,45 @@ def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> 
         result=row.result if with_result else None,
         created_at=when(row.created_at),
         started_at=when_or_none(row.started_at),
+        finished_at=when_or_none(row.finished_at),
+    )
+
+
+def progress(row: RunRow) -> Progress:
+    """Return how far a run is."""
+    return Progress(
+        phase=row.phase,
+        steps_done=row.steps_done,
+        steps_total=row.steps_total,
+        epoch=row.epoch,
+        epochs=row.epochs,
+        eta_s=row.eta_s,
+    )
+
+
+def run_status(row: RunRow) -> RunStatus:
+    """Return where a run is."""
+    return RunStatus(
+        id=row.id,
+        state=RunState(row.state),
+        attempt=row.attempt,
+        progress=progress(row),
+        failure_reason=None if row.failure_reason is None else FailureReason(row.failure_reason),
+        finished_at=when_or_none(row.finished_at),
+    )
+
+
+def experiment_status(row: ExperimentRow, verdict: str | None) -> ExperimentStatus:
+    """Return where an experiment is.
+
+    Args:
+        verdict: Of its gate, once that was judged.
+    """
+    return ExperimentStatus(
+        id=row.id,
+        state=ExperimentState(row.state),
+        gate_verdict=gate_verdict(verdict),
+        failure_detail=row.failure_detail,
         finished_at=when_or_none(row.finished_at),
     )
 
@@ -125,6 +160,7 @@ def experiment_answer(
     runs: Mapping[str, Sequence[RunRow]],
     waiting: Waitings,
     outcome: str | None,
+    labels: Mapping[str, str],
 ) -> ExperimentAnswer:
     """Return an experiment with its pipeline."""
     return ExperimentAnswer(
@@ -134,6 +170,7 @@ def experiment_answer(
         state=ExperimentState(row.state),
         autopilot=row.autopilot,
         seeds=[int(seed) for seed in row.spec["seeds"]],
+        labels=dict(labels),
         spec=row.spec,
         jobs=[job_answer(job, runs[job.id], waiting) for job in jobs],
         gate_verdict=gate_verdict((row.gate or {}).get("verdict")),
@@ -159,6 +196,7 @@ def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
         state=ExperimentState(row.state),
         gate_verdict=gate_verdict(found.gate_verdict),
         outcome=found.outcome,
+        labels=dict(found.labels),
         runs_done=found.runs_done,
         runs_total=found.runs_total,
         created_at=when(row.created_at),
@@ -166,9 +204,12 @@ def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
     )
 
 
-def curve_answer(found: MetricCurve) -> Curve:
-    """Return a curve."""
-    return Curve(key=found.key, steps=list(found.steps), values=list(found.values))
+def curve_answer(found: MetricCurve, max_points: int | None) -> Curve:
+    """Return a curve, of at most so many points."""
+    steps, values = found.steps, found.values
+    if max_points is not None:
+        steps, values = thinned(steps, values, max_points=max_points)
+    return Curve(key=found.key, steps=steps, values=values, points=len(found.steps))
 
 
 def event_answer(row: EventRow) -> EventAnswer:

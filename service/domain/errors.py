@@ -62,6 +62,12 @@ class InvalidSpec(ServiceError):
     code = "invalid_spec"
 
 
+class InvalidRequest(InvalidSpec):
+    """What the query or the path of a request asks for cannot be."""
+
+    code = "invalid_request"
+
+
 class Conflict(ServiceError):
     """The thing is in a state in which this cannot be done."""
 
@@ -116,3 +122,12 @@ class TooManyWrongTokens(ServiceError):
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(detail)
+
+
+def escaped(step: str) -> str:
+    """Return one step of a JSON pointer.
+
+    Source:
+        RFC 6901, section 3.
+    """
+    return step.replace("~", "~0").replace("/", "~1")

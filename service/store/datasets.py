@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from service.domain.errors import NotFound
 from service.domain.states import DatasetState
 from service.store.database import now_s
+from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_datasets
 from service.store.identifiers import new_id
 from service.store.jobs import create_job
 from service.store.tables import DatasetRow, JobRow, RunRow
@@ -57,12 +58,9 @@ def get_dataset(session: Session, dataset_id: str) -> DatasetRow:
     return dataset
 
 
-def list_datasets(session: Session, *, limit: int = 50, after: str | None = None) -> Sequence[DatasetRow]:
-    """Return a page of data sets, newest first; `after` is the last id of the page before."""
-    chosen = select(DatasetRow).order_by(DatasetRow.id.desc()).limit(limit)
-    if after is not None:
-        chosen = chosen.where(DatasetRow.id < after)
-    return session.scalars(chosen).all()
+def list_datasets(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[DatasetRow]:
+    """Return a page of the data sets that are wanted, newest first."""
+    return session.scalars(page_of_datasets(page, wanted)).all()
 
 
 def preparing_runs(session: Session, dataset_ids: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Experiments: asking, listing, cancelling, and running one of their cells by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,17 @@ from service.domain.pipeline_rules import Step, shared_seeds
 from service.domain.states import DatasetState, ExperimentState, RunState
 from service.domain.terms import Terms
 from service.store.database import now_s
+from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
 from service.store.gates import gate_report
 from service.store.identifiers import new_id
 from service.store.jobs import DEFAULT_TERMS, create_job
 from service.store.lifecycle import cancel_runs
 from service.store.pipeline import begin, set_state
 from service.store.steps import ONE_RUN, facts_of
-from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
+from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow
 from trainers.specs import Cell
 
+NO_LABELS: Mapping[str, str] = {}
 BASES = (Step.TRANSFORMER, Step.GNN)
 
 
@@ -34,23 +36,32 @@ class ExperimentOverview:
     Args:
         gate_verdict: pending, pass or fail.
         outcome: Of its last decision.
+        labels: By key.
         runs_done: Runs that have ended.
     """
 
     experiment: ExperimentRow
     gate_verdict: str
     outcome: str | None
+    labels: Mapping[str, str]
     runs_done: int
     runs_total: int
 
 
 def create_experiment(
-    session: Session, *, name: str, dataset_id: str, spec: ExperimentSpec, owner: str | None = None
+    session: Session,
+    *,
+    name: str,
+    dataset_id: str,
+    spec: ExperimentSpec,
+    owner: str | None = None,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> ExperimentRow:
     """Create an experiment; with autopilot its pre-flight is queued at once, or as soon as its data set is ready.
 
     Args:
         owner: Who asked for it, and for every run of it.
+        labels: What it is to be found by, by key.
 
     Raises:
         InvalidSpec: There is no such data set.
@@ -75,8 +86,24 @@ def create_experiment(
         "version": 1,
     }
     experiment = session.scalars(insert(ExperimentRow).values(values).returning(ExperimentRow)).one()
+    _keep_labels(session, experiment.id, labels)
     begin(session, experiment)
     return get_experiment(session, experiment.id)
+
+
+def _keep_labels(session: Session, experiment_id: str, labels: Mapping[str, str]) -> None:
+    if labels:
+        rows = [{"experiment_id": experiment_id, "key": key, "value": value} for key, value in labels.items()]
+        session.execute(insert(LabelRow), rows)
+
+
+def labels_of(session: Session, experiment_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the labels of each experiment that has any, by its id; sorted by key."""
+    chosen = select(LabelRow).where(LabelRow.experiment_id.in_(experiment_ids)).order_by(LabelRow.key)
+    labels: dict[str, dict[str, str]] = {}
+    for row in session.scalars(chosen):
+        labels.setdefault(row.experiment_id, {})[row.key] = row.value
+    return labels
 
 
 def get_experiment(session: Session, experiment_id: str) -> ExperimentRow:
@@ -97,24 +124,19 @@ def decisions_of(session: Session, experiment_id: str) -> list[Decision]:
     return [Decision.model_validate(row.body) for row in session.scalars(chosen.order_by(DecisionRow.stage))]
 
 
-def list_experiments(session: Session, *, limit: int = 50, after: str | None = None) -> list[ExperimentOverview]:
-    """Return a page of experiments, newest first, with three queries whatever its length.
-
-    Args:
-        limit: At most so many.
-        after: The last id of the page before.
-    """
-    chosen = select(ExperimentRow).order_by(ExperimentRow.id.desc()).limit(limit)
-    if after is not None:
-        chosen = chosen.where(ExperimentRow.id < after)
-    experiments = session.scalars(chosen).all()
+def list_experiments(
+    session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING
+) -> list[ExperimentOverview]:
+    """Return a page of the experiments that are wanted, newest first, with four queries whatever its length."""
+    experiments = session.scalars(page_of_experiments(page, wanted)).all()
     ids = [experiment.id for experiment in experiments]
-    outcomes, counts = _outcomes(session, ids), _run_counts(session, ids)
+    outcomes, counts, labels = _outcomes(session, ids), _run_counts(session, ids), labels_of(session, ids)
     return [
         ExperimentOverview(
             experiment=experiment,
             gate_verdict=(experiment.gate or {}).get("verdict", "pending"),
             outcome=outcomes.get(experiment.id),
+            labels=labels.get(experiment.id, {}),
             runs_done=counts.get(experiment.id, (0, 0))[0],
             runs_total=counts.get(experiment.id, (0, 0))[1],
         )

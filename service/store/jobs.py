@@ -11,6 +11,7 @@ from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
 from service.domain.states import DatasetState, RunState
 from service.domain.terms import Terms
 from service.store.database import now_s
+from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
 from service.store.identifiers import new_id
 from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
@@ -78,22 +79,9 @@ def get_job(session: Session, job_id: str) -> JobRow:
     return job
 
 
-def list_jobs(
-    session: Session, *, limit: int = 50, after: str | None = None, experiment_id: str | None = None
-) -> Sequence[JobRow]:
-    """Return a page of jobs, newest first.
-
-    Args:
-        limit: At most so many.
-        after: The last id of the page before.
-        experiment_id: Only this experiment's.
-    """
-    chosen = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
-    if after is not None:
-        chosen = chosen.where(JobRow.id < after)
-    if experiment_id is not None:
-        chosen = chosen.where(JobRow.experiment_id == experiment_id)
-    return session.scalars(chosen).all()
+def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[JobRow]:
+    """Return a page of the jobs that are wanted, newest first."""
+    return session.scalars(page_of_jobs(page, wanted)).all()
 
 
 def jobs_of_experiment(session: Session, experiment_id: str) -> Sequence[JobRow]:

@@ -1,14 +1,16 @@
 """Reading runs: their rows, curves, events and logs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from service.domain.errors import NotFound
 from service.domain.states import RunState
-from service.store.tables import EventRow, LogRow, MetricRow, RunRow
+from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_runs
+from service.store.tables import EventRow, JobRow, LogRow, MetricRow, RunRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +34,20 @@ def get_run(session: Session, run_id: str) -> RunRow:
     return run
 
 
-def list_runs(
-    session: Session, *, limit: int = 50, after: str | None = None, state: RunState | None = None
-) -> Sequence[RunRow]:
-    """Return a page of runs, newest first; `after` is the last id of the page before."""
-    chosen = select(RunRow).order_by(RunRow.id.desc()).limit(limit)
-    if after is not None:
-        chosen = chosen.where(RunRow.id < after)
-    if state is not None:
-        chosen = chosen.where(RunRow.state == state)
-    return session.scalars(chosen).all()
+def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[RunRow]:
+    """Return a page of the runs that are wanted, newest first."""
+    return session.scalars(page_of_runs(page, wanted)).all()
+
+
+def runs_by_id(session: Session, run_ids: Collection[str]) -> dict[str, RunRow]:
+    """Return those of these runs that there are, by id."""
+    return {run.id: run for run in session.scalars(select(RunRow).where(RunRow.id.in_(run_ids)))}
+
+
+def configs_of(session: Session, run_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the config of each of these runs' jobs, by the run's id."""
+    chosen = select(RunRow.id, JobRow.spec).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.id.in_(run_ids))
+    return {run_id: spec for run_id, spec in session.execute(chosen)}  # noqa: C416 - rows are no pairs to mypy
 
 
 def has_queued(session: Session, queues: Sequence[str]) -> bool:

@@ -80,6 +80,17 @@ class ExperimentRow(Base):
     version: Mapped[int] = mapped_column(Integer, default=1)
 
 
+class LabelRow(Base):
+    """What an experiment is found by: one value for each key."""
+
+    __tablename__ = "labels"
+    __table_args__ = (Index("ix_labels_value", "key", "value", "experiment_id"),)
+
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(63), primary_key=True)
+    value: Mapped[str] = mapped_column(String(63))
+
+
 class JobRow(Base):
     """One cell with one config; one run per seed."""
 

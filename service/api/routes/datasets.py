@@ -9,15 +9,18 @@ from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
 from service.api.examples import DATASETS
+from service.api.filters import CreatedBefore, CreatedSince, DatasetStates, seconds
 from service.api.idempotency import Created, Posted
-from service.api.paths import After, DatasetPath, Limit
-from service.api.polling import Polled, next_cursor
+from service.api.paging import Paged
+from service.api.paths import DatasetPath
+from service.api.polling import Polled
 from service.api.problems import documented, documented_submission
 from service.api.schemas import DatasetAnswer, DatasetCreate, Page
 from service.api.sources import check_graphs, check_source
 from service.api.views import dataset_answer
-from service.domain.states import DatasetState
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
+from service.store.filters import Filters
+from service.store.standing import dataset_standing
 from trainers.specs import PrepareConfig
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -43,20 +46,27 @@ def add_dataset(
 
 
 @router.get("", responses=documented())
-def read_datasets(context: Ctx, limit: Limit = 50, after: After = None) -> Page[DatasetAnswer]:
+def read_datasets(
+    context: Ctx,
+    paging: Paged,
+    states: DatasetStates = None,
+    created_since: CreatedSince = None,
+    created_before: CreatedBefore = None,
+) -> Page[DatasetAnswer]:
     """List the data sets, newest first."""
+    wanted = Filters(states=states or (), since_s=seconds(created_since), before_s=seconds(created_before))
     with context.database.read() as session:
-        rows = list_datasets(session, limit=limit, after=after)
+        rows = list_datasets(session, paging.wanted, wanted)
         ids = [row.id for row in rows]
         runs = preparing_runs(session, ids)
         items = [dataset_answer(row, runs.get(row.id)) for row in rows]
-    return Page(items=items, next=next_cursor(ids, limit))
+    return paging.page(items, ids)
 
 
 @router.get("/{dataset_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: Polled) -> DatasetAnswer:
     """Return a data set; its summary once it is ready."""
     with context.database.read() as session:
+        poll.check(dataset_id, dataset_standing(session, dataset_id), "")
         row = get_dataset(session, dataset_id)
-        poll.check(row.id, row.version, ended=row.state != DatasetState.PREPARING)
         return dataset_answer(row, preparing_runs(session, [row.id]).get(row.id))

@@ -10,38 +10,52 @@ from sqlalchemy.orm import Session
 
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
+from service.api.filters import CreatedBefore, CreatedSince, ExperimentStates, Labels, OfDataset, seconds, wanted_labels
 from service.api.idempotency import Created, Posted
-from service.api.paths import After, AfterEvent, ExperimentPath, Limit
-from service.api.polling import Poll, Polled, fingerprint, next_cursor
+from service.api.paging import Paged
+from service.api.paths import AfterEvent, ExperimentPath, Limit
+from service.api.polling import Poll, Polled, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
-from service.api.schemas import EventAnswer, ExperimentAnswer, ExperimentCreate, ExperimentSummary, Page
-from service.api.views import event_answer, experiment_answer, experiment_summary
+from service.api.schemas import (
+    EventAnswer,
+    ExperimentAnswer,
+    ExperimentCreate,
+    ExperimentStatus,
+    ExperimentSummary,
+    Page,
+)
+from service.api.views import event_answer, experiment_answer, experiment_status, experiment_summary
 from service.domain.experiment import ExperimentSpec
-from service.domain.states import ExperimentState, RunState
+from service.domain.states import ExperimentState
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
     decisions_of,
     get_experiment,
+    labels_of,
     list_experiments,
 )
+from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
+from service.store.standing import Standing, experiment_essence, experiment_standing
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
 
 def _answer(session: Session, context: Context, experiment_id: str, poll: Poll | None = None) -> ExperimentAnswer:
+    standing = None if poll is None else experiment_standing(session, experiment_id)
+    if poll is not None and standing is not None:
+        poll.check_idle(experiment_id, standing)
     row = get_experiment(session, experiment_id)
     jobs = jobs_of_experiment(session, experiment_id)
     runs = runs_of_jobs(session, [job.id for job in jobs])
     waiting = context.waiting(session, chain.from_iterable(runs.values()))
-    if poll is not None:
-        # One that was cancelled has ended before its trainers have.
-        ended = all(RunState(run.state).terminal for run in chain.from_iterable(runs.values()))
-        poll.check(row.id, row.version, fingerprint(waiting), ended=ended and ExperimentState(row.state).terminal)
+    if poll is not None and standing is not None:
+        poll.check(experiment_id, standing, fingerprint(waiting))
     decisions = decisions_of(session, experiment_id)
-    return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None)
+    labels = labels_of(session, [experiment_id]).get(experiment_id, {})
+    return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None, labels)
 
 
 @router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented_submission())
@@ -52,19 +66,41 @@ def submit_experiment(
     asked = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
 
     def create(session: Session) -> Created:
-        row = create_experiment(session, name=spec.name, dataset_id=spec.dataset, spec=asked, owner=post.caller)
+        row = create_experiment(
+            session,
+            name=spec.name,
+            dataset_id=spec.dataset,
+            spec=asked,
+            owner=post.caller,
+            labels=spec.labels,
+        )
         return Created(location=f"/v1/experiments/{row.id}", answer=_answer(session, post.context, row.id))
 
     return post.accept_within_quota(create)
 
 
 @router.get("", responses=documented())
-def read_experiments(context: Ctx, limit: Limit = 50, after: After = None) -> Page[ExperimentSummary]:
+def read_experiments(
+    context: Ctx,
+    paging: Paged,
+    states: ExperimentStates = None,
+    dataset: OfDataset = None,
+    labels: Labels = None,
+    created_since: CreatedSince = None,
+    created_before: CreatedBefore = None,
+) -> Page[ExperimentSummary]:
     """List the experiments, newest first."""
+    wanted = Filters(
+        states=states or (),
+        dataset_id=dataset,
+        labels=wanted_labels(labels),
+        since_s=seconds(created_since),
+        before_s=seconds(created_before),
+    )
     with context.database.read() as session:
-        found = list_experiments(session, limit=limit, after=after)
+        found = list_experiments(session, paging.wanted, wanted)
     items = [experiment_summary(overview) for overview in found]
-    return Page(items=items, next=next_cursor([item.id for item in items], limit))
+    return paging.page(items, [item.id for item in items])
 
 
 @router.get("/{experiment_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
@@ -72,6 +108,16 @@ def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
         return _answer(session, context, experiment_id, poll)
+
+
+@router.get("/{experiment_id}/status", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ExperimentStatus:
+    """Return where an experiment is: one row, a few words."""
+    with context.database.read() as session:
+        row, verdict = experiment_essence(session, experiment_id)
+        ended = ExperimentState(row.state).terminal
+        poll.check(row.id, Standing(version=row.version, ended=ended, waits=False, eta_s=None))
+        return experiment_status(row, verdict)
 
 
 @router.get("/{experiment_id}/events", responses=documented(HTTPStatus.NOT_FOUND))

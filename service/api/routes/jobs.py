@@ -11,18 +11,22 @@ from sqlalchemy.orm import Session
 
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
+from service.api.filters import Cells, CreatedBefore, CreatedSince, JobStates, OfDataset, OfExperiment, seconds
 from service.api.idempotency import Created, Post, Posted
-from service.api.paths import After, JobPath, Limit
-from service.api.polling import Polled, fingerprint, next_cursor
+from service.api.paging import Paged
+from service.api.paths import JobPath
+from service.api.polling import Polled, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
 from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
 from service.domain.terms import Terms
 from service.store.experiments import create_experiment_job, get_experiment
+from service.store.filters import Filters
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
 from service.store.pipeline import after_run
 from service.store.retries import retry_job
+from service.store.standing import job_standing
 from service.store.tables import JobRow
 from trainers.specs import Cell
 
@@ -105,27 +109,45 @@ def _refuse_other_dataset(spec: JobCreate) -> None:
 
 
 @router.get("", responses=documented())
-def read_jobs(context: Ctx, limit: Limit = 50, after: After = None) -> Page[JobAnswer]:
+def read_jobs(
+    context: Ctx,
+    paging: Paged,
+    states: JobStates = None,
+    cells: Cells = None,
+    experiment: OfExperiment = None,
+    dataset: OfDataset = None,
+    created_since: CreatedSince = None,
+    created_before: CreatedBefore = None,
+) -> Page[JobAnswer]:
     """List the jobs, newest first, each with its runs."""
+    wanted = Filters(
+        states=states or (),
+        cells=cells or (),
+        experiment_id=experiment,
+        dataset_id=dataset,
+        since_s=seconds(created_since),
+        before_s=seconds(created_before),
+    )
     with context.database.read() as session:
-        rows = list_jobs(session, limit=limit, after=after)
+        rows = list_jobs(session, paging.wanted, wanted)
         ids = [row.id for row in rows]
         runs = runs_of_jobs(session, ids)
         waiting = context.waiting(session, chain.from_iterable(runs.values()))
         items = [job_answer(row, runs[row.id], waiting) for row in rows]
-    return Page(items=items, next=next_cursor(ids, limit))
+    return paging.page(items, ids)
 
 
 @router.get("/{job_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:
+        standing = job_standing(session, job_id)
+        poll.check_idle(job_id, standing)
         row = get_job(session, job_id)
         runs = runs_of_jobs(session, [job_id])[job_id]
         waiting = context.waiting(session, runs)
-        answer = job_answer(row, runs, waiting)
-        poll.check(row.id, row.version, fingerprint(waiting), ended=answer.state.terminal)
-        return answer
+        poll.check(job_id, standing, fingerprint(waiting))
+        return job_answer(row, runs, waiting)
 
 
 @router.post("/{job_id}/cancel", **ACTION, name="cancel_job")

@@ -1,5 +1,6 @@
 """Runs: one seed of a job, its curves, events and output."""
 
+import hashlib
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,17 +10,22 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
+from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment, OfJob, RunStates, seconds
 from service.api.idempotency import Created, Post, Posted
-from service.api.paths import After, AfterEvent, Limit, RunPath
-from service.api.polling import Polled, fingerprint, next_cursor
+from service.api.paging import Paged
+from service.api.paths import AfterEvent, Limit, RunPath
+from service.api.polling import Polled, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
-from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer
-from service.api.views import curve_answer, event_answer, run_answer
+from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer, RunStatus
+from service.api.views import curve_answer, event_answer, run_answer, run_status
+from service.domain.curves import POINTS_PER_INTERVAL
 from service.domain.states import RunState
+from service.store.filters import Filters
 from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
+from service.store.standing import Standing, run_standing, run_without_result
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
@@ -31,6 +37,14 @@ Keys = Annotated[
     ),
 ]
 Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
+MaxPoints = Annotated[
+    int | None,
+    Query(
+        ge=POINTS_PER_INTERVAL,
+        le=100_000,
+        description="Points of each curve at most: first, last, lowest and highest of equal intervals of steps.",
+    ),
+]
 ACTION: dict[str, Any] = {
     "status_code": HTTPStatus.ACCEPTED,
     "response_model": RunAnswer,
@@ -40,32 +54,67 @@ QUEUES = {**ACTION, "responses": documented_submission(HTTPStatus.NOT_FOUND)}
 
 
 @router.get("", responses=documented())
-def read_runs(context: Ctx, limit: Limit = 50, after: After = None, state: RunState | None = None) -> Page[RunAnswer]:
-    """List the runs, newest first."""
+def read_runs(
+    context: Ctx,
+    paging: Paged,
+    states: RunStates = None,
+    cells: Cells = None,
+    experiment: OfExperiment = None,
+    job: OfJob = None,
+    created_since: CreatedSince = None,
+    created_before: CreatedBefore = None,
+) -> Page[RunAnswer]:
+    """List the runs, newest first; also those in whose place another one counts."""
+    wanted = Filters(
+        states=states or (),
+        cells=cells or (),
+        experiment_id=experiment,
+        job_id=job,
+        since_s=seconds(created_since),
+        before_s=seconds(created_before),
+    )
     with context.database.read() as session:
-        rows = list_runs(session, limit=limit, after=after, state=state)
+        rows = list_runs(session, paging.wanted, wanted)
         waiting = context.waiting(session, rows)
-    return Page(items=[run_answer(row, waiting) for row in rows], next=next_cursor([row.id for row in rows], limit))
+        return paging.page([run_answer(row, waiting) for row in rows], [row.id for row in rows])
 
 
 @router.get("/{run_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_run(run_id: RunPath, context: Ctx, poll: Polled) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
+        standing = run_standing(session, run_id)
+        poll.check_idle(run_id, standing)
         row = get_run(session, run_id)
         waiting = context.waiting(session, [row])
-        poll.check(row.id, row.version, fingerprint(waiting), ended=RunState(row.state).terminal)
+        poll.check(run_id, standing, fingerprint(waiting))
         return run_answer(row, waiting, with_result=True)
 
 
-@router.get("/{run_id}/metrics", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_metrics(run_id: RunPath, context: Ctx, poll: Polled, keys: Keys = None) -> MetricsAnswer:
-    """Return the run's curves by optimizer step."""
+@router.get("/{run_id}/status", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_run_status(run_id: RunPath, context: Ctx, poll: Polled) -> RunStatus:
+    """Return where a run is: one row, a few words."""
     with context.database.read() as session:
-        row = get_run(session, run_id)
-        poll.check(row.id, row.version, keys or "", ended=RunState(row.state).terminal)
+        row = run_without_result(session, run_id)
+        ended = RunState(row.state).terminal
+        poll.check(row.id, Standing(version=row.version, ended=ended, waits=False, eta_s=row.eta_s))
+        return run_status(row)
+
+
+@router.get("/{run_id}/metrics", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_metrics(
+    run_id: RunPath, context: Ctx, poll: Polled, keys: Keys = None, max_points: MaxPoints = None
+) -> MetricsAnswer:
+    """Return the run's curves by optimizer step; long ones thinned, if asked, so that their peaks stay."""
+    with context.database.read() as session:
+        poll.check(run_id, run_standing(session, run_id), _named(keys, max_points))
         curves = metrics_of(session, run_id, None if keys is None else keys.split(","))
-    return MetricsAnswer(run=run_id, curves=[curve_answer(curve) for curve in curves])
+    return MetricsAnswer(run=run_id, curves=[curve_answer(curve, max_points) for curve in curves])
+
+
+def _named(keys: str | None, max_points: int | None) -> str:
+    # Keys may hold what an entity tag may not.
+    return hashlib.sha256(repr((keys, max_points)).encode()).hexdigest()[:16]
 
 
 @router.get("/{run_id}/events", responses=documented(HTTPStatus.NOT_FOUND))

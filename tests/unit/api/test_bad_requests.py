@@ -262,7 +262,7 @@ BAD_REQUESTS = [
         path="/v1/runs?state=odd",
         status=422,
         code="invalid_request",
-        pointers=["#query/state"],
+        pointers=["#query/state/0"],
     ),
     Bad(
         what="metric keys with a NUL character",

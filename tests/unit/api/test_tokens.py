@@ -12,6 +12,7 @@ from service.api.guesses import MOST_GUESSES
 from service.domain.tokens import Scope, digest, scope_needed
 from service.settings import Settings
 from service.store.experiments import list_experiments
+from service.store.filters import PageOf
 from service.store.runs import list_runs
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, revoke_named
@@ -97,7 +98,7 @@ def test_what_is_asked_for_belongs_to_the_name_of_the_token(guarded: Api) -> Non
     guarded.experiment()
 
     with guarded.database.read() as session:
-        owners = {run.owner for run in list_runs(session, limit=500)}
+        owners = {run.owner for run in list_runs(session, PageOf(limit=500))}
         experiments = {row.experiment.owner for row in list_experiments(session)}
     assert (owners, experiments) == ({"team-a"}, {"team-a"})
 

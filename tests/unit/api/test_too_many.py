@@ -7,6 +7,7 @@ import pytest
 
 from service.settings import Settings
 from service.store.experiments import list_experiments
+from service.store.filters import PageOf
 from service.store.runs import list_runs
 from tests.asked import Api, asked, assert_refused, get
 
@@ -82,6 +83,6 @@ def test_what_is_asked_for_belongs_to_who_asks(settings: Settings, token: str | 
         a_job(api, api.ready_dataset(), [0])
 
         with api.database.read() as session:
-            owners = {run.owner for run in list_runs(session, limit=500)}
+            owners = {run.owner for run in list_runs(session, PageOf(limit=500))}
             experiments = {row.experiment.owner for row in list_experiments(session)}
     assert (owners, experiments) == ({owner}, {owner})

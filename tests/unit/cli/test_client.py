@@ -18,6 +18,7 @@ def experiment(state: str) -> dict[str, Any]:
         "state": state,
         "autopilot": True,
         "seeds": [0],
+        "labels": {},
         "spec": {},
         "jobs": [],
         "gate_verdict": "pending",
@@ -143,7 +144,7 @@ def test_following_asks_with_the_etag_it_holds_and_at_the_pace_the_server_wants(
 
 def test_a_list_is_read_page_by_page_to_its_end() -> None:
     def summary(identifier: str) -> dict[str, Any]:
-        kept = ("name", "dataset", "state", "gate_verdict", "outcome", "created_at", "finished_at")
+        kept = ("name", "dataset", "state", "gate_verdict", "outcome", "labels", "created_at", "finished_at")
         whole = experiment("succeeded")
         return {"id": identifier, "runs_done": 1, "runs_total": 1} | {name: whole[name] for name in kept}
 

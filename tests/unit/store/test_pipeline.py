@@ -17,6 +17,7 @@ from service.store.experiments import (
     get_experiment,
     list_experiments,
 )
+from service.store.filters import PageOf
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from tests.by_hand import DATASET_HASH, F1s, TrainersByHand
@@ -414,7 +415,7 @@ def test_the_list_counts_runs_and_names_the_last_outcome(
 
     with database.read() as session:
         newest, oldest = list_experiments(session)
-        (page,) = list_experiments(session, limit=1, after=waiting)
+        (page,) = list_experiments(session, PageOf(limit=1, after=waiting))
 
     assert (newest.experiment.id, newest.gate_verdict, newest.outcome) == (waiting, "pending", None)
     assert (newest.runs_done, newest.runs_total) == (0, 1)

@@ -9,6 +9,7 @@ from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.experiments import create_experiment
+from service.store.filters import PageOf
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.runs import get_run, list_runs
 from service.store.waiting import waiting_of
@@ -39,7 +40,7 @@ def finish(database: Database, held: Claim) -> None:
 
 def waits(database: Database) -> dict[str, Waiting]:
     with database.read() as session:
-        return waiting_of(session, list_runs(session, limit=500))
+        return waiting_of(session, list_runs(session, PageOf(limit=500)))
 
 
 def worker(database: Database, *queues: str, slots: int = 1) -> None:
@@ -71,7 +72,7 @@ def test_three_runs_of_one_experiment_do_not_wait_for_thirty_of_another(
         }
     trainers.work(limit=2)
     with database.read() as session:
-        queued = Counter(run.experiment_id for run in list_runs(session, limit=500) if run.state == "queued")
+        queued = Counter(run.experiment_id for run in list_runs(session, PageOf(limit=500)) if run.state == "queued")
     assert {sizes[str(experiment)]: count for experiment, count in queued.items()} == {15: 30, 2: 4}
 
     # when one slot works them off

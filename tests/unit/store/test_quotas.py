@@ -4,6 +4,7 @@ from service.domain.terms import Terms
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
+from service.store.filters import PageOf
 from service.store.jobs import create_job
 from service.store.runs import list_runs
 from service.store.waiting import waiting_of
@@ -71,9 +72,9 @@ def test_a_run_that_waits_for_its_owners_quota_says_so(database: Database, datas
         with database.begin() as session:
             claim_next(session, worker="w", queues=["cpu"], lease_s=60)
     with database.begin() as session:
-        mine = [run for run in list_runs(session, limit=10) if run.owner == "me" and run.state == "queued"]
+        mine = [run for run in list_runs(session, PageOf(limit=10)) if run.owner == "me" and run.state == "queued"]
         claim_next(session, worker="w", queues=["cpu"], lease_s=60)
-        runs = list_runs(session, limit=10)
+        runs = list_runs(session, PageOf(limit=10))
         waits = waiting_of(session, runs, max_running=LIMIT)
 
     assert [run.job_id for run in runs if run.owner == "other"] == [other]

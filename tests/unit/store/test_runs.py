@@ -6,6 +6,7 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.experiments import get_experiment
+from service.store.filters import PageOf
 from service.store.identifiers import new_id
 from service.store.jobs import create_job, get_job, list_jobs, runs_of_jobs
 from service.store.recording import record_event, record_log, record_metrics
@@ -91,8 +92,8 @@ def test_lists_come_newest_first_in_pages(database: Database, dataset_id: str) -
     run_ids = job_with(database, dataset_id, [0, 1, 2])
     with database.read() as session:
         everything = [run.id for run in list_runs(session)]
-        first = [run.id for run in list_runs(session, limit=2)]
-        second = [run.id for run in list_runs(session, limit=2, after=first[-1])]
+        first = [run.id for run in list_runs(session, PageOf(limit=2))]
+        second = [run.id for run in list_runs(session, PageOf(limit=2, after=first[-1]))]
         assert [job.cell for job in list_jobs(session)] == ["52", "prepare"]
         assert [dataset.id for dataset in list_datasets(session)] == [dataset_id]
     assert set(run_ids) < set(everything)

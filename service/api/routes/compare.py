@@ -1,0 +1,56 @@
+"""Runs side by side."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from service.api.context import Ctx
+from service.api.problems import documented
+from service.api.schemas import Answer, RunAnswer
+from service.api.views import run_answer
+from service.domain.comparison import Compared, differences, measures
+from service.domain.errors import InvalidRequest, Mistake
+from service.store.runs import configs_of, runs_by_id
+
+router = APIRouter(prefix="/v1", tags=["runs"])
+FEWEST, MOST = 2, 32
+RUN_ID = r"run_[0-9A-Z]{26}"
+Runs = Annotated[
+    str,
+    Query(
+        pattern=rf"^{RUN_ID}(?:,{RUN_ID}){{{FEWEST - 1},{MOST - 1}}}$",
+        description=f"Ids of {FEWEST} to {MOST} runs, separated by commas.",
+        examples=["run_01J8Z0K3V9Q4T6X2B5N7M1C8DA,run_01J8Z0K3V9Q4T6X2B5N7M1C8DB"],
+    ),
+]
+
+
+class ComparisonAnswer(Answer):
+    """Runs side by side; every list is in the order of `runs`."""
+
+    runs: list[RunAnswer]
+    config: dict[str, list[Any]] = Field(
+        description="Settings that are not the same in all of them, by JSON pointer; null where a run has none."
+    )
+    metrics: dict[str, list[float | None]] = Field(description="By split and name, as in `gate/f1`.")
+
+
+@router.get("/compare", responses=documented())
+def compare_runs(context: Ctx, runs: Runs) -> ComparisonAnswer:
+    """Compare runs: which settings differ, and what came of it."""
+    ids = list(dict.fromkeys(runs.split(",")))
+    with context.database.read() as session:
+        found = runs_by_id(session, ids)
+        if missing := [run_id for run_id in ids if run_id not in found]:
+            mistakes = [Mistake(pointer="#query/runs", detail=f"there is no run {run_id}") for run_id in missing]
+            raise InvalidRequest("not every run that was named is there", mistakes=mistakes)
+        configs = configs_of(session, ids)
+        rows = [found[run_id] for run_id in ids]
+        compared = [Compared(run_id=row.id, config=configs[row.id], result=row.result) for row in rows]
+        waiting = context.waiting(session, rows)
+        return ComparisonAnswer(
+            runs=[run_answer(row, waiting) for row in rows],
+            config=differences(compared),
+            metrics=measures(compared),
+        )

@@ -1,0 +1,141 @@
+"""What a list is narrowed to, and its pages: by keyset on ids, which sort by age."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from ulid import ULID
+
+from service.domain.states import JobState, RunState
+from service.store.identifiers import Prefix
+from service.store.tables import DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow
+
+# An id is made by the clock of a service's machine, `created_at` by the database's: they may differ by so much.
+CLOCKS_DIFFER_S = 86_400.0
+_MAX_ULID_S = float(2**48 // 1000)
+_LIVE = [state.value for state in RunState if not state.terminal]
+Listed = type[DatasetRow] | type[ExperimentRow] | type[JobRow] | type[RunRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What is wanted; an empty collection or None asks for nothing in particular.
+
+    Args:
+        states: One of these.
+        cells: One of these.
+        experiment_id: Of this experiment.
+        job_id: Of this job.
+        dataset_id: Of this data set.
+        labels: With all of these, by key.
+        since_s: Created then or later, in seconds since the epoch.
+        before_s: Created earlier.
+    """
+
+    states: Collection[str] = ()
+    cells: Collection[str] = ()
+    experiment_id: str | None = None
+    job_id: str | None = None
+    dataset_id: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    since_s: float | None = None
+    before_s: float | None = None
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOf:
+    """Which page of a list: `limit` items after the one whose id is `after`, newest first."""
+
+    limit: int = 50
+    after: str | None = None
+
+
+FIRST_PAGE = PageOf()
+
+
+def page_of_datasets(page: PageOf, wanted: Filters) -> Select[DatasetRow]:
+    """Return the selection of a page of data sets."""
+    chosen = _page(select(DatasetRow), DatasetRow, "ds", page, wanted)
+    return _one_of(chosen, DatasetRow.state, wanted.states)
+
+
+def page_of_experiments(page: PageOf, wanted: Filters) -> Select[ExperimentRow]:
+    """Return the selection of a page of experiments."""
+    chosen = _page(select(ExperimentRow), ExperimentRow, "exp", page, wanted)
+    for key, value in wanted.labels.items():
+        of_it = LabelRow.experiment_id == ExperimentRow.id
+        chosen = chosen.where(select(LabelRow.key).where(of_it, LabelRow.key == key, LabelRow.value == value).exists())
+    chosen = _equal(chosen, ExperimentRow.dataset_id, wanted.dataset_id)
+    return _one_of(chosen, ExperimentRow.state, wanted.states)
+
+
+def page_of_jobs(page: PageOf, wanted: Filters) -> Select[JobRow]:
+    """Return the selection of a page of jobs."""
+    chosen = _page(select(JobRow), JobRow, "job", page, wanted)
+    chosen = _equal(chosen, JobRow.experiment_id, wanted.experiment_id)
+    chosen = _equal(chosen, JobRow.dataset_id, wanted.dataset_id)
+    chosen = _one_of(chosen, JobRow.cell, wanted.cells)
+    states = [_job_is(JobState(state)) for state in wanted.states]
+    return chosen.where(or_(*states)) if states else chosen
+
+
+def page_of_runs(page: PageOf, wanted: Filters) -> Select[RunRow]:
+    """Return the selection of a page of runs."""
+    chosen = _page(select(RunRow), RunRow, "run", page, wanted)
+    chosen = _equal(chosen, RunRow.experiment_id, wanted.experiment_id)
+    chosen = _equal(chosen, RunRow.job_id, wanted.job_id)
+    chosen = _one_of(chosen, RunRow.cell, wanted.cells)
+    return _one_of(chosen, RunRow.state, wanted.states)
+
+
+def _page(chosen: Select[Any], table: Listed, prefix: Prefix, page: PageOf, wanted: Filters) -> Select[Any]:
+    chosen = chosen.order_by(table.id.desc()).limit(page.limit)
+    if page.after is not None:
+        chosen = chosen.where(table.id < page.after)
+    # The bound on the id lets the index skip what is far too old or too new; the time itself decides.
+    if wanted.since_s is not None:
+        oldest = f"{prefix}_{_ulid_at(wanted.since_s - CLOCKS_DIFFER_S)}"
+        chosen = chosen.where(table.id >= oldest, table.created_at >= wanted.since_s)
+    if wanted.before_s is not None:
+        newest = f"{prefix}_{_ulid_at(wanted.before_s + CLOCKS_DIFFER_S)}"
+        chosen = chosen.where(table.id < newest, table.created_at < wanted.before_s)
+    return chosen
+
+
+def _ulid_at(seconds: float) -> str:
+    """Return the lowest ULID of a moment."""
+    milliseconds = int(1000 * min(max(seconds, 0.0), _MAX_ULID_S))
+    return str(ULID(milliseconds.to_bytes(6, "big") + bytes(10)))
+
+
+def _equal(chosen: Select[Any], column: Any, value: str | None) -> Select[Any]:
+    return chosen if value is None else chosen.where(column == value)
+
+
+def _one_of(chosen: Select[Any], column: Any, values: Collection[str]) -> Select[Any]:
+    return chosen.where(column.in_(sorted(values))) if values else chosen
+
+
+def _job_is(state: JobState) -> ColumnElement[bool]:
+    """Return the rule of `service.domain.states.job_state` over the job's runs that count."""
+    live, moved = _any_run(RunRow.state.in_(_LIVE)), _any_run(RunRow.state != RunState.QUEUED)
+    failed, cancelled = _any_run(RunRow.state == RunState.FAILED), _any_run(RunRow.state == RunState.CANCELLED)
+    match state:
+        case JobState.QUEUED:
+            return ~moved
+        case JobState.RUNNING:
+            return and_(live, moved)
+        case JobState.FAILED:
+            return and_(~live, failed)
+        case JobState.CANCELLED:
+            return and_(~live, ~failed, cancelled)
+        case JobState.SUCCEEDED:
+            return and_(~live, ~failed, ~cancelled)
+
+
+def _any_run(so: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(RunRow.id).where(RunRow.job_id == JobRow.id, RunRow.superseded_by.is_(None), so).exists()

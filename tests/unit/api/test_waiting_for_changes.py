@@ -1,0 +1,120 @@
+"""A GET can wait until what the caller holds is no longer so."""
+
+import threading
+import time
+
+import pytest
+
+from service.domain.states import FailureReason
+from service.store.lifecycle import fail, renew
+from service.store.recording import record_progress
+from tests.asked import Api, begin, get
+from tests.statements import counted_statements
+
+
+def test_a_status_is_one_statement_on_one_row(api: Api) -> None:
+    experiment = api.experiment()
+    run = get(api, f"/v1/experiments/{experiment}")["jobs"][0]["runs"][0]["id"]
+    for path in (f"/v1/experiments/{experiment}/status", f"/v1/runs/{run}/status"):
+        with counted_statements() as statements:
+            first = api.client.get(path)
+            again = api.client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+        assert len([one for one in statements if not one.startswith("BEGIN")]) == 2
+
+
+def test_a_run_that_is_polled_unchanged_costs_one_statement(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+    path = f"/v1/runs/{claim.run_id}"
+    held = {"If-None-Match": api.client.get(path).headers["ETag"]}
+
+    with counted_statements() as statements:
+        assert api.client.get(path, headers=held).status_code == 304
+
+    assert len([one for one in statements if not one.startswith("BEGIN")]) == 1
+
+
+@pytest.mark.parametrize("tail", ["", "/status"])
+def test_who_waits_is_answered_as_soon_as_it_changes(api: Api, tail: str) -> None:
+    api.dataset()
+    claim = begin(api)
+    path = f"/v1/runs/{claim.run_id}{tail}"
+    etag = api.client.get(path).headers["ETag"]
+    changed = threading.Timer(0.5, lambda: _progress(api, claim.run_id, claim.attempt))
+    changed.start()
+
+    begun = time.monotonic()
+    answer = api.client.get(f"{path}?wait=60", headers={"If-None-Match": etag})
+    took_s = time.monotonic() - begun
+    changed.join()
+
+    assert (answer.status_code, answer.json()["progress"]["steps_done"]) == (200, 7)
+    assert 0.4 < took_s < 50
+
+
+def test_who_holds_nothing_or_something_older_is_answered_at_once(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+    path = f"/v1/runs/{claim.run_id}/status"
+    old = api.client.get(path).headers["ETag"]
+    _progress(api, claim.run_id, claim.attempt)
+
+    begun = time.monotonic()
+    nothing = api.client.get(f"{path}?wait=60")
+    older = api.client.get(f"{path}?wait=60", headers={"If-None-Match": old})
+    foreign = api.client.get(f"{path}?wait=60", headers={"If-None-Match": 'W/"something else"'})
+
+    assert [answer.status_code for answer in (nothing, older, foreign)] == [200, 200, 200]
+    assert time.monotonic() - begun < 50
+
+
+def test_nothing_new_within_the_time_is_304(api: Api) -> None:
+    path = f"/v1/experiments/{api.experiment()}/status"
+    etag = api.client.get(path).headers["ETag"]
+
+    begun = time.monotonic()
+    answer = api.client.get(f"{path}?wait=1", headers={"If-None-Match": etag})
+
+    assert answer.status_code == 304
+    assert time.monotonic() - begun >= 1
+
+
+def test_a_run_that_is_about_to_end_is_asked_for_more_often_than_one_that_has_hours_to_go(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+    pace = {}
+    for eta_s in (7200.0, 90.0, 3.0):
+        _progress(api, claim.run_id, claim.attempt, eta_s=eta_s)
+        pace[eta_s] = api.client.get(f"/v1/runs/{claim.run_id}/status").headers["Retry-After"]
+    with api.database.begin() as session:
+        fail(session, run_id=claim.run_id, attempt=claim.attempt, reason=FailureReason.STALLED, detail="nothing said")
+
+    assert pace == {7200.0: "5", 90.0: "3", 3.0: "1"}
+    assert api.client.get(f"/v1/runs/{claim.run_id}/status").headers["Retry-After"] == "30"
+
+
+def test_a_renewed_lease_is_no_change(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+    path = f"/v1/runs/{claim.run_id}/status"
+    held = {"If-None-Match": api.client.get(path).headers["ETag"]}
+    with api.database.begin() as session:
+        renew(session, run_id=claim.run_id, attempt=claim.attempt, lease_s=60)
+
+    assert api.client.get(path, headers=held).status_code == 304
+
+
+def test_curves_of_other_lengths_are_other_answers(api: Api) -> None:
+    api.dataset()
+    claim = begin(api)
+    path = f"/v1/runs/{claim.run_id}/metrics"
+    tags = {api.client.get(path + query).headers["ETag"] for query in ("", "?max_points=4", "?max_points=5", "?keys=a")}
+
+    assert len(tags) == 4
+
+
+def _progress(api: Api, run_id: str, attempt: int, eta_s: float | None = None) -> None:
+    with api.database.begin() as session:
+        record_progress(session, run_id=run_id, attempt=attempt, steps_done=7, steps_total=10, eta_s=eta_s)
