@@ -56,9 +56,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        if not schema_is_current(database):
-            raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
-        check_front_door(settings, database)
+        check_start(settings, database)
         for folder in (settings.artifacts, settings.data_dir / "data"):
             folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -77,7 +75,20 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
     app.state.context = Context(
         settings=settings, database=database, bell=bell, tokens=known, changes=changes_in(database)
     )
-    for routes in (datasets, uploads, experiments, verdicts, jobs, preflights, runs, compare, cells, operations, tokens, health):
+    for routes in (
+        datasets,
+        uploads,
+        experiments,
+        verdicts,
+        jobs,
+        preflights,
+        runs,
+        compare,
+        cells,
+        operations,
+        tokens,
+        health,
+    ):
         app.include_router(routes.router)
     mount_dashboard(app)
     describe(app, token_needed=settings.asks_for_token)
@@ -85,6 +96,19 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
     app.add_exception_handler(NotModified, _on_not_modified)
     add_gatekeeper(app, settings, known)
     return app
+
+
+def check_start(settings: Settings, database: Database) -> None:
+    """Return where the API can start.
+
+    Raises:
+        NotReady: The database's schema is not the newest.
+        NoKey: It would listen where others reach it, and there is no token.
+        sqlalchemy.exc.OperationalError: The database cannot be reached.
+    """
+    if not schema_is_current(database):
+        raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
+    check_front_door(settings, database)
 
 
 async def _on_not_modified(_: Request, error: Exception) -> Response:

@@ -22,6 +22,7 @@ TAGS = [
     {"name": "jobs", "description": "One cell with one config; one run per seed."},
     {"name": "runs", "description": "One seed of a job: progress, curves, events, output."},
     {"name": "cells and workers", "description": "What can be asked for, and who is there to do it."},
+    {"name": "operations", "description": "How full the queues are, what was used, what a monitor reads."},
     {"name": "tokens", "description": "Who may ask for what."},
     {"name": "health", "description": "For load balancers and supervisors; needs no token."},
 ]

@@ -1,0 +1,124 @@
+"""What was used: how long attempts have held a slot, by experiment, owner, cell or queue."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, Subquery, case, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from service.domain.states import RunState
+from service.store.database import now_s
+from service.store.tables import AttemptRow, RunRow
+
+
+class UsageBy(StrEnum):
+    """What usage is summed by."""
+
+    EXPERIMENT = "experiment"
+    OWNER = "owner"
+    CELL = "cell"
+    QUEUE = "queue"
+
+
+_COLUMNS: dict[UsageBy, InstrumentedAttribute[str] | InstrumentedAttribute[str | None]] = {
+    UsageBy.EXPERIMENT: RunRow.experiment_id,
+    UsageBy.OWNER: RunRow.owner,
+    UsageBy.CELL: RunRow.cell,
+    UsageBy.QUEUE: RunRow.queue,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What one group of runs has used.
+
+    Args:
+        key: The experiment, owner, cell or queue; None for runs that have none.
+        slot_seconds: Running time of their attempts within the period, those still at work included.
+        runs: Runs with an attempt within the period.
+        failed: Those of them that have failed.
+        ended: Those of them that have ended, whichever way.
+    """
+
+    key: str | None
+    slot_seconds: float
+    runs: int
+    failed: int
+    ended: int
+
+
+def usage_of(
+    session: Session, *, by: UsageBy, since_s: float, before_s: float, limit: int
+) -> tuple[Usage, list[Usage]]:
+    """Return the sum over everything, and the groups that have used the most, most first; one query.
+
+    Args:
+        since_s: Begin of the period, seconds since the epoch; an attempt counts as far as it lies within.
+        before_s: Its end.
+        limit: Groups at most; the sum is over all of them.
+    """
+    rows = session.execute(_summed(_groups(by, since_s, before_s)).limit(limit)).all()
+    if not rows:
+        return Usage(key=None, slot_seconds=0.0, runs=0, failed=0, ended=0), []
+    first = rows[0]
+    total = Usage(
+        key=None, slot_seconds=first.all_seconds, runs=first.all_runs, failed=first.all_failed, ended=first.all_ended
+    )
+    return total, [
+        Usage(key=row.key, slot_seconds=row.slot_seconds, runs=row.runs, failed=row.failed, ended=row.ended)
+        for row in rows
+    ]
+
+
+def _groups(by: UsageBy, since_s: float, before_s: float) -> Subquery:
+    spent = _time_within(since_s, before_s).subquery()
+    failed = func.sum(case((RunRow.state == RunState.FAILED, 1), else_=0))
+    ended = func.sum(case((RunRow.state.in_([state for state in RunState if state.terminal]), 1), else_=0))
+    key = _COLUMNS[by]
+    return (
+        select(
+            key.label("key"),
+            func.sum(spent.c.seconds).label("slot_seconds"),
+            func.count().label("runs"),
+            failed.label("failed"),
+            ended.label("ended"),
+        )
+        .join(spent, spent.c.run_id == RunRow.id)
+        .group_by(key)
+        .subquery()
+    )
+
+
+def _time_within(since_s: float, before_s: float) -> Select[str, float]:
+    """Return (run_id, seconds) of every run with an attempt in the period."""
+    finished = func.coalesce(AttemptRow.finished_at, now_s())
+    begin = _larger(AttemptRow.started_at, literal(since_s))
+    end = _smaller(finished, literal(before_s))
+    return (
+        select(AttemptRow.run_id, func.sum(_larger(end - begin, literal(0.0))).label("seconds"))
+        .where(AttemptRow.started_at < before_s, finished > since_s)
+        .group_by(AttemptRow.run_id)
+    )
+
+
+def _summed(groups: Subquery) -> Select[*tuple[Any, ...]]:
+    sums = [
+        func.sum(groups.c[column]).over().label(name)
+        for column, name in (
+            ("slot_seconds", "all_seconds"),
+            ("runs", "all_runs"),
+            ("failed", "all_failed"),
+            ("ended", "all_ended"),
+        )
+    ]
+    return select(*groups.c, *sums).order_by(groups.c.slot_seconds.desc(), groups.c.key)
+
+
+# The two dialects name the scalar minimum and maximum differently.
+def _larger(left: SQLColumnExpression[float], right: SQLColumnExpression[float]) -> ColumnElement[float]:
+    return case((left > right, left), else_=right)
+
+
+def _smaller(left: SQLColumnExpression[float], right: SQLColumnExpression[float]) -> ColumnElement[float]:
+    return case((left < right, left), else_=right)

@@ -1,0 +1,44 @@
+"""What operators ask, on each kind of database: sums and counts are SQL, which differs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from service.settings import Settings
+from service.store.database import migrate
+from service.store.tables import AttemptRow
+from service.store.workers import register_worker
+from tests.asked import Api, asked, begin, get
+
+
+@pytest.fixture
+def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
+    """The app over a migrated database, once SQLite and once PostgreSQL."""
+    migrate(database_url)
+    settings = Settings.model_validate({"data_dir": tmp_path / "var", "database_url": database_url})
+    with asked(settings) as app:
+        yield app
+
+
+def test_queues_and_usage_are_told_alike_on_each_database(api: Api) -> None:
+    dataset = api.ready_dataset()
+    api.client.post("/v1/jobs", json={"cell": 52, "dataset": dataset, "seeds": [0, 1, 2]})
+    begin(api)
+    with api.database.begin() as session:
+        session.execute(update(AttemptRow).values(started_at=1000.0, finished_at=1060.0))
+        register_worker(session, worker_id="worker-1", queues=["cpu"], slots=4)
+
+    [queue] = get(api, "/v1/queues")
+    usage = get(api, "/v1/usage?by=cell&from=1970-01-01T00:16:40Z&to=1970-01-01T00:17:10Z")
+
+    assert (queue.pop("oldest_wait_s") >= 0, queue) == (
+        True,
+        {"name": "cpu", "queued": 2, "running": 1, "paused": 0, "workers": 1, "slots": 4, "free_slots": 3},
+    )
+    assert usage["total"] == {"slot_seconds": 60.0, "runs": 2, "failed_share": 0.0}
+    assert usage["groups"] == [
+        {"key": "52", "slot_seconds": 30.0, "runs": 1, "failed_share": None},
+        {"key": "prepare", "slot_seconds": 30.0, "runs": 1, "failed_share": 0.0},
+    ]
