@@ -3,18 +3,37 @@
 # Shapes: B functions in the batch, N nodes and E edges of all of them, reverse edges included.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainers.data.dataset import Dataset, Rows
+from trainers.data.dataset import GraphArrays, Rows
+from trainers.data.vocabulary import Vocabulary
 
 # Batches whose members are sorted by length together: enough to have neighbours of like length, few enough to
 # leave the order random.
 BUCKET_BATCHES = 50
+
+
+class GraphSource(Protocol):
+    """Where graphs come from: a data set, or functions read just now."""
+
+    @property
+    def graphs(self) -> GraphArrays:
+        """All graphs, one after another."""
+        ...
+
+    @property
+    def vocab(self) -> Vocabulary:
+        """What the numbers in them mean."""
+        ...
+
+    def graph_sizes(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the number of nodes and of stored edges of each row."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +81,7 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(np.int64, copy=False))
 
 
-def collate_graphs(dataset: Dataset, rows: Rows) -> GraphBatch:
+def collate_graphs(dataset: GraphSource, rows: Rows) -> GraphBatch:
     """Join the graphs of some rows, in their order; a graph's part does not depend on its neighbours."""
     chosen_B = np.asarray(rows, dtype=np.int64)
     arrays = dataset.graphs

@@ -34,6 +34,54 @@ class TextBatch:
         )
 
 
+class TextReader:
+    """A text classifier that tells its embedding beside its logits.
+
+    Args:
+        model: From AutoModelForSequenceClassification, with two classes; changed in place.
+    """
+
+    def __init__(self, model: Any) -> None:
+        use_row_masks(model)
+        self.model: nn.Module = model
+        self._hidden: Tensor | None = None
+        self._classifier_input: Tensor | None = None
+        model.base_model.register_forward_hook(self._keep_hidden)
+        _last_linear(model).register_forward_pre_hook(self._keep_classifier_input)
+
+    def _keep_hidden(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        self._hidden = output[0]
+
+    def _keep_classifier_input(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self._classifier_input = inputs[0]
+
+    def read(self, batch: TextBatch) -> Prediction:
+        """Run the model; the embedding is what its last layer reads, or the tokens' mean where that is per token."""
+        logits_BC = self.model(input_ids=batch.ids_BT, attention_mask=batch.mask_BT).logits
+        read, hidden = self._classifier_input, self._hidden
+        self._classifier_input = self._hidden = None
+        if read is not None and read.dim() == 2:
+            return Prediction(logits_BC=logits_BC, embedding_BD=read)
+        if hidden is None:
+            raise TypeError(f"{type(self.model).__name__} has no last hidden state to pool")
+        return Prediction(logits_BC=logits_BC, embedding_BD=masked_mean(hidden, batch.mask_BT))
+
+
+def padded(tokens: TokenizedDataset, rows: Rows, *, pad_token_id: int) -> TextBatch:
+    """Return the ids of some functions, padded to the longest of them."""
+    lengths_B = tokens.lengths(rows)
+    mask_BT = np.arange(lengths_B.max()) < lengths_B[:, None]
+    ids_BT = np.full(mask_BT.shape, pad_token_id, dtype=np.int64)
+    ids_BT[mask_BT] = np.concatenate([tokens.of(int(row)) for row in rows])
+    return TextBatch(ids_BT=torch.from_numpy(ids_BT), mask_BT=torch.from_numpy(mask_BT.astype(np.int64)))
+
+
+def by_rising_length(tokens: TokenizedDataset, rows: Rows, *, size: int) -> list[Rows]:
+    """Return batches of at most `size` functions, the shortest functions first."""
+    ordered = rows[np.argsort(tokens.lengths(rows), kind="stable")]
+    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
+
+
 class TransformerTask:
     """Implements `Task`: padding to the longest of the batch, batches of like length, pairs kept together.
 
@@ -54,8 +102,7 @@ class TransformerTask:
         pairs: Sequence[str | None] | None,
         layer_lr_decay: float = 1.0,
     ) -> None:
-        use_row_masks(model)
-        self.model: nn.Module = model
+        self._reader = TextReader(model)
         self.groups = parameter_groups(model, layer_lr_decay=layer_lr_decay)
         self.components = components(model)
         self._tokens = tokens
@@ -63,16 +110,11 @@ class TransformerTask:
         self._batch_size = batch_size
         self._token_budget = batch_size * max_tokens
         self._pairs = pairs
-        self._hidden: Tensor | None = None
-        self._classifier_input: Tensor | None = None
-        model.base_model.register_forward_hook(self._keep_hidden)
-        _last_linear(model).register_forward_pre_hook(self._keep_classifier_input)
 
-    def _keep_hidden(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        self._hidden = output[0]
-
-    def _keep_classifier_input(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self._classifier_input = inputs[0]
+    @property
+    def model(self) -> nn.Module:
+        """The module to train."""
+        return self._reader.model
 
     def plan_epoch(self, rows: Rows, rng: np.random.Generator) -> list[Rows]:
         """Return batches of functions of like length, in random order."""
@@ -87,28 +129,15 @@ class TransformerTask:
 
     def plan_evaluation(self, rows: Rows) -> list[Rows]:
         """Return batches by rising length."""
-        ordered = rows[np.argsort(self._tokens.lengths(rows), kind="stable")]
-        size = self._batch_size * EVALUATION_FACTOR
-        return [ordered[first : first + size] for first in range(0, len(ordered), size)]
+        return by_rising_length(self._tokens, rows, size=self._batch_size * EVALUATION_FACTOR)
 
     def load_batch(self, rows: Rows) -> TextBatch:
         """Return the padded ids of these rows."""
-        lengths_B = self._tokens.lengths(rows)
-        mask_BT = np.arange(lengths_B.max()) < lengths_B[:, None]
-        ids_BT = np.full(mask_BT.shape, self._pad_token_id, dtype=np.int64)
-        ids_BT[mask_BT] = np.concatenate([self._tokens.of(int(row)) for row in rows])
-        return TextBatch(ids_BT=torch.from_numpy(ids_BT), mask_BT=torch.from_numpy(mask_BT.astype(np.int64)))
+        return padded(self._tokens, rows, pad_token_id=self._pad_token_id)
 
     def predict(self, batch: TextBatch) -> Prediction:
-        """Run the model; the embedding is what its last layer reads, or the tokens' mean where that is per token."""
-        logits_BC = self.model(input_ids=batch.ids_BT, attention_mask=batch.mask_BT).logits
-        read, hidden = self._classifier_input, self._hidden
-        self._classifier_input = self._hidden = None
-        if read is not None and read.dim() == 2:
-            return Prediction(logits_BC=logits_BC, embedding_BD=read)
-        if hidden is None:
-            raise TypeError(f"{type(self.model).__name__} has no last hidden state to pool")
-        return Prediction(logits_BC=logits_BC, embedding_BD=masked_mean(hidden, batch.mask_BT))
+        """Run the model."""
+        return self._reader.read(batch)
 
 
 def masked_mean(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:

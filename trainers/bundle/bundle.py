@@ -1,0 +1,219 @@
+"""A bundle, open: functions in; probability, verdict, and what weighed most out."""
+
+# Shapes: F functions.
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Literal, Self
+
+import numpy as np
+
+from trainers.bundle.attribution import Weight, occlusions, weights_of
+from trainers.bundle.manifest import BundleManifest, read_bundle_manifest
+from trainers.bundle.models import Floats, Functions
+from trainers.bundle.seeds import Seeds
+from trainers.data.encoding import build_chunk, quality_names
+from trainers.data.reading import normalise
+from trainers.engine.metrics import sigmoid
+from trainers.errors import DataError, Problem, SpecError
+
+# Functions that are parsed, tokenised and scored together.
+CHUNK = 256
+SELF_TEST_TOLERANCE = 1e-5
+Explain = Literal["none", "findings", "all"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a bundle says of one function.
+
+    Args:
+        probability: That it is vulnerable, calibrated, averaged over seeds.
+        threshold: At or above it the function is called vulnerable.
+        graph_quality: How much of it the parser understood: parsed, partial or token_chain.
+        text_truncated: Whether the text model read its head and tail alone; false where there is none.
+        graph_truncated: Whether it has more graph nodes than are kept.
+        weights: Lines that added to the verdict, the most first; null where it was not explained.
+    """
+
+    probability: float
+    threshold: float
+    graph_quality: str
+    text_truncated: bool
+    graph_truncated: bool
+    weights: tuple[Weight, ...] | None
+
+    @property
+    def is_vulnerable(self) -> bool:
+        """The verdict."""
+        return self.probability >= self.threshold
+
+
+class Bundle:
+    """Trained models with everything that they need to score source text on a CPU.
+
+    Use `Bundle.open`. Threads that share one wait for each other.
+    """
+
+    def __init__(self, manifest: BundleManifest, seeds: Seeds) -> None:
+        self.manifest = manifest
+        self._seeds = seeds
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, path: Path, *, self_test: bool = True) -> Self:
+        """Open the bundle in a folder, every file checked against its hash.
+
+        Args:
+            self_test: Have it score its own functions too, as `self_test` does.
+
+        Raises:
+            DataError: It is missing, damaged, holds anything that it does not list, or scores otherwise here than
+                where it was made.
+            SpecError: A text model cannot be loaded by this version of its library.
+        """
+        manifest = read_bundle_manifest(path)
+        bundle = cls(manifest, Seeds.load(path, manifest.members, text_weight=manifest.text_weight))
+        if self_test:
+            bundle.self_test()
+        return bundle
+
+    def self_test(self) -> float:
+        """Return how far its scores here are from those where it was made, as a difference of probabilities.
+
+        Raises:
+            DataError: They are farther apart than rounding explains.
+        """
+        predictions = self.predict([test.source for test in self.manifest.self_test], explain="none")
+        differences = [
+            abs(prediction.probability - test.probability)
+            for prediction, test in zip(predictions, self.manifest.self_test, strict=True)
+        ]
+        problems = [
+            Problem(
+                where=f"self-test, function {place}",
+                found=f"a probability that differs by {difference:.2g}",
+                expected=f"{SELF_TEST_TOLERANCE:g} at most",
+                fix="install the versions that bundle.json names under environment, or make the bundle again",
+            )
+            for place, difference in enumerate(differences)
+            if difference > SELF_TEST_TOLERANCE
+        ]
+        if problems:
+            raise DataError("the bundle scores otherwise on this machine than where it was made", problems)
+        return max(differences)
+
+    def predict(
+        self, functions: Sequence[str], *, threshold: float | None = None, explain: Explain = "findings"
+    ) -> list[Prediction]:
+        """Score functions, each by itself, in their order.
+
+        Args:
+            functions: C or C++ source text, one function each.
+            threshold: Instead of the bundle's own, 0 to 1.
+            explain: Which of them to ask again without each of their lines, which takes many times as long.
+
+        Raises:
+            DataError: A function is empty or no Unicode text; all of them are named.
+            SpecError: The threshold is not a probability.
+        """
+        limit = self.manifest.threshold if threshold is None else threshold
+        if not 0 <= limit <= 1:
+            problem = Problem(where="threshold", found=str(limit), expected="a probability, 0 to 1")
+            raise SpecError("the threshold is not a probability", [problem])
+        sources = _checked(functions)
+        with self._lock:
+            return [
+                prediction
+                for first in range(0, len(sources), CHUNK)
+                for prediction in self._predict(sources[first : first + CHUNK], threshold=limit, explain=explain)
+            ]
+
+    def _predict(self, sources: Sequence[str], *, threshold: float, explain: Explain) -> Iterator[Prediction]:
+        graphs = build_chunk(sources, self.manifest.max_nodes)
+        functions = Functions(sources=sources, max_nodes=self.manifest.max_nodes, graphs=graphs)
+        log_odds_F = self._seeds.log_odds(functions)
+        probability_F = sigmoid(log_odds_F)
+        explained_F = _explained(probability_F, threshold=threshold, explain=explain)
+        chosen = np.flatnonzero(explained_F)
+        weights = self._weights([sources[place] for place in chosen.tolist()], log_odds_F[chosen])
+        facts = zip(
+            probability_F.tolist(),
+            quality_names(graphs),
+            self._seeds.text_truncated(functions),
+            _graph_truncated(functions),
+            explained_F.tolist(),
+            strict=True,
+        )
+        for probability, quality, text_truncated, graph_truncated, explained in facts:
+            yield Prediction(
+                probability=probability,
+                threshold=threshold,
+                graph_quality=quality,
+                text_truncated=text_truncated,
+                graph_truncated=graph_truncated,
+                weights=next(weights) if explained else None,
+            )
+
+    def _weights(self, sources: Sequence[str], log_odds_F: Floats) -> Iterator[tuple[Weight, ...]]:
+        """Yield what weighed most in each function; one after another, so that memory holds one's variants."""
+        for source, log_odds in zip(sources, log_odds_F.tolist(), strict=True):
+            parts = occlusions(source)
+            if not parts:
+                yield ()
+                continue
+            functions = Functions.read(
+                [part.source for part in parts],
+                max_nodes=self.manifest.max_nodes,
+                with_graphs=self._seeds.read_graphs,
+            )
+            yield weights_of(parts, log_odds=log_odds, without=self._seeds.log_odds(functions).tolist())
+
+
+def _checked(functions: Sequence[str]) -> list[str]:
+    """Return the functions as `prepare` would have them."""
+    sources = [normalise(function) for function in functions]
+    problems = []
+    for place, source in enumerate(sources):
+        where = f"/functions/{place}"
+        if not source:
+            problems.append(
+                Problem(
+                    where=where, found="nothing but white space", expected="a C or C++ function", fix="leave it out"
+                )
+            )
+        elif (found := _surrogate(source)) is not None:
+            problems.append(Problem(where=where, found=found, expected="Unicode text", fix="decode it as UTF-8"))
+    if problems:
+        raise DataError("functions cannot be scored", problems)
+    return sources
+
+
+def _surrogate(source: str) -> str | None:
+    try:
+        source.encode()
+    except UnicodeEncodeError as error:
+        return f"half a character (U+{ord(source[error.start]):04X}) at position {error.start}"
+    return None
+
+
+def _explained(probability_F: Floats, *, threshold: float, explain: Explain) -> np.ndarray:
+    match explain:
+        case "none":
+            return np.zeros(len(probability_F), dtype=bool)
+        case "findings":
+            return probability_F >= threshold
+        case "all":
+            return np.ones(len(probability_F), dtype=bool)
+
+
+def _graph_truncated(functions: Functions) -> list[bool]:
+    """Return for each function whether its graph was cut off; one that is just full is read again, alone."""
+    graphs, limit = functions.graphs, functions.max_nodes
+    if graphs is None or not graphs.truncated:
+        return [False] * len(functions.sources)
+    return [
+        nodes == limit and bool(build_chunk([source], limit).truncated)
+        for nodes, source in zip(graphs.nodes_F.tolist(), functions.sources, strict=True)
+    ]

@@ -1,0 +1,152 @@
+"""A trained text model and a trained graph model, asked about functions that no data set holds."""
+
+# Shapes: F functions, D width of an embedding.
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from trainers.bundle.graphs import GraphEncoder, read_vocabulary
+from trainers.data.batching import collate_graphs, node_budget_batches
+from trainers.data.encoding import RawGraphs, build_chunk
+from trainers.engine.metrics import margins
+from trainers.gnn.model import GraphNetwork
+from trainers.gnn.saving import VOCABULARY_NAME, load_gnn
+from trainers.gnn.train import EVALUATION_BATCH, NODE_BUDGET
+from trainers.specs import TransformerModel
+from trainers.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
+from trainers.transformer.task import TextReader, by_rising_length, padded
+from trainers.transformer.tokens import tokenize
+from trainers.transformer.train import quieten_library
+
+Floats = NDArray[np.float64]
+# The tokenizer's own limit decides.
+NO_TOKEN_LIMIT = 8192
+TEXT_BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Functions:
+    """Functions to score: their text, as `prepare` would have it, and their graphs.
+
+    Args:
+        max_nodes: Graph nodes kept of each.
+        graphs: In the same order; null where no model reads them.
+    """
+
+    sources: Sequence[str]
+    max_nodes: int
+    graphs: RawGraphs | None
+
+    @classmethod
+    def read(cls, sources: Sequence[str], *, max_nodes: int, with_graphs: bool = True) -> "Functions":
+        """Parse functions, at least one."""
+        graphs = build_chunk(sources, max_nodes) if with_graphs else None
+        return cls(sources=sources, max_nodes=max_nodes, graphs=graphs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What one model says: pooled embeddings (F, D), float32, and calibrated log-odds (F,)."""
+
+    embeddings_FD: NDArray[np.float32]
+    log_odds_F: Floats
+
+
+class TextModel:
+    """A trained text model with its tokenizer.
+
+    Args:
+        temperature: What its logits are divided by.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, max_tokens: int, temperature: float) -> None:
+        self._reader = TextReader(model.eval())
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._temperature = temperature
+
+    @classmethod
+    def load(cls, folder: Path, *, temperature: float, model: nn.Module | None = None) -> "TextModel":
+        """Load what cell 51 saved.
+
+        Args:
+            model: Already loaded from the same folder; null loads it.
+
+        Raises:
+            SpecError: It cannot be loaded.
+        """
+        quieten_library()
+        saved = TransformerModel(checkpoint=str(folder), max_tokens=NO_TOKEN_LIMIT)
+        tokenizer = load_pretrained_tokenizer(saved)
+        if model is None:
+            model = load_pretrained_model(saved, pad_token_id=tokenizer.pad_token_id)
+        return cls(model, tokenizer, max_tokens=token_limit(saved, tokenizer), temperature=temperature)
+
+    def ask(self, functions: Functions) -> Said:
+        """Return what the model says of each function."""
+        tokens = tokenize(functions.sources, self._tokenizer, max_tokens=self._max_tokens)
+        pad_token_id = self._tokenizer.pad_token_id
+        plan = by_rising_length(tokens, np.arange(len(functions.sources)), size=TEXT_BATCH)
+        with torch.inference_mode():
+            batches = [(rows, self._reader.read(padded(tokens, rows, pad_token_id=pad_token_id))) for rows in plan]
+        return _in_order(batches, temperature=self._temperature)
+
+    def truncated(self, functions: Functions) -> list[bool]:
+        """Return for each function whether it has more tokens than the model reads."""
+        encoded = self._tokenizer(
+            list(functions.sources), return_attention_mask=False, return_token_type_ids=False, verbose=False
+        )
+        return [len(ids) > self._max_tokens for ids in encoded["input_ids"]]
+
+
+class GraphModel:
+    """A trained graph model with its vocabulary.
+
+    Args:
+        temperature: What its logits are divided by.
+    """
+
+    def __init__(self, model: GraphNetwork, encoder: GraphEncoder, *, temperature: float) -> None:
+        self._model = model.eval()
+        self._encoder = encoder
+        self._temperature = temperature
+
+    @classmethod
+    def load(cls, folder: Path, *, temperature: float, model: GraphNetwork | None = None) -> "GraphModel":
+        """Load what cell 52 saved.
+
+        Args:
+            model: Already loaded from the same folder; null loads it.
+
+        Raises:
+            DataError: It cannot be loaded, or reads graphs that cannot be made from source.
+        """
+        encoder = GraphEncoder(read_vocabulary(folder / VOCABULARY_NAME))
+        return cls(load_gnn(folder) if model is None else model, encoder, temperature=temperature)
+
+    def ask(self, functions: Functions) -> Said:
+        """Return what the model says of each function."""
+        if functions.graphs is None:
+            raise ValueError("the functions were read without their graphs")
+        encoded = self._encoder.encode(functions.graphs)
+        nodes_F, _ = encoded.graph_sizes(np.arange(len(functions.sources)))
+        plan = node_budget_batches(
+            nodes_F, batch_size=EVALUATION_BATCH, node_budget=NODE_BUDGET, rng=np.random.default_rng(0)
+        )
+        with torch.inference_mode():
+            batches = [(batch, self._model(collate_graphs(encoded, batch))) for batch in plan]
+        return _in_order(batches, temperature=self._temperature)
+
+
+def _in_order(batches: Sequence[tuple[NDArray[np.int64], Any]], *, temperature: float) -> Said:
+    """Join batches' predictions in the functions' order."""
+    back_F = np.argsort(np.concatenate([rows for rows, _ in batches]))
+    logits_FC = np.concatenate([prediction.logits_BC.float().numpy() for _, prediction in batches])[back_F]
+    embeddings_FD = np.concatenate([prediction.embedding_BD.float().numpy() for _, prediction in batches])[back_F]
+    return Said(embeddings_FD=embeddings_FD, log_odds_F=margins(logits_FC) / temperature)

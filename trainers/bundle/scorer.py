@@ -1,0 +1,106 @@
+"""The models of one seed, joined as a bundle says: one alone, the weighted ensemble, or the trained head over both."""
+
+# Shapes: F functions.
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainers.aggregation.ensemble import ensemble_log_odds
+from trainers.bundle.manifest import Member
+from trainers.bundle.models import Floats, Functions, GraphModel, Said, TextModel
+from trainers.data.encoding import quality_names
+from trainers.engine.metrics import margins
+from trainers.fusion.features import NOTHING_PARSED
+from trainers.fusion.model import FusionBatch
+from trainers.fusion.saving import SavedFusion, load_fusion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """A trained fusion head.
+
+    Args:
+        temperature: What its logits are divided by.
+    """
+
+    saved: SavedFusion
+    temperature: float
+
+    def log_odds(self, text: Said, graph: Said, qualities: list[str]) -> Floats:
+        """Return its calibrated log-odds, (F,), from what the two models say."""
+        mixed_F = ensemble_log_odds(text.log_odds_F, graph.log_odds_F, text_weight=self.saved.config.text_weight)
+        batch = FusionBatch(
+            text_BT=torch.from_numpy(text.embeddings_FD),
+            graph_BG=torch.from_numpy(graph.embeddings_FD),
+            text_log_odds_B=_tensor(text.log_odds_F),
+            graph_log_odds_B=_tensor(graph.log_odds_F),
+            ensemble_log_odds_B=_tensor(mixed_F),
+            graph_missing_B=torch.tensor([quality == NOTHING_PARSED for quality in qualities]),
+        )
+        with torch.inference_mode():
+            logits_FC = self.saved.head(batch).logits_BC.numpy()
+        return margins(logits_FC) / self.temperature
+
+
+def _tensor(values_F: Floats) -> torch.Tensor:
+    return torch.from_numpy(values_F.astype(np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """What one seed says of functions.
+
+    Args:
+        text: Null in a bundle of graph models.
+        graph: Null in a bundle of text models.
+        head: Joins both; null where the weighted mean does, or where there is one model.
+        text_weight: Of the text model in the mean.
+    """
+
+    text: TextModel | None
+    graph: GraphModel | None
+    head: Head | None
+    text_weight: float
+
+    def log_odds(self, functions: Functions) -> Floats:
+        """Return the calibrated log-odds of "vulnerable", (F,)."""
+        said = [model.ask(functions) for model in (self.text, self.graph) if model is not None]
+        if len(said) == 1:
+            return said[0].log_odds_F
+        text, graph = said
+        if self.head is None or functions.graphs is None:
+            return ensemble_log_odds(text.log_odds_F, graph.log_odds_F, text_weight=self.text_weight)
+        return self.head.log_odds(text, graph, quality_names(functions.graphs))
+
+
+def open_scorer(folder: Path, member: Member, *, text_weight: float | None) -> Scorer:
+    """Load the models of one seed.
+
+    Args:
+        folder: The bundle's.
+        text_weight: Of the text model in an ensemble; null where there is none.
+
+    Raises:
+        DataError: A model is missing or damaged, or reads graphs that cannot be made from source.
+        SpecError: A text model cannot be loaded.
+    """
+    head = None
+    if member.fusion is not None:
+        saved = load_fusion(folder / member.fusion.folder)
+        head = Head(saved=saved, temperature=member.fusion.temperature)
+    # Models that learned with the head were loaded with it.
+    loaded: dict[str, Any] = {} if head is None else head.saved.bases
+    text, graph = member.transformer, member.gnn
+    return Scorer(
+        text=None
+        if text is None
+        else TextModel.load(folder / text.folder, temperature=text.temperature, model=loaded.get("transformer")),
+        graph=None
+        if graph is None
+        else GraphModel.load(folder / graph.folder, temperature=graph.temperature, model=loaded.get("gnn")),
+        head=head,
+        text_weight=1.0 if text_weight is None else text_weight,
+    )
