@@ -88,10 +88,13 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Run the API alone; workers and the reconciler (`python -m worker`) are processes of their own."""
-    from service.console.serving import run_api
+    from service.console.serving import CannotServe, run_api
     from service.console.settings import said
 
-    run_api(said(host=host, port=port))
+    try:
+        run_api(said(host=host, port=port))
+    except CannotServe as error:
+        raise BadInput(str(error)) from error
 
 
 @app.command()
