@@ -67,7 +67,8 @@ class Syntax:
         return found
 
 
-def _count_errors(root: Node) -> int:
+def count_errors(root: Node) -> int:
+    """Return how many places of a tree the parser did not understand."""
     if not root.has_error:
         return 0
     count, waiting = 0, [root]
@@ -99,10 +100,10 @@ class SyntaxReader:
             spans: Takes where each node starts and ends in the source, for those who show the function.
         """
         tree, tables = self._c_parser.parse(source), self._c
-        errors = _count_errors(tree.root_node)
+        errors = count_errors(tree.root_node)
         if errors:
             other = self._cpp_parser.parse(source)
-            other_errors = _count_errors(other.root_node)
+            other_errors = count_errors(other.root_node)
             if other_errors < errors:
                 tree, tables, errors = other, self._cpp, other_errors
         return self._flatten(source, tree, tables, errors, spans)
