@@ -23,6 +23,7 @@ from service.api.routes import (
     jobs,
     operations,
     preflights,
+    prometheus,
     runs,
     tokens,
     uploads,
@@ -33,6 +34,7 @@ from service.dispatch import Bell, Doorbell
 from service.front_door import check_front_door
 from service.settings import Settings
 from service.store.database import Database, schema_is_current
+from service.telemetry import Telemetry
 
 
 class NotReady(RuntimeError):
@@ -72,8 +74,14 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         dependencies=[Depends(refuse_unknown_parameters)],
     )
     known = KnownTokens(settings, database)
+    telemetry = Telemetry(database, bell)
     app.state.context = Context(
-        settings=settings, database=database, bell=bell, tokens=known, changes=changes_in(database)
+        settings=settings,
+        database=database,
+        bell=bell,
+        tokens=known,
+        changes=changes_in(database),
+        telemetry=telemetry,
     )
     for routes in (
         datasets,
@@ -86,6 +94,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         compare,
         cells,
         operations,
+        prometheus,
         tokens,
         health,
     ):
@@ -94,7 +103,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
     describe(app, token_needed=settings.asks_for_token)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
-    add_gatekeeper(app, settings, known)
+    add_gatekeeper(app, settings, known, telemetry)
     return app
 
 

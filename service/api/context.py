@@ -15,6 +15,7 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import RunRow
 from service.store.waiting import waiting_of
+from service.telemetry import Telemetry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Context:
     bell: Bell
     tokens: KnownTokens
     changes: Changes
+    telemetry: Telemetry
 
     def ring(self) -> None:
         """Wake the workers for every run that waits and was not rung for lately."""

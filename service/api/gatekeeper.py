@@ -25,6 +25,7 @@ from service.api.problems import database_away, refusal, unexpected
 from service.domain.errors import MissingScope, ServiceError
 from service.domain.tokens import Caller, Scope, scope_needed
 from service.settings import Settings
+from service.telemetry import Telemetry
 
 # What a load balancer asks, and the pages that ask for the token: nothing else is open.
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.svg"})
@@ -43,8 +44,8 @@ Next = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
-def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens) -> None:
-    """Check every request of the app, and log it."""
+def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens, telemetry: Telemetry) -> None:
+    """Check every request of the app, log it, and count it."""
 
     callers = Callers(tokens, asks_for_token=settings.asks_for_token)
 
@@ -53,7 +54,9 @@ def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens) -> Non
         request.state.trace_id = _trace_id(request)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
             response = await _answer(request, go_on, settings, callers)
-            _log(request, response, took_s=time.perf_counter() - begun)
+            took_s = time.perf_counter() - begun
+            _log(request, response, took_s=took_s)
+        _count(telemetry, request, response, took_s=took_s)
         response.headers["X-Request-Id"] = request.state.trace_id
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
@@ -88,6 +91,13 @@ def _log(request: Request, response: Response, *, took_s: float) -> None:
         caller=getattr(request.state, "caller", None),
         took_ms=round(1000 * took_s, 2),
     )
+
+
+def _count(telemetry: Telemetry, request: Request, response: Response, *, took_s: float) -> None:
+    # Who waits for a change is answered late on purpose.
+    if "wait" not in request.query_params:
+        route = getattr(request.scope.get("route"), "path", None)
+        telemetry.answered(route=route, method=request.method, status=response.status_code, took_s=took_s)
 
 
 def _trace_id(request: Request) -> str:

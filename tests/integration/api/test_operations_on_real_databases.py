@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from service.settings import Settings
 from service.store.database import migrate
-from service.store.tables import AttemptRow
+from service.store.tables import AttemptRow, RunRow
 from service.store.workers import register_worker
 from tests.asked import Api, asked, begin, get
 
@@ -42,3 +42,26 @@ def test_queues_and_usage_are_told_alike_on_each_database(api: Api) -> None:
         {"key": "52", "slot_seconds": 30.0, "runs": 1, "failed_share": None},
         {"key": "prepare", "slot_seconds": 30.0, "runs": 1, "failed_share": 0.0},
     ]
+
+
+def test_a_monitor_is_told_alike_on_each_database(api: Api) -> None:
+    dataset = api.ready_dataset()
+    api.client.post("/v1/jobs", json={"cell": 52, "dataset": dataset, "seeds": [0, 1, 2]})
+    begin(api)
+    with api.database.begin() as session:
+        session.execute(update(AttemptRow).values(started_at=1000.0, finished_at=1060.0))
+        session.execute(update(RunRow).values(created_at=900.0, started_at=907.0))
+
+    told = api.client.get("/metrics").text
+
+    for line in (
+        'cellgate_queue_runs{queue="cpu",state="queued"} 2.0',
+        'cellgate_run_duration_seconds_bucket{cell="prepare",le="30",state="succeeded"} 0.0',
+        'cellgate_run_duration_seconds_bucket{cell="prepare",le="60",state="succeeded"} 1.0',
+        'cellgate_run_duration_seconds_sum{cell="prepare",state="succeeded"} 60.0',
+        'cellgate_run_wait_seconds_bucket{le="5",queue="cpu"} 0.0',
+        'cellgate_run_wait_seconds_bucket{le="15",queue="cpu"} 4.0',
+        "cellgate_lease_takeovers_total 0.0",
+        "cellgate_leases 1.0",
+    ):
+        assert line in told.splitlines()

@@ -1,0 +1,22 @@
+"""What a monitor reads."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import PlainTextResponse
+
+from service.api.context import Ctx
+from service.api.problems import documented
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/metrics", response_class=PlainTextResponse, responses=documented())
+def read_measures(context: Ctx, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+    """Return queue depths, waits, run times, failures, leases and request latencies, as Prometheus reads them.
+
+    What concerns the whole house comes from the database and is at most two seconds old; latencies are those of the
+    process that answers. See docs/operations.md.
+    """
+    page = context.telemetry.page(accept)
+    return Response(page.content, media_type=page.media_type)

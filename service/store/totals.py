@@ -1,0 +1,86 @@
+"""Totals since the first run, for monitors: every process that asks is told the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, case, func, select
+from sqlalchemy.orm import Session
+
+from service.domain.states import RunState
+from service.store.tables import AttemptRow, RunRow
+
+WAIT_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
+RUN_BOUNDS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 86_400.0)
+_TERMINAL = [state for state in RunState if state.terminal]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """How a time is spread.
+
+    Args:
+        at_most: How many took at most so long, for each bound in s.
+        count: How many there were.
+        sum_s: How long they took together.
+    """
+
+    at_most: Mapping[float, int]
+    count: int
+    sum_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """Runs of one cell that ended the same way.
+
+    Args:
+        reason: Why they failed; None for those that did not.
+        run_time: Of all of a run's attempts together.
+    """
+
+    cell: str
+    state: RunState
+    reason: str | None
+    run_time: Spread
+
+
+def ended_runs(session: Session) -> list[Ended]:
+    """Return all runs that have ended, by cell, state and reason; one query."""
+    spent = (
+        select(AttemptRow.run_id, func.sum(AttemptRow.finished_at - AttemptRow.started_at).label("seconds"))
+        .group_by(AttemptRow.run_id)
+        .subquery()
+    )
+    # A run that was cancelled while it waited has no attempt.
+    seconds = func.coalesce(spent.c.seconds, 0.0)
+    by = (RunRow.cell, RunRow.state, RunRow.failure_reason)
+    chosen = select(*by, *_spread(seconds, RUN_BOUNDS_S)).outerjoin(spent, spent.c.run_id == RunRow.id)
+    rows = session.execute(chosen.where(RunRow.state.in_(_TERMINAL)).group_by(*by).order_by(*by))
+    return [
+        Ended(cell=row[0], state=RunState(row[1]), reason=row[2], run_time=_found(row[3:], RUN_BOUNDS_S))
+        for row in rows
+    ]
+
+
+def waits(session: Session) -> dict[str, Spread]:
+    """Return how long runs waited for their first worker, by queue; one query."""
+    waited = RunRow.started_at - RunRow.created_at
+    chosen = select(RunRow.queue, *_spread(waited, WAIT_BOUNDS_S)).where(RunRow.started_at.is_not(None))
+    rows = session.execute(chosen.group_by(RunRow.queue).order_by(RunRow.queue))
+    return {row[0]: _found(row[1:], WAIT_BOUNDS_S) for row in rows}
+
+
+def lost_leases(session: Session) -> int:
+    """Return how often a run was taken from a worker that was not heard of in time."""
+    return session.scalars(select(func.count()).where(AttemptRow.outcome == "lost")).one()
+
+
+def _spread(seconds: SQLColumnExpression[Any], bounds: Sequence[float]) -> list[ColumnElement[Any]]:
+    within = [func.sum(case((seconds <= bound, 1), else_=0)) for bound in bounds]
+    return [func.count(), func.sum(seconds), *within]
+
+
+def _found(values: Sequence[Any], bounds: Sequence[float]) -> Spread:
+    count, sum_s, *within = values
+    return Spread(at_most=dict(zip(bounds, within, strict=True)), count=count, sum_s=sum_s)
