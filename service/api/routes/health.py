@@ -1,20 +1,45 @@
 """Whether the service lives, and whether it can do its work."""
 
+import structlog
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.api.context import Context, Ctx
-from service.store.database import schema_is_current
+from service.store.database import Database, schema_is_current
+from service.store.queue_loads import queue_loads
 
 router = APIRouter(tags=["health"])
+log = structlog.get_logger(__name__)
+
+
+class Check(BaseModel):
+    """One thing that the service needs."""
+
+    ok: bool
+    detail: str = Field(description="What was found, and what to do where it is not in order.")
+
+
+class Checks(BaseModel):
+    """Everything that the service needs."""
+
+    database: Check
+    migrations: Check = Field(description="Whether the database's schema is the one of this version.")
+    broker: Check
+    workers: Check = Field(
+        description="Whether a living worker serves every queue in which runs wait. Does not count towards `ready`: "
+        "without workers the API still accepts and answers."
+    )
 
 
 class Health(BaseModel):
     """What the service needs, and whether it is there."""
 
-    ready: bool
-    checks: dict[str, bool]
+    ready: bool = Field(description="Whether database, schema and broker are in order.")
+    checks: Checks
+
+
+UNKNOWN = Check(ok=False, detail="not known: the database does not answer")
 
 
 @router.get("/livez")
@@ -25,15 +50,46 @@ def live() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "Something it needs is missing"}})
 def ready(response: Response, context: Ctx) -> Health:
-    """Say whether database, schema and broker are there; 503 if not."""
-    checks = {"database": _schema(context), "broker": context.bell.answers()}
-    health = Health(ready=all(checks.values()), checks=checks)
+    """Say whether database, schema and broker are there, 503 if not; and whether workers are, which stays 200."""
+    checks = _checks(context)
+    health = Health(ready=checks.database.ok and checks.migrations.ok and checks.broker.ok, checks=checks)
     response.status_code = 200 if health.ready else 503
     return health
 
 
-def _schema(context: Context) -> bool:
+def _checks(context: Context) -> Checks:
+    broker = _broker(answers=context.bell.answers())
     try:
-        return schema_is_current(context.database)
-    except SQLAlchemyError:
-        return False
+        current = schema_is_current(context.database)
+        # Another schema may lack what is asked for here.
+        workers = _workers(context.database) if current else Check(ok=False, detail="not known with this schema")
+    except SQLAlchemyError as error:
+        log.error("database_not_reached", error=str(error))
+        away = Check(ok=False, detail="the database does not answer; the log says why")
+        return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN)
+    there = Check(ok=True, detail="it answers")
+    return Checks(database=there, migrations=_migrations(current=current), broker=broker, workers=workers)
+
+
+def _broker(*, answers: bool) -> Check:
+    if answers:
+        return Check(ok=True, detail="it answers")
+    return Check(ok=False, detail="the broker at CELLGATE_REDIS_URL does not answer; what is submitted is kept")
+
+
+def _migrations(*, current: bool) -> Check:
+    if current:
+        return Check(ok=True, detail="the schema is the newest")
+    return Check(ok=False, detail="the schema is not the one of this version: run `cellgate migrate`")
+
+
+def _workers(database: Database) -> Check:
+    with database.read() as session:
+        loads = queue_loads(session)
+    deserted = [load for load in loads if load.queued and not load.workers]
+    if not deserted:
+        return Check(ok=True, detail="every queue in which runs wait is served")
+    # No names: who asks here needs no token.
+    runs = sum(load.queued for load in deserted)
+    detail = f"{runs} queued run(s) wait in {len(deserted)} queue(s) that no worker serves: see GET /v1/queues"
+    return Check(ok=False, detail=detail)

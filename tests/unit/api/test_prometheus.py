@@ -51,6 +51,7 @@ class Measures:
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told is never older than the question."""
     monkeypatch.setattr(measures, "KEPT_S", 0.0)
+    monkeypatch.setattr(measures, "KEPT_PER_S_OF_WORK", 0.0)
 
 
 @pytest.fixture

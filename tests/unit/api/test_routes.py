@@ -246,16 +246,6 @@ def test_workers_are_listed_with_their_slots(api: Api) -> None:
     assert (worker["id"], worker["queues"], worker["slots"], worker["alive"]) == ("worker-1", ["cpu", "gpu"], 3, True)
 
 
-def test_the_service_lives_without_a_broker_but_is_not_ready(api: Api) -> None:
-    assert get(api, "/readyz") == {"ready": True, "checks": {"database": True, "broker": True}}
-
-    api.bell.answering = False
-
-    assert api.client.get("/livez").status_code == 200
-    answer = api.client.get("/readyz")
-    assert (answer.status_code, answer.json()["checks"]) == (503, {"database": True, "broker": False})
-
-
 def test_a_submission_is_accepted_while_the_broker_is_away(api: Api) -> None:
     api.bell.answering = False
 
