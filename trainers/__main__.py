@@ -5,9 +5,11 @@
 | prepare, preflight, transformer (51), gnn (52), fusion (53), aggregation (54) | run one cell into a folder |
 | generate --functions N --seed S --out FILE | write labelled C functions for a demo or a test |
 | graph FILE.c --png out.png [--all], graph FILE.c --json | show the graph of one function |
-| schema spec, schema result | print a JSON Schema |
+| bundle pack …, bundle check BUNDLE | make a bundle of finished runs; verify one |
+| predict BUNDLE FILE… | score the functions of C and C++ files |
+| schema spec, schema result, schema bundle | print a JSON Schema |
 
-Exit codes: see trainers/exit_codes.py.
+Exit codes: see trainers/exit_codes.py; those of predict are in its --help.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainers.bundle.command import add_commands, run_bundle, run_predict
 from trainers.entry import run_cell
 from trainers.errors import SpecError, TrainerError
 from trainers.exit_codes import ExitCode
@@ -33,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _generate(parsed.out, functions=parsed.functions, seed=parsed.seed)
         case "graph":
             return _show_graph(parsed.file, png=parsed.png, every_node=parsed.all, as_json=parsed.json)
+        case "bundle":
+            return run_bundle(parsed)
+        case "predict":
+            return run_predict(parsed)
         case "schema":
             return _print_schema(parsed.of)
         case _:
@@ -65,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     graph.add_argument("--png", type=Path, help="draw statements, control flow and data flow")
     graph.add_argument("--all", action="store_true", help="draw every node, with syntax and token order")
     graph.add_argument("--json", action="store_true", help="print nodes and edges in words")
+    add_commands(commands)
     schema = commands.add_parser("schema", help="print a JSON Schema")
-    schema.add_argument("of", choices=["spec", "result"])
+    schema.add_argument("of", choices=["spec", "result", "bundle"])
     return parser
 
 
@@ -96,9 +104,17 @@ def _show_graph(file: Path, *, png: Path | None, every_node: bool, as_json: bool
 
 
 def _print_schema(of: str) -> int:
-    from trainers.results import result_schema
+    match of:
+        case "result":
+            from trainers.results import result_schema
 
-    schema = result_schema() if of == "result" else ANY_SPEC.json_schema()
+            schema = result_schema()
+        case "bundle":
+            from trainers.bundle.manifest import bundle_schema
+
+            schema = bundle_schema()
+        case _:
+            schema = ANY_SPEC.json_schema()
     print(json.dumps(schema, indent=2))
     return ExitCode.SUCCESS
 

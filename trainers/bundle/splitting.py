@@ -40,7 +40,7 @@ class FoundFunction:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files themselves, and of each folder the C and C++ files in it, by name.
+    """Return the files themselves, and of each folder the C and C++ files in it, by name; each once.
 
     Raises:
         DataError: A path is neither; all such are named.
@@ -52,7 +52,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     ]
     if problems:
         raise DataError("there is nothing to read", problems)
-    return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
+    return list(dict.fromkeys(files))
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -119,6 +119,7 @@ def load_bases(folder: Path, config: FusionModel) -> dict[str, nn.Module]:
     """
     bases: dict[str, nn.Module] = {}
     if config.unfreeze in (TRANSFORMER, "both"):
+        quieten_library()
         saved = TransformerModel(checkpoint=str(folder / TRANSFORMER))
         pad_token_id: int = load_pretrained_tokenizer(saved).pad_token_id
         model: Any = load_pretrained_model(saved, pad_token_id=pad_token_id)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.trained_runs import train_on_planted
+
 FUNCTIONS = 1_000
 WAIT_S = 120
 POLL_S = 0.01
@@ -111,3 +113,9 @@ def whole(trainer: Trainer, tiny: dict[str, Any]) -> str:
     code, stderr = trainer.run("transformer", tiny, "whole")
     assert (code, stderr) == (0, "")
     return "whole"
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set whose vulnerable functions have one line more, and both models trained on it."""
+    return train_on_planted(tmp_path_factory.mktemp("planted"))

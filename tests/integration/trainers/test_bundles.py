@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.finished_runs import noisy_log_odds, prepare_generated, write_run
-from trainers.__main__ import main
+from tests.trained_runs import GRAPH, PLANTED, TEXT, planted_function, run_cell
 from trainers.aggregation.ensemble import ensemble_log_odds
 from trainers.artifacts import sha256_of_file, write_json
 from trainers.bundle.bundle import Bundle
@@ -26,8 +26,6 @@ from trainers.errors import DataError, SpecError
 from trainers.results import RunResult, read_result
 from trainers.specs import Split
 
-TEXT = {"model": {"size": "tiny"}, "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}}}
-GRAPH = {"model": {"width": 32}, "training": {"epochs": 8, "batch_size": 16, "learning_rate": {"value": 3e-3}}}
 HEAD = {"training": {"epochs": 3, "batch_size": 8, "learning_rate": {"value": 3e-3}}}
 # By what is packed: the kind and the runs.
 PACKED: dict[str, tuple[str, list[str]]] = {
@@ -59,12 +57,6 @@ from trainers.bundle.bundle import Bundle
 difference = Bundle.open(Path(sys.argv[1])).self_test()
 print(json.dumps({"difference": difference, "connections": connections, "opened": opened}))
 """
-
-
-def run_cell(folder: Path, cell: str, name: str, spec: dict[str, Any]) -> None:
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(spec))
-    assert main([cell, "--spec", str(path), "--out", str(folder / name)]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -288,41 +280,13 @@ def test_functions_without_text_are_refused_all_at_once(folder: Path, tmp_path: 
     assert bundle.predict([]) == []
 
 
-PLANTED = "    gets(line);"
-FILLERS = ("    total += {n};", "    total -= {n};", "    if (total > {n})\n        total = {n};", "    puts(line);")
-
-
-def _planted(number: int) -> tuple[str, int]:
-    """A function of random lines and whether `gets` is among them."""
-    rng = np.random.default_rng(number)
-    lines = [FILLERS[rng.integers(len(FILLERS))].format(n=rng.integers(1, 9)) for _ in range(5)]
-    label = number % 2
-    if label:
-        lines.insert(int(rng.integers(6)), PLANTED)
-    body = "\n".join(lines)
-    return f"int f{number}(char *line)\n{{\n    int total = 0;\n{body}\n    return total;\n}}", label
-
-
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set whose vulnerable functions have one line more, and both models trained on it."""
-    folder = tmp_path_factory.mktemp("planted")
-    rows = [{"func": source, "target": label} for source, label in map(_planted, range(600))]
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run_cell(folder, "prepare", "prepare", {"source": str(folder / "rows.jsonl")})
-    common = {"dataset": str(folder / "prepare" / "dataset"), "device": "cpu", "lr_cache": str(folder / "cache")}
-    run_cell(folder, "transformer", "t", {**common, **TEXT})
-    run_cell(folder, "gnn", "g", {**common, **GRAPH})
-    return folder
-
-
 @pytest.mark.parametrize(("kind", "runs"), [("single", ["t"]), ("single", ["g"]), ("ensemble", ["t", "g"])])
 def test_the_line_that_makes_a_function_vulnerable_weighs_most(
     kind: Any, runs: list[str], planted: Path, tmp_path: Path
 ) -> None:
     dataset = planted / "prepare" / "dataset"
     pack_bundle(tmp_path / "bundle", kind=kind, runs=[planted / run for run in runs], dataset=dataset)
-    sources = [_planted(number)[0] for number in range(1000, 1020)]
+    sources = [planted_function(number)[0] for number in range(1000, 1020)]
 
     predictions = Bundle.open(tmp_path / "bundle").predict(sources)
 

@@ -3,48 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.bundle_manifests import manifest_content, part
 from trainers.artifacts import write_json
-from trainers.bundle.manifest import MANIFEST_NAME, bundle_id, bundle_schema, files_of, read_bundle_manifest
+from trainers.bundle.manifest import MANIFEST_NAME, bundle_id, bundle_schema, read_bundle_manifest
 from trainers.errors import DataError
-
-HASH = "sha256:" + "5" * 64
-
-
-def _part(folder: str) -> dict[str, Any]:
-    return {"folder": folder, "spec_hash": HASH, "temperature": 1.5}
-
-
-def _content(folder: Path, **changes: Any) -> dict[str, Any]:
-    content = {
-        "schema_version": 1,
-        "kind": "single",
-        "members": [{"seed": 0, "transformer": _part("seed-0/transformer"), "gnn": None, "fusion": None}],
-        "text_weight": None,
-        "graph_weight": None,
-        "threshold": 0.4,
-        "labels": {"0": "not_vulnerable", "1": "vulnerable"},
-        "max_nodes": 2000,
-        "dataset_id": HASH,
-        "licence_notes": "none",
-        "environment": {
-            "python": "3.11",
-            "packages": {},
-            "platform": "test",
-            "device": "cpu",
-            "threads": 1,
-            "precision": "fp32",
-            "code_version": "0",
-        },
-        "agreement": {"functions": 1, "largest_difference": 0.0},
-        "self_test": [{"source": "int f;", "probability": 0.5}],
-        "files": {name: entry.model_dump() for name, entry in files_of(folder).items()},
-        **changes,
-    }
-    return {**content, "id": bundle_id(content)}
 
 
 @pytest.fixture
@@ -54,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     model.mkdir(parents=True)
     (model / "model.safetensors").write_bytes(b"weights")
     (model / "config.json").write_bytes(b"{}")
-    write_json(tmp_path / MANIFEST_NAME, _content(tmp_path))
+    write_json(tmp_path / MANIFEST_NAME, manifest_content(tmp_path))
     return tmp_path
 
 
@@ -91,42 +56,42 @@ def _change_the_threshold(folder: Path) -> None:
 
 def _list_a_pickle(folder: Path) -> None:
     (folder / "seed-0/transformer/model.bin").write_bytes(b"pickle")
-    write_json(folder / MANIFEST_NAME, _content(folder))
+    write_json(folder / MANIFEST_NAME, manifest_content(folder))
 
 
 def _list_an_adapter(folder: Path) -> None:
     (folder / "seed-0/transformer/adapter_config.json").write_bytes(b"{}")
-    write_json(folder / MANIFEST_NAME, _content(folder))
+    write_json(folder / MANIFEST_NAME, manifest_content(folder))
 
 
 def _name_a_folder_that_is_not_there(folder: Path) -> None:
-    members = [{"seed": 0, "transformer": _part("seed-1/transformer"), "gnn": None, "fusion": None}]
-    write_json(folder / MANIFEST_NAME, _content(folder, members=members))
+    members = [{"seed": 0, "transformer": part("seed-1/transformer"), "gnn": None, "fusion": None}]
+    write_json(folder / MANIFEST_NAME, manifest_content(folder, members=members))
 
 
 def _lead_out_of_the_folder(folder: Path) -> None:
-    members = [{"seed": 0, "transformer": _part("../other"), "gnn": None, "fusion": None}]
-    write_json(folder / MANIFEST_NAME, _content(folder, members=members))
+    members = [{"seed": 0, "transformer": part("../other"), "gnn": None, "fusion": None}]
+    write_json(folder / MANIFEST_NAME, manifest_content(folder, members=members))
 
 
 def _be_an_ensemble_of_one(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, _content(folder, kind="ensemble", text_weight=0.5, graph_weight=0.5))
+    write_json(folder / MANIFEST_NAME, manifest_content(folder, kind="ensemble", text_weight=0.5, graph_weight=0.5))
 
 
 def _have_a_seed_twice(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, _content(folder, members=2 * _content(folder)["members"]))
+    write_json(folder / MANIFEST_NAME, manifest_content(folder, members=2 * manifest_content(folder)["members"]))
 
 
 def _weigh_one_model(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, _content(folder, text_weight=0.5, graph_weight=0.5))
+    write_json(folder / MANIFEST_NAME, manifest_content(folder, text_weight=0.5, graph_weight=0.5))
 
 
 def _be_of_the_next_version(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, _content(folder, schema_version=2))
+    write_json(folder / MANIFEST_NAME, manifest_content(folder, schema_version=2))
 
 
 def _have_a_field_too_many(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, _content(folder, code="import os"))
+    write_json(folder / MANIFEST_NAME, manifest_content(folder, code="import os"))
 
 
 def _be_cut_off(folder: Path) -> None:
@@ -187,4 +152,4 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
 
 
 def test_the_published_schema_names_every_field(folder: Path) -> None:
-    assert set(bundle_schema()["properties"]) == set(_content(folder))
+    assert set(bundle_schema()["properties"]) == set(manifest_content(folder))
