@@ -1,10 +1,17 @@
 """Structured logs: one event per line, as JSON or for people."""
 
 import logging
+import re
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+
+# What opens something: our tokens, whatever is sent as one, passwords in URLs.
+_SECRETS = re.compile(r"(?<=cg_)[A-Za-z0-9_-]{43}|(?<=Bearer )[^\s\"',]+|(?<=://)[^\s/@]*:[^\s/@]+(?=@)")
+HIDDEN = "***"
+# They tell what they do at every step; what goes wrong they tell as warnings.
+CHATTY = ("httpx", "alembic", "uvicorn.access", "celery", "kombu")
 
 
 def set_up_logging(log_format: Literal["pretty", "json"]) -> None:
@@ -33,11 +40,17 @@ def set_up_logging(log_format: Literal["pretty", "json"]) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _without_secrets],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for chatty in ("httpx", "alembic", "uvicorn.access", "celery.worker.strategy"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def _without_secrets(_logger: Any, _method: str, line: Any) -> str:
+    # The last step, so that it also sees what an exception's message holds.
+    return _SECRETS.sub(HIDDEN, str(line))

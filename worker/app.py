@@ -7,7 +7,8 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
+from structlog.contextvars import bound_contextvars
 
 from service.dispatch import TASK, Doorbell, celery_app
 from service.settings import Settings
@@ -69,8 +70,9 @@ def _celery(house: House, redis_url: str) -> Celery:
 
     # Whatever the message says: it wakes, and SQL alone says what for.
     def doorbell(*_: Any, **said: Any) -> None:
-        log.debug("doorbell", run=said.get("run_id"))
-        answer_doorbell(house)
+        with bound_contextvars(worker=house.worker_id):
+            log.debug("doorbell", run=said.get("run_id"))
+            answer_doorbell(house)
 
     def drain(**_: Any) -> None:
         house.draining.set()
@@ -79,7 +81,12 @@ def _celery(house: House, redis_url: str) -> Celery:
         # What was rung for while no worker was there.
         threading.Thread(target=_fill_slots, args=(house, app), daemon=True).start()
 
+    def log_as_we_do(**_: Any) -> None:
+        # Being connected is enough: Celery leaves the logs alone then.
+        pass
+
     app.task(name=TASK)(doorbell)
+    setup_logging.connect(log_as_we_do, weak=False)
     worker_shutting_down.connect(drain, weak=False)
     worker_ready.connect(look_once, weak=False)
     return app
@@ -98,6 +105,7 @@ def _arguments(house: House) -> list[str]:
     """
     settings = house.settings
     return [
+        "--quiet",
         "worker",
         "--pool=threads",
         f"--concurrency={house.slots}",
@@ -105,7 +113,6 @@ def _arguments(house: House) -> list[str]:
         f"--hostname={house.worker_id.replace(':', '-')}@%h",
         "--without-gossip",
         "--without-mingle",
-        "--loglevel=WARNING",
     ]
 
 
@@ -117,4 +124,4 @@ def _beat(house: House) -> None:
                     queues, slots = house.settings.queues, house.slots
                     register_worker(session, worker_id=house.worker_id, queues=queues, slots=slots)
         except UNREACHABLE as error:
-            log.warning("heartbeat_not_written", error=str(error.orig))
+            log.warning("heartbeat_not_written", worker=house.worker_id, error=str(error.orig))

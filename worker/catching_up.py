@@ -35,7 +35,7 @@ def catch_up(house: House, claim: Claim) -> None:
         with house.database.begin() as session:
             _catch_up(session, claim, house.settings.artifacts, claim.resume_from)
     except (*UNREACHABLE, OSError, ValueError, KeyError):
-        log.warning("not_caught_up", run=claim.run_id, attempt=claim.attempt, exc_info=True)
+        log.warning("not_caught_up", exc_info=True)
 
 
 def _catch_up(session: Session, claim: Claim, artifacts: Path, checkpoint: str) -> None:

@@ -42,7 +42,7 @@ def end_attempt(house: House, claim: Claim, folder: Path, outcome: Outcome, *, e
         except UNREACHABLE:
             # Beyond its lease the run is the reconciler's.
             if time.monotonic() > deadline:
-                log.exception("end_not_written", run=claim.run_id)
+                log.exception("end_not_written")
                 return
             time.sleep(DATABASE_RETRY_S)
     ring_for_waiting(house.database, house.bell, redispatch_after_s=house.settings.redispatch_after_s)
@@ -57,7 +57,7 @@ def _write(house: House, claim: Claim, outcome: Outcome, result: dict[str, Any],
         raise
     # Here a run ends, whatever its pipeline cannot do with it: the reconciler tries to move that on again.
     except Exception:
-        log.exception("pipeline_not_moved_on", run=claim.run_id)
+        log.exception("pipeline_not_moved_on")
         with house.database.begin() as session:
             _write_end(session, claim, outcome, result, exit_code)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
+from structlog.contextvars import bound_contextvars
 
 from service.domain.errors import ServiceError
 from service.domain.states import FailureReason
@@ -22,8 +23,11 @@ log = structlog.get_logger(__name__)
 
 def supervise(house: House, claim: Claim) -> None:
     """Take one attempt from its claim to its end; whatever the trainer does becomes the end of the run."""
-    held_since = time.monotonic()
-    logger = log.bind(run=claim.run_id, attempt=claim.attempt, cell=claim.cell.label, seed=claim.seed)
+    with bound_contextvars(run=claim.run_id, attempt=claim.attempt, worker=house.worker_id):
+        _supervise(house, claim, held_since=time.monotonic())
+
+
+def _supervise(house: House, claim: Claim, *, held_since: float) -> None:
     folder = house.settings.artifacts / claim.path
     try:
         with house.devices.lend() as gpu:
@@ -31,15 +35,15 @@ def supervise(house: House, claim: Claim) -> None:
             end_attempt(house, claim, folder, outcome, exit_code=exit_code)
     except UNREACHABLE:
         # Its lease runs out, and the reconciler takes it back.
-        logger.exception("attempt_left_behind")
+        log.exception("attempt_left_behind")
         return
     # Here a run ends: what was not thought of must not leave it without an end.
     except Exception as error:
-        logger.exception("supervision_failed")
+        log.exception("supervision_failed")
         detail = f"supervision failed: {type(error).__name__}: {error}"
         outcome, exit_code = Failed(reason=FailureReason.INTERNAL_ERROR, detail=detail), None
         end_attempt(house, claim, folder, outcome, exit_code=exit_code)
-    logger.info("run_ended", outcome=type(outcome).__name__, exit_code=exit_code)
+    log.info("run_ended", outcome=type(outcome).__name__, exit_code=exit_code)
 
 
 def _attempt(
@@ -53,7 +57,7 @@ def _attempt(
         return Released(why=str(error), counts=True), None
     except OSError as error:
         return _not_started(FailureReason.INTERNAL_ERROR, error), None
-    log.info("run_started", run=claim.run_id, attempt=claim.attempt, pid=process.pid)
+    log.info("run_started", cell=claim.cell.label, seed=claim.seed, pid=process.pid)
     try:
         catch_up(house, claim)
         outcome = Watch(house, claim, process, folder, held_since=held_since).run()

@@ -189,7 +189,7 @@ class Watch:
             with self._house.database.begin() as session:
                 return work(session)
         except UNREACHABLE as error:
-            log.warning("database_not_reached", run=self._claim.run_id, error=str(error.orig))
+            log.warning("database_not_reached", error=str(error.orig))
             return None
 
 

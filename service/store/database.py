@@ -103,16 +103,19 @@ class Database:
 def new_engine(url: str) -> Engine:
     """Return an engine with this house's settings; nothing is connected yet."""
     parsed = make_url(url)
+    # What is written may be a secret, and errors end in the log.
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, pool_size=20, max_overflow=40)
+        engine = create_engine(parsed, pool_size=20, max_overflow=40, hide_parameters=True)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_on_sqlite)
         return engine
     # Said, not left to the server: with its SQL_ASCII the driver would answer bytes.
     utf8 = {"client_encoding": "utf8"}
-    return create_engine(parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, connect_args=utf8)
+    return create_engine(
+        parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=utf8
+    )
 
 
 def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
