@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 .DEFAULT_GOAL := help
 
-.PHONY: help install dashboard browser demo up test faults unit lint format clean
+.PHONY: help install dashboard browser demo up test faults contract unit lint format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
@@ -48,6 +48,9 @@ faults: .venv/.installed  ## Break it N times at random, on SQLite and on Postgr
 	@for backend in sqlite postgres; do \
 		$(BIN)/python -m tests.faults.storm --backend $$backend --faults $(or $(N),300) $(if $(SEED),--seed $(SEED)) || exit 1; \
 	done
+
+contract: .venv/.installed  ## Ask the API at random, right and wrong; every answer must be as documented (N=300 SEED=…)
+	@$(BIN)/python -m tests.contract.fuzz --examples $(or $(N),300) $(if $(SEED),--seed $(SEED))
 
 unit: .venv/.installed  ## The tests that need no server
 	@$(BIN)/pytest -m unit

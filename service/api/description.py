@@ -41,6 +41,7 @@ def describe(app: FastAPI, *, token_needed: bool) -> None:
             schema = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes, tags=TAGS)
             for operation in _operations(schema):
                 _keep_only_problems(operation["responses"])
+            _drop_discriminators(schema["paths"])
             if token_needed:
                 _ask_for_token(schema)
             app.openapi_schema = schema
@@ -59,6 +60,17 @@ def _keep_only_problems(responses: dict[str, Any]) -> None:
         content = response.get("content", {})
         if MEDIA_TYPE in content:
             response["content"] = {MEDIA_TYPE: content[MEDIA_TYPE]}
+
+
+def _drop_discriminators(node: Any) -> None:
+    # A discriminator must be a string, and ours is a cell's number: each member's `const` says it as well.
+    if isinstance(node, dict):
+        node.pop("discriminator", None)
+        for value in node.values():
+            _drop_discriminators(value)
+    elif isinstance(node, list):
+        for value in node:
+            _drop_discriminators(value)
 
 
 def _ask_for_token(schema: dict[str, Any]) -> None:

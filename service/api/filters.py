@@ -1,18 +1,17 @@
 """What a list can be narrowed to, as query parameters."""
 
-import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime
+from pydantic import StringConstraints
 
-from service.api.schemas import LABEL_KEY, LABEL_VALUE
-from service.domain.errors import InvalidRequest, Mistake
+from service.api.schemas import LABEL_KEY, LABEL_VALUE, Time
+from service.domain.errors import InvalidSpec, Mistake
 from service.domain.states import DatasetState, ExperimentState, JobState, RunState
 from trainers.specs import Cell
 
-_LABEL = re.compile(rf"^({LABEL_KEY}):({LABEL_VALUE})$")
 _CELL_DESCRIPTION = "One of these cells; may be named several times."
 _STATE_DESCRIPTION = "In one of these states; may be named several times."
 
@@ -26,10 +25,10 @@ OfExperiment = Annotated[
     str | None, Query(alias="experiment", pattern=r"^exp_[0-9A-Z]{26}$", description="Of this experiment.")
 ]
 OfJob = Annotated[str | None, Query(alias="job", pattern=r"^job_[0-9A-Z]{26}$", description="Of this job.")]
-CreatedSince = Annotated[AwareDatetime | None, Query(description="Created then or later; RFC 3339 with an offset.")]
-CreatedBefore = Annotated[AwareDatetime | None, Query(description="Created earlier; RFC 3339 with an offset.")]
+CreatedSince = Annotated[Time | None, Query(description="Created then or later; RFC 3339 with an offset.")]
+CreatedBefore = Annotated[Time | None, Query(description="Created earlier; RFC 3339 with an offset.")]
 Labels = Annotated[
-    list[str] | None,
+    list[Annotated[str, StringConstraints(pattern=rf"^{LABEL_KEY}:{LABEL_VALUE}$")]] | None,
     Query(
         alias="label",
         max_length=16,
@@ -43,22 +42,20 @@ def wanted_labels(asked: Sequence[str] | None) -> dict[str, str]:
     """Return the labels asked for, by key.
 
     Raises:
-        InvalidRequest: One is not `key:value`, or a key comes with two values; all mistakes are listed.
+        InvalidSpec: A key comes with two values; all mistakes are listed.
     """
     found: dict[str, str] = {}
     mistakes = []
-    for index, text in enumerate(asked or ()):
-        pointer = f"#query/label/{index}"
-        if not (label := _LABEL.match(text)):
-            mistakes.append(Mistake(pointer=pointer, detail=f"found {text!r}, expected key:value, as in team:core"))
-        elif found.setdefault(label[1], label[2]) != label[2]:
-            detail = f"found {label[1]} a second time with another value; an experiment has one value for each key"
-            mistakes.append(Mistake(pointer=pointer, detail=detail))
+    for index, label in enumerate(asked or ()):
+        key, _, value = label.partition(":")
+        if found.setdefault(key, value) != value:
+            detail = f"found {key} a second time with another value; an experiment has one value for each key"
+            mistakes.append(Mistake(pointer=f"#query/label/{index}", detail=detail))
     if mistakes:
-        raise InvalidRequest("a label in the query is not as it should be", mistakes=mistakes)
+        raise InvalidSpec("no experiment can have all of these labels", mistakes=mistakes)
     return found
 
 
-def seconds(time: AwareDatetime | None) -> float | None:
+def seconds(time: datetime | None) -> float | None:
     """Return a time as seconds since the epoch, if any."""
     return None if time is None else time.timestamp()

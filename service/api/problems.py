@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service.api.bodies import BodyTooLarge, UnsupportedMediaType
 from service.api.uploads import StorageFull
@@ -35,6 +36,7 @@ from service.domain.errors import (
     escaped,
 )
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 QUOTA_RETRY_AFTER_S = 30
@@ -186,11 +188,14 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     if not isinstance(error, RequestValidationError):
         raise error
     mistakes = mistakes_of(error.errors())
-    malformed = any(found["type"] == "json_invalid" for found in error.errors())
+    kinds = {found["type"] for found in error.errors()}
+    malformed = "json_invalid" in kinds
+    # What fits the document, but not together, is as what fits it and is not there.
+    code = InvalidSpec.code if kinds == {"value_error"} else "invalid_request"
     return problem_response(
         request,
         status=HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY,
-        code="malformed_json" if malformed else "invalid_request",
+        code="malformed_json" if malformed else code,
         detail="the body is not JSON" if malformed else _count(mistakes),
         mistakes=mistakes,
     )
@@ -209,8 +214,18 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
         code=HTTP_CODES.get(error.status_code, "http_error"),
         detail=detail,
         mistakes=[Mistake(pointer="", detail=detail)] if malformed else [],
-        headers=dict(error.headers or {}),
+        headers={**(error.headers or {}), **_allowed(request, error.status_code)},
     )
+
+
+def _allowed(request: Request, status: int) -> dict[str, str]:
+    """Return all methods of what was asked for: the router knows those of the first route at that path alone."""
+    if status != HTTPStatus.METHOD_NOT_ALLOWED:
+        return {}
+    routes = request.app.router.routes
+    asked = [{**request.scope, "method": method} for method in METHODS]
+    there_are = [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    return {"Allow": ", ".join(there_are)}
 
 
 async def _on_database_away(request: Request, error: Exception) -> JSONResponse:

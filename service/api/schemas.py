@@ -1,8 +1,10 @@
 """What the API accepts and answers; the same words as in SQL and on screen."""
 
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+import re
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 
 from service.domain.experiment import ExperimentSpec, Seeds, distinct
 from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
@@ -18,6 +20,18 @@ Reason = Annotated[
 ]
 DatasetId = Annotated[str, StringConstraints(pattern=r"^ds_[0-9A-Z]{26}$")]
 ExperimentId = Annotated[str, StringConstraints(pattern=r"^exp_[0-9A-Z]{26}$")]
+# A number would be read as seconds since the epoch.
+TIME = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})$"
+
+
+def _written(found: Any) -> Any:
+    if not isinstance(found, str) or not re.match(TIME, found):
+        expected = "expected a time as in RFC 3339, with an offset, such as 2026-01-31T00:00:00Z"
+        raise PydanticCustomError("time_written", expected)
+    return found
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written)]
 LABEL_KEY = r"[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?"
 LABEL_VALUE = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
 LabelMap = Annotated[
@@ -25,7 +39,7 @@ LabelMap = Annotated[
         Annotated[str, StringConstraints(pattern=rf"^{LABEL_KEY}$")],
         Annotated[str, StringConstraints(pattern=rf"^{LABEL_VALUE}$")],
     ],
-    Field(max_length=16),
+    Field(max_length=16, json_schema_extra={"additionalProperties": False}),
 ]
 CellName = Literal["prepare", "preflight", 51, 52, 53, 54]
 
@@ -79,12 +93,6 @@ class OverrulingCreate(Request):
     outcome: Literal["ensemble", "single", "fusion", "improve"]
     option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")
     reason: Reason
-
-    @model_validator(mode="after")
-    def _single_names_its_model(self) -> Self:
-        if (self.outcome == "single") != (self.option is not None):
-            raise ValueError("single needs an option, transformer or gnn; the other outcomes take none")
-        return self
 
 
 class JobFields(Request, Terms):
@@ -301,13 +309,3 @@ class EventAnswer(Answer):
     kind: str
     at: AwareDatetime
     body: dict[str, Any]
-
-
-class WorkerAnswer(Answer):
-    """A worker."""
-
-    id: str
-    queues: list[str]
-    slots: int
-    alive: bool
-    heartbeat_at: AwareDatetime

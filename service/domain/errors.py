@@ -2,7 +2,8 @@
 
 ServiceError
 ├── NotFound                no such thing
-├── InvalidSpec             what was sent is wrong; every mistake is listed
+├── InvalidSpec             what was sent cannot be done; every mistake is listed
+│   └── InvalidRequest      it is not what the OpenAPI document asks for
 ├── Conflict                it cannot be done in this state
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
@@ -63,7 +64,7 @@ class InvalidSpec(ServiceError):
 
 
 class InvalidRequest(InvalidSpec):
-    """What the query or the path of a request asks for cannot be."""
+    """The request is not what the OpenAPI document asks for."""
 
     code = "invalid_request"
 

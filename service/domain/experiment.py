@@ -9,7 +9,7 @@ from service.domain.terms import Terms
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Seeds = Annotated[list[Seed], Field(min_length=1, max_length=32)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=32, json_schema_extra={"uniqueItems": True})]
 
 
 def distinct(seeds: list[int]) -> list[int]:

@@ -10,7 +10,7 @@ from service.api.problems import documented
 from service.api.schemas import Answer, RunAnswer
 from service.api.views import run_answer
 from service.domain.comparison import Compared, differences, measures
-from service.domain.errors import InvalidRequest, Mistake
+from service.domain.errors import InvalidSpec, Mistake
 from service.store.runs import configs_of, runs_by_id
 
 router = APIRouter(prefix="/v1", tags=["runs"])
@@ -44,7 +44,7 @@ def compare_runs(context: Ctx, runs: Runs) -> ComparisonAnswer:
         found = runs_by_id(session, ids)
         if missing := [run_id for run_id in ids if run_id not in found]:
             mistakes = [Mistake(pointer="#query/runs", detail=f"there is no run {run_id}") for run_id in missing]
-            raise InvalidRequest("not every run that was named is there", mistakes=mistakes)
+            raise InvalidSpec("not every run that was named is there", mistakes=mistakes)
         configs = configs_of(session, ids)
         rows = [found[run_id] for run_id in ids]
         compared = [Compared(run_id=row.id, config=configs[row.id], result=row.result) for row in rows]

@@ -9,18 +9,18 @@ from pydantic import AwareDatetime, Field
 from service.api.context import Ctx
 from service.api.paths import Limit
 from service.api.problems import documented
-from service.api.schemas import Answer
-from service.domain.errors import InvalidRequest, Mistake
+from service.api.schemas import Answer, Time
+from service.domain.errors import InvalidSpec, Mistake
 from service.store.queue_loads import QueueLoad, queue_loads
 from service.store.usage import Usage, UsageBy, usage_of
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 SINCE_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 From = Annotated[
-    AwareDatetime,
+    Time,
     Query(alias="from", description="Begin of the period, RFC 3339 with an offset; default: from the first run on."),
 ]
-To = Annotated[AwareDatetime | None, Query(alias="to", description="End of the period; default: now.")]
+To = Annotated[Time | None, Query(alias="to", description="End of the period; default: now.")]
 By = Annotated[UsageBy, Query(description="What to sum by.")]
 
 
@@ -79,7 +79,7 @@ def read_usage(
     end = before or datetime.now(UTC)
     if since >= end:
         detail = f"found {since.isoformat()}, expected a time before the period's end, {end.isoformat()}"
-        raise InvalidRequest("the period has no length", mistakes=[Mistake(pointer="#query/from", detail=detail)])
+        raise InvalidSpec("the period has no length", mistakes=[Mistake(pointer="#query/from", detail=detail)])
     with context.database.read() as session:
         total, groups = usage_of(session, by=by, since_s=since.timestamp(), before_s=end.timestamp(), limit=limit)
     return UsageAnswer(

@@ -13,6 +13,7 @@ from service.api.paths import ExperimentPath
 from service.api.problems import DecisionPending, documented, documented_post
 from service.api.schemas import OverrulingCreate, WaiverCreate
 from service.domain.decision import DecisionAnswer, Overruling
+from service.domain.errors import InvalidSpec, Mistake
 from service.domain.gate import GateReport
 from service.store.experiments import decisions_of, get_experiment
 from service.store.gates import gate_report
@@ -66,7 +67,10 @@ def waive(
 @router.get("/{experiment_id}/decision", responses=documented(HTTPStatus.NOT_FOUND))
 def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer:
     """Return the last decision with its evidence; 404 with code `decision_pending` while there is none."""
-    return _decisions(context, experiment_id)[-1]
+    state, decisions = _decisions(context, experiment_id)
+    if not decisions:
+        raise DecisionPending(f"no decision has been taken yet: experiment {experiment_id} is {state}")
+    return decisions[-1]
 
 
 @router.post(
@@ -80,6 +84,7 @@ def overrule_decision(
     experiment_id: ExperimentPath, asked: Annotated[OverrulingCreate, Body(openapi_examples=OVERRULING)], post: Posted
 ) -> JSONResponse:
     """Put your own answer beside the last decision, for a reason; what was computed stays as it is."""
+    _check_option(asked)
 
     def work(session: Session) -> Created:
         kept = overrule(
@@ -95,20 +100,26 @@ def overrule_decision(
     return post.accept(work)
 
 
+def _check_option(asked: OverrulingCreate) -> None:
+    if (asked.outcome == "single") == (asked.option is not None):
+        return
+    detail = "single needs an option, transformer or gnn; the other outcomes take none"
+    raise InvalidSpec(detail, mistakes=[Mistake(pointer="/option", detail=detail)])
+
+
 @router.get("/{experiment_id}/decisions", responses=documented(HTTPStatus.NOT_FOUND))
 def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[DecisionAnswer]:
-    """Return every decision in the order in which it was taken."""
-    return _decisions(context, experiment_id)
+    """Return every decision in the order in which it was taken; none while there is none."""
+    return _decisions(context, experiment_id)[1]
 
 
-def _decisions(context: Ctx, experiment_id: str) -> list[DecisionAnswer]:
+def _decisions(context: Ctx, experiment_id: str) -> tuple[str, list[DecisionAnswer]]:
+    """Return the experiment's state and its decisions."""
     with context.database.read() as session:
         state = get_experiment(session, experiment_id).state
         decisions = decisions_of(session, experiment_id)
         overrulings = overrulings_of(session, experiment_id)
-    if not decisions:
-        raise DecisionPending(f"no decision has been taken yet: experiment {experiment_id} is {state}")
-    return [
+    return state, [
         DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])
         for taken in decisions
     ]

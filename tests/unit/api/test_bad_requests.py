@@ -83,7 +83,7 @@ BAD_REQUESTS = [
         what="the same seed twice",
         body={**QUESTION, "seeds": [0, 0]},
         status=422,
-        code="invalid_request",
+        code="invalid_spec",
         pointers=["/seeds"],
     ),
     Bad(what="no seeds", body={**QUESTION, "seeds": []}, status=422, code="invalid_request", pointers=["/seeds"]),

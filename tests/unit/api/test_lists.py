@@ -50,9 +50,11 @@ def test_a_label_that_could_not_be_asked_for_is_refused(api: Api, labels: dict[s
 
 
 def test_every_wrong_label_in_a_query_is_named(api: Api) -> None:
-    answer = api.client.get("/v1/experiments?label=core&label=team:a&label=team:b")
+    malformed = api.client.get("/v1/experiments?label=core&label=team:a&label=:b")
+    twice = api.client.get("/v1/experiments?label=team:a&label=kind:a&label=team:b")
 
-    assert_refused(answer, status=422, code="invalid_request", pointers=["#query/label/0", "#query/label/2"])
+    assert_refused(malformed, status=422, code="invalid_request", pointers=["#query/label/0", "#query/label/2"])
+    assert_refused(twice, status=422, code="invalid_spec", pointers=["#query/label/2"])
 
 
 def test_runs_are_found_by_state_cell_job_and_experiment(api: Api) -> None:
@@ -166,7 +168,7 @@ def test_every_run_that_is_not_there_is_named(api: Api) -> None:
     missing = [f"run_{letter * 26}" for letter in "AB"]
     answer = api.client.get(f"/v1/compare?runs={missing[0]},{there},{missing[1]}")
 
-    assert_refused(answer, status=422, code="invalid_request", pointers=["#query/runs", "#query/runs"])
+    assert_refused(answer, status=422, code="invalid_spec", pointers=["#query/runs", "#query/runs"])
 
 
 def test_each_cell_says_what_it_needs_and_how_to_ask_for_it(api: Api) -> None:
