@@ -28,6 +28,7 @@ from service.api.routes import (
     tokens,
     uploads,
     verdicts,
+    workers,
 )
 from service.dashboard.routes import mount_dashboard
 from service.dispatch import Bell, Doorbell
@@ -93,6 +94,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         runs,
         compare,
         cells,
+        workers,
         operations,
         prometheus,
         tokens,

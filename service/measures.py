@@ -36,13 +36,15 @@ class Snapshot:
 
 def snapshot(session: Session) -> Snapshot:
     """Return the house as it is now."""
-    alive = len(living_workers(session))
+    workers = list_workers(session)
+    alive = living_workers(session)
+    draining = sum(worker.draining for worker in alive)
     return Snapshot(
         queues=queue_loads(session),
         ended=ended_runs(session),
         waits=waits(session),
         lost_leases=lost_leases(session),
-        workers={"alive": alive, "silent": max(0, len(list_workers(session)) - alive)},
+        workers={"serving": len(alive) - draining, "draining": draining, "silent": len(workers) - len(alive)},
     )
 
 
@@ -86,7 +88,9 @@ def _families(found: Snapshot) -> Iterator[Metric]:
         "cellgate_lease_takeovers", "Runs taken from a worker that was not heard of in time.", value=found.lost_leases
     )
     yield lost
-    workers = GaugeMetricFamily("cellgate_workers", "Workers, by whether they were heard of lately.", labels=["state"])
+    workers = GaugeMetricFamily(
+        "cellgate_workers", "Workers: who takes runs, drains, or fell silent.", labels=["state"]
+    )
     for state, count in found.workers.items():
         workers.add_metric([state], count)
     yield workers
@@ -97,7 +101,7 @@ def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
         "cellgate_queue_oldest_wait_seconds", "How long the oldest queued run has waited.", labels=["queue"]
     )
-    slots = GaugeMetricFamily("cellgate_queue_slots", "Slots of living workers that serve it.", labels=["queue"])
+    slots = GaugeMetricFamily("cellgate_queue_slots", "Slots of the workers that serve it.", labels=["queue"])
     free = GaugeMetricFamily("cellgate_queue_free_slots", "Those with no run at work.", labels=["queue"])
     for load in queues:
         for state in RunState:

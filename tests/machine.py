@@ -33,6 +33,7 @@ class Machine:
 
     def __init__(self, folder: Path, url: str, broker_url: str) -> None:
         self.folder = folder
+        self.url = url
         self.broker_url = broker_url
         migrate(url)
         self.database = Database(url)

@@ -4,13 +4,14 @@ import time
 
 import structlog
 
-from service.store.claims import Claim, claim_next
-from service.store.runs import has_queued
+from service.store.claims import Claim, claim_next, is_anything_open
+from service.store.draining import left_to_others
 from worker.house import UNREACHABLE, House
 from worker.supervisor import supervise
 
 CLAIM_TRIES = 5
 CLAIM_RETRY_S = 0.05
+LEAVE_S = 0.5
 log = structlog.get_logger(__name__)
 
 
@@ -20,7 +21,23 @@ def answer_doorbell(house: House) -> int:
     while not house.draining.is_set() and (claim := _claim(house)) is not None:
         supervise(house, claim)
         count += 1
+    _leave_to_others(house)
     return count
+
+
+def _leave_to_others(house: House) -> None:
+    """Ring again for what this worker must leave, as it drains: it has heard a doorbell that was meant for another."""
+    try:
+        with house.database.read() as session:
+            left = left_to_others(session, house.worker_id)
+    except UNREACHABLE as error:
+        # The reconciler rings again.
+        log.warning("database_not_reached", error=str(error.orig))
+        return
+    # Not at once: it may well be this worker that hears it again.
+    if left is not None and not house.draining.wait(LEAVE_S):
+        run_id, queue = left
+        house.bell.ring(run_id, queue)
 
 
 def _claim(house: House) -> Claim | None:
@@ -36,7 +53,7 @@ def _claim(house: House) -> Claim | None:
                     lease_s=settings.lease_s,
                     max_running=settings.max_running_runs,
                 )
-                if claim is not None or not has_queued(session, settings.queues):
+                if claim is not None or not is_anything_open(session, worker=house.worker_id, queues=settings.queues):
                     return claim
         except UNREACHABLE as error:
             # The reconciler rings again.

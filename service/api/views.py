@@ -17,14 +17,13 @@ from service.api.schemas import (
     RunAnswer,
     RunStatus,
     WaitingAnswer,
-    WorkerAnswer,
 )
 from service.domain.curves import thinned
 from service.domain.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
 from service.domain.waiting import Waiting
 from service.store.experiments import ExperimentOverview
 from service.store.runs import MetricCurve
-from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow, WorkerRow
+from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow
 from trainers.specs import Cell
 
 Waitings = Mapping[str, Waiting]
@@ -215,14 +214,3 @@ def curve_answer(found: MetricCurve, max_points: int | None) -> Curve:
 def event_answer(row: EventRow) -> EventAnswer:
     """Return an event."""
     return EventAnswer(id=row.id, run=row.run_id, attempt=row.attempt, kind=row.kind, at=when(row.at), body=row.body)
-
-
-def worker_answer(row: WorkerRow, *, alive: bool) -> WorkerAnswer:
-    """Return a worker."""
-    return WorkerAnswer(
-        id=row.id,
-        queues=[str(queue) for queue in row.queues],
-        slots=row.slots,
-        alive=alive,
-        heartbeat_at=when(row.heartbeat_at),
-    )

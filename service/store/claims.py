@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, null, select
+from sqlalchemy import Select, func, insert, null, select
 from sqlalchemy.orm import Session
 
 from service.domain.states import RunState
 from service.store.database import now_s
+from service.store.draining import drains
 from service.store.moves import Move, move, touch_parents
 from service.store.queue_order import AGE, LAST_TURN, with_parties
 from service.store.quotas import within_quota
@@ -59,9 +60,9 @@ def claim_next(
         max_running: Runs that one owner may have at work; None: without limit.
 
     Returns:
-        The claim, or None when nothing waits that another worker is not claiming right now.
+        The claim, or None when the worker drains, or nothing waits that another one is not claiming right now.
     """
-    waiting = select(RunRow).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues))
+    waiting = _open_to(worker, queues)
     if max_running is not None:
         waiting = within_quota(session, waiting, max_running)
     in_turn = with_parties(waiting).order_by(RunRow.priority.desc(), LAST_TURN, *AGE).limit(1)
@@ -88,6 +89,15 @@ def claim_next(
     )
     touch_parents(session, [run], served_at=now_s())
     return _claim(session, run, attempt, path)
+
+
+def is_anything_open(session: Session, *, worker: str, queues: Sequence[str]) -> bool:
+    """Return whether a run waits that this worker may claim, be it that another one is claiming it right now."""
+    return session.scalar(_open_to(worker, queues).with_only_columns(RunRow.id).limit(1)) is not None
+
+
+def _open_to(worker: str, queues: Sequence[str]) -> Select[RunRow]:
+    return select(RunRow).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues), ~drains(worker))
 
 
 def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.domain.states import LEASED, RunState
 from service.store.database import now_s
 from service.store.tables import RunRow, WorkerRow
-from service.store.workers import living_workers
+from service.store.workers import serving_workers
 
 UNFINISHED = [state for state in RunState if not state.terminal]
 Counts = Mapping[str, Mapping[RunState, int]]
@@ -23,7 +23,7 @@ class QueueLoad:
     Args:
         counts: Runs in each state that is not an end.
         oldest_wait_s: How long the run has been queued that was queued the longest ago; None when none is.
-        workers: Workers that serve it and are alive.
+        workers: Workers that serve it: they are alive and do not drain.
         slots: Runs that these can have at work at once, also for other queues that they serve.
         free_slots: Those of the slots with no run at work.
     """
@@ -52,9 +52,9 @@ class QueueLoad:
 
 
 def queue_loads(session: Session) -> list[QueueLoad]:
-    """Return every queue that has an unfinished run or a living worker, by name; three queries."""
+    """Return every queue that has an unfinished run or a worker that serves it, by name; three queries."""
     counts, oldest = _unfinished(session)
-    workers = living_workers(session)
+    workers = serving_workers(session)
     busy = busy_slots(session)
     served = {str(queue) for worker in workers for queue in worker.queues}
     return [
@@ -65,8 +65,16 @@ def queue_loads(session: Session) -> list[QueueLoad]:
 
 def busy_slots(session: Session) -> dict[str, int]:
     """Return how many runs each worker holds, by its id; those that hold none are left out."""
-    held = select(RunRow.worker, func.count()).where(RunRow.state.in_(LEASED), RunRow.worker.is_not(None))
-    return {str(worker): count for worker, count in session.execute(held.group_by(RunRow.worker))}
+    return {worker: len(runs) for worker, runs in held_runs(session).items()}
+
+
+def held_runs(session: Session) -> dict[str, list[str]]:
+    """Return the ids of the runs that each worker holds, by its id; those that hold none are left out."""
+    held = select(RunRow.worker, RunRow.id).where(RunRow.state.in_(LEASED), RunRow.worker.is_not(None))
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for worker, run_id in session.execute(held.order_by(RunRow.id)):
+        found[str(worker)].append(run_id)
+    return found
 
 
 def _unfinished(session: Session) -> tuple[defaultdict[str, Counter[RunState]], dict[str, float]]:

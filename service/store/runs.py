@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from service.domain.errors import NotFound
-from service.domain.states import RunState
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_runs
 from service.store.tables import EventRow, JobRow, LogRow, MetricRow, RunRow
 
@@ -48,12 +47,6 @@ def configs_of(session: Session, run_ids: Collection[str]) -> dict[str, dict[str
     """Return the config of each of these runs' jobs, by the run's id."""
     chosen = select(RunRow.id, JobRow.spec).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.id.in_(run_ids))
     return {run_id: spec for run_id, spec in session.execute(chosen)}  # noqa: C416 - rows are no pairs to mypy
-
-
-def has_queued(session: Session, queues: Sequence[str]) -> bool:
-    """Return whether a run waits in one of these queues."""
-    waiting = select(RunRow.id).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues)).limit(1)
-    return session.scalar(waiting) is not None
 
 
 def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:

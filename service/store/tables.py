@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -246,6 +247,7 @@ class WorkerRow(Base):
     id: Mapped[str] = mapped_column(String(200), primary_key=True)
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
+    draining: Mapped[bool] = mapped_column(server_default=false())  # takes no more runs
     started_at: Mapped[float] = mapped_column(Double)
     heartbeat_at: Mapped[float] = mapped_column(Double)
 

@@ -42,10 +42,10 @@ def _held_back(session: Session, runs: Sequence[RunRow], limit: int) -> dict[str
 
 
 def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Waiting:
-    if not workers:
-        detail = f"no worker serves queue {queue}: start one with `python -m worker run`, CELLGATE_QUEUES naming it"
-        return Waiting(reason=WaitingReason.NO_WORKER, detail=detail, ahead=ahead)
-    slots = sum(worker.slots for worker in workers)
+    serving = [worker for worker in workers if not worker.draining]
+    if not serving:
+        return Waiting(reason=WaitingReason.NO_WORKER, detail=_nobody(queue, draining=len(workers)), ahead=ahead)
+    slots = sum(worker.slots for worker in serving)
     at_work = f"{busy} of {slots} slot{'s' if slots != 1 else ''} at work"
     if ahead:
         detail = f"{ahead} run{'s' if ahead != 1 else ''} ahead in queue {queue}; {at_work}"
@@ -53,6 +53,12 @@ def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Wai
     if busy >= slots:
         return Waiting(reason=WaitingReason.BUSY, detail=f"the next of queue {queue}; {at_work}", ahead=0)
     return Waiting(reason=WaitingReason.NEXT, detail=f"about to start in queue {queue}", ahead=0)
+
+
+def _nobody(queue: str, *, draining: int) -> str:
+    if draining:
+        return f"every worker of queue {queue} drains: POST /v1/workers/{{id}}/resume lets one take runs again"
+    return f"no worker serves queue {queue}: start one with `python -m worker run`, CELLGATE_QUEUES naming it"
 
 
 def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from service.domain.errors import NotFound
 from service.store.database import now_s
 from service.store.tables import WorkerRow
 
@@ -14,11 +15,12 @@ ALIVE_S = 30.0
 
 
 def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], slots: int) -> None:
-    """Add a worker, or its new start under the same id."""
+    """Add a worker, or its new start under the same id, which ends its draining."""
     values = {
         "id": worker_id,
         "queues": list(queues),
         "slots": slots,
+        "draining": False,
         "started_at": now_s(),
         "heartbeat_at": now_s(),
     }
@@ -55,8 +57,25 @@ def list_workers(session: Session) -> Sequence[WorkerRow]:
     return session.scalars(select(WorkerRow).order_by(WorkerRow.id)).all()
 
 
+def get_worker(session: Session, worker_id: str) -> WorkerRow:
+    """Return a worker.
+
+    Raises:
+        NotFound: There is no such worker.
+    """
+    worker = session.scalar(select(WorkerRow).where(WorkerRow.id == worker_id))
+    if worker is None:
+        raise NotFound(f"there is no worker {worker_id}; GET /v1/workers lists those there are")
+    return worker
+
+
 def living_workers(session: Session) -> Sequence[WorkerRow]:
     """Return the workers that were heard of in the last `ALIVE_S`, by id."""
     return session.scalars(
         select(WorkerRow).where(WorkerRow.heartbeat_at >= now_s() - ALIVE_S).order_by(WorkerRow.id)
     ).all()
+
+
+def serving_workers(session: Session) -> Sequence[WorkerRow]:
+    """Return those of the living workers that take runs, by id: they do not drain."""
+    return [worker for worker in living_workers(session) if not worker.draining]

@@ -1,4 +1,4 @@
-"""What can be asked for, and who is there to do it."""
+"""What can be asked for."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -9,9 +9,7 @@ from pydantic import Field
 from service.api.context import Ctx
 from service.api.examples import CELL_EXAMPLES
 from service.api.problems import documented
-from service.api.schemas import Answer, WorkerAnswer
-from service.api.views import worker_answer
-from service.store.workers import list_workers, living_workers
+from service.api.schemas import Answer
 from trainers.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, Spec, TransformerConfig
 
 router = APIRouter(prefix="/v1", tags=["cells and workers"])
@@ -74,11 +72,3 @@ def _curl(url: str, body: dict[str, Any], *, token_needed: bool) -> str:
     # In double quotes, so that the shell puts the token in; it is nowhere in the text.
     token = ' -H "Authorization: Bearer $CELLGATE_TOKEN"' if token_needed else ""
     return f"curl -sS {url} -H 'Content-Type: application/json'{token} -d '{json.dumps(body)}'"
-
-
-@router.get("/workers", responses=documented())
-def read_workers(context: Ctx) -> list[WorkerAnswer]:
-    """List the workers, also those that have fallen silent."""
-    with context.database.read() as session:
-        alive = {row.id for row in living_workers(session)}
-        return [worker_answer(row, alive=row.id in alive) for row in list_workers(session)]

@@ -137,7 +137,7 @@ def test_queues_and_leases_are_counted_by_hand_too(api: Api) -> None:
     assert found("queue_runs", state="paused") == 0
     assert 100 <= found("queue_oldest_wait_seconds", queue="cpu") < 200
     assert (found("queue_slots", queue="cpu"), found("queue_free_slots", queue="cpu")) == (4, 3)
-    assert (found("leases"), found("workers", state="alive"), found("workers", state="silent")) == (1, 1, 1)
+    assert (found("leases"), found("workers", state="serving"), found("workers", state="silent")) == (1, 1, 1)
     assert (found("database_up"), found("broker_up")) == (1, 1)
 
 

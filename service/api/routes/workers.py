@@ -1,0 +1,105 @@
+"""Workers over HTTP: who is there, what they have at work, and letting them drain."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, Field
+from sqlalchemy.orm import Session
+
+from service.api.context import Ctx
+from service.api.idempotency import Created, Post, Posted
+from service.api.problems import documented, documented_post
+from service.api.schemas import Answer
+from service.api.views import when
+from service.store.draining import set_draining
+from service.store.queue_loads import held_runs
+from service.store.tables import WorkerRow
+from service.store.workers import get_worker, list_workers, living_workers
+
+router = APIRouter(prefix="/v1/workers", tags=["cells and workers"])
+WorkerId = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="As GET /v1/workers names it.")]
+
+
+class WorkerAnswer(Answer):
+    """A worker."""
+
+    id: str
+    queues: list[str]
+    slots: int
+    alive: bool = Field(description="Whether it was heard of in the last 30 s.")
+    draining: bool = Field(description="Whether it takes no more runs; a new start of the worker ends that.")
+    runs: list[str] = Field(description="Runs that it has at work.")
+    heartbeat_at: AwareDatetime
+
+
+ACTION: dict[str, Any] = {
+    "status_code": HTTPStatus.ACCEPTED,
+    "response_model": WorkerAnswer,
+    "responses": documented_post(HTTPStatus.NOT_FOUND),
+}
+
+
+@router.get("", responses=documented())
+def read_workers(context: Ctx) -> list[WorkerAnswer]:
+    """List the workers, also those that have fallen silent."""
+    with context.database.read() as session:
+        return _answers(session, list_workers(session))
+
+
+@router.get("/{worker_id}", responses=documented(HTTPStatus.NOT_FOUND))
+def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
+    """Return a worker and what it has at work."""
+    with context.database.read() as session:
+        [answer] = _answers(session, [get_worker(session, worker_id)])
+    return answer
+
+
+@router.post("/{worker_id}/drain", **ACTION, name="drain_worker")
+def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
+    """Let a worker take no more runs from now on; what it has at work goes on to its end.
+
+    Once its `runs` are empty, it can be stopped without interrupting any.
+    """
+    return _set(post, worker_id, draining=True)
+
+
+@router.post("/{worker_id}/resume", **ACTION, name="resume_worker")
+def resume(worker_id: WorkerId, post: Posted) -> JSONResponse:
+    """Let a worker that drains take runs again."""
+    answer = _set(post, worker_id, draining=False)
+    # Who was rung for while it drained is not rung for again so soon: it is woken to look for itself.
+    with post.context.database.read() as session:
+        worker = get_worker(session, worker_id)
+    for _ in range(worker.slots):
+        if not post.context.bell.ring("", str(worker.queues[0])):
+            break
+    return answer
+
+
+def _set(post: Post, worker_id: str, *, draining: bool) -> JSONResponse:
+    def work(session: Session) -> Created:
+        [answer] = _answers(session, [set_draining(session, worker_id, draining=draining)])
+        return Created(location=f"/v1/workers/{worker_id}", answer=answer)
+
+    return post.accept(work)
+
+
+def _answers(session: Session, workers: Sequence[WorkerRow]) -> list[WorkerAnswer]:
+    alive = {row.id for row in living_workers(session)}
+    runs = held_runs(session)
+    return [_answer(row, runs, alive=row.id in alive) for row in workers]
+
+
+def _answer(row: WorkerRow, runs: Mapping[str, Sequence[str]], *, alive: bool) -> WorkerAnswer:
+    return WorkerAnswer(
+        id=row.id,
+        queues=[str(queue) for queue in row.queues],
+        slots=row.slots,
+        alive=alive,
+        draining=row.draining,
+        runs=list(runs.get(row.id, ())),
+        heartbeat_at=when(row.heartbeat_at),
+    )

@@ -1,0 +1,115 @@
+"""Draining over HTTP: a real worker ends its run, takes no other, and takes runs again once it is resumed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from service.dispatch import Doorbell
+from service.domain.states import RunState
+from service.embedded_broker import EmbeddedBroker
+from service.settings import Settings
+from service.store.draining import set_draining
+from service.store.workers import get_worker, register_worker
+from tests.machine import Machine
+from tests.worker_floor import Floor, until
+from trainers.data.generate.generator import write_jsonl
+from worker import tasks
+from worker.tasks import answer_doorbell
+
+
+@contextmanager
+def api_of(machine: Machine) -> Iterator[TestClient]:
+    """Yield a client of the API over the machine's database and broker."""
+    settings = Settings(data_dir=machine.folder, database_url=machine.url, redis_url=machine.broker_url)
+    bell = Doorbell(machine.broker_url)
+    with TestClient(create_app(settings, bell=bell), base_url="http://localhost") as client:
+        yield client
+    bell.close()
+
+
+def submit(client: TestClient, machine: Machine, name: str) -> str:
+    """Return the id of the run of a new data set."""
+    source = machine.folder / "data" / f"{name}.jsonl"
+    write_jsonl(source, functions=300, seed=1)
+    answer = client.post("/v1/datasets", json={"name": name, "source": str(source)})
+    return str(answer.json()["run"])
+
+
+def test_a_drained_worker_ends_its_run_takes_no_other_and_takes_them_again_when_resumed(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "broker") as broker:
+        machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", broker.url)
+        with machine.process("run", CELLGATE_SLOTS="1"), api_of(machine) as client:
+            machine.waits_for_work()
+            first = submit(client, machine, "first")
+            until(lambda: machine.state(first) == RunState.RUNNING, "the first run is at work")
+            [worker] = [found["id"] for found in client.get("/v1/workers").json()]
+
+            assert client.post(f"/v1/workers/{worker}/drain").json()["runs"] == [first]
+            second = submit(client, machine, "second")
+
+            assert machine.ended(first) == RunState.SUCCEEDED
+            # It has heard both doorbells, and had all the time in the world to claim.
+            beats = {client.get(f"/v1/workers/{worker}").json()["heartbeat_at"]}
+            until(lambda: beats != {client.get(f"/v1/workers/{worker}").json()["heartbeat_at"]}, "its heart beats on")
+            shown = client.get(f"/v1/workers/{worker}").json()
+            assert (shown["alive"], shown["draining"], shown["runs"]) == (True, True, [])
+            assert machine.state(second) == RunState.QUEUED
+
+            client.post(f"/v1/workers/{worker}/resume")
+            assert machine.ended(second) == RunState.SUCCEEDED
+        machine.database.dispose()
+
+
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who drains rings on at once."""
+    monkeypatch.setattr(tasks, "LEAVE_S", 0.0)
+
+
+@pytest.mark.usefixtures("prompt")
+@pytest.mark.parametrize(
+    ("queues", "slots", "drains", "rings"),
+    [
+        (["gpu", "cpu"], 1, False, True),
+        (["gpu"], 1, False, False),
+        (["cpu"], 0, False, False),
+        (["cpu"], 1, True, False),
+    ],
+    ids=["serves it", "serves another", "is full", "drains too"],
+)
+def test_who_drains_rings_on_for_what_it_leaves_if_another_has_room_for_it(
+    floor: Floor, queues: list[str], slots: int, drains: bool, rings: bool
+) -> None:
+    house = floor.house("finish()")
+    run_id = floor.prepare_run()
+    with floor.database.begin() as session:
+        for name, served, free in ((house.worker_id, ["cpu"], 1), ("other", queues, slots)):
+            register_worker(session, worker_id=name, queues=served, slots=free)
+        set_draining(session, house.worker_id, draining=True)
+        set_draining(session, "other", draining=drains)
+
+    assert answer_doorbell(house) == 0
+
+    assert floor.bell.rung == ([run_id] if rings else [])
+    assert floor.state(run_id) == RunState.QUEUED
+
+
+@pytest.mark.usefixtures("prompt")
+def test_a_worker_that_does_not_drain_rings_for_nobody(floor: Floor) -> None:
+    house = floor.house("wait()")
+    run_id = floor.prepare_run()
+    with floor.database.begin() as session:
+        for name in (house.worker_id, "other"):
+            register_worker(session, worker_id=name, queues=["cpu"], slots=1)
+    elsewhere = replace(house, settings=house.settings.model_copy(update={"queues": ["gpu"]}))
+
+    assert answer_doorbell(elsewhere) == 0
+
+    assert (floor.bell.rung, floor.state(run_id)) == ([], RunState.QUEUED)
+    with floor.database.read() as session:
+        assert not get_worker(session, house.worker_id).draining
