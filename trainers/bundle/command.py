@@ -14,7 +14,7 @@ FOUND = 9
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add both commands to the trainers' command line."""
-    _add_bundle(commands.add_parser("bundle", help="make or check a bundle: trained models that score source"))
+    _add_bundle(commands.add_parser("bundle", help="make, check or export a bundle: trained models that score source"))
     _add_predict(
         commands.add_parser(
             "predict",
@@ -46,6 +46,9 @@ def _add_bundle(bundle: argparse.ArgumentParser) -> None:
     pack.add_argument("--tolerance", type=float, metavar="T", help="how far their probabilities may be apart")
     check = actions.add_parser("check", help="verify every file of a bundle and run its self-test")
     check.add_argument("bundle", type=Path, metavar="BUNDLE")
+    onnx = actions.add_parser("onnx", help="export the text models as ONNX (extra `onnx`)")
+    onnx.add_argument("bundle", type=Path, metavar="BUNDLE")
+    onnx.add_argument("--out", type=Path, required=True, help="folder to make; must not exist")
 
 
 def _add_predict(predict: argparse.ArgumentParser) -> None:
@@ -63,13 +66,14 @@ def _add_predict(predict: argparse.ArgumentParser) -> None:
 
 
 def run_bundle(parsed: argparse.Namespace) -> int:
-    """Make or check a bundle; return the exit code."""
+    """Make, check or export a bundle; return the exit code."""
+    actions = {"pack": _pack, "check": _check, "onnx": _export}
     try:
-        told = _check(parsed.bundle) if parsed.action == "check" else _pack(parsed)
+        told = actions[parsed.action](parsed)
     except TrainerError as error:
         return _complain(error)
     except OSError as error:
-        print(f"the bundle cannot be written: {error}", file=sys.stderr)
+        print(f"{parsed.out}: cannot be written: {error}", file=sys.stderr)
         return ExitCode.INTERNAL_ERROR
     print(json.dumps(told, indent=2))
     return ExitCode.SUCCESS
@@ -91,11 +95,17 @@ def _pack(parsed: argparse.Namespace) -> dict[str, object]:
     return manifest.model_dump(mode="json", include={"id", "kind", "threshold", "text_weight", "agreement"})
 
 
-def _check(path: Path) -> dict[str, object]:
+def _check(parsed: argparse.Namespace) -> dict[str, object]:
     from trainers.bundle.bundle import Bundle
 
-    bundle = Bundle.open(path, self_test=False)
+    bundle = Bundle.open(parsed.bundle, self_test=False)
     return {"id": bundle.manifest.id, "kind": bundle.manifest.kind, "self_test_difference": bundle.self_test()}
+
+
+def _export(parsed: argparse.Namespace) -> dict[str, object]:
+    from trainers.bundle.onnx_export import export_onnx
+
+    return {"largest_difference": export_onnx(parsed.bundle, parsed.out)}
 
 
 def run_predict(parsed: argparse.Namespace) -> int:

@@ -58,6 +58,23 @@ class Said:
     log_odds_F: Floats
 
 
+def load_text(folder: Path, *, model: nn.Module | None = None) -> tuple[Any, Any, int]:
+    """Return the text model that cell 51 saved, its tokenizer, and how many tokens it reads.
+
+    Args:
+        model: Already loaded from the same folder; null loads it.
+
+    Raises:
+        SpecError: It cannot be loaded.
+    """
+    quieten_library()
+    saved = TransformerModel(checkpoint=str(folder), max_tokens=NO_TOKEN_LIMIT)
+    tokenizer = load_pretrained_tokenizer(saved)
+    if model is None:
+        model = load_pretrained_model(saved, pad_token_id=tokenizer.pad_token_id)
+    return model, tokenizer, token_limit(saved, tokenizer)
+
+
 class TextModel:
     """A trained text model with its tokenizer.
 
@@ -81,12 +98,8 @@ class TextModel:
         Raises:
             SpecError: It cannot be loaded.
         """
-        quieten_library()
-        saved = TransformerModel(checkpoint=str(folder), max_tokens=NO_TOKEN_LIMIT)
-        tokenizer = load_pretrained_tokenizer(saved)
-        if model is None:
-            model = load_pretrained_model(saved, pad_token_id=tokenizer.pad_token_id)
-        return cls(model, tokenizer, max_tokens=token_limit(saved, tokenizer), temperature=temperature)
+        loaded, tokenizer, max_tokens = load_text(folder, model=model)
+        return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature)
 
     def ask(self, functions: Functions) -> Said:
         """Return what the model says of each function."""
