@@ -38,7 +38,8 @@ class Context:
         return waiting_of(session, runs, max_running=self.settings.max_running_runs)
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
+    # A coroutine, so that no thread is taken for it.
     return cast(Context, request.app.state.context)
 
 

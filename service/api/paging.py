@@ -20,15 +20,11 @@ class Paging:
     """Which page of a list was asked for.
 
     Args:
-        limit: Items on it.
-        after: The last id of the page before; None: the first page.
-
-    Attributes:
         wanted: The page.
     """
 
-    def __init__(self, request: Request, response: Response, limit: Limit = 50, after: After = None) -> None:
-        self.wanted = PageOf(limit=limit, after=after)
+    def __init__(self, request: Request, response: Response, wanted: PageOf) -> None:
+        self.wanted = wanted
         self._request = request
         self._response = response
 
@@ -54,4 +50,8 @@ class Paging:
         return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
 
 
-Paged = Annotated[Paging, Depends(Paging)]
+async def _paging(request: Request, response: Response, limit: Limit = 50, after: After = None) -> Paging:
+    return Paging(request, response, PageOf(limit=limit, after=after))
+
+
+Paged = Annotated[Paging, Depends(_paging)]
