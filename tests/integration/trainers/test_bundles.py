@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,18 @@ def test_what_a_bundle_says_of_a_function_does_not_depend_on_its_neighbours(
     apart = [bundle.predict([f"\r\n  {source} \n"])[0].probability for source in reversed(sources)]
 
     np.testing.assert_allclose(together, apart[::-1], rtol=0, atol=1e-6)
+
+
+def test_threads_that_share_a_bundle_get_what_one_would(folder: Path, dataset: Dataset, tmp_path: Path) -> None:
+    pack(folder, tmp_path / "bundle", "ensemble")
+    bundle = Bundle.open(tmp_path / "bundle")
+    sources = dataset.sources(dataset.rows(Split.TEST)[:24])
+    alone = bundle.predict(sources)
+
+    with ThreadPoolExecutor(4) as pool:
+        shared = list(pool.map(lambda _: bundle.predict(sources), range(8)))
+
+    assert all(predictions == alone for predictions in shared)
 
 
 def test_a_bundle_scores_on_a_machine_that_has_nothing_else(folder: Path, tmp_path: Path) -> None:
