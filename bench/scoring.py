@@ -4,8 +4,9 @@
 
 BASES is a folder of finished runs, `t<seed>`, `g<seed>` and `f<seed>` for cells 51, 52 and 53; every kind of bundle is
 packed of the first seed, and the fusion of all seeds too. The functions are those of the data set's gate, repeated as
-needed, each a little different, from source text to verdict: parsed, tokenised, asked. Seconds are those of the clock;
-the best of the repeats counts.
+needed, each a little different, from source text to verdict: parsed, tokenised, asked. Rates are by the clock, the best
+of the repeats; `CPU ms` are the process's milliseconds a function on all its threads, which other work on the machine
+changes little.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def main() -> None:
     seeds = sorted(int(path.name[1:]) for path in given.bases.glob("t[0-9]*") if path.is_dir())
     wanted = [(name, kind, cells, seeds[:1]) for name, (kind, cells) in KINDS.items()]
     wanted.append((f"fusion, {len(seeds)} seeds", *KINDS["fusion"], seeds))
-    print(f"{'bundle':<18} {'MB':>6} {'open s':>7} {'functions/s':>12} {'explained/s':>12}")
+    print(f"{'bundle':<18} {'MB':>6} {'open s':>7} {'functions/s':>12} {'CPU ms':>7} {'explained/s':>12} {'CPU ms':>7}")
     for name, kind, cells, chosen in wanted:
         runs = [given.bases / f"{cell}{seed}" for seed in chosen for cell in cells]
         with tempfile.TemporaryDirectory() as folder:
@@ -63,22 +64,27 @@ def functions(dataset: Dataset, count: int) -> list[str]:
 def measure(name: str, folder: Path, sources: Sequence[str], *, explained: int, repeats: int) -> None:
     """Time one bundle and print its line."""
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    opening = best(lambda: Bundle.open(folder), repeats)
+    opening, _ = best(lambda: Bundle.open(folder), repeats)
     bundle = Bundle.open(folder)
-    scoring = best(lambda: bundle.predict(sources, explain="none"), repeats)
-    explaining = best(lambda: bundle.predict(sources[:explained], explain="all"), repeats)
-    rates = f"{len(sources) / scoring:>12.0f} {explained / explaining:>12.1f}"
-    print(f"{name:<18} {size / 1e6:>6.1f} {opening:>7.2f} {rates}", flush=True)
+    scoring = rate(best(lambda: bundle.predict(sources, explain="none"), repeats), len(sources))
+    explaining = rate(best(lambda: bundle.predict(sources[:explained], explain="all"), repeats), explained)
+    print(f"{name:<18} {size / 1e6:>6.1f} {opening:>7.2f} {scoring} {explaining}", flush=True)
 
 
-def best(work: Callable[[], object], repeats: int) -> float:
-    """Return the seconds of the fastest of some repeats."""
-    seconds = []
+def rate(seconds: tuple[float, float], count: int) -> str:
+    """Return functions a second by the clock and milliseconds of the processor a function, in columns."""
+    clock, processor = seconds
+    return f"{count / clock:>12.1f} {1000 * processor / count:>7.2f}"
+
+
+def best(work: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Return the fastest of some repeats, in seconds of the clock, and the least in seconds of the processor."""
+    measured = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         work()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+        measured.append((time.perf_counter() - started[0], time.process_time() - started[1]))
+    return min(clock for clock, _ in measured), min(processor for _, processor in measured)
 
 
 if __name__ == "__main__":

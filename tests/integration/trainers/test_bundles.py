@@ -153,13 +153,13 @@ def test_what_a_bundle_says_of_a_function_does_not_depend_on_its_neighbours(
 
 
 def test_threads_that_share_a_bundle_get_what_one_would(folder: Path, dataset: Dataset, tmp_path: Path) -> None:
-    pack(folder, tmp_path / "bundle", "ensemble")
+    pack(folder, tmp_path / "bundle", "fusion")
     bundle = Bundle.open(tmp_path / "bundle")
     sources = dataset.sources(dataset.rows(Split.TEST)[:24])
     alone = bundle.predict(sources)
 
     with ThreadPoolExecutor(4) as pool:
-        shared = list(pool.map(lambda _: bundle.predict(sources), range(8)))
+        shared = list(pool.map(lambda _: bundle.predict(sources), range(12)))
 
     assert all(predictions == alone for predictions in shared)
 
