@@ -36,6 +36,7 @@ from service.front_door import check_front_door
 from service.settings import Settings
 from service.store.database import Database, schema_is_current
 from service.telemetry import Telemetry
+from service.tracing import tracing_of
 
 
 class NotReady(RuntimeError):
@@ -63,11 +64,15 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         for folder in (settings.artifacts, settings.data_dir / "data"):
             folder.mkdir(parents=True, exist_ok=True)
         yield
+        tracing.end()
         database.dispose()
 
+    tracing = tracing_of(settings, version("cellgate"))
+    tracing.watch(database)
     app = FastAPI(
         title="Cellgate",
         version=version("cellgate"),
+        telemetry=tracing.of_requests,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     port: int = Field(8451, ge=0, le=65535)
     token: SecretStr | None = Field(None, min_length=16, description="Bearer token that opens everything.")
     log_format: Literal["pretty", "json"] = "pretty"
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Base URL of an OpenTelemetry collector, over HTTP; traces need `pip install 'cellgate[otel]'`.",
+    )
     max_queued_runs: int | None = Field(None, ge=1, description="Runs that one caller may have waiting; more are 429.")
     max_running_runs: int | None = Field(
         None, ge=1, description="Runs that one caller may have at work on all workers together; more wait."

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from opentelemetry.trace import get_current_span
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
@@ -52,6 +53,7 @@ def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens, teleme
     async def gatekeeper(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
+        get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
             response = await _answer(request, go_on, settings, callers)
             took_s = time.perf_counter() - begun
@@ -104,7 +106,10 @@ def _trace_id(request: Request) -> str:
     if found := TRACEPARENT.match(request.headers.get("traceparent", "")):
         return found.group(1)
     asked = request.headers.get("X-Request-Id", "")
-    return asked if REQUEST_ID.match(asked) else uuid.uuid4().hex
+    if REQUEST_ID.match(asked):
+        return asked
+    traced = get_current_span().get_span_context()
+    return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 
 
 async def _check(request: Request, settings: Settings, callers: Callers) -> None:

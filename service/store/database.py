@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -51,6 +51,22 @@ def _now_on_postgresql(_element: "now_s", _compiler: SQLCompiler, **_options: An
     return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
 
 
+class Watcher(Protocol):
+    """Somebody who is told of every statement."""
+
+    def begun(self, connection: Connection, statement: str) -> None:
+        """A statement is about to be sent."""
+        ...
+
+    def ended(self, connection: Connection) -> None:
+        """It was carried out."""
+        ...
+
+    def failed(self, context: ExceptionContext) -> None:
+        """It, or something else, has failed."""
+        ...
+
+
 class Database:
     """Transactions on one database.
 
@@ -84,6 +100,12 @@ class Database:
         self._wait_until_up()
         with _session(self._reading) as session, session.begin():
             yield session
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody of every statement from now on."""
+        event.listen(self._engine, "before_cursor_execute", lambda c, _c, sql, *_: watcher.begun(c, sql))
+        event.listen(self._engine, "after_cursor_execute", lambda c, *_: watcher.ended(c))
+        event.listen(self._engine, "handle_error", watcher.failed)
 
     def dispose(self) -> None:
         """Close every connection."""

@@ -1,0 +1,102 @@
+"""Spans of requests, made by FastAPI, and of the statements that they send; a statement's parameters are never in it.
+
+Source:
+    OpenTelemetry semantic conventions for HTTP and database spans; W3C Trace Context.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, get_current_span
+from sqlalchemy import Connection, ExceptionContext
+
+from service.store.database import Database
+
+# Probes and monitors ask all the time and are no part of anybody's work.
+UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
+SPAN = "cellgate_span"
+
+
+def exporter(endpoint: str) -> SpanExporter:
+    """Return what sends spans to an OpenTelemetry collector, over HTTP.
+
+    Args:
+        endpoint: Its base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT.
+    """
+    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+
+
+class Spans:
+    """Makes spans of requests and statements.
+
+    Args:
+        to: Where they go.
+        version: Of the service.
+    """
+
+    def __init__(self, to: SpanExporter, version: str) -> None:
+        resource = Resource.create({SERVICE_NAME: "cellgate", SERVICE_VERSION: version})
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(to))
+
+    @property
+    def of_requests(self) -> TelemetryConfig:
+        """What FastAPI is to trace: requests, but neither their parts nor what Prometheus and the log tell."""
+        return {
+            "tracer_provider": self._provider,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": _is_untraced,
+        }
+
+    def watch(self, database: Database) -> None:
+        """Make a span of every statement that a traced request sends."""
+        database.watch(StatementSpans(self._provider.get_tracer(__name__), database.dialect))
+
+    def end(self) -> None:
+        """Send what is left, and make no more."""
+        self._provider.shutdown()
+
+
+class StatementSpans:
+    """Makes a span of every statement that is sent within another span.
+
+    Args:
+        tracer: Makes them.
+        system: The database, as OpenTelemetry names it.
+    """
+
+    def __init__(self, tracer: Tracer, system: str) -> None:
+        self._tracer = tracer
+        self._system = system
+
+    def begun(self, connection: Connection, statement: str) -> None:
+        """Open the statement's span."""
+        if not get_current_span().is_recording():
+            return
+        verb = statement.split(maxsplit=1)[0].upper()
+        attributes = {"db.system.name": self._system, "db.operation.name": verb, "db.query.text": statement}
+        connection.info[SPAN] = self._tracer.start_span(verb, kind=SpanKind.CLIENT, attributes=attributes)
+
+    def ended(self, connection: Connection) -> None:
+        """Close the statement's span."""
+        if (span := connection.info.pop(SPAN, None)) is not None:
+            span.end()
+
+    def failed(self, context: ExceptionContext) -> None:
+        """Close the statement's span as failed."""
+        if context.connection is None or (span := context.connection.info.pop(SPAN, None)) is None:
+            return
+        span.set_status(Status(StatusCode.ERROR, type(context.original_exception).__name__))
+        span.end()
+
+
+def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    return scope.get("path") in UNTRACED
