@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.domain.states import RunState
 from service.store.database import now_s
-from service.store.draining import drains
+from service.store.draining import may_claim
 from service.store.moves import Move, move, touch_parents
 from service.store.queue_order import AGE, LAST_TURN, with_parties
 from service.store.quotas import within_quota
@@ -62,7 +62,9 @@ def claim_next(
     Returns:
         The claim, or None when the worker drains, or nothing waits that another one is not claiming right now.
     """
-    waiting = _open_to(worker, queues)
+    if not may_claim(session, worker):
+        return None
+    waiting = _queued(queues)
     if max_running is not None:
         waiting = within_quota(session, waiting, max_running)
     in_turn = with_parties(waiting).order_by(RunRow.priority.desc(), LAST_TURN, *AGE).limit(1)
@@ -93,11 +95,12 @@ def claim_next(
 
 def is_anything_open(session: Session, *, worker: str, queues: Sequence[str]) -> bool:
     """Return whether a run waits that this worker may claim, be it that another one is claiming it right now."""
-    return session.scalar(_open_to(worker, queues).with_only_columns(RunRow.id).limit(1)) is not None
+    queued = _queued(queues).with_only_columns(RunRow.id).limit(1)
+    return may_claim(session, worker) and session.scalar(queued) is not None
 
 
-def _open_to(worker: str, queues: Sequence[str]) -> Select[RunRow]:
-    return select(RunRow).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues), ~drains(worker))
+def _queued(queues: Sequence[str]) -> Select[RunRow]:
+    return select(RunRow).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(queues))
 
 
 def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:

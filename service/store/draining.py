@@ -1,6 +1,6 @@
 """Draining: a worker ends what it has and takes nothing more, until it is resumed."""
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.domain.states import RunState
@@ -20,12 +20,13 @@ def set_draining(session: Session, worker_id: str, *, draining: bool) -> WorkerR
     return get_worker(session, worker_id)
 
 
-def drains(worker_id: str) -> ColumnElement[bool]:
-    """Whether this worker drains, as a condition: so a claim is refused from the moment on that draining is on record.
+def may_claim(session: Session, worker_id: str) -> bool:
+    """Return whether this worker may be given a run; who lets it drain waits until this transaction has ended.
 
-    The worker itself hears of nothing, and has nothing to remember.
+    So what drains is known to SQL alone, from one moment on: the worker need not hear of it, or remember it.
     """
-    return select(WorkerRow.id).where(WorkerRow.id == worker_id, WorkerRow.draining.is_(True)).exists()
+    draining = select(WorkerRow.draining).where(WorkerRow.id == worker_id).with_for_update(read=True)
+    return not session.scalar(draining)
 
 
 def left_to_others(session: Session, worker_id: str) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """Draining over HTTP: a real worker ends its run, takes no other, and takes runs again once it is resumed."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,10 +14,12 @@ from service.dispatch import Doorbell
 from service.domain.states import RunState
 from service.embedded_broker import EmbeddedBroker
 from service.settings import Settings
+from service.store.claims import claim_next
 from service.store.draining import set_draining
+from service.store.queue_loads import held_runs
 from service.store.workers import get_worker, register_worker
 from tests.machine import Machine
-from tests.worker_floor import Floor, until
+from tests.worker_floor import WAIT_S, Floor, until
 from trainers.data.generate.generator import write_jsonl
 from worker import tasks
 from worker.tasks import answer_doorbell
@@ -63,6 +66,31 @@ def test_a_drained_worker_ends_its_run_takes_no_other_and_takes_them_again_when_
             client.post(f"/v1/workers/{worker}/resume")
             assert machine.ended(second) == RunState.SUCCEEDED
         machine.database.dispose()
+
+
+def test_draining_waits_for_a_claim_that_is_being_made_and_then_shows_its_run(floor: Floor) -> None:
+    run_id = floor.prepare_run()
+    with floor.database.begin() as session:
+        register_worker(session, worker_id="worker-1", queues=["cpu"], slots=1)
+    shown: list[str] = []
+
+    def drain() -> None:
+        with floor.database.begin() as session:
+            set_draining(session, "worker-1", draining=True)
+            shown.extend(held_runs(session)["worker-1"])
+
+    drainer = threading.Thread(target=drain)
+    with floor.database.begin() as session:
+        assert claim_next(session, worker="worker-1", queues=["cpu"], lease_s=60)
+        drainer.start()
+        drainer.join(0.5)
+        assert drainer.is_alive()
+    drainer.join(WAIT_S)
+
+    assert shown == [run_id]
+    floor.prepare_run()
+    with floor.database.begin() as session:
+        assert claim_next(session, worker="worker-1", queues=["cpu"], lease_s=60) is None
 
 
 @pytest.fixture
