@@ -14,6 +14,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.finished_runs import noisy_log_odds, prepare_generated, write_run
+from tests.tiny_checkpoints import make_checkpoint
 from tests.trained_runs import GRAPH, PLANTED, TEXT, planted_function, run_cell
 from trainers.aggregation.ensemble import ensemble_log_odds
 from trainers.artifacts import sha256_of_file, write_json
@@ -342,3 +343,27 @@ def test_models_of_ready_graphs_are_refused_with_what_to_do_and_their_text_model
         pack_bundle(tmp_path / "single", kind="single", runs=[graph], dataset=path)
 
     assert pack_bundle(tmp_path / "text", kind="single", runs=[ready / "t"], dataset=path).kind == "single"
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("roberta", {}), ("t5", {"lora": {"rank": 4, "alpha": 8}}), ("gpt2", {"max_tokens": 32})]
+)
+def test_a_fine_tuned_checkpoint_says_what_its_run_stored(
+    kind: str, more: dict[str, Any], planted: Path, tmp_path: Path
+) -> None:
+    path = planted / "prepare" / "dataset"
+    model = {"checkpoint": str(make_checkpoint(kind, tmp_path / "checkpoint")), **more}
+    training = {"epochs": 4, "batch_size": 8, "learning_rate": {"value": 3e-3}}
+    run_cell(
+        tmp_path, "transformer", "run", {"dataset": str(path), "device": "cpu", "model": model, "training": training}
+    )
+    pack_bundle(tmp_path / "bundle", kind="single", runs=[tmp_path / "run"], dataset=path)
+    shutil.rmtree(tmp_path / "checkpoint")
+    dataset = Dataset.open(path)
+
+    predictions = Bundle.open(tmp_path / "bundle").predict(dataset.sources(dataset.rows(Split.TEST)), explain="none")
+
+    stored_R = sigmoid(stored_log_odds(tmp_path / "run", Split.TEST))
+    np.testing.assert_allclose([p.probability for p in predictions], stored_R, rtol=0, atol=1e-5)
+    assert stored_R.std() > 0.01
+    assert any(p.text_truncated for p in predictions) == (kind != "t5")
