@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from service.api.changes import changes_in
+from service.api.changes import changes_in, standings_in
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
@@ -87,6 +87,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         bell=bell,
         tokens=known,
         changes=changes_in(database),
+        standings=standings_in(database),
         telemetry=telemetry,
     )
     for routes in (

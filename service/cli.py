@@ -16,15 +16,19 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from service.api.schemas import ExperimentAnswer, JobAnswer
-from service.client import Client, Refused, ServerAway
+from service.calls import Refused, ServerAway
+from service.client import Client
 from service.console import tables
 from service.console.actions import cancel, pause, resume, retry, show
+from service.console.compared import compare
 from service.console.connection import AsJson, client_of, connect, no_id
+from service.console.curves import metrics
 from service.console.report import experiment_report
 from service.console.spec_files import BadInput, named_dataset, read_spec
 from service.console.tokens import token_app
 from service.console.verdicts import decision_app, gate_app
 from service.console.watching import watch_dataset, watch_experiment, watch_job
+from service.console.workers import worker_app
 from service.domain.states import DatasetState, ExperimentState, JobState
 from trainers.artifacts import write_json
 
@@ -48,6 +52,7 @@ app.add_typer(dataset_app, name="dataset")
 app.add_typer(token_app, name="token")
 app.add_typer(gate_app, name="gate")
 app.add_typer(decision_app, name="decision")
+app.add_typer(worker_app, name="worker")
 app.callback()(connect)
 
 ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
@@ -113,17 +118,24 @@ def migrate() -> None:
 @dataset_app.command("add")
 def dataset_add(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A .jsonl or .jsonl.gz file below one of the server's data roots.")],
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .json or .csv file, also with .gz.")],
     name: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML or JSON: fields, splits, group_by …")] = None,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Send the file; else it lies below one of the server's data roots.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is prepared.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Prepare a data set from a file of labelled functions."""
+    if upload and not file.is_file():
+        raise BadInput(f"{file} is no file that could be sent")
     body: dict[str, Any] = {**(read_spec(config) if config else {}), "source": str(file.resolve())}
     body["name"] = name or body.get("name") or file.name.partition(".")[0]
     console = tables.terminal()
     with client_of(context) as client:
+        if upload:
+            body["source"] = client.upload(file, file.name).source
         dataset = client.add_dataset(body)
         if wait:
             dataset = watch_dataset(client, dataset.id, Console(stderr=True) if as_json else console)
@@ -213,16 +225,22 @@ def _watch(client: Client, identifier: str) -> None:
 
 
 @app.command()
-def ls(context: typer.Context, as_json: AsJson = False) -> None:
+def ls(
+    context: typer.Context,
+    state: Annotated[list[ExperimentState] | None, typer.Option(help="In this state; may be given again.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="With this key:value; may be given again.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the experiments, newest first."""
     with client_of(context) as client:
+        found = client.experiments(state=[one.value for one in state or ()], label=label or ())
         if as_json:
-            _print_list(client.experiments())
+            _print_list(found)
         else:
-            tables.show_experiments(tables.terminal(), client.experiments())
+            tables.show_experiments(tables.terminal(), found)
 
 
-for command in (show, cancel, pause, resume, retry):
+for command in (show, cancel, pause, resume, retry, metrics, compare):
     app.command()(command)
 
 

@@ -1,101 +1,41 @@
-"""A typed client of the HTTP API: retries what is safe to send twice, polls politely, explains every refusal.
-
-ClientError
-├── Refused             the server answered with a problem; its message lists every mistake
-└── ServerAway          nobody answered, however often we asked
-"""
+"""A typed client of the HTTP API: retries what is safe to send twice, waits for changes, explains every refusal."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
-from uuid import uuid4
+from typing import Any, Self, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
+from service import calls
 from service.api.schemas import (
+    ComparisonAnswer,
     DatasetAnswer,
     ExperimentAnswer,
+    ExperimentStatus,
     ExperimentSummary,
     JobAnswer,
+    MetricsAnswer,
     Page,
     RunAnswer,
+    RunStatus,
+    UploadAnswer,
+    WorkerAnswer,
 )
+from service.calls import Call, Kind, Patience, ServerAway, Verb
 from service.domain.decision import Decision, Overruling
 from service.domain.gate import GateReport
 
-DEFAULT_SERVER = "http://127.0.0.1:8451"
-TIMEOUT_S = 30.0
-PATIENCE_S = 15.0
-FIRST_PATIENCE_S = 3.0
-FIRST_RETRY_S = 0.1
-SLOWEST_RETRY_S = 2.0
-POLL_S = 1.0
-PAGE_SIZE = 200
-# A proxy's word that the server behind it is away: nothing was done, or the Idempotency-Key makes it harmless.
-AWAY = frozenset({502, 503, 504})
-Verb = Literal["cancel", "pause", "resume", "retry"]
-Kind = Literal["experiments", "jobs", "runs"]
+A = TypeVar("A")
 M = TypeVar("M", bound=BaseModel)
-
-
-class ProblemItem(BaseModel):
-    """One mistake in what was sent."""
-
-    model_config = ConfigDict(frozen=True)
-
-    pointer: str = ""
-    detail: str
-
-
-class Problem(BaseModel):
-    """An RFC 9457 problem document; what else it carries (a gate report) stays readable as extra fields."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    status: int
-    code: str = "unknown"
-    title: str = ""
-    detail: str = ""
-    errors: list[ProblemItem] = Field(default_factory=list)
-
-
-class ClientError(Exception):
-    """Base of what can go wrong on this side of HTTP."""
-
-
-class ServerAway(ClientError):
-    """Nobody answered.
-
-    Args:
-        server: Whom we asked.
-        reason: What the last try ended with.
-    """
-
-    def __init__(self, server: str, reason: str) -> None:
-        self.server = server
-        self.reason = reason
-        super().__init__(f"no answer from {server} ({reason}): start it with `cellgate up`, or name it with --server")
-
-
-class Refused(ClientError):
-    """The server answered with a problem.
-
-    Args:
-        problem: Its document.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.code = problem.code
-        lines = [problem.detail or problem.title or f"the server answered {problem.status}"]
-        lines += [f"  {item.pointer or '(body)'}: {item.detail}" for item in problem.errors]
-        super().__init__("\n".join(lines))
 
 
 class Client:
     """The API, one method per thing that can be asked; a context manager.
+
+    Every method raises `calls.Refused` where the server says no, and `calls.ServerAway` where nobody answers.
 
     Args:
         server: Base address.
@@ -107,11 +47,11 @@ class Client:
 
     def __init__(
         self,
-        server: str = DEFAULT_SERVER,
+        server: str = calls.DEFAULT_SERVER,
         *,
         token: str | None = None,
         transport: httpx.BaseTransport | None = None,
-        patience_s: float = PATIENCE_S,
+        patience_s: float = calls.PATIENCE_S,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.server = server.rstrip("/")
@@ -119,7 +59,7 @@ class Client:
         self._sleep = sleep
         self._was_there = False
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=TIMEOUT_S, transport=transport)
+        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=calls.TIMEOUT_S, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -131,144 +71,151 @@ class Client:
 
     def add_dataset(self, body: Mapping[str, Any]) -> DatasetAnswer:
         """Ask for a data set to be prepared."""
-        return self._post("/v1/datasets", body, DatasetAnswer)
+        return self.ask(calls.add_dataset(body))
+
+    def upload(self, file: Path, name: str) -> UploadAnswer:
+        """Send a file to the server under a name, and return where it keeps it, for `source` of a data set."""
+        return self.ask(calls.upload(file, name))
 
     def dataset(self, dataset_id: str) -> DatasetAnswer:
         """Return a data set."""
-        return self._get(f"/v1/datasets/{dataset_id}", DatasetAnswer)
+        return self.ask(calls.dataset(dataset_id))
 
-    def datasets(self) -> Iterator[DatasetAnswer]:
-        """Yield all data sets, newest first."""
-        return self._all("/v1/datasets", DatasetAnswer)
+    def datasets(self, **filters: Any) -> Iterator[DatasetAnswer]:
+        """Yield all data sets, newest first; filters as the API has them."""
+        return self._all(lambda after: calls.datasets(after, **filters))
 
     def submit_experiment(self, body: Mapping[str, Any]) -> ExperimentAnswer:
         """Submit an experiment."""
-        return self._post("/v1/experiments", body, ExperimentAnswer)
+        return self.ask(calls.submit_experiment(body))
 
     def experiment(self, experiment_id: str) -> ExperimentAnswer:
         """Return an experiment with its jobs and runs."""
-        return self._get(f"/v1/experiments/{experiment_id}", ExperimentAnswer)
+        return self.ask(calls.experiment(experiment_id))
 
-    def experiments(self) -> Iterator[ExperimentSummary]:
-        """Yield all experiments, newest first."""
-        return self._all("/v1/experiments", ExperimentSummary)
+    def experiment_status(self, experiment_id: str) -> ExperimentStatus:
+        """Return where an experiment is."""
+        return self.ask(calls.experiment_status(experiment_id))
+
+    def experiments(self, **filters: Any) -> Iterator[ExperimentSummary]:
+        """Yield all experiments, newest first; filters as the API has them."""
+        return self._all(lambda after: calls.experiments(after, **filters))
 
     def gate(self, experiment_id: str) -> GateReport:
         """Return an experiment's gate report."""
-        return self._get(f"/v1/experiments/{experiment_id}/gate", GateReport)
+        return self.ask(calls.gate(experiment_id))
 
     def decision(self, experiment_id: str) -> Decision:
-        """Return an experiment's last decision.
-
-        Raises:
-            Refused: There is none yet (code `decision_pending`).
-        """
-        return self._get(f"/v1/experiments/{experiment_id}/decision", Decision)
+        """Return an experiment's last decision; refused with code `decision_pending` while there is none."""
+        return self.ask(calls.decision(experiment_id))
 
     def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Let a failed check of the gate pass and return the new report."""
-        body = {"check": check, "reason": reason}
-        return self._post(f"/v1/experiments/{experiment_id}/gate/waivers", body, GateReport)
+        return self.ask(calls.waive(experiment_id, check=check, reason=reason))
 
     def overrule(self, experiment_id: str, body: Mapping[str, Any]) -> Overruling:
         """Put an answer beside the last decision."""
-        return self._post(f"/v1/experiments/{experiment_id}/decision", body, Overruling)
+        return self.ask(calls.overrule(experiment_id, body))
 
     def submit_job(self, body: Mapping[str, Any]) -> JobAnswer:
         """Submit one cell."""
-        return self._post("/v1/jobs", body, JobAnswer)
+        return self.ask(calls.submit_job(body))
 
     def job(self, job_id: str) -> JobAnswer:
         """Return a job with its runs."""
-        return self._get(f"/v1/jobs/{job_id}", JobAnswer)
+        return self.ask(calls.job(job_id))
 
     def run(self, run_id: str) -> RunAnswer:
         """Return a run with its result."""
-        return self._get(f"/v1/runs/{run_id}", RunAnswer)
+        return self.ask(calls.run(run_id))
+
+    def run_status(self, run_id: str) -> RunStatus:
+        """Return where a run is."""
+        return self.ask(calls.run_status(run_id))
+
+    def runs(self, **filters: Any) -> Iterator[RunAnswer]:
+        """Yield all runs, newest first; filters as the API has them."""
+        return self._all(lambda after: calls.runs(after, **filters))
+
+    def metrics(self, run_id: str, *, keys: Sequence[str] = (), max_points: int | None = None) -> MetricsAnswer:
+        """Return a run's curves, or some of them, thinned to so many points each."""
+        return self.ask(calls.metrics(run_id, keys=keys, max_points=max_points))
+
+    def compare(self, run_ids: Sequence[str]) -> ComparisonAnswer:
+        """Return runs side by side."""
+        return self.ask(calls.compare(run_ids))
+
+    def workers(self) -> list[WorkerAnswer]:
+        """Return the workers, also those that have fallen silent."""
+        return self.ask(calls.workers())
+
+    def drain(self, worker_id: str) -> WorkerAnswer:
+        """Let a worker finish what it runs and take nothing more."""
+        return self.ask(calls.drain(worker_id))
+
+    def undrain(self, worker_id: str) -> WorkerAnswer:
+        """Let a drained worker take runs again."""
+        return self.ask(calls.undrain(worker_id))
 
     def act(self, verb: Verb, kind: Kind, identifier: str) -> None:
         """Ask for something to be done with what is there: end, pause, resume or try again."""
-        self._send("POST", f"/v1/{kind}/{identifier}/{verb}", headers={"Idempotency-Key": str(uuid4())})
+        self.ask(calls.act(verb, kind, identifier))
 
     def json(self, path: str) -> Any:
         """Return what lies at `path` as plain JSON values."""
-        return self._send("GET", path).json()
+        return self.ask(calls.plain(path))
 
     def follow(self, path: str, model: type[M], *, ended: Callable[[M], bool]) -> Iterator[M]:
         """Yield what lies at `path`, and again whenever it has changed, until it has ended.
 
-        The server says how often to ask (`Retry-After`), and answers shortly (304) while nothing has changed.
+        The server holds its answer back until something has changed, or for `calls.HOLD_S`.
         """
         etag = ""
         while True:
-            answer = self._send("GET", path, headers={"If-None-Match": etag} if etag else {})
+            held = {"If-None-Match": etag} if etag else {}
+            call = Call(method="GET", path=f"{path}?wait={calls.HOLD_S}", answer=TypeAdapter(model), headers=held)
+            answer = self._send(call)
             if answer.status_code != httpx.codes.NOT_MODIFIED:
                 etag = answer.headers.get("ETag", "")
-                found = self._parsed(answer, model)
+                found = call.parsed(answer, self.server)
                 yield found
                 if ended(found):
                     return
-            self._sleep(_retry_after_s(answer))
+            self._sleep(calls.PACE_S)
 
-    def _all(self, path: str, model: type[M]) -> Iterator[M]:
-        after = ""
+    def ask(self, call: Call[A]) -> A:
+        """Return the answer to a call."""
+        return call.parsed(self._send(call), self.server)
+
+    def _all(self, page_after: Callable[[str | None], Call[Page[A]]]) -> Iterator[A]:
+        after = None
         while True:
-            page = self._get(f"{path}?limit={PAGE_SIZE}{after}", Page[model])  # type: ignore[valid-type]
+            page = self.ask(page_after(after))
             yield from page.items
             if page.next is None:
                 return
-            after = f"&after={page.next}"
+            after = page.next
 
-    def _get(self, path: str, model: type[M]) -> M:
-        return self._parsed(self._send("GET", path), model)
+    def _try(self, call: Call[Any]) -> httpx.Response:
+        headers = dict(call.headers)
+        if call.file is None:
+            return self._http.request(call.method, call.path, json=call.body, headers=headers)
+        with call.file.open("rb") as content:
+            return self._http.request(call.method, call.path, content=content, headers=headers)
 
-    def _post(self, path: str, body: Mapping[str, Any], model: type[M]) -> M:
-        # One key for all tries: a try whose answer was lost is answered again, not done again.
-        answer = self._send("POST", path, json=dict(body), headers={"Idempotency-Key": str(uuid4())})
-        return self._parsed(answer, model)
-
-    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        deadline = time.monotonic() + (self._patience_s if self._was_there else min(self._patience_s, FIRST_PATIENCE_S))
-        wait_s = FIRST_RETRY_S
+    def _send(self, call: Call[Any]) -> httpx.Response:
+        patience_s = self._patience_s if self._was_there else min(self._patience_s, calls.FIRST_PATIENCE_S)
+        patience = Patience(self.server, patience_s)
         while True:
-            reason = "no answer"
             try:
-                answer = self._http.request(method, path, **arguments)
-            except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
+                answer = self._try(call)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
                 raise ServerAway(self.server, str(error)) from error
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
             else:
-                if answer.status_code not in AWAY:
+                if answer.status_code not in calls.AWAY:
                     self._was_there = True
-                    return _checked(answer)
+                    return calls.checked(answer)
                 reason = f"status {answer.status_code}"
-            if time.monotonic() + wait_s > deadline:
-                raise ServerAway(self.server, reason)
-            self._sleep(wait_s)
-            wait_s = min(2 * wait_s, SLOWEST_RETRY_S)
-
-    def _parsed(self, answer: httpx.Response, model: type[M]) -> M:
-        try:
-            return model.model_validate_json(answer.content)
-        except ValidationError as error:
-            raise ServerAway(
-                self.server, f"{answer.request.url.path} answers with something that is not Cellgate's: {error}"
-            ) from error
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.status_code < 400:
-        return answer
-    try:
-        raise Refused(Problem.model_validate({"status": answer.status_code, **answer.json()}))
-    except (ValueError, TypeError) as error:
-        problem = Problem(status=answer.status_code, title=answer.reason_phrase, detail=answer.text[:500])
-        raise Refused(problem) from error
-
-
-def _retry_after_s(answer: httpx.Response) -> float:
-    try:
-        return max(0.1, float(answer.headers["Retry-After"]))
-    except (KeyError, ValueError):
-        return POLL_S
+            self._sleep(patience.pause_s(reason))

@@ -31,11 +31,11 @@ class Bell(Protocol):
         ...
 
 
-def ring_for_waiting(database: Database, bell: Bell, *, redispatch_after_s: float) -> None:
-    """Ring for every run that is queued and was not rung for lately; what fails is rung again by the reconciler."""
+def ring_for_waiting(database: Database, bell: Bell) -> None:
+    """Ring for every queued run that was not rung for yet; what fails or is lost is rung again by the reconciler."""
     try:
         with database.begin() as session:
-            due = due_for_dispatch(session, redispatch_after_s=redispatch_after_s)
+            due = due_for_dispatch(session)
     except SQLAlchemyError as error:
         # What the caller has done is committed: it must not be told otherwise.
         log.warning("not_rung", error=str(error))

@@ -45,7 +45,7 @@ def end_attempt(house: House, claim: Claim, folder: Path, outcome: Outcome, *, e
                 log.exception("end_not_written")
                 return
             time.sleep(DATABASE_RETRY_S)
-    ring_for_waiting(house.database, house.bell, redispatch_after_s=house.settings.redispatch_after_s)
+    ring_for_waiting(house.database, house.bell)
 
 
 def _write(house: House, claim: Claim, outcome: Outcome, result: dict[str, Any], exit_code: int | None) -> None:

@@ -1,14 +1,14 @@
-"""Waiting for a row to change: one statement for all who wait, however many they are."""
+"""Asking how far rows have come, and waiting until one has moved on: one statement for all who ask at a time."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from service.store.database import Database
-from service.store.standing import versions_of
+from service.store.standing import Standing, standings, versions_of
 
 LOOK_EVERY_S = 0.2
 
@@ -77,6 +77,53 @@ def _let_go(entries: Collection[tuple[int, asyncio.Future[None]]]) -> None:
             moved.set_result(None)
 
 
+class Standings:
+    """Reads how far rows have come, all that are asked for at a time in one go.
+
+    While one reading goes on, what is asked for is collected for the next.
+
+    Args:
+        read: Returns the standing of each of these rows that there is, by id; called in a thread of its own.
+    """
+
+    def __init__(self, read: Callable[[Collection[str]], Mapping[str, Standing]]) -> None:
+        self._read = read
+        self._asked: dict[str, list[asyncio.Future[Standing | None]]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def of(self, row_id: str) -> Standing | None:
+        """Return the row's standing as it is now; None where there is no such row.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: The database cannot be asked.
+        """
+        found: asyncio.Future[Standing | None] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(row_id, []).append(found)
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_all())
+        return await found
+
+    async def _read_all(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            try:
+                found = await run_in_threadpool(self._read, list(asked))
+            except SQLAlchemyError as error:
+                for one in _still_there(asked):
+                    one.set_exception(error)
+            else:
+                for row_id, waiting in asked.items():
+                    for one in _still_there({row_id: waiting}):
+                        one.set_result(found.get(row_id))
+
+
+def _still_there(
+    asked: Mapping[str, Collection[asyncio.Future[Standing | None]]],
+) -> Iterator[asyncio.Future[Standing | None]]:
+    """Yield who has not left meanwhile."""
+    return (one for waiting in asked.values() for one in waiting if not one.done())
+
+
 def changes_in(database: Database) -> Changes:
     """Return what tells of changes in this database."""
 
@@ -85,3 +132,13 @@ def changes_in(database: Database) -> Changes:
             return versions_of(session, ids)
 
     return Changes(read)
+
+
+def standings_in(database: Database) -> Standings:
+    """Return what reads how far the rows of this database have come."""
+
+    def read(ids: Collection[str]) -> Mapping[str, Standing]:
+        with database.read() as session:
+            return standings(session, ids)
+
+    return Standings(read)

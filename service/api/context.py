@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from service.api.changes import Changes
+from service.api.changes import Changes, Standings
 from service.api.known_tokens import KnownTokens
 from service.dispatch import Bell, ring_for_waiting
 from service.domain.waiting import Waiting
@@ -27,11 +27,12 @@ class Context:
     bell: Bell
     tokens: KnownTokens
     changes: Changes
+    standings: Standings
     telemetry: Telemetry
 
     def ring(self) -> None:
-        """Wake the workers for every run that waits and was not rung for lately."""
-        ring_for_waiting(self.database, self.bell, redispatch_after_s=self.settings.redispatch_after_s)
+        """Wake the workers for every run that waits and was not rung for yet."""
+        ring_for_waiting(self.database, self.bell)
 
     def waiting(self, session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
         """Return what each of these runs waits for, by id."""

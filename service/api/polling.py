@@ -22,12 +22,14 @@ ASKS_UNTIL_END = 30
 SOONEST_RETRY_AFTER_S = 1
 LATEST_RETRY_AFTER_S = 5
 LONGEST_WAIT_S = 60
+# Of an answer in which no run waits.
+IDLE = "idle"
 _HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run)_[0-9A-Z]{26})-(\d{1,18})(?:-[^"]*)?"$')
 
 
 def fingerprint(waiting: Mapping[str, object]) -> str:
-    """Return a version of what runs wait for, which changes without them; empty when none waits."""
-    return f"{zlib.crc32(repr(sorted(waiting.items())).encode()):08x}" if waiting else ""
+    """Return a version of what runs wait for, which changes without them; `IDLE` when none waits."""
+    return f"{zlib.crc32(repr(sorted(waiting.items())).encode()):08x}" if waiting else IDLE
 
 
 def retry_after_s(standing: Standing) -> int:
@@ -74,14 +76,10 @@ class Poll:
             raise NotModified(headers)
         self._response.headers.update(headers)
 
-    def check_idle(self, row_id: str, standing: Standing) -> None:
-        """Do what `check` does, where no run waits, so that the version says it all.
-
-        Raises:
-            NotModified: The caller has it already.
-        """
-        if not standing.waits:
-            self.check(row_id, standing, "")
+    def holds_a_version_of(self, row_id: str) -> int | None:
+        """Return the newest version of it that the caller holds, if any."""
+        found = [_HELD_VERSION.match(tag) for tag in self._held]
+        return max((int(tag[2]) for tag in found if tag and tag[1] == row_id), default=None)
 
 
 async def _poll(
@@ -99,16 +97,44 @@ async def _poll(
         ),
     ] = 0,
 ) -> Poll:
-    held = [tag.strip() for tag in (if_none_match or "").split(",")]
-    if wait:
-        asked = next(iter(request.path_params.values()))
-        versions = [int(found[2]) for tag in held if (found := _HELD_VERSION.match(tag)) and found[1] == asked]
-        if versions:
-            await context.changes.moved_on(asked, max(versions), timeout_s=wait)
-    return Poll(response, held)
+    poll = Poll(response, [tag.strip() for tag in (if_none_match or "").split(",")])
+    asked = _asked_for(request)
+    held = poll.holds_a_version_of(asked)
+    if wait and held is not None:
+        await context.changes.moved_on(asked, held, timeout_s=wait)
+    return poll
 
 
 Polled = Annotated[Poll, Depends(_poll)]
+
+
+async def _poll_idle(request: Request, context: Ctx, poll: Polled) -> Poll:
+    """Answer 304 before anything is built where no run waits, so that the version says it all."""
+    standing = await _held_standing(request, context, poll)
+    if standing is not None and not standing.waits:
+        poll.check(_asked_for(request), standing, IDLE)
+    return poll
+
+
+async def _poll_status(request: Request, context: Ctx, poll: Polled) -> Poll:
+    """Answer 304 before anything is built."""
+    standing = await _held_standing(request, context, poll)
+    if standing is not None:
+        poll.check(_asked_for(request), standing)
+    return poll
+
+
+async def _held_standing(request: Request, context: Ctx, poll: Poll) -> Standing | None:
+    asked = _asked_for(request)
+    return None if poll.holds_a_version_of(asked) is None else await context.standings.of(asked)
+
+
+def _asked_for(request: Request) -> str:
+    return str(next(iter(request.path_params.values())))
+
+
+PolledIdle = Annotated[Poll, Depends(_poll_idle)]
+PolledStatus = Annotated[Poll, Depends(_poll_status)]
 
 
 def not_modified_response(error: NotModified) -> Response:

@@ -309,3 +309,33 @@ class EventAnswer(Answer):
     kind: str
     at: AwareDatetime
     body: dict[str, Any]
+
+
+class WorkerAnswer(Answer):
+    """A worker."""
+
+    id: str
+    queues: list[str]
+    slots: int
+    alive: bool = Field(description="Whether it was heard of in the last 30 s.")
+    draining: bool = Field(description="Whether it takes no more runs; a new start of the worker ends that.")
+    runs: list[str] = Field(description="Runs that it has at work.")
+    heartbeat_at: AwareDatetime
+
+
+class UploadAnswer(Answer):
+    """A file that the service keeps."""
+
+    source: str = Field(description="For `source` of POST /v1/datasets.")
+    size_bytes: int
+    sha256: str
+
+
+class ComparisonAnswer(Answer):
+    """Runs side by side; every list is in the order of `runs`."""
+
+    runs: list[RunAnswer]
+    config: dict[str, list[Any]] = Field(
+        description="Settings that are not the same in all of them, by JSON pointer; null where a run has none."
+    )
+    metrics: dict[str, list[float | None]] = Field(description="By split and name, as in `gate/f1`.")

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from service.api.schemas import ExperimentAnswer, JobAnswer, RunAnswer
-from service.client import Client, Kind
+from service.calls import Kind
+from service.client import Client
 from service.console import tables
 from service.console.connection import AsJson, client_of, no_id
 from service.console.watching import progress

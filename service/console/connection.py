@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from service.client import DEFAULT_SERVER, Client
+from service.calls import DEFAULT_SERVER
+from service.client import Client
 
 Server = Annotated[str, typer.Option(envvar="CELLGATE_SERVER", help="Address of the API.")]
 Token = Annotated[str | None, typer.Option(envvar="CELLGATE_TOKEN", help="Bearer token.", show_envvar=True)]

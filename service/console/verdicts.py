@@ -7,10 +7,9 @@ from pydantic import TypeAdapter
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from service.client import Client, Refused
+from service.client import Client
 from service.console import tables
 from service.console.connection import AsJson, client_of
-from service.console.report import PENDING
 from service.domain.decision import DecisionAnswer
 from service.domain.decision_check import Sources, differences
 from service.domain.decision_rules import SINGLES
@@ -113,13 +112,13 @@ def verify(context: typer.Context, experiment: ExperimentId) -> None:
 
 
 def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
-    try:
-        return DECISIONS.validate_python(client.json(f"/v1/experiments/{experiment}/decisions"))
-    except Refused as refusal:
-        if refusal.code != PENDING:
-            raise
-        typer.echo(str(refusal), err=True)
-        raise typer.Exit(UNDECIDED) from refusal
+    """Return the decisions, at least one; else the command ends."""
+    taken = DECISIONS.validate_python(client.json(f"/v1/experiments/{experiment}/decisions"))
+    if not taken:
+        state = client.experiment_status(experiment).state
+        typer.echo(f"no decision has been taken yet: experiment {experiment} is {state}", err=True)
+        raise typer.Exit(UNDECIDED)
+    return taken
 
 
 def _sources(client: Client, experiment: str) -> Sources:

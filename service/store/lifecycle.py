@@ -7,7 +7,7 @@ for it, in the same transaction.
 
 from typing import Any
 
-from sqlalchemy import Select, null, or_, select, update
+from sqlalchemy import ColumnElement, Select, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.domain.errors import Conflict, NotFound
@@ -183,13 +183,18 @@ def expire_queued(session: Session) -> list[str]:
     return [run.id for run in runs]
 
 
-def due_for_dispatch(session: Session, *, redispatch_after_s: float, limit: int = 500) -> list[tuple[str, str]]:
+def due_for_dispatch(
+    session: Session, *, redispatch_after_s: float | None = None, limit: int = 500
+) -> list[tuple[str, str]]:
     """Return (run id, queue) of queued runs whose doorbell is to be rung, marked as rung now.
 
     Args:
-        redispatch_after_s: Ring again for runs that were rung for longer ago than this; 0: for every queued run.
+        redispatch_after_s: Ring again for runs that were rung for longer ago than this; 0: for every queued run; None:
+            for none.
     """
-    due = or_(RunRow.dispatched_at.is_(None), RunRow.dispatched_at <= now_s() - redispatch_after_s)
+    due: ColumnElement[bool] = RunRow.dispatched_at.is_(None)
+    if redispatch_after_s is not None:
+        due = or_(due, RunRow.dispatched_at <= now_s() - redispatch_after_s)
     chosen = select(RunRow).where(RunRow.state == S.QUEUED, due).limit(limit)
     runs = lock_runs(session, chosen, skip=True)
     session.execute(

@@ -1,10 +1,10 @@
-"""How far what is polled has come: version and state, each in one statement on indexed rows, without any body."""
+"""How far what is polled has come: version and state, in one statement on indexed rows, without any body."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, func, literal, null, select
 from sqlalchemy.orm import Session, defer, load_only
 
 from service.domain.errors import NotFound
@@ -13,6 +13,7 @@ from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
 Row = DatasetRow | ExperimentRow | JobRow | RunRow
 TABLES: Mapping[str, type[Row]] = {"ds": DatasetRow, "exp": ExperimentRow, "job": JobRow, "run": RunRow}
+NAMES: Mapping[str, str] = {"ds": "data set", "exp": "experiment", "job": "job", "run": "run"}
 _LIVE = [state.value for state in RunState if not state.terminal]
 _WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
 
@@ -34,50 +35,26 @@ class Standing:
     eta_s: float | None
 
 
-def dataset_standing(session: Session, dataset_id: str) -> Standing:
-    """Return a data set's standing.
+def standing_of(session: Session, row_id: str) -> Standing:
+    """Return the standing of a data set, an experiment, a job or a run.
 
     Raises:
-        NotFound: There is no such data set.
+        NotFound: There is no such thing.
     """
-    ended = DatasetRow.state != DatasetState.PREPARING.value
-    chosen = select(DatasetRow.version, ended, literal(False), null()).where(DatasetRow.id == dataset_id)
-    return _standing(session, f"there is no data set {dataset_id}", chosen)
+    found = standings(session, [row_id]).get(row_id)
+    if found is None:
+        raise NotFound(f"there is no {NAMES[row_id.partition('_')[0]]} {row_id}")
+    return found
 
 
-def run_standing(session: Session, run_id: str) -> Standing:
-    """Return a run's standing.
-
-    Raises:
-        NotFound: There is no such run.
-    """
-    chosen = select(RunRow.version, RunRow.state.not_in(_LIVE), RunRow.state.in_(_WAITING), RunRow.eta_s)
-    return _standing(session, f"there is no run {run_id}", chosen.where(RunRow.id == run_id))
-
-
-def job_standing(session: Session, job_id: str) -> Standing:
-    """Return a job's standing.
-
-    Raises:
-        NotFound: There is no such job.
-    """
-    of_it = RunRow.job_id == job_id
-    chosen = select(JobRow.version, ~_any_run(of_it, _LIVE), _any_run(of_it, _WAITING), _first_eta(of_it))
-    return _standing(session, f"there is no job {job_id}", chosen.where(JobRow.id == job_id))
-
-
-def experiment_standing(session: Session, experiment_id: str) -> Standing:
-    """Return an experiment's standing; one that was cancelled has not ended before its trainers have.
-
-    Raises:
-        NotFound: There is no such experiment.
-    """
-    of_it = RunRow.experiment_id == experiment_id
-    terminal = ExperimentRow.state.in_([state.value for state in ExperimentState if state.terminal])
-    ended = terminal & ~_any_run(of_it, _LIVE)
-    chosen = select(ExperimentRow.version, ended, _any_run(of_it, _WAITING), _first_eta(of_it))
-    chosen = chosen.where(ExperimentRow.id == experiment_id)
-    return _standing(session, f"there is no experiment {experiment_id}", chosen)
+def standings(session: Session, ids: Collection[str]) -> dict[str, Standing]:
+    """Return the standing of each of these that there is, by id, with one statement for each table they are of."""
+    found: dict[str, Standing] = {}
+    for prefix, of_ids in _by_table(ids):
+        table = TABLES[prefix]
+        for row_id, version, ended, waits, eta_s in session.execute(_CHOSEN[prefix].where(table.id.in_(of_ids))):
+            found[row_id] = Standing(version=version, ended=bool(ended), waits=bool(waits), eta_s=eta_s)
+    return found
 
 
 def experiment_essence(session: Session, experiment_id: str) -> tuple[ExperimentRow, str | None]:
@@ -113,14 +90,19 @@ def run_without_result(session: Session, run_id: str) -> RunRow:
 
 
 def versions_of(session: Session, ids: Collection[str]) -> dict[str, int]:
-    """Return the version of each of these rows, by id, with one statement for each table that they are of."""
+    """Return the version of each of these that there is, by id, with one statement for each table they are of."""
     versions: dict[str, int] = {}
-    for prefix, table in TABLES.items():
-        chosen = [row_id for row_id in ids if row_id.startswith(f"{prefix}_")]
-        if chosen:
-            rows = session.execute(select(table.id, table.version).where(table.id.in_(chosen)))
-            versions |= {row_id: version for row_id, version in rows}  # noqa: C416 - rows are no pairs to mypy
+    for prefix, of_ids in _by_table(ids):
+        table = TABLES[prefix]
+        for row_id, version in session.execute(select(table.id, table.version).where(table.id.in_(of_ids))):
+            versions[row_id] = version
     return versions
+
+
+def _by_table(ids: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    for prefix in TABLES:
+        if of_ids := [row_id for row_id in ids if row_id.startswith(f"{prefix}_")]:
+            yield prefix, of_ids
 
 
 def _any_run(of_it: ColumnElement[bool], states: Collection[str]) -> ColumnElement[bool]:
@@ -131,11 +113,29 @@ def _first_eta(of_it: ColumnElement[bool]) -> ColumnElement[Any]:
     return select(func.min(RunRow.eta_s)).where(of_it, RunRow.state.in_(_LIVE)).scalar_subquery()
 
 
-def _standing(session: Session, missing: str, chosen: Executable) -> Standing:
-    found = session.execute(chosen).one_or_none()
-    if found is None:
-        raise NotFound(missing)
-    version, ended, waits, eta_s = found
-    return Standing(
-        version=int(version), ended=bool(ended), waits=bool(waits), eta_s=None if eta_s is None else float(eta_s)
-    )
+def _choose_jobs() -> Select[Any]:
+    of_it = RunRow.job_id == JobRow.id
+    ended, waits = ~_any_run(of_it, _LIVE), _any_run(of_it, _WAITING)
+    return _choose(JobRow.id, JobRow.version, ended, waits, _first_eta(of_it))
+
+
+def _choose_experiments() -> Select[Any]:
+    of_it = RunRow.experiment_id == ExperimentRow.id
+    terminal = ExperimentRow.state.in_([state.value for state in ExperimentState if state.terminal])
+    # One that was cancelled has not ended before its trainers have.
+    ended, waits = terminal & ~_any_run(of_it, _LIVE), _any_run(of_it, _WAITING)
+    return _choose(ExperimentRow.id, ExperimentRow.version, ended, waits, _first_eta(of_it))
+
+
+def _choose(*columns: Any) -> Select[Any]:
+    return select(*columns)
+
+
+_CHOSEN: Mapping[str, Select[Any]] = {
+    "ds": _choose(
+        DatasetRow.id, DatasetRow.version, DatasetRow.state != DatasetState.PREPARING.value, literal(False), null()
+    ),
+    "exp": _choose_experiments(),
+    "job": _choose_jobs(),
+    "run": _choose(RunRow.id, RunRow.version, RunRow.state.not_in(_LIVE), RunRow.state.in_(_WAITING), RunRow.eta_s),
+}

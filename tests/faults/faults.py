@@ -18,7 +18,7 @@ import redis
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from service.client import ClientError
+from service.calls import ClientError
 from service.dispatch import Doorbell
 from service.domain.states import LEASED, RunState
 from service.store.tables import RunRow

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from service.client import Client, ClientError, Refused
+from service.calls import ClientError, Refused
+from service.client import Client
 from service.domain.states import RunState
 from service.store.runs import metrics_of
 from service.store.tables import RunRow

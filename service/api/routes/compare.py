@@ -1,13 +1,12 @@
 """Runs side by side."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
 
 from service.api.context import Ctx
 from service.api.problems import documented
-from service.api.schemas import Answer, RunAnswer
+from service.api.schemas import ComparisonAnswer
 from service.api.views import run_answer
 from service.domain.comparison import Compared, differences, measures
 from service.domain.errors import InvalidSpec, Mistake
@@ -24,16 +23,6 @@ Runs = Annotated[
         examples=["run_01J8Z0K3V9Q4T6X2B5N7M1C8DA,run_01J8Z0K3V9Q4T6X2B5N7M1C8DB"],
     ),
 ]
-
-
-class ComparisonAnswer(Answer):
-    """Runs side by side; every list is in the order of `runs`."""
-
-    runs: list[RunAnswer]
-    config: dict[str, list[Any]] = Field(
-        description="Settings that are not the same in all of them, by JSON pointer; null where a run has none."
-    )
-    metrics: dict[str, list[float | None]] = Field(description="By split and name, as in `gate/f1`.")
 
 
 @router.get("/compare", responses=documented())

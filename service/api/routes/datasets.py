@@ -13,14 +13,14 @@ from service.api.filters import CreatedBefore, CreatedSince, DatasetStates, seco
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.paths import DatasetPath
-from service.api.polling import Polled
+from service.api.polling import IDLE, PolledIdle
 from service.api.problems import documented, documented_submission
 from service.api.schemas import DatasetAnswer, DatasetCreate, Page
 from service.api.sources import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.filters import Filters
-from service.store.standing import dataset_standing
+from service.store.standing import standing_of
 from trainers.specs import PrepareConfig
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -64,9 +64,9 @@ def read_datasets(
 
 
 @router.get("/{dataset_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: Polled) -> DatasetAnswer:
+def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> DatasetAnswer:
     """Return a data set; its summary once it is ready."""
     with context.database.read() as session:
-        poll.check(dataset_id, dataset_standing(session, dataset_id), "")
+        poll.check(dataset_id, standing_of(session, dataset_id), IDLE)
         row = get_dataset(session, dataset_id)
         return dataset_answer(row, preparing_runs(session, [row.id]).get(row.id))

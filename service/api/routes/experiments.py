@@ -14,7 +14,7 @@ from service.api.filters import CreatedBefore, CreatedSince, ExperimentStates, L
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.paths import AfterEvent, ExperimentPath, Limit
-from service.api.polling import Poll, Polled, fingerprint
+from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
 from service.api.schemas import (
     EventAnswer,
@@ -26,7 +26,6 @@ from service.api.schemas import (
 )
 from service.api.views import event_answer, experiment_answer, experiment_status, experiment_summary
 from service.domain.experiment import ExperimentSpec
-from service.domain.states import ExperimentState
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
@@ -38,15 +37,13 @@ from service.store.experiments import (
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
-from service.store.standing import Standing, experiment_essence, experiment_standing
+from service.store.standing import experiment_essence, standing_of
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
 
 def _answer(session: Session, context: Context, experiment_id: str, poll: Poll | None = None) -> ExperimentAnswer:
-    standing = None if poll is None else experiment_standing(session, experiment_id)
-    if poll is not None and standing is not None:
-        poll.check_idle(experiment_id, standing)
+    standing = None if poll is None else standing_of(session, experiment_id)
     row = get_experiment(session, experiment_id)
     jobs = jobs_of_experiment(session, experiment_id)
     runs = runs_of_jobs(session, [job.id for job in jobs])
@@ -104,19 +101,18 @@ def read_experiments(
 
 
 @router.get("/{experiment_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ExperimentAnswer:
+def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: PolledIdle) -> ExperimentAnswer:
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
         return _answer(session, context, experiment_id, poll)
 
 
 @router.get("/{experiment_id}/status", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ExperimentStatus:
+def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: PolledStatus) -> ExperimentStatus:
     """Return where an experiment is: one row, a few words."""
     with context.database.read() as session:
+        poll.check(experiment_id, standing_of(session, experiment_id))
         row, verdict = experiment_essence(session, experiment_id)
-        ended = ExperimentState(row.state).terminal
-        poll.check(row.id, Standing(version=row.version, ended=ended, waits=False, eta_s=None))
         return experiment_status(row, verdict)
 
 

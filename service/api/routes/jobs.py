@@ -15,7 +15,7 @@ from service.api.filters import Cells, CreatedBefore, CreatedSince, JobStates, O
 from service.api.idempotency import Created, Post, Posted
 from service.api.paging import Paged
 from service.api.paths import JobPath
-from service.api.polling import Polled, fingerprint
+from service.api.polling import PolledIdle, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
 from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
@@ -26,7 +26,7 @@ from service.store.filters import Filters
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
 from service.store.pipeline import after_run
 from service.store.retries import retry_job
-from service.store.standing import job_standing
+from service.store.standing import standing_of
 from service.store.tables import JobRow
 from trainers.specs import Cell
 
@@ -138,11 +138,10 @@ def read_jobs(
 
 
 @router.get("/{job_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_job(job_id: JobPath, context: Ctx, poll: Polled) -> JobAnswer:
+def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:
-        standing = job_standing(session, job_id)
-        poll.check_idle(job_id, standing)
+        standing = standing_of(session, job_id)
         row = get_job(session, job_id)
         runs = runs_of_jobs(session, [job_id])[job_id]
         waiting = context.waiting(session, runs)

@@ -14,18 +14,17 @@ from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment
 from service.api.idempotency import Created, Post, Posted
 from service.api.paging import Paged
 from service.api.paths import AfterEvent, Limit, RunPath
-from service.api.polling import Polled, fingerprint
+from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
 from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer, RunStatus
 from service.api.views import curve_answer, event_answer, run_answer, run_status
 from service.domain.curves import POINTS_PER_INTERVAL
-from service.domain.states import RunState
 from service.store.filters import Filters
 from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
-from service.store.standing import Standing, run_standing, run_without_result
+from service.store.standing import run_without_result, standing_of
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
@@ -80,11 +79,10 @@ def read_runs(
 
 
 @router.get("/{run_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_run(run_id: RunPath, context: Ctx, poll: Polled) -> RunAnswer:
+def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
-        standing = run_standing(session, run_id)
-        poll.check_idle(run_id, standing)
+        standing = standing_of(session, run_id)
         row = get_run(session, run_id)
         waiting = context.waiting(session, [row])
         poll.check(run_id, standing, fingerprint(waiting))
@@ -92,13 +90,11 @@ def read_run(run_id: RunPath, context: Ctx, poll: Polled) -> RunAnswer:
 
 
 @router.get("/{run_id}/status", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_run_status(run_id: RunPath, context: Ctx, poll: Polled) -> RunStatus:
+def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunStatus:
     """Return where a run is: one row, a few words."""
     with context.database.read() as session:
-        row = run_without_result(session, run_id)
-        ended = RunState(row.state).terminal
-        poll.check(row.id, Standing(version=row.version, ended=ended, waits=False, eta_s=row.eta_s))
-        return run_status(row)
+        poll.check(run_id, standing_of(session, run_id))
+        return run_status(run_without_result(session, run_id))
 
 
 @router.get("/{run_id}/metrics", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
@@ -107,7 +103,7 @@ def read_metrics(
 ) -> MetricsAnswer:
     """Return the run's curves by optimizer step; long ones thinned, if asked, so that their peaks stay."""
     with context.database.read() as session:
-        poll.check(run_id, run_standing(session, run_id), _named(keys, max_points))
+        poll.check(run_id, standing_of(session, run_id), _named(keys, max_points))
         curves = metrics_of(session, run_id, None if keys is None else keys.split(","))
     return MetricsAnswer(run=run_id, curves=[curve_answer(curve, max_points) for curve in curves])
 

@@ -4,11 +4,10 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
-from pydantic import Field
 
 from service.api.context import Ctx
 from service.api.problems import documented
-from service.api.schemas import Answer
+from service.api.schemas import UploadAnswer
 from service.api.uploads import receive
 
 router = APIRouter(prefix="/v1/uploads", tags=["datasets"])
@@ -37,14 +36,6 @@ Name = Annotated[
         description="File name; its ending says the layout: .jsonl, .json or .csv, also with .gz.",
     ),
 ]
-
-
-class UploadAnswer(Answer):
-    """A file that the service keeps."""
-
-    source: str = Field(description="For `source` of POST /v1/datasets.")
-    size_bytes: int
-    sha256: str
 
 
 @router.put(

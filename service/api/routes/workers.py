@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, Field
 from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented, documented_post
-from service.api.schemas import Answer
+from service.api.schemas import WorkerAnswer
 from service.api.views import when
 from service.store.draining import set_draining
 from service.store.queue_loads import held_runs
@@ -21,20 +20,6 @@ from service.store.workers import get_worker, list_workers, living_workers
 
 router = APIRouter(prefix="/v1/workers", tags=["cells and workers"])
 WorkerId = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="As GET /v1/workers names it.")]
-
-
-class WorkerAnswer(Answer):
-    """A worker."""
-
-    id: str
-    queues: list[str]
-    slots: int
-    alive: bool = Field(description="Whether it was heard of in the last 30 s.")
-    draining: bool = Field(description="Whether it takes no more runs; a new start of the worker ends that.")
-    runs: list[str] = Field(description="Runs that it has at work.")
-    heartbeat_at: AwareDatetime
-
-
 ACTION: dict[str, Any] = {
     "status_code": HTTPStatus.ACCEPTED,
     "response_model": WorkerAnswer,

@@ -1,39 +1,80 @@
 """A GET can wait until what the caller holds is no longer so."""
 
+import asyncio
 import threading
 import time
+from collections.abc import Collection
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from service.api.changes import Standings
 from service.domain.states import FailureReason
 from service.store.lifecycle import fail, renew
 from service.store.recording import record_progress
+from service.store.standing import Standing
 from tests.asked import Api, begin, get
 from tests.statements import counted_statements
 
 
-def test_a_status_is_one_statement_on_one_row(api: Api) -> None:
-    experiment = api.experiment()
-    run = get(api, f"/v1/experiments/{experiment}")["jobs"][0]["runs"][0]["id"]
-    for path in (f"/v1/experiments/{experiment}/status", f"/v1/runs/{run}/status"):
-        with counted_statements() as statements:
-            first = api.client.get(path)
-            again = api.client.get(path, headers={"If-None-Match": first.headers["ETag"]})
-
-        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
-        assert len([one for one in statements if not one.startswith("BEGIN")]) == 2
+def asked(statements: list[str]) -> list[str]:
+    """The statements without those that begin a transaction."""
+    return [one for one in statements if not one.startswith("BEGIN")]
 
 
-def test_a_run_that_is_polled_unchanged_costs_one_statement(api: Api) -> None:
-    api.dataset()
-    claim = begin(api)
-    path = f"/v1/runs/{claim.run_id}"
-    held = {"If-None-Match": api.client.get(path).headers["ETag"]}
+def test_what_is_polled_unchanged_costs_one_statement(api: Api) -> None:
+    finished = api.experiment()
+    api.trainers().work()
+    job = get(api, f"/v1/experiments/{finished}")["jobs"][0]
+    queued = api.experiment()
+    run = f"/v1/runs/{job['runs'][0]['id']}"
+    idle = [f"/v1/experiments/{finished}", f"/v1/jobs/{job['id']}", run]
+    for path in (*idle, f"{run}/status", f"/v1/experiments/{queued}/status"):
+        with counted_statements() as first:
+            held = {"If-None-Match": api.client.get(path).headers["ETag"]}
+        with counted_statements() as again:
+            unchanged = api.client.get(path, headers=held)
 
-    with counted_statements() as statements:
-        assert api.client.get(path, headers=held).status_code == 304
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
+        assert len(asked(again)) == 1
+        assert len(asked(first)) == 2 or not path.endswith("status")
 
-    assert len([one for one in statements if not one.startswith("BEGIN")]) == 1
+
+def test_those_who_ask_while_another_is_being_answered_are_answered_together() -> None:
+    asked_for: list[set[str]] = []
+    may_answer = threading.Event()
+
+    def read(ids: Collection[str]) -> dict[str, Standing]:
+        asked_for.append(set(ids))
+        may_answer.wait(30)
+        return {row_id: Standing(version=len(asked_for), ended=False, waits=False, eta_s=None) for row_id in ids}
+
+    async def ask() -> list[Standing | None]:
+        standings = Standings(read)
+        first = asyncio.create_task(standings.of("run_0"))
+        while not asked_for:
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(standings.of(f"run_{number % 3}")) for number in range(9)]
+        await asyncio.sleep(0)
+        others[0].cancel()
+        may_answer.set()
+        return await asyncio.gather(first, *others[1:])
+
+    found = asyncio.run(ask())
+
+    assert asked_for == [{"run_0"}, {"run_0", "run_1", "run_2"}]
+    assert [standing and standing.version for standing in found] == [1] + [2] * 8
+
+
+def test_a_database_that_cannot_be_asked_is_told_to_all_who_asked() -> None:
+    def read(_: Collection[str]) -> dict[str, Standing]:
+        raise OperationalError("SELECT", {}, RuntimeError("gone"))
+
+    async def ask() -> list[Standing | BaseException | None]:
+        standings = Standings(read)
+        return await asyncio.gather(*(standings.of("run_0") for _ in range(3)), return_exceptions=True)
+
+    assert [type(found) for found in asyncio.run(ask())] == [OperationalError] * 3
 
 
 @pytest.mark.parametrize("tail", ["", "/status"])

@@ -4,8 +4,10 @@ from typing import Any
 import httpx
 import pytest
 
+from service import calls
 from service.api.schemas import ExperimentAnswer
-from service.client import Client, Refused, ServerAway
+from service.calls import Refused, ServerAway
+from service.client import Client
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -114,7 +116,7 @@ def test_a_refusal_that_is_no_problem_document_still_says_its_status() -> None:
     assert "short and stout" in str(caught.value)
 
 
-def test_following_asks_with_the_etag_it_holds_and_at_the_pace_the_server_wants() -> None:
+def test_following_waits_with_the_etag_it_holds_and_asks_no_more_often_than_it_may() -> None:
     # given a server where nothing has changed at the second time of asking
     held: list[str | None] = []
     answers = [
@@ -139,7 +141,7 @@ def test_following_asks_with_the_etag_it_holds_and_at_the_pace_the_server_wants(
     # then what had not changed was not told again
     assert states == ["training", "succeeded"]
     assert held == [None, 'W/"1"', 'W/"1"']
-    assert pauses == [2.0, 5.0]
+    assert pauses == [calls.PACE_S] * 2
 
 
 def test_a_list_is_read_page_by_page_to_its_end() -> None:

@@ -1,0 +1,54 @@
+"""`cellgate worker`: who works, and letting one drain."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from service.api.schemas import WorkerAnswer
+from service.console import tables
+from service.console.connection import AsJson, client_of
+
+worker_app = typer.Typer(no_args_is_help=True, help="Workers: ls, drain, resume.")
+WorkerId = Annotated[str, typer.Argument(metavar="ID", help="As `cellgate worker ls` names it.")]
+
+
+@worker_app.command("ls")
+def list_workers(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the workers, also those that have fallen silent."""
+    with client_of(context) as client:
+        found = client.workers()
+    if as_json:
+        print("[" + ",\n".join(worker.model_dump_json() for worker in found) + "]")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("worker", "state", "queues", "slots", "at work"):
+        table.add_column(name, header_style="dim")
+    for worker in found:
+        slots = str(worker.slots)
+        table.add_row(escape(worker.id), _state(worker), escape(", ".join(worker.queues)), slots, " ".join(worker.runs))
+    tables.terminal().print(table)
+
+
+@worker_app.command()
+def drain(context: typer.Context, worker: WorkerId) -> None:
+    """Let a worker finish what it runs and take nothing more."""
+    with client_of(context) as client:
+        found = client.drain(worker)
+    left = f"{len(found.runs)} of its runs go on" if found.runs else "it has nothing at work"
+    tables.terminal().print(f"{worker} takes nothing more; {left}.", markup=False)
+
+
+@worker_app.command()
+def resume(context: typer.Context, worker: WorkerId) -> None:
+    """Let a drained worker take runs again."""
+    with client_of(context) as client:
+        client.undrain(worker)
+    tables.terminal().print(f"{worker} takes runs again.", markup=False)
+
+
+def _state(worker: WorkerAnswer) -> str:
+    if not worker.alive:
+        return "[red]silent[/]"
+    return "[yellow]draining[/]" if worker.draining else "[green]alive[/]"
