@@ -40,21 +40,21 @@ def worked(api: Api, run_id: str, *spans: tuple[float, float | None], ended: boo
 
 def test_a_queue_is_listed_with_what_waits_in_it_and_who_serves_it(api: Api) -> None:
     dataset = api.ready_dataset()
-    queued, paused, _ = job(api, dataset, seeds=[0, 1, 2])
+    _, paused, oldest, _ = job(api, dataset, seeds=[0, 1, 2, 3])
     job(api, dataset, seeds=[0], queue="gpu")
     api.client.post(f"/v1/runs/{paused}/pause")
     begin(api)
     with api.database.begin() as session:
         session.execute(update(RunRow).where(RunRow.state == "queued").values(queued_at=RunRow.queued_at - 50))
-        session.execute(update(RunRow).where(RunRow.id == queued).values(queued_at=RunRow.queued_at - 500))
+        session.execute(update(RunRow).where(RunRow.id == oldest).values(queued_at=RunRow.queued_at - 500))
         register_worker(session, worker_id="worker-1", queues=["cpu", "idle"], slots=4)
         register_worker(session, worker_id="worker-2", queues=["cpu"], slots=1)
 
     cpu, gpu, idle = get(api, "/v1/queues")
 
-    assert (cpu["name"], cpu["queued"], cpu["running"], cpu["paused"]) == ("cpu", 1, 1, 1)
+    assert (cpu["name"], cpu["queued"], cpu["running"], cpu["paused"]) == ("cpu", 2, 1, 1)
     assert (cpu["workers"], cpu["slots"], cpu["free_slots"]) == (2, 5, 4)
-    assert 50 <= cpu["oldest_wait_s"] < 400
+    assert 550 <= cpu["oldest_wait_s"] < 600 > gpu["oldest_wait_s"] >= 50
     assert (gpu["name"], gpu["queued"], gpu["workers"], gpu["free_slots"]) == ("gpu", 1, 0, 0)
     assert idle == {
         "name": "idle",
