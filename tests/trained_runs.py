@@ -6,10 +6,26 @@ from typing import Any
 
 import numpy as np
 
+from tests.finished_runs import prepare_generated
 from trainers.__main__ import main
+from trainers.bundle.manifest import BundleManifest, Kind
+from trainers.bundle.packing import pack_bundle
 
 TEXT = {"model": {"size": "tiny"}, "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}}}
 GRAPH = {"model": {"width": 32}, "training": {"epochs": 8, "batch_size": 16, "learning_rate": {"value": 3e-3}}}
+HEAD = {"training": {"epochs": 3, "batch_size": 8, "learning_rate": {"value": 3e-3}}}
+# By what is packed: the kind and the runs.
+PACKED: dict[str, tuple[Kind, list[str]]] = {
+    "text": ("single", ["t0"]),
+    "text_of_two_seeds": ("single", ["t1", "t0"]),
+    "graph": ("single", ["g0"]),
+    "graph_of_two_seeds": ("single", ["g0", "g1"]),
+    "ensemble": ("ensemble", ["t0", "g0"]),
+    "ensemble_of_two_seeds": ("ensemble", ["t0", "g0", "t1", "g1"]),
+    "fusion": ("fusion", ["t0", "g0", "f0"]),
+    "fusion_of_two_seeds": ("fusion", ["f0", "t0", "g0", "f1", "t1", "g1"]),
+    "fusion_with_unfrozen_models": ("fusion", ["t1", "g1", "u1"]),
+}
 PLANTED = "    gets(line);"
 FILLERS = ("    total += {n};", "    total -= {n};", "    if (total > {n})\n        total = {n};", "    puts(line);")
 
@@ -41,3 +57,27 @@ def train_on_planted(folder: Path) -> Path:
     run_cell(folder, "transformer", "t", {**common, **TEXT})
     run_cell(folder, "gnn", "g", {**common, **GRAPH})
     return folder
+
+
+def train_every_cell(folder: Path) -> Path:
+    """Prepare generated functions and train two seeds of every cell, in `t0` to `f1`; return the folder.
+
+    In `u1` is a fusion that went on training both models of seed 1.
+    """
+    dataset = prepare_generated(folder, functions=1000)
+    for seed in (0, 1):
+        common = {"dataset": str(dataset), "seed": seed, "device": "cpu", "lr_cache": str(folder / "cache")}
+        bases = {"transformer": str(folder / f"t{seed}"), "gnn": str(folder / f"g{seed}")}
+        run_cell(folder, "transformer", f"t{seed}", {**common, **TEXT})
+        run_cell(folder, "gnn", f"g{seed}", {**common, **GRAPH})
+        run_cell(folder, "fusion", f"f{seed}", {**common, **bases, **HEAD, "model": {"width": 8}})
+    unfrozen = {"width": 8, "unfreeze": "both", "unfrozen_lr_ratio": 0.1}
+    run_cell(folder, "fusion", "u1", {**common, **bases, **HEAD, "model": unfrozen})
+    return folder
+
+
+def pack(folder: Path, target: Path, packed: str) -> BundleManifest:
+    """Pack what a name of PACKED stands for, of runs that `train_every_cell` left."""
+    kind, runs = PACKED[packed]
+    paths = [folder / run for run in runs]
+    return pack_bundle(target, kind=kind, runs=paths, dataset=folder / "dataset")

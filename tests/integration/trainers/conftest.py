@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.trained_runs import train_on_planted
+from tests.trained_runs import train_every_cell, train_on_planted
 
 FUNCTIONS = 1_000
 WAIT_S = 120
@@ -119,3 +119,9 @@ def whole(trainer: Trainer, tiny: dict[str, Any]) -> str:
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set whose vulnerable functions have one line more, and both models trained on it."""
     return train_on_planted(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture(scope="session")
+def every_cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set and two seeds of every cell."""
+    return train_every_cell(tmp_path_factory.mktemp("cells"))

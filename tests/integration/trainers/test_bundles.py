@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.finished_runs import noisy_log_odds, prepare_generated, write_run
 from tests.tiny_checkpoints import make_checkpoint
-from tests.trained_runs import GRAPH, PLANTED, TEXT, planted_function, run_cell
+from tests.trained_runs import PACKED, PLANTED, pack, planted_function, run_cell
 from trainers.aggregation.ensemble import ensemble_log_odds
-from trainers.artifacts import sha256_of_file, write_json
+from trainers.artifacts import write_json
 from trainers.bundle.bundle import Bundle
-from trainers.bundle.manifest import BundleManifest, bundle_id, files_of
+from trainers.bundle.manifest import bundle_id, files_of
 from trainers.bundle.packing import pack_bundle
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins, sigmoid
@@ -28,19 +27,6 @@ from trainers.errors import DataError, SpecError
 from trainers.results import RunResult, read_result
 from trainers.specs import Split
 
-HEAD = {"training": {"epochs": 3, "batch_size": 8, "learning_rate": {"value": 3e-3}}}
-# By what is packed: the kind and the runs.
-PACKED: dict[str, tuple[str, list[str]]] = {
-    "text": ("single", ["t0"]),
-    "text_of_two_seeds": ("single", ["t1", "t0"]),
-    "graph": ("single", ["g0"]),
-    "graph_of_two_seeds": ("single", ["g0", "g1"]),
-    "ensemble": ("ensemble", ["t0", "g0"]),
-    "ensemble_of_two_seeds": ("ensemble", ["t0", "g0", "t1", "g1"]),
-    "fusion": ("fusion", ["t0", "g0", "f0"]),
-    "fusion_of_two_seeds": ("fusion", ["f0", "t0", "g0", "f1", "t1", "g1"]),
-    "fusion_with_unfrozen_models": ("fusion", ["t1", "g1", "u1"]),
-}
 # Says which files a bundle's self-test opens, and how often it connects to anything.
 WATCHED_SELF_TEST = """
 import json, sys
@@ -62,30 +48,8 @@ print(json.dumps({"difference": difference, "connections": connections, "opened"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set and trained runs of every cell, two seeds each; u1 is a fusion that went on training both models."""
-    folder = tmp_path_factory.mktemp("runs")
-    dataset = prepare_generated(folder, functions=1000)
-    for seed in (0, 1):
-        common = {"dataset": str(dataset), "seed": seed, "device": "cpu", "lr_cache": str(folder / "cache")}
-        bases = {"transformer": str(folder / f"t{seed}"), "gnn": str(folder / f"g{seed}")}
-        run_cell(folder, "transformer", f"t{seed}", {**common, **TEXT})
-        run_cell(folder, "gnn", f"g{seed}", {**common, **GRAPH})
-        run_cell(folder, "fusion", f"f{seed}", {**common, **bases, **HEAD, "model": {"width": 8}})
-    unfrozen = {"width": 8, "unfreeze": "both", "unfrozen_lr_ratio": 0.1}
-    run_cell(folder, "fusion", "u1", {**common, **bases, **HEAD, "model": unfrozen})
-    return folder
-
-
-@pytest.fixture(scope="module")
-def dataset(folder: Path) -> Dataset:
-    return Dataset.open(folder / "dataset")
-
-
-def pack(folder: Path, target: Path, packed: str, **options: Any) -> BundleManifest:
-    kind, runs = PACKED[packed]
-    paths = [folder / run for run in runs]
-    return pack_bundle(target, kind=kind, runs=paths, dataset=folder / "dataset", **options)  # type: ignore[arg-type]
+def dataset(every_cell: Path) -> Dataset:
+    return Dataset.open(every_cell / "dataset")
 
 
 def stored_log_odds(run: Path, split: Split) -> np.ndarray:
@@ -94,7 +58,7 @@ def stored_log_odds(run: Path, split: Split) -> np.ndarray:
     return margins(read_predictions(predictions_path(run, split)).logits_RC) / result.temperature
 
 
-def stored_probabilities(folder: Path, packed: str, split: Split, *, text_weight: float | None) -> np.ndarray:
+def stored_probabilities(every_cell: Path, packed: str, split: Split, *, text_weight: float | None) -> np.ndarray:
     """The mean over seeds of what the runs stored; of an ensemble the weighted mean of both models."""
     kind, runs = PACKED[packed]
     if kind == "ensemble":
@@ -102,26 +66,28 @@ def stored_probabilities(folder: Path, packed: str, split: Split, *, text_weight
         pairs = [(run, run.replace("t", "g")) for run in runs if run.startswith("t")]
         log_odds = [
             ensemble_log_odds(
-                stored_log_odds(folder / text, split), stored_log_odds(folder / graph, split), text_weight=text_weight
+                stored_log_odds(every_cell / text, split),
+                stored_log_odds(every_cell / graph, split),
+                text_weight=text_weight,
             )
             for text, graph in pairs
         ]
     else:
-        log_odds = [stored_log_odds(folder / run, split) for run in runs if kind == "single" or run[0] in "fu"]
+        log_odds = [stored_log_odds(every_cell / run, split) for run in runs if kind == "single" or run[0] in "fu"]
     return np.mean([sigmoid(values) for values in log_odds], axis=0)
 
 
 @pytest.mark.parametrize("packed", PACKED)
 def test_a_bundle_says_what_its_runs_stored_of_every_function(
-    packed: str, folder: Path, dataset: Dataset, tmp_path: Path
+    packed: str, every_cell: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
-    manifest = pack(folder, tmp_path / "bundle", packed)
+    manifest = pack(every_cell, tmp_path / "bundle", packed)
 
     bundle = Bundle.open(tmp_path / "bundle")
     rows = dataset.rows(Split.TEST)
     predictions = bundle.predict(dataset.sources(rows), explain="none")
 
-    stored_R = stored_probabilities(folder, packed, Split.TEST, text_weight=manifest.text_weight)
+    stored_R = stored_probabilities(every_cell, packed, Split.TEST, text_weight=manifest.text_weight)
     np.testing.assert_allclose([p.probability for p in predictions], stored_R, rtol=0, atol=1e-5)
     assert stored_R.std() > 0.05
     assert manifest.agreement.functions == len(dataset.rows(Split.GATE))
@@ -132,18 +98,18 @@ def test_a_bundle_says_what_its_runs_stored_of_every_function(
 
 
 @pytest.mark.parametrize("run", ["t0", "g0", "f0"])
-def test_a_bundle_of_one_seed_has_the_threshold_of_its_run(run: str, folder: Path, tmp_path: Path) -> None:
+def test_a_bundle_of_one_seed_has_the_threshold_of_its_run(run: str, every_cell: Path, tmp_path: Path) -> None:
     packed = {"t0": "text", "g0": "graph", "f0": "fusion"}[run]
 
-    manifest = pack(folder, tmp_path / "bundle", packed)
+    manifest = pack(every_cell, tmp_path / "bundle", packed)
 
-    assert manifest.threshold == read_result(folder / run / "result.json").threshold
+    assert manifest.threshold == read_result(every_cell / run / "result.json").threshold
 
 
 def test_what_a_bundle_says_of_a_function_does_not_depend_on_its_neighbours(
-    folder: Path, dataset: Dataset, tmp_path: Path
+    every_cell: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
-    pack(folder, tmp_path / "bundle", "fusion")
+    pack(every_cell, tmp_path / "bundle", "fusion")
     bundle = Bundle.open(tmp_path / "bundle")
     sources = dataset.sources(dataset.rows(Split.TEST)[:20])
 
@@ -153,8 +119,8 @@ def test_what_a_bundle_says_of_a_function_does_not_depend_on_its_neighbours(
     np.testing.assert_allclose(together, apart[::-1], rtol=0, atol=1e-6)
 
 
-def test_threads_that_share_a_bundle_get_what_one_would(folder: Path, dataset: Dataset, tmp_path: Path) -> None:
-    pack(folder, tmp_path / "bundle", "fusion")
+def test_threads_that_share_a_bundle_get_what_one_would(every_cell: Path, dataset: Dataset, tmp_path: Path) -> None:
+    pack(every_cell, tmp_path / "bundle", "fusion")
     bundle = Bundle.open(tmp_path / "bundle")
     sources = dataset.sources(dataset.rows(Split.TEST)[:24])
     alone = bundle.predict(sources)
@@ -165,8 +131,8 @@ def test_threads_that_share_a_bundle_get_what_one_would(folder: Path, dataset: D
     assert all(predictions == alone for predictions in shared)
 
 
-def test_a_bundle_scores_on_a_machine_that_has_nothing_else(folder: Path, tmp_path: Path) -> None:
-    pack(folder, tmp_path / "made" / "bundle", "fusion_with_unfrozen_models")
+def test_a_bundle_scores_on_a_machine_that_has_nothing_else(every_cell: Path, tmp_path: Path) -> None:
+    pack(every_cell, tmp_path / "made" / "bundle", "fusion_with_unfrozen_models")
     shutil.move(tmp_path / "made" / "bundle", tmp_path / "moved")
 
     done = subprocess.run(
@@ -182,13 +148,13 @@ def test_a_bundle_scores_on_a_machine_that_has_nothing_else(folder: Path, tmp_pa
     assert told["difference"] <= 1e-6
     assert told["connections"] == 0
     assert str(tmp_path / "moved" / "bundle.json") in told["opened"]
-    assert not [path for path in told["opened"] if path.startswith((str(folder), str(tmp_path / "made")))]
-    assert str(folder) not in "".join(path.read_text() for path in (tmp_path / "moved").rglob("*.json"))
+    assert not [path for path in told["opened"] if path.startswith((str(every_cell), str(tmp_path / "made")))]
+    assert str(every_cell) not in "".join(path.read_text() for path in (tmp_path / "moved").rglob("*.json"))
 
 
-def test_every_file_of_a_bundle_is_checked_before_it_is_used(folder: Path, tmp_path: Path) -> None:
+def test_every_file_of_a_bundle_is_checked_before_it_is_used(every_cell: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    manifest = pack(folder, whole, "fusion")
+    manifest = pack(every_cell, whole, "fusion")
     assert set(files_of(whole)) == set(manifest.files)
     assert {Path(name).suffix for name in manifest.files} == {".json", ".safetensors"}
 
@@ -202,8 +168,8 @@ def test_every_file_of_a_bundle_is_checked_before_it_is_used(folder: Path, tmp_p
     Bundle.open(whole)
 
 
-def test_weights_that_were_exchanged_with_their_hashes_fail_the_self_test(folder: Path, tmp_path: Path) -> None:
-    manifest = pack(folder, tmp_path / "bundle", "graph")
+def test_weights_that_were_exchanged_with_their_hashes_fail_the_self_test(every_cell: Path, tmp_path: Path) -> None:
+    manifest = pack(every_cell, tmp_path / "bundle", "graph")
     path = tmp_path / "bundle" / "seed-0" / "gnn" / "model.safetensors"
     save_file({name: tensor * 1.5 for name, tensor in load_file(path).items()}, path)
     files = {name: entry.model_dump() for name, entry in files_of(tmp_path / "bundle").items()}
@@ -215,74 +181,8 @@ def test_weights_that_were_exchanged_with_their_hashes_fail_the_self_test(folder
     assert Bundle.open(tmp_path / "bundle", self_test=False).manifest.kind == "single"
 
 
-def _vouch_for_other_weights(run: Path) -> None:
-    """Change a model and vouch for it anew, as if its predictions were of another training."""
-    path = run / "model" / "model.safetensors"
-    save_file({name: tensor * 1.2 for name, tensor in load_file(path).items()}, path)
-    content = json.loads((run / "result.json").read_bytes())
-    content["artifacts"]["model/model.safetensors"] = sha256_of_file(path)
-    write_json(run / "result.json", content)
-
-
-def test_a_model_that_does_not_say_what_its_run_stored_is_not_packed(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder / "g0", tmp_path / "g0")
-    _vouch_for_other_weights(tmp_path / "g0")
-    runs = [tmp_path / "g0"]
-
-    with pytest.raises(DataError, match=r"differ by up to 0\.\d+, expected 1e-05 at most; .* fp32 on cpu"):
-        pack_bundle(tmp_path / "bundle", kind="single", runs=runs, dataset=folder / "dataset")
-
-    assert not (tmp_path / "bundle").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["g0"]
-
-
-def test_a_damaged_model_is_not_packed(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder / "g0", tmp_path / "g0")
-    (tmp_path / "g0" / "model" / "vocab.json").write_text("{}")
-    (tmp_path / "g0" / "model" / "config.json").unlink()
-
-    with pytest.raises(DataError, match="not the one that its result vouches for") as caught:
-        pack_bundle(tmp_path / "bundle", kind="single", runs=[tmp_path / "g0"], dataset=folder / "dataset")
-    assert len(caught.value.problems) == 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "runs", "reason"),
-    [
-        ("single", ["t0", "g0"], "seed 0: found gnn and transformer, expected"),
-        ("single", ["t0", "g1"], "seed 1: found gnn, expected"),
-        ("single", ["t0", "t0"], "a second run of transformer/0"),
-        ("ensemble", ["t0", "g0", "t1"], "seed 1: found transformer, expected gnn and transformer"),
-        ("fusion", ["t0", "g0"], "expected fusion and gnn and transformer"),
-        ("single", [], "runs: found none"),
-    ],
-)
-def test_runs_that_do_not_make_the_kind_are_refused(
-    kind: Any, runs: list[str], reason: str, folder: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(SpecError, match=reason):
-        pack_bundle(tmp_path / "b", kind=kind, runs=[folder / run for run in runs], dataset=folder / "dataset")
-
-
-def test_a_head_over_other_models_is_refused(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder / "t0", tmp_path / "t0")
-    content = json.loads((tmp_path / "t0" / "result.json").read_bytes())
-    write_json(tmp_path / "t0" / "result.json", {**content, "temperature": 7.0})
-    runs = [tmp_path / "t0", folder / "g0", folder / "f0"]
-
-    with pytest.raises(SpecError, match=r"seed 0, transformer: found sha256:\w+ at temperature 7"):
-        pack_bundle(tmp_path / "bundle", kind="fusion", runs=runs, dataset=folder / "dataset")
-
-
-def test_nothing_that_is_there_is_overwritten(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "there").mkdir()
-
-    with pytest.raises(SpecError, match="found something there, expected nothing"):
-        pack(folder, tmp_path / "there", "text")
-
-
-def test_functions_without_text_are_refused_all_at_once(folder: Path, tmp_path: Path) -> None:
-    pack(folder, tmp_path / "bundle", "graph")
+def test_functions_without_text_are_refused_all_at_once(every_cell: Path, tmp_path: Path) -> None:
+    pack(every_cell, tmp_path / "bundle", "graph")
     bundle = Bundle.open(tmp_path / "bundle")
 
     with pytest.raises(DataError) as caught:
@@ -313,36 +213,6 @@ def test_the_line_that_makes_a_function_vulnerable_weighs_most(
         first = prediction.weights[0]
         assert source.split("\n")[first.start_line - 1] == PLANTED
         assert first.start_line == first.end_line
-
-
-@pytest.fixture(scope="module")
-def ready(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data set again, its graphs made elsewhere, and a text model trained on it."""
-    target = tmp_path_factory.mktemp("ready")
-    rows = [json.loads(line) for line in (folder / "functions.jsonl").read_text().splitlines()]
-    nodes = [["METHOD", "int f(int n)"], ["BLOCK", "{ return n; }"], ["RETURN", "return n;"], ["IDENTIFIER", "n"]]
-    edges = [[0, 1, "AST"], [1, 2, "AST"], [2, 3, "AST"]]
-    graphs = [{"id": row["id"], "nodes": nodes, "edges": edges} for row in rows]
-    (target / "graphs.jsonl").write_text("".join(json.dumps(graph) + "\n" for graph in graphs))
-    spec = {"source": str(folder / "functions.jsonl"), "graphs": str(target / "graphs.jsonl")}
-    run_cell(target, "prepare", "prepare", spec)
-    run_cell(target, "transformer", "t", {"dataset": str(target / "prepare" / "dataset"), "device": "cpu", **TEXT})
-    return target
-
-
-def test_models_of_ready_graphs_are_refused_with_what_to_do_and_their_text_model_is_packed(
-    ready: Path, tmp_path: Path
-) -> None:
-    path = ready / "prepare" / "dataset"
-    dataset = Dataset.open(path)
-    graph = write_run(ready / "g", dataset, cell=52, seed=0, log_odds=noisy_log_odds(strength=2.0, seed=0))
-
-    with pytest.raises(DataError, match=r"found \d+ functions whose graphs came ready, .*pack the text model alone"):
-        pack_bundle(tmp_path / "ensemble", kind="ensemble", runs=[ready / "t", graph], dataset=path)
-    with pytest.raises(DataError, match="graphs that cannot be made from source"):
-        pack_bundle(tmp_path / "single", kind="single", runs=[graph], dataset=path)
-
-    assert pack_bundle(tmp_path / "text", kind="single", runs=[ready / "t"], dataset=path).kind == "single"
 
 
 @pytest.mark.parametrize(
