@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 # The tokenizer's own limit decides.
 NO_TOKEN_LIMIT = 8192
 TEXT_BATCH = 32
+# Tokens in one batch at most, where one function has no more.
+TOKEN_BUDGET = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,8 @@ class TextModel:
         """Return what the model says of each function."""
         tokens = tokenize(functions.sources, self._tokenizer, max_tokens=self._max_tokens)
         pad_token_id = self._tokenizer.pad_token_id
-        plan = by_rising_length(tokens, np.arange(len(functions.sources)), size=TEXT_BATCH)
+        size = max(1, min(TEXT_BATCH, TOKEN_BUDGET // self._max_tokens))
+        plan = by_rising_length(tokens, np.arange(len(functions.sources)), size=size)
         with torch.inference_mode():
             batches = [(rows, self._reader.read(padded(tokens, rows, pad_token_id=pad_token_id))) for rows in plan]
         return _in_order(batches, temperature=self._temperature)
