@@ -18,8 +18,9 @@ SCOPES = frozenset({"namespace_definition", "class_specifier", "struct_specifier
 BODIES = frozenset({"compound_statement", "try_statement"})
 # Where braces do not match, what is left of a statement looks like a function.
 STATEMENT_WORDS = frozenset({"if", "for", "while", "switch", "else", "do", "return", "catch"})
-UNNAMED = "?"
 _DIRECTIVE = re.compile(rb"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif)\b")
+# What exports a class, between its keyword and its name: unknown to the grammar, which then takes it for a function.
+_EXPORT = re.compile(rb"\b(?:class|struct|union)\s+([A-Z][A-Z0-9_]+)(?=\s+[A-Za-z_]\w*\s*(?:final\s*)?[:{])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +96,12 @@ def split_functions(text: str, *, prefers_c: bool = False) -> list[FoundFunction
         prefers_c: C wins a tie, else C++.
     """
     source = text.replace("\r\n", "\n").replace("\r", "\n").encode()
+    readable = _without_exports(source)
     grammars = (Grammar.C, Grammar.CPP) if prefers_c else (Grammar.CPP, Grammar.C)
-    root, errors = _parsed(source, grammars)
+    root, errors = _parsed(readable, grammars)
     definitions = list(_definitions(root))
     if errors:
-        once, _ = _parsed(_without_other_branches(source), grammars)
+        once, _ = _parsed(_without_other_branches(readable), grammars)
         definitions = _joined(list(_definitions(once)), definitions)
     return [_found(source, definition) for definition in definitions]
 
@@ -112,6 +114,16 @@ def _parsed(source: bytes, grammars: Sequence[Grammar]) -> tuple[Node, int]:
     errors = [count_errors(root) for root in roots]
     fewest = min(errors)
     return roots[errors.index(fewest)], fewest
+
+
+def _without_exports(source: bytes) -> bytes:
+    """Return the source with the macros in the heads of classes made blank, byte for byte."""
+
+    def blank(head: re.Match[bytes]) -> bytes:
+        before = head.start(1) - head.start()
+        return head.group()[:before] + b" " * len(head.group(1))
+
+    return _EXPORT.sub(blank, source)
 
 
 def _without_other_branches(source: bytes) -> bytes:
@@ -179,20 +191,22 @@ def _definitions(root: Node) -> Iterator[_Definition]:
 
 
 def _is_function(node: Node) -> bool:
-    """Return whether a definition has a body and is no remains of a statement; `= default` has none."""
+    """Return whether a definition has a body and parameters and is no remains of a statement; `= default` has none."""
     body = node.child_by_field_name("body")
     if body is None:
         body = next((child for child in node.children if child.type in BODIES), None)
-    return body is not None and body.type in BODIES and _name(node) not in STATEMENT_WORDS
+    return body is not None and body.type in BODIES and _name(node) not in (None, *STATEMENT_WORDS)
 
 
-def _name(node: Node) -> str:
-    """Return a function's name as it stands in its head."""
+def _name(node: Node) -> str | None:
+    """Return a function's name as it stands in its head; null where the head has no parameters."""
     found = node.child_by_field_name("declarator")
+    has_parameters = False
     while found is not None:
         kind = found.child_by_field_name("type")
         if found.type == "operator_cast" and kind is not None:
             return f"operator {_words(kind)}"
+        has_parameters |= found.type == "function_declarator"
         inner = found.child_by_field_name("declarator")
         if inner is None:
             # References and parentheses have their declarator under no name.
@@ -200,10 +214,10 @@ def _name(node: Node) -> str:
         if inner is None:
             break
         found = inner
-    if found is None or found.type == "parenthesized_declarator":
+    if found is not None and found.type == "parenthesized_declarator" and not has_parameters:
         # A macro's call before a body, which C takes for a type and a name in parentheses.
-        found = node.child_by_field_name("type")
-    return UNNAMED if found is None else _words(found)
+        found, has_parameters = node.child_by_field_name("type"), True
+    return _words(found) if found is not None and has_parameters else None
 
 
 def _words(node: Node) -> str:
@@ -212,7 +226,7 @@ def _words(node: Node) -> str:
 
 def _found(source: bytes, place: _Definition) -> FoundFunction:
     return FoundFunction(
-        name="::".join([*place.scopes, _name(place.node)]),
+        name="::".join([*place.scopes, _name(place.node) or ""]),
         start_line=place.outer.start_point[0] + 1,
         end_line=place.node.end_point[0] + 1,
         source=source[place.outer.start_byte : place.node.end_byte].decode(errors="replace"),

@@ -100,9 +100,23 @@ def test_lines_count_the_same_whatever_ends_them(ends: str) -> None:
         ("int f(a, b)\nint a; char b;\n{ return a; }", [("f", 1, 3)]),
         ("static int __init f(void)\n{ return 1; }", [("f", 1, 2)]),
         ("DEFINE(x) { return 1; }", [("DEFINE", 1, 1)]),
+        ("class V8_API K : public B {\n  int f() { return 1; }\n};\nint g() { }", [("K::f", 2, 2), ("g", 4, 4)]),
+        ("struct FLAGS flags = { 1 };\nstruct FLAGS f(void) { }", [("f", 2, 2)]),
+        ("int x { }\nint f(void) { }", [("f", 2, 2)]),
         ("int f(int a) { return a; }\n} else if (a) { b(); }\nint g(void) { }", [("f", 1, 1), ("g", 3, 3)]),
     ],
-    ids=["empty", "no_function", "statements", "old_style", "macro_in_head", "macro_as_head", "stray_brace"],
+    ids=[
+        "empty",
+        "no_function",
+        "statements",
+        "old_style",
+        "macro_in_head",
+        "macro_as_head",
+        "exported_class",
+        "struct_value",
+        "no_parameters",
+        "stray_brace",
+    ],
 )
 def test_what_is_no_function_is_left_out_and_what_looks_odd_is_found(
     text: str, expected: list[tuple[str, int, int]]
