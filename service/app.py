@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from service.api.changes import changes_in, standings_in
+from service.api.changes import changes_in, output_in, standings_in
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
@@ -21,6 +21,7 @@ from service.api.routes import (
     experiments,
     health,
     jobs,
+    logs,
     operations,
     preflights,
     prometheus,
@@ -87,6 +88,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         bell=bell,
         tokens=known,
         changes=changes_in(database),
+        output=output_in(database),
         standings=standings_in(database),
         telemetry=telemetry,
     )
@@ -98,6 +100,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         jobs,
         preflights,
         runs,
+        logs,
         compare,
         cells,
         workers,

@@ -17,7 +17,8 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.jobs import create_job, runs_of_jobs
-from service.store.runs import events_of, get_run, logs_of
+from service.store.logs import chunks_after
+from service.store.runs import events_of, get_run
 from service.store.tables import AttemptRow, RunRow
 from tests.by_hand import TrainersByHand, prepared, trained
 from trainers.results import RunResult
@@ -152,7 +153,7 @@ class Floor:
     def output(self, run_id: str) -> str:
         """Return what the run's trainers printed."""
         with self.database.read() as session:
-            return "".join(row.text for row in logs_of(session, run_id))
+            return "".join(row.text for row in chunks_after(session, run_id, limit=100_000))
 
     def attempt_folder(self, run_id: str) -> Path:
         """Return the folder of the newest attempt."""

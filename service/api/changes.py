@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from service.store.database import Database
+from service.store.logs import output_versions
 from service.store.standing import Standing, standings, versions_of
 
 LOOK_EVERY_S = 0.2
@@ -42,6 +43,11 @@ class Changes:
             await asyncio.wait([moved], timeout=timeout_s)
         finally:
             self._forget(row_id, entry)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the service ends."""
+        return self._closed
 
     def close(self) -> None:
         """Let everybody go who waits, and nobody wait any more: the service ends."""
@@ -130,6 +136,16 @@ def changes_in(database: Database) -> Changes:
     def read(ids: Collection[str]) -> Mapping[str, int]:
         with database.read() as session:
             return versions_of(session, ids)
+
+    return Changes(read)
+
+
+def output_in(database: Database) -> Changes:
+    """Return what tells of what runs in this database say."""
+
+    def read(run_ids: Collection[str]) -> Mapping[str, int]:
+        with database.read() as session:
+            return output_versions(session, run_ids)
 
     return Changes(read)
 

@@ -27,6 +27,7 @@ class Context:
     bell: Bell
     tokens: KnownTokens
     changes: Changes
+    output: Changes
     standings: Standings
     telemetry: Telemetry
 

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from service.api.bodies import BodyTooLarge, UnsupportedMediaType
+from service.api.ranges import RangeNotSatisfiable
 from service.api.uploads import StorageFull
 from service.domain.errors import (
     Conflict,
@@ -63,6 +64,7 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     TooManyWrongTokens: HTTPStatus.TOO_MANY_REQUESTS,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
@@ -173,6 +175,8 @@ def _headers_of(error: ServiceError) -> dict[str, str] | None:
             return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.extra["scope"]}"'}
         case TooManyWrongTokens():
             return {"Retry-After": str(error.retry_after_s)}
+        case RangeNotSatisfiable():
+            return {"Content-Range": f"bytes */{error.size}"}
         case QuotaExceeded():
             return {"Retry-After": str(QUOTA_RETRY_AFTER_S)}
     return None

@@ -1,4 +1,4 @@
-"""Reading runs: their rows, curves, events and logs."""
+"""Reading runs: their rows, curves and events."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.domain.errors import NotFound
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_runs
-from service.store.tables import EventRow, JobRow, LogRow, MetricRow, RunRow
+from service.store.tables import EventRow, JobRow, MetricRow, RunRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +92,4 @@ def events_of(
         chosen = chosen.where(EventRow.run_id == run_id)
     if experiment_id is not None:
         chosen = chosen.where(EventRow.experiment_id == experiment_id)
-    return session.scalars(chosen).all()
-
-
-def logs_of(session: Session, run_id: str, *, attempt: int | None = None) -> Sequence[LogRow]:
-    """Return what a run's trainers printed, in order; `attempt`: only that one's."""
-    chosen = select(LogRow).where(LogRow.run_id == run_id).order_by(LogRow.attempt, LogRow.number)
-    if attempt is not None:
-        chosen = chosen.where(LogRow.attempt == attempt)
     return session.scalars(chosen).all()

@@ -1,4 +1,4 @@
-"""Runs: one seed of a job, its curves, events and output."""
+"""Runs: one seed of a job, its curves and events."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from service.api.context import Ctx
@@ -23,7 +23,7 @@ from service.store.filters import Filters
 from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
-from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
+from service.store.runs import events_of, get_run, list_runs, metrics_of
 from service.store.standing import run_without_result, standing_of
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -35,7 +35,6 @@ Keys = Annotated[
         description="Comma-separated, e.g. `dev/f1,train/loss`; default: all.",
     ),
 ]
-Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
 MaxPoints = Annotated[
     int | None,
     Query(
@@ -119,15 +118,6 @@ def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Lim
     with context.database.read() as session:
         get_run(session, run_id)
         return [event_answer(row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
-
-
-@router.get("/{run_id}/logs", response_class=PlainTextResponse, responses=documented(HTTPStatus.NOT_FOUND))
-def read_logs(run_id: RunPath, context: Ctx, attempt: Attempt = None) -> PlainTextResponse:
-    """Return what the run's trainers printed."""
-    with context.database.read() as session:
-        get_run(session, run_id)
-        text = "".join(row.text for row in logs_of(session, run_id, attempt=attempt))
-    return PlainTextResponse(text)
 
 
 @router.post("/{run_id}/cancel", **ACTION, name="cancel_run")

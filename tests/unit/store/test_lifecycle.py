@@ -13,6 +13,7 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database, now_s
 from service.store.experiments import create_experiment, get_experiment
 from service.store.jobs import create_job, get_job, runs_of_jobs
+from service.store.logs import chunks_after
 from service.store.moves import Move, move
 from service.store.recording import (
     record_checkpoint,
@@ -22,7 +23,7 @@ from service.store.recording import (
     record_position,
     record_progress,
 )
-from service.store.runs import events_of, get_run, logs_of, metrics_of
+from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import AttemptRow, RunRow
 from trainers.events import EventKind
 from trainers.specs import Cell, TransformerConfig
@@ -168,7 +169,7 @@ def everything(database: Database) -> list[object]:
         runs = [row["id"] for row in run_rows]
         events = [event.id for run in runs for event in events_of(session, run_id=run)]
         curves = [metrics_of(session, run) for run in runs]
-        logs = [log.number for run in runs for log in logs_of(session, run)]
+        logs = [log.number for run in runs for log in chunks_after(session, run)]
     return [run_rows, attempts, events, curves, logs]
 
 

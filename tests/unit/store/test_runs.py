@@ -9,8 +9,9 @@ from service.store.experiments import get_experiment
 from service.store.filters import PageOf
 from service.store.identifiers import new_id
 from service.store.jobs import create_job, get_job, list_jobs, runs_of_jobs
+from service.store.logs import chunks_after
 from service.store.recording import record_event, record_log, record_metrics
-from service.store.runs import events_of, get_run, list_runs, logs_of, metrics_of
+from service.store.runs import events_of, get_run, list_runs, metrics_of
 from service.store.workers import beat, list_workers, living_workers, register_worker, retire_silent_workers
 from trainers.events import EventKind
 from trainers.specs import Cell, PrepareConfig
@@ -58,7 +59,7 @@ def test_a_point_or_log_chunk_that_is_said_twice_is_kept_once(database: Database
 
     with database.read() as session:
         assert metrics_of(session, run_id)[0].values == [0.1]
-        assert [log.text for log in logs_of(session, run_id)] == ["one"]
+        assert [log.text for log in chunks_after(session, run_id)] == ["one"]
 
 
 def test_a_point_that_is_not_finite_is_left_out_and_its_neighbours_are_kept(

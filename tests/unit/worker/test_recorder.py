@@ -8,7 +8,8 @@ from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset
-from service.store.runs import events_of, get_run, logs_of, metrics_of
+from service.store.logs import chunks_after
+from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import AttemptRow, EventRow, LogRow, MetricRow, RunRow
 from trainers.specs import PrepareConfig
 from worker.recorder import Recorder
@@ -122,7 +123,7 @@ def test_the_number_of_the_last_event_and_the_output_are_kept(database: Database
     record(database, recorder, [], [(2, "training\n")])
 
     with database.read() as session:
-        logs = [(row.number, row.text) for row in logs_of(session, claim.run_id)]
+        logs = [(row.number, row.text) for row in chunks_after(session, claim.run_id)]
     assert attempt_row(database).last_event == 41
     assert logs == [(1, "loading\n"), (2, "training\n")]
 

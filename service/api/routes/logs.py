@@ -1,0 +1,180 @@
+"""What a run has printed and what happened to it: attempts, output whole, by pieces and live, events live."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel
+
+from service.api.context import Context, Ctx
+from service.api.output_schemas import AttemptAnswer, LogPage, attempt_answer, log_chunk
+from service.api.paths import RunPath
+from service.api.problems import documented
+from service.api.ranges import is_held, part_of
+from service.api.streams import News, stream_of
+from service.api.views import event_answer
+from service.domain.errors import InvalidRequest, Mistake
+from service.domain.states import RunState
+from service.store.logs import BATCH, START, Key, attempts_of, chunks_after, measured, output_versions, text_between
+from service.store.runs import events_of, get_run
+from service.store.standing import run_without_result
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+KEY = r"^\d{1,9}\.\d{1,9}$"
+PIECES = 100
+Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
+AfterChunk = Annotated[
+    str | None, Query(pattern=KEY, description="With JSON: `next` of the pieces before, or the `id` of an event.")
+]
+Pieces = Annotated[int | None, Query(ge=1, le=500, description=f"With JSON: pieces at most; default {PIECES}.")]
+LastChunk = Annotated[str | None, Header(alias="Last-Event-ID", pattern=KEY)]
+LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,18}$")]
+TEXT = {"text/plain": {"schema": {"type": "string"}}}
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.OK.value: {
+        "description": "Server-sent events; the last is `end`, with the state that the run has ended in",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    **documented(HTTPStatus.NOT_FOUND),
+}
+OUTPUT: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.OK.value: {
+        "description": "The output: as text, or by pieces where `Accept` prefers JSON",
+        "content": {**TEXT, "application/json": {"schema": {"$ref": "#/components/schemas/LogPage"}}},
+        "model": LogPage,
+    },
+    HTTPStatus.PARTIAL_CONTENT.value: {"description": "The range of it that was asked for", "content": TEXT},
+    **documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+}
+
+
+@router.get("/{run_id}/attempts", responses=documented(HTTPStatus.NOT_FOUND))
+def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
+    """Return every try at the run, first to last."""
+    with context.database.read() as session:
+        get_run(session, run_id)
+        return [attempt_answer(row) for row in attempts_of(session, run_id)]
+
+
+@router.get("/{run_id}/logs", response_class=Response, responses=OUTPUT)
+def read_logs(
+    run_id: RunPath,
+    context: Ctx,
+    request: Request,
+    attempt: Attempt = None,
+    after: AfterChunk = None,
+    limit: Pieces = None,
+) -> Response:
+    """Return what the run's trainers printed: as text, of which a range can be had, or by pieces as JSON."""
+    if _prefers_json(request.headers.get("Accept", "")):
+        return _by_pieces(context, run_id, attempt, _key(after), limit or PIECES)
+    _refuse_paging(after, limit)
+    return _as_text(context, run_id, attempt, request)
+
+
+@router.get("/{run_id}/logs/stream", response_class=StreamingResponse, responses=EVENT_STREAM)
+def stream_logs(
+    run_id: RunPath, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
+) -> StreamingResponse:
+    """Send what the run's trainers print as they print it, from the start or after `Last-Event-ID`."""
+
+    def look(cursor: str) -> News:
+        with context.database.read() as session:
+            version = output_versions(session, [run_id])[run_id]
+            state = RunState(run_without_result(session, run_id).state)
+            rows = chunks_after(session, run_id, _key(cursor), attempt=attempt)
+            items = [(_cursor((row.attempt, row.number)), log_chunk(row)) for row in rows]
+        return _news(version, items, state)
+
+    _check_there(context, run_id)
+    return stream_of("log", run_id, last_event_id or _cursor(START), look, context.output)
+
+
+@router.get("/{run_id}/events/stream", response_class=StreamingResponse, responses=EVENT_STREAM)
+def stream_events(run_id: RunPath, context: Ctx, last_event_id: LastEvent = None) -> StreamingResponse:
+    """Send what happens to the run as it happens, from the start or after `Last-Event-ID`."""
+
+    def look(cursor: str) -> News:
+        with context.database.read() as session:
+            version = output_versions(session, [run_id])[run_id]
+            state = RunState(run_without_result(session, run_id).state)
+            rows = events_of(session, run_id=run_id, after=int(cursor), limit=BATCH)
+            items = [(str(row.id), event_answer(row)) for row in rows]
+        return _news(version, items, state)
+
+    _check_there(context, run_id)
+    return stream_of("event", run_id, last_event_id or "0", look, context.output)
+
+
+def _check_there(context: Context, run_id: str) -> None:
+    with context.database.read() as session:
+        get_run(session, run_id)
+
+
+def _news(version: int, items: Sequence[tuple[str, BaseModel]], state: RunState) -> News:
+    # The state was read first: once it is final, nothing is said after what was found then.
+    return News(version=version, items=items, more=len(items) == BATCH, final=state if state.terminal else None)
+
+
+def _as_text(context: Context, run_id: str, attempt: int | None, request: Request) -> Response:
+    with context.database.read() as session:
+        ended = RunState(get_run(session, run_id).state).terminal
+        pieces = measured(session, run_id, attempt=attempt)
+    size = pieces[-1].end if pieces else 0
+    etag = f'"{run_id}-{attempt or "all"}-{size}"' if ended else None
+    headers = {"Vary": "Accept", **({"ETag": etag} if etag else {})}
+    if etag and is_held(etag, request.headers):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    part = part_of(size, request.headers, etag)
+    content = text_between(context.database, run_id, pieces, part.begin, part.end)
+    return StreamingResponse(
+        content, status_code=part.status, media_type="text/plain", headers={**headers, **part.headers}
+    )
+
+
+def _by_pieces(context: Context, run_id: str, attempt: int | None, after: Key, limit: int) -> JSONResponse:
+    with context.database.read() as session:
+        ended = RunState(get_run(session, run_id).state).terminal
+        rows = chunks_after(session, run_id, after, attempt=attempt, limit=limit + 1)
+        chunks = [log_chunk(row) for row in rows[:limit]]
+    last = (chunks[-1].attempt, chunks[-1].number) if chunks else after
+    page = LogPage(
+        chunks=chunks, next=None if last == START else _cursor(last), ended=ended and len(rows) == len(chunks)
+    )
+    return JSONResponse(page.model_dump(mode="json"), headers={"Vary": "Accept"})
+
+
+def _refuse_paging(after: str | None, limit: int | None) -> None:
+    given = [name for name, value in (("after", after), ("limit", limit)) if value is not None]
+    if given:
+        detail = "only what is sent as JSON comes by pieces: send Accept: application/json, or a Range for text"
+        mistakes = [Mistake(pointer=f"#query/{name}", detail=detail) for name in given]
+        raise InvalidRequest("the query asks for pieces of a text", mistakes=mistakes)
+
+
+def _prefers_json(accept: str) -> bool:
+    weights = {"application/json": 0.0, "text/plain": 0.0}
+    for entry in accept.split(","):
+        media_type, *parameters = [part.strip().lower() for part in entry.split(";")]
+        if media_type in weights:
+            weights[media_type] = _weight(parameters)
+    return weights["application/json"] > weights["text/plain"]
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            return float(value) if value.replace(".", "", 1).isdecimal() and value.isascii() else 0.0
+    return 1.0
+
+
+def _key(cursor: str | None) -> Key:
+    attempt, _, number = (cursor or "0.0").partition(".")
+    return int(attempt), int(number)
+
+
+def _cursor(key: Key) -> str:
+    return f"{key[0]}.{key[1]}"

@@ -1,0 +1,73 @@
+"""Server-sent events: what happens to a run, as it happens, until the run has ended.
+
+Source:
+    WHATWG HTML, section 9.2 (server-sent events).
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from service.api.changes import Changes
+
+KEEP_ALIVE_S = 15.0
+RETRY_MS = 1000
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What one look has found.
+
+    Args:
+        version: Of everything that the run has said, before the look.
+        items: Each with the cursor after it, oldest first.
+        more: Whether there are further ones already.
+        final: The state that the run has ended in; None while it goes on.
+    """
+
+    version: int
+    items: Sequence[tuple[str, BaseModel]]
+    more: bool
+    final: str | None
+
+
+def stream_of(name: str, run_id: str, cursor: str, look: Callable[[str], News], changes: Changes) -> StreamingResponse:
+    """Return everything after `cursor`, and what comes later, as events called `name`.
+
+    Nothing is held while it waits: neither a connection to the database nor a thread.
+
+    Args:
+        look: Returns what follows a cursor; called in a thread.
+    """
+    found = _events(name, run_id, cursor, look, changes)
+    return StreamingResponse(found, media_type="text/event-stream", headers=HEADERS)
+
+
+async def _events(
+    name: str, run_id: str, cursor: str, look: Callable[[str], News], changes: Changes
+) -> AsyncIterator[str]:
+    yield f"retry: {RETRY_MS}\n\n"
+    clock = asyncio.get_running_loop().time
+    said_at = clock()
+    while True:
+        news = await run_in_threadpool(look, cursor)
+        for cursor, item in news.items:
+            yield f"id: {cursor}\nevent: {name}\ndata: {item.model_dump_json()}\n\n"
+            said_at = clock()
+        if news.more:
+            continue
+        if news.final is not None:
+            yield f"event: end\ndata: {json.dumps({'run': run_id, 'state': news.final})}\n\n"
+            return
+        if changes.closed:
+            return
+        if clock() - said_at >= KEEP_ALIVE_S:
+            yield ": still here\n\n"
+            said_at = clock()
+        await changes.moved_on(run_id, news.version, timeout_s=KEEP_ALIVE_S)

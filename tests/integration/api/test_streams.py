@@ -1,0 +1,170 @@
+"""Output is followed live over a real server: cut and resumed, by many at once, and through the server's end."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from service.app import create_app
+from service.console.serving import Server
+from service.settings import Settings
+from service.store import lifecycle
+from service.store.claims import Claim, claim_next
+from service.store.recording import record_log
+from tests.served import Served, SilentBell, served
+
+STREAMS = 200
+CHUNKS = 40
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as found:
+        yield found
+
+
+def running(house: Served) -> Claim:
+    """Return a run at work that has said one thing."""
+    house.dataset()
+    with house.database.begin() as session:
+        claim = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=3600)
+        assert claim is not None
+        lifecycle.mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
+    say(house, claim, 1, "loading\n")
+    return claim
+
+
+def say(house: Served, claim: Claim, number: int, text: str) -> None:
+    with house.database.begin() as session:
+        assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=text)
+
+
+def end(house: Served, claim: Claim) -> None:
+    with house.database.begin() as session:
+        lifecycle.cancel_run(session, claim.run_id)
+        lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
+
+
+def events(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:
+    """Yield id, kind and data of each event."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            found[name] = value
+        elif "data" in found:
+            yield found.get("id", ""), found["event"], json.loads(found["data"])
+            found = {}
+
+
+def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(house: Served) -> None:
+    claim = running(house)
+
+    def talk() -> None:
+        for number in range(2, CHUNKS):
+            say(house, claim, number, f"ü{number}\n")
+            time.sleep(0.02)
+        end(house, claim)
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    numbers: list[int] = []
+    cursor, final = "0.0", None
+    while final is None:
+        path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
+        with httpx.stream("GET", path, headers={"Last-Event-ID": cursor}, timeout=30) as answer:
+            assert answer.headers["Content-Type"].startswith("text/event-stream")
+            for count, (identifier, kind, data) in enumerate(events(answer.iter_lines())):
+                if kind == "end":
+                    final = data["state"]
+                else:
+                    cursor = identifier
+                    numbers.append(data["number"])
+                if count == 6:
+                    break
+    talking.join()
+
+    assert (numbers, final) == (list(range(1, CHUNKS)), "cancelled")
+
+
+def test_what_is_said_arrives_while_the_stream_is_open(house: Served) -> None:
+    claim = running(house)
+    path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
+    with httpx.stream("GET", path, headers={"Last-Event-ID": "1.1"}, timeout=30) as answer:
+        found = events(answer.iter_lines())
+        for number in (2, 3):
+            say(house, claim, number, str(number))
+            assert next(found)[2]["text"] == str(number)
+
+
+def test_the_events_of_a_run_are_streamed_to_its_end(house: Served) -> None:
+    claim = running(house)
+    path = f"{house.url}/v1/runs/{claim.run_id}/events"
+    with httpx.stream("GET", f"{path}/stream", timeout=30) as answer:
+        found = events(answer.iter_lines())
+        first = next(found)
+        end(house, claim)
+        streamed = [first, *found]
+
+    assert [data for _, kind, data in streamed if kind == "event"] == httpx.get(path).json()
+    assert [int(identifier) for identifier, _, _ in streamed[:-1]] == [event["id"] for event in httpx.get(path).json()]
+    assert streamed[-1][1:] == ("end", {"run": claim.run_id, "state": "cancelled"})
+
+
+def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(house: Served) -> None:
+    claim = running(house)
+
+    async def follow(client: httpx.AsyncClient, opened: asyncio.Semaphore) -> str:
+        async with client.stream("GET", f"/v1/runs/{claim.run_id}/logs/stream") as answer:
+            opened.release()
+            return "".join([part async for part in answer.aiter_text()])
+
+    async def main() -> list[str]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=house.url, timeout=60, limits=limits) as client:
+            opened = asyncio.Semaphore(0)
+            following = [asyncio.create_task(follow(client, opened)) for _ in range(STREAMS)]
+            for _ in range(STREAMS):
+                await opened.acquire()
+            status = await client.get(f"/v1/runs/{claim.run_id}/status", timeout=10)
+            assert status.json()["state"] == "running"
+            await asyncio.to_thread(say, house, claim, 2, "all hear this")
+            await asyncio.to_thread(end, house, claim)
+            return await asyncio.gather(*following)
+
+    told = asyncio.run(main())
+
+    assert all("all hear this" in text and text.count("event: log") == 2 for text in told)
+    assert all(text.rstrip().endswith('"state": "cancelled"}') for text in told)
+
+
+def test_an_open_stream_does_not_keep_the_server_from_ending(house: Served, tmp_path: Path) -> None:
+    claim = running(house)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = create_app(Settings.model_validate({"data_dir": tmp_path, "port": port}), bell=SilentBell())
+    # Without a limit of its own, what ends the server is that the stream does.
+    server = Server(uvicorn.Config(app, port=port, log_config=None, ws="none"), app)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+
+    path = f"http://127.0.0.1:{port}/v1/runs/{claim.run_id}/logs/stream"
+    with httpx.stream("GET", path, timeout=30) as answer:
+        found = events(answer.iter_lines())
+        assert next(found)[2]["number"] == 1
+        server.should_exit = True
+        assert list(found) == []
+        thread.join(timeout=30)
+
+    assert not thread.is_alive()
