@@ -18,12 +18,11 @@ from pathlib import Path
 import torch
 
 from trainers.bundle.bundle import Bundle
-from trainers.bundle.manifest import Kind
 from trainers.bundle.packing import pack_bundle
 from trainers.data.dataset import Dataset
-from trainers.specs import Split
+from trainers.specs import BundleKind, Split
 
-KINDS: dict[str, tuple[Kind, str]] = {
+KINDS: dict[str, tuple[BundleKind, str]] = {
     "text": ("single", "t"),
     "graph": ("single", "g"),
     "ensemble": ("ensemble", "tg"),

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from service.api.changes import changes_in, output_in, standings_in
+from service.api.changes import changes_in, standings_in
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
@@ -15,13 +15,13 @@ from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
 from service.api.queries import refuse_unknown_parameters
 from service.api.routes import (
+    bundles,
     cells,
     compare,
     datasets,
     experiments,
     health,
     jobs,
-    logs,
     operations,
     preflights,
     prometheus,
@@ -88,7 +88,6 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         bell=bell,
         tokens=known,
         changes=changes_in(database),
-        output=output_in(database),
         standings=standings_in(database),
         telemetry=telemetry,
     )
@@ -100,7 +99,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         jobs,
         preflights,
         runs,
-        logs,
+        bundles,
         compare,
         cells,
         workers,

@@ -10,6 +10,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from service import calls
+from service.api.bundle_schemas import BundleAnswer, ScoresAnswer
 from service.api.schemas import (
     ComparisonAnswer,
     DatasetAnswer,
@@ -147,6 +148,26 @@ class AsyncClient:
     async def compare(self, run_ids: Sequence[str]) -> ComparisonAnswer:
         """Return runs side by side."""
         return await self.ask(calls.compare(run_ids))
+
+    async def pack(self, experiment_id: str, body: Mapping[str, Any]) -> BundleAnswer:
+        """Pack what was decided, or what the body names."""
+        return await self.ask(calls.pack(experiment_id, body))
+
+    async def bundle(self, bundle_id: str) -> BundleAnswer:
+        """Return a bundle."""
+        return await self.ask(calls.bundle(bundle_id))
+
+    def bundles(self, **filters: Any) -> AsyncIterator[BundleAnswer]:
+        """Yield all bundles, newest first; filters as the API has them."""
+        return self._all(lambda after: calls.bundles(after, **filters))
+
+    async def predict(self, bundle_id: str, body: Mapping[str, Any]) -> ScoresAnswer:
+        """Ask a bundle about functions; what it says is at `prediction` of the answer's run."""
+        return await self.ask(calls.predict(bundle_id, body))
+
+    async def prediction(self, run_id: str) -> ScoresAnswer:
+        """Return what a bundle says, once it has said it."""
+        return await self.ask(calls.prediction(run_id))
 
     async def workers(self) -> list[WorkerAnswer]:
         """Return the workers, also those that have fallen silent."""

@@ -21,6 +21,7 @@ from uuid import uuid4
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from service.api.bundle_schemas import BundleAnswer, ScoresAnswer
 from service.api.schemas import (
     ComparisonAnswer,
     DatasetAnswer,
@@ -252,6 +253,31 @@ def metrics(run_id: str, *, keys: Sequence[str] = (), max_points: int | None = N
 def compare(run_ids: Sequence[str]) -> Call[ComparisonAnswer]:
     """Return runs side by side."""
     return _get(f"/v1/compare{_query({'runs': ','.join(run_ids)})}", TypeAdapter(ComparisonAnswer))
+
+
+def pack(experiment_id: str, body: Mapping[str, Any]) -> Call[BundleAnswer]:
+    """Pack what was decided, or what the body names."""
+    return _post(f"/v1/experiments/{experiment_id}/bundle", TypeAdapter(BundleAnswer), body)
+
+
+def bundle(bundle_id: str) -> Call[BundleAnswer]:
+    """Return a bundle."""
+    return _get(f"/v1/bundles/{bundle_id}", TypeAdapter(BundleAnswer))
+
+
+def bundles(after: str | None, **filters: Any) -> Call[Page[BundleAnswer]]:
+    """Return a page of bundles, newest first."""
+    return _page("/v1/bundles", TypeAdapter(Page[BundleAnswer]), after, filters)
+
+
+def predict(bundle_id: str, body: Mapping[str, Any]) -> Call[ScoresAnswer]:
+    """Ask a bundle about functions; what it says is at `prediction`."""
+    return _post(f"/v1/bundles/{bundle_id}/predict", TypeAdapter(ScoresAnswer), body)
+
+
+def prediction(run_id: str) -> Call[ScoresAnswer]:
+    """Return what a bundle says, once it has said it."""
+    return _get(f"/v1/predictions/{run_id}", TypeAdapter(ScoresAnswer))
 
 
 def workers() -> Call[list[WorkerAnswer]]:

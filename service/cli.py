@@ -2,7 +2,8 @@
 
 Exit codes: 0 done; 1 it ended without success (failed, cancelled, gate not passed); 2 wrong usage, settings or spec
 file; 3 the server refused; 4 no server answers; 5 not decided yet; 6 a decision is not what its evidence gives
-(`decision verify`); 130 interrupted, what was started goes on.
+(`decision verify`); 9 at least one function is above the threshold (`predict`, whose other codes are those of
+`python -m trainers predict`); 130 interrupted, what was started goes on.
 """
 
 import sys
@@ -20,6 +21,7 @@ from service.calls import Refused, ServerAway
 from service.client import Client
 from service.console import tables
 from service.console.actions import cancel, pause, resume, retry, show
+from service.console.bundles import bundle_app, predict
 from service.console.compared import compare
 from service.console.connection import AsJson, client_of, connect, no_id
 from service.console.curves import metrics
@@ -52,6 +54,7 @@ app.add_typer(dataset_app, name="dataset")
 app.add_typer(token_app, name="token")
 app.add_typer(gate_app, name="gate")
 app.add_typer(decision_app, name="decision")
+app.add_typer(bundle_app, name="bundle")
 app.add_typer(worker_app, name="worker")
 app.callback()(connect)
 
@@ -240,7 +243,7 @@ def ls(
             tables.show_experiments(tables.terminal(), found)
 
 
-for command in (show, cancel, pause, resume, retry, metrics, compare):
+for command in (show, cancel, pause, resume, retry, metrics, compare, predict):
     app.command()(command)
 
 

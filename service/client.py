@@ -10,6 +10,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from service import calls
+from service.api.bundle_schemas import BundleAnswer, ScoresAnswer
 from service.api.schemas import (
     ComparisonAnswer,
     DatasetAnswer,
@@ -27,6 +28,7 @@ from service.api.schemas import (
 from service.calls import Call, Kind, Patience, ServerAway, Verb
 from service.domain.decision import Decision, Overruling
 from service.domain.gate import GateReport
+from trainers.artifacts import atomic_file
 
 A = TypeVar("A")
 M = TypeVar("M", bound=BaseModel)
@@ -145,6 +147,26 @@ class Client:
         """Return runs side by side."""
         return self.ask(calls.compare(run_ids))
 
+    def pack(self, experiment_id: str, body: Mapping[str, Any]) -> BundleAnswer:
+        """Pack what was decided, or what the body names."""
+        return self.ask(calls.pack(experiment_id, body))
+
+    def bundle(self, bundle_id: str) -> BundleAnswer:
+        """Return a bundle."""
+        return self.ask(calls.bundle(bundle_id))
+
+    def bundles(self, **filters: Any) -> Iterator[BundleAnswer]:
+        """Yield all bundles, newest first; filters as the API has them."""
+        return self._all(lambda after: calls.bundles(after, **filters))
+
+    def predict(self, bundle_id: str, body: Mapping[str, Any]) -> ScoresAnswer:
+        """Ask a bundle about functions; what it says is at `prediction` of the answer's run."""
+        return self.ask(calls.predict(bundle_id, body))
+
+    def prediction(self, run_id: str) -> ScoresAnswer:
+        """Return what a bundle says, once it has said it."""
+        return self.ask(calls.prediction(run_id))
+
     def workers(self) -> list[WorkerAnswer]:
         """Return the workers, also those that have fallen silent."""
         return self.ask(calls.workers())
@@ -186,6 +208,19 @@ class Client:
     def ask(self, call: Call[A]) -> A:
         """Return the answer to a call."""
         return call.parsed(self._send(call), self.server)
+
+    def download(self, path: str, target: Path) -> None:
+        """Write what lies at `path` to a file, whole or not at all.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with atomic_file(target) as file, self._http.stream("GET", path) as answer:
+            if answer.is_error:
+                answer.read()
+            calls.checked(answer)
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
 
     def _all(self, page_after: Callable[[str | None], Call[Page[A]]]) -> Iterator[A]:
         after = None

@@ -8,14 +8,15 @@ import numpy as np
 
 from tests.finished_runs import prepare_generated
 from trainers.__main__ import main
-from trainers.bundle.manifest import BundleManifest, Kind
+from trainers.bundle.manifest import BundleManifest
 from trainers.bundle.packing import pack_bundle
+from trainers.specs import BundleKind
 
 TEXT = {"model": {"size": "tiny"}, "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}}}
 GRAPH = {"model": {"width": 32}, "training": {"epochs": 8, "batch_size": 16, "learning_rate": {"value": 3e-3}}}
 HEAD = {"training": {"epochs": 3, "batch_size": 8, "learning_rate": {"value": 3e-3}}}
 # By what is packed: the kind and the runs.
-PACKED: dict[str, tuple[Kind, list[str]]] = {
+PACKED: dict[str, tuple[BundleKind, list[str]]] = {
     "text": ("single", ["t0"]),
     "text_of_two_seeds": ("single", ["t1", "t0"]),
     "graph": ("single", ["g0"]),

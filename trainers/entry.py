@@ -28,8 +28,10 @@ from trainers.specs import (
     Cell,
     FusionSpec,
     GnnSpec,
+    PackSpec,
     PreflightSpec,
     PrepareSpec,
+    ScoreSpec,
     TransformerSpec,
 )
 
@@ -127,6 +129,14 @@ def _dispatch(spec: AnySpec, context: RunContext) -> None:
             from trainers.aggregation import aggregate
 
             aggregate.run(spec, context)
+        case PackSpec():
+            from trainers.bundle import cells
+
+            cells.pack(spec, context)
+        case ScoreSpec():
+            from trainers.bundle import cells
+
+            cells.score(spec, context)
 
 
 def _tell(error: BaseException, events: EventWriter) -> int:

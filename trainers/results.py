@@ -214,11 +214,52 @@ class Evidence(Document):
     inputs: dict[str, Sha256] = Field(description="Hash of every predictions file that was read, by run.")
 
 
+class BundleSummary(Document):
+    """A bundle that was packed; its folder is `bundle` beside the result."""
+
+    id: Sha256
+    kind: Literal["single", "ensemble", "fusion"]
+    parts: list[str] = Field(description="Cells whose models are in it, e.g. transformer, gnn.")
+    seeds: list[int]
+    text_weight: Probability | None = Field(description="Of the text model in an ensemble.")
+    threshold: Probability
+    largest_difference: NonNegative = Field(description="From the probabilities that the runs stored.")
+    compared: int = Field(ge=1, description="Functions of the gate split whose probabilities were compared.")
+    size_bytes: int = Field(ge=1)
+
+
+class LineWeight(Document):
+    """How much some lines of a function added to the log-odds of its being vulnerable; lines from 1."""
+
+    start_line: int = Field(ge=1)
+    end_line: int = Field(ge=1)
+    log_odds: Finite
+
+
+class FunctionScore(Document):
+    """What a bundle says of one function."""
+
+    probability: Probability
+    vulnerable: bool = Field(description="Whether that is at or above the threshold.")
+    graph_quality: str | None = Field(description="parsed, partial or token_chain.")
+    text_truncated: bool = Field(description="Whether the text model saw its head and tail alone.")
+    graph_truncated: bool = Field(description="Whether the graph model saw its first nodes alone.")
+    weights: list[LineWeight] | None = Field(description="The heaviest first; null where it was not asked for.")
+
+
+class Scores(Document):
+    """What a bundle says of each function that it was asked about, in their order."""
+
+    bundle: Sha256
+    threshold: Probability
+    functions: list[FunctionScore]
+
+
 class RunResult(Document):
     """The whole of `result.json`."""
 
     schema_version: Literal[1]
-    cell: Literal["prepare", "preflight", 51, 52, 53, 54]
+    cell: Literal["prepare", "preflight", 51, 52, 53, 54, "pack", "score"]
     seed: int = Field(ge=0)
     spec_hash: Sha256
     dataset_id: Sha256
@@ -246,6 +287,8 @@ class RunResult(Document):
     dataset: DatasetSummary | None = None
     checks: list[Check] = Field(default_factory=list)
     evidence: Evidence | None = None
+    bundle: BundleSummary | None = None
+    scores: Scores | None = None
 
 
 def result_schema() -> dict[str, Any]:

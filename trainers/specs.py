@@ -20,6 +20,8 @@ class Cell(StrEnum):
     GNN = "52"
     FUSION = "53"
     AGGREGATION = "54"
+    PACK = "pack"
+    SCORE = "score"
 
     @property
     def label(self) -> str:
@@ -340,13 +342,18 @@ class PrepareSpec(PrepareConfig):
     workers: int = Field(1, ge=1, le=256)
 
 
-class RunSpec(Spec):
-    """What every run on a data set needs besides its config."""
+class ProcessSpec(Spec):
+    """What every run needs besides its config."""
 
-    dataset: Path
     seed: int = Field(0, ge=0, lt=2**31)
     device: Device = Device.AUTO
     threads: int = Field(1, ge=1, le=256, description="CPU threads of this process.")
+
+
+class RunSpec(ProcessSpec):
+    """What every run on a data set needs besides its config."""
+
+    dataset: Path
 
 
 class TransformerSpec(RunSpec, TransformerConfig):
@@ -395,8 +402,42 @@ class PreflightSpec(RunSpec):
     minimum_free_bytes: int = Field(1 << 30, ge=0)
 
 
+BundleKind = Literal["single", "ensemble", "fusion"]
+Explain = Literal["none", "findings", "all"]
+
+
+class PackSpec(RunSpec):
+    """Make a bundle of finished runs: `python -m trainers pack`."""
+
+    cell: Literal["pack"] = "pack"
+    kind: BundleKind
+    runs: list[Path] = Field(min_length=1, description="Output folders of cells 51 to 53.")
+    text_weight: float | None = Field(None, ge=0, le=1, description="Of the text model in an ensemble; null: tuned.")
+    licence_notes: str | None = Field(None, max_length=10_000)
+    tolerance: float = Field(
+        1e-5, gt=0, le=0.1, description="How far its probabilities may be from those that the runs stored."
+    )
+
+
+class ScoreSpec(ProcessSpec):
+    """Score functions with a bundle: `python -m trainers score`; always on the CPU, as the bundle's self-test."""
+
+    cell: Literal["score"] = "score"
+    bundle: Path
+    functions: list[str] = Field(min_length=1, max_length=1_000)
+    threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own.")
+    explain: Explain = "findings"
+
+
 AnySpec = Annotated[
-    PrepareSpec | PreflightSpec | TransformerSpec | GnnSpec | FusionSpec | AggregationSpec,
+    PrepareSpec
+    | PreflightSpec
+    | TransformerSpec
+    | GnnSpec
+    | FusionSpec
+    | AggregationSpec
+    | PackSpec
+    | ScoreSpec,
     Field(discriminator="cell"),
 ]
 ANY_SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)

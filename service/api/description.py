@@ -23,6 +23,7 @@ TAGS = [
     {"name": "runs", "description": "One seed of a job: progress, curves, events, output."},
     {"name": "cells and workers", "description": "What can be asked for, and who is there to do it."},
     {"name": "operations", "description": "How full the queues are, what was used, what a monitor reads."},
+    {"name": "bundles", "description": "What was decided, packed to be shipped, and what it says of functions."},
     {"name": "tokens", "description": "Who may ask for what."},
     {"name": "health", "description": "For load balancers and supervisors; needs no token."},
 ]

@@ -47,6 +47,18 @@ EXPERIMENTS: dict[str, Example] = {
         },
     ),
 }
+BUNDLES: dict[str, Example] = {
+    "decided": Example(summary="What was decided, of all seeds", value={}),
+    "single": Example(
+        summary="The text model of one seed", value={"kind": "single", "option": "transformer", "seeds": [0]}
+    ),
+}
+SCORES: dict[str, Example] = {
+    "one": Example(
+        summary="One function",
+        value={"functions": ["void copy(char *to, const char *from) { while ((*to++ = *from++)); }"]},
+    ),
+}
 CELL_EXAMPLES: dict[Cell, dict[str, Any]] = {
     Cell.TRANSFORMER: {"cell": 51, "dataset": DATASET_ID, "seeds": [0, 1, 2], "training": {"epochs": 4}},
     Cell.GNN: {"cell": 52, "dataset": DATASET_ID, "seeds": [0, 1, 2], "training": {"epochs": 4}},

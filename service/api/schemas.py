@@ -41,7 +41,7 @@ LabelMap = Annotated[
     ],
     Field(max_length=16, json_schema_extra={"additionalProperties": False}),
 ]
-CellName = Literal["prepare", "preflight", 51, 52, 53, 54]
+CellName = Literal["prepare", "preflight", 51, 52, 53, 54, "pack", "score"]
 
 
 class Request(BaseModel):

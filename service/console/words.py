@@ -11,6 +11,8 @@ CELLS: dict[object, str] = {
     52: "52 gnn",
     53: "53 fusion",
     54: "54 evidence",
+    "pack": "pack",
+    "score": "score",
 }
 VERDICTS = {
     "pass": "[green]pass[/]",

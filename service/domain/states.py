@@ -79,6 +79,14 @@ class DatasetState(StrEnum):
     FAILED = "failed"
 
 
+class BundleState(StrEnum):
+    """Where a bundle is, derived from the run that packs it."""
+
+    PACKING = "packing"
+    READY = "ready"
+    FAILED = "failed"
+
+
 class ExperimentState(StrEnum):
     """Where an experiment is: which step of the pipeline it waits for, or how it ended."""
 
@@ -117,6 +125,13 @@ LEASED = frozenset({S.STARTING, S.RUNNING, S.PAUSING, S.CANCELLING})
 def sources_of(target: RunState) -> frozenset[RunState]:
     """Return the states from which `target` can be reached in one move."""
     return frozenset(state for state, targets in LEGAL_MOVES.items() if target in targets)
+
+
+def bundle_state(run: RunState) -> BundleState:
+    """Derive a bundle's state from that of the run that packs it."""
+    if not run.terminal:
+        return BundleState.PACKING
+    return BundleState.READY if run is RunState.SUCCEEDED else BundleState.FAILED
 
 
 def job_state(runs: Iterable[RunState]) -> JobState:

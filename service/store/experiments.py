@@ -242,7 +242,7 @@ def _step_of(session: Session, experiment: ExperimentRow, cell: Cell) -> Step:
         case Cell.AGGREGATION:
             fused = bool(shared_seeds(facts, *BASES, Step.FUSION))
             step = Step.EVIDENCE_FINAL if fused else Step.EVIDENCE_BASES
-        case Cell.PREPARE | Cell.PREFLIGHT:
+        case Cell.PREPARE | Cell.PREFLIGHT | Cell.PACK | Cell.SCORE:
             raise Conflict(f"cell {cell} is no step that can be started by hand; 51, 52, 53 and 54 are")
     if step in facts.steps:
         chosen = select(JobRow.id).where(JobRow.experiment_id == experiment.id, JobRow.step == step.value)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from ulid import ULID
 
-Prefix = Literal["ds", "exp", "job", "run", "tok"]
+Prefix = Literal["ds", "exp", "job", "run", "tok", "bun"]
 
 
 def new_id(prefix: Prefix) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.domain.errors import Conflict
 from service.domain.pipeline_rules import Step
+from service.store.bundles import ready_bundle
 from service.store.datasets import get_dataset
 from service.store.runs import get_run
 from service.store.steps import finished_runs
@@ -18,13 +19,17 @@ from trainers.specs import (
     Cell,
     FusionSpec,
     GnnSpec,
+    PackSpec,
     PreflightSpec,
     PrepareSpec,
     RunOutput,
+    ScoreSpec,
     TransformerSpec,
 )
 
 LR_CACHE = "lr_cache"
+# Where a packing run leaves its bundle, in its own folder.
+BUNDLE_FOLDER = "bundle"
 
 
 def trainer_spec(session: Session, *, run_id: str, artifacts: Path) -> dict[str, Any]:
@@ -65,6 +70,18 @@ def _spec(session: Session, run: RunRow, job: JobRow, dataset: DatasetRow, root:
             return FusionSpec(**config, **place, **cache, **_bases(session, run, root))
         case Cell.AGGREGATION:
             return AggregationSpec(**config, **place, **_outputs(session, job, root))
+        case Cell.PACK:
+            return PackSpec(**{**config, "runs": _folders(session, config["runs"], root)}, **place)
+        case Cell.SCORE:
+            return ScoreSpec(**{**config, "bundle": _bundle(session, config["bundle"], root)}, seed=run.seed)
+
+
+def _folders(session: Session, run_ids: list[str], root: Path) -> list[Path]:
+    return [root / str(get_run(session, run_id).path) for run_id in run_ids]
+
+
+def _bundle(session: Session, bundle_id: str, root: Path) -> Path:
+    return root / str(ready_bundle(session, bundle_id).run.path) / BUNDLE_FOLDER
 
 
 def _bases(session: Session, run: RunRow, root: Path) -> dict[str, Path]:

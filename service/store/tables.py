@@ -239,6 +239,18 @@ class DecisionRow(Base):
     taken_at: Mapped[float] = mapped_column(Double)
 
 
+class BundleRow(Base):
+    """A bundle, packed of an experiment's runs by a job of its own."""
+
+    __tablename__ = "bundles"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id"), index=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    kind: Mapped[str] = mapped_column(Word)
+    created_at: Mapped[float] = mapped_column(Double)
+
+
 class WorkerRow(Base):
     """A worker process that is, or was, alive."""
 

@@ -1,5 +1,6 @@
 """The main job over HTTP: labelled functions to a decision, embedded and on Postgres and Redis."""
 
+import io
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from trainers.bundle.bundle import Bundle
 
 TIMEOUT_S = 280
 POLL_S = 0.5
@@ -63,7 +67,9 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) -> It
         print(log.read_text()[-6000:])
 
 
-def test_labelled_functions_become_a_decision(house: httpx.Client, functions: Path) -> None:
+def test_labelled_functions_become_a_decision_and_a_bundle(
+    house: httpx.Client, functions: Path, tmp_path: Path
+) -> None:
     # given a data set, prepared by a worker
     added = house.post("/v1/datasets", json={"name": "generated", "source": str(functions)})
     assert added.status_code == 202, added.text
@@ -116,6 +122,33 @@ def test_labelled_functions_become_a_decision(house: httpx.Client, functions: Pa
     curves = house.get(f"/v1/runs/{trained[51][0]['id']}/metrics", params={"keys": "dev/f1"}).json()["curves"]
     assert [curve["key"] for curve in curves] == ["dev/f1"]
     assert len(curves[0]["values"]) == TRAINING["epochs"]
+
+    # and what was decided is packed, sent, and says of a function what the bundle itself says of it
+    packed = house.post(f"/v1/experiments/{experiment['id']}/bundle", json={"licence_notes": "Generated functions."})
+    assert packed.status_code == 202, packed.text
+    bundle = _ended(house, packed.headers["Location"], {"ready", "failed"})
+    assert bundle["state"] == "ready", bundle
+    assert (bundle["kind"], bundle["summary"]["seeds"]) == (decision["outcome"], [0, 1])
+    assert bundle["summary"]["largest_difference"] <= 1e-5
+    ours = ["void f(char *out, char *in) { strcpy(out, in); }", "void f(char *out, char *in) { strncpy(out, in, 9); }"]
+    said = house.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})
+    assert said.status_code == 202, said.text
+    scores = _ended(house, said.headers["Location"], {"succeeded", "failed"})["scores"]
+    assert scores["bundle"] == bundle["summary"]["id"]
+    predictions = _unpacked(house, bundle["id"], tmp_path).predict(ours)
+    assert [one["probability"] for one in scores["functions"]] == pytest.approx(
+        [one.probability for one in predictions], abs=1e-6
+    )
+    assert [one["vulnerable"] for one in scores["functions"]] == [one.is_vulnerable for one in predictions]
+
+
+def _unpacked(house: httpx.Client, bundle_id: str, folder: Path) -> Bundle:
+    sent = house.get(f"/v1/bundles/{bundle_id}/archive")
+    assert sent.status_code == 200
+    assert int(sent.headers["Content-Length"]) == len(sent.content)
+    with tarfile.open(fileobj=io.BytesIO(sent.content)) as archive:
+        archive.extractall(folder, filter="data")
+    return Bundle.open(folder / bundle_id)
 
 
 def _ready(client: httpx.Client, process: "subprocess.Popen[bytes]") -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.reading import normalise
 from trainers.engine.metrics import sigmoid
 from trainers.errors import DataError, Problem, SpecError
+from trainers.specs import Explain
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256
 SELF_TEST_TOLERANCE = 1e-5
-Explain = Literal["none", "findings", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from trainers.artifacts import sha256_of_json
 from trainers.data.manifest import FileEntry, file_entry
 from trainers.errors import DataError, Problem
 from trainers.results import Document, Environment, NonNegative, Probability, Sha256
+from trainers.specs import BundleKind
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "bundle.json"
@@ -26,9 +27,8 @@ MAX_SHOWN_CHARS = 80
 RelativeName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$", max_length=255)
 ]
-Kind = Literal["single", "ensemble", "fusion"]
 # What the models of one seed can be, by kind.
-PARTS_OF_KIND: dict[Kind, tuple[set[str], ...]] = {
+PARTS_OF_KIND: dict[BundleKind, tuple[set[str], ...]] = {
     "single": ({"transformer"}, {"gnn"}),
     "ensemble": ({"transformer", "gnn"},),
     "fusion": ({"transformer", "gnn", "fusion"},),
@@ -80,7 +80,7 @@ class BundleManifest(Document):
 
     schema_version: Literal[1]
     id: Sha256
-    kind: Kind
+    kind: BundleKind
     members: list[Member] = Field(min_length=1, description="One for each seed; their probabilities are averaged.")
     text_weight: Probability | None = Field(description="Of the text model in an ensemble; null otherwise.")
     graph_weight: Probability | None = Field(description="Of the graph model in an ensemble; null otherwise.")

@@ -16,7 +16,6 @@ from trainers.bundle.manifest import (
     SCHEMA_VERSION,
     Agreement,
     BundleManifest,
-    Kind,
     Member,
     Part,
     SelfTest,
@@ -35,7 +34,7 @@ from trainers.engine.metrics import sigmoid
 from trainers.engine.result_file import MODEL_FOLDER
 from trainers.errors import DataError, Problem, SpecError
 from trainers.fusion.saving import load_fusion
-from trainers.specs import Split
+from trainers.specs import BundleKind, Split
 
 TOLERANCE = 1e-5
 COMPARED = 256
@@ -50,7 +49,7 @@ NO_NOTES = (
 def pack_bundle(
     target: Path,
     *,
-    kind: Kind,
+    kind: BundleKind,
     runs: Sequence[Path],
     dataset: Path,
     text_weight: float | None = None,
@@ -110,7 +109,7 @@ def pack_bundle(
         return Bundle.open(folder).manifest
 
 
-def _check_options(target: Path, *, kind: Kind, text_weight: float | None, compared: int) -> None:
+def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None, compared: int) -> None:
     problems = []
     if target.exists() or target.is_symlink():
         fix = "remove it, or choose another name"

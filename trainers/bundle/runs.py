@@ -9,7 +9,7 @@ import numpy as np
 
 from trainers.aggregation.ensemble import ensemble_log_odds, tune_text_weight
 from trainers.aggregation.runs import FinishedRun, read_joined
-from trainers.bundle.manifest import PARTS_OF_KIND, Kind
+from trainers.bundle.manifest import PARTS_OF_KIND
 from trainers.bundle.models import Floats
 from trainers.bundle.seeds import log_odds_of_mean
 from trainers.data.dataset import Dataset
@@ -17,7 +17,7 @@ from trainers.engine.metrics import best_threshold, margins, sigmoid
 from trainers.engine.result_file import RESULT_NAME
 from trainers.errors import DataError, Problem, SpecError
 from trainers.results import read_result
-from trainers.specs import Cell, Split
+from trainers.specs import BundleKind, Cell, Split
 
 CELLS = {cell.value: cell for cell in (Cell.TRANSFORMER, Cell.GNN, Cell.FUSION)}
 
@@ -30,7 +30,7 @@ class MemberRuns:
     runs: Mapping[str, FinishedRun]
 
 
-def read_members(kind: Kind, paths: Sequence[Path], *, dataset: Dataset) -> list[MemberRuns]:
+def read_members(kind: BundleKind, paths: Sequence[Path], *, dataset: Dataset) -> list[MemberRuns]:
     """Return the runs by seed, ascending.
 
     Args:
@@ -86,7 +86,7 @@ def _repeated(runs: Sequence[FinishedRun]) -> list[Problem]:
     ]
 
 
-def _incomplete(kind: Kind, members: Sequence[MemberRuns]) -> list[Problem]:
+def _incomplete(kind: BundleKind, members: Sequence[MemberRuns]) -> list[Problem]:
     allowed = PARTS_OF_KIND[kind]
     wanted = next((parts for parts in allowed if parts == set(members[0].runs)), allowed[0])
     expected = " or ".join(" and ".join(sorted(parts)) for parts in allowed)
@@ -110,13 +110,13 @@ class Stored:
         log_odds: By seed, part and split, (R,), in the data set's order.
     """
 
-    kind: Kind
+    kind: BundleKind
     dataset: Dataset
     members: Sequence[MemberRuns]
     log_odds: Mapping[tuple[int, str, Split], Floats]
 
     @classmethod
-    def read(cls, kind: Kind, members: Sequence[MemberRuns], *, dataset: Dataset) -> "Stored":
+    def read(cls, kind: BundleKind, members: Sequence[MemberRuns], *, dataset: Dataset) -> "Stored":
         """Read the predictions of dev, fuse and gate.
 
         Raises:

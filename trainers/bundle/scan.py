@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainers.bundle.attribution import Weight
-from trainers.bundle.bundle import Bundle, Explain, Prediction
+from trainers.bundle.bundle import Bundle, Prediction
 from trainers.bundle.manifest import BundleManifest
 from trainers.bundle.splitting import FoundFunction, find_files, split_file
 from trainers.errors import DataError, Problem
+from trainers.specs import Explain
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 // What the API answers; the same words as in service/api/schemas.py, which says what they mean.
 
-export type CellName = "prepare" | "preflight" | 51 | 52 | 53 | 54;
+export type CellName = "prepare" | "preflight" | 51 | 52 | 53 | 54 | "pack" | "score";
 export type Verdict = "pending" | "pass" | "fail" | "warn" | "waived";
 export type Option = "transformer" | "gnn" | "ensemble" | "ensemble_tuned" | "fusion";
 export type Outcome = "ensemble" | "single" | "fusion" | "train_fusion" | "improve";

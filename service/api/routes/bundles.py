@@ -1,0 +1,183 @@
+"""Bundles: packing what was decided, sending it, asking it."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Body
+from fastapi.responses import JSONResponse, StreamingResponse
+from sqlalchemy.orm import Session
+
+from service.api.archive import Archive
+from service.api.bundle_schemas import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
+from service.api.context import Ctx
+from service.api.examples import BUNDLES, SCORES
+from service.api.filters import OfExperiment
+from service.api.idempotency import Created, Posted
+from service.api.paging import Paged
+from service.api.paths import BundlePath, ExperimentPath, RunPath
+from service.api.polling import IDLE, PolledIdle
+from service.api.problems import documented, documented_submission
+from service.api.schemas import Page
+from service.api.views import when
+from service.domain.decision import DecisionAnswer
+from service.domain.errors import NotFound
+from service.domain.experiment import ExperimentSpec
+from service.domain.packing import Packing, asked_packing, decided_packing
+from service.domain.states import BundleState, FailureReason, RunState, bundle_state
+from service.store.bundles import (
+    Bundle,
+    ask_bundle,
+    bundle_asked,
+    create_bundle,
+    get_bundle,
+    list_bundles,
+    ready_bundle,
+)
+from service.store.experiments import decisions_of, get_experiment
+from service.store.run_specs import BUNDLE_FOLDER
+from service.store.runs import get_run
+from service.store.standing import standing_of
+from service.store.tables import RunRow
+from service.store.verdicts import overrulings_of
+from trainers.results import BundleSummary, Scores
+from trainers.specs import BundleKind, Cell
+
+router = APIRouter(prefix="/v1", tags=["bundles"])
+ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The bundle's folder as one tar stream.",
+    }
+}
+
+
+@router.post(
+    "/experiments/{experiment_id}/bundle",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=BundleAnswer,
+    responses=documented_submission(HTTPStatus.NOT_FOUND),
+    name="pack_bundle",
+)
+def pack(
+    experiment_id: ExperimentPath, asked: Annotated[BundleCreate, Body(openapi_examples=BUNDLES)], post: Posted
+) -> JSONResponse:
+    """Pack what was decided, or what is named, into a bundle that scores source on any machine."""
+
+    def create(session: Session) -> Created:
+        made = create_bundle(
+            session,
+            experiment_id,
+            _packing(session, experiment_id, asked),
+            seeds=asked.seeds,
+            options=asked.model_dump(mode="json", include={"licence_notes", "tolerance"}),
+            terms=asked,
+            owner=post.caller,
+        )
+        return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
+
+    return post.accept_within_quota(create)
+
+
+def _packing(session: Session, experiment_id: str, asked: BundleCreate) -> Packing:
+    policy = ExperimentSpec.model_validate(get_experiment(session, experiment_id).spec).policy
+    if asked.kind is not None or asked.option is not None or asked.text_weight is not None:
+        return asked_packing(asked.kind or "ensemble", asked.option, asked.text_weight)
+    taken = decisions_of(session, experiment_id)
+    if not taken:
+        return decided_packing(None, text_weight=policy.text_weight)
+    overrulings = [one for one in overrulings_of(session, experiment_id) if one.stage == taken[-1].stage]
+    last = DecisionAnswer(**dict(taken[-1]), overrulings=overrulings)
+    return decided_packing(last, text_weight=policy.text_weight)
+
+
+@router.get("/bundles", responses=documented())
+def read_bundles(context: Ctx, paging: Paged, experiment: OfExperiment = None) -> Page[BundleAnswer]:
+    """List the bundles, newest first."""
+    with context.database.read() as session:
+        found = list_bundles(session, paging.wanted, experiment)
+        return paging.page([_answer(one) for one in found], [one.row.id for one in found])
+
+
+@router.get("/bundles/{bundle_id}", responses=documented(HTTPStatus.NOT_FOUND))
+def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
+    """Return a bundle; what is in it once it is ready."""
+    with context.database.read() as session:
+        return _answer(get_bundle(session, bundle_id))
+
+
+@router.get(
+    "/bundles/{bundle_id}/archive",
+    response_class=StreamingResponse,
+    responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)},
+)
+def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
+    """Send a bundle's folder as one tar stream."""
+    with context.database.read() as session:
+        found = ready_bundle(session, bundle_id)
+    folder = context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER
+    # What the run vouched for, and the manifest that lists it: nothing else that may lie there is sent.
+    vouched = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
+    archive = Archive(folder=folder, root=bundle_id, names=["bundle.json", *vouched])
+    headers = {
+        "Content-Length": str(archive.size_bytes),
+        "Content-Disposition": f'attachment; filename="{bundle_id}.tar"',
+    }
+    return StreamingResponse(archive.stream(), media_type="application/x-tar", headers=headers)
+
+
+@router.post(
+    "/bundles/{bundle_id}/predict",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=ScoresAnswer,
+    responses=documented_submission(HTTPStatus.NOT_FOUND),
+    name="predict",
+)
+def predict(
+    bundle_id: BundlePath, asked: Annotated[ScoreCreate, Body(openapi_examples=SCORES)], post: Posted
+) -> JSONResponse:
+    """Ask a bundle about functions; a worker answers, ahead of what trains: GET the `Location` with `wait`."""
+
+    def create(session: Session) -> Created:
+        config = asked.model_dump(mode="json", include={"functions", "threshold", "explain"})
+        run = ask_bundle(session, bundle_id, config=config, terms=asked, owner=post.caller)
+        return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
+
+    return post.accept_within_quota(create)
+
+
+@router.get("/predictions/{run_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_prediction(run_id: RunPath, context: Ctx, poll: PolledIdle) -> ScoresAnswer:
+    """Return what a bundle says of the functions that it was asked about."""
+    with context.database.read() as session:
+        poll.check(run_id, standing_of(session, run_id), IDLE)
+        run = get_run(session, run_id)
+        if run.cell != Cell.SCORE.value:
+            raise NotFound(f"run {run_id} asks no bundle: it is of cell {run.cell}")
+        return _scores(run, bundle_asked(session, run))
+
+
+def _answer(found: Bundle) -> BundleAnswer:
+    state = bundle_state(RunState(found.run.state))
+    summary = (found.run.result or {}).get("bundle") if state is BundleState.READY else None
+    return BundleAnswer(
+        id=found.row.id,
+        experiment=found.row.experiment_id,
+        kind=cast(BundleKind, found.row.kind),
+        state=state,
+        run=found.run.id,
+        summary=None if summary is None else BundleSummary.model_validate(summary),
+        failure_detail=found.run.failure_detail,
+        created_at=when(found.row.created_at),
+    )
+
+
+def _scores(run: RunRow, bundle_id: str) -> ScoresAnswer:
+    said = (run.result or {}).get("scores")
+    return ScoresAnswer(
+        run=run.id,
+        bundle=bundle_id,
+        state=RunState(run.state),
+        scores=None if said is None else Scores.model_validate(said),
+        failure_reason=None if run.failure_reason is None else FailureReason(run.failure_reason),
+        failure_detail=run.failure_detail,
+    )

@@ -1,0 +1,130 @@
+"""`cellgate bundle`: packing what was decided, and getting it; `cellgate predict`: scoring files with it."""
+
+import subprocess
+import sys
+import tarfile
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from service.api.bundle_schemas import BundleAnswer
+from service.api.schemas import RunStatus
+from service.console import tables
+from service.console.connection import AsJson, client_of
+from service.console.spec_files import BadInput
+from service.console.watching import last
+from service.domain.states import BundleState
+from trainers.specs import BundleKind, Explain
+
+NO_SUCCESS = 1
+Layout = Literal["text", "json", "sarif"]
+bundle_app = typer.Typer(no_args_is_help=True, help="Bundles: pack what was decided, ls, get.")
+BundleId = Annotated[str, typer.Argument(metavar="ID", help="Id of a bundle (bun_…).")]
+
+
+@bundle_app.command()
+def pack(
+    context: typer.Context,
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of an experiment (exp_…).")],
+    kind: Annotated[BundleKind | None, typer.Option(help="Default: what the last decision ships.")] = None,
+    option: Annotated[str | None, typer.Option(help="transformer or gnn, for a single model.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Only this seed; may be given again.")] = None,
+    licence_notes: Annotated[str | None, typer.Option(help="For whoever gets the bundle.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help="See docs/bundles.md; runs of a GPU need more.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pack what was decided and wait until it is ready; exit code 1 when it could not be packed."""
+    asked: dict[str, Any] = {
+        "kind": kind,
+        "option": option,
+        "seeds": seed or None,
+        "licence_notes": licence_notes,
+        "tolerance": tolerance,
+    }
+    with client_of(context) as client:
+        made = client.pack(experiment, {name: value for name, value in asked.items() if value is not None})
+        with tables.terminal().status("packing…"):
+            path = f"/v1/runs/{made.run}/status"
+            last(client.follow(path, RunStatus, ended=lambda found: found.state.terminal))
+        made = client.bundle(made.id)
+    _show(made, as_json=as_json)
+    if made.state is BundleState.FAILED:
+        raise typer.Exit(NO_SUCCESS)
+
+
+def _show(made: BundleAnswer, *, as_json: bool) -> None:
+    if as_json:
+        print(made.model_dump_json(indent=2))
+        return
+    console = tables.terminal()
+    if made.summary is None:
+        console.print(f"Bundle {made.id}: {made.state}. {made.failure_detail or ''}", markup=False)
+        return
+    what = f"{made.kind} of {' and '.join(made.summary.parts)}, seeds {', '.join(map(str, made.summary.seeds))}"
+    console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB", markup=False)
+    console.print(f"`cellgate bundle get {made.id}` brings it here.", markup=False)
+
+
+@bundle_app.command("ls")
+def list_bundles(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the bundles, newest first."""
+    with client_of(context) as client:
+        found = list(client.bundles())
+    if as_json:
+        print("[" + ",\n".join(one.model_dump_json() for one in found) + "]")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("bundle", "state", "kind", "seeds", "threshold", "MB", "experiment"):
+        table.add_column(name, header_style="dim")
+    for one in found:
+        summary = one.summary
+        facts = ["", "", ""]
+        if summary is not None:
+            seeds = " ".join(map(str, summary.seeds))
+            facts = [seeds, f"{summary.threshold:.3f}", f"{summary.size_bytes / 1e6:.1f}"]
+        table.add_row(one.id, one.state, one.kind, *facts, one.experiment)
+    tables.terminal().print(table)
+
+
+@bundle_app.command()
+def get(
+    context: typer.Context,
+    bundle: BundleId,
+    out: Annotated[Path, typer.Option(help="Folder to put it into.")] = Path(),
+) -> None:
+    """Bring a bundle here, as a folder named by its id."""
+    target = out / bundle
+    if target.exists():
+        raise BadInput(f"{target} exists: remove it, or name another folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".cellgate-") as partial, client_of(context) as client:
+        archive = Path(partial) / "bundle.tar"
+        client.download(f"/v1/bundles/{bundle}/archive", archive)
+        with tarfile.open(archive) as opened:
+            # Nothing but plain files below the folder, whatever the archive says.
+            opened.extractall(partial, filter="data")
+        (Path(partial) / bundle).rename(target)
+    tables.terminal().print(f"{target}: `cellgate predict {target} FILES` scores source with it.", markup=False)
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="C and C++ files, or folders of such.")],
+    layout: Annotated[Layout, typer.Option("--format", help="How to tell what was found.")] = "text",
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Instead of the bundle's own.")] = None,
+    explain: Annotated[Explain, typer.Option(help="For which functions to say which lines weighed most.")] = "findings",
+    out: Annotated[Path | None, typer.Option(help="Write there instead of standard output.")] = None,
+) -> None:
+    """Score the functions of C and C++ files on this machine; exit code 9 when at least one is above the threshold."""
+    if find_spec("torch") is None:
+        raise BadInput("scoring needs the trainers' libraries: pip install 'cellgate[worker]'")
+    # A process of its own: this one never imports the trainers' libraries.
+    command = [sys.executable, "-m", "trainers", "predict", str(bundle), *map(str, files)]
+    command += ["--format", layout, "--explain", explain]
+    command += [] if threshold is None else ["--threshold", str(threshold)]
+    command += [] if out is None else ["--out", str(out)]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)

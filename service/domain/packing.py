@@ -1,0 +1,72 @@
+"""What a bundle is made of, from what was asked for and what was decided. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from service.domain.decision import DecisionAnswer
+from service.domain.errors import Conflict, InvalidSpec, Mistake
+from service.domain.pipeline_rules import Step
+from trainers.specs import BundleKind
+
+Single = Literal["transformer", "gnn"]
+STEP_OF: Mapping[Single, Step] = {"transformer": Step.TRANSFORMER, "gnn": Step.GNN}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """What to pack.
+
+    Args:
+        steps: Those whose runs go into it.
+        text_weight: Of the text model in an ensemble; None: tuned on the fuse split, or no ensemble.
+    """
+
+    kind: BundleKind
+    steps: Sequence[Step]
+    text_weight: float | None = None
+
+
+def asked_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
+    """Return what to pack where somebody names it.
+
+    Raises:
+        InvalidSpec: A single model without its name, or what does not belong to the kind; all mistakes are listed.
+    """
+    mistakes = []
+    if (kind == "single") != (option is not None):
+        detail = "single needs an option, transformer or gnn; the other kinds take none"
+        mistakes.append(Mistake(pointer="/option", detail=detail))
+    if kind != "ensemble" and text_weight is not None:
+        detail = f"a {kind} has no weights: leave it out, or ask for an ensemble"
+        mistakes.append(Mistake(pointer="/text_weight", detail=detail))
+    if mistakes:
+        raise InvalidSpec("there is no such bundle", mistakes=mistakes)
+    if option is not None:
+        return Packing(kind=kind, steps=[STEP_OF[option]])
+    bases = [Step.TRANSFORMER, Step.GNN]
+    return Packing(kind=kind, steps=[*bases, Step.FUSION] if kind == "fusion" else bases, text_weight=text_weight)
+
+
+def decided_packing(decision: DecisionAnswer | None, *, text_weight: float) -> Packing:
+    """Return what to pack of what was decided; what a person put beside the decision counts.
+
+    Args:
+        text_weight: Of the text model in the fixed ensemble.
+
+    Raises:
+        Conflict: Nothing was decided, or nothing that could be shipped.
+    """
+    if decision is None:
+        raise Conflict("no decision has been taken yet: wait for it, or name a kind")
+    last = decision.overrulings[-1] if decision.overrulings else decision
+    match last.outcome, last.option:
+        case "ensemble", "ensemble_tuned":
+            return asked_packing("ensemble", None, None)
+        case "ensemble", _:
+            return asked_packing("ensemble", None, text_weight)
+        case "single", ("transformer" | "gnn") as option:
+            return asked_packing("single", option, None)
+        case "fusion", _:
+            return asked_packing("fusion", None, None)
+    raise Conflict(f"the decision is {last.outcome}: there is nothing to ship; name a kind to pack it all the same")

@@ -1,0 +1,166 @@
+"""Bundles: packing what was decided, and asking what was packed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, insert, select
+from sqlalchemy.orm import Session
+
+from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
+from service.domain.packing import Packing
+from service.domain.states import BundleState, RunState, bundle_state
+from service.domain.terms import Terms
+from service.store.database import now_s
+from service.store.experiments import get_experiment
+from service.store.filters import FIRST_PAGE, PageOf
+from service.store.identifiers import new_id
+from service.store.jobs import create_job
+from service.store.steps import ONE_RUN, finished_runs
+from service.store.tables import BundleRow, JobRow, RunRow
+from trainers.specs import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A bundle and the run that packs it."""
+
+    row: BundleRow
+    run: RunRow
+
+
+def create_bundle(
+    session: Session,
+    experiment_id: str,
+    packing: Packing,
+    *,
+    seeds: Sequence[int] | None,
+    options: dict[str, Any],
+    terms: Terms,
+    owner: str | None,
+) -> Bundle:
+    """Queue the packing of an experiment's runs.
+
+    Args:
+        seeds: Default: all that every step has finished.
+        options: `licence_notes` and `tolerance`, as `trainers.specs.PackSpec` has them.
+
+    Raises:
+        NotFound: There is no such experiment.
+        Conflict: No seed has finished every step.
+        InvalidSpec: A seed that is asked for has not.
+    """
+    experiment = get_experiment(session, experiment_id)
+    finished = [finished_runs(session, experiment_id, step) for step in packing.steps]
+    chosen = _seeds(packing, set.intersection(*(set(runs) for runs in finished)), seeds)
+    config = {
+        "kind": packing.kind,
+        "runs": [runs[seed].id for seed in chosen for runs in finished],
+        "text_weight": packing.text_weight,
+        **options,
+    }
+    job = create_job(
+        session,
+        cell=Cell.PACK,
+        dataset_id=experiment.dataset_id,
+        config=config,
+        seeds=ONE_RUN,
+        terms=terms,
+        owner=owner,
+    )
+    values = {
+        "id": new_id("bun"),
+        "experiment_id": experiment_id,
+        "job_id": job.id,
+        "kind": packing.kind,
+        "created_at": now_s(),
+    }
+    row = session.scalars(insert(BundleRow).values(values).returning(BundleRow)).one()
+    return get_bundle(session, row.id)
+
+
+def _seeds(packing: Packing, finished: set[int], asked: Sequence[int] | None) -> list[int]:
+    named = " and ".join(packing.steps)
+    if not finished:
+        raise Conflict(f"no seed has finished {named}: there is nothing to pack")
+    missing = [seed for seed in asked or () if seed not in finished]
+    if missing:
+        detail = f"seeds {sorted(finished)} have finished {named}, but not {missing}: ask for those only"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
+    return sorted(asked or finished)
+
+
+def get_bundle(session: Session, bundle_id: str) -> Bundle:
+    """Return a bundle.
+
+    Raises:
+        NotFound: There is no such bundle.
+    """
+    found = session.execute(_bundles().where(BundleRow.id == bundle_id)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no bundle {bundle_id}")
+    return Bundle(row=found[0], run=found[1])
+
+
+def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str | None = None) -> list[Bundle]:
+    """Return a page of bundles, newest first.
+
+    Args:
+        experiment_id: Only this experiment's.
+    """
+    chosen = _bundles().order_by(BundleRow.id.desc()).limit(page.limit)
+    if page.after is not None:
+        chosen = chosen.where(BundleRow.id < page.after)
+    if experiment_id is not None:
+        chosen = chosen.where(BundleRow.experiment_id == experiment_id)
+    return [Bundle(row=row, run=run) for row, run in session.execute(chosen)]
+
+
+def ready_bundle(session: Session, bundle_id: str) -> Bundle:
+    """Return a bundle that can be asked.
+
+    Raises:
+        NotFound: There is no such bundle.
+        Conflict: It is not ready.
+    """
+    found = get_bundle(session, bundle_id)
+    state = bundle_state(RunState(found.run.state))
+    if state is BundleState.READY:
+        return found
+    if state is BundleState.PACKING:
+        raise Conflict(f"bundle {bundle_id} is still being packed; try again once its state is ready")
+    raise Conflict(f"bundle {bundle_id} could not be packed: {found.run.failure_detail or found.run.state}")
+
+
+def ask_bundle(session: Session, bundle_id: str, *, config: dict[str, Any], terms: Terms, owner: str | None) -> RunRow:
+    """Queue the scoring of functions and return its run.
+
+    Args:
+        config: `functions`, `threshold` and `explain`, as `trainers.specs.ScoreSpec` has them.
+
+    Raises:
+        NotFound: There is no such bundle.
+        Conflict: It is not ready.
+    """
+    found = ready_bundle(session, bundle_id)
+    dataset_id = get_experiment(session, found.row.experiment_id).dataset_id
+    job = create_job(
+        session,
+        cell=Cell.SCORE,
+        dataset_id=dataset_id,
+        config={"bundle": bundle_id, **config},
+        seeds=ONE_RUN,
+        terms=terms,
+        owner=owner,
+    )
+    return session.scalars(select(RunRow).where(RunRow.job_id == job.id)).one()
+
+
+def bundle_asked(session: Session, run: RunRow) -> str:
+    """Return the id of the bundle that a scoring run asks."""
+    return str(session.scalars(select(JobRow.spec).where(JobRow.id == run.job_id)).one()["bundle"])
+
+
+def _bundles() -> Select[BundleRow, RunRow]:
+    current = (RunRow.job_id == BundleRow.job_id) & RunRow.superseded_by.is_(None)
+    return select(BundleRow, RunRow).join(RunRow, current)

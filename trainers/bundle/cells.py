@@ -1,0 +1,126 @@
+"""The runs that make a bundle and that ask one: each leaves a `result.json` as every run does."""
+
+import time
+from collections.abc import Mapping
+
+from trainers.bundle.bundle import Bundle, Prediction
+from trainers.bundle.manifest import BundleManifest
+from trainers.bundle.packing import NO_NOTES, pack_bundle
+from trainers.engine.context import RunContext
+from trainers.engine.environment import describe_environment, peak_host_bytes
+from trainers.engine.result_file import write_result
+from trainers.results import (
+    SCHEMA_VERSION,
+    BundleSummary,
+    FunctionScore,
+    LineWeight,
+    Memory,
+    RunResult,
+    Scores,
+)
+from trainers.specs import PackSpec, ScoreSpec
+
+BUNDLE_FOLDER = "bundle"
+
+
+def pack(spec: PackSpec, context: RunContext) -> RunResult:
+    """Make a bundle in the output folder's `bundle` and leave the result beside it.
+
+    Raises:
+        SpecError: The runs do not make such a bundle.
+        DataError: A run is damaged, or the bundle does not say what its runs stored.
+    """
+    begun = time.perf_counter()
+    manifest = pack_bundle(
+        context.out / BUNDLE_FOLDER,
+        kind=spec.kind,
+        runs=spec.runs,
+        dataset=spec.dataset,
+        text_weight=spec.text_weight,
+        licence_notes=spec.licence_notes or NO_NOTES,
+        tolerance=spec.tolerance,
+    )
+    return _write(
+        spec,
+        context,
+        dataset_id=manifest.dataset_id,
+        timings_s={"pack": time.perf_counter() - begun},
+        artifacts={f"{BUNDLE_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()},
+        bundle=_summary(manifest),
+    )
+
+
+def score(spec: ScoreSpec, context: RunContext) -> RunResult:
+    """Ask a bundle about functions and leave what it says in the result.
+
+    Raises:
+        SpecError: The threshold is no probability.
+        DataError: The bundle is damaged, or a function is empty or no Unicode text.
+    """
+    begun = time.perf_counter()
+    bundle = Bundle.open(spec.bundle)
+    opened = time.perf_counter()
+    predictions = bundle.predict(spec.functions, threshold=spec.threshold, explain=spec.explain)
+    threshold = bundle.manifest.threshold if spec.threshold is None else spec.threshold
+    return _write(
+        spec,
+        context,
+        dataset_id=bundle.manifest.dataset_id,
+        timings_s={"open": opened - begun, "score": time.perf_counter() - opened},
+        scores=Scores(bundle=bundle.manifest.id, threshold=threshold, functions=[_said(one) for one in predictions]),
+    )
+
+
+def _summary(manifest: BundleManifest) -> BundleSummary:
+    return BundleSummary(
+        id=manifest.id,
+        kind=manifest.kind,
+        parts=list(manifest.members[0].parts),
+        seeds=[member.seed for member in manifest.members],
+        text_weight=manifest.text_weight,
+        threshold=manifest.threshold,
+        largest_difference=manifest.agreement.largest_difference,
+        compared=manifest.agreement.functions,
+        size_bytes=sum(entry.size_bytes for entry in manifest.files.values()),
+    )
+
+
+def _said(prediction: Prediction) -> FunctionScore:
+    weights = prediction.weights
+    return FunctionScore(
+        probability=prediction.probability,
+        vulnerable=prediction.is_vulnerable,
+        graph_quality=prediction.graph_quality,
+        text_truncated=prediction.text_truncated,
+        graph_truncated=prediction.graph_truncated,
+        weights=None
+        if weights is None
+        else [LineWeight(start_line=one.start_line, end_line=one.end_line, log_odds=one.log_odds) for one in weights],
+    )
+
+
+def _write(
+    spec: PackSpec | ScoreSpec,
+    context: RunContext,
+    *,
+    dataset_id: str,
+    timings_s: Mapping[str, float],
+    artifacts: Mapping[str, str] | None = None,
+    bundle: BundleSummary | None = None,
+    scores: Scores | None = None,
+) -> RunResult:
+    result = RunResult(
+        schema_version=SCHEMA_VERSION,
+        cell=spec.cell,
+        seed=spec.seed,
+        spec_hash=context.spec_hash,
+        dataset_id=dataset_id,
+        started_at=context.started_at,
+        timings_s=dict(timings_s),
+        memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
+        environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
+        artifacts=dict(artifacts or {}),
+        bundle=bundle,
+        scores=scores,
+    )
+    return write_result(result, context)
