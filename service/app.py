@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from service.api.changes import changes_in, standings_in
+from service.api.changes import changes_in, output_in, standings_in
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.gatekeeper import add_gatekeeper
@@ -22,6 +22,7 @@ from service.api.routes import (
     experiments,
     health,
     jobs,
+    logs,
     operations,
     preflights,
     prometheus,
@@ -88,6 +89,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         bell=bell,
         tokens=known,
         changes=changes_in(database),
+        output=output_in(database),
         standings=standings_in(database),
         telemetry=telemetry,
     )
@@ -99,6 +101,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         jobs,
         preflights,
         runs,
+        logs,
         bundles,
         compare,
         cells,
