@@ -141,6 +141,21 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     )
     assert [one["vulnerable"] for one in scores["functions"]] == [one.is_vulnerable for one in predictions]
 
+    # and the command line brings it here and says the same of a file
+    file = tmp_path / "ours.c"
+    file.write_text("\n".join(ours) + "\n")
+    brought = _cellgate(house, "bundle", "get", bundle["id"], "--out", str(tmp_path / "brought"))
+    assert brought.returncode == 0, brought.stderr
+    scanned = _cellgate(house, "predict", str(tmp_path / "brought" / bundle["id"]), str(file), "--format", "json")
+    [told] = [found["functions"] for found in json.loads(scanned.stdout)["files"]]
+    assert scanned.returncode == (9 if any(one.is_vulnerable for one in predictions) else 0), scanned.stderr
+    assert [one["probability"] for one in told] == pytest.approx([one.probability for one in predictions], abs=1e-6)
+
+
+def _cellgate(house: httpx.Client, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "service.cli", "--server", str(house.base_url), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
 
 def _unpacked(house: httpx.Client, bundle_id: str, folder: Path) -> Bundle:
     sent = house.get(f"/v1/bundles/{bundle_id}/archive")

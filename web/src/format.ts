@@ -9,6 +9,8 @@ const CELLS: Record<string, string> = {
   52: "52 gnn",
   53: "53 fusion",
   54: "54 evidence",
+  pack: "Pack",
+  score: "Score",
 };
 
 const OPTIONS: Record<Option, string> = {
