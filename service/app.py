@@ -15,6 +15,7 @@ from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
 from service.api.queries import refuse_unknown_parameters
 from service.api.routes import (
+    artifacts,
     bundles,
     cells,
     compare,
@@ -32,6 +33,7 @@ from service.api.routes import (
     verdicts,
     workers,
 )
+from service.api.run_files import Hashes
 from service.dashboard.routes import mount_dashboard
 from service.dispatch import Bell, Doorbell
 from service.front_door import check_front_door
@@ -92,6 +94,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         output=output_in(database),
         standings=standings_in(database),
         telemetry=telemetry,
+        hashes=Hashes(),
     )
     for routes in (
         datasets,
@@ -102,6 +105,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         preflights,
         runs,
         logs,
+        artifacts,
         bundles,
         compare,
         cells,

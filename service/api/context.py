@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.api.changes import Changes, Standings
 from service.api.known_tokens import KnownTokens
+from service.api.run_files import Hashes
 from service.dispatch import Bell, ring_for_waiting
 from service.domain.waiting import Waiting
 from service.settings import Settings
@@ -30,6 +31,7 @@ class Context:
     output: Changes
     standings: Standings
     telemetry: Telemetry
+    hashes: Hashes
 
     def ring(self) -> None:
         """Wake the workers for every run that waits and was not rung for yet."""

@@ -1,0 +1,92 @@
+"""The files that a run has left: which there are, and each one whole or by ranges."""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi import Path as InPath
+from fastapi.responses import Response, StreamingResponse
+
+from service.api.context import Context, Ctx
+from service.api.output_schemas import ArtifactAnswer
+from service.api.paths import RunPath
+from service.api.problems import documented
+from service.api.ranges import RangeNotSatisfiable, is_held, part_of
+from service.api.run_files import RunFile, names_in, open_file
+from service.domain.errors import NotFound
+from service.store.logs import attempts_of
+from service.store.runs import get_run
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+Name = Annotated[str, InPath(max_length=1000, description="As the list of the run's artifacts has it.")]
+ANY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+FILE: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.OK.value: {"description": "The file; its ETag is its SHA-256", "content": ANY},
+    HTTPStatus.PARTIAL_CONTENT.value: {"description": "The range of it that was asked for", "content": ANY},
+    **documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+}
+
+
+@router.get("/{run_id}/artifacts", responses=documented(HTTPStatus.NOT_FOUND))
+def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
+    """Return the files that the run's last attempt has left, without its checkpoint."""
+    folder = _folder(context, run_id)
+    if folder is None:
+        return []
+    found: list[ArtifactAnswer] = []
+    for name in names_in(folder):
+        try:
+            file = open_file(folder, name, context.hashes)
+        except NotFound:
+            # It was replaced or removed since it was listed.
+            continue
+        file.close()
+        found.append(ArtifactAnswer(name=name, size=file.size, sha256=file.sha256, media_type=file.media_type))
+    return found
+
+
+@router.get("/{run_id}/artifacts/{name:path}", response_class=Response, responses=FILE)
+def read_artifact(run_id: RunPath, name: Name, context: Ctx, request: Request) -> Response:
+    """Return a file of the run's last attempt, or a range of it."""
+    folder = _folder(context, run_id)
+    if folder is None:
+        raise NotFound(f"run {run_id} has not been started, so it has left no file")
+    file = open_file(folder, name, context.hashes)
+    try:
+        return _sent(file, request)
+    except RangeNotSatisfiable:
+        file.close()
+        raise
+
+
+router.add_api_route(
+    "/{run_id}/artifacts/{name:path}", read_artifact, methods=["HEAD"], response_class=Response, include_in_schema=False
+)
+
+
+def _sent(file: RunFile, request: Request) -> Response:
+    etag = f'"{file.sha256}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if is_held(etag, request.headers):
+        file.close()
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    part = part_of(file.size, request.headers, etag)
+    headers |= part.headers | {"Content-Disposition": _as_download(file.name)}
+    if request.method == "HEAD":
+        file.close()
+        return Response(status_code=part.status, headers=headers, media_type=file.media_type)
+    content = file.content(part.begin, part.end)
+    return StreamingResponse(content, status_code=part.status, headers=headers, media_type=file.media_type)
+
+
+def _as_download(name: str) -> str:
+    return f"attachment; filename*=utf-8''{quote(name.rpartition('/')[2])}"
+
+
+def _folder(context: Context, run_id: str) -> Path | None:
+    with context.database.read() as session:
+        get_run(session, run_id)
+        attempts = attempts_of(session, run_id)
+        return context.settings.artifacts / attempts[-1].path if attempts else None
