@@ -298,3 +298,22 @@ def test_a_finished_run_has_no_button(house: Served, dataset: str, watched: Watc
     page = watched.open(f"#/runs/{house.run_of(experiment, step, 0)}")
     expect(page.locator("main h1 .state")).to_have_text("succeeded")
     expect(page.get_by_role("button")).to_have_count(0)
+
+
+def test_what_was_decided_is_packed_by_a_button(house: Served, dataset: str, watched: Watched) -> None:
+    experiment = house.experiment(dataset, "to be packed", SPEC)
+    house.trainers().work()
+    page = watched.open(f"#/experiments/{experiment}")
+    posts = asked_for(page)
+
+    press(page, "Pack what was decided bundle")
+
+    packing = page.get_by_role("region", name="Bundles").get_by_role("link", name="packing")
+    expect(packing).to_be_visible()
+    run = str(packing.get_attribute("href")).rpartition("/")[2]
+    assert [path for path, _ in posts] == [f"/experiments/{experiment}/bundle"]
+    with house.database.begin() as session:
+        assert get_run(session, run).cell == Cell.PACK
+        lifecycle.cancel_run(session, run)
+    expect(page.get_by_role("region", name="Bundles").get_by_role("link", name="failed")).to_be_visible()
+    assert watched.wrong == []

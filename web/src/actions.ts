@@ -1,10 +1,10 @@
 // What may be asked of a run, a job or an experiment in the state that it is in; the server has the last word.
 
-import { ended, type Experiment, type Job, type Run } from "./types";
+import { ended, type Decision, type Experiment, type Job, type Run } from "./types";
 
 export interface Action {
   /** The last part of the route. */
-  verb: "cancel" | "pause" | "resume" | "retry";
+  verb: "cancel" | "pause" | "resume" | "retry" | "bundle";
   label: string;
   /** What to ask before it is done; null: nothing, it can be taken back. */
   question: string | null;
@@ -31,6 +31,13 @@ export function actionsOfJob(job: Job, experiment: Experiment): Action[] {
 export function actionsOfExperiment(experiment: Experiment): Action[] {
   if (ended(experiment.state)) return [];
   return [{ verb: "cancel", label: "Cancel", question: "Cancel the experiment and every run of it? It cannot go on." }];
+}
+
+/** Whether something was decided that can be shipped. */
+export function actionsOfBundles(decision: Decision | undefined): Action[] {
+  const last = decision?.overrulings.at(-1) ?? decision;
+  if (last === undefined || last.option === null) return [];
+  return [{ verb: "bundle", label: "Pack what was decided", question: null }];
 }
 
 function actionsOf(runs: Run[], what: string, beforeRetry: string | null): Action[] {

@@ -275,6 +275,16 @@ export interface Worker {
   alive: boolean;
 }
 
+export interface Bundle {
+  id: string;
+  kind: string;
+  state: "packing" | "ready" | "failed";
+  run: string;
+  summary: { parts: string[]; seeds: number[]; threshold: number; size_bytes: number } | null;
+  failure_detail: string | null;
+  created_at: string;
+}
+
 const TERMINAL = new Set(["succeeded", "failed", "cancelled", "ready"]);
 
 /** Whether nothing can follow this state. */

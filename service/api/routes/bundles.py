@@ -43,6 +43,7 @@ from trainers.results import BundleSummary, Scores
 from trainers.specs import BundleKind, Cell
 
 router = APIRouter(prefix="/v1", tags=["bundles"])
+DECIDED = BundleCreate()
 ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
@@ -59,7 +60,9 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
     name="pack_bundle",
 )
 def pack(
-    experiment_id: ExperimentPath, asked: Annotated[BundleCreate, Body(openapi_examples=BUNDLES)], post: Posted
+    experiment_id: ExperimentPath,
+    post: Posted,
+    asked: Annotated[BundleCreate, Body(openapi_examples=BUNDLES)] = DECIDED,
 ) -> JSONResponse:
     """Pack what was decided, or what is named, into a bundle that scores source on any machine."""
 

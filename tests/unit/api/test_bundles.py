@@ -38,7 +38,7 @@ def test_what_was_decided_is_queued_to_be_packed_of_all_seeds(api: Api) -> None:
 
 def test_what_is_named_is_packed_of_the_seeds_that_are_named(api: Api) -> None:
     path = finished(api, WEAK)
-    undecided = api.client.post(f"{path}/bundle", json={})
+    undecided = api.client.post(f"{path}/bundle")
     named = api.client.post(f"{path}/bundle", json={**SINGLE, "seeds": [1]})
     missing = api.client.post(f"{path}/bundle", json={**SINGLE, "seeds": [1, 7]})
     odd = api.client.post(f"{path}/bundle", json={"kind": "fusion", "option": "gnn", "text_weight": 0.5})

@@ -1,5 +1,6 @@
 import { actionsOfExperiment } from "../actions";
 import { Actions } from "../parts/actions";
+import { Bundles } from "../parts/bundles";
 import { LearningCurves } from "../parts/curves";
 import { DecisionCard } from "../parts/decision";
 import { Gate } from "../parts/gate";
@@ -42,6 +43,7 @@ export function ExperimentPage({ id }: { id: string }) {
       {newestFirst.map((decision, index) => (
         <DecisionCard key={decision.stage} decision={decision} policy={policy} earlier={index > 0} />
       ))}
+      {decided && <Bundles experiment={experiment} decision={newestFirst[0]} />}
       {pending ? [curves, report] : [report, curves]}
     </>
   );

@@ -1,0 +1,72 @@
+// What was packed of an experiment, to be shipped.
+
+import { actionsOfBundles } from "../actions";
+import { moment, score } from "../format";
+import { usePoll } from "../poll";
+import type { Bundle, Decision, Experiment } from "../types";
+import { Actions } from "./actions";
+import { State } from "./state";
+
+export interface BundlesProps {
+  experiment: Experiment;
+  /** The last one that was taken. */
+  decision: Decision | undefined;
+}
+
+export function Bundles({ experiment, decision }: BundlesProps) {
+  const path = `/v1/bundles?experiment=${experiment.id}`;
+  const { value } = usePoll<{ items: Bundle[] }>(path, ({ items }) => items.every((one) => one.state !== "packing"));
+  const actions = actionsOfBundles(decision);
+  const items = value?.items ?? [];
+  if (items.length === 0 && actions.length === 0) return null;
+  return (
+    <section class="card" aria-labelledby="bundles">
+      <h2 id="bundles">Bundles</h2>
+      {items.length === 0 && <p class="quiet">What was decided, packed to score source on any machine.</p>}
+      {items.length > 0 && <Table items={items} />}
+      <Actions
+        path={`/v1/experiments/${experiment.id}`}
+        shownBy={path}
+        subject="bundle"
+        state={items[0]?.state ?? ""}
+        actions={actions}
+      />
+    </section>
+  );
+}
+
+function Table({ items }: { items: Bundle[] }) {
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th>Bundle</th>
+            <th>State</th>
+            <th>Of</th>
+            <th class="number">Threshold</th>
+            <th class="number">MB</th>
+            <th>Made</th>
+          </tr>
+        </thead>
+        <tbody>
+          {items.map((one) => (
+            <tr key={one.id}>
+              <td>{one.state === "ready" ? <code>cellgate bundle get {one.id}</code> : one.id}</td>
+              <td>
+                <a href={`#/runs/${one.run}`}>
+                  <State state={one.state} />
+                </a>
+                {one.failure_detail && <p class="small">{one.failure_detail}</p>}
+              </td>
+              <td>{one.summary ? `${one.kind}, seeds ${one.summary.seeds.join(", ")}` : one.kind}</td>
+              <td class="number">{one.summary ? score(one.summary.threshold) : ""}</td>
+              <td class="number">{one.summary ? (one.summary.size_bytes / 1e6).toFixed(1) : ""}</td>
+              <td>{moment(one.created_at)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
