@@ -19,12 +19,14 @@ from rich.console import Console
 from service.api.schemas import ExperimentAnswer, JobAnswer
 from service.calls import Refused, ServerAway
 from service.client import Client
+from service.client_files import Damaged
 from service.console import tables
 from service.console.actions import cancel, pause, resume, retry, show
 from service.console.bundles import bundle_app, predict
 from service.console.compared import compare
 from service.console.connection import AsJson, client_of, connect, no_id
 from service.console.curves import metrics
+from service.console.output import artifacts, download, logs
 from service.console.report import experiment_report
 from service.console.spec_files import BadInput, named_dataset, read_spec
 from service.console.tokens import token_app
@@ -243,7 +245,7 @@ def ls(
             tables.show_experiments(tables.terminal(), found)
 
 
-for command in (show, cancel, pause, resume, retry, metrics, compare, predict):
+for command in (show, cancel, pause, resume, retry, metrics, compare, predict, logs, artifacts, download):
     app.command()(command)
 
 
@@ -282,6 +284,8 @@ def main() -> None:
         code, message = Exit.REFUSED, str(error)
     except ServerAway as error:
         code, message = Exit.SERVER_AWAY, str(error)
+    except Damaged as error:
+        code, message = Exit.NO_SUCCESS, str(error)
     else:
         return
     _complain(message)

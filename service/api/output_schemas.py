@@ -3,8 +3,6 @@
 from pydantic import AwareDatetime, Field
 
 from service.api.schemas import Answer
-from service.api.views import when, when_or_none
-from service.store.tables import AttemptRow, LogRow
 
 
 class AttemptAnswer(Answer):
@@ -43,21 +41,3 @@ class ArtifactAnswer(Answer):
     size: int = Field(description="In bytes.")
     sha256: str = Field(description="64 hexadecimal digits; its entity tag too.")
     media_type: str
-
-
-def attempt_answer(row: AttemptRow) -> AttemptAnswer:
-    """Return an attempt."""
-    return AttemptAnswer(
-        attempt=row.attempt,
-        worker=row.worker,
-        outcome=row.outcome,
-        exit_code=row.exit_code,
-        checkpoint_step=row.checkpoint_step,
-        started_at=when(row.started_at),
-        finished_at=when_or_none(row.finished_at),
-    )
-
-
-def log_chunk(row: LogRow) -> LogChunk:
-    """Return a piece of output."""
-    return LogChunk(attempt=row.attempt, number=row.number, text=row.text, at=when(row.at))

@@ -27,7 +27,7 @@ Identity = tuple[int, int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class RunFile:
-    """An open file of a run; `content` closes it.
+    """An open file of a run.
 
     Args:
         name: Its path below the run's folder.
@@ -37,7 +37,6 @@ class RunFile:
     name: str
     size: int
     sha256: str
-    # Closes itself where nobody begins to read the content.
     opened: FileIO
 
     @property
@@ -46,11 +45,8 @@ class RunFile:
         return media_type(self.name)
 
     def content(self, begin: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes from `begin` to before `end`."""
-        try:
-            yield from _blocks(self.opened.fileno(), begin, end)
-        finally:
-            self.close()
+        """Return the bytes from `begin` to before `end`, block by block."""
+        return _blocks(self.opened.fileno(), begin, end)
 
     def close(self) -> None:
         """Let go of it."""

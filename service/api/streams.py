@@ -9,14 +9,17 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from service.api.changes import Changes
 
 KEEP_ALIVE_S = 15.0
 RETRY_MS = 1000
+log = structlog.get_logger(__name__)
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -56,7 +59,12 @@ async def _events(
     clock = asyncio.get_running_loop().time
     said_at = clock()
     while True:
-        news = await run_in_threadpool(look, cursor)
+        try:
+            news = await run_in_threadpool(look, cursor)
+        except SQLAlchemyError as error:
+            # The caller asks again after its last event, and is told then what is wrong.
+            log.error("stream_cut", run=run_id, error=str(error))
+            return
         for cursor, item in news.items:
             yield f"id: {cursor}\nevent: {name}\ndata: {item.model_dump_json()}\n\n"
             said_at = clock()
@@ -70,4 +78,5 @@ async def _events(
         if clock() - said_at >= KEEP_ALIVE_S:
             yield ": still here\n\n"
             said_at = clock()
-        await changes.moved_on(run_id, news.version, timeout_s=KEEP_ALIVE_S)
+        # Counted from what was said last, so that a caller who gives up after twice as long never does.
+        await changes.moved_on(run_id, news.version, timeout_s=max(said_at + KEEP_ALIVE_S - clock(), 0))

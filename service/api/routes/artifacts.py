@@ -1,5 +1,6 @@
 """The files that a run has left: which there are, and each one whole or by ranges."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +9,13 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.api.context import Context, Ctx
 from service.api.output_schemas import ArtifactAnswer
 from service.api.paths import RunPath
 from service.api.problems import documented
-from service.api.ranges import RangeNotSatisfiable, is_held, part_of
+from service.api.ranges import Part, RangeNotSatisfiable, is_held, part_of
 from service.api.run_files import RunFile, names_in, open_file
 from service.domain.errors import NotFound
 from service.store.logs import attempts_of
@@ -77,8 +79,22 @@ def _sent(file: RunFile, request: Request) -> Response:
     if request.method == "HEAD":
         file.close()
         return Response(status_code=part.status, headers=headers, media_type=file.media_type)
-    content = file.content(part.begin, part.end)
-    return StreamingResponse(content, status_code=part.status, headers=headers, media_type=file.media_type)
+    return _Sending(file, part, headers)
+
+
+class _Sending(StreamingResponse):
+    """A part of a file, which is closed however the sending ends."""
+
+    def __init__(self, file: RunFile, part: Part, headers: Mapping[str, str]) -> None:
+        content = file.content(part.begin, part.end)
+        super().__init__(content, status_code=part.status, headers=headers, media_type=file.media_type)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
 
 
 def _as_download(name: str) -> str:

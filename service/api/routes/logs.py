@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
 from service.api.context import Context, Ctx
-from service.api.output_schemas import AttemptAnswer, LogPage, attempt_answer, log_chunk
+from service.api.output_schemas import AttemptAnswer, LogPage
+from service.api.output_views import attempt_answer, log_chunk
 from service.api.paths import RunPath
 from service.api.problems import documented
 from service.api.ranges import is_held, part_of

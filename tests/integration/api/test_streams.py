@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy import text
 
+from service.api import streams
 from service.app import create_app
 from service.console.serving import Server
 from service.settings import Settings
@@ -42,9 +44,9 @@ def running(house: Served) -> Claim:
     return claim
 
 
-def say(house: Served, claim: Claim, number: int, text: str) -> None:
+def say(house: Served, claim: Claim, number: int, said: str) -> None:
     with house.database.begin() as session:
-        assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=text)
+        assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=said)
 
 
 def end(house: Served, claim: Claim) -> None:
@@ -105,6 +107,26 @@ def test_what_is_said_arrives_while_the_stream_is_open(house: Served) -> None:
             assert next(found)[2]["text"] == str(number)
 
 
+def test_a_quiet_stream_says_that_it_is_still_there(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "KEEP_ALIVE_S", 0.05)
+    claim = running(house)
+    path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
+    with httpx.stream("GET", path, headers={"Last-Event-ID": "1.1"}, timeout=30) as answer:
+        lines = (line for line in answer.iter_lines() if line)
+        assert [next(lines) for _ in range(4)] == ["retry: 1000", *[": still here"] * 3]
+
+
+def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(house: Served) -> None:
+    claim = running(house)
+    path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
+    with house.database.begin() as session:
+        session.execute(text("ALTER TABLE logs RENAME TO gone"))
+
+    with httpx.stream("GET", path, timeout=30) as answer:
+        assert list(events(answer.iter_lines())) == []
+    assert answer.status_code == 200
+
+
 def test_the_events_of_a_run_are_streamed_to_its_end(house: Served) -> None:
     claim = running(house)
     path = f"{house.url}/v1/runs/{claim.run_id}/events"
@@ -142,8 +164,8 @@ def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(house: 
 
     told = asyncio.run(main())
 
-    assert all("all hear this" in text and text.count("event: log") == 2 for text in told)
-    assert all(text.rstrip().endswith('"state": "cancelled"}') for text in told)
+    assert all("all hear this" in heard and heard.count("event: log") == 2 for heard in told)
+    assert all(heard.rstrip().endswith('"state": "cancelled"}') for heard in told)
 
 
 def test_an_open_stream_does_not_keep_the_server_from_ending(house: Served, tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""What a run printed and left behind, from the command line and by the client, over a network that cuts."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.client_files import Damaged, OutputClient
+from service.store import lifecycle
+from service.store.claims import Claim, claim_next
+from service.store.recording import record_log
+from tests.served import Served
+
+Cellgate = Callable[..., Any]
+CONTENT = bytes(range(256)) * 3000
+
+
+class Cutting(httpx.BaseTransport):
+    """A network that breaks each answer off after so many bytes, and says how often it did.
+
+    Args:
+        spoil: Change the first byte of what arrives.
+    """
+
+    def __init__(self, after_bytes: int, *, spoil: bool = False) -> None:
+        self._network = httpx.HTTPTransport()
+        self._after_bytes = after_bytes
+        self._spoil = spoil
+        self.cuts = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._network.handle_request(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=_Cut(self, answer))
+
+    def close(self) -> None:
+        self._network.close()
+
+    def pass_on(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        left = self._after_bytes
+        for block in blocks:
+            yield b"?" + block[1:left] if self._spoil else block[:left]
+            left -= len(block)
+            if left <= 0:
+                self.cuts += 1
+                raise httpx.ReadError("cut")
+
+
+class _Cut(httpx.SyncByteStream):
+    def __init__(self, network: Cutting, answer: httpx.Response) -> None:
+        self._network = network
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._network.pass_on(self._answer.iter_raw())
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+@pytest.fixture
+def claim(house: Served) -> Claim:
+    """A run at work that has printed two chunks and left a file."""
+    house.dataset()
+    with house.database.begin() as session:
+        found = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=3600)
+        assert found is not None
+        lifecycle.mark_running(session, run_id=found.run_id, attempt=found.attempt)
+    say(house, found, 1, "loading…\n")
+    say(house, found, 2, "training\n")
+    model = house.artifacts / found.path / "model"
+    model.mkdir(parents=True)
+    (model / "weights.bin").write_bytes(CONTENT)
+    return found
+
+
+def say(house: Served, claim: Claim, number: int, text: str) -> None:
+    with house.database.begin() as session:
+        assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=text)
+
+
+def end(house: Served, claim: Claim) -> None:
+    with house.database.begin() as session:
+        lifecycle.cancel_run(session, claim.run_id)
+        lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
+
+
+def test_the_output_of_a_run_is_printed_as_it_was(cellgate: Cellgate, claim: Claim) -> None:
+    assert cellgate("logs", claim.run_id).out == "loading…\ntraining\n"
+    assert cellgate("logs", claim.run_id, "--attempt", "2").out == ""
+
+
+def test_followed_output_ends_with_the_run(house: Served, cellgate: Cellgate, claim: Claim) -> None:
+    def go_on() -> None:
+        time.sleep(0.3)
+        say(house, claim, 3, "done\n")
+        end(house, claim)
+
+    going_on = threading.Thread(target=go_on)
+    going_on.start()
+    followed = cellgate("logs", "-f", claim.run_id)
+    going_on.join()
+
+    assert (followed.code, followed.out) == (0, "loading…\ntraining\ndone\n")
+
+
+def test_followed_output_that_is_cut_goes_on_where_it_was(house: Served, claim: Claim) -> None:
+    for number in range(3, 40):
+        say(house, claim, number, f"{number}\n")
+    end(house, claim)
+    network = Cutting(after_bytes=600)
+
+    with OutputClient(house.url, transport=network, sleep=lambda _: None) as client:
+        numbers = [chunk.number for chunk in client.follow_logs(claim.run_id)]
+
+    assert numbers == list(range(1, 40))
+    assert network.cuts > 3
+
+
+def test_the_files_of_a_run_are_listed_and_downloaded(cellgate: Cellgate, claim: Claim, tmp_path: Path) -> None:
+    listed = cellgate("artifacts", claim.run_id)
+    done = cellgate("download", claim.run_id, "model/weights.bin", "--out", tmp_path / "to" / "weights.bin")
+
+    assert "model/weights.bin" in listed.out
+    assert (listed.code, done.code) == (0, 0)
+    assert (tmp_path / "to" / "weights.bin").read_bytes() == CONTENT
+    assert cellgate("download", claim.run_id, "nothing.bin", "--out", tmp_path / "x").code == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["to"]
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(house: Served, claim: Claim, tmp_path: Path) -> None:
+    network = Cutting(after_bytes=200_000)
+
+    with OutputClient(house.url, transport=network, sleep=lambda _: None) as client:
+        client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
+
+    assert (tmp_path / "weights.bin").read_bytes() == CONTENT
+    assert network.cuts == 3
+
+
+def test_a_download_that_arrives_damaged_is_not_kept(house: Served, claim: Claim, tmp_path: Path) -> None:
+    network = Cutting(after_bytes=1 << 30, spoil=True)
+
+    with OutputClient(house.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
+        client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_try_at_a_run_is_told_to_a_program(house: Served, claim: Claim) -> None:
+    with OutputClient(house.url) as client:
+        assert [(one.attempt, one.worker) for one in client.attempts(claim.run_id)] == [(1, "worker-1")]
