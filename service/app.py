@@ -31,6 +31,7 @@ from service.api.routes import (
     tokens,
     uploads,
     verdicts,
+    webhooks,
     workers,
 )
 from service.api.run_files import Hashes
@@ -113,6 +114,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         operations,
         prometheus,
         tokens,
+        webhooks,
         health,
     ):
         app.include_router(routes.router)

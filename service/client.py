@@ -28,7 +28,6 @@ from service.api.schemas import (
 from service.calls import Call, Kind, Patience, ServerAway, Verb
 from service.domain.decision import Decision, Overruling
 from service.domain.gate import GateReport
-from trainers.artifacts import atomic_file
 
 A = TypeVar("A")
 M = TypeVar("M", bound=BaseModel)
@@ -208,19 +207,6 @@ class Client:
     def ask(self, call: Call[A]) -> A:
         """Return the answer to a call."""
         return call.parsed(self._send(call), self.server)
-
-    def download(self, path: str, target: Path) -> None:
-        """Write what lies at `path` to a file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        with atomic_file(target) as file, self._http.stream("GET", path) as answer:
-            if answer.is_error:
-                answer.read()
-            calls.checked(answer)
-            for chunk in answer.iter_bytes():
-                file.write(chunk)
 
     def _all(self, page_after: Callable[[str | None], Call[Page[A]]]) -> Iterator[A]:
         after = None

@@ -105,6 +105,18 @@ class OutputClient(Client):
         with atomic_file(path) as to:
             self._fetch(f"/v1/runs/{run_id}/artifacts/{quote(name)}", _Download(to=to))
 
+    def download_bundle(self, bundle_id: str, target: Path) -> None:
+        """Write a bundle's archive to a file, whole or not at all.
+
+        Raises:
+            Refused: There is no such bundle, or it is not ready.
+            OSError: The file cannot be written.
+        """
+        path = f"/v1/bundles/{bundle_id}/archive"
+        with atomic_file(target) as file, self._opened(path, {}) as answer:
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+
     def _fetch(self, path: str, download: _Download) -> None:
         patience = self._patience()
         while download.done != download.size:

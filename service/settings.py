@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         None, ge=1, description="Runs that one caller may have at work on all workers together; more wait."
     )
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body that is read.")
+    webhook_allow_private: bool = Field(
+        False, description="Let webhooks go to loopback and private addresses: for receivers in one's own network."
+    )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest file that PUT /v1/uploads takes.")
 
     queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")

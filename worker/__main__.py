@@ -13,6 +13,7 @@ from service.logs import set_up_logging
 from service.settings import Settings
 from service.store.database import Database, schema_is_current
 from worker.app import run_worker
+from worker.courier import Courier
 from worker.reconciler import Reconciler
 
 BROKE_OFF = 1
@@ -64,9 +65,13 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     database = Database(settings.database)
     bell = Doorbell(redis_url)
     broker = redis_client(redis_url)
+    courier = threading.Thread(target=Courier(database=database, settings=settings).run, args=[stop], name="courier")
+    courier.start()
     try:
         Reconciler(database=database, bell=bell, settings=settings, broker=broker).run(stop)
     finally:
+        stop.set()
+        courier.join()
         broker.close()
         bell.close()
         database.dispose()

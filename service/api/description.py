@@ -25,6 +25,7 @@ TAGS = [
     {"name": "operations", "description": "How full the queues are, what was used, what a monitor reads."},
     {"name": "bundles", "description": "What was decided, packed to be shipped, and what it says of functions."},
     {"name": "tokens", "description": "Who may ask for what."},
+    {"name": "webhooks", "description": "Who is told of what happens."},
     {"name": "health", "description": "For load balancers and supervisors; needs no token."},
 ]
 

@@ -103,7 +103,7 @@ def get(
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".cellgate-") as partial, client_of(context) as client:
         archive = Path(partial) / "bundle.tar"
-        client.download(f"/v1/bundles/{bundle}/archive", archive)
+        client.download_bundle(bundle, archive)
         with tarfile.open(archive) as opened:
             # Nothing but plain files below the folder, whatever the archive says.
             opened.extractall(partial, filter="data")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from service.calls import DEFAULT_SERVER
-from service.client import Client
+from service.client_files import OutputClient
 
 Server = Annotated[str, typer.Option(envvar="CELLGATE_SERVER", help="Address of the API.")]
 Token = Annotated[str | None, typer.Option(envvar="CELLGATE_TOKEN", help="Bearer token.", show_envvar=True)]
@@ -17,10 +17,10 @@ def connect(context: typer.Context, server: Server = DEFAULT_SERVER, token: Toke
     context.obj = (server, token)
 
 
-def client_of(context: typer.Context) -> Client:
+def client_of(context: typer.Context) -> OutputClient:
     """Return a client of the server that the command line names."""
     server, token = context.find_root().obj
-    return Client(server, token=token)
+    return OutputClient(server, token=token)
 
 
 def no_id(found: str, expected: str) -> typer.BadParameter:

@@ -7,9 +7,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from service.client_files import OutputClient
 from service.console import tables
-from service.console.connection import AsJson
+from service.console.connection import AsJson, client_of
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run (run_…).")]
 
@@ -21,14 +20,14 @@ def logs(
     attempt: Annotated[int | None, typer.Option(min=1, help="Only this try at it.")] = None,
 ) -> None:
     """Print what a run's trainers printed."""
-    with _client(context) as client:
+    with client_of(context) as client:
         for chunk in client.follow_logs(run, attempt=attempt) if follow else client.logs(run, attempt=attempt):
             print(chunk.text, end="", flush=follow)
 
 
 def artifacts(context: typer.Context, run: RunId, as_json: AsJson = False) -> None:
     """List the files that a run has left."""
-    with _client(context) as client:
+    with client_of(context) as client:
         found = client.artifacts(run)
     if as_json:
         print("[" + ",\n".join(file.model_dump_json() for file in found) + "]")
@@ -49,11 +48,6 @@ def download(
 ) -> None:
     """Download a file that a run has left; its SHA-256 is checked."""
     path = out or Path(name.rpartition("/")[2])
-    with _client(context) as client:
+    with client_of(context) as client:
         client.download_artifact(run, name, path)
     tables.terminal().print(f"{path} is written.", markup=False)
-
-
-def _client(context: typer.Context) -> OutputClient:
-    server, token = context.find_root().obj
-    return OutputClient(server, token=token)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from ulid import ULID
 
-Prefix = Literal["ds", "exp", "job", "run", "tok", "bun"]
+Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "wh", "dlv"]
 
 
 def new_id(prefix: Prefix) -> str:

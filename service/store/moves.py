@@ -13,8 +13,10 @@ from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.domain.states import RunState, sources_of
+from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
 from service.store.tables import EventRow, ExperimentRow, JobRow, RunRow
+from service.store.webhooks import tell
 
 TRANSITION = "transition"
 
@@ -57,7 +59,15 @@ def move(session: Session, change: Move) -> bool:
         return False
     body = {"from": run.state, "to": change.to.value, "reason": change.reason}
     add_event(session, run=run, attempt=moved, kind=TRANSITION, body=body)
+    if change.to.terminal:
+        _tell_end(session, run, change)
     return True
+
+
+def _tell_end(session: Session, run: RunRow, change: Move) -> None:
+    reason = change.values.get("failure_reason")
+    data = {"run": run.id, "job": run.job_id, "experiment": run.experiment_id, "cell": run.cell, "seed": run.seed}
+    tell(session, WebhookEvent(f"run.{change.to.value}"), {**data, "failure_reason": reason})
 
 
 def lock_run(session: Session, run_id: str) -> RunRow | None:

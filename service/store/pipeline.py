@@ -12,12 +12,14 @@ from service.domain.experiment import ExperimentSpec
 from service.domain.gate import GateReport
 from service.domain.pipeline_rules import Decide, End, JudgeGate, Start, Wait, next_action
 from service.domain.states import DatasetState, ExperimentState, RunState
+from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
 from service.store.gates import judge
 from service.store.moves import TRANSITION
 from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
+from service.store.webhooks import tell
 from trainers.results import Evidence
 from trainers.specs import Cell
 
@@ -52,6 +54,7 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
             case JudgeGate():
                 report = judge(session, experiment, artifacts)
                 _set(session, experiment, gate=report.model_dump(mode="json"))
+                _tell(session, experiment, WebhookEvent(f"gate.{report.verdict}"), summary=report.summary)
             case Decide() as asked:
                 _take(session, experiment, asked)
             case Wait(state=state):
@@ -82,6 +85,12 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     body = {"from": experiment.state, "to": to.value, "reason": detail}
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
     _set(session, experiment, **values)
+    if to.terminal:
+        _tell(session, experiment, WebhookEvent(f"experiment.{to.value}"), detail=detail)
+
+
+def _tell(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
+    tell(session, event, {"experiment": experiment.id, "name": experiment.name, **data})
 
 
 def idle_experiments(session: Session) -> Sequence[str]:
@@ -113,21 +122,28 @@ def _take(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
         evidence = Evidence.model_validate((run.result or {}).get("evidence"))
     gate = GateReport.model_validate(experiment.gate)
     policy = ExperimentSpec.model_validate(experiment.spec).policy
-    body = decide(evidence, gate, policy, stage=asked.stage).model_dump(mode="json")
+    taken = decide(evidence, gate, policy, stage=asked.stage)
+    body = taken.model_dump(mode="json")
     session.execute(
         insert(DecisionRow).values(experiment_id=experiment.id, stage=asked.stage, body=body, taken_at=now_s())
     )
     _set(session, experiment)
+    said = {"stage": taken.stage, "outcome": taken.outcome, "option": taken.option, "confidence": taken.confidence}
+    _tell(session, experiment, WebhookEvent.DECISION_TAKEN, **said)
 
 
 def _finish_dataset(session: Session, run: RunRow, artifacts: Path) -> None:
     dataset_id = session.scalars(select(JobRow.dataset_id).where(JobRow.id == run.job_id)).one()
-    session.execute(
+    prepared = _prepared(run)
+    changed = session.scalar(
         update(DatasetRow)
         .where(DatasetRow.id == dataset_id, DatasetRow.state == DatasetState.PREPARING)
-        .values(**_prepared(run), version=DatasetRow.version + 1)
+        .values(**prepared, version=DatasetRow.version + 1)
+        .returning(DatasetRow.id)
         .execution_options(synchronize_session=False)
     )
+    if changed is not None:
+        tell(session, WebhookEvent(f"dataset.{prepared['state']}"), {"dataset": dataset_id, "run": run.id})
     waiting = select(ExperimentRow.id).where(
         ExperimentRow.dataset_id == dataset_id, ExperimentRow.state == ExperimentState.WAITING
     )

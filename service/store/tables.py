@@ -251,6 +251,41 @@ class BundleRow(Base):
     created_at: Mapped[float] = mapped_column(Double)
 
 
+class WebhookRow(Base):
+    """Somebody who is told of what happens."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[Any]] = mapped_column(JSON)
+    secret: Mapped[str] = mapped_column(String(80))  # what its deliveries are signed with; a hash could not sign
+    active: Mapped[bool]
+    created_at: Mapped[float] = mapped_column(Double)
+
+
+class DeliveryRow(Base):
+    """The outbox: one thing that one webhook is to be told, written together with what happened."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("ix_deliveries_due", "state", "next_at"),
+        Index("ix_deliveries_webhook_id", "webhook_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    # No foreign key: a webhook that is deleted in this moment must not undo what happened.
+    webhook_id: Mapped[str] = mapped_column(Id)
+    event: Mapped[str] = mapped_column(Word)
+    body: Mapped[str] = mapped_column(Text)  # the very bytes that are signed
+    state: Mapped[str] = mapped_column(Word)
+    tries: Mapped[int] = mapped_column(Integer)
+    next_at: Mapped[float | None] = mapped_column(Double)  # when to try (again); None: never
+    last_status: Mapped[int | None] = mapped_column(Integer)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Double)
+
+
 class WorkerRow(Base):
     """A worker process that is, or was, alive."""
 

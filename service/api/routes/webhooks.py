@@ -1,0 +1,177 @@
+"""Webhooks over HTTP: who is told of what; for admins only."""
+
+import socket
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Body, Path, Response
+from fastapi.openapi.models import Example
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, Field
+from sqlalchemy.orm import Session
+
+from service.api.context import Ctx
+from service.api.idempotency import Created, Posted
+from service.api.paging import Paged
+from service.api.problems import EVERY_POST, documented, documented_post
+from service.api.schemas import Answer, Page, Request
+from service.api.views import when, when_or_none
+from service.domain.webhooks import ALL_EVENTS, DeliveryState, WebhookEvent, check_url, refuse_private
+from service.store.tables import DeliveryRow, WebhookRow
+from service.store.webhooks import (
+    create_webhook,
+    delete_webhook,
+    get_webhook,
+    list_deliveries,
+    list_webhooks,
+    tell_test,
+)
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+WebhookPath = Annotated[str, Path(alias="webhook_id", pattern=r"^wh_[0-9A-Z]{26}$")]
+EXAMPLES: dict[str, Example] = {
+    "chat": Example(
+        summary="Tell a chat what was decided",
+        value={"url": "https://example.org/hooks/cellgate", "events": ["decision.taken", "experiment.failed"]},
+    ),
+}
+CREATED = {
+    "description": "Created",
+    "headers": {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}},
+}
+
+
+class WebhookCreate(Request):
+    """Be told of what happens."""
+
+    url: str = Field(max_length=2000, description="Where to POST: http or https, at a public address.")
+    events: list[WebhookEvent] = Field(
+        default_factory=ALL_EVENTS.copy, min_length=1, max_length=len(WebhookEvent), description="Default: all."
+    )
+
+
+class WebhookAnswer(Answer):
+    """A webhook, without its secret."""
+
+    id: str
+    url: str
+    events: list[WebhookEvent]
+    active: bool = Field(description="False once it has answered 410: it is told nothing more.")
+    created_at: AwareDatetime
+
+
+class NewWebhookAnswer(WebhookAnswer):
+    """A new webhook."""
+
+    secret: str = Field(description="What its deliveries are signed with: shown only here. See docs/webhooks.md.")
+
+
+class DeliveryAnswer(Answer):
+    """One thing that a webhook was told, or is to be told."""
+
+    id: str = Field(description="The `webhook-id` header; the same at every try.")
+    event: WebhookEvent
+    state: DeliveryState
+    tries: int
+    next_at: AwareDatetime | None = Field(description="When it is tried (again).")
+    last_status: int | None = Field(description="What the receiver answered last.")
+    last_error: str | None
+    created_at: AwareDatetime
+
+
+@router.get("", responses=documented())
+def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
+    """List the webhooks, newest first."""
+    with context.database.read() as session:
+        return [_answer(row) for row in list_webhooks(session)]
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
+)
+def add_webhook(
+    wanted: Annotated[WebhookCreate, Body(openapi_examples=EXAMPLES)], context: Ctx, response: Response
+) -> NewWebhookAnswer:
+    """Be told of what happens from now on; takes no `Idempotency-Key`: an answer that is kept would keep the secret."""
+    check_url(wanted.url)
+    if not context.settings.webhook_allow_private:
+        _refuse_private(wanted.url)
+    with context.database.begin() as session:
+        row = create_webhook(session, url=wanted.url, events=list(dict.fromkeys(wanted.events)))
+        secret = row.secret
+    response.headers["Location"] = f"/v1/webhooks/{row.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return NewWebhookAnswer(**_answer(row).model_dump(), secret=secret)
+
+
+def _refuse_private(url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    try:
+        addresses = [str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except OSError:
+        return  # Perhaps it has one later: each delivery looks again.
+    refuse_private(host, addresses)
+
+
+@router.get("/{webhook_id}", responses=documented(HTTPStatus.NOT_FOUND))
+def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
+    """Return a webhook."""
+    with context.database.read() as session:
+        return _answer(get_webhook(session, webhook_id))
+
+
+@router.delete("/{webhook_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND))
+def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
+    """Delete a webhook; what it was still to be told is not told."""
+    with context.database.begin() as session:
+        delete_webhook(session, webhook_id)
+
+
+@router.post(
+    "/{webhook_id}/test",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=DeliveryAnswer,
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+)
+def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:
+    """Let a webhook be told `webhook.test`, the way everything else is told."""
+
+    def work(session: Session) -> Created:
+        delivery = tell_test(session, webhook_id)
+        return Created(location=f"/v1/webhooks/{webhook_id}/deliveries", answer=_delivery(delivery))
+
+    return post.accept(work)
+
+
+@router.get("/{webhook_id}/deliveries", responses=documented(HTTPStatus.NOT_FOUND))
+def read_deliveries(webhook_id: WebhookPath, context: Ctx, paging: Paged) -> Page[DeliveryAnswer]:
+    """List what a webhook was told, or is to be told, newest first; what ended a week ago is gone."""
+    with context.database.read() as session:
+        rows = list_deliveries(session, webhook_id, paging.wanted)
+        return paging.page([_delivery(row) for row in rows], [row.id for row in rows])
+
+
+def _answer(row: WebhookRow) -> WebhookAnswer:
+    return WebhookAnswer(
+        id=row.id,
+        url=row.url,
+        events=[WebhookEvent(event) for event in row.events],
+        active=row.active,
+        created_at=when(row.created_at),
+    )
+
+
+def _delivery(row: DeliveryRow) -> DeliveryAnswer:
+    return DeliveryAnswer(
+        id=row.id,
+        event=WebhookEvent(row.event),
+        state=DeliveryState(row.state),
+        tries=row.tries,
+        next_at=when_or_none(row.next_at),
+        last_status=row.last_status,
+        last_error=row.last_error,
+        created_at=when(row.created_at),
+    )

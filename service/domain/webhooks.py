@@ -1,0 +1,108 @@
+"""Webhooks: of what somebody can be told, how that is signed, when it is tried again, and where it may go.
+
+Source:
+    Standard Webhooks, github.com/standard-webhooks/standard-webhooks (headers, signature, secrets).
+"""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from service.domain.errors import InvalidSpec, Mistake
+
+SECRET_MARK = "whsec_"
+SECRET_BYTES = 32
+# After each failed try; once they are used up, the delivery has failed.
+WAITS_S = (5.0, 25.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0)
+MOST_WEBHOOKS = 50
+
+
+class WebhookEvent(StrEnum):
+    """What can be told."""
+
+    RUN_SUCCEEDED = "run.succeeded"
+    RUN_FAILED = "run.failed"
+    RUN_CANCELLED = "run.cancelled"
+    EXPERIMENT_SUCCEEDED = "experiment.succeeded"
+    EXPERIMENT_FAILED = "experiment.failed"
+    EXPERIMENT_CANCELLED = "experiment.cancelled"
+    DATASET_READY = "dataset.ready"
+    DATASET_FAILED = "dataset.failed"
+    GATE_PASSED = "gate.pass"
+    GATE_FAILED = "gate.fail"
+    DECISION_TAKEN = "decision.taken"
+    TEST = "webhook.test"
+
+
+# What a webhook is told that names nothing; a test is always told.
+ALL_EVENTS: list[WebhookEvent] = [event for event in WebhookEvent if event is not WebhookEvent.TEST]
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+def new_signing_secret() -> str:
+    """Return a fresh secret to sign with."""
+    return SECRET_MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def signature(secret: str, *, message_id: str, timestamp: int, body: str) -> str:
+    """Return the `webhook-signature` header.
+
+    Args:
+        message_id: The `webhook-id` header; the same at every try.
+        timestamp: The `webhook-timestamp` header: seconds since the epoch, of this try.
+    """
+    key = base64.b64decode(secret.removeprefix(SECRET_MARK))
+    signed = hmac.new(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(signed).decode()}"
+
+
+def next_wait_s(tries: int) -> float | None:
+    """Return how long to wait after so many failed tries; None: it has been tried often enough."""
+    return WAITS_S[tries - 1] if tries <= len(WAITS_S) else None
+
+
+def check_url(url: str) -> None:
+    """Return where a URL could be told anything.
+
+    Raises:
+        InvalidSpec: It is no http(s) URL of a host, or carries a password.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _refused(f"found {url!r}, expected a URL such as https://example.org/hooks") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise _refused(f"found {url!r}, expected a URL such as https://example.org/hooks")
+    if parts.username is not None or parts.password is not None:
+        raise _refused("found a user or a password in it: check the signature at the other end instead")
+    if parts.fragment:
+        raise _refused("found a fragment in it, which is never sent: leave it out")
+
+
+def refuse_private(host: str, addresses: list[str]) -> None:
+    """Return where every address of a host is one of the public Internet.
+
+    Raises:
+        InvalidSpec: One is of this machine or of a network of one's own.
+    """
+    private = [address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_global]
+    if private:
+        raise _refused(
+            f"{host} is {', '.join(private)}, which is no public address: CELLGATE_WEBHOOK_ALLOW_PRIVATE=true allows it"
+        )
+
+
+def _refused(detail: str) -> InvalidSpec:
+    return InvalidSpec(detail, mistakes=[Mistake(pointer="/url", detail=detail)])
