@@ -12,10 +12,11 @@ from service.domain.terms import Terms
 from service.domain.waiting import WaitingReason
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+# What the patterns say is that spaces around it do not count.
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"\S")]
 Reason = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=10, max_length=2000),
+    StringConstraints(strip_whitespace=True, min_length=10, max_length=2000, pattern=r"\S[\s\S]{8,}\S"),
     Field(description="Stays on record and is shown with it; 10 characters or more."),
 ]
 DatasetId = Annotated[str, StringConstraints(pattern=r"^ds_[0-9A-Z]{26}$")]

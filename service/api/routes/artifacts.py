@@ -23,7 +23,9 @@ from service.store.runs import get_run
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Name = Annotated[str, InPath(max_length=1000, description="As the list of the run's artifacts has it.")]
-ANY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+# Whatever it is: the file is to be kept as it lies, not shown.
+OCTETS = "application/octet-stream"
+ANY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 FILE: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"description": "The file; its ETag is its SHA-256", "content": ANY},
     HTTPStatus.PARTIAL_CONTENT.value: {"description": "The range of it that was asked for", "content": ANY},
@@ -78,7 +80,7 @@ def _sent(file: RunFile, request: Request) -> Response:
     headers |= part.headers | {"Content-Disposition": _as_download(file.name)}
     if request.method == "HEAD":
         file.close()
-        return Response(status_code=part.status, headers=headers, media_type=file.media_type)
+        return Response(status_code=part.status, headers=headers, media_type=OCTETS)
     return _Sending(file, part, headers)
 
 
@@ -87,7 +89,7 @@ class _Sending(StreamingResponse):
 
     def __init__(self, file: RunFile, part: Part, headers: Mapping[str, str]) -> None:
         content = file.content(part.begin, part.end)
-        super().__init__(content, status_code=part.status, headers=headers, media_type=file.media_type)
+        super().__init__(content, status_code=part.status, headers=headers, media_type=OCTETS)
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ from service.api.problems import documented
 from service.api.ranges import is_held, part_of
 from service.api.streams import News, stream_of
 from service.api.views import event_answer
-from service.domain.errors import InvalidRequest, Mistake
+from service.domain.errors import InvalidSpec, Mistake
 from service.domain.states import RunState
 from service.store.logs import BATCH, START, Key, attempts_of, chunks_after, measured, output_versions, text_between
 from service.store.runs import events_of, get_run
@@ -152,7 +152,7 @@ def _refuse_paging(after: str | None, limit: int | None) -> None:
     if given:
         detail = "only what is sent as JSON comes by pieces: send Accept: application/json, or a Range for text"
         mistakes = [Mistake(pointer=f"#query/{name}", detail=detail) for name in given]
-        raise InvalidRequest("the query asks for pieces of a text", mistakes=mistakes)
+        raise InvalidSpec("the query asks for pieces of a text", mistakes=mistakes)
 
 
 def _prefers_json(accept: str) -> bool:

@@ -143,7 +143,7 @@ def test_output_is_text_unless_json_is_preferred(api: Api, accept: str, kind: st
 def test_text_does_not_come_by_pieces(api: Api) -> None:
     answer = api.client.get(f"/v1/runs/{printed(api, ['x']).run_id}/logs?after=1.1&limit=3")
 
-    assert_refused(answer, status=422, code="invalid_request", pointers=["#query/after", "#query/limit"])
+    assert_refused(answer, status=422, code="invalid_spec", pointers=["#query/after", "#query/limit"])
 
 
 def test_every_try_at_a_run_is_told(api: Api) -> None:
