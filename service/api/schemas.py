@@ -42,7 +42,7 @@ LabelMap = Annotated[
     ],
     Field(max_length=16, json_schema_extra={"additionalProperties": False}),
 ]
-CellName = Literal["prepare", "preflight", 51, 52, 53, 54, "pack", "score"]
+CellName = Literal["prepare", "preflight", "pack", "score"] | Literal[51, 52, 53, 54]
 
 
 class Request(BaseModel):

@@ -46,7 +46,7 @@ router = APIRouter(prefix="/v1", tags=["bundles"])
 DECIDED = BundleCreate()
 ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         "description": "The bundle's folder as one tar stream.",
     }
 }
@@ -125,7 +125,7 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
         "Content-Length": str(archive.size_bytes),
         "Content-Disposition": f'attachment; filename="{bundle_id}.tar"',
     }
-    return StreamingResponse(archive.stream(), media_type="application/x-tar", headers=headers)
+    return StreamingResponse(archive.stream(), media_type="application/octet-stream", headers=headers)
 
 
 @router.post(

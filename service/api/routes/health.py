@@ -13,7 +13,7 @@ router = APIRouter(tags=["health"])
 log = structlog.get_logger(__name__)
 
 
-class Check(BaseModel):
+class HealthCheck(BaseModel):
     """One thing that the service needs."""
 
     ok: bool
@@ -23,10 +23,10 @@ class Check(BaseModel):
 class Checks(BaseModel):
     """Everything that the service needs."""
 
-    database: Check
-    migrations: Check = Field(description="Whether the database's schema is the one of this version.")
-    broker: Check
-    workers: Check = Field(
+    database: HealthCheck
+    migrations: HealthCheck = Field(description="Whether the database's schema is the one of this version.")
+    broker: HealthCheck
+    workers: HealthCheck = Field(
         description="Whether a living worker serves every queue in which runs wait. Does not count towards `ready`: "
         "without workers the API still accepts and answers."
     )
@@ -39,7 +39,7 @@ class Health(BaseModel):
     checks: Checks
 
 
-UNKNOWN = Check(ok=False, detail="not known: the database does not answer")
+UNKNOWN = HealthCheck(ok=False, detail="not known: the database does not answer")
 
 
 @router.get("/livez")
@@ -62,34 +62,34 @@ def _checks(context: Context) -> Checks:
     try:
         current = schema_is_current(context.database)
         # Another schema may lack what is asked for here.
-        workers = _workers(context.database) if current else Check(ok=False, detail="not known with this schema")
+        workers = _workers(context.database) if current else HealthCheck(ok=False, detail="not known with this schema")
     except SQLAlchemyError as error:
         log.error("database_not_reached", error=str(error))
-        away = Check(ok=False, detail="the database does not answer; the log says why")
+        away = HealthCheck(ok=False, detail="the database does not answer; the log says why")
         return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN)
-    there = Check(ok=True, detail="it answers")
+    there = HealthCheck(ok=True, detail="it answers")
     return Checks(database=there, migrations=_migrations(current=current), broker=broker, workers=workers)
 
 
-def _broker(*, answers: bool) -> Check:
+def _broker(*, answers: bool) -> HealthCheck:
     if answers:
-        return Check(ok=True, detail="it answers")
-    return Check(ok=False, detail="the broker at CELLGATE_REDIS_URL does not answer; what is submitted is kept")
+        return HealthCheck(ok=True, detail="it answers")
+    return HealthCheck(ok=False, detail="the broker at CELLGATE_REDIS_URL does not answer; what is submitted is kept")
 
 
-def _migrations(*, current: bool) -> Check:
+def _migrations(*, current: bool) -> HealthCheck:
     if current:
-        return Check(ok=True, detail="the schema is the newest")
-    return Check(ok=False, detail="the schema is not the one of this version: run `cellgate migrate`")
+        return HealthCheck(ok=True, detail="the schema is the newest")
+    return HealthCheck(ok=False, detail="the schema is not the one of this version: run `cellgate migrate`")
 
 
-def _workers(database: Database) -> Check:
+def _workers(database: Database) -> HealthCheck:
     with database.read() as session:
         loads = queue_loads(session)
     deserted = [load for load in loads if load.queued and not load.workers]
     if not deserted:
-        return Check(ok=True, detail="every queue in which runs wait is served")
+        return HealthCheck(ok=True, detail="every queue in which runs wait is served")
     # No names: who asks here needs no token.
     runs = sum(load.queued for load in deserted)
     detail = f"{runs} queued run(s) wait in {len(deserted)} queue(s) that no worker serves: see GET /v1/queues"
-    return Check(ok=False, detail=detail)
+    return HealthCheck(ok=False, detail=detail)

@@ -5,6 +5,7 @@ A row is a field, as a JSON pointer, and a value that it may not have; all else 
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -205,7 +206,7 @@ def with_field(body: Mapping[str, Any], field: str, value: Any) -> dict[str, Any
     whole: dict[str, Any] = json.loads(json.dumps(body))
     steps = field.split("/")
     place: Any = whole
-    for step, following in zip(steps[:-1], steps[1:], strict=True):
+    for step, following in pairwise(steps):
         place = place.setdefault(step, [None] if following == "0" else {})
     place[0 if steps[-1] == "0" else steps[-1]] = value
     return whole
