@@ -430,14 +430,7 @@ class ScoreSpec(ProcessSpec):
 
 
 AnySpec = Annotated[
-    PrepareSpec
-    | PreflightSpec
-    | TransformerSpec
-    | GnnSpec
-    | FusionSpec
-    | AggregationSpec
-    | PackSpec
-    | ScoreSpec,
+    PrepareSpec | PreflightSpec | TransformerSpec | GnnSpec | FusionSpec | AggregationSpec | PackSpec | ScoreSpec,
     Field(discriminator="cell"),
 ]
 ANY_SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)
