@@ -24,6 +24,7 @@ from trainers.results import (
     OptionEvidence,
     RunResult,
     SplitSummary,
+    Truncation,
 )
 from trainers.specs import Cell
 
@@ -95,7 +96,23 @@ def result(cell: Any, seed: int = 0, **changes: Any) -> RunResult:
 
 def trained(cell: Any, seed: int, f1: float, **changes: Any) -> RunResult:
     """Return the result of a healthy run of cell 51, 52 or 53 with this F1 on the gate split."""
-    return result(cell, seed, **{"metrics": {"gate": metrics(f1)}, "learning_rate": learning_rate(), **changes})
+    fields = {"metrics": {"gate": metrics(f1)}, "learning_rate": learning_rate(), "truncation": {"gate": truncation()}}
+    return result(cell, seed, **{**fields, **changes})
+
+
+def truncation(**changes: Any) -> Truncation:
+    """Return what a model does not see of 300 functions: a tenth of them, and of what it misses."""
+    fields = {
+        "limit": 256,
+        "unit": "tokens",
+        "rows": 300,
+        "rows_cut": 30,
+        "positives": POSITIVES,
+        "positives_cut": POSITIVES // 10,
+        "misses": 20,
+        "misses_cut": 2,
+    }
+    return Truncation.model_validate({**fields, **changes})
 
 
 def prepared(**changes: Any) -> RunResult:

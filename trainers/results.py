@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,6 +44,27 @@ class Metrics(Document):
     false_positives: int = Field(ge=0)
     true_negatives: int = Field(ge=0)
     false_negatives: int = Field(ge=0)
+
+
+class Truncation(Document):
+    """How much of a split a model does not see all of: functions with more tokens or graph nodes than it reads."""
+
+    limit: int = Field(ge=1, description="Tokens or nodes that it reads of each at most.")
+    unit: Literal["tokens", "nodes"]
+    rows: int = Field(ge=1)
+    rows_cut: int = Field(ge=0)
+    positives: int = Field(ge=0)
+    positives_cut: int = Field(ge=0)
+    misses: int = Field(ge=0, description="Vulnerable functions that it calls safe.")
+    misses_cut: int = Field(ge=0)
+
+
+def summed(counted: Sequence[Truncation]) -> Truncation:
+    """Return the counts of several seeds of one model together; at least one."""
+    counts = ("rows", "rows_cut", "positives", "positives_cut", "misses", "misses_cut")
+    first = counted[0]
+    total = {name: sum(getattr(one, name) for one in counted) for name in counts}
+    return Truncation(limit=first.limit, unit=first.unit, **total)
 
 
 class LearningRateOutcome(Document):
@@ -211,6 +233,9 @@ class Evidence(Document):
     options: list[OptionEvidence]
     comparisons: list[Comparison]
     slices: list[KindEvidence]
+    truncation: dict[Option, Truncation] = Field(
+        default_factory=dict, description="Of the two base models, summed over their seeds."
+    )
     inputs: dict[str, Sha256] = Field(description="Hash of every predictions file that was read, by run.")
 
 
@@ -271,6 +296,7 @@ class RunResult(Document):
     artifacts: dict[str, Sha256] = Field(description="Every file beside result.json that matters, by relative path.")
     # Cells 51 to 53
     metrics: dict[str, Metrics] = Field(default_factory=dict, description="By split.")
+    truncation: dict[str, Truncation] = Field(default_factory=dict, description="By split; of cells 51 and 52.")
     best_epoch: int | None = Field(None, ge=0)
     epochs: int | None = Field(None, ge=0)
     steps: int | None = Field(None, ge=0)

@@ -9,6 +9,8 @@ OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
 # Slices with fewer functions say more about chance than about the model.
 MIN_SLICE_ROWS = 10
 WEAKEST_SLICES = 3
+# By so much more of the misses than of all vulnerable functions must be cut to be worth a word.
+NOTABLE_SHARE = 0.05
 
 
 def describe_split(evidence: Evidence) -> str:
@@ -56,7 +58,7 @@ def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None
     """Say what would help each failed check."""
     steps = [_ADVICE[check.name] for check in failed if check.name in _ADVICE]
     for option in [] if evidence is None else _weak_options(failed, evidence):
-        steps.append(_advice_for(option))
+        steps.append(_advice_for(option) + _what_is_cut(option, evidence))
     steps.append("Then submit the experiment again; nothing that has finished is lost.")
     return steps
 
@@ -79,6 +81,7 @@ _ADVICE = {
     "bag_of_tokens": "A bag of tokens does as well: the data may give the label away, or the models see too little.",
     "leak_probes": "Tokens, names or length alone do about as well: read the data set's report for what gives it away.",
     "graph_quality": "Look at the sources whose graphs are not whole: are these whole C or C++ functions?",
+    "truncation": "Let the models see more of each function: raise max_tokens of cell 51, max_nodes of the data set.",
     "positives": "Prepare a data set with more vulnerable functions in the gate split.",
 }
 
@@ -92,6 +95,20 @@ def _advice_for(option: OptionEvidence) -> str:
     return (
         f"Improve {option.option}: it calls safe functions vulnerable, with precision {option.precision:.3f} at recall"
         f" {option.recall:.3f}: more patched counterparts, or stronger regularisation."
+    )
+
+
+def _what_is_cut(option: OptionEvidence, evidence: Evidence | None) -> str:
+    """Say so where what a model misses is more often cut than what it should find."""
+    cut = None if evidence is None else evidence.truncation.get(option.option)
+    if cut is None or not cut.misses or not cut.positives:
+        return ""
+    of_misses, of_positives = cut.misses_cut / cut.misses, cut.positives_cut / cut.positives
+    if of_misses < of_positives + NOTABLE_SHARE:
+        return ""
+    return (
+        f" {of_misses:.0%} of its misses are functions cut at {cut.limit} {cut.unit}, and {of_positives:.0%} of all"
+        " vulnerable ones."
     )
 
 

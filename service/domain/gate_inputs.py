@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from service.domain.states import RunState
-from trainers.results import Metrics, RunResult
+from trainers.results import Metrics, RunResult, Truncation
 
 BaseCell = Literal[51, 52]
 NAMES: dict[BaseCell, str] = {51: "transformer", 52: "gnn"}
@@ -37,6 +37,11 @@ class RunFacts:
     def metrics(self) -> Metrics | None:
         """The scores on the gate split."""
         return None if self.result is None else self.result.metrics.get(SPLIT)
+
+    @property
+    def truncation(self) -> Truncation | None:
+        """What the model does not see of the gate split."""
+        return None if self.result is None else self.result.truncation.get(SPLIT)
 
 
 @dataclass(frozen=True, kw_only=True)

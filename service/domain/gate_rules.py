@@ -7,7 +7,14 @@ from service.domain.estimates import is_above, mean_interval
 from service.domain.gate import GateCheck, GateReport
 from service.domain.gate_inputs import NAMES, BaseCell, GateInputs, RunFacts
 from service.domain.gate_parts import Value, links, values
-from service.domain.gate_warnings import bag_of_tokens, baseline_margin, graph_quality, leak_probes, positives
+from service.domain.gate_warnings import (
+    bag_of_tokens,
+    baseline_margin,
+    graph_quality,
+    leak_probes,
+    positives,
+    truncation,
+)
 from service.domain.policy import Policy
 from service.domain.states import FailureReason, RunState
 
@@ -31,6 +38,7 @@ def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
         leak_probes(inputs, policy),
         positives(inputs, policy),
         graph_quality(inputs, policy),
+        truncation(inputs, policy),
     ]
     if not inputs.complete:
         waiting = [check.model_copy(update={"verdict": "pending"}) for check in checks]

@@ -4,9 +4,10 @@ from statistics import fmean
 
 from service.domain.estimates import is_above
 from service.domain.gate import GateCheck
-from service.domain.gate_inputs import NAMES, GateInputs
+from service.domain.gate_inputs import NAMES, BaseCell, GateInputs
 from service.domain.gate_parts import links, values, verdict
 from service.domain.policy import Blocking, Policy
+from trainers.results import Truncation, summed
 
 
 def baseline_margin(inputs: GateInputs, policy: Policy) -> GateCheck:
@@ -99,3 +100,39 @@ def graph_quality(inputs: GateInputs, policy: Policy) -> GateCheck:
         reason=reason,
         evidence=links(inputs.runs)[:1],
     )
+
+
+def truncation(inputs: GateInputs, policy: Policy) -> GateCheck:
+    """Judge whether the models see all of enough functions."""
+    blocking = "truncation" in policy.blocking
+    found = {cell: summed(counted) for cell in NAMES if (counted := _counted(inputs, cell))}
+    shares = {cell: cut.rows_cut / cut.rows for cell, cut in found.items()}
+    passed = len(found) == len(NAMES) and all(share <= policy.truncated for share in shares.values())
+    reason = "it was not counted how many functions the models see all of"
+    if len(found) == len(NAMES):
+        told = [
+            f"cell {cell} does not see all of {shares[cell]:.1%} of the functions ({cut.limit} {cut.unit})"
+            for cell, cut in found.items()
+        ]
+        reason = f"{'; '.join(told)}; {policy.truncated:.0%} or less are wanted"
+    return GateCheck(
+        name="truncation",
+        blocking=blocking,
+        verdict=verdict(passed, blocking),
+        threshold=policy.truncated,
+        measured=max(shares.values(), default=None),
+        reason=reason,
+        seeds=values(inputs, lambda run: _share(run.truncation)),
+        evidence=links(inputs.runs),
+    )
+
+
+def _counted(inputs: GateInputs, cell: BaseCell) -> list[Truncation]:
+    """Return what was counted of a cell, if it was of every run."""
+    runs = inputs.of(cell)
+    counted = [run.truncation for run in runs if run.truncation is not None]
+    return counted if len(counted) == len(runs) else []
+
+
+def _share(cut: Truncation | None) -> float | None:
+    return None if cut is None else cut.rows_cut / cut.rows

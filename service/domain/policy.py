@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Blocking = Literal["baseline_margin", "bag_of_tokens", "leak_probes", "positives", "graph_quality"]
+Blocking = Literal["baseline_margin", "bag_of_tokens", "leak_probes", "positives", "graph_quality", "truncation"]
 
 
 class Policy(BaseModel):
@@ -28,4 +28,7 @@ class Policy(BaseModel):
     )
     minimum_positives: int = Field(100, ge=1, description="Positives in the gate split, as a warning.")
     whole_graphs: float = Field(0.8, ge=0, le=1, description="Share of functions whose graph is whole, as a warning.")
+    truncated: float = Field(
+        0.3, ge=0, le=1, description="Share of functions that a model may not see all of, as a warning."
+    )
     blocking: list[Blocking] = Field(default_factory=list, description="Warnings that this team turns into blockers.")

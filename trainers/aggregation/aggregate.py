@@ -13,8 +13,8 @@ from trainers.engine.environment import describe_environment, peak_host_bytes
 from trainers.engine.result_file import PREDICTIONS_FOLDER, write_result
 from trainers.errors import Problem, SpecError
 from trainers.events import EventKind
-from trainers.results import SCHEMA_VERSION, Evidence, Memory, RunResult
-from trainers.specs import AggregationSpec, Cell, RunOutput
+from trainers.results import SCHEMA_VERSION, Evidence, Memory, Option, RunResult, Truncation, summed
+from trainers.specs import AggregationSpec, Cell, RunOutput, Split
 
 
 def run(spec: AggregationSpec, context: RunContext) -> RunResult:
@@ -31,7 +31,14 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
         seeds = _open_seeds(spec, dataset)
     with context.phase("evaluate"):
         candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
-        evidence = make_evidence(candidates, dataset=dataset, baselines=baselines, config=spec, inputs=_inputs(seeds))
+        evidence = make_evidence(
+            candidates,
+            dataset=dataset,
+            baselines=baselines,
+            truncation=_truncation(seeds),
+            config=spec,
+            inputs=_inputs(seeds),
+        )
     _tell(evidence, context)
     result = RunResult(
         schema_version=SCHEMA_VERSION,
@@ -90,6 +97,21 @@ def _open_seeds(spec: AggregationSpec, dataset: Dataset) -> list[SeedRuns]:
         SeedRuns(seed=text.seed, transformer=text, gnn=graph, fusion=fused)
         for text, graph, fused in zip(runs[:count], runs[count : 2 * count], fusion, strict=True)
     ]
+
+
+def _truncation(seeds: Sequence[SeedRuns]) -> dict[Option, Truncation]:
+    """Return what each base model does not see of gate, summed over its seeds."""
+    of_models: dict[Option, list[FinishedRun]] = {
+        "transformer": [of_seed.transformer for of_seed in seeds],
+        "gnn": [of_seed.gnn for of_seed in seeds],
+    }
+    found: dict[Option, Truncation] = {}
+    for option, runs in of_models.items():
+        counted = [run.result.truncation.get(Split.GATE.value) for run in runs]
+        known = [one for one in counted if one is not None]
+        if len(known) == len(runs):
+            found[option] = summed(known)
+    return found
 
 
 def _inputs(seeds: Sequence[SeedRuns]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from trainers.aggregation.resampling import ResampledF1
 from trainers.aggregation.statistics import holm, mcnemar_p
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
-from trainers.results import Baseline, Comparison, Evidence, KindEvidence, Option, OptionEvidence
+from trainers.results import Baseline, Comparison, Evidence, KindEvidence, Option, OptionEvidence, Truncation
 from trainers.specs import AggregationConfig, Split
 
 # Of a smaller slice the accuracy says nothing.
@@ -26,6 +26,7 @@ def make_evidence(
     *,
     dataset: Dataset,
     baselines: list[Baseline],
+    truncation: dict[Option, Truncation],
     config: AggregationConfig,
     inputs: dict[str, str],
 ) -> Evidence:
@@ -37,6 +38,7 @@ def make_evidence(
     Args:
         candidates: Every option of every seed; all options have the same seeds.
         baselines: What the data set gives away, to stand beside them.
+        truncation: What the base models do not see of gate.
         inputs: Hash of every predictions file that was read.
     """
     gate = _Gate(candidates, dataset, config)
@@ -50,6 +52,7 @@ def make_evidence(
         options=[gate.option(option) for option in gate.options],
         comparisons=gate.comparisons(),
         slices=gate.slices(),
+        truncation=truncation,
         inputs=inputs,
     )
 

@@ -1,8 +1,11 @@
 """After training: calibrate on dev, predict every split, measure, and leave a validated result."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
@@ -17,8 +20,23 @@ from trainers.engine.predictions import Predictions, predictions_path, write_pre
 from trainers.engine.result_file import hash_artifacts, write_result
 from trainers.engine.task import Task
 from trainers.errors import DivergenceError
-from trainers.results import SCHEMA_VERSION, LearningRateOutcome, RunResult
+from trainers.results import SCHEMA_VERSION, LearningRateOutcome, RunResult, Truncation
 from trainers.specs import FusionSpec, GnnSpec, Split, TransformerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """Which functions a model does not see all of.
+
+    Args:
+        limit: Tokens or nodes that it sees of each at most.
+        rows_F: Of every row of the data set, bool.
+    """
+
+    limit: int
+    unit: Literal["tokens", "nodes"]
+    rows_F: NDArray[np.bool_]
+
 
 EVALUATED = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
 
@@ -34,6 +52,7 @@ def finish(
     hardware: Hardware,
     splits: Sequence[Split] = EVALUATED,
     warnings: Sequence[str] = (),
+    cut: Cut | None = None,
 ) -> RunResult:
     """Write predictions, metrics and `result.json` of a trained task; save its `model/` before.
 
@@ -42,6 +61,7 @@ def finish(
     Args:
         splits: To predict; dev among them.
         warnings: For the result.
+        cut: Which functions the model does not see all of, where it may not.
 
     Raises:
         DivergenceError: A prediction is NaN or Inf.
@@ -65,6 +85,12 @@ def finish(
             )
             for split, of_split in predictions.items()
         }
+        truncation = {}
+        if cut is not None:
+            truncation = {
+                split.value: truncation_of(of_split, cut, threshold=threshold, temperature=temperature)
+                for split, of_split in predictions.items()
+            }
     result = RunResult(
         schema_version=SCHEMA_VERSION,
         cell=spec.cell,
@@ -80,6 +106,7 @@ def finish(
         warnings=list(warnings),
         artifacts=hash_artifacts(context.out),
         metrics=metrics,
+        truncation=truncation,
         best_epoch=outcome.best_epoch,
         epochs=outcome.epochs,
         steps=outcome.steps,
@@ -92,6 +119,23 @@ def finish(
         collapse_events=outcome.collapse_events,
     )
     return write_result(result, context)
+
+
+def truncation_of(predictions: Predictions, cut: Cut, *, threshold: float, temperature: float) -> Truncation:
+    """Count how many functions of a split are cut, of all, of the vulnerable ones and of those that are missed."""
+    cut_R = cut.rows_F[predictions.rows_R]
+    positive_R = predictions.labels_R == 1
+    missed_R = positive_R & (probabilities(predictions.logits_RC, temperature=temperature) < threshold)
+    return Truncation(
+        limit=cut.limit,
+        unit=cut.unit,
+        rows=len(cut_R),
+        rows_cut=int(cut_R.sum()),
+        positives=int(positive_R.sum()),
+        positives_cut=int((positive_R & cut_R).sum()),
+        misses=int(missed_R.sum()),
+        misses_cut=int((missed_R & cut_R).sum()),
+    )
 
 
 def _predict(task: Task, dataset: Dataset, split: Split, context: RunContext, hardware: Hardware) -> Predictions:

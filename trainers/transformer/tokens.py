@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from trainers.artifacts import atomic_file
 
 BATCH = 1_000
-_TRUNCATED = b"truncated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +22,12 @@ class TokenizedDataset:
     Args:
         first_F: Place of each function's first id, and one more at the end, int64, (F + 1,).
         ids: All ids, one function after another, int32.
-        truncated: Functions that were too long.
+        truncated_F: Whether each function was too long, bool.
     """
 
     first_F: NDArray[np.int64]
     ids: NDArray[np.int32]
-    truncated: int
+    truncated_F: NDArray[np.bool_]
 
     def lengths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of ids of each row, (R,)."""
@@ -44,18 +43,17 @@ class TokenizedDataset:
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
             column: Any = table["ids"].chunk(0)
-            truncated = int(table.schema.metadata[_TRUNCATED])
-            return cls(first_F=column.offsets.to_numpy(), ids=column.values.to_numpy(), truncated=truncated)
+            truncated_F = table["truncated"].to_numpy()
+            return cls(first_F=column.offsets.to_numpy(), ids=column.values.to_numpy(), truncated_F=truncated_F)
         except (OSError, KeyError, IndexError, TypeError, ValueError, pa.ArrowException):
             return None
 
     def write(self, path: Path) -> None:
         """Write an Arrow IPC file, atomically."""
         column = pa.LargeListArray.from_arrays(pa.array(self.first_F), pa.array(self.ids))
-        metadata = {_TRUNCATED: str(self.truncated).encode()}
-        schema = pa.schema([("ids", column.type)], metadata=metadata)
-        with atomic_file(path) as file, pa.ipc.new_file(file, schema) as writer:
-            writer.write_table(pa.table([column], schema=schema))
+        table = pa.table({"ids": column, "truncated": pa.array(self.truncated_F, pa.bool_())})
+        with atomic_file(path) as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
 
 
 def tokenize(sources: Sequence[str], tokenizer: Any, *, max_tokens: int) -> TokenizedDataset:
@@ -69,7 +67,7 @@ def tokenize(sources: Sequence[str], tokenizer: Any, *, max_tokens: int) -> Toke
         Head + tail beats either alone: Sun et al. 2019, arXiv 1905.05583, section 5.3.1.
     """
     parts: list[NDArray[np.int32]] = []
-    truncated = 0
+    truncated: list[bool] = []
     for first in range(0, len(sources), BATCH):
         # Whole, and cut here: the library's truncation keeps the head alone.
         encoded = tokenizer(
@@ -78,10 +76,12 @@ def tokenize(sources: Sequence[str], tokenizer: Any, *, max_tokens: int) -> Toke
             return_token_type_ids=False,
             verbose=False,
         )["input_ids"]
-        truncated += sum(len(ids) > max_tokens for ids in encoded)
+        truncated.extend(len(ids) > max_tokens for ids in encoded)
         parts.extend(np.array(head_and_tail(ids, max_tokens), dtype=np.int32) for ids in encoded)
     lengths = np.array([0, *(len(part) for part in parts)], dtype=np.int64)
-    return TokenizedDataset(first_F=np.cumsum(lengths), ids=np.concatenate(parts), truncated=truncated)
+    return TokenizedDataset(
+        first_F=np.cumsum(lengths), ids=np.concatenate(parts), truncated_F=np.array(truncated, dtype=np.bool_)
+    )
 
 
 def head_and_tail(ids: list[int], max_tokens: int) -> list[int]:

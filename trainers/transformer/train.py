@@ -12,7 +12,7 @@ from trainers.data.dataset import Dataset
 from trainers.data.writing import replaced_folder
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
-from trainers.engine.finish import finish
+from trainers.engine.finish import Cut, finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.heap import keep_freed_memory
 from trainers.engine.loop import fit
@@ -73,7 +73,7 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         pairs = dataset.pairs(np.arange(len(dataset)))
     with context.phase("tokenize"):
         text = prepare_text(spec.model, dataset, cache=spec.lr_cache or context.out)
-        warnings = _truncation_warnings(text, len(dataset), context)
+        warnings = _truncation_warnings(text, context)
     with context.phase("build"):
         task = build_task(spec, dataset, text)
     learning_rate = choose_learning_rate(
@@ -111,6 +111,7 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         context=context,
         hardware=hardware,
         warnings=warnings,
+        cut=Cut(limit=text.max_tokens, unit="tokens", rows_F=text.tokens.truncated_F),
     )
 
 
@@ -153,8 +154,8 @@ def _token_key(dataset: Dataset, tokenizer: Any, max_tokens: int) -> str:
     return sha256_of_json(parts).removeprefix("sha256:")
 
 
-def _truncation_warnings(text: Text, rows: int, context: RunContext) -> list[str]:
-    share = text.tokens.truncated / rows
+def _truncation_warnings(text: Text, context: RunContext) -> list[str]:
+    share = float(text.tokens.truncated_F.mean())
     if share <= WARN_TRUNCATED_SHARE:
         return []
     message = f"{share:.0%} of the functions have more than {text.max_tokens} tokens and lose their middle"

@@ -75,7 +75,7 @@ def try_gnn(spec: GnnSpec, place: Place) -> Checks:
 
 def _build_text(spec: TransformerSpec, place: Place, checks: Checks) -> Trial:
     text = prepare_text(spec.model, place.dataset, cache=place.scratch)
-    checks.guard("truncation", lambda: _check_truncation(text, len(place.dataset), checks))
+    checks.guard("truncation", lambda: _check_truncation(text, checks))
     task = build_task(spec, place.dataset, text)
 
     def save(folder: Path) -> None:
@@ -99,8 +99,8 @@ def _build_text(spec: TransformerSpec, place: Place, checks: Checks) -> Trial:
     return Trial(task=task, save=save, reload=reload, cost=cost)
 
 
-def _check_truncation(text: Text, functions: int, checks: Checks) -> None:
-    share = text.tokens.truncated / functions
+def _check_truncation(text: Text, checks: Checks) -> None:
+    share = text.tokens.truncated_F.mean()
     detail = f"{share:.1%} of the functions have more than {text.max_tokens} tokens and lose their middle"
     checks.add("truncation", "warn" if share > MANY_TRUNCATED else "pass", detail, fix="raise max_tokens")
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from tests.finished_runs import prepare_generated
 from trainers.artifacts import sha256_of_file, write_json
+from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins, sigmoid
 from trainers.engine.predictions import predictions_path, read_predictions, write_predictions
 from trainers.exit_codes import ExitCode
@@ -179,6 +181,26 @@ def test_aggregation_weighs_all_five_options_of_the_trained_runs(
     assert list(f1) == ["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
     assert f1["fusion"] == fusion.metrics["gate"].f1
     assert f1["gnn"] == read_result(folder / "gnn" / "result.json").metrics["gate"].f1
+
+
+def test_what_the_bases_do_not_see_is_counted_by_each_and_told_by_aggregation(
+    folder: Path, fusion_spec: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = {"dataset": fusion_spec["dataset"], "resamples": 100}
+    spec |= {name: [{"seed": 0, "path": fusion_spec[name]}] for name in ("transformer", "gnn")}
+    evidence = succeed("aggregation", spec, tmp_path / "evidence").evidence
+    gate = Dataset.open(Path(fusion_spec["dataset"]))
+    rows = gate.rows(Split.GATE)
+    tokenizer = AutoTokenizer.from_pretrained(folder / "transformer" / "model")
+    lengths = [len(ids) for ids in tokenizer(gate.sources(rows), verbose=False)["input_ids"]]
+
+    assert evidence is not None
+    text, graph = evidence.truncation["transformer"], evidence.truncation["gnn"]
+    assert text == read_result(folder / "transformer" / "result.json").truncation["gate"]
+    assert (text.unit, text.rows) == ("tokens", len(rows))
+    assert text.rows_cut == sum(length > text.limit for length in lengths)
+    assert (graph.unit, graph.rows_cut) == ("nodes", int((gate.graph_sizes(rows)[0] >= graph.limit).sum()))
+    assert text.positives == graph.positives == int(gate.labels(rows).sum())
 
 
 def test_aggregation_refuses_predictions_that_its_run_does_not_vouch_for(folder: Path, tmp_path: Path) -> None:

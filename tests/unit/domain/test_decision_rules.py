@@ -5,7 +5,7 @@ import pytest
 from service.domain.decision_rules import decide
 from service.domain.gate import GateCheck, GateReport
 from service.domain.policy import Policy
-from tests.by_hand import F1s, evidence
+from tests.by_hand import F1s, evidence, truncation
 from trainers.artifacts import sha256_of_json
 from trainers.results import KindEvidence
 
@@ -195,3 +195,20 @@ def test_the_next_step_names_the_weak_cell_and_which_way_it_errs(recall: float, 
     decision = decide(measured, failed_gate(low_f1(52, 0.75, 0.78)), POLICY, stage="bases")
 
     assert decision.next_steps[0].startswith(step)
+
+
+@pytest.mark.parametrize(
+    ("misses_cut", "said"),
+    [
+        (38, " 38% of its misses are functions cut at 256 tokens, and 10% of all vulnerable ones."),
+        (14, ""),
+        (0, ""),
+    ],
+)
+def test_the_next_step_says_when_what_is_missed_is_what_is_cut(misses_cut: int, said: str) -> None:
+    cut = truncation(positives=200, positives_cut=20, misses=100, misses_cut=misses_cut)
+    shown = evidence({"transformer": [0.75], "gnn": [0.9], "ensemble": [0.9]}, truncation={"transformer": cut})
+
+    decision = decide(shown, failed_gate(low_f1(51, 0.75, 0.78)), POLICY, stage="bases")
+
+    assert decision.next_steps[0].endswith(f"stronger regularisation.{said}")

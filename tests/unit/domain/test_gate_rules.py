@@ -74,6 +74,7 @@ def test_healthy_inputs_pass_every_check() -> None:
         "leak_probes",
         "positives",
         "graph_quality",
+        "truncation",
     ]
     assert report.summary == "7 of 7 blocking checks pass"
 

@@ -17,7 +17,7 @@ from service.store.database import Database
 from service.store.experiments import create_experiment, get_experiment
 from service.store.gates import judge
 from service.store.tables import AttemptRow, DatasetRow, EventRow, RunRow
-from tests.by_hand import TrainersByHand, learning_rate, metrics
+from tests.by_hand import TrainersByHand, learning_rate, metrics, truncation
 from trainers.specs import Cell
 
 Result = dict[str, Any]
@@ -133,6 +133,11 @@ WARNINGS: dict[str, tuple[Callable[[Finished], None], str]] = {
         lambda found: found.summarise(graph_quality={"parsed": 100, "token_chain": 500}),
         "graph_quality",
     ),
+    "most functions are cut": (
+        field(truncation={"gate": truncation(rows_cut=290).model_dump()}),
+        "truncation",
+    ),
+    "what is cut was not counted": (field(truncation={}), "truncation"),
     "graphs were not counted": (lambda found: found.summarise(graph_quality={}), "graph_quality"),
 }
 

@@ -25,7 +25,7 @@ def test_special_tokens_survive_the_cut() -> None:
 
     tokens = tokenize(SOURCES, tokenizer, max_tokens=6)
 
-    assert tokens.truncated == 3
+    assert tokens.truncated_F.tolist() == [True] * 3
     for row in range(3):
         ids = tokens.of(row)
         assert (len(ids), ids[0], ids[-1]) == (6, tokenizer.cls_token_id, tokenizer.sep_token_id)
@@ -36,7 +36,7 @@ def test_without_a_cut_the_ids_are_the_tokenizers() -> None:
 
     tokens = tokenize(SOURCES, tokenizer, max_tokens=512)
 
-    assert tokens.truncated == 0
+    assert tokens.truncated_F.tolist() == [False] * 3
     assert [tokens.of(row).tolist() for row in range(3)] == tokenizer(SOURCES)["input_ids"]
     assert tokens.lengths(np.array([2, 0])).tolist() == [len(tokens.of(2)), len(tokens.of(0))]
 
@@ -48,7 +48,7 @@ def test_the_file_maps_back_to_the_same_ids(tmp_path: Path) -> None:
     read = TokenizedDataset.read(tmp_path / "tokens.arrow")
 
     assert read is not None
-    assert read.truncated == tokens.truncated
+    np.testing.assert_array_equal(read.truncated_F, tokens.truncated_F)
     np.testing.assert_array_equal(read.first_F, tokens.first_F)
     np.testing.assert_array_equal(read.ids, tokens.ids)
 

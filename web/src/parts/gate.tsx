@@ -15,6 +15,7 @@ const NAMES: Record<string, string> = {
   leak_probes: "Above the leak probes",
   positives: "Enough positives",
   graph_quality: "Whole graphs",
+  truncation: "Functions cut",
 };
 
 export function Gate({ report }: { report: GateReport }) {
