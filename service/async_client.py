@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from service import calls
 from service.api.bundle_schemas import BundleAnswer, ScoresAnswer
 from service.api.schemas import (
+    AggregateAnswer,
     ComparisonAnswer,
     DatasetAnswer,
     ExperimentAnswer,
@@ -112,6 +113,10 @@ class AsyncClient:
     async def decision(self, experiment_id: str) -> Decision:
         """Return an experiment's last decision; refused with code `decision_pending` while there is none."""
         return await self.ask(calls.decision(experiment_id))
+
+    async def aggregate(self, experiment_id: str) -> AggregateAnswer:
+        """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
+        return await self.ask(calls.aggregate(experiment_id))
 
     async def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Let a failed check of the gate pass and return the new report."""

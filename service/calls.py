@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from service.api.bundle_schemas import BundleAnswer, ScoresAnswer
 from service.api.schemas import (
+    AggregateAnswer,
     ComparisonAnswer,
     DatasetAnswer,
     ExperimentAnswer,
@@ -201,6 +202,11 @@ def gate(experiment_id: str) -> Call[GateReport]:
 def decision(experiment_id: str) -> Call[Decision]:
     """Return an experiment's last decision; refused with code `decision_pending` while there is none."""
     return _get(f"/v1/experiments/{experiment_id}/decision", TypeAdapter(Decision))
+
+
+def aggregate(experiment_id: str) -> Call[AggregateAnswer]:
+    """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
+    return _get(f"/v1/experiments/{experiment_id}/aggregate", TypeAdapter(AggregateAnswer))
 
 
 def waive(experiment_id: str, *, check: str, reason: str) -> Call[GateReport]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from service import calls
 from service.api.bundle_schemas import BundleAnswer, ScoresAnswer
 from service.api.schemas import (
+    AggregateAnswer,
     ComparisonAnswer,
     DatasetAnswer,
     ExperimentAnswer,
@@ -109,6 +110,10 @@ class Client:
     def decision(self, experiment_id: str) -> Decision:
         """Return an experiment's last decision; refused with code `decision_pending` while there is none."""
         return self.ask(calls.decision(experiment_id))
+
+    def aggregate(self, experiment_id: str) -> AggregateAnswer:
+        """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
+        return self.ask(calls.aggregate(experiment_id))
 
     def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Let a failed check of the gate pass and return the new report."""

@@ -50,6 +50,12 @@ class DecisionPending(NotFound):
     code = "decision_pending"
 
 
+class EvidencePending(NotFound):
+    """Cell 54 has not weighed anything yet."""
+
+    code = "evidence_pending"
+
+
 # The only place where an error gets a status; the nearest ancestor that is listed counts.
 STATUS: dict[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,

@@ -10,6 +10,7 @@ from service.domain.experiment import ExperimentSpec, Seeds, distinct
 from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
 from service.domain.terms import Terms
 from service.domain.waiting import WaitingReason
+from trainers.results import Evidence
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 
 # What the patterns say is that spaces around it do not count.
@@ -252,6 +253,15 @@ class ExperimentSummary(Answer):
     runs_total: int
     created_at: AwareDatetime
     finished_at: AwareDatetime | None
+
+
+class AggregateAnswer(Answer):
+    """What cell 54 has weighed, over the seeds."""
+
+    experiment: str
+    stage: Literal["bases", "final"] = Field(description="bases: 51 and 52; final: fusion too.")
+    run: str = Field(description="The run of cell 54.")
+    evidence: Evidence
 
 
 class ExperimentStatus(Answer):

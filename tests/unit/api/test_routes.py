@@ -105,6 +105,21 @@ def test_both_decisions_are_listed_once_fusion_has_been_trained(api: Api) -> Non
     assert get(api, f"{path}/decision") == decisions[-1]
 
 
+def test_the_newest_evidence_over_the_seeds_is_one_document(api: Api) -> None:
+    experiment = api.experiment()
+    path = f"/v1/experiments/{experiment}/aggregate"
+    pending = api.client.get(path)
+    api.trainers().work()
+    answer = api.client.get(path)
+    unchanged = api.client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+
+    assert (pending.status_code, pending.json()["code"]) == (404, "evidence_pending")
+    assert answer.json()["stage"] == "bases"
+    assert answer.json()["evidence"] == get(api, f"/v1/experiments/{experiment}/decision")["evidence"]
+    assert get(api, f"/v1/runs/{answer.json()['run']}")["cell"] == 54
+    assert unchanged.status_code == 304
+
+
 def test_a_decision_that_has_not_been_taken_is_pending(api: Api) -> None:
     experiment = api.experiment()
 
