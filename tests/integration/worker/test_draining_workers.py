@@ -35,10 +35,10 @@ def api_of(machine: Machine) -> Iterator[TestClient]:
     bell.close()
 
 
-def submit(client: TestClient, machine: Machine, name: str) -> str:
-    """Return the id of the run of a new data set."""
+def submit(client: TestClient, machine: Machine, name: str, *, functions: int = 300) -> str:
+    """Return the id of the run of a new data set: the more functions, the longer it takes."""
     source = machine.folder / "data" / f"{name}.jsonl"
-    write_jsonl(source, functions=300, seed=1)
+    write_jsonl(source, functions=functions, seed=1)
     answer = client.post("/v1/datasets", json={"name": name, "source": str(source)})
     return str(answer.json()["run"])
 
@@ -48,9 +48,10 @@ def test_a_drained_worker_ends_its_run_takes_no_other_and_takes_them_again_when_
         machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", broker.url)
         with machine.process("run", CELLGATE_SLOTS="1"), api_of(machine) as client:
             machine.waits_for_work()
-            first = submit(client, machine, "first")
-            until(lambda: machine.state(first) == RunState.RUNNING, "the first run is at work")
             [worker] = [found["id"] for found in client.get("/v1/workers").json()]
+            # Seconds of work, so that it goes on while the worker is told to drain.
+            first = submit(client, machine, "first", functions=3_000)
+            until(lambda: machine.state(first) == RunState.RUNNING, "the first run is at work")
 
             assert client.post(f"/v1/workers/{worker}/drain").json()["runs"] == [first]
             second = submit(client, machine, "second")
