@@ -1,5 +1,6 @@
 """Output folders of trained runs, made by hand: what cells 51 to 53 leave behind, without their training."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -7,17 +8,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.aggregation.aggregate import run as run_aggregation
 from trainers.artifacts import sha256_of_file, write_json
 from trainers.data.dataset import Dataset
 from trainers.data.generate.generator import write_jsonl
 from trainers.data.prepare import DATASET_FOLDER, prepare
+from trainers.engine.context import RunContext
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
 from trainers.events import EventWriter
-from trainers.results import Environment, Memory, RunResult
-from trainers.specs import PrepareSpec, Split
+from trainers.results import Environment, Evidence, Memory, RunResult, read_result
+from trainers.specs import AggregationSpec, PrepareSpec, Split
 
 SPEC_HASH = "sha256:" + "5" * 64
 SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
+SEEDS = (0, 1, 2)
+MakeSpec = Callable[..., AggregationSpec]
 LogOdds = Callable[[Split, NDArray[np.int64]], NDArray[np.float64]]
 
 
@@ -95,3 +100,12 @@ def write_result_of(folder: Path, dataset: Dataset, *, cell: Literal[51, 52, 53]
     }
     result = RunResult.model_validate({**fields, **changes})
     write_json(folder / "result.json", result.model_dump(mode="json"))
+
+
+def aggregate(spec: AggregationSpec, out: Path) -> Evidence:
+    """Run cell 54 into `out` and return its evidence, read back."""
+    with EventWriter(out / "events.jsonl") as events:
+        run_aggregation(spec, RunContext(out=out, events=events, spec_hash=SPEC_HASH, started_at=time.time()))
+    evidence = read_result(out / "result.json").evidence
+    assert evidence is not None
+    return evidence

@@ -212,6 +212,31 @@ class Comparison(Document):
     holm_p: Probability = Field(description="McNemar p after Holm's correction over all comparisons.")
 
 
+class Gain(Document):
+    """How much F1 one thing has over another, on the same functions."""
+
+    f1: Finite
+    interval: Interval
+
+
+class Shippable(Document):
+    """One option as it would be packed: of one seed or of all, and how just that does on the gate split."""
+
+    option: Option
+    seeds: list[int] = Field(
+        min_length=1, description="The one that was best on dev, or all: the mean of their probabilities."
+    )
+    text_weight: Probability | None = Field(description="Of an ensemble.")
+    threshold: Probability = Field(description="The best on dev.")
+    dev_f1: Probability
+    f1: Probability
+    f1_interval: Interval = Field(description="Of these very models: it knows nothing of other seeds.")
+    precision: Probability
+    recall: Probability
+    ece: Probability
+    gain: Gain | None = Field(description="Of all seeds over the one that was best on dev; null for that one.")
+
+
 class KindEvidence(Document):
     """Recall or accuracy of every option on one slice (CWE or project) of the gate split."""
 
@@ -233,6 +258,9 @@ class Evidence(Document):
     options: list[OptionEvidence]
     comparisons: list[Comparison]
     slices: list[KindEvidence]
+    shippable: list[Shippable] = Field(
+        default_factory=list, description="Every option as it would be packed: the seed best on dev, then all seeds."
+    )
     truncation: dict[Option, Truncation] = Field(
         default_factory=dict, description="Of the two base models, summed over their seeds."
     )

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from trainers.aggregation.baselines import read_baselines
 from trainers.aggregation.evidence import make_evidence
 from trainers.aggregation.options import SeedRuns, read_candidates
+from trainers.aggregation.report import make_report
 from trainers.aggregation.runs import FinishedRun, WantedRun, open_runs
+from trainers.artifacts import sha256_of_file
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
 from trainers.engine.result_file import PREDICTIONS_FOLDER, write_result
 from trainers.errors import Problem, SpecError
 from trainers.events import EventKind
+from trainers.report.document import REPORT_NAME, write_report
 from trainers.results import SCHEMA_VERSION, Evidence, Memory, Option, RunResult, Truncation, summed
 from trainers.specs import AggregationSpec, Cell, RunOutput, Split
 
 
 def run(spec: AggregationSpec, context: RunContext) -> RunResult:
-    """Weigh every option on the gate split and leave the evidence in `result.json`.
+    """Weigh every option on the gate split; leave the evidence in `result.json` and the report beside it.
 
     Raises:
         SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
@@ -39,7 +42,10 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
             config=spec,
             inputs=_inputs(seeds),
         )
+        report = make_report(candidates, dataset=dataset, evidence=evidence)
     _tell(evidence, context)
+    path = context.out / REPORT_NAME
+    write_report(path, report)
     result = RunResult(
         schema_version=SCHEMA_VERSION,
         cell=spec.cell,
@@ -50,7 +56,7 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
         timings_s={**context.timings_s, "total": max(0.0, time.time() - context.started_at)},
         memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
         environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
-        artifacts={},
+        artifacts={REPORT_NAME: sha256_of_file(path)},
         evidence=evidence,
     )
     return write_result(result, context)

@@ -1,6 +1,6 @@
-"""The weighted mean of two calibrated models, and the weight that serves best."""
+"""The weighted mean of two calibrated models, the weight that serves best, and the mean over seeds."""
 
-# Shapes: R rows.
+# Shapes: R rows, S seeds.
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +29,19 @@ def _log_mixture(text_R: Floats, graph_R: Floats, text_weight: float) -> Floats:
         log_text, log_graph = np.log(text_weight), np.log1p(-text_weight)
     mixture_R: Floats = np.logaddexp(log_text - np.logaddexp(0.0, -text_R), log_graph - np.logaddexp(0.0, -graph_R))
     return mixture_R
+
+
+def log_odds_of_mean(log_odds_SR: Floats) -> Floats:
+    """Return the log-odds of the mean over seeds of the probabilities that have these log-odds, (R,).
+
+    Computed from logarithms: a probability that rounds to 1 still has its log-odds. One seed's are its own.
+    """
+    if len(log_odds_SR) == 1:
+        only_R: Floats = log_odds_SR[0]
+        return only_R
+    likely_R: Floats = np.logaddexp.reduce(-np.logaddexp(0.0, -log_odds_SR), axis=0)
+    unlikely_R: Floats = np.logaddexp.reduce(-np.logaddexp(0.0, log_odds_SR), axis=0)
+    return likely_R - unlikely_R
 
 
 def tune_text_weight(labels_R: Integers, text_R: Floats, graph_R: Floats) -> float:

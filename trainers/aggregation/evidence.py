@@ -7,17 +7,28 @@ from statistics import fmean, stdev
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainers.aggregation.options import Candidate
 from trainers.aggregation.resampling import ResampledF1
+from trainers.aggregation.shippable import dev_f1, forms_of
+from trainers.aggregation.slices import rows_by_slice
 from trainers.aggregation.statistics import holm, mcnemar_p
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
-from trainers.results import Baseline, Comparison, Evidence, KindEvidence, Option, OptionEvidence, Truncation
+from trainers.results import (
+    Baseline,
+    Comparison,
+    Evidence,
+    Gain,
+    KindEvidence,
+    Option,
+    OptionEvidence,
+    Shippable,
+    Truncation,
+)
 from trainers.specs import AggregationConfig, Split
 
-# Of a smaller slice the accuracy says nothing.
-MIN_SLICE_ROWS = 5
 OPTIONS: tuple[Option, ...] = get_args(Option)
 
 
@@ -52,6 +63,7 @@ def make_evidence(
         options=[gate.option(option) for option in gate.options],
         comparisons=gate.comparisons(),
         slices=gate.slices(),
+        shippable=gate.shippable(),
         truncation=truncation,
         inputs=inputs,
     )
@@ -73,13 +85,17 @@ class _Gate:
         self.options = [option for option in OPTIONS if self._members[option]]
         self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
         self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
-        self._resampled = ResampledF1.of(
+        self._config = config
+        self._resampled = self._resample(self._predicted_RM)
+
+    def _resample(self, predicted_RM: NDArray[np.bool_]) -> ResampledF1:
+        return ResampledF1.of(
             self.labels_R,
-            self._predicted_RM,
+            predicted_RM,
             self.group_R,
-            resamples=config.resamples,
-            seed=config.bootstrap_seed,
-            confidence=config.confidence,
+            resamples=self._config.resamples,
+            seed=self._config.bootstrap_seed,
+            confidence=self._config.confidence,
         )
 
     def _of(self, option: Option) -> list[Candidate]:
@@ -93,7 +109,7 @@ class _Gate:
         weights = [candidate.text_weight for candidate in chosen]
         return OptionEvidence(
             option=option,
-            seeds=[candidate.seed for candidate in chosen],
+            seeds=[seed for candidate in chosen for seed in candidate.seeds],
             f1_per_seed=f1_per_seed,
             f1=fmean(f1_per_seed),
             f1_sd=stdev(f1_per_seed) if len(f1_per_seed) > 1 else 0.0,
@@ -142,24 +158,43 @@ class _Gate:
         )
         return p_values[len(p_values) // 2]
 
+    def shippable(self) -> list[Shippable]:
+        """Return every option as it would be packed: of the seed that was best on dev, then of all seeds."""
+        labels_R = self._dataset.labels(self._dataset.rows(Split.DEV))
+        forms = [form for option in self.options for form in forms_of(option, self._candidates, labels_R)]
+        resampled = self._resample(np.stack([form.predicted(Split.GATE) for form in forms], axis=1))
+        found = []
+        for place, form in enumerate(forms):
+            scores = form.metrics(Split.GATE, self.labels_R)
+            gain = None
+            # All seeds stand behind the best one.
+            if len(form.seeds) > 1:
+                difference = float(resampled.f1_M[place] - resampled.f1_M[place - 1])
+                gain = Gain(f1=difference, interval=resampled.difference_interval([place], [place - 1]))
+            found.append(
+                Shippable(
+                    option=form.option,
+                    seeds=list(form.seeds),
+                    text_weight=form.text_weight,
+                    threshold=form.threshold,
+                    dev_f1=dev_f1(form, labels_R),
+                    f1=scores.f1,
+                    f1_interval=resampled.interval([place]),
+                    precision=scores.precision,
+                    recall=scores.recall,
+                    ece=scores.ece,
+                    gain=gain,
+                )
+            )
+        return found
+
     def slices(self) -> list[KindEvidence]:
         """Return every option's accuracy per weakness and per project."""
-        found = []
-        values_R = {
-            "cwe": [(cwe or "").split(",") for cwe in self._dataset.cwes(self._rows)],
-            "project": [[project or ""] for project in self._dataset.projects(self._rows)],
-        }
-        for kind, values in values_R.items():
-            places: dict[str, list[int]] = {}
-            for row, names in enumerate(values):
-                for name in {name.strip() for name in names} - {""}:
-                    places.setdefault(name, []).append(row)
-            found += [
-                KindEvidence(slice=kind, value=name, rows=len(places[name]), accuracy=self._accuracy(places[name]))
-                for name in sorted(places)
-                if len(places[name]) >= MIN_SLICE_ROWS
-            ]
-        return found
+        return [
+            KindEvidence(slice=kind, value=value, rows=len(rows), accuracy=self._accuracy(rows))
+            for kind, found in rows_by_slice(self._dataset, self._rows).items()
+            for value, rows in sorted(found.items())
+        ]
 
     def _accuracy(self, rows: list[int]) -> dict[str, float]:
         return {option: float(self._right_RM[rows][:, self._members[option]].mean()) for option in self.options}

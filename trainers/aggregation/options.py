@@ -17,21 +17,22 @@ from trainers.specs import Split
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 BASE_SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
-FUSION_SPLITS = (Split.GATE, Split.TEST)
+FUSION_SPLITS = (Split.DEV, Split.GATE, Split.TEST)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One option of one seed, with everything fixed before gate and test are looked at.
+    """One option of one seed, or of several together, with everything fixed before gate and test are looked at.
 
     Args:
-        log_odds: Calibrated, of every row of gate and test.
+        seeds: Of several, the mean of their probabilities counts.
+        log_odds: Calibrated, of every row of dev, gate and test; of the base models and ensembles of fuse too.
         threshold: On the probability; at or above it is "vulnerable".
         text_weight: Of an ensemble; null otherwise.
     """
 
     option: Option
-    seed: int
+    seeds: tuple[int, ...]
     log_odds: Mapping[Split, Floats]
     threshold: float
     text_weight: float | None = None
@@ -88,14 +89,15 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
         text, graph = of(runs.transformer), of(runs.gnn)
         tuned = tune_text_weight(labels[Split.FUSE], text[Split.FUSE], graph[Split.FUSE])
         candidates += [
-            Candidate(option="transformer", seed=runs.seed, log_odds=text, threshold=runs.transformer.threshold),
-            Candidate(option="gnn", seed=runs.seed, log_odds=graph, threshold=runs.gnn.threshold),
+            Candidate(option="transformer", seeds=(runs.seed,), log_odds=text, threshold=runs.transformer.threshold),
+            Candidate(option="gnn", seeds=(runs.seed,), log_odds=graph, threshold=runs.gnn.threshold),
             _ensemble("ensemble", runs.seed, text, graph, weight=text_weight, labels=labels),
             _ensemble("ensemble_tuned", runs.seed, text, graph, weight=tuned, labels=labels),
         ]
         if runs.fusion is not None:
             threshold = runs.fusion.threshold
-            candidates.append(Candidate(option="fusion", seed=runs.seed, log_odds=of(runs.fusion), threshold=threshold))
+            fused = of(runs.fusion)
+            candidates.append(Candidate(option="fusion", seeds=(runs.seed,), log_odds=fused, threshold=threshold))
     return candidates
 
 
@@ -110,4 +112,4 @@ def _ensemble(
 ) -> Candidate:
     mixed = {split: ensemble_log_odds(text[split], graph[split], text_weight=weight) for split in text}
     threshold = best_threshold(labels[Split.DEV], sigmoid(mixed[Split.DEV]))
-    return Candidate(option=option, seed=seed, log_odds=mixed, threshold=threshold, text_weight=weight)
+    return Candidate(option=option, seeds=(seed,), log_odds=mixed, threshold=threshold, text_weight=weight)

@@ -4,14 +4,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
-from trainers.aggregation.ensemble import ensemble_log_odds, tune_text_weight
+from trainers.aggregation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
 from trainers.aggregation.runs import FinishedRun, read_joined
 from trainers.bundle.manifest import PARTS_OF_KIND
 from trainers.bundle.models import Floats
-from trainers.bundle.seeds import log_odds_of_mean
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, margins, sigmoid
 from trainers.engine.result_file import RESULT_NAME
@@ -147,7 +147,7 @@ class Stored:
             )
             for member in self.members
         ]
-        return float(np.mean(weights))
+        return fmean(weights)
 
     def threshold(self, *, text_weight: float | None) -> float:
         """Return the threshold that serves best on dev."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trainers.aggregation.ensemble import log_odds_of_mean
 from trainers.bundle.manifest import Member
 from trainers.bundle.models import Floats, Functions
 from trainers.bundle.scorer import Scorer, open_scorer
@@ -50,16 +51,3 @@ class Seeds:
             if scorer.text is not None:
                 truncated_F |= scorer.text.truncated(functions)
         return [bool(truncated) for truncated in truncated_F]
-
-
-def log_odds_of_mean(log_odds_SF: Floats) -> Floats:
-    """Return the log-odds of the mean over seeds of the probabilities that have these log-odds, (F,).
-
-    Computed from logarithms: a probability that rounds to 1 still has its log-odds. One seed's are its own.
-    """
-    if len(log_odds_SF) == 1:
-        only_F: Floats = log_odds_SF[0]
-        return only_F
-    likely_F: Floats = np.logaddexp.reduce(-np.logaddexp(0.0, -log_odds_SF), axis=0)
-    unlikely_F: Floats = np.logaddexp.reduce(-np.logaddexp(0.0, log_odds_SF), axis=0)
-    return likely_F - unlikely_F

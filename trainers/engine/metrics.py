@@ -112,7 +112,7 @@ def all_positive_f1(labels_R: Integers) -> float:
     return _ratio(2 * positives, positives + len(labels_R))
 
 
-def _counts_by_score(labels_R: Integers, scores_R: Floats) -> tuple[Floats, Floats, Floats]:
+def counts_by_score(labels_R: Integers, scores_R: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the distinct scores, falling, with the positives and negatives at or above each, (K,) each."""
     order_R = np.argsort(-scores_R, kind="stable")
     sorted_R = scores_R[order_R]
@@ -131,7 +131,7 @@ def auroc(labels_R: Integers, scores_R: Floats) -> float | None:
     Source:
         Mann-Whitney U, Hanley and McNeil 1982, doi 10.1148/radiology.143.1.7063747.
     """
-    _, tp_K, fp_K = _counts_by_score(labels_R, scores_R)
+    _, tp_K, fp_K = counts_by_score(labels_R, scores_R)
     positives, negatives = tp_K[-1], fp_K[-1]
     if not positives or not negatives:
         return None
@@ -144,7 +144,7 @@ def auprc(labels_R: Integers, scores_R: Floats) -> float | None:
     Source:
         Davis and Goadrich 2006, doi 10.1145/1143844.1143874 (no linear interpolation between points).
     """
-    _, tp_K, fp_K = _counts_by_score(labels_R, scores_R)
+    _, tp_K, fp_K = counts_by_score(labels_R, scores_R)
     if not tp_K[-1]:
         return None
     precision_K = tp_K / (tp_K + fp_K)
@@ -172,7 +172,7 @@ def vulnerability_detection_score(labels_R: Integers, scores_R: Floats) -> float
     Source:
         Ding et al. 2024 (PrimeVul), arXiv 2403.18624, section 4.
     """
-    _, tp_K, fp_K = _counts_by_score(labels_R, scores_R)
+    _, tp_K, fp_K = counts_by_score(labels_R, scores_R)
     if not tp_K[-1] or not fp_K[-1]:
         return None
     allowed_K = fp_K / fp_K[-1] <= VD_S_MAX_FPR
@@ -204,7 +204,7 @@ def best_threshold(labels_R: Integers, probability_R: Floats) -> float:
 
     Predicted positive means probability >= threshold. Of equally good thresholds the highest is taken.
     """
-    score_K, tp_K, fp_K = _counts_by_score(labels_R, probability_R)
+    score_K, tp_K, fp_K = counts_by_score(labels_R, probability_R)
     if not tp_K[-1]:
         return 0.5
     f1_K = 2 * tp_K / (tp_K + fp_K + tp_K[-1])

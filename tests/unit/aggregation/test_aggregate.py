@@ -1,61 +1,19 @@
 """Cell 54 as a whole, on runs whose predictions are made by hand."""
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.finished_runs import SPEC_HASH, LogOdds, noisy_log_odds, write_run
-from trainers.aggregation.aggregate import run
+from tests.finished_runs import SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.aggregation.baselines import read_baselines
 from trainers.artifacts import to_json
 from trainers.data.dataset import Dataset
-from trainers.engine.context import RunContext
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
 from trainers.errors import DataError, SpecError
-from trainers.events import EventWriter
-from trainers.results import Evidence, OptionEvidence, read_result
-from trainers.specs import AggregationSpec, RunOutput, Split
-
-SEEDS = (0, 1, 2)
-MakeSpec = Callable[..., AggregationSpec]
-
-
-@pytest.fixture
-def make_spec(dataset: Dataset, aggregated_dataset_folder: Path, tmp_path: Path) -> MakeSpec:
-    """Writes three seeds of transformer, gnn and fusion runs and returns the spec that names them."""
-
-    def outputs(cell: int, strength: float) -> list[RunOutput]:
-        made = []
-        for seed in SEEDS:
-            log_odds = noisy_log_odds(strength=strength, seed=100 * cell + seed)
-            folder = tmp_path / f"{cell}-{seed}"
-            write_run(folder, dataset, cell=cell, seed=seed, log_odds=log_odds)  # type: ignore[arg-type]
-            made.append(RunOutput(seed=seed, path=folder))
-        return made
-
-    def make(**changes: object) -> AggregationSpec:
-        fields = {
-            "dataset": aggregated_dataset_folder,
-            "transformer": outputs(51, 1.0),
-            "gnn": outputs(52, 1.5),
-            "fusion": outputs(53, 4.0),
-            "resamples": 300,
-        }
-        return AggregationSpec.model_validate({**fields, **changes})
-
-    return make
-
-
-def aggregate(spec: AggregationSpec, out: Path) -> Evidence:
-    with EventWriter(out / "events.jsonl") as events:
-        run(spec, RunContext(out=out, events=events, spec_hash=SPEC_HASH, started_at=time.time()))
-    evidence = read_result(out / "result.json").evidence
-    assert evidence is not None
-    return evidence
+from trainers.results import Evidence, OptionEvidence
+from trainers.specs import Split
 
 
 def options_of(evidence: Evidence) -> dict[str, OptionEvidence]:
@@ -68,7 +26,7 @@ def test_every_option_is_weighed_and_every_two_are_compared(make_spec: MakeSpec,
     assert list(options_of(evidence)) == ["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
     assert len(evidence.comparisons) == 10
     assert all(comparison.holm_p >= comparison.mcnemar_p for comparison in evidence.comparisons)
-    assert len(evidence.inputs) == 3 * (4 + 4 + 2)
+    assert len(evidence.inputs) == 3 * (4 + 4 + 3)
 
 
 def test_the_evidence_has_the_baselines_of_the_data_set_s_report(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainers.aggregation.ensemble import ensemble_log_odds, tune_text_weight
+from trainers.aggregation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
 from trainers.engine.metrics import sigmoid
 
 
@@ -34,3 +34,18 @@ def test_the_tuned_weight_is_that_of_the_model_which_knows() -> None:
 
     assert tune_text_weight(labels_R, knows_R, guesses_R) == 1.0
     assert tune_text_weight(labels_R, guesses_R, knows_R) == 0.0
+
+
+def test_seeds_are_averaged_as_probabilities() -> None:
+    log_odds_SF = np.log(np.array([[0.2 / 0.8, 0.9 / 0.1], [0.6 / 0.4, 0.5 / 0.5]]))
+
+    mean_F = log_odds_of_mean(log_odds_SF)
+
+    np.testing.assert_allclose(mean_F, np.log([0.4 / 0.6, 0.7 / 0.3]), rtol=1e-12)
+
+
+def test_probabilities_that_round_to_one_still_have_log_odds() -> None:
+    # The mean of 1 - e^-800 and 1 - e^-801, whose log-odds are those of (e^-800 + e^-801) / 2.
+    mean_F = log_odds_of_mean(np.array([[800.0], [801.0]]))
+
+    assert mean_F[0] == pytest.approx(800 - np.log((1 + np.exp(-1)) / 2), rel=1e-12)

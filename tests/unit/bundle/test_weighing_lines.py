@@ -1,10 +1,6 @@
 """Lines are weighed by leaving them out; several seeds speak as the mean of their probabilities."""
 
-import numpy as np
-import pytest
-
 from trainers.bundle.attribution import MAX_OCCLUSIONS, Weight, occlusions, weights_of
-from trainers.bundle.seeds import log_odds_of_mean
 
 FUNCTION = """int f(char *p)
 {
@@ -53,18 +49,3 @@ def test_what_the_verdict_loses_is_the_weight_and_only_what_adds_to_it_is_told()
         Weight(start_line=8, end_line=8, log_odds=3.0),
         Weight(start_line=4, end_line=4, log_odds=0.5),
     )
-
-
-def test_seeds_are_averaged_as_probabilities() -> None:
-    log_odds_SF = np.log(np.array([[0.2 / 0.8, 0.9 / 0.1], [0.6 / 0.4, 0.5 / 0.5]]))
-
-    mean_F = log_odds_of_mean(log_odds_SF)
-
-    np.testing.assert_allclose(mean_F, np.log([0.4 / 0.6, 0.7 / 0.3]), rtol=1e-12)
-
-
-def test_probabilities_that_round_to_one_still_have_log_odds() -> None:
-    # The mean of 1 - e^-800 and 1 - e^-801, whose log-odds are those of (e^-800 + e^-801) / 2.
-    mean_F = log_odds_of_mean(np.array([[800.0], [801.0]]))
-
-    assert mean_F[0] == pytest.approx(800 - np.log((1 + np.exp(-1)) / 2), rel=1e-12)
