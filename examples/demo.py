@@ -41,12 +41,13 @@ def main() -> int:
         watched = cellgate(url, "watch", experiment, check=False)
         cellgate(url, "gate", experiment, check=False)
         cellgate(url, "decision", experiment, check=False)
-        cellgate(url, "report", experiment, "--out", str(FOLDER / "report.json"))
+        files = [str(FOLDER / name) for name in ("report.html", "report.json")]
+        cellgate(url, "report", experiment, "--html", files[0], "--out", files[1])
         print(
             f"\nPage:   {url}/#/experiments/{experiment}"
             + ("" if arguments.keep else "  (make demo KEEP=1 leaves it up)")
         )
-        print(f"Report: {(FOLDER / 'report.json').relative_to(REPOSITORY)}")
+        print(f"Report: {(FOLDER / 'report.html').relative_to(REPOSITORY)}, with every run's result in report.json")
         print(f"Took {(time.monotonic() - started) / 60:.1f} minutes.")
     return watched
 

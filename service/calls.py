@@ -32,6 +32,7 @@ from service.api.schemas import (
     JobAnswer,
     MetricsAnswer,
     Page,
+    ReportAnswer,
     RunAnswer,
     RunStatus,
     UploadAnswer,
@@ -207,6 +208,11 @@ def decision(experiment_id: str) -> Call[Decision]:
 def aggregate(experiment_id: str) -> Call[AggregateAnswer]:
     """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
     return _get(f"/v1/experiments/{experiment_id}/aggregate", TypeAdapter(AggregateAnswer))
+
+
+def report(experiment_id: str) -> Call[ReportAnswer]:
+    """Return cell 54's newest report; refused with code `evidence_pending` while there is none."""
+    return _get(f"/v1/experiments/{experiment_id}/report", TypeAdapter(ReportAnswer))
 
 
 def waive(experiment_id: str, *, check: str, reason: str) -> Call[GateReport]:

@@ -253,13 +253,17 @@ for command in (show, cancel, pause, resume, retry, metrics, compare, predict, l
 def report(
     context: typer.Context,
     experiment: ExperimentId,
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    html: Annotated[Path | None, typer.Option(help="Decision, gate and evidence as one page to send around.")] = None,
+    out: Annotated[Path | None, typer.Option(help="All that is known, with every run's result, as JSON.")] = None,
 ) -> None:
-    """Write one JSON document: experiment, data set, every run's result, gate, decision with its evidence."""
+    """Write what an experiment found: as a page, as one JSON document, or both."""
+    if html is None and out is None:
+        raise BadInput("nothing to write: give --html FILE, --out FILE, or both")
     with client_of(context) as client:
-        document = experiment_report(client, experiment)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(out, document)
+        if html is not None:
+            client.download_report(experiment, html)
+        if out is not None:
+            write_json(out, experiment_report(client, experiment))
 
 
 def _print_json(answer: BaseModel) -> None:

@@ -21,6 +21,7 @@ from service.api.schemas import (
     JobAnswer,
     MetricsAnswer,
     Page,
+    ReportAnswer,
     RunAnswer,
     RunStatus,
     UploadAnswer,
@@ -114,6 +115,10 @@ class Client:
     def aggregate(self, experiment_id: str) -> AggregateAnswer:
         """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
         return self.ask(calls.aggregate(experiment_id))
+
+    def report(self, experiment_id: str) -> ReportAnswer:
+        """Return cell 54's newest report; refused with code `evidence_pending` while there is none."""
+        return self.ask(calls.report(experiment_id))
 
     def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Let a failed check of the gate pass and return the new report."""

@@ -112,7 +112,18 @@ class OutputClient(Client):
             Refused: There is no such bundle, or it is not ready.
             OSError: The file cannot be written.
         """
-        path = f"/v1/bundles/{bundle_id}/archive"
+        self._save(f"/v1/bundles/{bundle_id}/archive", target)
+
+    def download_report(self, experiment_id: str, target: Path) -> None:
+        """Write an experiment's report to a file, as one HTML page, whole or not at all.
+
+        Raises:
+            Refused: There is no such experiment, or cell 54 has not weighed anything yet.
+            OSError: The file cannot be written.
+        """
+        self._save(f"/v1/experiments/{experiment_id}/report.html", target)
+
+    def _save(self, path: str, target: Path) -> None:
         with atomic_file(target) as file, self._opened(path, {}) as answer:
             for chunk in answer.iter_bytes():
                 file.write(chunk)

@@ -9,13 +9,26 @@ from service.domain.states import FailureReason
 from service.store import lifecycle, pipeline
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
-from trainers.artifacts import write_json
+from trainers.artifacts import sha256_of_file, write_json
+from trainers.report.document import (
+    REPORT_NAME,
+    CurvePoint,
+    HardFunctions,
+    OptionReport,
+    Overlap,
+    ReliabilityBin,
+    SeedReport,
+    SeedScores,
+    Shared,
+    write_report,
+)
 from trainers.results import (
     Baseline,
     Comparison,
     DatasetSummary,
     Environment,
     Evidence,
+    Gain,
     Interval,
     LearningRateOutcome,
     Memory,
@@ -23,6 +36,7 @@ from trainers.results import (
     Option,
     OptionEvidence,
     RunResult,
+    Shippable,
     SplitSummary,
     Truncation,
 )
@@ -186,6 +200,62 @@ def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evi
     return Evidence(**{**fields, **changes})
 
 
+def shippable(option: Option, seeds: Sequence[int], f1: float, over_best: float | None = None) -> Shippable:
+    """Return how one option does as it would be packed of these seeds."""
+    return Shippable(
+        option=option,
+        seeds=list(seeds),
+        text_weight=0.6 if option.startswith("ensemble") else None,
+        threshold=0.5,
+        dev_f1=f1,
+        f1=f1,
+        f1_interval=interval(f1),
+        precision=f1,
+        recall=f1,
+        ece=0.02,
+        gain=None if over_best is None else Gain(f1=over_best, interval=interval(over_best)),
+    )
+
+
+def seed_report(weighed: Evidence) -> SeedReport:
+    """Return the report that cell 54 would leave beside this evidence."""
+    options = [
+        OptionReport(
+            option=option.option,
+            seeds=[
+                SeedScores(seed=seed, threshold=0.5, text_weight=None, dev_f1=f1, gate=metrics(f1), test=None)
+                for seed, f1 in zip(option.seeds, option.f1_per_seed, strict=True)
+            ],
+            flip_rate=0.1,
+            unsteady=0.15,
+            reliability=[ReliabilityBin(rows=300, probability=0.5, vulnerable=0.5)],
+            calibration_error=0.0,
+            curves=[[CurvePoint(threshold=0.5, recall=f1, precision=f1)] for f1 in option.f1_per_seed],
+        )
+        for option in weighed.options
+    ]
+    errors = Shared(both=1.0, only_first=2.0, only_second=3.0)
+    return SeedReport(
+        schema_version=1,
+        dataset_id=DATASET_HASH,
+        evidence=weighed,
+        options=options,
+        overlaps=[
+            Overlap(first=pair.first, second=pair.second, misses=errors, false_alarms=errors)
+            for pair in weighed.comparisons
+        ],
+        slices=[],
+        hard_functions=HardFunctions(
+            common=[],
+            transformer_corrects=[],
+            gnn_corrects=[],
+            common_total=0,
+            transformer_corrects_total=0,
+            gnn_corrects_total=0,
+        ),
+    )
+
+
 class TrainersByHand:
     """Stands where workers and trainers would: claims runs and ends them with results made by hand.
 
@@ -237,7 +307,7 @@ class TrainersByHand:
                     exit_code=code,
                 )
             else:
-                body = self.spoil(claim, self.made(claim)).model_dump(mode="json")
+                body = self.spoil(claim, self._with_report(claim, self.made(claim))).model_dump(mode="json")
                 write_json(self.artifacts / claim.path / "result.json", body)
                 lifecycle.succeed(session, run_id=claim.run_id, attempt=claim.attempt, exit_code=0, result=body)
             pipeline.after_run(session, run_id=claim.run_id, artifacts=self.artifacts)
@@ -255,6 +325,13 @@ class TrainersByHand:
             case Cell.TRANSFORMER | Cell.GNN | Cell.FUSION:
                 option: Any = claim.cell.label
                 return trained(NUMBERED[claim.cell], claim.seed, self.f1s[option][claim.seed])
+
+    def _with_report(self, claim: Claim, made: RunResult) -> RunResult:
+        if made.evidence is None:
+            return made
+        path = self.artifacts / claim.path / REPORT_NAME
+        write_report(path, seed_report(made.evidence))
+        return made.model_copy(update={"artifacts": {REPORT_NAME: sha256_of_file(path)}})
 
     def _fused(self) -> bool:
         return any(cell is Cell.FUSION for cell, _seed in self.steps)

@@ -7,7 +7,8 @@
 | graph FILE.c --png out.png [--all], graph FILE.c --json | show the graph of one function |
 | bundle pack …, bundle check BUNDLE | make a bundle of finished runs; verify one |
 | predict BUNDLE FILE… | score the functions of C and C++ files |
-| schema spec, schema result, schema bundle | print a JSON Schema |
+| report DIR --html FILE | cell 54's report in DIR as one HTML file |
+| schema spec, schema result, schema report, schema bundle | print a JSON Schema |
 
 Exit codes: see trainers/exit_codes.py; those of predict are in its --help.
 """
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainers.artifacts import write_bytes
 from trainers.bundle.command import add_commands, run_bundle, run_predict
 from trainers.entry import run_cell
 from trainers.errors import SpecError, TrainerError
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_bundle(parsed)
         case "predict":
             return run_predict(parsed)
+        case "report":
+            return _write_page(parsed.folder, html=parsed.html)
         case "schema":
             return _print_schema(parsed.of)
         case _:
@@ -73,8 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     graph.add_argument("--all", action="store_true", help="draw every node, with syntax and token order")
     graph.add_argument("--json", action="store_true", help="print nodes and edges in words")
     add_commands(commands)
+    report = commands.add_parser("report", help="write cell 54's report as one HTML file")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a finished run's, with its report.json")
+    report.add_argument("--html", type=Path, metavar="FILE", help="default: report.html in DIR")
     schema = commands.add_parser("schema", help="print a JSON Schema")
-    schema.add_argument("of", choices=["spec", "result", "bundle"])
+    schema.add_argument("of", choices=["spec", "result", "report", "bundle"])
     return parser
 
 
@@ -103,12 +110,35 @@ def _show_graph(file: Path, *, png: Path | None, every_node: bool, as_json: bool
     return ExitCode.SUCCESS
 
 
+def _write_page(folder: Path, *, html: Path | None) -> int:
+    from trainers.report.document import REPORT_NAME, read_report
+    from trainers.report.page import render
+
+    target = html or folder / "report.html"
+    try:
+        report = read_report(folder / REPORT_NAME)
+    except (OSError, ValueError) as error:
+        print(f"{folder / REPORT_NAME}: no report of cell 54: {error}", file=sys.stderr)
+        return ExitCode.DATA_ERROR
+    try:
+        write_bytes(target, render(report).encode())
+    except OSError as error:
+        print(f"{target}: cannot be written to ({error}); check --html", file=sys.stderr)
+        return ExitCode.BAD_SPEC
+    print(target)
+    return ExitCode.SUCCESS
+
+
 def _print_schema(of: str) -> int:
     match of:
         case "result":
             from trainers.results import result_schema
 
             schema = result_schema()
+        case "report":
+            from trainers.report.document import report_schema
+
+            schema = report_schema()
         case "bundle":
             from trainers.bundle.manifest import bundle_schema
 

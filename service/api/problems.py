@@ -56,6 +56,12 @@ class EvidencePending(NotFound):
     code = "evidence_pending"
 
 
+class ReportLost(NotFound):
+    """The report that a run of cell 54 has left is not there as it was."""
+
+    code = "report_lost"
+
+
 # The only place where an error gets a status; the nearest ancestor that is listed counts.
 STATUS: dict[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,

@@ -10,6 +10,7 @@ from service.domain.experiment import ExperimentSpec, Seeds, distinct
 from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
 from service.domain.terms import Terms
 from service.domain.waiting import WaitingReason
+from trainers.report.document import SeedReport
 from trainers.results import Evidence
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 
@@ -255,13 +256,24 @@ class ExperimentSummary(Answer):
     finished_at: AwareDatetime | None
 
 
-class AggregateAnswer(Answer):
-    """What cell 54 has weighed, over the seeds."""
+class OverSeeds(Answer):
+    """What cell 54 has left, the newest."""
 
     experiment: str
     stage: Literal["bases", "final"] = Field(description="bases: 51 and 52; final: fusion too.")
     run: str = Field(description="The run of cell 54.")
+
+
+class AggregateAnswer(OverSeeds):
+    """What cell 54 has weighed, over the seeds."""
+
     evidence: Evidence
+
+
+class ReportAnswer(OverSeeds):
+    """What cell 54 has weighed, and what lies behind it."""
+
+    report: SeedReport
 
 
 class ExperimentStatus(Answer):

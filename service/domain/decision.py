@@ -18,6 +18,9 @@ class Decision(BaseModel):
     stage: Literal["bases", "final"] = Field(description="bases: after 51 and 52; final: after fusion too.")
     outcome: Outcome
     option: Option | None = Field(description="What is shipped; null while fusion is to be trained or for improve.")
+    seeds: list[int] = Field(
+        default_factory=list, description="Of what is shipped: the one that was best on dev, or all together."
+    )
     confidence: Literal["clear", "borderline"]
     rule: str = Field(description="The rule that gave the answer, with its numbers.")
     reasons: list[str] = Field(description="The evidence in plain words.")

@@ -8,6 +8,8 @@ The rule, on F1 over the gate split (means over seeds; exactly at a threshold is
 3. Bases: it is shipped when its F1 is above `skip_fusion_f1`; else fusion is trained. `policy.fusion` may say never
    (ship it all the same) or always (train fusion in any case, to measure what it adds).
 4. Final: fusion is shipped if its F1 is above that of the best option without fusion, else that option.
+5. All seeds of what is shipped go together if that has a higher F1 than the seed that was best on dev, else that seed
+   alone: without a gain the simpler thing is shipped.
 
 The answer is clear when the 95 % interval of the quantity that decided excludes its threshold, else borderline:
 F1 against `skip_fusion_f1`, fusion's gain against zero, or, where only the choice between ensemble and single model
@@ -15,12 +17,14 @@ was open (fusion never, or finished on no seed), the ensemble's gain against zer
 The tuned ensemble is shown as evidence; the rule knows only the fixed weights.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from service.domain.decision import Decision, Outcome
 from service.domain.decision_words import (
     describe_difference,
+    describe_forms,
     describe_gate_failure,
     describe_option,
     describe_split,
@@ -48,6 +52,7 @@ class Verdict:
     rule: str
     reasons: list[str]
     next_steps: list[str]
+    seeds: Sequence[int] = ()
 
 
 def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage: Stage) -> Decision:
@@ -75,6 +80,7 @@ def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage
         stage=stage,
         outcome=verdict.outcome,
         option=verdict.option,
+        seeds=list(verdict.seeds),
         confidence=verdict.confidence,
         rule=verdict.rule,
         reasons=verdict.reasons,
@@ -95,7 +101,7 @@ def _improve(evidence: Evidence | None, gate: GateReport, policy: Policy) -> Ver
     failed = [check for check in gate.checks if check.blocking and check.verdict == "fail"]
     # A check without an interval is a fact; an F1 below its threshold is clear only when its interval is too.
     uncertain = all(check.interval is not None and check.interval[1] > policy.gate_f1 for check in failed)
-    names = ", ".join(check.name for check in failed)
+    names = ", ".join(check.title for check in failed)
     return Verdict(
         outcome="improve",
         option=None,
@@ -116,12 +122,12 @@ def _after_bases(evidence: Evidence, policy: Policy) -> Verdict:
     confidence: Confidence = "clear" if _excludes(best.f1_interval, threshold) else "borderline"
     if policy.fusion == "never":
         rule = f"{comparison}; the policy says never to train fusion: ship {best.option}"
-        return _ship(best, _confidence_in_choice(evidence), rule, reasons)
+        return _ship(best, evidence, _confidence_in_choice(evidence), rule, reasons)
     if policy.fusion == "always":
         rule = f"{comparison}; the policy says always to train fusion, to measure what it adds"
         return _train_fusion("clear", rule, reasons)
     if above:
-        return _ship(best, confidence, f"{comparison}: ship {best.option} without fusion", reasons)
+        return _ship(best, evidence, confidence, f"{comparison}: ship {best.option} without fusion", reasons)
     return _train_fusion(confidence, f"{comparison}: train fusion", reasons)
 
 
@@ -131,7 +137,7 @@ def _after_fusion(evidence: Evidence) -> Verdict:
     fusion = next((option for option in evidence.options if option.option == "fusion"), None)
     if fusion is None:
         rule = f"fusion finished on no seed: ship {best.option}, the best without it"
-        return _ship(best, _confidence_in_choice(evidence), rule, reasons)
+        return _ship(best, evidence, _confidence_in_choice(evidence), rule, reasons)
     difference = _difference(evidence, "fusion", best.option)
     gains = is_above(fusion.f1, best.f1)
     chosen = fusion if gains else best
@@ -142,10 +148,13 @@ def _after_fusion(evidence: Evidence) -> Verdict:
     compared = [difference, _difference(evidence, "fusion", "ensemble_tuned")]
     reasons += [describe_difference(found) for found in compared if found is not None]
     sure = difference is not None and _excludes(difference.f1_interval, 0.0)
-    return _ship(chosen, "clear" if sure else "borderline", rule, reasons)
+    return _ship(chosen, evidence, "clear" if sure else "borderline", rule, reasons)
 
 
-def _ship(chosen: OptionEvidence, confidence: Confidence, rule: str, reasons: list[str]) -> Verdict:
+def _ship(chosen: OptionEvidence, evidence: Evidence, confidence: Confidence, rule: str, reasons: list[str]) -> Verdict:
+    forms = [form for form in evidence.shippable if form.option == chosen.option]
+    # The best seed alone stands first, and stays where all together have no more.
+    seeds = max(forms, key=lambda form: form.f1).seeds if forms else chosen.seeds
     outcome: Outcome = "single"
     if chosen.option == "fusion":
         outcome = "fusion"
@@ -156,8 +165,9 @@ def _ship(chosen: OptionEvidence, confidence: Confidence, rule: str, reasons: li
         option=chosen.option,
         confidence=confidence,
         rule=rule,
-        reasons=reasons,
-        next_steps=next_steps_to_ship(chosen, confidence),
+        reasons=[*reasons, *describe_forms(forms)],
+        next_steps=next_steps_to_ship(chosen, seeds, confidence),
+        seeds=seeds,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from service.domain.gate import GateCheck
-from trainers.results import Comparison, Evidence, Interval, KindEvidence, Option, OptionEvidence
+from trainers.results import Comparison, Evidence, Interval, KindEvidence, Option, OptionEvidence, Shippable
 
 OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
 # Slices with fewer functions say more about chance than about the model.
@@ -33,16 +33,30 @@ def describe_option(option: OptionEvidence) -> str:
 def describe_difference(comparison: Comparison) -> str:
     """Say how two options differ on the same functions."""
     interval = comparison.f1_interval
-    sure = "excludes" if interval.low > 0 or interval.high < 0 else "includes"
     return (
         f"{comparison.first} minus {comparison.second}: F1 {comparison.f1_difference:+.4f} {_interval(interval)},"
-        f" which {sure} zero; McNemar p = {comparison.holm_p:.3g} after Holm."
+        f" which {_excludes(interval)} zero; McNemar p = {comparison.holm_p:.3g} after Holm."
     )
+
+
+def describe_forms(forms: Sequence[Shippable]) -> list[str]:
+    """Say how the seed that was best on dev and all seeds together do; nothing where there is one seed."""
+    if len(forms) < 2:
+        return []
+    best, together = forms
+    text = (
+        f"Of {best.option}, seed {best.seeds[0]} was best on dev and has F1 {best.f1:.4f}"
+        f" {_interval(best.f1_interval)}; all {len(together.seeds)} seeds together have {together.f1:.4f} {_interval(together.f1_interval)}"
+    )
+    if together.gain is None:
+        return [f"{text}."]
+    gained = together.gain.interval
+    return [f"{text}: {together.gain.f1:+.4f} {_interval(gained)}, which {_excludes(gained)} zero."]
 
 
 def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
     """Say what failed, and where each cell that missed its F1 is weak."""
-    reasons = [f"{check.name}: {check.reason}." for check in failed]
+    reasons = [f"{check.title}: {check.reason}." for check in failed]
     if evidence is None:
         return [*reasons, "There is no evidence over both cells: no seed of 51 and 52 finished together."]
     reasons.append(describe_split(evidence))
@@ -63,9 +77,14 @@ def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None
     return steps
 
 
-def next_steps_to_ship(chosen: OptionEvidence, confidence: str) -> list[str]:
-    """Say what to do with what is shipped."""
-    steps = [f"Ship {chosen.option} of the seed that you choose; its run folders hold weights and thresholds."]
+def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence: str) -> list[str]:
+    """Say what to do with what is shipped.
+
+    Args:
+        seeds: Those that go into it.
+    """
+    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
+    steps = [f"Pack it (`cellgate bundle pack`): {chosen.option}, {which}; then score code with `cellgate predict`."]
     if confidence == "borderline":
         steps.append("The evidence is borderline: more seeds or a larger gate split would make it firmer.")
     return steps
@@ -126,6 +145,10 @@ def _weakest_slices(evidence: Evidence, option: Option) -> list[str]:
         f"{part.slice} {part.value} (accuracy {accuracy(part):.3f} on {part.rows})"
         for part in sorted(large, key=accuracy)[:WEAKEST_SLICES]
     ]
+
+
+def _excludes(interval: Interval) -> str:
+    return "excludes" if interval.low > 0 or interval.high < 0 else "includes"
 
 
 def _interval(interval: Interval) -> str:

@@ -2,9 +2,26 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 Verdict = Literal["pending", "pass", "fail", "warn", "waived"]
+
+
+TITLES = {
+    "seeds_complete": "Seeds complete",
+    "exit_codes": "Exit codes",
+    "mean_f1_transformer": "Mean F1 of 51 transformer",
+    "mean_f1_gnn": "Mean F1 of 52 gnn",
+    "no_collapse": "No collapse",
+    "lr_cache": "Learning-rate cache",
+    "metadata_valid": "Metadata valid",
+    "baseline_margin": "Margin over all-positive",
+    "bag_of_tokens": "Above a bag of tokens",
+    "leak_probes": "Above the leak probes",
+    "positives": "Enough positives",
+    "graph_quality": "Whole graphs",
+    "truncation": "Functions cut",
+}
 
 
 class Waiver(BaseModel):
@@ -44,6 +61,12 @@ class GateCheck(BaseModel):
     seeds: list[SeedValue] = Field(default_factory=list)
     evidence: list[str] = Field(default_factory=list, description="Links to the runs or documents behind it.")
     waiver: Waiver | None = Field(None, description="Of a check that failed and was let pass.")
+
+    @computed_field(description="The name in words.")  # type: ignore[prop-decorator]
+    @property
+    def title(self) -> str:
+        """The name in words."""
+        return TITLES.get(self.name, self.name)
 
 
 class GateReport(BaseModel):

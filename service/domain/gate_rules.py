@@ -209,7 +209,7 @@ def _per_run(
 
 def add_up(experiment: str, checks: Sequence[GateCheck]) -> GateReport:
     """Return the report of checks that are all done: pass when no blocking check fails."""
-    failed = [check.name for check in checks if check.blocking and check.verdict == "fail"]
+    failed = [check.title for check in checks if check.blocking and check.verdict == "fail"]
     return GateReport(
         experiment=experiment,
         verdict="fail" if failed else "pass",
@@ -220,8 +220,8 @@ def add_up(experiment: str, checks: Sequence[GateCheck]) -> GateReport:
 
 def _summary(checks: Sequence[GateCheck], failed: Sequence[str]) -> str:
     blocking = sum(check.blocking for check in checks)
-    warned = [check.name for check in checks if check.verdict == "warn"]
-    waived = [check.name for check in checks if check.verdict == "waived"]
+    warned = [check.title for check in checks if check.verdict == "warn"]
+    waived = [check.title for check in checks if check.verdict == "waived"]
     text = f"{blocking - len(failed) - len(waived)} of {blocking} blocking checks pass"
     if waived:
         text += f"; waived: {', '.join(waived)}"

@@ -1,10 +1,10 @@
 """What a bundle is made of, from what was asked for and what was decided. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from service.domain.decision import DecisionAnswer
+from service.domain.decision import DecisionAnswer, Overruling
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.pipeline_rules import Step
 from trainers.specs import BundleKind
@@ -20,11 +20,13 @@ class Packing:
     Args:
         steps: Those whose runs go into it.
         text_weight: Of the text model in an ensemble; None: tuned on the fuse split, or no ensemble.
+        seeds: Empty: all that every step has finished.
     """
 
     kind: BundleKind
     steps: Sequence[Step]
     text_weight: float | None = None
+    seeds: Sequence[int] = ()
 
 
 def asked_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
@@ -59,7 +61,12 @@ def decided_packing(decision: DecisionAnswer | None, *, text_weight: float) -> P
     """
     if decision is None:
         raise Conflict("no decision has been taken yet: wait for it, or name a kind")
-    last = decision.overrulings[-1] if decision.overrulings else decision
+    if not decision.overrulings:
+        return replace(_shipped(decision, text_weight), seeds=tuple(decision.seeds))
+    return _shipped(decision.overrulings[-1], text_weight)
+
+
+def _shipped(last: DecisionAnswer | Overruling, text_weight: float) -> Packing:
     match last.outcome, last.option:
         case "ensemble", "ensemble_tuned":
             return asked_packing("ensemble", None, None)

@@ -42,7 +42,7 @@ def create_bundle(
     """Queue the packing of an experiment's runs.
 
     Args:
-        seeds: Default: all that every step has finished.
+        seeds: Default: those of the packing; if it names none, all that every step has finished.
         options: `licence_notes` and `tolerance`, as `trainers.specs.PackSpec` has them.
 
     Raises:
@@ -52,7 +52,7 @@ def create_bundle(
     """
     experiment = get_experiment(session, experiment_id)
     finished = [finished_runs(session, experiment_id, step) for step in packing.steps]
-    chosen = _seeds(packing, set.intersection(*(set(runs) for runs in finished)), seeds)
+    chosen = _seeds(packing, set.intersection(*(set(runs) for runs in finished)), seeds or packing.seeds)
     config = {
         "kind": packing.kind,
         "runs": [runs[seed].id for seed in chosen for runs in finished],
@@ -79,11 +79,11 @@ def create_bundle(
     return get_bundle(session, row.id)
 
 
-def _seeds(packing: Packing, finished: set[int], asked: Sequence[int] | None) -> list[int]:
+def _seeds(packing: Packing, finished: set[int], asked: Sequence[int]) -> list[int]:
     named = " and ".join(packing.steps)
     if not finished:
         raise Conflict(f"no seed has finished {named}: there is nothing to pack")
-    missing = [seed for seed in asked or () if seed not in finished]
+    missing = [seed for seed in asked if seed not in finished]
     if missing:
         detail = f"seeds {sorted(finished)} have finished {named}, but not {missing}: ask for those only"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])

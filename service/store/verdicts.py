@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.domain.decision import Outcome, Overruling
+from service.domain.decision import DecisionAnswer, Outcome, Overruling
 from service.domain.errors import Conflict, NotFound
 from service.domain.gate import GateReport, Waiver
 from service.domain.pipeline_rules import Step, shared_seeds
@@ -15,6 +15,7 @@ from service.domain.states import ExperimentState
 from service.domain.waivers import waive
 from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
+from service.store.experiments import decisions_of
 from service.store.pipeline import advance, set_state
 from service.store.steps import facts_of
 from service.store.tables import DecisionRow, EventRow, ExperimentRow
@@ -97,6 +98,15 @@ def overrulings_of(session: Session, experiment_id: str) -> list[Overruling]:
     decisions = session.scalars(select(DecisionRow).where(DecisionRow.experiment_id == experiment_id))
     taken = {row.stage: row.taken_at for row in decisions}
     return [one for one in found if one.stage in taken and one.at >= taken[one.stage]]
+
+
+def answered_decisions(session: Session, experiment_id: str) -> list[DecisionAnswer]:
+    """Return the decisions in the order in which they were taken, each with what people put beside it."""
+    overrulings = overrulings_of(session, experiment_id)
+    return [
+        DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])
+        for taken in decisions_of(session, experiment_id)
+    ]
 
 
 def _locked(session: Session, experiment_id: str) -> ExperimentRow:

@@ -109,7 +109,7 @@ def test_a_waived_check_and_an_overruled_decision_name_who_said_so_and_why(
 
     # then the page says both, with their reasons, and the gate has passed
     page = watched.open(f"#/experiments/{experiment}")
-    row = page.get_by_role("row", name="Mean F1, 52 gnn")
+    row = page.get_by_role("row", name="Mean F1 of 52 gnn")
     expect(row.locator(".state")).to_have_text("waived")
     expect(row.get_by_text("Waived by local: the text model alone will be shipped")).to_be_visible()
     expect(page.locator(".overruled")).to_contain_text("Overruled by local:")

@@ -132,6 +132,7 @@ export interface SeedValue {
 
 export interface GateCheck {
   name: string;
+  title: string;
   cell: 51 | 52 | null;
   blocking: boolean;
   verdict: Verdict;

@@ -19,7 +19,6 @@ from service.api.polling import IDLE, PolledIdle
 from service.api.problems import documented, documented_submission
 from service.api.schemas import Page
 from service.api.views import when
-from service.domain.decision import DecisionAnswer
 from service.domain.errors import NotFound
 from service.domain.experiment import ExperimentSpec
 from service.domain.packing import Packing, asked_packing, decided_packing
@@ -33,12 +32,12 @@ from service.store.bundles import (
     list_bundles,
     ready_bundle,
 )
-from service.store.experiments import decisions_of, get_experiment
+from service.store.experiments import get_experiment
 from service.store.run_specs import BUNDLE_FOLDER
 from service.store.runs import get_run
 from service.store.standing import standing_of
 from service.store.tables import RunRow
-from service.store.verdicts import overrulings_of
+from service.store.verdicts import answered_decisions
 from trainers.results import BundleSummary, Scores
 from trainers.specs import BundleKind, Cell
 
@@ -85,12 +84,8 @@ def _packing(session: Session, experiment_id: str, asked: BundleCreate) -> Packi
     policy = ExperimentSpec.model_validate(get_experiment(session, experiment_id).spec).policy
     if asked.kind is not None or asked.option is not None or asked.text_weight is not None:
         return asked_packing(asked.kind or "ensemble", asked.option, asked.text_weight)
-    taken = decisions_of(session, experiment_id)
-    if not taken:
-        return decided_packing(None, text_weight=policy.text_weight)
-    overrulings = [one for one in overrulings_of(session, experiment_id) if one.stage == taken[-1].stage]
-    last = DecisionAnswer(**dict(taken[-1]), overrulings=overrulings)
-    return decided_packing(last, text_weight=policy.text_weight)
+    taken = answered_decisions(session, experiment_id)
+    return decided_packing(taken[-1] if taken else None, text_weight=policy.text_weight)
 
 
 @router.get("/bundles", responses=documented())

@@ -10,19 +10,14 @@ from sqlalchemy.orm import Session
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.paths import ExperimentPath
-from service.api.polling import Polled
-from service.api.problems import DecisionPending, EvidencePending, documented, documented_post
-from service.api.schemas import AggregateAnswer, OverrulingCreate, WaiverCreate
+from service.api.problems import DecisionPending, documented, documented_post
+from service.api.schemas import OverrulingCreate, WaiverCreate
 from service.domain.decision import DecisionAnswer, Overruling
 from service.domain.errors import InvalidSpec, Mistake
 from service.domain.gate import GateReport
-from service.domain.pipeline_rules import Step
-from service.store.experiments import decisions_of, get_experiment
+from service.store.experiments import get_experiment
 from service.store.gates import gate_report
-from service.store.standing import standing_of
-from service.store.steps import finished_runs
-from service.store.verdicts import overrule, overrulings_of, waive_check
-from trainers.results import Evidence
+from service.store.verdicts import answered_decisions, overrule, waive_check
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 WAIVER = {"a check": {"value": {"check": "positives", "reason": "A larger gate split comes next month."}}}
@@ -67,19 +62,6 @@ def waive(
         return Created(location=f"/v1/experiments/{experiment_id}/gate", answer=report)
 
     return post.accept(work)
-
-
-@router.get("/{experiment_id}/aggregate", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
-def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> AggregateAnswer:
-    """Return cell 54's evidence over the seeds, the newest; 404 with code `evidence_pending` while there is none."""
-    with context.database.read() as session:
-        poll.check(experiment_id, standing_of(session, experiment_id), "aggregate")
-        for stage, step in (("final", Step.EVIDENCE_FINAL), ("bases", Step.EVIDENCE_BASES)):
-            for run in finished_runs(session, experiment_id, step).values():
-                evidence = Evidence.model_validate((run.result or {})["evidence"])
-                return AggregateAnswer(experiment=experiment_id, stage=stage, run=run.id, evidence=evidence)
-        state = get_experiment(session, experiment_id).state
-    raise EvidencePending(f"cell 54 has not weighed anything yet: experiment {experiment_id} is {state}")
 
 
 @router.get("/{experiment_id}/decision", responses=documented(HTTPStatus.NOT_FOUND))
@@ -135,9 +117,4 @@ def _decisions(context: Ctx, experiment_id: str) -> tuple[str, list[DecisionAnsw
     """Return the experiment's state and its decisions."""
     with context.database.read() as session:
         state = get_experiment(session, experiment_id).state
-        decisions = decisions_of(session, experiment_id)
-        overrulings = overrulings_of(session, experiment_id)
-    return state, [
-        DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])
-        for taken in decisions
-    ]
+        return state, answered_decisions(session, experiment_id)

@@ -48,7 +48,7 @@ def test_a_waiver_on_the_command_line_lets_the_gate_pass_and_the_new_decision_ve
     waived = cellgate("gate", "waive", weak, "mean_f1_gnn", "--reason", REASON)
 
     assert waived.code == 0
-    assert "waived: mean_f1_gnn" in waived.out
+    assert "waived: Mean F1 of 52 gnn" in waived.out
     assert REASON in cellgate("gate", weak).out
     assert "Ship the ensemble" in cellgate("decision", weak).out
     assert cellgate("decision", "verify", weak).code == 0

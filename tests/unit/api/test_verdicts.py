@@ -22,7 +22,7 @@ def test_a_waiver_lets_the_gate_pass_is_shown_with_it_and_the_experiment_is_deci
     report = get(api, f"{experiment}/gate")
     assert report == answer.json()
     assert report["verdict"] == "pass"
-    assert report["summary"] == "6 of 7 blocking checks pass; waived: mean_f1_gnn"
+    assert report["summary"] == "6 of 7 blocking checks pass; waived: Mean F1 of 52 gnn"
     (waived,) = (check for check in report["checks"] if check["verdict"] == "waived")
     assert (waived["name"], waived["waiver"]["reason"], waived["waiver"]["by"]) == ("mean_f1_gnn", REASON, "local")
     assert get(api, f"{experiment}/decision")["outcome"] == "ensemble"

@@ -5,7 +5,7 @@ import pytest
 from service.domain.decision_rules import decide
 from service.domain.gate import GateCheck, GateReport
 from service.domain.policy import Policy
-from tests.by_hand import F1s, evidence, truncation
+from tests.by_hand import F1s, evidence, shippable, truncation
 from trainers.artifacts import sha256_of_json
 from trainers.results import KindEvidence
 
@@ -132,7 +132,7 @@ def test_improve_names_the_weak_cell_its_scores_and_its_weakest_slices() -> None
     decision = decide(shown, failed_gate(low_f1(52, 0.75, 0.78)), POLICY, stage="bases")
 
     text = " ".join(decision.reasons)
-    assert "mean_f1_gnn" in text
+    assert "Mean F1 of 52 gnn: the mean F1 of cell 52 is 0.75." in text
     assert "recall 0.750" in text
     assert "gnn is weakest on cwe CWE-416 (accuracy 0.550 on 40), cwe CWE-89" in text
     assert "CWE-1 " not in text
@@ -212,3 +212,46 @@ def test_the_next_step_says_when_what_is_missed_is_what_is_cut(misses_cut: int, 
     decision = decide(shown, failed_gate(low_f1(51, 0.75, 0.78)), POLICY, stage="bases")
 
     assert decision.next_steps[0].endswith(f"stronger regularisation.{said}")
+
+
+@pytest.mark.parametrize(
+    ("together", "seeds", "said"),
+    [
+        pytest.param(0.95, [0, 1, 2], "seeds 0, 1, 2 together", id="all together are better"),
+        pytest.param(0.94, [2], "seed 2;", id="all together are no better"),
+        pytest.param(0.93, [2], "seed 2;", id="all together are worse"),
+    ],
+)
+def test_all_seeds_go_together_only_where_that_is_better_than_the_best_alone(
+    together: float, seeds: list[int], said: str
+) -> None:
+    f1s: F1s = {"transformer": [0.91] * 3, "gnn": [0.90] * 3, "ensemble": [0.93] * 3}
+    forms = [
+        shippable("transformer", [1], 0.99),
+        shippable("transformer", [0, 1, 2], 0.999, 0.009),
+        shippable("ensemble", [2], 0.94),
+        shippable("ensemble", [0, 1, 2], together, together - 0.94),
+    ]
+
+    decision = decide(evidence(f1s, shippable=forms), PASSED, POLICY, stage="bases")
+
+    assert (decision.option, decision.seeds) == ("ensemble", seeds)
+    assert said in decision.next_steps[0]
+    compared = "Of ensemble, seed 2 was best on dev and has F1 0.9400 [0.9300, 0.9500]; all 3 seeds together have"
+    assert any(found.startswith(f"{compared} {together:.4f}") for found in decision.reasons)
+
+
+def test_of_one_seed_that_seed_is_shipped_and_nothing_is_said_of_seeds_together() -> None:
+    f1s: F1s = {"transformer": [0.91], "gnn": [0.90], "ensemble": [0.93]}
+    shown = evidence(f1s, shippable=[shippable("ensemble", [0], 0.93)])
+
+    decision = decide(shown, PASSED, POLICY, stage="bases")
+
+    assert decision.seeds == [0]
+    assert not any("together" in reason for reason in decision.reasons)
+
+
+def test_nothing_is_said_of_seeds_while_nothing_is_shipped() -> None:
+    shown = evidence({"transformer": [0.86], "gnn": [0.87], "ensemble": [0.88]})
+
+    assert decide(shown, PASSED, POLICY, stage="bases").seeds == []

@@ -32,6 +32,14 @@ def decision(outcome: Any, option: Any, *overrulings: tuple[Any, Any]) -> Decisi
     )
 
 
+def test_the_seeds_that_were_decided_are_packed_unless_somebody_overruled_it() -> None:
+    decided = decision("single", "gnn").model_copy(update={"seeds": [2]})
+    overruled = decision("single", "gnn", ("single", "transformer")).model_copy(update={"seeds": [2]})
+
+    assert decided_packing(decided, text_weight=0.6) == Packing(kind="single", steps=[GRAPH], seeds=(2,))
+    assert decided_packing(overruled, text_weight=0.6) == Packing(kind="single", steps=[TEXT])
+
+
 @pytest.mark.parametrize(
     ("decided", "packing"),
     [

@@ -2,22 +2,6 @@ import { score } from "../format";
 import type { GateCheck, GateReport, SeedValue } from "../types";
 import { VerdictMark } from "./state";
 
-const NAMES: Record<string, string> = {
-  seeds_complete: "Seeds complete",
-  exit_codes: "Exit codes",
-  mean_f1_transformer: "Mean F1, 51 transformer",
-  mean_f1_gnn: "Mean F1, 52 gnn",
-  no_collapse: "No collapse",
-  lr_cache: "Learning-rate cache",
-  metadata_valid: "Metadata valid",
-  baseline_margin: "Margin over all-positive",
-  bag_of_tokens: "Above a bag of tokens",
-  leak_probes: "Above the leak probes",
-  positives: "Enough positives",
-  graph_quality: "Whole graphs",
-  truncation: "Functions cut",
-};
-
 export function Gate({ report }: { report: GateReport }) {
   return (
     <section class="card" aria-labelledby="gate">
@@ -56,7 +40,7 @@ function Check({ check }: { check: GateCheck }) {
   return (
     <tr>
       <th scope="row">
-        {NAMES[check.name] ?? check.name}
+        {check.title}
         {!check.blocking && <small>warns only</small>}
       </th>
       <td>

@@ -1,0 +1,94 @@
+"""What cell 54 found over the seeds: its evidence, and its report as JSON and as one page."""
+
+from contextlib import closing
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from service.api.context import Context, Ctx
+from service.api.paths import ExperimentPath
+from service.api.polling import Polled
+from service.api.problems import EvidencePending, ReportLost, documented
+from service.api.run_files import open_file
+from service.api.schemas import AggregateAnswer, ReportAnswer
+from service.domain.decision_rules import Stage
+from service.domain.errors import NotFound
+from service.domain.experiment import ExperimentSpec
+from service.domain.pipeline_rules import Step
+from service.domain.reporting import judged
+from service.store.experiments import get_experiment
+from service.store.gates import gate_report
+from service.store.standing import standing_of
+from service.store.steps import finished_runs
+from service.store.tables import RunRow
+from service.store.verdicts import answered_decisions
+from trainers.report.document import REPORT_NAME, SeedReport
+from trainers.report.page import render, style_hash
+from trainers.results import Evidence
+
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+STAGES: tuple[tuple[Stage, Step], ...] = (("final", Step.EVIDENCE_FINAL), ("bases", Step.EVIDENCE_BASES))
+
+
+@router.get("/{experiment_id}/aggregate", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> AggregateAnswer:
+    """Return cell 54's evidence over the seeds, the newest; 404 with code `evidence_pending` while there is none."""
+    with context.database.read() as session:
+        poll.check(experiment_id, standing_of(session, experiment_id), "aggregate")
+        stage, run = _newest(session, experiment_id)
+        evidence = Evidence.model_validate((run.result or {})["evidence"])
+        return AggregateAnswer(experiment=experiment_id, stage=stage, run=run.id, evidence=evidence)
+
+
+@router.get("/{experiment_id}/report", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_report(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ReportAnswer:
+    """Return cell 54's report over the seeds, the newest: the evidence, and what lies behind it seed by seed."""
+    with context.database.read() as session:
+        poll.check(experiment_id, standing_of(session, experiment_id), "report")
+        stage, run = _newest(session, experiment_id)
+    return ReportAnswer(experiment=experiment_id, stage=stage, run=run.id, report=_report_of(context, run))
+
+
+@router.get("/{experiment_id}/report.html", response_class=HTMLResponse, responses=documented(HTTPStatus.NOT_FOUND))
+def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLResponse:
+    """Return decision, gate and the report over the seeds as one HTML file without scripts, to send around."""
+    with context.database.read() as session:
+        experiment = get_experiment(session, experiment_id)
+        _, run = _newest(session, experiment_id)
+        above = judged(
+            experiment.id,
+            experiment.name,
+            gate=gate_report(session, experiment_id, context.settings.artifacts),
+            decisions=answered_decisions(session, experiment_id),
+            policy=ExperimentSpec.model_validate(experiment.spec).policy,
+        )
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'inline; filename="{experiment_id}.html"',
+        "Content-Security-Policy": f"default-src 'none'; style-src {style_hash()}; img-src data:; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    }
+    return HTMLResponse(render(_report_of(context, run), above), headers=headers)
+
+
+def _newest(session: Session, experiment_id: str) -> tuple[Stage, RunRow]:
+    for stage, step in STAGES:
+        for run in finished_runs(session, experiment_id, step).values():
+            return stage, run
+    state = get_experiment(session, experiment_id).state
+    raise EvidencePending(f"cell 54 has not weighed anything yet: experiment {experiment_id} is {state}")
+
+
+def _report_of(context: Context, run: RunRow) -> SeedReport:
+    vouched = (run.result or {}).get("artifacts", {}).get(REPORT_NAME)
+    lost = ReportLost(f"the report of run {run.id} was removed or changed since the run has left it")
+    try:
+        file = open_file(context.settings.artifacts / str(run.path), REPORT_NAME, context.hashes)
+    except NotFound as error:
+        raise lost from error
+    with closing(file):
+        if f"sha256:{file.sha256}" != vouched:
+            raise lost
+        return SeedReport.model_validate_json(b"".join(file.content(0, file.size)))

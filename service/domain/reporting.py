@@ -1,0 +1,94 @@
+"""What became of an experiment, in words, to stand above the evidence in its report. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from service.domain.decision import DecisionAnswer, Outcome
+from service.domain.gate import GateCheck, GateReport
+from service.domain.policy import Policy
+from trainers.report.page import OPTION_NAMES, Answer, CheckLine, Judged, score
+from trainers.results import Option
+
+HEADLINES: Mapping[Outcome, str] = {
+    "ensemble": "Ship the ensemble",
+    "single": "Ship a single model",
+    "fusion": "Ship fusion",
+    "train_fusion": "Train fusion",
+    "improve": "Improve 51 and 52",
+}
+STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusion measured"}
+
+
+def judged(
+    experiment: str, name: str, *, gate: GateReport, decisions: Sequence[DecisionAnswer], policy: Policy
+) -> Judged:
+    """Return what the report says above the evidence.
+
+    Args:
+        decisions: In the order in which they were taken.
+    """
+    return Judged(
+        experiment=experiment,
+        name=name,
+        gate_verdict=gate.verdict,
+        gate_summary=gate.summary,
+        checks=[_check(check) for check in gate.checks],
+        answers=[_answer(taken) for taken in reversed(decisions)],
+        chosen=_chosen(decisions[-1]) if decisions else None,
+        marks=[("gate", policy.gate_f1), ("skip fusion", policy.skip_fusion_f1)],
+    )
+
+
+def headline(outcome: Outcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
+    """Return a decision in a few words."""
+    words = HEADLINES[outcome]
+    if outcome == "single" and option is not None:
+        words = f"Ship the {OPTION_NAMES[option].lower()} alone"
+    if not seeds:
+        return words
+    return f"{words}, seed {seeds[0]}" if len(seeds) == 1 else f"{words}, seeds {', '.join(map(str, seeds))} together"
+
+
+def _answer(taken: DecisionAnswer) -> Answer:
+    return Answer(
+        title=STAGES[taken.stage],
+        headline=headline(taken.outcome, taken.option, taken.seeds),
+        confidence=taken.confidence,
+        rule=taken.rule,
+        reasons=taken.reasons,
+        next_steps=taken.next_steps,
+        overrulings=[
+            f"Overruled by {one.by}: {headline(one.outcome, one.option)}. {one.reason}" for one in taken.overrulings
+        ],
+    )
+
+
+def _chosen(taken: DecisionAnswer) -> Option | None:
+    return taken.overrulings[-1].option if taken.overrulings else taken.option
+
+
+def _check(check: GateCheck) -> CheckLine:
+    return CheckLine(
+        title=check.title,
+        verdict=check.verdict,
+        warns_only=not check.blocking,
+        threshold="" if check.threshold is None else _number(check.threshold),
+        measured=" ".join(_measured(check)),
+        reason=" ".join(_why(check)),
+    )
+
+
+def _measured(check: GateCheck) -> Iterator[str]:
+    if check.measured is not None:
+        yield _number(check.measured)
+    if check.interval is not None:
+        yield f"({score(check.interval[0])} to {score(check.interval[1])})"
+
+
+def _why(check: GateCheck) -> Iterator[str]:
+    yield check.reason.replace(" | ", "; ")
+    if check.waiver is not None:
+        yield f"Waived by {check.waiver.by}: {check.waiver.reason}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() else score(value, 4)

@@ -1,0 +1,171 @@
+"""Cell 54's report as one HTML file: no script, nothing to load, light and dark, to send around."""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from trainers.report import charts
+from trainers.report.document import OptionReport, SeedReport
+from trainers.results import Option
+
+OPTION_NAMES: dict[Option, str] = {
+    "transformer": "Transformer",
+    "gnn": "Graph network",
+    "ensemble": "Ensemble",
+    "ensemble_tuned": "Ensemble, tuned",
+    "fusion": "Fusion",
+}
+BASELINE_NAMES = {
+    "all_positive": "Everything called vulnerable",
+    "bag_of_tokens": "Bag of tokens",
+    "length": "Length alone",
+    "identifiers": "Identifiers alone",
+}
+TEMPLATES = "templates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckLine:
+    """One check of the gate, in words."""
+
+    title: str
+    verdict: Literal["pending", "pass", "fail", "warn", "waived"]
+    warns_only: bool
+    measured: str
+    threshold: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One decision, in words.
+
+    Args:
+        overrulings: What people put beside it.
+    """
+
+    title: str
+    headline: str
+    confidence: Literal["clear", "borderline"]
+    rule: str
+    reasons: Sequence[str]
+    next_steps: Sequence[str]
+    overrulings: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What became of an experiment, to stand above its evidence.
+
+    Args:
+        gate_verdict: pending, pass or fail.
+        answers: The last decision first.
+        chosen: What is shipped, if anything.
+        marks: Thresholds of F1 by name, to be drawn beside the options.
+    """
+
+    experiment: str
+    name: str
+    gate_verdict: Literal["pending", "pass", "fail"]
+    gate_summary: str
+    checks: Sequence[CheckLine]
+    answers: Sequence[Answer]
+    chosen: Option | None
+    marks: Sequence[tuple[str, float]]
+
+
+def render(report: SeedReport, judged: Judged | None = None) -> str:
+    """Return the page.
+
+    Args:
+        judged: Without it the page has the evidence alone.
+    """
+    marks = [] if judged is None else list(judged.marks)
+    evidence = report.evidence
+    return _template().render(
+        report=report,
+        evidence=evidence,
+        judged=judged,
+        chosen=None if judged is None else judged.chosen,
+        style=Markup(_style()),
+        frame=charts.FRAME,
+        whiskers=charts.whiskers(evidence.options, marks),
+        curves={one.option: charts.curves(one) for one in report.options},
+        reliability={one.option: charts.reliability(one.reliability) for one in report.options},
+        confusion={one.option: _mean_confusion(one) for one in report.options},
+        bases=next((pair for pair in report.overlaps if {pair.first, pair.second} == {"transformer", "gnn"}), None),
+        seeds=max((option.seeds for option in evidence.options), key=len),
+    )
+
+
+def style_hash() -> str:
+    """Return the source expression that lets a content security policy pass the page's one style sheet.
+
+    Source:
+        W3C Content Security Policy Level 3, section 8.3.
+    """
+    digest = hashlib.sha256(_style().encode()).digest()
+    return f"'sha256-{b64encode(digest).decode()}'"
+
+
+def _mean_confusion(option: OptionReport) -> dict[str, float]:
+    names = ("true_positives", "false_negatives", "false_positives", "true_negatives")
+    return {name: sum(getattr(one.gate, name) for one in option.seeds) / len(option.seeds) for name in names}
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "score": score,
+        "signed": signed,
+        "percent": percent,
+        "count": count,
+        "p_value": p_value,
+        "option_name": OPTION_NAMES.__getitem__,
+        "baseline_name": BASELINE_NAMES.__getitem__,
+    }
+    return environment.get_template("report.html.j2")
+
+
+@cache
+def _style() -> str:
+    return _source("style.css")
+
+
+def _source(name: str) -> str:
+    return files("trainers.report").joinpath(TEMPLATES, name).read_text(encoding="utf-8")
+
+
+def score(value: float | None, digits: int = 3) -> str:
+    """Return a score, a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """Return a difference with its sign; none where it is rounded to nothing."""
+    return f"{value:+z.{digits}f}".replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def count(value: float) -> str:
+    """Return a number of functions; a mean over seeds with one decimal."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
