@@ -46,7 +46,8 @@ def describe_forms(forms: Sequence[Shippable]) -> list[str]:
     best, together = forms
     text = (
         f"Of {best.option}, seed {best.seeds[0]} was best on dev and has F1 {best.f1:.4f}"
-        f" {_interval(best.f1_interval)}; all {len(together.seeds)} seeds together have {together.f1:.4f} {_interval(together.f1_interval)}"
+        f" {_interval(best.f1_interval)}; all {len(together.seeds)} seeds together have {together.f1:.4f}"
+        f" {_interval(together.f1_interval)}"
     )
     if together.gain is None:
         return [f"{text}."]
