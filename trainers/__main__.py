@@ -8,6 +8,7 @@
 | bundle pack …, bundle check BUNDLE | make a bundle of finished runs; verify one |
 | predict BUNDLE FILE… | score the functions of C and C++ files |
 | report DIR --html FILE | cell 54's report in DIR as one HTML file |
+| verify DIR | weigh again what cell 54 has weighed in DIR, from the predictions; exit code 3 when anything differs |
 | schema spec, schema result, schema report, schema bundle | print a JSON Schema |
 
 Exit codes: see trainers/exit_codes.py; those of predict are in its --help.
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_predict(parsed)
         case "report":
             return _write_page(parsed.folder, html=parsed.html)
+        case "verify":
+            return _verify(parsed.folder)
         case "schema":
             return _print_schema(parsed.of)
         case _:
@@ -80,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write cell 54's report as one HTML file")
     report.add_argument("folder", type=Path, metavar="DIR", help="a finished run's, with its report.json")
     report.add_argument("--html", type=Path, metavar="FILE", help="default: report.html in DIR")
+    verify = commands.add_parser("verify", help="weigh again what cell 54 has weighed")
+    verify.add_argument("folder", type=Path, metavar="DIR", help="a finished run's, with its spec.json")
     schema = commands.add_parser("schema", help="print a JSON Schema")
     schema.add_argument("of", choices=["spec", "result", "report", "bundle"])
     return parser
@@ -126,6 +131,18 @@ def _write_page(folder: Path, *, html: Path | None) -> int:
         print(f"{target}: cannot be written to ({error}); check --html", file=sys.stderr)
         return ExitCode.BAD_SPEC
     print(target)
+    return ExitCode.SUCCESS
+
+
+def _verify(folder: Path) -> int:
+    from trainers.aggregation.verify import verify
+
+    try:
+        verify(folder)
+    except TrainerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(f"{folder}: evidence and report come out the same, byte for byte")
     return ExitCode.SUCCESS
 
 

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from service.api.schemas import RunStatus
 from service.console import tables
 from service.console.connection import AsJson, client_of
 from service.console.spec_files import BadInput
+from service.console.trainers import require_trainers
 from service.console.watching import last
 from service.domain.states import BundleState
 from trainers.specs import BundleKind, Explain
@@ -120,9 +120,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="Write there instead of standard output.")] = None,
 ) -> None:
     """Score the functions of C and C++ files on this machine; exit code 9 when at least one is above the threshold."""
-    if find_spec("torch") is None:
-        raise BadInput("scoring needs the trainers' libraries: pip install 'cellgate[worker]'")
-    # A process of its own: this one never imports the trainers' libraries.
+    require_trainers("scoring")
     command = [sys.executable, "-m", "trainers", "predict", str(bundle), *map(str, files)]
     command += ["--format", layout, "--explain", explain]
     command += [] if threshold is None else ["--threshold", str(threshold)]

@@ -1,5 +1,8 @@
 """Commands about an experiment's gate and decisions: show, waive, overrule, verify."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,16 +10,20 @@ from pydantic import TypeAdapter
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from service.api.schemas import RunAnswer
 from service.client import Client
 from service.console import tables
 from service.console.connection import AsJson, client_of
+from service.console.trainers import require_trainers
 from service.domain.decision import DecisionAnswer
 from service.domain.decision_check import Sources, differences
 from service.domain.decision_rules import SINGLES
 from service.domain.experiment import ExperimentSpec
+from service.domain.places import attempt_path
 from service.domain.states import RunState
 from trainers.results import RunResult
 
+AGGREGATION = 54
 NO_SUCCESS, UNDECIDED, DIFFERS = 1, 5, 6
 GATE_CODES = {"pass": 0, "fail": NO_SUCCESS, "pending": UNDECIDED}
 DECISIONS = TypeAdapter(list[DecisionAnswer])
@@ -94,11 +101,19 @@ def overrule(
 
 
 @decision_app.command()
-def verify(context: typer.Context, experiment: ExperimentId) -> None:
+def verify(
+    context: typer.Context,
+    experiment: ExperimentId,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(help="The house's artifact root, on this machine: weigh the stored predictions again as well."),
+    ] = None,
+) -> None:
     """Compute every decision again from what is stored; exit code 0 when all bytes are equal, 6 when not, 5 if none."""
     with client_of(context) as client:
         decisions = _decisions(client, experiment)
-        sources = _sources(client, experiment)
+        runs = _finished_runs(client, experiment)
+        sources = _sources(client, experiment, runs)
     console = tables.terminal()
     wrong = False
     for decision in decisions:
@@ -108,7 +123,18 @@ def verify(context: typer.Context, experiment: ExperimentId) -> None:
         console.print(f"The {decision.stage} decision, {decision.outcome}, {says}.", markup=False)
         for difference in found:
             console.print(f"  · {difference}", style="red", markup=False)
+    if artifacts is not None:
+        folders = [artifacts / attempt_path(run.id, run.attempt) for run in runs if run.cell == AGGREGATION]
+        equal = [_weighs_the_same(folder) for folder in folders]
+        wrong = wrong or not all(equal)
     raise typer.Exit(DIFFERS if wrong else 0)
+
+
+def _weighs_the_same(folder: Path) -> bool:
+    """Let a process of the trainers weigh again and say what it finds; return whether all is equal."""
+    require_trainers("weighing again")
+    command = [sys.executable, "-m", "trainers", "verify", str(folder)]
+    return subprocess.run(command, check=False).returncode == 0
 
 
 def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
@@ -121,11 +147,14 @@ def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
     return taken
 
 
-def _sources(client: Client, experiment: str) -> Sources:
-    answer = client.experiment(experiment)
-    runs = [client.run(run.id) for job in answer.jobs for run in job.runs if run.state is RunState.SUCCEEDED]
+def _finished_runs(client: Client, experiment: str) -> list[RunAnswer]:
+    jobs = client.experiment(experiment).jobs
+    return [client.run(run.id) for job in jobs for run in job.runs if run.state is RunState.SUCCEEDED]
+
+
+def _sources(client: Client, experiment: str, runs: list[RunAnswer]) -> Sources:
     return Sources(
         gate=client.gate(experiment),
-        policy=ExperimentSpec.model_validate(answer.spec).policy,
+        policy=ExperimentSpec.model_validate(client.experiment(experiment).spec).policy,
         results=[RunResult.model_validate(run.result) for run in runs if run.result is not None],
     )

@@ -73,7 +73,7 @@ def _check(check: GateCheck) -> CheckLine:
         warns_only=not check.blocking,
         threshold="" if check.threshold is None else _number(check.threshold),
         measured=" ".join(_measured(check)),
-        reason=" ".join(_why(check)),
+        reason="; ".join(_why(check)),
     )
 
 
@@ -87,7 +87,7 @@ def _measured(check: GateCheck) -> Iterator[str]:
 def _why(check: GateCheck) -> Iterator[str]:
     yield check.reason.replace(" | ", "; ")
     if check.waiver is not None:
-        yield f"Waived by {check.waiver.by}: {check.waiver.reason}"
+        yield f"waived by {check.waiver.by}: {check.waiver.reason}"
 
 
 def _number(value: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, func, insert, null, select
 from sqlalchemy.orm import Session
 
+from service.domain.places import attempt_path
 from service.domain.states import RunState
 from service.store.database import now_s
 from service.store.draining import may_claim
@@ -72,7 +73,7 @@ def claim_next(
     if run is None:
         return None
     attempt = run.attempt + 1
-    path = f"runs/{run.id}/attempt-{attempt}"
+    path = attempt_path(run.id, attempt)
     values = {
         "attempt": attempt,
         "worker": worker,

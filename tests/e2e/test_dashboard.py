@@ -45,14 +45,14 @@ def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
             "Gate",
             "Decision",
             "53 fusion",
-            "54 evidence",
+            "54 with fusion",
             "Last decision",
         ]
     )
     expect(page.locator(".pipeline .chip", has_text="F1 0.9300")).to_be_visible()
 
     # and the gate with its verdicts, thresholds and each seed's value
-    mean = page.locator("table.gate tr", has_text="Mean F1, 51 transformer")
+    mean = page.locator("table.gate tr", has_text="Mean F1 of 51 transformer")
     expect(mean).to_contain_text("pass")
     expect(mean).to_contain_text("0.8500")
     expect(mean).to_contain_text("0.8650")

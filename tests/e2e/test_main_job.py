@@ -1,5 +1,6 @@
 """The main job over HTTP: labelled functions to a decision, embedded and on Postgres and Redis."""
 
+import html
 import io
 import json
 import os
@@ -118,6 +119,14 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert options["transformer"]["f1_per_seed"] == pytest.approx(measured)
     assert options["transformer"]["f1"] == pytest.approx(sum(measured) / len(measured))
 
+    # and everything comes out the same again from the predictions, and is told in one page
+    verified = _cellgate(house, "decision", "verify", experiment["id"], "--artifacts", str(tmp_path / "var/artifacts"))
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.count("byte for byte") == 4
+    told = _cellgate(house, "report", experiment["id"], "--html", str(tmp_path / "report.html"))
+    assert told.returncode == 0, told.stderr
+    assert decision["rule"] in html.unescape((tmp_path / "report.html").read_text())
+
     # and the curves of a run can be read
     curves = house.get(f"/v1/runs/{trained[51][0]['id']}/metrics", params={"keys": "dev/f1"}).json()["curves"]
     assert [curve["key"] for curve in curves] == ["dev/f1"]
@@ -128,7 +137,13 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert packed.status_code == 202, packed.text
     bundle = _ended(house, packed.headers["Location"], {"ready", "failed"})
     assert bundle["state"] == "ready", bundle
-    assert (bundle["kind"], bundle["summary"]["seeds"]) == (decision["outcome"], [0, 1])
+    assert (bundle["kind"], bundle["summary"]["seeds"]) == (decision["outcome"], decision["seeds"])
+    (form,) = (
+        form
+        for form in decision["evidence"]["shippable"]
+        if (form["option"], form["seeds"]) == (decision["option"], decision["seeds"])
+    )
+    assert bundle["summary"]["threshold"] == pytest.approx(form["threshold"], abs=1e-9)
     assert bundle["summary"]["largest_difference"] <= 1e-5
     ours = ["void f(char *out, char *in) { strcpy(out, in); }", "void f(char *out, char *in) { strncpy(out, in, 9); }"]
     said = house.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})

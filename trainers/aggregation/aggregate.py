@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from trainers.aggregation.baselines import read_baselines
 from trainers.aggregation.evidence import make_evidence
@@ -15,9 +16,17 @@ from trainers.engine.environment import describe_environment, peak_host_bytes
 from trainers.engine.result_file import PREDICTIONS_FOLDER, write_result
 from trainers.errors import Problem, SpecError
 from trainers.events import EventKind
-from trainers.report.document import REPORT_NAME, write_report
+from trainers.report.document import REPORT_NAME, SeedReport, write_report
 from trainers.results import SCHEMA_VERSION, Evidence, Memory, Option, RunResult, Truncation, summed
 from trainers.specs import AggregationSpec, Cell, RunOutput, Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """What cell 54 concludes from the runs that its spec names."""
+
+    evidence: Evidence
+    report: SeedReport
 
 
 def run(spec: AggregationSpec, context: RunContext) -> RunResult:
@@ -27,39 +36,48 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
         SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
         DataError: A result or a predictions file is missing, damaged or not of this data set.
     """
-    _check_seeds(spec)
-    with context.phase("load"):
-        dataset = Dataset.open(spec.dataset)
-        baselines = read_baselines(spec.dataset)
-        seeds = _open_seeds(spec, dataset)
     with context.phase("evaluate"):
-        candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
-        evidence = make_evidence(
-            candidates,
-            dataset=dataset,
-            baselines=baselines,
-            truncation=_truncation(seeds),
-            config=spec,
-            inputs=_inputs(seeds),
-        )
-        report = make_report(candidates, dataset=dataset, evidence=evidence)
-    _tell(evidence, context)
+        weighed = weigh(spec)
+    _tell(weighed.evidence, context)
     path = context.out / REPORT_NAME
-    write_report(path, report)
+    write_report(path, weighed.report)
     result = RunResult(
         schema_version=SCHEMA_VERSION,
         cell=spec.cell,
         seed=spec.seed,
         spec_hash=context.spec_hash,
-        dataset_id=dataset.id,
+        dataset_id=weighed.report.dataset_id,
         started_at=context.started_at,
         timings_s={**context.timings_s, "total": max(0.0, time.time() - context.started_at)},
         memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
         environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
         artifacts={REPORT_NAME: sha256_of_file(path)},
-        evidence=evidence,
+        evidence=weighed.evidence,
     )
     return write_result(result, context)
+
+
+def weigh(spec: AggregationSpec) -> Weighed:
+    """Return evidence and report; the same files and spec give the same bytes.
+
+    Raises:
+        SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
+        DataError: A result or a predictions file is missing, damaged or not of this data set.
+    """
+    _check_seeds(spec)
+    dataset = Dataset.open(spec.dataset)
+    baselines = read_baselines(spec.dataset)
+    seeds = _open_seeds(spec, dataset)
+    candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
+    evidence = make_evidence(
+        candidates,
+        dataset=dataset,
+        baselines=baselines,
+        truncation=_truncation(seeds),
+        config=spec,
+        inputs=_inputs(seeds),
+    )
+    return Weighed(evidence=evidence, report=make_report(candidates, dataset=dataset, evidence=evidence))
 
 
 def _check_seeds(spec: AggregationSpec) -> None:

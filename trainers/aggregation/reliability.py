@@ -34,13 +34,15 @@ def calibration_error(bins: list[ReliabilityBin]) -> float:
 
 
 def precision_recall_curve(labels_R: Integers, probability_R: Floats) -> list[CurvePoint]:
-    """Return precision and recall at thresholds that spread over recall; none without a positive.
+    """Return precision and recall at thresholds that spread over recall, from the first true positive on.
 
     Each point is one that a threshold gives: between two of them nothing is interpolated.
     """
     threshold_K, tp_K, fp_K = counts_by_score(labels_R, probability_R)
-    if not tp_K[-1]:
+    found = int(np.searchsorted(tp_K, 1.0))
+    if found == len(tp_K):
         return []
+    threshold_K, tp_K, fp_K = threshold_K[found:], tp_K[found:], fp_K[found:]
     recall_K, precision_K = tp_K / tp_K[-1], tp_K / (tp_K + fp_K)
     wanted = np.linspace(recall_K[0], 1.0, MAX_CURVE_POINTS)
     # Of equal recall the first has the highest precision.

@@ -67,6 +67,23 @@ export async function act<T>(path: string, key: string): Promise<{ kind: "done";
   return response.ok ? { kind: "done", value: (await response.json()) as T } : refusal(response);
 }
 
+/** Save what lies at a path as a file; returns what went wrong, null when nothing did. */
+export async function save(path: string, name: string): Promise<string | null> {
+  let response: Response;
+  try {
+    response = await fetch(path, { headers: signedIn(), cache: "no-store" });
+  } catch {
+    return "no answer from the server";
+  }
+  if (!response.ok) return (await refusal(response)).detail;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+  return null;
+}
+
 /** A key that no other request has; `crypto.randomUUID` is missing where the page came over plain HTTP. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -181,6 +181,40 @@ def test_the_report_holds_everything(finished: str, cellgate: Cellgate, tmp_path
     }
     assert f1s == {(51, 0): 0.90, (51, 1): 0.91, (52, 0): 0.88, (52, 1): 0.89}
     assert report["dataset"]["summary"]["rows"] == 600
+    assert report["report"]["evidence"] == report["decisions"][0]["evidence"]
+
+
+def test_the_report_is_written_as_one_page(finished: str, cellgate: Cellgate, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "report.html"
+
+    assert cellgate("report", finished, "--html", out).code == 0
+
+    text = out.read_text()
+    assert text.startswith("<!doctype html>")
+    assert text.endswith("</html>\n") or text.endswith("</html>")
+    assert "Ship the ensemble" in text
+
+
+def test_a_report_to_nowhere_is_a_wrong_use_of_the_command(finished: str, cellgate: Cellgate) -> None:
+    told = cellgate("report", finished)
+
+    assert told.code == 2
+    assert "--html FILE" in told.err
+
+
+def test_before_cell_54_has_weighed_the_document_has_no_report_and_there_is_no_page(
+    house: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+) -> None:
+    waiting = house.experiment(ready_dataset, "not yet")
+
+    assert cellgate("report", waiting, "--out", tmp_path / "report.json").code == 0
+    page = cellgate("report", waiting, "--html", tmp_path / "report.html")
+
+    assert json.loads((tmp_path / "report.json").read_text())["report"] is None
+    assert page.code == 3
+    assert "cell 54 has not weighed anything yet" in page.err
+    assert not (tmp_path / "report.html").exists()
+    assert cellgate("cancel", waiting).code == 0
 
 
 def test_a_job_is_paused_resumed_cancelled_and_tried_again(

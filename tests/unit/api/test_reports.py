@@ -161,7 +161,7 @@ def test_waivers_and_overrulings_stand_on_the_page_with_who_and_why(api: Api) ->
 
     page = Page(api.client.get(f"{experiment}/report.html").text)
 
-    assert f"Waived by local: {why}" in page.text
+    assert f"; waived by local: {why}" in page.text
     assert "Overruled by local: Ship the transformer alone. Graphs cannot be built there." in page.text
     chosen = [attributes for tag, attributes in page.elements if tag == "tr" and attributes.get("class") == "chosen"]
     assert len(chosen) == 1

@@ -5,6 +5,7 @@ import { LearningCurves } from "../parts/curves";
 import { DecisionCard } from "../parts/decision";
 import { Gate } from "../parts/gate";
 import { Pipeline } from "../parts/pipeline";
+import { Report } from "../parts/report";
 import { State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { between, cellName, duration, moment } from "../format";
@@ -43,6 +44,7 @@ export function ExperimentPage({ id }: { id: string }) {
       {newestFirst.map((decision, index) => (
         <DecisionCard key={decision.stage} decision={decision} policy={policy} earlier={index > 0} />
       ))}
+      <Report experiment={experiment} />
       {decided && <Bundles experiment={experiment} decision={newestFirst[0]} />}
       {pending ? [curves, report] : [report, curves]}
     </>

@@ -33,7 +33,7 @@ export function Pipeline({ experiment, dataset, decisions }: PipelineProps) {
       <Step title="Gate" state={experiment.gate_verdict} />
       <DecisionStep title="Decision" decision={bases} missing={missing} />
       <JobStep title="53 fusion" {...ofStep("53")} missing={missing} />
-      <JobStep title="54 evidence" {...ofStep("54-final")} missing={missing} />
+      <JobStep title="54 with fusion" {...ofStep("54-final")} missing={missing} />
       <DecisionStep title="Last decision" decision={final} missing={missing} />
     </ol>
   );
