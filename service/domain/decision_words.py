@@ -85,7 +85,7 @@ def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence:
         seeds: Those that go into it.
     """
     which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
-    steps = [f"Pack it (`cellgate bundle pack`): {chosen.option}, {which}; then score code with `cellgate predict`."]
+    steps = [f"Pack it (cellgate bundle pack): {chosen.option}, {which}; then score code with cellgate predict."]
     if confidence == "borderline":
         steps.append("The evidence is borderline: more seeds or a larger gate split would make it firmer.")
     return steps

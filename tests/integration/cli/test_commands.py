@@ -191,7 +191,7 @@ def test_the_report_is_written_as_one_page(finished: str, cellgate: Cellgate, tm
 
     text = out.read_text()
     assert text.startswith("<!doctype html>")
-    assert text.endswith("</html>\n") or text.endswith("</html>")
+    assert text.rstrip().endswith("</html>")
     assert "Ship the ensemble" in text
 
 

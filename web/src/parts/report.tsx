@@ -17,16 +17,18 @@ export function Report({ experiment }: { experiment: Experiment }) {
         Every option seed by seed: curves, reliability, confusion, whose errors, by weakness and project. One file to
         send around.
       </p>
-      {token() === null ? (
-        <a class="button" href={path} target="_blank" rel="noopener">
-          Open the report
-        </a>
-      ) : (
-        <button type="button" onClick={download}>
-          Download the report
-        </button>
-      )}
-      {trouble && <p role="alert">{trouble}</p>}
+      <div class="actions">
+        {token() === null ? (
+          <a class="button" href={path} target="_blank" rel="noopener">
+            Open the report
+          </a>
+        ) : (
+          <button type="button" onClick={download}>
+            Download the report
+          </button>
+        )}
+        <span role="alert">{trouble}</span>
+      </div>
     </section>
   );
 }

@@ -1,0 +1,95 @@
+"""The report over the seeds in a real browser: reached from the dashboard, drawn under its own policy, readable."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from service.domain.experiment import ExperimentSpec
+from tests.by_hand import F1s
+from tests.served import Served, served
+from tests.watched_page import Watched
+
+SPEC = ExperimentSpec(seeds=[0, 1])
+F1S: F1s = {"transformer": [0.90, 0.91], "gnn": [0.88, 0.89], "ensemble": [0.93, 0.94], "fusion": [0.95, 0.95]}
+TOKEN = "a secret of 16 or more"
+
+
+@pytest.fixture
+def weighed(house: Served, dataset: str) -> str:
+    """An experiment that cell 54 has weighed."""
+    experiment = house.experiment(dataset, "weighed", SPEC)
+    house.trainers(F1S).work()
+    return experiment
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than its window."""
+    wider: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return wider
+
+
+def test_the_dashboard_opens_the_report_in_a_tab_of_its_own(weighed: str, watched: Watched) -> None:
+    page = watched.open(f"#/experiments/{weighed}")
+
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the report").click()
+
+    report = opened.value
+    expect(report).to_have_title("weighed · Report over seeds")
+    expect(report.get_by_role("heading", name="Ship the ensemble")).to_be_visible()
+    for section in (
+        "Gate pass",
+        "Options on the gate split",
+        "Compared in pairs",
+        "Precision and recall",
+        "Whose errors",
+    ):
+        expect(report.get_by_role("region", name=section)).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_report_is_styled_by_its_own_sheet_and_fits_the_window(
+    weighed: str, watched: Watched, scheme: str, width: int
+) -> None:
+    page = watched.page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": width, "height": 900})
+
+    watched.open(f"v1/experiments/{weighed}/report.html")
+
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(17, 20, 26)" if scheme == "dark" else "rgb(245, 246, 248)")
+    assert overflow(page) == 0
+    # A box for each option's curve, none of them squeezed away.
+    boxes = [chart.bounding_box() for chart in page.locator("#curves svg").all()]
+    assert len(boxes) == 3
+    assert all(box is not None and box["width"] > 120 and box["height"] > 110 for box in boxes)
+
+
+def test_with_a_token_which_no_link_can_carry_the_report_is_saved_as_a_file(tmp_path: Path, browser: Browser) -> None:
+    with served(tmp_path, token=TOKEN) as locked:
+        experiment = locked.experiment(locked.dataset(), "weighed", SPEC)
+        locked.trainers(F1S).work()
+        page = browser.new_page()
+        watched = Watched(page, locked.url)
+        watched.open("")
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="weighed")).to_be_visible()
+        watched.open(f"#/experiments/{experiment}")
+
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Download the report").click()
+
+        file = tmp_path / "saved.html"
+        saved.value.save_as(file)
+        page.close()
+    assert saved.value.suggested_filename == f"{experiment}.html"
+    # and the file needs nobody to be read
+    alone = browser.new_page()
+    alone.goto(file.as_uri())
+    expect(alone.get_by_role("heading", name="Ship the ensemble")).to_be_visible()
+    assert alone.evaluate("getComputedStyle(document.querySelector('.badge')).borderRadius") == "99px"
+    alone.close()
