@@ -133,15 +133,15 @@ class Bundle:
     def _predict(self, sources: Sequence[str], *, threshold: float, explain: Explain) -> Iterator[Prediction]:
         graphs = build_chunk(sources, self.manifest.max_nodes)
         functions = Functions(sources=sources, max_nodes=self.manifest.max_nodes, graphs=graphs)
-        log_odds_F = self._seeds.log_odds(functions)
-        probability_F = sigmoid(log_odds_F)
+        scored = self._seeds.score(functions)
+        probability_F = sigmoid(scored.log_odds_F)
         explained_F = _explained(probability_F, threshold=threshold, explain=explain)
         chosen = np.flatnonzero(explained_F)
-        weights = self._weights([sources[place] for place in chosen.tolist()], log_odds_F[chosen])
+        weights = self._weights([sources[place] for place in chosen.tolist()], scored.log_odds_F[chosen])
         facts = zip(
             probability_F.tolist(),
             quality_names(graphs),
-            self._seeds.text_truncated(functions),
+            scored.truncated_F.tolist(),
             _graph_truncated(functions),
             explained_F.tolist(),
             strict=True,
@@ -168,7 +168,7 @@ class Bundle:
                 max_nodes=self.manifest.max_nodes,
                 with_graphs=self._seeds.read_graphs,
             )
-            yield weights_of(parts, log_odds=log_odds, without=self._seeds.log_odds(functions).tolist())
+            yield weights_of(parts, log_odds=log_odds, without=self._seeds.score(functions).log_odds_F.tolist())
 
 
 def _checked(functions: Sequence[str]) -> list[str]:

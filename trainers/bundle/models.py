@@ -54,10 +54,17 @@ class Functions:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What one model says: pooled embeddings (F, D), float32, and calibrated log-odds (F,)."""
+    """What one model says.
+
+    Args:
+        embeddings_FD: Pooled, float32.
+        log_odds_F: Calibrated.
+        truncated_F: Whether the function has more tokens than a text model reads.
+    """
 
     embeddings_FD: NDArray[np.float32]
     log_odds_F: Floats
+    truncated_F: NDArray[np.bool_]
 
 
 def load_text(folder: Path, *, model: nn.Module | None = None) -> tuple[Any, Any, int]:
@@ -111,14 +118,7 @@ class TextModel:
         plan = by_rising_length(tokens, np.arange(len(functions.sources)), size=size)
         with torch.inference_mode():
             batches = [(rows, self._reader.read(padded(tokens, rows, pad_token_id=pad_token_id))) for rows in plan]
-        return _in_order(batches, temperature=self._temperature)
-
-    def truncated(self, functions: Functions) -> list[bool]:
-        """Return for each function whether it has more tokens than the model reads."""
-        encoded = self._tokenizer(
-            list(functions.sources), return_attention_mask=False, return_token_type_ids=False, verbose=False
-        )
-        return [len(ids) > self._max_tokens for ids in encoded["input_ids"]]
+        return _in_order(batches, temperature=self._temperature, truncated_F=tokens.truncated_F)
 
 
 class GraphModel:
@@ -157,12 +157,15 @@ class GraphModel:
         )
         with torch.inference_mode():
             batches = [(batch, self._model(collate_graphs(encoded, batch))) for batch in plan]
-        return _in_order(batches, temperature=self._temperature)
+        nowhere_F = np.zeros(len(functions.sources), dtype=np.bool_)
+        return _in_order(batches, temperature=self._temperature, truncated_F=nowhere_F)
 
 
-def _in_order(batches: Sequence[tuple[NDArray[np.int64], Any]], *, temperature: float) -> Said:
+def _in_order(
+    batches: Sequence[tuple[NDArray[np.int64], Any]], *, temperature: float, truncated_F: NDArray[np.bool_]
+) -> Said:
     """Join batches' predictions in the functions' order."""
     back_F = np.argsort(np.concatenate([rows for rows, _ in batches]))
     logits_FC = np.concatenate([prediction.logits_BC.float().numpy() for _, prediction in batches])[back_F]
     embeddings_FD = np.concatenate([prediction.embedding_BD.float().numpy() for _, prediction in batches])[back_F]
-    return Said(embeddings_FD=embeddings_FD, log_odds_F=margins(logits_FC) / temperature)
+    return Said(embeddings_FD=embeddings_FD, log_odds_F=margins(logits_FC) / temperature, truncated_F=truncated_F)

@@ -203,7 +203,7 @@ def _compare(
     chosen_R = np.unique(np.linspace(0, len(rows) - 1, min(compared, len(rows))).astype(np.int64))
     sources = stored.dataset.sources(rows[chosen_R])
     functions = Functions.read(sources, max_nodes=max_nodes, with_graphs=seeds.read_graphs)
-    now_R = sigmoid(seeds.log_odds(functions))
+    now_R = sigmoid(seeds.score(functions).log_odds_F)
     before_R = stored.probabilities(Split.GATE, text_weight=text_weight)[chosen_R]
     difference_R = np.abs(now_R - before_R)
     if difference_R.max() > tolerance:
@@ -224,5 +224,5 @@ def _self_tests(seeds: Seeds, *, max_nodes: int) -> list[SelfTest]:
     """Return functions of our own making, so that no data set's source leaves with the bundle."""
     sources = [str(row["func"]).strip() for row in generate(functions=SELF_TESTS, seed=0)]
     functions = Functions.read(sources, max_nodes=max_nodes, with_graphs=seeds.read_graphs)
-    probability_F = sigmoid(seeds.log_odds(functions)).tolist()
+    probability_F = sigmoid(seeds.score(functions).log_odds_F).tolist()
     return [SelfTest(source=source, probability=p) for source, p in zip(sources, probability_F, strict=True)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from trainers.aggregation.ensemble import ensemble_log_odds
 from trainers.bundle.manifest import Member
@@ -50,6 +51,19 @@ def _tensor(values_F: Floats) -> torch.Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What is said of functions.
+
+    Args:
+        log_odds_F: Calibrated, of "vulnerable".
+        truncated_F: Whether a text model does not read all of the function.
+    """
+
+    log_odds_F: Floats
+    truncated_F: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scorer:
     """What one seed says of functions.
 
@@ -65,9 +79,12 @@ class Scorer:
     head: Head | None
     text_weight: float
 
-    def log_odds(self, functions: Functions) -> Floats:
-        """Return the calibrated log-odds of "vulnerable", (F,)."""
+    def score(self, functions: Functions) -> Scored:
+        """Return what the models say together."""
         said = [model.ask(functions) for model in (self.text, self.graph) if model is not None]
+        return Scored(log_odds_F=self._joined(said, functions), truncated_F=said[0].truncated_F)
+
+    def _joined(self, said: list[Said], functions: Functions) -> Floats:
         if len(said) == 1:
             return said[0].log_odds_F
         text, graph = said

@@ -8,8 +8,8 @@ import numpy as np
 
 from trainers.aggregation.ensemble import log_odds_of_mean
 from trainers.bundle.manifest import Member
-from trainers.bundle.models import Floats, Functions
-from trainers.bundle.scorer import Scorer, open_scorer
+from trainers.bundle.models import Functions
+from trainers.bundle.scorer import Scored, Scorer, open_scorer
 
 
 class Seeds:
@@ -40,14 +40,10 @@ class Seeds:
         """Whether any model reads graphs."""
         return any(scorer.graph is not None for scorer in self._scorers)
 
-    def log_odds(self, functions: Functions) -> Floats:
-        """Return the log-odds of the mean probability of "vulnerable", (F,)."""
-        return log_odds_of_mean(np.stack([scorer.log_odds(functions) for scorer in self._scorers]))
-
-    def text_truncated(self, functions: Functions) -> list[bool]:
-        """Return for each function whether a text model does not read all of it."""
-        truncated_F = np.zeros(len(functions.sources), dtype=bool)
-        for scorer in self._scorers:
-            if scorer.text is not None:
-                truncated_F |= scorer.text.truncated(functions)
-        return [bool(truncated) for truncated in truncated_F]
+    def score(self, functions: Functions) -> Scored:
+        """Return the log-odds of the mean probability, and whether any text model does not read all of a function."""
+        of_seeds = [scorer.score(functions) for scorer in self._scorers]
+        return Scored(
+            log_odds_F=log_odds_of_mean(np.stack([one.log_odds_F for one in of_seeds])),
+            truncated_F=np.any([one.truncated_F for one in of_seeds], axis=0),
+        )

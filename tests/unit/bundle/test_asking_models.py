@@ -26,9 +26,10 @@ def test_a_function_that_is_too_long_is_read_by_its_head_and_tail_and_told(check
     model = TextModel.load(checkpoint, temperature=1.0)
     asked = functions(LONG, SHORT, LONG.replace("; }", " - a; }"), LONG.replace(" + a" * 101, " + a" * 102))
 
-    log_odds_F = model.ask(asked).log_odds_F
+    said = model.ask(asked)
 
-    assert model.truncated(asked) == [True, False, True, True]
+    log_odds_F = said.log_odds_F
+    assert said.truncated_F.tolist() == [True, False, True, True]
     assert log_odds_F[0] != log_odds_F[1]
     # The end is read; how long the middle is, is not.
     assert log_odds_F[0] != log_odds_F[2]
