@@ -7,7 +7,6 @@ file; 3 the server refused; 4 no server answers; 5 not decided yet; 6 a decision
 """
 
 import sys
-from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -156,7 +155,7 @@ def dataset_add(
 def dataset_ls(context: typer.Context, as_json: AsJson = False) -> None:
     """List the data sets, newest first."""
     with client_of(context) as client:
-        _print_list(client.datasets()) if as_json else tables.show_datasets(tables.terminal(), client.datasets())
+        tables.print_list(client.datasets()) if as_json else tables.show_datasets(tables.terminal(), client.datasets())
 
 
 @dataset_app.command("show")
@@ -240,7 +239,7 @@ def ls(
     with client_of(context) as client:
         found = client.experiments(state=[one.value for one in state or ()], label=label or ())
         if as_json:
-            _print_list(found)
+            tables.print_list(found)
         else:
             tables.show_experiments(tables.terminal(), found)
 
@@ -268,10 +267,6 @@ def report(
 
 def _print_json(answer: BaseModel) -> None:
     print(answer.model_dump_json(indent=2))
-
-
-def _print_list(answers: Iterable[BaseModel]) -> None:
-    print("[" + ",\n".join(answer.model_dump_json() for answer in answers) + "]")
 
 
 def _complain(message: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from service.api.bundle_schemas import BundleAnswer
 from service.api.schemas import RunStatus
@@ -75,11 +74,10 @@ def list_bundles(context: typer.Context, as_json: AsJson = False) -> None:
     with client_of(context) as client:
         found = list(client.bundles())
     if as_json:
-        print("[" + ",\n".join(one.model_dump_json() for one in found) + "]")
+        tables.print_list(found)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("bundle", "state", "kind", "seeds", "threshold", "MB", "experiment"):
-        table.add_column(name, header_style="dim")
+    numbers = ("threshold", "MB")
+    table = tables.table("bundle", "state", "kind", "seeds", *numbers, "experiment", numbers=numbers)
     for one in found:
         summary = one.summary
         facts = ["", "", ""]

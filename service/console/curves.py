@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from service.api.schemas import Curve
 from service.console import tables
@@ -31,9 +30,8 @@ def metrics(
     if as_json:
         print(found.model_dump_json(indent=2))
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("curve", "", "points", "last", "lowest", "at step", "highest", "at step"):
-        table.add_column(name, header_style="dim", justify="left" if name in ("curve", "") else "right")
+    numbers = ("points", "last", "lowest", "at step", "highest", "at step")
+    table = tables.table("curve", "", *numbers, numbers=numbers)
     for curve in found.curves:
         table.add_row(*_row(curve))
     tables.terminal().print(table)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from service.console import tables
 from service.console.connection import AsJson, client_of
@@ -30,11 +29,9 @@ def artifacts(context: typer.Context, run: RunId, as_json: AsJson = False) -> No
     with client_of(context) as client:
         found = client.artifacts(run)
     if as_json:
-        print("[" + ",\n".join(file.model_dump_json() for file in found) + "]")
+        tables.print_list(found)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("file", "bytes", "SHA-256"):
-        table.add_column(name, header_style="dim", justify="right" if name == "bytes" else "left", no_wrap=True)
+    table = tables.table("file", "bytes", "SHA-256", numbers=("bytes",))
     for file in found:
         table.add_row(escape(file.name), f"{file.size:,}", file.sha256[:16])
     tables.terminal().print(table)

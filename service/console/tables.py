@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -29,12 +30,22 @@ def terminal() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
-def _table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+def table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) -> Table:
+    """Return an empty table.
+
+    Args:
+        numbers: The columns that are set to the right and never broken.
+    """
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
         right = column in numbers
-        table.add_column(column, justify="right" if right else "left", no_wrap=right, header_style="dim")
-    return table
+        made.add_column(column, justify="right" if right else "left", no_wrap=right, header_style="dim")
+    return made
+
+
+def print_list(answers: Iterable[BaseModel]) -> None:
+    """Print answers as one JSON array, a line for each."""
+    print("[" + ",\n".join(answer.model_dump_json() for answer in answers) + "]")
 
 
 def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
@@ -44,10 +55,10 @@ def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
         console.print(escape(dataset.failure_detail), style="red")
     if dataset.summary is None:
         return
-    table = _table("split", "functions", "vulnerable", numbers=("functions", "vulnerable"))
+    rows = table("split", "functions", "vulnerable", numbers=("functions", "vulnerable"))
     for split, size in dataset.summary["splits"].items():
-        table.add_row(split, f"{size['rows']:,}", f"{size['positives']:,}")
-    console.print(table)
+        rows.add_row(split, f"{size['rows']:,}", f"{size['positives']:,}")
+    console.print(rows)
     graphs = ", ".join(f"{count:,} {name}" for name, count in dataset.summary["graph_quality"].items())
     bag = score(dataset.summary["bag_of_tokens_f1"]) or "not measured"
     console.print(f"Graphs: {graphs}. A bag of tokens reaches F1 {bag} on the gate split.")
@@ -57,18 +68,18 @@ def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
 
 def show_datasets(console: Console, datasets: Iterable[DatasetAnswer]) -> None:
     """Print a row per data set."""
-    table = _table("id", "name", "state", "functions", "created", numbers=("functions",))
+    rows = table("id", "name", "state", "functions", "created", numbers=("functions",))
     for found in datasets:
-        rows = "" if found.summary is None else f"{found.summary['rows']:,}"
-        table.add_row(found.id, escape(found.name), state(found.state), rows, f"{found.created_at:%Y-%m-%d %H:%M}")
-    console.print(table)
+        functions = "" if found.summary is None else f"{found.summary['rows']:,}"
+        rows.add_row(found.id, escape(found.name), state(found.state), functions, f"{found.created_at:%Y-%m-%d %H:%M}")
+    console.print(rows)
 
 
 def show_experiments(console: Console, experiments: Iterable[ExperimentSummary]) -> None:
     """Print a row per experiment."""
-    table = _table("id", "name", "state", "gate", "outcome", "runs", "created", numbers=("runs",))
+    rows = table("id", "name", "state", "gate", "outcome", "runs", "created", numbers=("runs",))
     for found in experiments:
-        table.add_row(
+        rows.add_row(
             found.id,
             escape(found.name),
             state(found.state),
@@ -77,15 +88,15 @@ def show_experiments(console: Console, experiments: Iterable[ExperimentSummary])
             f"{found.runs_done}/{found.runs_total}",
             f"{found.created_at:%Y-%m-%d %H:%M}",
         )
-    console.print(table)
+    console.print(rows)
 
 
-def show_tokens(console: Console, rows: Iterable[Sequence[str]]) -> None:
+def show_tokens(console: Console, tokens: Iterable[Sequence[str]]) -> None:
     """Print a row per token."""
-    table = _table("name", "begins", "scope", "standing", "last used")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console.print(table)
+    rows = table("name", "begins", "scope", "standing", "last used")
+    for token in tokens:
+        rows.add_row(*map(escape, token))
+    console.print(rows)
 
 
 def show_job(console: Console, job: JobAnswer) -> None:
@@ -110,15 +121,15 @@ def show_runs(console: Console, runs: Iterable[RunAnswer]) -> None:
         runs: With their results.
     """
     numbers = ("seed", "F1", "precision", "recall", "AUPRC", "learning rate", "minutes")
-    table = _table("cell", "seed", "state", *numbers[1:], title="Seeds, on the gate split", numbers=numbers)
+    rows = table("cell", "seed", "state", *numbers[1:], title="Seeds, on the gate split", numbers=numbers)
     failures = []
     for run in runs:
         if run.failure_reason is not None:
             failures.append(f"{CELLS[run.cell]} seed {run.seed}: {run.failure_reason}: {run.failure_detail or ''}")
         if run.cell in TRAINED:
-            table.add_row(CELLS[run.cell], str(run.seed), state(run.state), *_scores(run))
-    if table.row_count:
-        console.print(table)
+            rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), *_scores(run))
+    if rows.row_count:
+        console.print(rows)
     for failure in failures:
         console.print(escape(failure), style="red")
 
@@ -137,9 +148,7 @@ def _scores(run: RunAnswer) -> list[str]:
 
 def show_gate(console: Console, report: GateReport) -> None:
     """Print the gate's checks and what they add up to."""
-    table = _table(
-        "check", "verdict", "threshold", "measured", "reason", title="Gate", numbers=("threshold", "measured")
-    )
+    rows = table("check", "verdict", "threshold", "measured", "reason", title="Gate", numbers=("threshold", "measured"))
     for check in report.checks:
         name = check.name if check.blocking else f"{check.name} [dim](warning)[/]"
         why = (
@@ -147,8 +156,8 @@ def show_gate(console: Console, report: GateReport) -> None:
             if check.waiver is None
             else f"{check.reason}; waived by {check.waiver.by}: {check.waiver.reason}"
         )
-        table.add_row(name, VERDICTS[check.verdict], number(check.threshold), _measured(check), escape(why))
-    console.print(table)
+        rows.add_row(name, VERDICTS[check.verdict], number(check.threshold), _measured(check), escape(why))
+    console.print(rows)
     console.print(f"Gate: [bold]{VERDICTS[report.verdict]}[/]. {escape(report.summary)}")
 
 
@@ -177,11 +186,11 @@ def _show_evidence(console: Console, evidence: Evidence) -> None:
     title = f"Options on the gate split: {evidence.rows} functions, {evidence.positives} vulnerable"
     numbers = ("F1 mean", "precision", "recall", "AUPRC", "ECE", "test F1")
     columns = ("option", "F1 mean", "95 % interval", "F1 per seed", *numbers[1:])
-    table = _table(*columns, title=title, numbers=numbers)
+    rows = table(*columns, title=title, numbers=numbers)
     for option in evidence.options:
-        table.add_row(*_option(option))
-    console.print(table)
-    pairs = _table("first", "second", "difference in F1", "95 % interval", "p (Holm)", title="Compared in pairs")
+        rows.add_row(*_option(option))
+    console.print(rows)
+    pairs = table("first", "second", "difference in F1", "95 % interval", "p (Holm)", title="Compared in pairs")
     for pair in evidence.comparisons:
         low, high = pair.f1_interval.low, pair.f1_interval.high
         pairs.add_row(

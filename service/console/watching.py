@@ -8,11 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from service.api.schemas import DatasetAnswer, ExperimentAnswer, JobAnswer, RunAnswer
 from service.client import Client
+from service.console.tables import table
 from service.console.words import CELLS, AnyState, duration, score, state
 from service.domain.states import DatasetState, RunState
 
@@ -71,17 +71,15 @@ def _watch(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], consol
 def progress(whole: AnyState, jobs: list[JobAnswer]) -> RenderableType:
     """Return the pipeline's steps and a bar per run."""
     steps = " → ".join(f"{STEPS.get(job.step or '', CELLS[job.cell])} {state(job.state)}" for job in jobs)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("cell", "seed", "state", "progress", "", "ETA", "F1"):
-        table.add_column(name, header_style="dim", justify="right" if name in ("seed", "ETA", "F1") else "left")
+    rows = table("cell", "seed", "state", "progress", "", "ETA", "F1", numbers=("seed", "ETA", "F1"))
     for job in jobs:
         for run in job.runs:
             bar = ProgressBar(
                 total=1, completed=share_done(run), width=BAR_WIDTH, complete_style="cyan", finished_style="green"
             )
             eta = "" if run.state.terminal else duration(run.progress.eta_s)
-            table.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, told(run), eta, score(run.f1))
-    return Group(Text.from_markup(f"{state(whole)}  {steps}"), table)
+            rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, told(run), eta, score(run.f1))
+    return Group(Text.from_markup(f"{state(whole)}  {steps}"), rows)
 
 
 def share_done(run: RunAnswer) -> float:

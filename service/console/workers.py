@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from service.api.schemas import WorkerAnswer
 from service.console import tables
@@ -20,11 +19,9 @@ def list_workers(context: typer.Context, as_json: AsJson = False) -> None:
     with client_of(context) as client:
         found = client.workers()
     if as_json:
-        print("[" + ",\n".join(worker.model_dump_json() for worker in found) + "]")
+        tables.print_list(found)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("worker", "state", "queues", "slots", "at work"):
-        table.add_column(name, header_style="dim")
+    table = tables.table("worker", "state", "queues", "slots", "at work")
     for worker in found:
         slots = str(worker.slots)
         table.add_row(escape(worker.id), _state(worker), escape(", ".join(worker.queues)), slots, " ".join(worker.runs))
