@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from service.api.schemas import Answer, Request
-from service.domain.experiment import Seeds, distinct
+from service.domain.experiment import Seeds
 from service.domain.states import BundleState, FailureReason, RunState
 from service.domain.terms import Priority, Terms
 from trainers.results import BundleSummary, Scores
@@ -22,7 +22,9 @@ class BundleCreate(Request, Terms):
 
     kind: BundleKind | None = Field(None, description="Default: what the last decision ships.")
     option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")
-    seeds: Seeds | None = Field(None, description="Default: all that have finished; their probabilities are averaged.")
+    seeds: Seeds | None = Field(
+        None, description="Default: those decided on; of a kind that is named, all that have finished."
+    )
     text_weight: float | None = Field(
         None, ge=0, le=1, description="Of the text model in an ensemble; default: tuned on the fuse split."
     )
@@ -34,11 +36,6 @@ class BundleCreate(Request, Terms):
         description="How far its probabilities on this CPU may be from those that the runs stored; runs of a GPU, or "
         "in another precision, need more.",
     )
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_are_distinct(cls, seeds: list[int] | None) -> list[int] | None:
-        return None if seeds is None else distinct(seeds)
 
 
 class BundleAnswer(Answer):

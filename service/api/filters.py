@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 
 from service.api.schemas import LABEL_KEY, LABEL_VALUE, Time
 from service.domain.errors import InvalidSpec, Mistake
+from service.domain.identifiers import DATASET_ID, EXPERIMENT_ID, JOB_ID
 from service.domain.states import DatasetState, ExperimentState, JobState, RunState
 from trainers.specs import Cell
 
@@ -20,11 +21,11 @@ ExperimentStates = Annotated[list[ExperimentState] | None, Query(alias="state", 
 JobStates = Annotated[list[JobState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 RunStates = Annotated[list[RunState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 Cells = Annotated[list[Cell] | None, Query(alias="cell", description=_CELL_DESCRIPTION)]
-OfDataset = Annotated[str | None, Query(alias="dataset", pattern=r"^ds_[0-9A-Z]{26}$", description="Of this data set.")]
+OfDataset = Annotated[str | None, Query(alias="dataset", pattern=DATASET_ID, description="Of this data set.")]
 OfExperiment = Annotated[
-    str | None, Query(alias="experiment", pattern=r"^exp_[0-9A-Z]{26}$", description="Of this experiment.")
+    str | None, Query(alias="experiment", pattern=EXPERIMENT_ID, description="Of this experiment.")
 ]
-OfJob = Annotated[str | None, Query(alias="job", pattern=r"^job_[0-9A-Z]{26}$", description="Of this job.")]
+OfJob = Annotated[str | None, Query(alias="job", pattern=JOB_ID, description="Of this job.")]
 CreatedSince = Annotated[Time | None, Query(description="Created then or later; RFC 3339 with an offset.")]
 CreatedBefore = Annotated[Time | None, Query(description="Created earlier; RFC 3339 with an offset.")]
 Labels = Annotated[

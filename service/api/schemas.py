@@ -3,10 +3,11 @@
 import re
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from service.domain.experiment import ExperimentSpec, Seeds, distinct
+from service.domain.experiment import ExperimentSpec, Seeds
+from service.domain.identifiers import DATASET_ID, EXPERIMENT_ID
 from service.domain.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
 from service.domain.terms import Terms
 from service.domain.waiting import WaitingReason
@@ -21,8 +22,8 @@ Reason = Annotated[
     StringConstraints(strip_whitespace=True, min_length=10, max_length=2000, pattern=r"\S[\s\S]{8,}\S"),
     Field(description="Stays on record and is shown with it; 10 characters or more."),
 ]
-DatasetId = Annotated[str, StringConstraints(pattern=r"^ds_[0-9A-Z]{26}$")]
-ExperimentId = Annotated[str, StringConstraints(pattern=r"^exp_[0-9A-Z]{26}$")]
+DatasetId = Annotated[str, StringConstraints(pattern=DATASET_ID)]
+ExperimentId = Annotated[str, StringConstraints(pattern=EXPERIMENT_ID)]
 # A number would be read as seconds since the epoch.
 TIME = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})$"
 
@@ -103,11 +104,6 @@ class JobFields(Request, Terms):
 
     experiment: ExperimentId | None = Field(None, description="Run this cell as a step of an experiment.")
     seeds: Seeds | None = Field(None, description="Default: the experiment's, or 0, 1, 2.")
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_are_distinct(cls, seeds: list[int] | None) -> list[int] | None:
-        return None if seeds is None else distinct(seeds)
 
 
 class TransformerJobCreate(JobFields, TransformerConfig):

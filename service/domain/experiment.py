@@ -2,25 +2,23 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field
 
 from service.domain.policy import Policy
 from service.domain.terms import Terms
 from trainers.specs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Seeds = Annotated[list[Seed], Field(min_length=1, max_length=32, json_schema_extra={"uniqueItems": True})]
 
-
-def distinct(seeds: list[int]) -> list[int]:
-    """Return the seeds.
-
-    Raises:
-        ValueError: One of them comes twice.
-    """
+def _distinct(seeds: list[int]) -> list[int]:
     if len(set(seeds)) != len(seeds):
         raise ValueError("seeds must be distinct")
     return seeds
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[
+    list[Seed], Field(min_length=1, max_length=32, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct)
+]
 
 
 class ExperimentSpec(Terms):
@@ -35,5 +33,3 @@ class ExperimentSpec(Terms):
     aggregation: AggregationConfig = AggregationConfig()
     policy: Policy = Policy()
     autopilot: bool = Field(True, description="Go from cell to cell without being asked; else POST /v1/jobs does.")
-
-    _seeds_are_distinct = field_validator("seeds")(distinct)

@@ -10,15 +10,16 @@ from service.api.schemas import ComparisonAnswer
 from service.api.views import run_answer
 from service.domain.comparison import Compared, differences, measures
 from service.domain.errors import InvalidSpec, Mistake
+from service.domain.identifiers import ULID
 from service.store.runs import configs_of, runs_by_id
 
 router = APIRouter(prefix="/v1", tags=["runs"])
 FEWEST, MOST = 2, 32
-RUN_ID = r"run_[0-9A-Z]{26}"
+ONE = f"run_{ULID}"
 Runs = Annotated[
     str,
     Query(
-        pattern=rf"^{RUN_ID}(?:,{RUN_ID}){{{FEWEST - 1},{MOST - 1}}}$",
+        pattern=rf"^{ONE}(?:,{ONE}){{{FEWEST - 1},{MOST - 1}}}$",
         description=f"Ids of {FEWEST} to {MOST} runs, separated by commas.",
         examples=["run_01J8Z0K3V9Q4T6X2B5N7M1C8DA,run_01J8Z0K3V9Q4T6X2B5N7M1C8DB"],
     ),
@@ -36,7 +37,7 @@ def compare_runs(context: Ctx, runs: Runs) -> ComparisonAnswer:
             raise InvalidSpec("not every run that was named is there", mistakes=mistakes)
         configs = configs_of(session, ids)
         rows = [found[run_id] for run_id in ids]
-        compared = [Compared(run_id=row.id, config=configs[row.id], result=row.result) for row in rows]
+        compared = [Compared(config=configs[row.id], result=row.result) for row in rows]
         waiting = context.waiting(session, rows)
         return ComparisonAnswer(
             runs=[run_answer(row, waiting) for row in rows],

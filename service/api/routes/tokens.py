@@ -11,12 +11,13 @@ from service.api.context import Ctx
 from service.api.problems import EVERY_POST, documented
 from service.api.schemas import Answer, Request
 from service.api.views import when, when_or_none
+from service.domain.identifiers import TOKEN_ID
 from service.domain.tokens import NAME, Scope
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, list_tokens, live_ids, revoke_token
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
-TokenId = Annotated[str, Path(pattern=r"^tok_[0-9A-Z]{26}$")]
+TokenId = Annotated[str, Path(pattern=TOKEN_ID)]
 LONGEST_S = 10 * 365 * 86_400
 EXAMPLES: dict[str, Example] = {
     "ci": Example(

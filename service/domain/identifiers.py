@@ -1,0 +1,10 @@
+"""What identifiers look like: a mark of what they name, and a ULID."""
+
+ULID = "[0-9A-Z]{26}"
+DATASET_ID = f"^ds_{ULID}$"
+EXPERIMENT_ID = f"^exp_{ULID}$"
+JOB_ID = f"^job_{ULID}$"
+RUN_ID = f"^run_{ULID}$"
+BUNDLE_ID = f"^bun_{ULID}$"
+TOKEN_ID = f"^tok_{ULID}$"
+WEBHOOK_ID = f"^wh_{ULID}$"
