@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from service.store.experiments import create_experiment
 from service.store.identifiers import new_id
 from service.store.tables import DecisionRow, EventRow, ExperimentRow, JobRow, LabelRow, RunRow
 from tests.by_hand import F1s, TrainersByHand
+from tests.faults.house import free_port
 from trainers.specs import PrepareConfig
 
 FUSION_IS_DUE: F1s = {
@@ -89,7 +89,7 @@ def house(folder: Path, given: argparse.Namespace) -> Iterator[House]:
         begun = time.monotonic()
         dataset, curve_run, runs = fill(url, folder / "artifacts", runs=given.runs, points=given.points)
         print(f"{runs} runs and {given.points} points written in {time.monotonic() - begun:.0f} s", flush=True)
-        port = _free_port()
+        port = free_port()
         settings = {"DATA_DIR": folder, "DATABASE_URL": url, "REDIS_URL": broker, "PORT": port, "LOG_FORMAT": "json"}
         environment = os.environ | {f"CELLGATE_{name}": str(value) for name, value in settings.items()}
         command = [sys.executable, "-m", "service.cli", "serve"]
@@ -117,7 +117,7 @@ def _postgres() -> Iterator[str]:
 
 @contextmanager
 def _broker(folder: Path) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with _process(command, os.environ):
         yield f"redis://127.0.0.1:{port}/0"
@@ -291,12 +291,6 @@ async def poll_together(running: House, pollers: int, seconds: float) -> None:
     print(f"\n{pollers} pollers every {POLL_EVERY_S:g} s for {seconds:g} s, by status: {dict(counts)}")
     print(f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {max(took):.1f} ms")
     print(f"API: {1000 * cpu / len(took):.2f} ms of CPU for each, {cpu / seconds:.2f} cores")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until(there: Callable[[], bool]) -> None:

@@ -1,6 +1,5 @@
 """Tells webhooks what the outbox holds: at least once each, signed, never where it may not go."""
 
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,9 @@ import httpx
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.addresses import resolve
 from service.domain.errors import InvalidSpec
-from service.domain.webhooks import refuse_private, signature
+from service.domain.webhooks import signature
 from service.settings import Settings
 from service.store.database import Database
 from service.store.deliveries import Due, claim_due, forget_old_deliveries, record_try
@@ -99,7 +99,7 @@ def send(due: Due, *, allow_private: bool) -> Outcome:
     parts = urlsplit(due.url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = resolve(host, port, allow_private=allow_private)
+    address = resolve(host, port, allow_private=allow_private)[0]
     url = httpx.URL(due.url).copy_with(host=address)
     headers = {"Host": parts.netloc, "Content-Type": "application/json", "User-Agent": "Cellgate"}
     timestamp = int(time.time())
@@ -117,17 +117,3 @@ def send(due: Due, *, allow_private: bool) -> Outcome:
         # What it says besides is of no interest, however long it is.
         status = answer.status_code
     return Outcome(status=status, error=None if 200 <= status < 300 else f"it answered {status}")
-
-
-def resolve(host: str, port: int, *, allow_private: bool) -> str:
-    """Return an address of a host.
-
-    Raises:
-        InvalidSpec: One of its addresses is not one that may be told.
-        OSError: It has none.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-    if not allow_private:
-        refuse_private(host, addresses)
-    return addresses[0]

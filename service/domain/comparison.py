@@ -18,7 +18,6 @@ class Compared:
         result: `result.json`; None before its end.
     """
 
-    run_id: str
     config: Mapping[str, Any]
     result: Mapping[str, Any] | None
 

@@ -54,7 +54,7 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
             case JudgeGate():
                 report = judge(session, experiment, artifacts)
                 _set(session, experiment, gate=report.model_dump(mode="json"))
-                _tell(session, experiment, WebhookEvent(f"gate.{report.verdict}"), summary=report.summary)
+                tell_of(session, experiment, WebhookEvent(f"gate.{report.verdict}"), summary=report.summary)
             case Decide() as asked:
                 _take(session, experiment, asked)
             case Wait(state=state):
@@ -86,10 +86,11 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
     _set(session, experiment, **values)
     if to.terminal:
-        _tell(session, experiment, WebhookEvent(f"experiment.{to.value}"), detail=detail)
+        tell_of(session, experiment, WebhookEvent(f"experiment.{to.value}"), detail=detail)
 
 
-def _tell(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
+def tell_of(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
+    """Tell whoever listens what became of an experiment."""
     tell(session, event, {"experiment": experiment.id, "name": experiment.name, **data})
 
 
@@ -129,7 +130,7 @@ def _take(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
     )
     _set(session, experiment)
     said = {"stage": taken.stage, "outcome": taken.outcome, "option": taken.option, "confidence": taken.confidence}
-    _tell(session, experiment, WebhookEvent.DECISION_TAKEN, **said)
+    tell_of(session, experiment, WebhookEvent.DECISION_TAKEN, **said)
 
 
 def _finish_dataset(session: Session, run: RunRow, artifacts: Path) -> None:

@@ -16,10 +16,9 @@ from service.domain.waivers import waive
 from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
 from service.store.experiments import decisions_of
-from service.store.pipeline import advance, set_state
+from service.store.pipeline import advance, set_state, tell_of
 from service.store.steps import facts_of
 from service.store.tables import DecisionRow, EventRow, ExperimentRow
-from service.store.webhooks import tell
 from trainers.results import Option
 
 WAIVED = "waived"
@@ -54,8 +53,7 @@ def waive_check(
     _tell(session, experiment_id, WAIVED, body)
     _set(session, experiment_id, gate=report.model_dump(mode="json"))
     if report.verdict == "pass":
-        said = {"experiment": experiment_id, "name": experiment.name, "summary": report.summary}
-        tell(session, WebhookEvent.GATE_PASSED, said)
+        tell_of(session, experiment, WebhookEvent.GATE_PASSED, summary=report.summary)
         session.execute(delete(DecisionRow).where(DecisionRow.experiment_id == experiment_id))
         set_state(session, experiment, ExperimentState.DECIDING, f"the gate passes: {check} was waived")
         advance(session, experiment_id=experiment_id, artifacts=artifacts)

@@ -1,6 +1,6 @@
 """Webhooks over HTTP: who is told of what; for admins only."""
 
-import socket
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,13 +11,15 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 from sqlalchemy.orm import Session
 
+from service.addresses import resolve
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.problems import EVERY_POST, documented, documented_post
 from service.api.schemas import Answer, Page, Request
 from service.api.views import when, when_or_none
-from service.domain.webhooks import ALL_EVENTS, DeliveryState, WebhookEvent, check_url, refuse_private
+from service.domain.identifiers import WEBHOOK_ID
+from service.domain.webhooks import ALL_EVENTS, DeliveryState, WebhookEvent, check_url
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import (
     create_webhook,
@@ -29,7 +31,7 @@ from service.store.webhooks import (
 )
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
-WebhookPath = Annotated[str, Path(alias="webhook_id", pattern=r"^wh_[0-9A-Z]{26}$")]
+WebhookPath = Annotated[str, Path(alias="webhook_id", pattern=WEBHOOK_ID)]
 EXAMPLES: dict[str, Example] = {
     "chat": Example(
         summary="Tell a chat what was decided",
@@ -108,12 +110,9 @@ def add_webhook(
 
 
 def _refuse_private(url: str) -> None:
-    host = urlsplit(url).hostname or ""
-    try:
-        addresses = [str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
-    except OSError:
-        return  # Perhaps it has one later: each delivery looks again.
-    refuse_private(host, addresses)
+    # A name without an address perhaps has one later: each delivery looks again.
+    with suppress(OSError):
+        resolve(urlsplit(url).hostname or "", None, allow_private=False)
 
 
 @router.get("/{webhook_id}", responses=documented(HTTPStatus.NOT_FOUND))

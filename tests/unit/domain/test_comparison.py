@@ -3,16 +3,14 @@
 from service.domain.comparison import Compared, differences, measures
 
 A = Compared(
-    run_id="run_a",
     config={"model": {"width": 32, "kind": "ggnn"}, "training": {"epochs": 3}, "odd/name": 1},
     result={"metrics": {"gate": {"f1": 0.8, "auroc": None}, "train": {"f1": 1.0}}},
 )
 B = Compared(
-    run_id="run_b",
     config={"model": {"width": 64, "kind": "ggnn"}, "training": {"epochs": 3}, "odd/name": 2},
     result=None,
 )
-C = Compared(run_id="run_c", config={"model": {"width": 32}}, result={"metrics": {"gate": {"f1": 0.9, "auroc": 0.7}}})
+C = Compared(config={"model": {"width": 32}}, result={"metrics": {"gate": {"f1": 0.9, "auroc": 0.7}}})
 
 
 def test_only_settings_that_differ_are_shown_each_by_its_pointer() -> None:

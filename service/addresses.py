@@ -1,0 +1,19 @@
+"""Where a name leads: its addresses, refused where webhooks may not go."""
+
+import socket
+
+from service.domain.webhooks import refuse_private
+
+
+def resolve(host: str, port: int | None, *, allow_private: bool) -> list[str]:
+    """Return the addresses of a host.
+
+    Raises:
+        InvalidSpec: One of them is not one that may be told.
+        OSError: It has none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    if not allow_private:
+        refuse_private(host, addresses)
+    return addresses
