@@ -1,0 +1,130 @@
+"""The report's page: figures as the document has them, drawn where they belong, and nothing in it that could run."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.by_hand import F1s, evidence, seed_report, shippable
+from trainers.__main__ import main
+from trainers.report import charts
+from trainers.report.document import HardFunction, ReliabilityBin, SeedReport, Slice, SliceScores, write_report
+from trainers.report.page import count, p_value, render, signed
+from trainers.results import Option
+
+F1S: F1s = {"transformer": [0.80, 0.90], "gnn": [0.70, 0.74], "ensemble": [0.90, 0.92]}
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def report() -> SeedReport:
+    """Of three options over two seeds."""
+    forms = [shippable("gnn", [1], 0.74), shippable("gnn", [0, 1], 0.7512, 0.0112)]
+    return seed_report(evidence(F1S, shippable=forms))
+
+
+def hard(**wrong: int) -> HardFunction:
+    options: tuple[Option, ...] = ("transformer", "gnn", "ensemble")
+    return HardFunction(
+        id=EVIL,
+        vulnerable=True,
+        project=EVIL,
+        cwe="CWE-787",
+        probability=dict.fromkeys(options, 0.25),
+        wrong={option: wrong.get(option, 0) for option in options},
+    )
+
+
+def test_every_option_and_form_has_its_figures(report: SeedReport) -> None:
+    page = render(report)
+
+    for figure in ("0.8500", "0.7200", "0.9100", "0.800 0.900", "0.840 to 0.860", "10.0 %", "0.7512", "+0.0112"):
+        assert figure in page, figure
+
+
+def test_without_a_judgement_there_is_neither_decision_nor_gate(report: SeedReport) -> None:
+    page = render(report)
+
+    assert 'id="options"' in page
+    assert 'id="decision"' not in page
+    assert 'id="gate"' not in page
+    assert "None" not in page
+
+
+def test_what_a_data_set_calls_its_functions_cannot_become_markup(report: SeedReport) -> None:
+    found = report.hard_functions.model_copy(update={"common": [hard(gnn=2)], "common_total": 7})
+    scores = SliceScores(accuracy=0.5, precision=0.5, recall=None, f1=None)
+    options: tuple[Option, ...] = ("transformer", "gnn", "ensemble")
+    named = Slice(slice="project", value=EVIL, rows=9, positives=0, scores=dict.fromkeys(options, scores))
+
+    page = render(report.model_copy(update={"hard_functions": found, "slices": [named]}))
+
+    assert EVIL not in page
+    assert page.count("&lt;img src=x onerror=alert(1)&gt;") == 3
+    assert "Both base models wrong (7, the surest 1 shown)" in page
+    assert "0.25 \u27172" in page
+
+
+def test_an_option_stands_where_its_f1_is_on_the_axis(report: SeedReport) -> None:
+    # From the lowest seed, 0.70, to the highest end of an interval, 0.92, each a little further, in steps of 0.02.
+    line = charts.whiskers(report.evidence.options, []).line
+
+    assert (line.low, line.high) == pytest.approx((0.68, 0.94))
+    assert line.at(0.81) == pytest.approx(50.0)
+    assert line.width(0.68, 0.745) == pytest.approx(25.0)
+    assert line.ticks == pytest.approx([0.68, 0.745, 0.81, 0.875, 0.94])
+
+
+def test_a_threshold_far_from_everything_is_not_drawn(report: SeedReport) -> None:
+    shown = charts.whiskers(report.evidence.options, [("near", 0.95), ("far", 0.2)])
+
+    assert list(shown.marks) == [("near", 0.95)]
+    assert shown.line.high == pytest.approx(0.96)
+
+
+def test_the_axis_ends_at_one() -> None:
+    perfect = evidence({"transformer": [1.0], "gnn": [1.0], "ensemble": [1.0]})
+
+    assert charts.whiskers(perfect.options, []).line.high == 1.0
+
+
+def test_points_stand_where_their_shares_are(report: SeedReport) -> None:
+    (drawn,) = charts.reliability([ReliabilityBin(rows=9, probability=0.25, vulnerable=0.75)])
+    frame = charts.FRAME
+
+    assert (drawn.x, drawn.y, drawn.ideal_y) == (frame.left + 50, frame.top + 50, frame.top + 150)
+    # The rings: recall and precision of each seed, which are both its F1 here.
+    assert charts.curves(report.options[0]).points == [
+        (frame.left + 160, frame.top + 40),
+        (frame.left + 180, frame.top + 20),
+    ]
+
+
+def test_numbers_read_as_people_write_them() -> None:
+    assert [signed(value) for value in (0.0123, -0.0123, -0.00001)] == ["+0.0123", "−0.0123", "+0.0000"]
+    assert [count(value) for value in (1234.0, 0.5, 2)] == ["1,234", "0.5", "2"]
+    assert [p_value(value) for value in (0.00001, 0.03, 1.0)] == ["< 0.0001", "0.0300", "1.0000"]
+
+
+def test_the_command_writes_the_page_beside_the_report(
+    report: SeedReport, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_report(tmp_path / "report.json", report)
+
+    assert main(["report", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out.strip() == str(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(report)
+
+
+def test_the_command_says_where_there_is_no_report_or_no_place_for_the_page(
+    report: SeedReport, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path)]) == 3
+    assert "report.json: no report of cell 54" in capsys.readouterr().err
+    (tmp_path / "report.json").write_text("{}")
+    assert main(["report", str(tmp_path)]) == 3
+
+    write_report(tmp_path / "report.json", report)
+    (tmp_path / "a file").touch()
+    assert main(["report", str(tmp_path), "--html", str(tmp_path / "a file" / "page.html")]) == 2
+    assert "check --html" in capsys.readouterr().err
