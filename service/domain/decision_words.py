@@ -9,7 +9,8 @@ OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
 # Slices with fewer functions say more about chance than about the model.
 MIN_SLICE_ROWS = 10
 WEAKEST_SLICES = 3
-# By so much more of the misses than of all vulnerable functions must be cut to be worth a word.
+# By so much more of the misses than of all vulnerable functions must be cut to be worth a word, and by so much must
+# an F1 be surely above that of calling everything vulnerable.
 NOTABLE_SHARE = 0.05
 
 
@@ -73,7 +74,7 @@ def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None
     """Say what would help each failed check."""
     steps = [_ADVICE[check.name] for check in failed if check.name in _ADVICE]
     for option in [] if evidence is None else _weak_options(failed, evidence):
-        steps.append(_advice_for(option) + _what_is_cut(option, evidence))
+        steps.append(_advice_for(option) + _what_is_learned(option, evidence) + _what_is_cut(option, evidence))
     steps.append("Then submit the experiment again; nothing that has finished is lost.")
     return steps
 
@@ -95,7 +96,8 @@ _ADVICE = {
     "seeds_complete": "Look at the failure detail of each run that did not succeed, and submit again.",
     "exit_codes": "Each exit code names its cause; see the failed runs' details.",
     "no_collapse": "Lower the learning rate or warm up longer on the cells that collapsed.",
-    "lr_cache": "Make the lr_cache folder of the artifact root writable, or fix the learning rate in the spec.",
+    "lr_cache": "Where the finder fell back, set training.learning_rate.value in the spec; else make the"
+    " lr_cache folder of the artifact root writable.",
     "metadata_valid": "Run the seeds with an invalid result.json again; the check names what is wrong with each.",
     "baseline_margin": "A model that is no better than calling everything vulnerable has learned little: check labels.",
     "bag_of_tokens": "A bag of tokens does as well: the data may give the label away, or the models see too little.",
@@ -115,6 +117,17 @@ def _advice_for(option: OptionEvidence) -> str:
     return (
         f"Improve {option.option}: it calls safe functions vulnerable, with precision {option.precision:.3f} at recall"
         f" {option.recall:.3f}: more patched counterparts, or stronger regularisation."
+    )
+
+
+def _what_is_learned(option: OptionEvidence, evidence: Evidence) -> str:
+    """Say so where a model is hardly better than one that has learned nothing."""
+    nothing = evidence.all_positive_f1
+    if option.f1_interval.low > nothing + NOTABLE_SHARE:
+        return ""
+    return (
+        f" Calling every function vulnerable has F1 {nothing:.4f}: it has learned little that is sure. Look at the"
+        " labels and at what gives them away (the gate's warnings) before training longer."
     )
 
 

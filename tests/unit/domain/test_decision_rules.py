@@ -255,3 +255,13 @@ def test_nothing_is_said_of_seeds_while_nothing_is_shipped() -> None:
     shown = evidence({"transformer": [0.86], "gnn": [0.87], "ensemble": [0.88]})
 
     assert decide(shown, PASSED, POLICY, stage="bases").seeds == []
+
+
+@pytest.mark.parametrize(("f1", "said"), [(0.72, True), (0.75, False)])
+def test_a_model_that_is_hardly_better_than_calling_everything_vulnerable_is_told_so(f1: float, said: bool) -> None:
+    # Calling everything vulnerable has F1 0.6667, and the intervals are 0.01 wide to either side.
+    shown = evidence({"transformer": [0.9], "gnn": [f1], "ensemble": [0.9]})
+
+    decision = decide(shown, failed_gate(low_f1(52, f1, f1 + 0.01)), POLICY, stage="bases")
+
+    assert ("F1 0.6667: it has learned little that is sure" in decision.next_steps[0]) is said
