@@ -10,18 +10,12 @@ from rich.table import Table
 from service.api.schemas import DatasetAnswer, ExperimentSummary, JobAnswer, RunAnswer
 from service.console.words import CELLS, VERDICTS, number, score, span, state
 from service.domain.decision import Decision
+from service.domain.decision_words import headline
 from service.domain.gate import GateCheck, GateReport
 from trainers.results import Evidence, Metrics, OptionEvidence, RunResult
 
 WIDTH_WITHOUT_TERMINAL = 160
 TRAINED = (51, 52, 53)
-BIG_WORDS = {
-    "ensemble": "Ship the ensemble",
-    "single": "Ship the single model",
-    "fusion": "Ship fusion",
-    "train_fusion": "Train fusion",
-    "improve": "Improve cells 51 and 52",
-}
 
 
 def terminal() -> Console:
@@ -169,10 +163,7 @@ def _measured(check: GateCheck) -> str:
 
 def show_decision(console: Console, decision: Decision) -> None:
     """Print a decision, its rule and reasons, and every option with its evidence."""
-    words = BIG_WORDS[decision.outcome]
-    if decision.outcome == "single" and decision.option:
-        words = f"Ship the {decision.option} alone"
-    console.print(f"Decision: [bold]{words}[/] ({decision.confidence})")
+    console.print(f"Decision: [bold]{headline(decision.outcome, decision.option)}[/] ({decision.confidence})")
     console.print(f"Rule: {escape(decision.rule)}")
     for reason in decision.reasons:
         console.print(f"  · {escape(reason)}")

@@ -1,17 +1,36 @@
 """The decision's evidence in plain words: what was measured, how sure it is, what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from service.domain.decision import Outcome
 from service.domain.gate import GateCheck
+from trainers.report.words import OPTION_NAMES
 from trainers.results import Comparison, Evidence, Interval, KindEvidence, Option, OptionEvidence, Shippable
 
 OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
+HEADLINES: Mapping[Outcome, str] = {
+    "ensemble": "Ship the ensemble",
+    "single": "Ship a single model",
+    "fusion": "Ship fusion",
+    "train_fusion": "Train fusion",
+    "improve": "Improve 51 and 52",
+}
 # Slices with fewer functions say more about chance than about the model.
 MIN_SLICE_ROWS = 10
 WEAKEST_SLICES = 3
 # By so much more of the misses than of all vulnerable functions must be cut to be worth a word, and by so much must
 # an F1 be surely above that of calling everything vulnerable.
 NOTABLE_SHARE = 0.05
+
+
+def headline(outcome: Outcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
+    """Return a decision in a few words."""
+    words = HEADLINES[outcome]
+    if outcome == "single" and option is not None:
+        words = f"Ship the {OPTION_NAMES[option].lower()} alone"
+    if not seeds:
+        return words
+    return f"{words}, seed {seeds[0]}" if len(seeds) == 1 else f"{words}, seeds {', '.join(map(str, seeds))} together"
 
 
 def describe_split(evidence: Evidence) -> str:
@@ -73,10 +92,12 @@ def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None
 def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
     """Say what would help each failed check."""
     steps = [_ADVICE[check.name] for check in failed if check.name in _ADVICE]
-    for option in [] if evidence is None else _weak_options(failed, evidence):
-        steps.append(_advice_for(option) + _what_is_learned(option, evidence) + _what_is_cut(option, evidence))
-    steps.append("Then submit the experiment again; nothing that has finished is lost.")
-    return steps
+    if evidence is not None:
+        steps += [
+            _advice_for(option) + _what_is_learned(option, evidence) + _what_is_cut(option, evidence)
+            for option in _weak_options(failed, evidence)
+        ]
+    return [*steps, "Then submit the experiment again; nothing that has finished is lost."]
 
 
 def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence: str) -> list[str]:
@@ -131,9 +152,9 @@ def _what_is_learned(option: OptionEvidence, evidence: Evidence) -> str:
     )
 
 
-def _what_is_cut(option: OptionEvidence, evidence: Evidence | None) -> str:
+def _what_is_cut(option: OptionEvidence, evidence: Evidence) -> str:
     """Say so where what a model misses is more often cut than what it should find."""
-    cut = None if evidence is None else evidence.truncation.get(option.option)
+    cut = evidence.truncation.get(option.option)
     if cut is None or not cut.misses or not cut.positives:
         return ""
     of_misses, of_positives = cut.misses_cut / cut.misses, cut.positives_cut / cut.positives

@@ -1,20 +1,15 @@
 """What became of an experiment, in words, to stand above the evidence in its report. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from service.domain.decision import DecisionAnswer, Outcome
+from service.domain.decision import DecisionAnswer
+from service.domain.decision_words import headline
 from service.domain.gate import GateCheck, GateReport
 from service.domain.policy import Policy
-from trainers.report.page import OPTION_NAMES, Answer, CheckLine, Judged, score
+from trainers.report.page import Answer, CheckLine, Judged
+from trainers.report.words import score
 from trainers.results import Option
 
-HEADLINES: Mapping[Outcome, str] = {
-    "ensemble": "Ship the ensemble",
-    "single": "Ship a single model",
-    "fusion": "Ship fusion",
-    "train_fusion": "Train fusion",
-    "improve": "Improve 51 and 52",
-}
 STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusion measured"}
 
 
@@ -36,16 +31,6 @@ def judged(
         chosen=_chosen(decisions[-1]) if decisions else None,
         marks=[("gate", policy.gate_f1), ("skip fusion", policy.skip_fusion_f1)],
     )
-
-
-def headline(outcome: Outcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
-    """Return a decision in a few words."""
-    words = HEADLINES[outcome]
-    if outcome == "single" and option is not None:
-        words = f"Ship the {OPTION_NAMES[option].lower()} alone"
-    if not seeds:
-        return words
-    return f"{words}, seed {seeds[0]}" if len(seeds) == 1 else f"{words}, seeds {', '.join(map(str, seeds))} together"
 
 
 def _answer(taken: DecisionAnswer) -> Answer:

@@ -13,21 +13,9 @@ from markupsafe import Markup
 
 from trainers.report import charts
 from trainers.report.document import OptionReport, SeedReport
+from trainers.report.words import BASELINE_NAMES, OPTION_NAMES, count, p_value, percent, score, signed
 from trainers.results import Option
 
-OPTION_NAMES: dict[Option, str] = {
-    "transformer": "Transformer",
-    "gnn": "Graph network",
-    "ensemble": "Ensemble",
-    "ensemble_tuned": "Ensemble, tuned",
-    "fusion": "Fusion",
-}
-BASELINE_NAMES = {
-    "all_positive": "Everything called vulnerable",
-    "bag_of_tokens": "Bag of tokens",
-    "length": "Length alone",
-    "identifiers": "Identifiers alone",
-}
 TEMPLATES = "templates"
 
 
@@ -144,28 +132,3 @@ def _style() -> str:
 
 def _source(name: str) -> str:
     return files("trainers.report").joinpath(TEMPLATES, name).read_text(encoding="utf-8")
-
-
-def score(value: float | None, digits: int = 3) -> str:
-    """Return a score, a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def signed(value: float, digits: int = 4) -> str:
-    """Return a difference with its sign; none where it is rounded to nothing."""
-    return f"{value:+z.{digits}f}".replace("-", "−")
-
-
-def percent(value: float | None) -> str:
-    """Return a share in percent, a dash where there is none."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def count(value: float) -> str:
-    """Return a number of functions; a mean over seeds with one decimal."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-
-
-def p_value(value: float) -> str:
-    """Return a p-value."""
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"

@@ -8,7 +8,8 @@ from tests.by_hand import F1s, evidence, seed_report, shippable
 from trainers.__main__ import main
 from trainers.report import charts
 from trainers.report.document import HardFunction, ReliabilityBin, SeedReport, Slice, SliceScores, write_report
-from trainers.report.page import count, p_value, render, signed
+from trainers.report.page import render
+from trainers.report.words import count, p_value, signed
 from trainers.results import Option
 
 F1S: F1s = {"transformer": [0.80, 0.90], "gnn": [0.70, 0.74], "ensemble": [0.90, 0.92]}
