@@ -279,6 +279,9 @@ class BundleSummary(Document):
     largest_difference: NonNegative = Field(description="From the probabilities that the runs stored.")
     compared: int = Field(ge=1, description="Functions of the gate split whose probabilities were compared.")
     size_bytes: int = Field(ge=1)
+    functions_per_s: float | None = Field(
+        None, gt=0, description="From source text to verdict, without lines, on the CPU that packed it."
+    )
 
 
 class LineWeight(Document):

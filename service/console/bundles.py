@@ -63,8 +63,10 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     if made.summary is None:
         console.print(f"Bundle {made.id}: {made.state}. {made.failure_detail or ''}", markup=False)
         return
+    rate = made.summary.functions_per_s
+    speed = "" if rate is None else f", {rate:,.0f} functions a second where it was packed"
     what = f"{made.kind} of {' and '.join(made.summary.parts)}, seeds {', '.join(map(str, made.summary.seeds))}"
-    console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB", markup=False)
+    console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB{speed}", markup=False)
     console.print(f"`cellgate bundle get {made.id}` brings it here.", markup=False)
 
 

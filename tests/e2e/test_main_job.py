@@ -145,6 +145,7 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     )
     assert bundle["summary"]["threshold"] == pytest.approx(form["threshold"], abs=1e-9)
     assert bundle["summary"]["largest_difference"] <= 1e-5
+    assert bundle["summary"]["functions_per_s"] > 1
     ours = ["void f(char *out, char *in) { strcpy(out, in); }", "void f(char *out, char *in) { strncpy(out, in, 9); }"]
     said = house.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})
     assert said.status_code == 202, said.text

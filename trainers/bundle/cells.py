@@ -1,11 +1,13 @@
 """The runs that make a bundle and that ask one: each leaves a `result.json` as every run does."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from trainers.bundle.bundle import Bundle, Prediction
 from trainers.bundle.manifest import BundleManifest
 from trainers.bundle.packing import NO_NOTES, pack_bundle
+from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
 from trainers.engine.result_file import write_result
@@ -18,9 +20,11 @@ from trainers.results import (
     RunResult,
     Scores,
 )
-from trainers.specs import PackSpec, ScoreSpec
+from trainers.specs import PackSpec, ScoreSpec, Split
 
 BUNDLE_FOLDER = "bundle"
+# Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
+MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0
 
 
 def pack(spec: PackSpec, context: RunContext) -> RunResult:
@@ -46,7 +50,7 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
         dataset_id=manifest.dataset_id,
         timings_s={"pack": time.perf_counter() - begun},
         artifacts={f"{BUNDLE_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()},
-        bundle=_summary(manifest),
+        bundle=_summary(manifest, functions_per_s=_speed(context.out / BUNDLE_FOLDER, Dataset.open(spec.dataset))),
     )
 
 
@@ -71,7 +75,22 @@ def score(spec: ScoreSpec, context: RunContext) -> RunResult:
     )
 
 
-def _summary(manifest: BundleManifest) -> BundleSummary:
+def _speed(path: Path, dataset: Dataset) -> float:
+    """Return how many functions a second the bundle scores, from source text to verdict."""
+    bundle = Bundle.open(path, self_test=False)
+    sources = dataset.sources(dataset.rows(Split.GATE)[:MEASURED])
+    first, rest = sources[:MEASURED_FIRST], sources[MEASURED_FIRST:]
+    took_s = _seconds(bundle, first)
+    return len(rest) / _seconds(bundle, rest) if rest and took_s < PATIENCE_S else len(first) / took_s
+
+
+def _seconds(bundle: Bundle, sources: Sequence[str]) -> float:
+    begun = time.perf_counter()
+    bundle.predict(sources, explain="none")
+    return time.perf_counter() - begun
+
+
+def _summary(manifest: BundleManifest, *, functions_per_s: float) -> BundleSummary:
     return BundleSummary(
         id=manifest.id,
         kind=manifest.kind,
@@ -82,6 +101,7 @@ def _summary(manifest: BundleManifest) -> BundleSummary:
         largest_difference=manifest.agreement.largest_difference,
         compared=manifest.agreement.functions,
         size_bytes=sum(entry.size_bytes for entry in manifest.files.values()),
+        functions_per_s=functions_per_s,
     )
 
 

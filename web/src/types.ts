@@ -281,7 +281,7 @@ export interface Bundle {
   kind: string;
   state: "packing" | "ready" | "failed";
   run: string;
-  summary: { parts: string[]; seeds: number[]; threshold: number; size_bytes: number } | null;
+  summary: { parts: string[]; seeds: number[]; threshold: number; size_bytes: number; functions_per_s: number | null } | null;
   failure_detail: string | null;
   created_at: string;
 }

@@ -1,7 +1,7 @@
 // What was packed of an experiment, to be shipped.
 
 import { actionsOfBundles } from "../actions";
-import { moment, score } from "../format";
+import { count, moment, score } from "../format";
 import { usePoll } from "../poll";
 import type { Bundle, Decision, Experiment } from "../types";
 import { Actions } from "./actions";
@@ -46,6 +46,7 @@ function Table({ items }: { items: Bundle[] }) {
             <th>Of</th>
             <th class="number">Threshold</th>
             <th class="number">MB</th>
+            <th class="number">Functions/s</th>
             <th>Made</th>
           </tr>
         </thead>
@@ -62,6 +63,7 @@ function Table({ items }: { items: Bundle[] }) {
               <td>{one.summary ? `${one.kind}, seeds ${one.summary.seeds.join(", ")}` : one.kind}</td>
               <td class="number">{one.summary ? score(one.summary.threshold) : ""}</td>
               <td class="number">{one.summary ? (one.summary.size_bytes / 1e6).toFixed(1) : ""}</td>
+              <td class="number">{one.summary?.functions_per_s ? count(Math.round(one.summary.functions_per_s)) : ""}</td>
               <td>{moment(one.created_at)}</td>
             </tr>
           ))}
