@@ -31,6 +31,7 @@ def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
     expect(page).to_have_title("fusion gains · Cellgate")
     expect(page.get_by_role("heading", name="Ship fusion")).to_be_visible()
     expect(page.locator(".decision .badge").first).to_have_text("clear")
+    expect(page.locator(".decision .head").first).to_contain_text("seeds 0, 1 together")
     expect(page.locator("summary", has_text="Train fusion")).to_be_visible()
 
     # and every step of the pipeline, with each seed's F1

@@ -43,6 +43,11 @@ export function outcomeName(outcome: Outcome, option: Option | null = null): str
   return OUTCOMES[outcome];
 }
 
+export function seedsName(seeds: number[]): string {
+  if (seeds.length === 0) return "";
+  return seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")} together`;
+}
+
 export function score(value: number | null | undefined, digits = 4): string {
   return value === null || value === undefined ? "–" : value.toFixed(digits);
 }

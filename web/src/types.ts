@@ -212,6 +212,7 @@ export interface Decision {
   stage: "bases" | "final";
   outcome: Outcome;
   option: Option | null;
+  seeds: number[];
   confidence: "clear" | "borderline";
   rule: string;
   reasons: string[];

@@ -51,6 +51,22 @@ def test_without_a_judgement_there_is_neither_decision_nor_gate(report: SeedRepo
     assert "None" not in page
 
 
+def test_what_one_seed_or_a_split_without_a_vulnerable_function_cannot_tell_is_a_dash() -> None:
+    alone = seed_report(evidence({"transformer": [0.8], "gnn": [0.7], "ensemble": [0.9]}))
+    options = [
+        option.model_copy(update={"flip_rate": None, "unsteady": None, "curves": [[]]}) for option in alone.options
+    ]
+    weighed = [option.model_copy(update={"auprc": None, "vd_s": None}) for option in alone.evidence.options]
+    unsure = alone.evidence.model_copy(update={"options": weighed, "positives": 0})
+
+    page = render(alone.model_copy(update={"options": options, "evidence": unsure}))
+
+    assert "AUPRC –" in page
+    # of each option: AUPRC, VD-S, flip rate and F1 on test; and F1 on test once more, seed by seed
+    assert page.count('<td class="number">–</td>') == 3 * 4 + 3
+    assert "None" not in page
+
+
 def test_what_a_data_set_calls_its_functions_cannot_become_markup(report: SeedReport) -> None:
     found = report.hard_functions.model_copy(update={"common": [hard(gnn=2)], "common_total": 7})
     scores = SliceScores(accuracy=0.5, precision=0.5, recall=None, f1=None)

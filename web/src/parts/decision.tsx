@@ -1,4 +1,4 @@
-import { count, optionName, outcomeName, score, signed } from "../format";
+import { count, optionName, outcomeName, score, seedsName, signed } from "../format";
 import type { Comparison, Decision, Evidence, Option, Policy, Slice } from "../types";
 import { Whiskers } from "./whiskers";
 
@@ -36,6 +36,7 @@ export function DecisionCard({ decision, policy, earlier }: DecisionCardProps) {
           {outcomeName(decision.outcome, decision.option)}
         </h2>
         <span class={`badge ${decision.confidence}`}>{decision.confidence}</span>
+        <span class="quiet">{seedsName(decision.seeds)}</span>
       </div>
       <Body decision={decision} policy={policy} />
     </section>
