@@ -76,4 +76,4 @@ def _why(check: GateCheck) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value.is_integer() else score(value, 4)
+    return f"{value:.0f}" if value.is_integer() and value > 1 else score(value, 4)

@@ -166,3 +166,14 @@ def test_waivers_and_overrulings_stand_on_the_page_with_who_and_why(api: Api) ->
     chosen = [attributes for tag, attributes in page.elements if tag == "tr" and attributes.get("class") == "chosen"]
     assert len(chosen) == 1
     assert "Transformer chosen" in page.text
+
+
+def test_the_gate_shows_the_interval_that_the_evidence_has(api: Api) -> None:
+    experiment = decided(api)
+
+    checks = {check["name"]: check for check in get(api, f"{experiment}/gate")["checks"]}
+    options = {option["option"]: option for option in get(api, f"{experiment}/aggregate")["evidence"]["options"]}
+
+    for name in ("transformer", "gnn"):
+        interval = options[name]["f1_interval"]
+        assert checks[f"mean_f1_{name}"]["interval"] == [interval["low"], interval["high"]]

@@ -9,7 +9,7 @@ from service.domain.gate_inputs import BaseCell, GateInputs, RunFacts
 from service.domain.gate_rules import evaluate_gate
 from service.domain.policy import Policy
 from service.domain.states import RunState
-from tests.by_hand import DATASET_HASH, learning_rate, metrics, trained
+from tests.by_hand import DATASET_HASH, learning_rate, metrics, option_evidence, trained
 from trainers.results import Collapse
 
 SEEDS = (0, 1)
@@ -156,6 +156,17 @@ def test_a_check_shows_values_per_seed_threshold_interval_and_where_to_look() ->
     assert check.interval == pytest.approx((0.77294, 1.0))
     assert check.evidence == ["/v1/runs/run_51_0", "/v1/runs/run_51_1"]
     assert "0.9000" in check.reason
+
+
+def test_the_interval_is_the_one_over_functions_and_seeds_once_those_very_seeds_have_been_weighed() -> None:
+    runs = [healthy_run(51, 0, 0.89), healthy_run(51, 1, 0.91), healthy_run(52, 0), healthy_run(52, 1)]
+    these, others = option_evidence("transformer", [0.89, 0.91], 0.03), option_evidence("transformer", [0.89], 0.03)
+
+    weighed = evaluate_gate(replace(inputs_of(*runs), weighed={51: these}), POLICY)
+    stale = evaluate_gate(replace(inputs_of(*runs), weighed={51: others}), POLICY)
+
+    assert weighed.checks[2].interval == pytest.approx((0.87, 0.93))
+    assert stale.checks[2].interval == pytest.approx((0.77294, 1.0))
 
 
 @pytest.mark.parametrize(
