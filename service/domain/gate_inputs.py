@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from service.domain.estimates import mean_interval
 from service.domain.states import RunState
-from trainers.results import Metrics, OptionEvidence, RunResult, Truncation
+from trainers.results import Metrics, RunResult, Truncation
 
 BaseCell = Literal[51, 52]
 NAMES: dict[BaseCell, str] = {51: "transformer", 52: "gnn"}
@@ -55,7 +54,6 @@ class GateInputs:
         bag_of_tokens_f1: What a bag of tokens reaches on the gate split; None when it was not measured.
         whole_graphs: Share of the data set's functions whose graph is whole; None when it was not counted.
         probes_f1: What each probe without any understanding reaches there, by name; empty when none was measured.
-        weighed: How each cell does over functions and seeds, as cell 54 has weighed it; empty before that.
     """
 
     experiment: str
@@ -65,7 +63,6 @@ class GateInputs:
     bag_of_tokens_f1: float | None
     whole_graphs: float | None = None
     probes_f1: dict[str, float] = field(default_factory=dict)
-    weighed: dict[BaseCell, OptionEvidence] = field(default_factory=dict)
 
     def of(self, cell: BaseCell) -> tuple[RunFacts, ...]:
         """Return one cell's runs by seed."""
@@ -74,16 +71,6 @@ class GateInputs:
     def f1(self, cell: BaseCell) -> list[float]:
         """Return one cell's F1 on the gate split, by seed, of the runs that have it."""
         return [run.metrics.f1 for run in self.of(cell) if run.metrics is not None]
-
-    def f1_interval(self, cell: BaseCell) -> tuple[float, float] | None:
-        """Return the 95 % interval of one cell's mean F1: over functions and seeds, or over seeds while that is all.
-
-        What cell 54 has weighed counts only if it has weighed the very same F1s.
-        """
-        weighed, found = self.weighed.get(cell), self.f1(cell)
-        if weighed is not None and weighed.f1_per_seed == found:
-            return weighed.f1_interval.low, weighed.f1_interval.high
-        return mean_interval(found)
 
     @property
     def complete(self) -> bool:

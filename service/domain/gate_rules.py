@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-from service.domain.estimates import is_above
+from service.domain.estimates import is_above, mean_interval
 from service.domain.gate import GateCheck, GateReport
 from service.domain.gate_inputs import NAMES, BaseCell, GateInputs, RunFacts
 from service.domain.gate_parts import Value, links, values
@@ -96,7 +96,7 @@ def _mean_f1(inputs: GateInputs, cell: BaseCell, policy: Policy) -> GateCheck:
         verdict="pass" if passed else "fail",
         threshold=policy.gate_f1,
         measured=mean,
-        interval=inputs.f1_interval(cell),
+        interval=mean_interval(found),
         reason=reason,
         seeds=values(inputs, lambda run: run.metrics.f1 if run.metrics else None, cell),
         evidence=links(inputs.of(cell)),

@@ -1,6 +1,5 @@
 """Gathering what the gate judges: rows, and result.json as it lies on disk."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,12 @@ from service.domain.experiment import ExperimentSpec
 from service.domain.gate import GateReport
 from service.domain.gate_inputs import NAMES, BaseCell, GateInputs, RunFacts
 from service.domain.gate_rules import evaluate_gate
-from service.domain.pipeline_rules import Step
 from service.domain.preflight import BROKEN_GRAPHS
 from service.domain.states import RunState
-from service.store.steps import finished_runs
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
-from trainers.results import Evidence, Option, OptionEvidence, RunResult, read_result
+from trainers.results import RunResult, read_result
 
 RESULT = "result.json"
-OPTIONS: Mapping[BaseCell, Option] = {51: "transformer", 52: "gnn"}
 # No probe: it reads nothing, and the gate compares with it by itself.
 ALL_POSITIVE = "all_positive"
 
@@ -56,19 +52,9 @@ def judge(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateR
         dataset_hash=dataset.content_hash,
         bag_of_tokens_f1=summary.get("bag_of_tokens_f1"),
         whole_graphs=_whole_graphs(summary.get("graph_quality", {})),
-        weighed=_weighed(session, experiment.id),
         probes_f1={probe["name"]: probe["f1"] for probe in summary.get("probes", []) if probe["name"] != ALL_POSITIVE},
     )
     return evaluate_gate(inputs, spec.policy)
-
-
-def _weighed(session: Session, experiment_id: str) -> dict[BaseCell, OptionEvidence]:
-    """Return how cell 54 has weighed both cells; nothing while it has not."""
-    for run in finished_runs(session, experiment_id, Step.EVIDENCE_BASES).values():
-        evidence = Evidence.model_validate((run.result or {})["evidence"])
-        options = {option.option: option for option in evidence.options}
-        return {cell: options[name] for cell, name in OPTIONS.items() if name in options}
-    return {}
 
 
 def _facts(run: RunRow, artifacts: Path) -> RunFacts:

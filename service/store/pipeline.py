@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.domain.decision_rules import decide
 from service.domain.experiment import ExperimentSpec
 from service.domain.gate import GateReport
+from service.domain.gate_intervals import with_intervals
 from service.domain.pipeline_rules import Decide, End, JudgeGate, Start, Wait, next_action
 from service.domain.states import DatasetState, ExperimentState, RunState
 from service.domain.webhooks import WebhookEvent
@@ -118,17 +119,18 @@ def unfinished_datasets(session: Session) -> Sequence[str]:
 
 def _take(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
     evidence = None
+    gate = GateReport.model_validate(experiment.gate)
     if asked.evidence is not None:
         (run,) = finished_runs(session, experiment.id, asked.evidence).values()
         evidence = Evidence.model_validate((run.result or {}).get("evidence"))
-    gate = GateReport.model_validate(experiment.gate)
+        gate = with_intervals(gate, evidence)
     policy = ExperimentSpec.model_validate(experiment.spec).policy
     taken = decide(evidence, gate, policy, stage=asked.stage)
     body = taken.model_dump(mode="json")
     session.execute(
         insert(DecisionRow).values(experiment_id=experiment.id, stage=asked.stage, body=body, taken_at=now_s())
     )
-    _set(session, experiment)
+    _set(session, experiment, gate=gate.model_dump(mode="json"))
     said = {"stage": taken.stage, "outcome": taken.outcome, "option": taken.option, "confidence": taken.confidence}
     tell_of(session, experiment, WebhookEvent.DECISION_TAKEN, **said)
 

@@ -6,10 +6,11 @@ import pytest
 
 from service.domain.gate import GateReport
 from service.domain.gate_inputs import BaseCell, GateInputs, RunFacts
+from service.domain.gate_intervals import with_intervals
 from service.domain.gate_rules import evaluate_gate
 from service.domain.policy import Policy
 from service.domain.states import RunState
-from tests.by_hand import DATASET_HASH, learning_rate, metrics, option_evidence, trained
+from tests.by_hand import DATASET_HASH, evidence, learning_rate, metrics, trained
 from trainers.results import Collapse
 
 SEEDS = (0, 1)
@@ -160,13 +161,13 @@ def test_a_check_shows_values_per_seed_threshold_interval_and_where_to_look() ->
 
 def test_the_interval_is_the_one_over_functions_and_seeds_once_those_very_seeds_have_been_weighed() -> None:
     runs = [healthy_run(51, 0, 0.89), healthy_run(51, 1, 0.91), healthy_run(52, 0), healthy_run(52, 1)]
-    these, others = option_evidence("transformer", [0.89, 0.91], 0.03), option_evidence("transformer", [0.89], 0.03)
+    report = evaluate_gate(inputs_of(*runs), POLICY)
 
-    weighed = evaluate_gate(replace(inputs_of(*runs), weighed={51: these}), POLICY)
-    stale = evaluate_gate(replace(inputs_of(*runs), weighed={51: others}), POLICY)
+    weighed = with_intervals(report, evidence({"transformer": [0.89, 0.91], "gnn": [0.9]}, half_width=0.03))
 
-    assert weighed.checks[2].interval == pytest.approx((0.87, 0.93))
-    assert stale.checks[2].interval == pytest.approx((0.77294, 1.0))
+    # Seed 1 of 52 was not weighed: what was says nothing of its mean over both.
+    changed = {check.name: check.interval for check in weighed.checks if check not in report.checks}
+    assert changed == {"mean_f1_transformer": pytest.approx((0.87, 0.93))}
 
 
 @pytest.mark.parametrize(
