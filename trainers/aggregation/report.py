@@ -22,7 +22,7 @@ from trainers.report.document import (
     SeedReport,
     SeedScores,
     Shared,
-    Slice,
+    SliceReport,
     SliceScores,
 )
 from trainers.results import Evidence, Option
@@ -106,10 +106,10 @@ class _Gate:
             false_alarms=_shared(one_RK[~self._positive_R], other_RK[~self._positive_R]),
         )
 
-    def slices(self, options: Sequence[Option]) -> list[Slice]:
+    def slices(self, options: Sequence[Option]) -> list[SliceReport]:
         """Return every option's scores per weakness and per project."""
         return [
-            Slice(
+            SliceReport(
                 slice=kind,
                 value=value,
                 rows=len(rows),

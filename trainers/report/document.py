@@ -85,7 +85,7 @@ class SliceScores(Document):
     f1: Probability | None = Field(description="Null without a vulnerable function.")
 
 
-class Slice(Document):
+class SliceReport(Document):
     """The functions of the gate split of one weakness or project."""
 
     slice: Literal["cwe", "project"]
@@ -125,7 +125,7 @@ class SeedReport(Document):
     evidence: Evidence
     options: list[OptionReport]
     overlaps: list[Overlap]
-    slices: list[Slice] = Field(description="The largest first, CWE before project.")
+    slices: list[SliceReport] = Field(description="The largest first, CWE before project.")
     hard_functions: HardFunctions
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.by_hand import F1s, evidence, seed_report, shippable
 from trainers.__main__ import main
 from trainers.report import charts
-from trainers.report.document import HardFunction, ReliabilityBin, SeedReport, Slice, SliceScores, write_report
+from trainers.report.document import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
 from trainers.report.page import render
 from trainers.report.words import count, p_value, signed
 from trainers.results import Option
@@ -71,7 +71,7 @@ def test_what_a_data_set_calls_its_functions_cannot_become_markup(report: SeedRe
     found = report.hard_functions.model_copy(update={"common": [hard(gnn=2)], "common_total": 7})
     scores = SliceScores(accuracy=0.5, precision=0.5, recall=None, f1=None)
     options: tuple[Option, ...] = ("transformer", "gnn", "ensemble")
-    named = Slice(slice="project", value=EVIL, rows=9, positives=0, scores=dict.fromkeys(options, scores))
+    named = SliceReport(slice="project", value=EVIL, rows=9, positives=0, scores=dict.fromkeys(options, scores))
 
     page = render(report.model_copy(update={"hard_functions": found, "slices": [named]}))
 
