@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from trainers.exit_codes import ExitCode
 
 MAX_LISTED = 20
+MAX_SHOWN = 120
 # Of torch on the CPU, which raises a bare RuntimeError: its allocator, and the oneDNN kernels, whose own allocation
 # failed.
 _ALLOCATION_WORDS = ("can't allocate memory", "could not create a primitive", "could not create a memory object")
@@ -39,6 +40,12 @@ class Problem:
     def __str__(self) -> str:
         advice = f"; {self.fix}" if self.fix else ""
         return f"{self.where}: found {self.found}, expected {self.expected}{advice}"
+
+
+def shortened(value: object) -> str:
+    """Return a value in words, its end left out where it is long."""
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}…"
 
 
 class TrainerError(Exception):

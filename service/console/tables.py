@@ -8,10 +8,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from service.api.schemas import DatasetAnswer, ExperimentSummary, JobAnswer, RunAnswer
-from service.console.words import CELLS, VERDICTS, number, score, span, state
+from service.console.words import CELLS, VERDICTS, score, span, state
 from service.domain.decision import Decision
 from service.domain.decision_words import headline
 from service.domain.gate import GateCheck, GateReport
+from trainers.report.words import number
 from trainers.results import Evidence, Metrics, OptionEvidence, RunResult
 
 WIDTH_WITHOUT_TERMINAL = 160

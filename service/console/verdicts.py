@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from service.api.schemas import RunAnswer
+from service.api.schemas import ExperimentAnswer, RunAnswer
 from service.client import Client
 from service.console import tables
 from service.console.connection import AsJson, client_of
@@ -112,8 +112,9 @@ def verify(
     """Compute every decision again from what is stored; exit code 0 when all bytes are equal, 6 when not, 5 if none."""
     with client_of(context) as client:
         decisions = _decisions(client, experiment)
-        runs = _finished_runs(client, experiment)
-        sources = _sources(client, experiment, runs)
+        answer = client.experiment(experiment)
+        runs = _finished_runs(client, answer)
+        sources = _sources(client, answer, runs)
     console = tables.terminal()
     wrong = False
     for decision in decisions:
@@ -147,14 +148,13 @@ def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
     return taken
 
 
-def _finished_runs(client: Client, experiment: str) -> list[RunAnswer]:
-    jobs = client.experiment(experiment).jobs
-    return [client.run(run.id) for job in jobs for run in job.runs if run.state is RunState.SUCCEEDED]
+def _finished_runs(client: Client, answer: ExperimentAnswer) -> list[RunAnswer]:
+    return [client.run(run.id) for job in answer.jobs for run in job.runs if run.state is RunState.SUCCEEDED]
 
 
-def _sources(client: Client, experiment: str, runs: list[RunAnswer]) -> Sources:
+def _sources(client: Client, answer: ExperimentAnswer, runs: list[RunAnswer]) -> Sources:
     return Sources(
-        gate=client.gate(experiment),
-        policy=ExperimentSpec.model_validate(client.experiment(experiment).spec).policy,
+        gate=client.gate(answer.id),
+        policy=ExperimentSpec.model_validate(answer.spec).policy,
         results=[RunResult.model_validate(run.result) for run in runs if run.result is not None],
     )

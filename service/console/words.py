@@ -38,11 +38,6 @@ def score(value: float | None, digits: int = 4) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def number(value: float | None) -> str:
-    """Return a count without decimals, a score with four."""
-    return f"{value:.0f}" if value is not None and value.is_integer() and value > 1 else score(value)
-
-
 def span(low: float, high: float, *, sign: Literal["", "+"] = "") -> str:
     """Return an interval."""
     return f"{low:{sign}.3f} to {high:{sign}.3f}"

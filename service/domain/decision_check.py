@@ -9,6 +9,7 @@ from service.domain.decision_rules import decide
 from service.domain.gate import GateReport
 from service.domain.policy import Policy
 from trainers.artifacts import sha256_of_json, to_json
+from trainers.errors import shortened
 from trainers.results import Evidence, RunResult
 
 OPTION_OF_CELL: Mapping[object, str] = {51: "transformer", 52: "gnn", 53: "fusion"}
@@ -38,7 +39,9 @@ def differences(decision: Decision, sources: Sources) -> list[str]:
     before, after = decision.model_dump(mode="json", include=set(Decision.model_fields)), again.model_dump(mode="json")
     if to_json(before) != to_json(after):
         names = [name for name in after if before[name] != after[name]]
-        found += [f"{name} is {_short(before[name])}, computed again it is {_short(after[name])}" for name in names]
+        found += [
+            f"{name} is {shortened(before[name])}, computed again it is {shortened(after[name])}" for name in names
+        ]
     return found
 
 
@@ -69,8 +72,3 @@ def _predictions(results: list[RunResult]) -> dict[str, str]:
         for path, digest in result.artifacts.items()
         if path.startswith("predictions/")
     }
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 120 else f"{text[:117]}…"

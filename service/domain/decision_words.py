@@ -28,9 +28,11 @@ def headline(outcome: Outcome, option: Option | None, seeds: Sequence[int] = ())
     words = HEADLINES[outcome]
     if outcome == "single" and option is not None:
         words = f"Ship the {OPTION_NAMES[option].lower()} alone"
-    if not seeds:
-        return words
-    return f"{words}, seed {seeds[0]}" if len(seeds) == 1 else f"{words}, seeds {', '.join(map(str, seeds))} together"
+    return f"{words}, {_named(seeds)}" if seeds else words
+
+
+def _named(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
 
 
 def describe_split(evidence: Evidence) -> str:
@@ -106,8 +108,9 @@ def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence:
     Args:
         seeds: Those that go into it.
     """
-    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
-    steps = [f"Pack it (cellgate bundle pack): {chosen.option}, {which}; then score code with cellgate predict."]
+    steps = [
+        f"Pack it (cellgate bundle pack): {chosen.option}, {_named(seeds)}; then score code with cellgate predict."
+    ]
     if confidence == "borderline":
         steps.append("The evidence is borderline: more seeds or a larger gate split would make it firmer.")
     return steps

@@ -7,7 +7,7 @@ from service.domain.decision_words import headline
 from service.domain.gate import GateCheck, GateReport
 from service.domain.policy import Policy
 from trainers.report.page import Answer, CheckLine, Judged
-from trainers.report.words import score
+from trainers.report.words import number, score
 from trainers.results import Option
 
 STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusion measured"}
@@ -56,7 +56,7 @@ def _check(check: GateCheck) -> CheckLine:
         title=check.title,
         verdict=check.verdict,
         warns_only=not check.blocking,
-        threshold="" if check.threshold is None else _number(check.threshold),
+        threshold=number(check.threshold),
         measured=" ".join(_measured(check)),
         reason="; ".join(_why(check)),
     )
@@ -64,7 +64,7 @@ def _check(check: GateCheck) -> CheckLine:
 
 def _measured(check: GateCheck) -> Iterator[str]:
     if check.measured is not None:
-        yield _number(check.measured)
+        yield number(check.measured)
     if check.interval is not None:
         yield f"({score(check.interval[0])} to {score(check.interval[1])})"
 
@@ -73,7 +73,3 @@ def _why(check: GateCheck) -> Iterator[str]:
     yield check.reason.replace(" | ", "; ")
     if check.waiver is not None:
         yield f"waived by {check.waiver.by}: {check.waiver.reason}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value.is_integer() and value > 1 else score(value, 4)

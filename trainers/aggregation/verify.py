@@ -7,14 +7,13 @@ from typing import Any
 from trainers.aggregation.aggregate import weigh
 from trainers.artifacts import to_json
 from trainers.engine.result_file import RESULT_NAME
-from trainers.errors import DataError, Problem
+from trainers.errors import DataError, Problem, shortened
 from trainers.report.document import REPORT_NAME, read_report
 from trainers.results import read_result
 from trainers.spec_reading import read_spec
 from trainers.specs import AggregationSpec, Cell
 
 SPEC_NAME = "spec.json"
-MAX_SHOWN = 120
 
 
 def verify(folder: Path) -> None:
@@ -37,7 +36,7 @@ def verify(folder: Path) -> None:
         REPORT_NAME: weighed.report.model_dump(mode="json"),
     }
     problems = [
-        Problem(where=f"{name}{pointer}", found=_short(before), expected=f"{_short(after)}, weighed again")
+        Problem(where=f"{name}{pointer}", found=shortened(before), expected=f"{shortened(after)}, weighed again")
         for name, document in stored.items()
         for pointer, before, after in _differences(document, again[name], "")
     ]
@@ -71,8 +70,3 @@ def _differences(before: Any, after: Any, pointer: str) -> Iterator[tuple[str, A
             yield from _differences(value, after[place], f"{pointer}/{place}")
     else:
         yield pointer, before, after
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"

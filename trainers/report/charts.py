@@ -45,10 +45,6 @@ class Line:
         """Return where a value stands."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
-    def width(self, low: float, high: float) -> float:
-        """Return how wide it is from one value to another."""
-        return round(self.at(high) - self.at(low), 2)
-
     @property
     def ticks(self) -> list[float]:
         """Values to write below the axis."""

@@ -40,3 +40,10 @@ def count(value: float) -> str:
 def p_value(value: float) -> str:
     """Return a p-value."""
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def number(value: float | None) -> str:
+    """Return a count without decimals, a score with four; nothing where there is none."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value.is_integer() and value > 1 else score(value, 4)

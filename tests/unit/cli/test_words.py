@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from service.console.words import duration, number, score, span
+from service.console.words import duration, score, span
+from trainers.report.words import number
 
 
 @pytest.mark.parametrize(

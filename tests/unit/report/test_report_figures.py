@@ -87,7 +87,7 @@ def test_an_option_stands_where_its_f1_is_on_the_axis(report: SeedReport) -> Non
 
     assert (line.low, line.high) == pytest.approx((0.68, 0.94))
     assert line.at(0.81) == pytest.approx(50.0)
-    assert line.width(0.68, 0.745) == pytest.approx(25.0)
+    assert line.at(0.745) - line.at(0.68) == pytest.approx(25.0)
     assert line.ticks == pytest.approx([0.68, 0.745, 0.81, 0.875, 0.94])
 
 
