@@ -15,6 +15,7 @@ RUN npm run --silent build
 FROM ${PYTHON_IMAGE} AS wheel
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY cellgate cellgate
 COPY service service
 COPY worker worker
 COPY trainers trainers

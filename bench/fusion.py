@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.aggregation.runs import WantedRun, open_runs
+from cellgate.contract.events import EventWriter
+from cellgate.contract.specs import Cell, FusionSpec, Split, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, set_up_hardware
@@ -26,14 +27,13 @@ from trainers.engine.inference import infer
 from trainers.engine.optimization import Stepper
 from trainers.engine.progress import TrainingProgress
 from trainers.engine.task import Task
-from trainers.events import EventWriter
-from trainers.fusion.features import read_features
-from trainers.fusion.heads import build_head
-from trainers.fusion.live import TRANSFORMER
-from trainers.fusion.task import FusionTask
-from trainers.fusion.unfreezing import open_live
-from trainers.specs import Cell, FusionSpec, Split, TransformerSpec
-from trainers.transformer.train import build_task, prepare_text
+from trainers.evaluation.finished_runs import WantedRun, open_runs
+from trainers.models.fusion.base_models import TRANSFORMER
+from trainers.models.fusion.features import read_features
+from trainers.models.fusion.heads import build_head
+from trainers.models.fusion.task import FusionTask
+from trainers.models.fusion.unfreezing import open_live
+from trainers.models.transformer.train import build_task, prepare_text
 
 RATE = 1e-3
 PROFILED_EPOCHS = 40

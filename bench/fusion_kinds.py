@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from trainers.aggregation.runs import WantedRun, open_runs
+from cellgate.contract.results import Metrics, RunResult, read_result
+from cellgate.contract.specs import Cell, Split
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
-from trainers.fusion.features import read_features
-from trainers.results import Metrics, RunResult, read_result
-from trainers.specs import Cell, Split
+from trainers.evaluation.finished_runs import WantedRun, open_runs
+from trainers.models.fusion.features import read_features
 
 KINDS: dict[str, dict[str, Any]] = {
     "gated": {},

@@ -19,14 +19,14 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import AttentionalAggregation, RGCNConv
 
+from cellgate.contract.specs import Device, GnnModel, GnnTraining, Precision, Split
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.optimization import Stepper
-from trainers.gnn.model import GraphNetwork, GraphSizes, NodeEncoder
-from trainers.gnn.propagation import PROPAGATIONS
-from trainers.gnn.train import GraphTask
-from trainers.specs import Device, GnnModel, GnnTraining, Precision, Split
+from trainers.models.gnn.model import GraphNetwork, GraphSizes, NodeEncoder
+from trainers.models.gnn.propagation import PROPAGATIONS
+from trainers.models.gnn.train import GraphTask
 
 BATCH = 32
 RATE = 2e-3

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from tree_sitter import Parser
 
+from cellgate.contract.specs import FieldNames
 from trainers.data.encoding import CHUNK_FUNCTIONS, build_chunk, quality_names
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
-from trainers.data.reading import read_rows
-from trainers.specs import FieldNames
+from trainers.data.read.rows import read_rows
 
 DRAW_SEED = 0
 MAX_FUNCTION_CHARS = 50_000

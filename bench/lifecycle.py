@@ -19,11 +19,11 @@ from typing import Any, get_args
 import psutil
 from sqlalchemy import select
 
-from service.client import Client
-from service.domain.states import RunState
+from cellgate.client.client import Client
+from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.tables import AttemptRow, EventRow, RunRow
-from tests.faults.house import Backend, House
+from tests.faults.deployment import Backend, House
 from tests.faults.workload import JOB, prepare_dataset, wait_until
 from worker.tail import EVENTS_NAME, EventTail
 

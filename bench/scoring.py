@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
+from cellgate.contract.specs import BundleKind, Split
 from trainers.bundle.bundle import Bundle
 from trainers.bundle.packing import pack_bundle
 from trainers.data.dataset import Dataset
-from trainers.specs import BundleKind, Split
 
 KINDS: dict[str, tuple[BundleKind, str]] = {
     "text": ("single", "t"),

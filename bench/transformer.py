@@ -23,16 +23,16 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from trainers.data.reading import read_rows
+from cellgate.contract.specs import Device, Precision, PrepareConfig, TransformerTraining
+from trainers.data.read.rows import read_rows
 from trainers.engine.compilation import compile_in_place
 from trainers.engine.hardware import Hardware, set_up_hardware
-from trainers.engine.heap import keep_freed_memory
+from trainers.engine.malloc import keep_freed_memory
 from trainers.engine.optimization import Stepper, learning_rate_factor
-from trainers.specs import Device, Precision, PrepareConfig, TransformerTraining
-from trainers.transformer.scratch import ScratchSize, build_model, build_tokenizer
-from trainers.transformer.task import TransformerTask
-from trainers.transformer.tokens import TokenizedDataset, tokenize
-from trainers.transformer.train import quieten_library
+from trainers.models.transformer.scratch import ScratchSize, build_model, build_tokenizer
+from trainers.models.transformer.task import TransformerTask
+from trainers.models.transformer.token_ids import TokenizedDataset, tokenize
+from trainers.models.transformer.train import quieten_library
 
 OURS, COMPILED = "ours", "ours, `compile`"
 DEFAULTS, GROUPED = "Trainer, defaults", "Trainer, group_by_length"

@@ -6,11 +6,10 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from service.api.changes import changes_in, output_in, standings_in
 from service.api.context import Context
 from service.api.description import describe, operation_id
-from service.api.gatekeeper import add_gatekeeper
-from service.api.known_tokens import KnownTokens
+from service.api.long_poll import changes_in, output_in, standings_in
+from service.api.middleware import add_gatekeeper
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
 from service.api.queries import refuse_unknown_parameters
@@ -31,18 +30,19 @@ from service.api.routes import (
     runs,
     tokens,
     uploads,
-    verdicts,
     webhooks,
     workers,
 )
+from service.api.routes import gate_decision as verdicts
 from service.api.run_files import Hashes
+from service.api.token_cache import KnownTokens
+from service.broker.notify import Bell, Doorbell
 from service.dashboard.routes import mount_dashboard
-from service.dispatch import Bell, Doorbell
-from service.front_door import check_front_door
 from service.settings import Settings
+from service.startup_check import check_front_door
 from service.store.database import Database, schema_is_current
-from service.telemetry import Telemetry
-from service.tracing import tracing_of
+from service.telemetry.metrics import Telemetry
+from service.telemetry.tracing import tracing_of
 
 
 class NotReady(RuntimeError):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from trainers.bundle.manifest import bundle_id, files_of
+from cellgate.contract.bundle import bundle_id, files_of
 
 HASH = "sha256:" + "5" * 64
 

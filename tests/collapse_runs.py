@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cellgate.contract.errors import CollapseError, DivergenceError
+from cellgate.contract.events import EventWriter
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import Device, Precision, TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.task import ParameterGroup, Prediction, Rows
-from trainers.errors import CollapseError, DivergenceError
-from trainers.events import EventWriter
-from trainers.results import LearningRateOutcome
-from trainers.specs import Device, Precision, TrainingConfig
 
 FEATURES = 6
 KINDS = 8

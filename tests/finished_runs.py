@@ -8,16 +8,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.aggregation.aggregate import run as run_aggregation
-from trainers.artifacts import sha256_of_file, write_json
+from cellgate.contract.events import EventWriter
+from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.results import Environment, Evidence, Memory, RunResult, read_result
+from cellgate.contract.specs import AggregationSpec, PrepareSpec, Split
 from trainers.data.dataset import Dataset
-from trainers.data.generate.generator import write_jsonl
 from trainers.data.prepare import DATASET_FOLDER, prepare
+from trainers.demo_data.generator import write_jsonl
 from trainers.engine.context import RunContext
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
-from trainers.events import EventWriter
-from trainers.results import Environment, Evidence, Memory, RunResult, read_result
-from trainers.specs import AggregationSpec, PrepareSpec, Split
+from trainers.evaluation.aggregate import run as run_aggregation
 
 SPEC_HASH = "sha256:" + "5" * 64
 SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)

@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
-from trainers.fusion.heads import build_head
-from trainers.fusion.model import FusionBatch, FusionHead
-from trainers.specs import FusionModel
+from cellgate.contract.specs import FusionModel
+from trainers.models.fusion.heads import build_head
+from trainers.models.fusion.model import FusionBatch, FusionHead
 
 HEADS = ["gated", "cross_attention", "stacking"]
 TEXT_WIDTH, GRAPH_WIDTH = 6, 5

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import psutil
 
+from cellgate.contract.errors import CollapseError
+from cellgate.contract.events import EventWriter
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import Device, GnnSpec, Precision, Split, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
-from trainers.errors import CollapseError
-from trainers.events import EventWriter
-from trainers.gnn.model import GraphNetwork, GraphSizes
-from trainers.gnn.train import GraphTask
-from trainers.results import LearningRateOutcome
-from trainers.specs import Device, GnnSpec, Precision, Split, TransformerSpec
-from trainers.transformer.train import build_task, prepare_text
+from trainers.models.gnn.model import GraphNetwork, GraphSizes
+from trainers.models.gnn.train import GraphTask
+from trainers.models.transformer.train import build_task, prepare_text
 
 BATCH_SIZE = 4
 DEV_ROWS = 32

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from tests.by_hand import option_evidence
-from trainers.aggregation.resampling import ResampledF1
-from trainers.results import Comparison, Evidence, Option
+from cellgate.contract.results import Comparison, Evidence, Option
+from tests.fakes import option_evidence
+from trainers.evaluation.resampling import ResampledF1
 
 # Shares of what makes a function hard: its group, for all models and for one; itself, for all, for one, for one seed.
 GROUP_SHARED, GROUP_OWN, ROW_SHARED, ROW_OWN, ROW_SEED = 0.25, 0.25, 0.15, 0.15, 0.20

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from trainers.transformer.scratch import SPECIAL_TOKENS, build_tokenizer
+from trainers.models.transformer.scratch import SPECIAL_TOKENS, build_tokenizer
 
 SOURCES = [f"int f{i}(char *p, int n) {{ return p[{i}]{' + p[n]' * (i % 9)}; }}" for i in range(40)]
 VOCABULARY = 300

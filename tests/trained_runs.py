@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from cellgate.contract.bundle import BundleManifest
+from cellgate.contract.specs import BundleKind
 from tests.finished_runs import prepare_generated
 from trainers.__main__ import main
-from trainers.bundle.manifest import BundleManifest
 from trainers.bundle.packing import pack_bundle
-from trainers.specs import BundleKind
 
 TEXT = {"model": {"size": "tiny"}, "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}}}
 GRAPH = {"model": {"width": 32}, "training": {"epochs": 8, "batch_size": 16, "learning_rate": {"value": 3e-3}}}

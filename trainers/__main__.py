@@ -11,7 +11,7 @@
 | verify DIR | weigh again what cell 54 has weighed in DIR, from the predictions; exit code 3 when anything differs |
 | schema spec, schema result, schema report, schema bundle | print a JSON Schema |
 
-Exit codes: see trainers/exit_codes.py; those of predict are in its --help.
+Exit codes: see cellgate/contract/exit_codes.py; those of predict are in its --help.
 """
 
 import argparse
@@ -20,13 +20,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainers.artifacts import write_bytes
+from cellgate.contract.errors import SpecError, TrainerError
+from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.files import write_bytes
+from cellgate.contract.specs import ANY_SPEC, Cell
 from trainers.bundle.command import add_commands, run_bundle, run_predict
-from trainers.entry import run_cell
-from trainers.errors import SpecError, TrainerError
-from trainers.exit_codes import ExitCode
-from trainers.lifeline import watch_lifeline
-from trainers.specs import ANY_SPEC, Cell
+from trainers.heartbeat_pipe import watch_lifeline
+from trainers.run_cell import run_cell
 
 CELLS = {name: cell for cell in Cell for name in (cell.value, cell.label)}
 
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _generate(out: Path, *, functions: int, seed: int) -> int:
-    from trainers.data.generate.generator import write_jsonl
+    from trainers.demo_data.generator import write_jsonl
 
     write_jsonl(out, functions=functions, seed=seed)
     return ExitCode.SUCCESS
@@ -116,7 +116,7 @@ def _show_graph(file: Path, *, png: Path | None, every_node: bool, as_json: bool
 
 
 def _write_page(folder: Path, *, html: Path | None) -> int:
-    from trainers.report.document import REPORT_NAME, read_report
+    from cellgate.contract.report import REPORT_NAME, read_report
     from trainers.report.page import render
 
     target = html or folder / "report.html"
@@ -135,7 +135,7 @@ def _write_page(folder: Path, *, html: Path | None) -> int:
 
 
 def _verify(folder: Path) -> int:
-    from trainers.aggregation.verify import verify
+    from trainers.evaluation.verify import verify
 
     try:
         verify(folder)
@@ -149,15 +149,15 @@ def _verify(folder: Path) -> int:
 def _print_schema(of: str) -> int:
     match of:
         case "result":
-            from trainers.results import result_schema
+            from cellgate.contract.results import result_schema
 
             schema = result_schema()
         case "report":
-            from trainers.report.document import report_schema
+            from cellgate.contract.report import report_schema
 
             schema = report_schema()
         case "bundle":
-            from trainers.bundle.manifest import bundle_schema
+            from cellgate.contract.bundle import bundle_schema
 
             schema = bundle_schema()
         case _:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trainers.exit_codes import ExitCode
+from cellgate.contract.exit_codes import ExitCode
 
 # What training imports, the optimizer's lazy `torch._dynamo` (seconds) among it. Imports only: a tensor operation may
 # start threads, and a look at CUDA would make it unusable in the forks.
@@ -38,12 +38,12 @@ PRELOADED = (
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.eurobert.modeling_eurobert",
-    "trainers.transformer.train",
-    "trainers.gnn.train",
-    "trainers.fusion.train",
-    "trainers.aggregation.aggregate",
+    "trainers.models.transformer.train",
+    "trainers.models.gnn.train",
+    "trainers.models.fusion.train",
+    "trainers.evaluation.aggregate",
     "trainers.prepare_run",
-    "trainers.preflight",
+    "trainers.preflight.run",
     "trainers.__main__",
 )
 MAX_REQUEST_BYTES = 1 << 20

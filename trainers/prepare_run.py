@@ -1,11 +1,11 @@
 """The run of `prepare`: a data set and its `result.json`."""
 
+from cellgate.contract.results import SCHEMA_VERSION, Memory, RunResult
+from cellgate.contract.specs import PrepareSpec
 from trainers.data.prepare import prepare
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
 from trainers.engine.result_file import write_result
-from trainers.results import SCHEMA_VERSION, Memory, RunResult
-from trainers.specs import PrepareSpec
 
 
 def run(spec: PrepareSpec, context: RunContext) -> RunResult:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trainers.errors import Problem, SpecError
-from trainers.specs import ANY_SPEC, AnySpec, Cell
+from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.specs import ANY_SPEC, AnySpec, Cell
 
 MAX_SHOWN_CHARS = 80
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from service.dispatch import Doorbell, redis_client
-from service.logs import set_up_logging
+from service.broker.notify import Doorbell, redis_client
 from service.settings import Settings
 from service.store.database import Database, schema_is_current
+from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
-from worker.courier import Courier
 from worker.reconciler import Reconciler
+from worker.webhook_sender import Courier
 
 BROKE_OFF = 1
 BAD_SETTINGS = 2

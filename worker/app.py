@@ -10,15 +10,15 @@ from celery import Celery
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 from structlog.contextvars import bound_contextvars
 
-from service.dispatch import TASK, Doorbell, celery_app
+from service.broker.notify import TASK, Doorbell, celery_app
 from service.settings import Settings
 from service.store.database import Database
 from service.store.workers import beat, register_worker, retire_worker
+from worker.claim_loop import answer_doorbell
+from worker.context import UNREACHABLE, House
 from worker.devices import find_devices
 from worker.fork_server import ForkServer
-from worker.house import UNREACHABLE, House
-from worker.starting import trainer_environment
-from worker.tasks import answer_doorbell
+from worker.start import trainer_environment
 
 HEARTBEAT_S = 5.0
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ from service.store.claims import Claim
 from service.store.recording import holder, record_position
 from service.store.tables import AttemptRow, RunRow
 from trainers.engine.resume import last_event
-from worker.house import UNREACHABLE, House
+from worker.context import UNREACHABLE, House
 from worker.recorder import sort_events, write_said
 from worker.tail import EVENTS_NAME, EventTail
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from service.domain.states import FailureReason
-from trainers.exit_codes import ExitCode
+from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.states import FailureReason
 
 MAX_OUT_OF_MEMORY_RETRIES = 1
 # Whoever killed it, an operator or a kernel that needed memory for something else, may not do so again.

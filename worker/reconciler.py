@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.dispatch import Bell
+from service.broker.notify import Bell
 from service.settings import Settings
 from service.store.database import Database
 from service.store.experiments import cancel_leftovers

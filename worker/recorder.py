@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.events import EventKind
 from service.store.claims import Claim
 from service.store.recording import (
     Point,
@@ -19,7 +20,6 @@ from service.store.recording import (
     record_progress,
 )
 from service.store.tables import AttemptRow
-from trainers.events import EventKind
 from worker.tail import broken_event
 
 # Said so often that only the newest, or the points of a curve, are kept.

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trainers.events import EventKind
+from cellgate.contract.events import EventKind
 from worker.text import storable
 
 EVENTS_NAME = "events.jsonl"

@@ -7,16 +7,16 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from service.api.changes import Changes, Standings
-from service.api.known_tokens import KnownTokens
+from cellgate.contract.waiting import Waiting
+from service.api.long_poll import Changes, Standings
 from service.api.run_files import Hashes
-from service.dispatch import Bell, ring_for_waiting
-from service.domain.waiting import Waiting
+from service.api.token_cache import KnownTokens
+from service.broker.notify import Bell, ring_for_waiting
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import RunRow
 from service.store.waiting import waiting_of
-from service.telemetry import Telemetry
+from service.telemetry.metrics import Telemetry
 
 
 @dataclass(frozen=True, kw_only=True)

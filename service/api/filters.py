@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import StringConstraints
 
-from service.api.schemas import LABEL_KEY, LABEL_VALUE, Time
+from cellgate.contract.api.schemas import LABEL_KEY, LABEL_VALUE, Time
+from cellgate.contract.identifiers import DATASET_ID, EXPERIMENT_ID, JOB_ID
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
 from service.domain.errors import InvalidSpec, Mistake
-from service.domain.identifiers import DATASET_ID, EXPERIMENT_ID, JOB_ID
-from service.domain.states import DatasetState, ExperimentState, JobState, RunState
-from trainers.specs import Cell
 
 _CELL_DESCRIPTION = "One of these cells; may be named several times."
 _STATE_DESCRIPTION = "In one of these states; may be named several times."

@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Response
 
-from service.api.paths import After, Limit
-from service.api.schemas import Page
+from cellgate.contract.api.schemas import Page
+from service.api.parameters import After, Limit
 from service.store.filters import PageOf
 
 T = TypeVar("T")

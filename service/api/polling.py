@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Query, Request, Response
 
 from service.api.context import Ctx
-from service.store.standing import Standing
+from service.store.versions import Standing
 
 ENDED_RETRY_AFTER_S = 30
 WAITS_RETRY_AFTER_S = 2

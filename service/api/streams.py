@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from service.api.changes import Changes
+from service.api.long_poll import Changes
 
 KEEP_ALIVE_S = 15.0
 RETRY_MS = 1000

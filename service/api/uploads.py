@@ -16,9 +16,9 @@ from pathlib import Path
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from cellgate.contract.files import atomic_file
 from service.api.bodies import BodyTooLarge
 from service.domain.errors import InvalidSpec, Mistake, ServiceError
-from trainers.artifacts import atomic_file
 
 # What the disk keeps free for the runs that are at work.
 RESERVED_BYTES = 1 << 30

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
-from service.api.schemas import (
+from cellgate.contract.api.schemas import (
     CellName,
     Curve,
     DatasetAnswer,
@@ -18,13 +18,13 @@ from service.api.schemas import (
     RunStatus,
     WaitingAnswer,
 )
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
+from cellgate.contract.waiting import Waiting
 from service.domain.curves import thinned
-from service.domain.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
-from service.domain.waiting import Waiting
 from service.store.experiments import ExperimentOverview
 from service.store.runs import MetricCurve
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow
-from trainers.specs import Cell
 
 Waitings = Mapping[str, Waiting]
 GateVerdict = Literal["pending", "pass", "fail"]

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from service.domain.decision import DecisionAnswer, Overruling
+from cellgate.contract.decision import DecisionAnswer, Overruling
+from cellgate.contract.specs import BundleKind
 from service.domain.errors import Conflict, InvalidSpec, Mistake
-from service.domain.pipeline_rules import Step
-from trainers.specs import BundleKind
+from service.domain.pipeline import Step
 
 Single = Literal["transformer", "gnn"]
 STEP_OF: Mapping[Single, Step] = {"transformer": Step.TRANSFORMER, "gnn": Step.GNN}

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import BundleState, RunState, bundle_state
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
 from service.domain.packing import Packing
-from service.domain.states import BundleState, RunState, bundle_state
-from service.domain.terms import Terms
 from service.store.database import now_s
 from service.store.experiments import get_experiment
 from service.store.filters import FIRST_PAGE, PageOf
@@ -18,7 +19,6 @@ from service.store.identifiers import new_id
 from service.store.jobs import create_job
 from service.store.steps import ONE_RUN, finished_runs
 from service.store.tables import BundleRow, JobRow, RunRow
-from trainers.specs import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ def create_bundle(
 
     Args:
         seeds: Default: those of the packing; if it names none, all that every step has finished.
-        options: `licence_notes` and `tolerance`, as `trainers.specs.PackSpec` has them.
+        options: `licence_notes` and `tolerance`, as `cellgate.contract.specs.PackSpec` has them.
 
     Raises:
         NotFound: There is no such experiment.
@@ -136,7 +136,7 @@ def ask_bundle(session: Session, bundle_id: str, *, config: dict[str, Any], term
     """Queue the scoring of functions and return its run.
 
     Args:
-        config: `functions`, `threshold` and `explain`, as `trainers.specs.ScoreSpec` has them.
+        config: `functions`, `threshold` and `explain`, as `cellgate.contract.specs.ScoreSpec` has them.
 
     Raises:
         NotFound: There is no such bundle.

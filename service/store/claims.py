@@ -7,15 +7,15 @@ from typing import Any
 from sqlalchemy import Select, func, insert, null, select
 from sqlalchemy.orm import Session
 
-from service.domain.places import attempt_path
-from service.domain.states import RunState
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import RunState
+from service.domain.paths import attempt_path
 from service.store.database import now_s
 from service.store.draining import may_claim
-from service.store.moves import Move, move, touch_parents
 from service.store.queue_order import AGE, LAST_TURN, with_parties
 from service.store.quotas import within_quota
 from service.store.tables import AttemptRow, JobRow, RunRow
-from trainers.specs import Cell
+from service.store.transitions import Move, move, touch_parents
 
 
 @dataclass(frozen=True, kw_only=True)

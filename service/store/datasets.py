@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.specs import Cell, PrepareConfig
+from cellgate.contract.states import DatasetState
 from service.domain.errors import NotFound
-from service.domain.states import DatasetState
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_datasets
 from service.store.identifiers import new_id
 from service.store.jobs import create_job
 from service.store.tables import DatasetRow, JobRow, RunRow
-from trainers.specs import Cell, PrepareConfig
 
 
 def create_dataset(

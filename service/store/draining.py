@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.domain.states import RunState
+from cellgate.contract.states import RunState
 from service.store.queue_loads import busy_slots
 from service.store.queue_order import AGE
 from service.store.tables import RunRow, WorkerRow

@@ -8,22 +8,22 @@ from typing import Any
 from sqlalchemy import case, func, insert, select
 from sqlalchemy.orm import Session
 
-from service.domain.decision import Decision
+from cellgate.contract.decision import Decision
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake, NotFound
-from service.domain.experiment import ExperimentSpec
-from service.domain.pipeline_rules import Step, shared_seeds
-from service.domain.states import DatasetState, ExperimentState, RunState
-from service.domain.terms import Terms
+from service.domain.pipeline import Step, shared_seeds
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
-from service.store.gates import gate_report
+from service.store.gate import gate_report
 from service.store.identifiers import new_id
 from service.store.jobs import DEFAULT_TERMS, create_job
 from service.store.lifecycle import cancel_runs
 from service.store.pipeline import begin, set_state
 from service.store.steps import ONE_RUN, facts_of
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow
-from trainers.specs import Cell
 
 NO_LABELS: Mapping[str, str] = {}
 BASES = (Step.TRANSFORMER, Step.GNN)

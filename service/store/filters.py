@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from ulid import ULID
 
-from service.domain.states import JobState, RunState
+from cellgate.contract.states import JobState, RunState
 from service.store.identifiers import Prefix
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow
 
@@ -121,7 +121,7 @@ def _one_of(chosen: Select[Any], column: Any, values: Collection[str]) -> Select
 
 
 def _job_is(state: JobState) -> ColumnElement[bool]:
-    """Return the rule of `service.domain.states.job_state` over the job's runs that count."""
+    """Return the rule of `cellgate.contract.states.job_state` over the job's runs that count."""
     live, moved = _any_run(RunRow.state.in_(_LIVE)), _any_run(RunRow.state != RunState.QUEUED)
     failed, cancelled = _any_run(RunRow.state == RunState.FAILED), _any_run(RunRow.state == RunState.CANCELLED)
     match state:

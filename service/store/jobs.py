@@ -7,15 +7,15 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import DatasetState, RunState
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
-from service.domain.states import DatasetState, RunState
-from service.domain.terms import Terms
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
 from service.store.identifiers import new_id
 from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
-from trainers.specs import Cell
 
 DEFAULT_TERMS = Terms()
 

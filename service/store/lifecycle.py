@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, null, or_, select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.states import LEASED, FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
-from service.domain.states import LEASED, FailureReason, RunState
 from service.store.database import now_s
-from service.store.moves import Move, holds, lock_run, lock_runs, move, touch_parents
 from service.store.tables import AttemptRow, JobRow, RunRow
+from service.store.transitions import Move, holds, lock_run, lock_runs, move, touch_parents
 
 S = RunState
 # A run whose workers were lost this often is at fault itself.

@@ -7,22 +7,22 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from service.domain.decision_rules import decide
-from service.domain.experiment import ExperimentSpec
-from service.domain.gate import GateReport
-from service.domain.gate_intervals import with_intervals
-from service.domain.pipeline_rules import Decide, End, JudgeGate, Start, Wait, next_action
-from service.domain.states import DatasetState, ExperimentState, RunState
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.gate import GateReport
+from cellgate.contract.results import Evidence
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import DatasetState, ExperimentState, RunState
+from service.domain.decision.rules import decide
+from service.domain.gate.intervals import with_intervals
+from service.domain.pipeline import Decide, End, JudgeGate, Start, Wait, next_action
 from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
-from service.store.gates import judge
-from service.store.moves import TRANSITION
+from service.store.gate import judge
 from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
+from service.store.transitions import TRANSITION
 from service.store.webhooks import tell
-from trainers.results import Evidence
-from trainers.specs import Cell
 
 UNENDED = [state.value for state in ExperimentState if not state.terminal]
 ENDED_RUN = [state.value for state in RunState if state.terminal]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.domain.states import LEASED, RunState
+from cellgate.contract.states import LEASED, RunState
 from service.store.database import now_s
 from service.store.tables import RunRow, WorkerRow
 from service.store.workers import serving_workers

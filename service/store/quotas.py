@@ -3,8 +3,8 @@
 from sqlalchemy import ScalarSelect, Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.states import LEASED, RunState
 from service.domain.errors import QuotaExceeded
-from service.domain.states import LEASED, RunState
 from service.store.database import one_at_a_time
 from service.store.tables import RunRow
 

@@ -11,10 +11,10 @@ from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from cellgate.contract.events import EventKind
 from service.store.database import now_s
-from service.store.moves import add_event, holds, lock_run, touch_parents
 from service.store.tables import AttemptRow, LogRow, MetricRow, RunRow
-from trainers.events import EventKind
+from service.store.transitions import add_event, holds, lock_run, touch_parents
 
 Point = tuple[str, int, float]
 

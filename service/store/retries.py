@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Select, Update, delete, insert, null, select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict
-from service.domain.pipeline_rules import Stage, Step
-from service.domain.states import DatasetState, ExperimentState, RunState
+from service.domain.pipeline import Stage, Step
 from service.store.database import now_s
 from service.store.jobs import get_job, new_run
 from service.store.lifecycle import cancel_runs
-from service.store.moves import add_event, lock_runs, touch_parents
 from service.store.pipeline import set_state
 from service.store.runs import get_run
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
-from trainers.specs import Cell
+from service.store.transitions import add_event, lock_runs, touch_parents
 
 RETRIED = "retried"
 WITHDRAWN = "withdrawn"
@@ -75,7 +75,7 @@ def retry_job(session: Session, job_id: str) -> list[str]:
 
 
 def _lock(session: Session, job: JobRow) -> tuple[JobRow, ExperimentRow | None]:
-    """Lock everything that a retry may change, in the order of `service.store.moves`."""
+    """Lock everything that a retry may change, in the order of `service.store.transitions`."""
     if job.experiment_id is None:
         lock_runs(session, select(RunRow).where(RunRow.job_id == job.id))
         return job, None

@@ -6,14 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.domain.errors import Conflict
-from service.domain.pipeline_rules import Step
-from service.store.bundles import ready_bundle
-from service.store.datasets import get_dataset
-from service.store.runs import get_run
-from service.store.steps import finished_runs
-from service.store.tables import DatasetRow, JobRow, RunRow
-from trainers.specs import (
+from cellgate.contract.specs import (
     AggregationSpec,
     AnySpec,
     Cell,
@@ -26,6 +19,13 @@ from trainers.specs import (
     ScoreSpec,
     TransformerSpec,
 )
+from service.domain.errors import Conflict
+from service.domain.pipeline import Step
+from service.store.bundles import ready_bundle
+from service.store.datasets import get_dataset
+from service.store.runs import get_run
+from service.store.steps import finished_runs
+from service.store.tables import DatasetRow, JobRow, RunRow
 
 LR_CACHE = "lr_cache"
 # Where a packing run leaves its bundle, in its own folder.

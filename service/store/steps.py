@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.domain.experiment import ExperimentSpec
-from service.domain.pipeline_rules import Facts, Step, StepFacts, shared_seeds
-from service.domain.states import DatasetState, RunState, job_state
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import DatasetState, RunState, job_state
+from service.domain.pipeline import Facts, Step, StepFacts, shared_seeds
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
-from trainers.specs import Cell
 
 CELLS: Mapping[Step, Cell] = {
     Step.PREFLIGHT: Cell.PREFLIGHT,

@@ -198,7 +198,7 @@ class EventRow(Base):
     run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id"))
     experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"))
     attempt: Mapped[int | None] = mapped_column(Integer)
-    kind: Mapped[str] = mapped_column(Word)  # transition, or trainers.events.EventKind
+    kind: Mapped[str] = mapped_column(Word)  # transition, or cellgate.contract.events.EventKind
     at: Mapped[float] = mapped_column(Double)
     body: Mapped[dict[str, Any]]
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, Subquery, case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from service.domain.states import RunState
+from cellgate.contract.states import RunState
 from service.store.database import now_s
 from service.store.tables import AttemptRow, RunRow
 

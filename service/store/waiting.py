@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from service.domain.states import LEASED, RunState
-from service.domain.waiting import Waiting, WaitingReason
+from cellgate.contract.states import LEASED, RunState
+from cellgate.contract.waiting import Waiting, WaitingReason
 from service.store.queue_order import AGE, LAST_TURN, PARTY, with_parties
 from service.store.quotas import at_work_of
 from service.store.tables import RunRow, WorkerRow

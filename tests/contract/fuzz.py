@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from service.store.standing import TABLES
-from tests.served import Served, served
+from service.store.versions import TABLES
+from tests.live_server import Served, served
 
 PHASES = "examples,coverage,fuzzing,stateful"
 TOKEN = "a token of the contract test"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.served import Served, served
-from tests.watched_page import Watched
+from tests.browser_page import Watched
+from tests.live_server import Served, served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

@@ -6,12 +6,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import FailureReason
-from tests.by_hand import F1s
-from tests.served import Served, served
-from tests.watched_page import Watched
-from trainers.specs import Cell
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import FailureReason
+from tests.browser_page import Watched
+from tests.fakes import F1s
+from tests.live_server import Served, served
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 FUSION_GAINS: F1s = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}

@@ -3,15 +3,15 @@
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import FailureReason
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import Claim
 from service.store.experiments import cancel_experiment
 from service.store.runs import get_run
-from tests.served import Served
-from tests.watched_page import Watched
-from trainers.specs import Cell
+from tests.browser_page import Watched
+from tests.live_server import Served
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 REFUSED = "console: Failed to load resource: the server responded with a status of 409 (Conflict)"

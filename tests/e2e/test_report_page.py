@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service.domain.experiment import ExperimentSpec
-from tests.by_hand import F1s
-from tests.served import Served, served
-from tests.watched_page import Watched
+from cellgate.contract.experiment import ExperimentSpec
+from tests.browser_page import Watched
+from tests.fakes import F1s
+from tests.live_server import Served, served
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 F1S: F1s = {"transformer": [0.90, 0.91], "gnn": [0.88, 0.89], "ensemble": [0.93, 0.94], "fusion": [0.95, 0.95]}

@@ -18,11 +18,11 @@ import redis
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from service.calls import ClientError
-from service.dispatch import Doorbell
-from service.domain.states import LEASED, RunState
+from cellgate.client.calls import ClientError
+from cellgate.contract.states import LEASED, RunState
+from service.broker.notify import Doorbell
 from service.store.tables import RunRow
-from tests.faults.house import LEASE_S, WORKERS, House
+from tests.faults.deployment import LEASE_S, WORKERS, House
 from tests.faults.workload import checkpoint_files
 
 FORGED = 1_000 // 30

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
+from tests.faults.deployment import Backend, House
 from tests.faults.faults import FAULTS, PHASES, wait_for_phase
-from tests.faults.house import Backend, House
-from tests.faults.verdict import Verdict, judge
+from tests.faults.judgement import Verdict, judge
 from tests.faults.workload import Submitter, in_flight, prepare_dataset, undisturbed, wait_until
 
 PAUSE_S = 1.0

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.deployment import Backend
 from tests.faults.faults import FAULTS
-from tests.faults.house import Backend
 from tests.faults.storm import break_at_random
 
 SEED = 11

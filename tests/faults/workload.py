@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from service.calls import ClientError, Refused
-from service.client import Client
-from service.domain.states import RunState
+from cellgate.client.calls import ClientError, Refused
+from cellgate.client.client import Client
+from cellgate.contract.states import RunState
 from service.store.runs import metrics_of
 from service.store.tables import RunRow
-from tests.faults.house import House
-from trainers.data.generate.generator import write_jsonl
+from tests.faults.deployment import House
+from trainers.demo_data.generator import write_jsonl
 
 FUNCTIONS = 400
 SEEDS = (1, 2, 4)

@@ -9,15 +9,15 @@ from typing import Self
 
 import numpy as np
 
+from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
+from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight, occlusions, weights_of
-from trainers.bundle.manifest import BundleManifest, read_bundle_manifest
 from trainers.bundle.models import Floats, Functions
 from trainers.bundle.seeds import Seeds
 from trainers.data.encoding import build_chunk, quality_names
-from trainers.data.reading import normalise
+from trainers.data.read.rows import normalise
 from trainers.engine.metrics import sigmoid
-from trainers.errors import DataError, Problem, SpecError
-from trainers.specs import Explain
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256

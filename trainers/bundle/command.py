@@ -5,8 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from trainers.errors import TrainerError
-from trainers.exit_codes import ExitCode
+from cellgate.contract.errors import TrainerError
+from cellgate.contract.exit_codes import ExitCode
 
 # Not 1, with which Python itself ends when it fails.
 FOUND = 9
@@ -110,11 +110,11 @@ def _export(parsed: argparse.Namespace) -> dict[str, object]:
 
 def run_predict(parsed: argparse.Namespace) -> int:
     """Score files; return the exit code."""
-    from trainers.artifacts import write_bytes
+    from cellgate.contract.files import write_bytes
     from trainers.bundle.bundle import Bundle
-    from trainers.bundle.report import as_json, as_text
     from trainers.bundle.sarif import as_sarif
     from trainers.bundle.scan import scan
+    from trainers.bundle.scan_report import as_json, as_text
 
     formats = {"text": as_text, "json": as_json, "sarif": as_sarif}
     try:

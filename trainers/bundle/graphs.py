@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.errors import DataError, Problem
 from trainers.data.dataset import GraphArrays, Rows
 from trainers.data.encoding import RawGraphs
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.vocabulary import NONE, SPECIAL, UNKNOWN, Vocabulary
-from trainers.errors import DataError, Problem
 
 
 @dataclass(frozen=True, kw_only=True)

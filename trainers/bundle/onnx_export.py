@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainers.artifacts import write_json
-from trainers.bundle.manifest import BundleManifest, Part, read_bundle_manifest
+from cellgate.contract.bundle import BundleManifest, Part, read_bundle_manifest
+from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.files import write_json
 from trainers.bundle.models import load_text
 from trainers.data.writing import replaced_folder
-from trainers.errors import DataError, Problem, SpecError
-from trainers.transformer.task import TextBatch, padded
-from trainers.transformer.tokens import tokenize
+from trainers.models.transformer.task import TextBatch, padded
+from trainers.models.transformer.token_ids import tokenize
 
 MODEL_NAME = "model.onnx"
 CONFIG_NAME = "onnx.json"
@@ -45,7 +45,8 @@ def export_onnx(bundle: Path, target: Path) -> float:
     """Write each seed's text model to `target/seed-<seed>/`, with its tokenizer and `onnx.json`; whole or not at all.
 
     The models take `input_ids` and `attention_mask`, int64, (B, T), and give `logits`, (B, 2), to be divided by the
-    temperature in `onnx.json`. Of a longer function its head and tail are read, as `trainers.transformer.tokens` does.
+    temperature in `onnx.json`. Of a longer function its head and tail are read, as
+    `trainers.models.transformer.token_ids` does.
 
     Args:
         target: Must not exist.

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trainers.artifacts import sha256_of_file, write_json
-from trainers.bundle.bundle import Bundle
-from trainers.bundle.manifest import (
+from cellgate.contract.bundle import (
     LABELS,
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -23,18 +21,20 @@ from trainers.bundle.manifest import (
     files_of,
     is_allowed,
 )
+from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.specs import BundleKind, Split
+from trainers.bundle.bundle import Bundle
+from trainers.bundle.member_runs import MemberRuns, Stored, read_members
 from trainers.bundle.models import Functions
-from trainers.bundle.runs import MemberRuns, Stored, read_members
 from trainers.bundle.seeds import Seeds
 from trainers.data.dataset import Dataset
-from trainers.data.generate.generator import generate
 from trainers.data.writing import replaced_folder
+from trainers.demo_data.generator import generate
 from trainers.engine.environment import describe_environment
 from trainers.engine.metrics import sigmoid
 from trainers.engine.result_file import MODEL_FOLDER
-from trainers.errors import DataError, Problem, SpecError
-from trainers.fusion.saving import load_fusion
-from trainers.specs import BundleKind, Split
+from trainers.models.fusion.saving import load_fusion
 
 TOLERANCE = 1e-5
 COMPARED = 256

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from trainers.artifacts import to_json
+from cellgate.contract.errors import Problem
+from cellgate.contract.files import to_json
 from trainers.bundle.attribution import METHOD, Weight
-from trainers.bundle.report import MAX_TOLD, caveats_of, said_of
 from trainers.bundle.scan import Scan, ScoredFile, ScoredFunction, place_of
+from trainers.bundle.scan_report import MAX_TOLD, caveats_of, said_of
 from trainers.engine.environment import code_version
-from trainers.errors import Problem
 
 VERSION = "2.1.0"
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellgate.contract.bundle import BundleManifest
+from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight
 from trainers.bundle.bundle import Bundle, Prediction
-from trainers.bundle.manifest import BundleManifest
-from trainers.bundle.splitting import FoundFunction, find_files, split_file
-from trainers.errors import DataError, Problem
-from trainers.specs import Explain
+from trainers.bundle.c_functions import FoundFunction, find_files, split_file
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainers.aggregation.ensemble import ensemble_log_odds
-from trainers.bundle.manifest import Member
+from cellgate.contract.bundle import Member
 from trainers.bundle.models import Floats, Functions, GraphModel, Said, TextModel
 from trainers.data.encoding import quality_names
 from trainers.engine.metrics import margins
-from trainers.fusion.features import NOTHING_PARSED
-from trainers.fusion.model import FusionBatch
-from trainers.fusion.saving import SavedFusion, load_fusion
+from trainers.evaluation.ensemble import ensemble_log_odds
+from trainers.models.fusion.features import NOTHING_PARSED
+from trainers.models.fusion.model import FusionBatch
+from trainers.models.fusion.saving import SavedFusion, load_fusion
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.aggregation.ensemble import log_odds_of_mean
-from trainers.bundle.manifest import Member
+from cellgate.contract.bundle import Member
 from trainers.bundle.models import Functions
 from trainers.bundle.scorer import Scored, Scorer, open_scorer
+from trainers.evaluation.ensemble import log_odds_of_mean
 
 
 class Seeds:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from trainers.data.manifest import (
+from cellgate.contract.dataset import (
     FUNCTIONS_NAME,
     GRAPHS_NAME,
     VOCABULARY_NAME,
@@ -20,9 +20,9 @@ from trainers.data.manifest import (
     check_files,
     read_manifest,
 )
+from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.specs import Split
 from trainers.data.vocabulary import Vocabulary
-from trainers.errors import DataError, Problem
-from trainers.specs import Split
 
 Rows = NDArray[np.int64] | Sequence[int]
 _DTYPES: dict[str, np.dtype[Any]] = {

@@ -10,13 +10,13 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+from cellgate.contract.errors import OutOfMemoryError
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES, read_columns
 from trainers.data.graphs.edges import edges_of
 from trainers.data.graphs.features import features_of, tokens_of
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings
-from trainers.errors import OutOfMemoryError
 
 # Fixed, so that string numbers do not depend on how many processes share the work.
 CHUNK_FUNCTIONS = 128

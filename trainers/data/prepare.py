@@ -8,14 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.artifacts import sha256_of_file
-from trainers.data.cross_split import compare_splits
-from trainers.data.duplicates import Deduplication, deduplicate
-from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
-from trainers.data.graphs.build import FEATURES
-from trainers.data.grouping import group_rows
-from trainers.data.lexing import lex
-from trainers.data.manifest import (
+from cellgate.contract.dataset import (
     FILE_NAMES,
     FUNCTIONS_NAME,
     GRAPHS_NAME,
@@ -27,18 +20,25 @@ from trainers.data.manifest import (
     dataset_id,
     file_entry,
 )
-from trainers.data.near_duplicates import NearPairs, find_near_pairs
-from trainers.data.probes import run_probes
-from trainers.data.problems import Problems
-from trainers.data.reading import Row, read_rows
-from trainers.data.ready.collect import ReadyGraphs, read_ready_graphs
-from trainers.data.ready.mix import fill_up
-from trainers.data.report import QUALITIES, Material, make_report, split_summaries, warnings_of
-from trainers.data.splits import assign_splits, check_splits
+from cellgate.contract.events import EventKind, EventWriter
+from cellgate.contract.files import sha256_of_file
+from cellgate.contract.results import DatasetSummary
+from cellgate.contract.specs import PrepareConfig, PrepareSpec, Split
+from trainers.data.clean.cross_split import compare_splits
+from trainers.data.clean.duplicates import Deduplication, deduplicate
+from trainers.data.clean.grouping import group_rows
+from trainers.data.clean.lexing import lex
+from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
+from trainers.data.clean.probes import run_probes
+from trainers.data.clean.splits import assign_splits, check_splits
+from trainers.data.dataset_report import QUALITIES, Material, make_report, split_summaries, warnings_of
+from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
+from trainers.data.graphs.build import FEATURES
+from trainers.data.imported_graphs.collect import ReadyGraphs, read_ready_graphs
+from trainers.data.imported_graphs.mix import fill_up
+from trainers.data.read.error_collector import Problems
+from trainers.data.read.rows import Row, read_rows
 from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
-from trainers.events import EventKind, EventWriter
-from trainers.results import DatasetSummary
-from trainers.specs import PrepareConfig, PrepareSpec, Split
 
 DATASET_FOLDER = "dataset"
 PROGRESS_EVERY_S = 0.5

@@ -20,10 +20,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainers.artifacts import atomic_file, sync_folder, write_json
+from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.files import atomic_file, sync_folder, write_json
 from trainers.engine.hardware import Hardware
 from trainers.engine.resume import CURRENT_NAME, STATE_NAME, current_checkpoint
-from trainers.errors import DataError, Problem, SpecError
 
 MODEL_NAME = "model.safetensors"
 BEST_NAME = "best.safetensors"

@@ -6,9 +6,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.results import Collapse, CollapseType
 from trainers.engine.metrics import auroc, best_threshold, cross_entropy, f1_score, margins, sigmoid
 from trainers.engine.optimization import StepReport
-from trainers.results import Collapse, CollapseType
 
 CONSTANT_MARGIN_SD = 1e-4
 # Stuck at the prior: a loss within 1 % of the prior's entropy, from probabilities that hardly differ.

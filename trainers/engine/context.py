@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from trainers.errors import InterruptedRun
-from trainers.events import EventKind, EventWriter
+from cellgate.contract.errors import InterruptedRun
+from cellgate.contract.events import EventKind, EventWriter
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from trainers.results import Environment
+from cellgate.contract.results import Environment
 
 PACKAGES = (
     "torch",

@@ -7,6 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.errors import DivergenceError
+from cellgate.contract.results import SCHEMA_VERSION, LearningRateOutcome, RunResult, Truncation
+from cellgate.contract.specs import FusionSpec, GnnSpec, Split, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.context import RunContext
@@ -19,9 +22,6 @@ from trainers.engine.metrics import best_threshold, compute_metrics, probabiliti
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
 from trainers.engine.result_file import hash_artifacts, write_result
 from trainers.engine.task import Task
-from trainers.errors import DivergenceError
-from trainers.results import SCHEMA_VERSION, LearningRateOutcome, RunResult, Truncation
-from trainers.specs import FusionSpec, GnnSpec, Split, TransformerSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Self
 
+from cellgate.contract.results import Collapse, CollapseType
 from trainers.engine.gradients import Norms
-from trainers.results import Collapse, CollapseType
 
 # Of a loss of one nat; as a model gets everything right, gradients rightly shrink with the loss.
 VANISHED_GRADIENT = 1e-8

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from trainers.errors import Problem, SpecError
-from trainers.specs import Device, Precision
+from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.specs import Device, Precision
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cellgate.contract.errors import OutOfMemoryError, is_out_of_memory
+from cellgate.contract.events import EventKind
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.memory import release_memory
 from trainers.engine.task import Rows, Task
-from trainers.errors import OutOfMemoryError, is_out_of_memory
-from trainers.events import EventKind
 
 
 @dataclass(frozen=True, kw_only=True)

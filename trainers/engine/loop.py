@@ -10,7 +10,11 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from trainers.artifacts import sha256_of_json
+from cellgate.contract.errors import CollapseError, DataError, DivergenceError, InterruptedRun, Problem
+from cellgate.contract.events import EventKind
+from cellgate.contract.files import sha256_of_json
+from cellgate.contract.results import Collapse, LearningRateOutcome
+from cellgate.contract.specs import TrainingConfig
 from trainers.engine.checkpoint import (
     TrainingState,
     Weights,
@@ -32,10 +36,6 @@ from trainers.engine.planning import EpochPlan
 from trainers.engine.progress import TrainingProgress
 from trainers.engine.resume import CHECKPOINT_FOLDER
 from trainers.engine.task import Rows, Task
-from trainers.errors import CollapseError, DataError, DivergenceError, InterruptedRun, Problem
-from trainers.events import EventKind
-from trainers.results import Collapse, LearningRateOutcome
-from trainers.specs import TrainingConfig
 
 # A component that gets no gradient is on record, but the model may do without it; these make it useless.
 FATAL_COLLAPSES = frozenset({"single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy"})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from trainers.artifacts import write_json
+from cellgate.contract.files import write_json
 from trainers.engine.lr_finder import Suggestion
 
 SCHEMA_VERSION = 1

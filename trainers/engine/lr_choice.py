@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainers.artifacts import sha256_of_json
+from cellgate.contract.events import EventKind
+from cellgate.contract.files import sha256_of_json
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import LearningRate, TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.hardware import Hardware
@@ -19,9 +22,6 @@ from trainers.engine.lr_finder import Suggestion, find_learning_rate
 from trainers.engine.optimization import OPTIMIZER
 from trainers.engine.resume import STATE_NAME, current_checkpoint
 from trainers.engine.task import Rows, Task
-from trainers.events import EventKind
-from trainers.results import LearningRateOutcome
-from trainers.specs import LearningRate, TrainingConfig
 
 # What of the training config the range test's answer depends on.
 _SETTINGS = {

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cellgate.contract.specs import LearningRate, TrainingConfig
 from trainers.engine.checkpoint import generator_states, restore_generators, weights_of
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.optimization import Stepper
 from trainers.engine.planning import EpochPlan
 from trainers.engine.task import Rows, Task
-from trainers.specs import LearningRate, TrainingConfig
 
 SMOOTHING = 0.9
 BLOW_UP = 4.0

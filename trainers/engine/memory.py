@@ -9,8 +9,8 @@ from typing import Self
 import psutil
 import torch
 
+from cellgate.contract.results import Memory
 from trainers.engine.environment import peak_host_bytes
-from trainers.results import Memory
 
 SAMPLE_S = 0.002
 CONTROL_GROUPS = Path("/sys/fs/cgroup")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.results import Metrics
+from cellgate.contract.results import Metrics
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

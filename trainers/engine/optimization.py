@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
+from cellgate.contract.errors import OutOfMemoryError, is_out_of_memory
+from cellgate.contract.events import EventKind, EventWriter
+from cellgate.contract.specs import TrainingConfig
 from trainers.engine.checkpoint import generator_states, restore_generators
 from trainers.engine.class_balance import EVEN
 from trainers.engine.compilation import is_compiled, undo_compilation
@@ -19,9 +22,6 @@ from trainers.engine.gradients import GradientNorms, Norms, clip_gradients
 from trainers.engine.hardware import Hardware
 from trainers.engine.memory import release_memory
 from trainers.engine.task import ParameterGroup, Rows, Task
-from trainers.errors import OutOfMemoryError, is_out_of_memory
-from trainers.events import EventKind, EventWriter
-from trainers.specs import TrainingConfig
 
 MAX_BACKOFFS = 6
 # The second moment's memory is 50 steps, not 1,000: these runs take a few hundred, and models from scratch begin to

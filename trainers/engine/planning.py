@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cellgate.contract.specs import TrainingConfig
 from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
 from trainers.engine.task import Rows, Task
-from trainers.specs import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)

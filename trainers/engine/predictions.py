@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from trainers.artifacts import atomic_file
+from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.files import atomic_file
+from cellgate.contract.specs import Split
 from trainers.engine.result_file import PREDICTIONS_FOLDER
-from trainers.errors import DataError, Problem
-from trainers.specs import Split
 
 
 @dataclass(frozen=True, kw_only=True)

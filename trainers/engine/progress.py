@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
+from cellgate.contract.events import EventKind, EventWriter
 from trainers.engine.gradients import weight_norms
 from trainers.engine.optimization import StepReport
 from trainers.engine.task import ParameterGroup
-from trainers.events import EventKind, EventWriter
 
 PROGRESS_EVERY_S = 0.5
 # About so many points per curve and run.

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainers.artifacts import sha256_of_file, write_json
+from cellgate.contract.events import EventKind
+from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.results import RunResult, read_result
 from trainers.engine.context import RunContext
-from trainers.events import EventKind
-from trainers.results import RunResult, read_result
 
 RESULT_NAME = "result.json"
 MODEL_FOLDER = "model"

@@ -11,10 +11,10 @@ from typing import Literal
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from cellgate.contract.report import OptionReport, SeedReport
+from cellgate.contract.results import Option
+from cellgate.contract.text import BASELINE_NAMES, OPTION_NAMES, count, p_value, percent, score, signed
 from trainers.report import charts
-from trainers.report.document import OptionReport, SeedReport
-from trainers.report.words import BASELINE_NAMES, OPTION_NAMES, count, p_value, percent, score, signed
-from trainers.results import Option
 
 TEMPLATES = "templates"
 

@@ -1,4 +1,4 @@
-// What the API answers; the same words as in service/api/schemas.py, which says what they mean.
+// What the API answers; the same words as in cellgate/contract/api/schemas.py, which says what they mean.
 
 export type CellName = "prepare" | "preflight" | 51 | 52 | 53 | 54 | "pack" | "score";
 export type Verdict = "pending" | "pass" | "fail" | "warn" | "waived";

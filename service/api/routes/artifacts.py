@@ -11,9 +11,9 @@ from fastapi import Path as InPath
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from cellgate.contract.api.output import ArtifactAnswer
 from service.api.context import Context, Ctx
-from service.api.output_schemas import ArtifactAnswer
-from service.api.paths import RunPath
+from service.api.parameters import RunPath
 from service.api.problems import documented
 from service.api.ranges import Part, RangeNotSatisfiable, is_held, part_of
 from service.api.run_files import RunFile, names_in, open_file

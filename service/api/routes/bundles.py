@@ -7,22 +7,24 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.bundles import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
+from cellgate.contract.api.schemas import Page
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.results import BundleSummary, Scores
+from cellgate.contract.specs import BundleKind, Cell
+from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
-from service.api.bundle_schemas import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
 from service.api.context import Ctx
 from service.api.examples import BUNDLES, SCORES
 from service.api.filters import OfExperiment
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
-from service.api.paths import BundlePath, ExperimentPath, RunPath
+from service.api.parameters import BundlePath, ExperimentPath, RunPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.problems import documented, documented_submission
-from service.api.schemas import Page
 from service.api.views import when
 from service.domain.errors import NotFound
-from service.domain.experiment import ExperimentSpec
 from service.domain.packing import Packing, asked_packing, decided_packing
-from service.domain.states import BundleState, FailureReason, RunState, bundle_state
 from service.store.bundles import (
     Bundle,
     ask_bundle,
@@ -33,13 +35,11 @@ from service.store.bundles import (
     ready_bundle,
 )
 from service.store.experiments import get_experiment
+from service.store.gate_decision import answered_decisions
 from service.store.run_specs import BUNDLE_FOLDER
 from service.store.runs import get_run
-from service.store.standing import standing_of
 from service.store.tables import RunRow
-from service.store.verdicts import answered_decisions
-from trainers.results import BundleSummary, Scores
-from trainers.specs import BundleKind, Cell
+from service.store.versions import standing_of
 
 router = APIRouter(prefix="/v1", tags=["bundles"])
 DECIDED = BundleCreate()

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
+from cellgate.contract.api.schemas import Answer
+from cellgate.contract.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, Spec, TransformerConfig
 from service.api.context import Ctx
 from service.api.examples import CELL_EXAMPLES
 from service.api.problems import documented
-from service.api.schemas import Answer
-from trainers.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, Spec, TransformerConfig
 
 router = APIRouter(prefix="/v1", tags=["cells and workers"])
 CONFIGS: dict[Cell, type[Spec]] = {

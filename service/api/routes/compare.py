@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from cellgate.contract.api.schemas import ComparisonAnswer
+from cellgate.contract.identifiers import ULID
 from service.api.context import Ctx
 from service.api.problems import documented
-from service.api.schemas import ComparisonAnswer
 from service.api.views import run_answer
 from service.domain.comparison import Compared, differences, measures
 from service.domain.errors import InvalidSpec, Mistake
-from service.domain.identifiers import ULID
 from service.store.runs import configs_of, runs_by_id
 
 router = APIRouter(prefix="/v1", tags=["runs"])

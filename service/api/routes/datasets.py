@@ -7,21 +7,21 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.schemas import DatasetAnswer, DatasetCreate, Page
+from cellgate.contract.specs import PrepareConfig
 from service.api.context import Ctx
 from service.api.examples import DATASETS
 from service.api.filters import CreatedBefore, CreatedSince, DatasetStates, seconds
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
-from service.api.paths import DatasetPath
+from service.api.parameters import DatasetPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.problems import documented, documented_submission
-from service.api.schemas import DatasetAnswer, DatasetCreate, Page
-from service.api.sources import check_graphs, check_source
+from service.api.source_check import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.filters import Filters
-from service.store.standing import standing_of
-from trainers.specs import PrepareConfig
+from service.store.versions import standing_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 

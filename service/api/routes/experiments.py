@@ -8,15 +8,7 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from service.api.context import Context, Ctx
-from service.api.examples import EXPERIMENTS
-from service.api.filters import CreatedBefore, CreatedSince, ExperimentStates, Labels, OfDataset, seconds, wanted_labels
-from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.paths import AfterEvent, ExperimentPath, Limit
-from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
-from service.api.problems import documented, documented_post, documented_submission
-from service.api.schemas import (
+from cellgate.contract.api.schemas import (
     EventAnswer,
     ExperimentAnswer,
     ExperimentCreate,
@@ -24,8 +16,16 @@ from service.api.schemas import (
     ExperimentSummary,
     Page,
 )
+from cellgate.contract.experiment import ExperimentSpec
+from service.api.context import Context, Ctx
+from service.api.examples import EXPERIMENTS
+from service.api.filters import CreatedBefore, CreatedSince, ExperimentStates, Labels, OfDataset, seconds, wanted_labels
+from service.api.idempotency import Created, Posted
+from service.api.paging import Paged
+from service.api.parameters import AfterEvent, ExperimentPath, Limit
+from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
+from service.api.problems import documented, documented_post, documented_submission
 from service.api.views import event_answer, experiment_answer, experiment_status, experiment_summary
-from service.domain.experiment import ExperimentSpec
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
@@ -37,7 +37,7 @@ from service.store.experiments import (
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
-from service.store.standing import experiment_essence, standing_of
+from service.store.versions import experiment_essence, standing_of
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 

@@ -9,26 +9,26 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
 from service.api.filters import Cells, CreatedBefore, CreatedSince, JobStates, OfDataset, OfExperiment, seconds
 from service.api.idempotency import Created, Post, Posted
 from service.api.paging import Paged
-from service.api.paths import JobPath
+from service.api.parameters import JobPath
 from service.api.polling import PolledIdle, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
-from service.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
-from service.domain.terms import Terms
 from service.store.experiments import create_experiment_job, get_experiment
 from service.store.filters import Filters
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
 from service.store.pipeline import after_run
 from service.store.retries import retry_job
-from service.store.standing import standing_of
 from service.store.tables import JobRow
-from trainers.specs import Cell
+from service.store.versions import standing_of
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 # Of a job's spec, what is not the cell's config.

@@ -8,19 +8,19 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
+from cellgate.contract.api.output import AttemptAnswer, LogPage
+from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx
-from service.api.output_schemas import AttemptAnswer, LogPage
 from service.api.output_views import attempt_answer, log_chunk
-from service.api.paths import RunPath
+from service.api.parameters import RunPath
 from service.api.problems import documented
 from service.api.ranges import is_held, part_of
 from service.api.streams import News, stream_of
 from service.api.views import event_answer
 from service.domain.errors import InvalidSpec, Mistake
-from service.domain.states import RunState
 from service.store.logs import BATCH, START, Key, attempts_of, chunks_after, measured, output_versions, text_between
 from service.store.runs import events_of, get_run
-from service.store.standing import run_without_result
+from service.store.versions import run_without_result
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 KEY = r"^\d{1,9}\.\d{1,9}$"

@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
+from cellgate.contract.api.schemas import Answer, Time
 from service.api.context import Ctx
-from service.api.paths import Limit
+from service.api.parameters import Limit
 from service.api.problems import documented
-from service.api.schemas import Answer, Time
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.queue_loads import QueueLoad, queue_loads
 from service.store.usage import Usage, UsageBy, usage_of

@@ -9,17 +9,17 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.schemas import Answer, DatasetId, JobAnswer, Request
+from cellgate.contract.results import Check, DatasetSummary
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell, FusionConfig, GnnConfig, TransformerConfig
 from service.api.examples import DATASET_ID
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented_submission
-from service.api.schemas import Answer, DatasetId, JobAnswer, Request
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake
-from service.domain.preflight import static_checks, worst
-from service.domain.terms import Terms
+from service.domain.static_checks import static_checks, worst
 from service.store.jobs import create_job, ready_dataset, runs_of_jobs
-from trainers.results import Check, DatasetSummary
-from trainers.specs import Cell, FusionConfig, GnnConfig, TransformerConfig
 
 router = APIRouter(prefix="/v1/preflights", tags=["jobs"])
 CONFIGS = ("transformer", "gnn", "fusion")

@@ -7,26 +7,26 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.schemas import AggregateAnswer, ReportAnswer
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.report import REPORT_NAME, SeedReport
+from cellgate.contract.results import Evidence
 from service.api.context import Context, Ctx
-from service.api.paths import ExperimentPath
+from service.api.parameters import ExperimentPath
 from service.api.polling import Polled
 from service.api.problems import EvidencePending, ReportLost, documented
 from service.api.run_files import open_file
-from service.api.schemas import AggregateAnswer, ReportAnswer
-from service.domain.decision_rules import Stage
+from service.domain.decision.rules import Stage
 from service.domain.errors import NotFound
-from service.domain.experiment import ExperimentSpec
-from service.domain.pipeline_rules import Step
-from service.domain.reporting import judged
+from service.domain.pipeline import Step
+from service.domain.report_summary import judged
 from service.store.experiments import get_experiment
-from service.store.gates import gate_report
-from service.store.standing import standing_of
+from service.store.gate import gate_report
+from service.store.gate_decision import answered_decisions
 from service.store.steps import finished_runs
 from service.store.tables import RunRow
-from service.store.verdicts import answered_decisions
-from trainers.report.document import REPORT_NAME, SeedReport
+from service.store.versions import standing_of
 from trainers.report.page import render, style_hash
-from trainers.results import Evidence
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 STAGES: tuple[tuple[Stage, Step], ...] = (("final", Step.EVIDENCE_FINAL), ("bases", Step.EVIDENCE_BASES))

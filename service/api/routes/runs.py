@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer, RunStatus
 from service.api.context import Ctx
 from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment, OfJob, RunStates, seconds
 from service.api.idempotency import Created, Post, Posted
 from service.api.paging import Paged
-from service.api.paths import AfterEvent, Limit, RunPath
+from service.api.parameters import AfterEvent, Limit, RunPath
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
-from service.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer, RunStatus
 from service.api.views import curve_answer, event_answer, run_answer, run_status
 from service.domain.curves import POINTS_PER_INTERVAL
 from service.store.filters import Filters
@@ -24,7 +24,7 @@ from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, metrics_of
-from service.store.standing import run_without_result, standing_of
+from service.store.versions import run_without_result, standing_of
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[

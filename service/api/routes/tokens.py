@@ -7,11 +7,11 @@ from fastapi import APIRouter, Body, Path, Response
 from fastapi.openapi.models import Example
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from cellgate.contract.api.schemas import Answer, Request
+from cellgate.contract.identifiers import TOKEN_ID
 from service.api.context import Ctx
 from service.api.problems import EVERY_POST, documented
-from service.api.schemas import Answer, Request
 from service.api.views import when, when_or_none
-from service.domain.identifiers import TOKEN_ID
 from service.domain.tokens import NAME, Scope
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, list_tokens, live_ids, revoke_token

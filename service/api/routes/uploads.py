@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
+from cellgate.contract.api.schemas import UploadAnswer
 from service.api.context import Ctx
 from service.api.problems import documented
-from service.api.schemas import UploadAnswer
 from service.api.uploads import receive
 
 router = APIRouter(prefix="/v1/uploads", tags=["datasets"])

@@ -11,14 +11,14 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 from sqlalchemy.orm import Session
 
-from service.addresses import resolve
+from cellgate.contract.api.schemas import Answer, Page, Request
+from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.problems import EVERY_POST, documented, documented_post
-from service.api.schemas import Answer, Page, Request
 from service.api.views import when, when_or_none
-from service.domain.identifiers import WEBHOOK_ID
+from service.dns import resolve
 from service.domain.webhooks import ALL_EVENTS, DeliveryState, WebhookEvent, check_url
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import (

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.schemas import WorkerAnswer
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented, documented_post
-from service.api.schemas import WorkerAnswer
 from service.api.views import when
 from service.store.draining import set_draining
 from service.store.queue_loads import held_runs

@@ -13,10 +13,10 @@ import redis
 from fastapi.testclient import TestClient
 
 from service.app import create_app
-from service.dispatch import Doorbell
+from service.broker.notify import Doorbell
 from service.settings import Settings
 from service.store.database import migrate
-from tests.asked import Api, asked
+from tests.api_client import Api, asked
 
 CALLERS = 100
 CLOSED_PORT = "redis://127.0.0.1:1/0"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from service.api.schemas import ExperimentAnswer
-from service.async_client import AsyncClient
-from service.calls import Refused, ServerAway
-from service.client import Client
-from tests.served import Served, served
+from cellgate.client.async_client import AsyncClient
+from cellgate.client.calls import Refused, ServerAway
+from cellgate.client.client import Client
+from cellgate.contract.api.schemas import ExperimentAnswer
+from tests.live_server import Served, served
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.served import Served, served
+from tests.live_server import Served, served
 
 TOKEN = "a token of 16 or more"
 CONFIG = "post_hooks: []\nproject_name_override: generated\npackage_name_override: generated\n"

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from service.store.database import migrate
-from tests.machine import REPOSITORY
-from tests.worker_floor import WAIT_S, until
+from tests.hardware import REPOSITORY
+from tests.worker_harness import WAIT_S, until
 
 TOKEN = "correct-horse-battery-staple"
 WRONG = "cg_" + "w" * 43
@@ -34,7 +34,7 @@ def serving(folder: Path, log: Path) -> Iterator[str]:
         "CELLGATE_TOKEN": TOKEN,
         "CELLGATE_LOG_FORMAT": "json",
     }
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "cellgate.cli.main", "serve", "--port", str(port)]
     with log.open("wb") as stderr:
         server = subprocess.Popen(
             command, cwd=REPOSITORY, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=stderr

@@ -10,7 +10,7 @@ from service.settings import Settings
 from service.store.database import migrate
 from service.store.tables import AttemptRow, RunRow
 from service.store.workers import register_worker
-from tests.asked import Api, asked, begin, get
+from tests.api_client import Api, asked, begin, get
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from service.settings import Settings
 from service.store.database import migrate
 from service.store.logs import output_versions
 from service.store.recording import record_log
-from tests.asked import Api, asked, begin
+from tests.api_client import Api, asked, begin
 
 TEXTS = ["loading…\n", "", "Größe: 3\n", "🦉 done\n"]
 WHOLE = "".join(TEXTS).encode()

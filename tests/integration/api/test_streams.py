@@ -16,12 +16,12 @@ from sqlalchemy import text
 
 from service.api import streams
 from service.app import create_app
-from service.console.serving import Server
+from service.run import Server
 from service.settings import Settings
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.recording import record_log
-from tests.served import Served, SilentBell, served
+from tests.live_server import Served, SilentBell, served
 
 STREAMS = 200
 CHUNKS = 40

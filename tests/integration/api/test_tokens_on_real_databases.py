@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.store.database import Database, migrate
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, find_token, has_live_admin, revoke_named
-from tests.asked import RecordingBell, asked
+from tests.api_client import RecordingBell, asked
 
 BOOTSTRAP = "correct-horse-battery-staple"
 MAKERS = 8

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.results import RunResult, read_result
+from cellgate.contract.specs import Split
 from tests.finished_runs import prepare_generated
-from trainers.artifacts import sha256_of_file, write_json
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins, sigmoid
 from trainers.engine.predictions import predictions_path, read_predictions, write_predictions
-from trainers.exit_codes import ExitCode
-from trainers.results import RunResult, read_result
-from trainers.specs import Split
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 Finished = subprocess.CompletedProcess[str]

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.events import EventWriter
+from cellgate.contract.results import RunResult
+from cellgate.contract.specs import FusionSpec, Split
 from tests.finished_runs import SPEC_HASH, LogOdds, noisy_log_odds, prepare_generated, write_run
-from trainers.aggregation.ensemble import ensemble_log_odds
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.metrics import margins
 from trainers.engine.predictions import predictions_path, read_predictions
-from trainers.events import EventWriter
-from trainers.fusion.train import run
-from trainers.results import RunResult
-from trainers.specs import FusionSpec, Split
+from trainers.evaluation.ensemble import ensemble_log_odds
+from trainers.models.fusion.train import run
 
 
 def base(strength: float, *, on_fuse: float, seed: int) -> LogOdds:

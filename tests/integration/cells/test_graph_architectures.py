@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.specs import Device, GnnModel, GnnTraining, Precision, Split
 from tests.finished_runs import prepare_generated
 from trainers.data.dataset import Dataset
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.optimization import Stepper
-from trainers.gnn.model import GraphNetwork, GraphSizes
-from trainers.gnn.propagation import PROPAGATIONS
-from trainers.gnn.train import GraphTask
-from trainers.specs import Device, GnnModel, GnnTraining, Precision, Split
+from trainers.models.gnn.model import GraphNetwork, GraphSizes
+from trainers.models.gnn.propagation import PROPAGATIONS
+from trainers.models.gnn.train import GraphTask
 
 FUNCTIONS = 16
 STEPS = 120

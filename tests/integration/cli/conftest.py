@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import main
-from tests.served import Served, served
+from cellgate.cli.main import main
+from tests.live_server import Served, served
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import FailureReason
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import FailureReason
 from service.store.workers import register_worker
-from tests.served import Served, served
-from trainers.specs import Cell
+from tests.live_server import Served, served
 
 Cellgate = Callable[..., Any]
 FUNCTION = {"func": "int f(int a) { return a; }", "target": 0}

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.client_files import Damaged, OutputClient
+from cellgate.client.files import Damaged, OutputClient
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.recording import record_log
-from tests.served import Served
+from tests.live_server import Served
 
 Cellgate = Callable[..., Any]
 CONTENT = bytes(range(256)) * 3000

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.console.curves import drawn
+from cellgate.cli.curves import drawn
 from tests.integration.cli.conftest import Cellgate
-from tests.served import Served
+from tests.live_server import Served
 
 
 def test_curves_are_drawn_with_their_ends(house: Served, finished: str, cellgate: Cellgate) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 import psutil
 import pytest
 
+from cellgate.contract.errors import DataError, OutOfMemoryError
+from cellgate.contract.events import EventWriter
+from cellgate.contract.specs import PrepareSpec, Split
 from trainers.data.dataset import Dataset
 from trainers.data.encoding import build_graphs
-from trainers.data.generate.generator import generate
 from trainers.data.prepare import DATASET_FOLDER, PrepareResult, prepare
-from trainers.errors import DataError, OutOfMemoryError
-from trainers.events import EventWriter
-from trainers.specs import PrepareSpec, Split
+from trainers.demo_data.generator import generate
 
 Record = dict[str, Any]
 Run = Callable[..., PrepareResult]

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import PrepareConfig
+from cellgate.contract.states import RunState
 from service.domain.errors import Conflict
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import RunState
 from service.store import lifecycle, pipeline
 from service.store.claims import claim_next
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.experiments import cancel_experiment, cancel_leftovers, create_experiment, get_experiment
 from service.store.tables import ExperimentRow, JobRow, RunRow
-from tests.by_hand import TrainersByHand
-from trainers.specs import PrepareConfig
+from tests.fakes import TrainersByHand
 
 ROUNDS = 200
 AT_ONCE = 8

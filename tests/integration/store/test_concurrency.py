@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import Cell, PrepareConfig
+from cellgate.contract.states import RunState
 from service.domain.errors import Conflict
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import RunState
 from service.store import lifecycle, pipeline
 from service.store.claims import claim_next
 from service.store.database import Database, migrate, now_s
@@ -21,8 +22,7 @@ from service.store.experiments import cancel_experiment, create_experiment, deci
 from service.store.jobs import create_job, jobs_of_experiment
 from service.store.recording import record_metrics, record_progress
 from service.store.tables import RunRow
-from tests.by_hand import TrainersByHand
-from trainers.specs import Cell, PrepareConfig
+from tests.fakes import TrainersByHand
 
 JOIN_S = 120
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from cellgate.contract.specs import Cell, PrepareConfig
+from cellgate.contract.states import LEASED
 from service.domain.errors import QuotaExceeded
-from service.domain.states import LEASED
 from service.store.claims import claim_next
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.jobs import create_job
 from service.store.quotas import check_waiting
 from service.store.tables import RunRow
-from tests.by_hand import TrainersByHand
-from trainers.specs import Cell, PrepareConfig
+from tests.fakes import TrainersByHand
 
 LIMIT = 3
 THREADS = 8

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import FailureReason
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import Cell, PrepareConfig
+from cellgate.contract.states import FailureReason
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset, preparing_runs
 from service.store.experiments import cancel_experiment, create_experiment, get_experiment
 from service.store.retries import retry_run
 from service.store.runs import events_of
-from tests.by_hand import TrainersByHand
-from trainers.specs import Cell, PrepareConfig
+from tests.fakes import TrainersByHand
 
 LOST = (FailureReason.KILLED, -9)
 

@@ -10,14 +10,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 import migrations
-from service.domain.states import FailureReason
+from cellgate.contract.specs import PrepareConfig
+from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import claim_next
 from service.store.database import Database, UnsuitableDatabase, migrate, new_engine, schema_is_current
 from service.store.datasets import create_dataset
 from service.store.retries import retry_run
 from service.store.tables import AttemptRow, Base, EventRow, RunRow
-from trainers.specs import PrepareConfig
 
 
 def test_the_migrations_end_where_the_tables_are(database_url: str) -> None:

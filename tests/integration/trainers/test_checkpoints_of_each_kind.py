@@ -8,14 +8,14 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from cellgate.contract.specs import Lora, TransformerModel
 from tests.tiny_checkpoints import CONFIGS, END, SOURCES, START, make_checkpoint
 from trainers.engine.checkpoint import weights_of
-from trainers.specs import Lora, TransformerModel
-from trainers.transformer.lora import add_lora
-from trainers.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
-from trainers.transformer.task import TransformerTask
-from trainers.transformer.tokens import head_and_tail, tokenize
-from trainers.transformer.train import save_model
+from trainers.models.transformer.lora import add_lora
+from trainers.models.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
+from trainers.models.transformer.task import TransformerTask
+from trainers.models.transformer.token_ids import head_and_tail, tokenize
+from trainers.models.transformer.train import save_model
 
 MAX_TOKENS = 24
 KINDS = pytest.mark.parametrize("kind", CONFIGS)

@@ -13,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from trainers.artifacts import sha256_of_file
+from cellgate.contract.files import sha256_of_file
+from cellgate.contract.specs import Split
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import read_predictions
-from trainers.specs import Split
 
 
 def _weights(out: Path) -> bytes:

@@ -13,8 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cellgate.contract.errors import DataError, InterruptedRun
+from cellgate.contract.events import EventWriter
+from cellgate.contract.results import RunResult
+from cellgate.contract.specs import Cell, FusionSpec, GnnSpec, Split, TransformerModel, TransformerSpec
 from tests.finished_runs import SPEC_HASH, prepare_generated
-from trainers.aggregation.runs import FinishedRun, WantedRun, open_runs
 from trainers.data.dataset import Dataset
 from trainers.engine import lr_finder
 from trainers.engine.context import RunContext
@@ -23,21 +26,18 @@ from trainers.engine.metrics import auroc, margins
 from trainers.engine.optimization import Stepper, StepReport
 from trainers.engine.predictions import predictions_path, read_predictions
 from trainers.engine.task import Rows
-from trainers.errors import DataError, InterruptedRun
-from trainers.events import EventWriter
-from trainers.fusion import train as fusion
-from trainers.fusion.features import Features, read_features
-from trainers.fusion.heads import build_head
-from trainers.fusion.live import LiveBase
-from trainers.fusion.saving import SavedFusion, load_fusion
-from trainers.fusion.task import FusionTask
-from trainers.fusion.unfreezing import open_live
-from trainers.gnn import train as gnn
-from trainers.gnn.train import GraphTask
-from trainers.results import RunResult
-from trainers.specs import Cell, FusionSpec, GnnSpec, Split, TransformerModel, TransformerSpec
-from trainers.transformer import train as transformer
-from trainers.transformer.task import TransformerTask
+from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
+from trainers.models.fusion import train as fusion
+from trainers.models.fusion.base_models import LiveBase
+from trainers.models.fusion.features import Features, read_features
+from trainers.models.fusion.heads import build_head
+from trainers.models.fusion.saving import SavedFusion, load_fusion
+from trainers.models.fusion.task import FusionTask
+from trainers.models.fusion.unfreezing import open_live
+from trainers.models.gnn import train as gnn
+from trainers.models.gnn.train import GraphTask
+from trainers.models.transformer import train as transformer
+from trainers.models.transformer.task import TransformerTask
 
 KINDS: dict[str, dict[str, Any]] = {
     "gated": {},

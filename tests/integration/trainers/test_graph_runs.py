@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.specs import Split
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import predictions_path, read_predictions
-from trainers.gnn.propagation import PROPAGATIONS
-from trainers.gnn.saving import load_gnn
-from trainers.specs import Split
+from trainers.models.gnn.propagation import PROPAGATIONS
+from trainers.models.gnn.saving import load_gnn
 
 # What they reached when this was written: 0.87 to 0.92.
 LEARNED_AUROC = 0.7

@@ -29,7 +29,7 @@ def _killed(folder: Path, cell: str, spec: dict[str, Any]) -> dict[str, Any]:
     path = folder / f"{cell}.json"
     path.write_text(json.dumps({"dataset": str(folder / "dataset"), "seed": 0, "device": "cpu", **spec}))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.killing.runs", cell, str(path), str(folder / cell), str(SEED)],
+        [sys.executable, "-m", "tests.crash.runs", cell, str(path), str(folder / cell), str(SEED)],
         cwd=REPOSITORY,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.killing.writers import KILLS, KINDS
+from tests.crash.writers import KILLS, KINDS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SEED = 7
@@ -17,7 +17,7 @@ SEED = 7
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_writer_killed_200_times_never_leaves_half_of_anything(kind: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.killing.writers", kind, str(tmp_path), str(SEED)],
+        [sys.executable, "-m", "tests.crash.writers", kind, str(tmp_path), str(SEED)],
         cwd=REPOSITORY,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

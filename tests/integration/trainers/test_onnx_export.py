@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from cellgate.contract.errors import DataError, SpecError
 from tests.tiny_checkpoints import make_checkpoint
 from tests.trained_runs import planted_function
 from trainers.__main__ import main
@@ -19,7 +20,6 @@ from trainers.bundle.bundle import Bundle
 from trainers.bundle.models import load_text
 from trainers.bundle.onnx_export import export_onnx
 from trainers.bundle.packing import pack_bundle
-from trainers.errors import DataError, SpecError
 
 onnxruntime: Any = pytest.importorskip("onnxruntime")
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+from cellgate.contract.errors import DataError, SpecError
+from cellgate.contract.files import sha256_of_file, write_json
 from tests.finished_runs import noisy_log_odds, write_run
 from tests.trained_runs import TEXT, pack, run_cell
-from trainers.artifacts import sha256_of_file, write_json
 from trainers.bundle.packing import pack_bundle
 from trainers.data.dataset import Dataset
-from trainers.errors import DataError, SpecError
 
 
 def _vouch_for_other_weights(run: Path) -> None:

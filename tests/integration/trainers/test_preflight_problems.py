@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.spoiled_data import Columns, rows_of, spoil
+from tests.corrupt_data import Columns, rows_of, spoil
 
 # What the spec below asks for that cannot be, by the check that sees it.
 SPEC_FAULTS = {"disk", "transformer_hardware", "fusion_hardware", "transformer_model", "fusion_model"}

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from cellgate.contract.bundle import bundle_id, files_of
+from cellgate.contract.errors import DataError, SpecError
+from cellgate.contract.files import write_json
+from cellgate.contract.results import RunResult, read_result
+from cellgate.contract.specs import Split
 from tests.tiny_checkpoints import make_checkpoint
 from tests.trained_runs import PACKED, PLANTED, pack, planted_function, run_cell
-from trainers.aggregation.ensemble import ensemble_log_odds
-from trainers.artifacts import write_json
 from trainers.bundle.bundle import Bundle
-from trainers.bundle.manifest import bundle_id, files_of
 from trainers.bundle.packing import pack_bundle
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins, sigmoid
 from trainers.engine.predictions import predictions_path, read_predictions
-from trainers.errors import DataError, SpecError
-from trainers.results import RunResult, read_result
-from trainers.specs import Split
+from trainers.evaluation.ensemble import ensemble_log_odds
 
 # Says which files a bundle's self-test opens, and how often it connects to anything.
 WATCHED_SELF_TEST = """

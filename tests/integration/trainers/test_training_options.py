@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from trainers.exit_codes import ExitCode
+from cellgate.contract.exit_codes import ExitCode
 
 MODELS = {"transformer": {"size": "tiny", "vocab_size": 256, "max_tokens": 64}, "gnn": {"width": 8, "layers": 2}}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.store.database import Database, migrate
-from tests.worker_floor import Floor
+from tests.worker_harness import Floor
 
 
 @pytest.fixture

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from cellgate.contract.states import RunState
 from service.app import create_app
-from service.dispatch import Doorbell
-from service.domain.states import RunState
-from service.embedded_broker import EmbeddedBroker
+from service.broker.embedded import EmbeddedBroker
+from service.broker.notify import Doorbell
 from service.settings import Settings
 from service.store.claims import claim_next
 from service.store.draining import set_draining
 from service.store.queue_loads import held_runs
 from service.store.workers import get_worker, register_worker
-from tests.machine import Machine
-from tests.worker_floor import WAIT_S, Floor, until
-from trainers.data.generate.generator import write_jsonl
-from worker import tasks
-from worker.tasks import answer_doorbell
+from tests.hardware import Machine
+from tests.worker_harness import WAIT_S, Floor, until
+from trainers.demo_data.generator import write_jsonl
+from worker import claim_loop as tasks
+from worker.claim_loop import answer_doorbell
 
 
 @contextmanager

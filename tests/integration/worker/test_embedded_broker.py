@@ -8,9 +8,9 @@ import psutil
 import pytest
 import redis
 
-from service.dispatch import Doorbell, redis_client_url
-from service.embedded_broker import EmbeddedBroker
-from tests.worker_floor import until
+from service.broker.embedded import EmbeddedBroker
+from service.broker.notify import Doorbell, redis_client_url
+from tests.worker_harness import until
 
 
 @pytest.fixture

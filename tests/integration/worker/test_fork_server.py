@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.domain.states import RunState
-from tests.worker_floor import Floor
+from cellgate.contract.states import RunState
+from tests.worker_harness import Floor
+from worker.attempt import supervise
+from worker.context import TRAINER
 from worker.fork_server import ForkServer, ForkServerLost
-from worker.house import TRAINER
 from worker.process import Trainer, TrainerProcess
-from worker.starting import trainer_environment
-from worker.supervisor import supervise
+from worker.start import trainer_environment
 
 PATIENCE_S = 60.0
 

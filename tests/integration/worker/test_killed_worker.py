@@ -12,13 +12,13 @@ import psutil
 import pytest
 from sqlalchemy import select
 
-from service.dispatch import Doorbell
+from cellgate.contract.specs import PrepareConfig
+from service.broker.notify import Doorbell
 from service.store.datasets import create_dataset
 from service.store.runs import get_run
 from service.store.tables import RunRow
-from tests.worker_floor import Floor, until
-from trainers.data.generate.generator import write_jsonl
-from trainers.specs import PrepareConfig
+from tests.worker_harness import Floor, until
+from trainers.demo_data.generator import write_jsonl
 
 LEASE_S = 4.0
 

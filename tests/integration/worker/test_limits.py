@@ -6,9 +6,9 @@ from sqlalchemy import update
 from service.store.datasets import list_datasets
 from service.store.lifecycle import release
 from service.store.tables import AttemptRow, JobRow, RunRow
-from tests.worker_floor import Floor
+from tests.worker_harness import Floor
+from worker.attempt import supervise
 from worker.reconciler import Reconciler
-from worker.supervisor import supervise
 
 FOREVER = 'signal.signal(signal.SIGTERM, lambda *_: sys.exit(8))\nsay("phase", phase="train")\ntime.sleep(600)'
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from service.domain.states import RunState
-from service.embedded_broker import EmbeddedBroker
-from tests.machine import Machine
-from tests.worker_floor import WAIT_S
+from cellgate.contract.states import RunState
+from service.broker.embedded import EmbeddedBroker
+from tests.hardware import Machine
+from tests.worker_harness import WAIT_S
 
 
 def test_every_line_is_an_event_and_says_whose_run_it_is_about(tmp_path: Path) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from service.domain.states import FailureReason, RunState
+from cellgate.contract.files import write_bytes, write_json
+from cellgate.contract.states import FailureReason, RunState
 from service.store.claims import Claim
 from service.store.lifecycle import fail
 from service.store.recording import record_checkpoint, record_metrics, record_position
 from service.store.retries import retry_run
 from service.store.runs import events_of, metrics_of
-from tests.worker_floor import Floor, claim_as
-from trainers.artifacts import write_bytes, write_json
-from worker.supervisor import supervise
+from tests.worker_harness import Floor, claim_as
+from worker.attempt import supervise
 
 GOES_ON = """
 count = 4

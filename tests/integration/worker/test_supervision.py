@@ -9,15 +9,15 @@ import psutil
 import pytest
 from sqlalchemy import func, select, update
 
-from service.domain.states import DatasetState, FailureReason, RunState
+from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.states import DatasetState, FailureReason, RunState
 from service.store import lifecycle
 from service.store.datasets import list_datasets
 from service.store.runs import metrics_of
 from service.store.tables import EventRow, JobRow, LogRow
-from tests.worker_floor import Floor, Supervision, claim_as, gnn_result, on_another_worker, until
-from trainers.exit_codes import ExitCode
-from worker.supervisor import supervise
-from worker.tasks import answer_doorbell
+from tests.worker_harness import Floor, Supervision, claim_as, gnn_result, on_another_worker, until
+from worker.attempt import supervise
+from worker.claim_loop import answer_doorbell
 
 TALKS_AND_FINISHES = """
 print("größe", flush=True)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import redis
 
-from service.dispatch import TASK, Doorbell, celery_app, redis_client_url
-from service.domain.states import DatasetState, RunState
-from service.embedded_broker import EmbeddedBroker
+from cellgate.contract.states import DatasetState, RunState
+from service.broker.embedded import EmbeddedBroker
+from service.broker.notify import TASK, Doorbell, celery_app, redis_client_url
 from service.store.datasets import get_dataset
 from service.store.runs import get_run
-from tests.machine import REPOSITORY, Machine
-from tests.worker_floor import WAIT_S
+from tests.hardware import REPOSITORY, Machine
+from tests.worker_harness import WAIT_S
 
 
 @pytest.fixture

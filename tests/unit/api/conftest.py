@@ -8,7 +8,7 @@ import pytest
 
 from service.settings import Settings
 from service.store.database import migrate
-from tests.asked import Api, asked
+from tests.api_client import Api, asked
 
 
 @pytest.fixture(scope="session")

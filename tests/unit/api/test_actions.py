@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from service.domain.states import FailureReason
-from tests.asked import Api, assert_refused, begin, get
-from trainers.specs import Cell
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import FailureReason
+from tests.api_client import Api, assert_refused, begin, get
 
 
 def a_job(api: Api) -> dict[str, Any]:

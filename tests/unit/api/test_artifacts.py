@@ -10,7 +10,7 @@ import pytest
 
 from service.api.run_files import Hashes, open_file
 from service.domain.errors import NotFound
-from tests.asked import Api, assert_refused, begin, get
+from tests.api_client import Api, assert_refused, begin, get
 
 CONTENT = bytes(range(256)) * 600
 SECRET = "of nobody's business"

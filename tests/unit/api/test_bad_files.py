@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.store.run_specs import trainer_spec
-from tests.asked import FUNCTIONS, Api, assert_refused
+from tests.api_client import FUNCTIONS, Api, assert_refused
 
 
 def _text(path: Path, text: str) -> Path:

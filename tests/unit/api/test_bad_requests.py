@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.asked import Api, assert_refused
+from tests.api_client import Api, assert_refused
 
 NO_DATASET = "ds_" + "0" * 26
 NO_EXPERIMENT = "exp_" + "0" * 26

@@ -1,7 +1,7 @@
 """Bundles over HTTP: what can be packed and asked, and when not. What they say is in the end-to-end test."""
 
-from tests.asked import Api, assert_refused, get
-from tests.by_hand import F1s
+from tests.api_client import Api, assert_refused, get
+from tests.fakes import F1s
 
 SINGLE = {"kind": "single", "option": "gnn"}
 WEAK: F1s = {"transformer": [0.5, 0.5], "gnn": [0.5, 0.5], "ensemble": [0.5, 0.5]}

@@ -1,8 +1,8 @@
 """What is well formed but cannot be done now is a conflict, and creates nothing."""
 
-from service.domain.states import FailureReason
-from tests.asked import Api, assert_refused
-from trainers.specs import Cell
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import FailureReason
+from tests.api_client import Api, assert_refused
 
 
 def test_an_experiment_on_a_data_set_that_failed_is_a_conflict(api: Api) -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.domain.states import RunState
+from cellgate.contract.states import RunState
 from service.store.claims import claim_next, is_anything_open
 from service.store.lifecycle import renew
 from service.store.workers import register_worker
-from tests.asked import Api, assert_refused, begin, get
+from tests.api_client import Api, assert_refused, begin, get
 
 WORKER = "host.example:17"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.asked import Api
+from tests.api_client import Api
 
 CALLERS = 20
 KEY = {"Idempotency-Key": "the-only-one"}

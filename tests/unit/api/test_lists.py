@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from service.domain.states import JobState, RunState, job_state
+from cellgate.contract.states import JobState, RunState, job_state
 from service.store.filters import EVERYTHING, Filters, PageOf
 from service.store.jobs import list_jobs, runs_of_jobs
-from tests.asked import Api, assert_refused, get
+from tests.api_client import Api, assert_refused, get
 
 
 def ids(api: Api, path: str) -> list[str]:

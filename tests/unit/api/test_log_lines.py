@@ -13,7 +13,7 @@ TALK = f"""
 import logging, sys, warnings
 import structlog
 from structlog.contextvars import bound_contextvars
-from service.logs import set_up_logging
+from service.telemetry.logs import set_up_logging
 
 set_up_logging(sys.argv[1])
 ours, theirs = structlog.get_logger("ours"), logging.getLogger("redis")

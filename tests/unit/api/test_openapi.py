@@ -9,12 +9,12 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
+from cellgate.contract.api.schemas import DatasetCreate, ExperimentCreate, JobCreate
 from service.api import routes
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
 from service.api.problems import MEDIA_TYPE, STATUS
-from service.api.schemas import DatasetCreate, ExperimentCreate, JobCreate
 from service.settings import Settings
-from tests.asked import Api, asked
+from tests.api_client import Api, asked
 
 EXAMPLES = {"/v1/datasets": DATASETS, "/v1/experiments": EXPERIMENTS, "/v1/jobs": JOBS}
 FOR_ADMINS = ("/v1/tokens", "/v1/webhooks")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from service.domain.states import FailureReason
+from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import Claim
 from service.store.recording import record_checkpoint, record_log
-from tests.asked import Api, assert_refused, begin, get
+from tests.api_client import Api, assert_refused, begin, get
 
 TEXTS = ["loading…\n", "", "Größe: 3\n", "🦉 done\n", "plain\n"]
 WHOLE = "".join(TEXTS).encode()

@@ -7,8 +7,8 @@ import pytest
 from service.store.lifecycle import cancelled
 from service.store.recording import record_metrics
 from service.store.workers import register_worker
-from tests.asked import Api, begin, get
-from tests.by_hand import F1s
+from tests.api_client import Api, begin, get
+from tests.fakes import F1s
 from tests.statements import counted_statements
 
 FUSION_IS_DUE: F1s = {

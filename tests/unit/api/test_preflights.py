@@ -4,7 +4,7 @@ import pytest
 
 from service.store.run_specs import trainer_spec
 from service.store.tables import JobRow, RunRow
-from tests.asked import Api, assert_refused, get
+from tests.api_client import Api, assert_refused, get
 
 
 def test_a_static_pre_flight_tells_what_is_known_and_queues_nothing(api: Api) -> None:

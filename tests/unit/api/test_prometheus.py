@@ -9,15 +9,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, delete, event, update
 
-from service import measures
-from service.domain.states import FailureReason
+from cellgate.contract.states import FailureReason
 from service.settings import Settings
 from service.store.database import Database
 from service.store.lifecycle import expire_leases, fail
 from service.store.tables import AttemptRow, RunRow, WorkerRow
 from service.store.workers import ALIVE_S, register_worker
-from service.telemetry import Telemetry
-from tests.asked import Api, RecordingBell, asked, begin
+from service.telemetry.metrics import Telemetry
+from service.telemetry import metrics_collector as measures
+from tests.api_client import Api, RecordingBell, asked, begin
 
 LATENCY = "cellgate_http_request_duration_seconds"
 

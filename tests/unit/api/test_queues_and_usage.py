@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from service.domain.states import FailureReason
+from cellgate.contract.states import FailureReason
 from service.store.claims import claim_next
 from service.store.lifecycle import fail, mark_running
 from service.store.tables import AttemptRow, RunRow, WorkerRow
 from service.store.workers import ALIVE_S, register_worker
-from tests.asked import Api, assert_refused, begin, get
+from tests.api_client import Api, assert_refused, begin, get
 
 HOUR_S = 3600.0
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()

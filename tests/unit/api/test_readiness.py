@@ -7,7 +7,7 @@ from sqlalchemy import text
 from service.api.routes.health import Health
 from service.settings import Settings
 from service.store.workers import register_worker
-from tests.asked import Api, asked
+from tests.api_client import Api, asked
 
 
 def found(api: Api, *, status: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from service.store.tables import JobRow, RunRow
-from tests.asked import Api, assert_refused, get
-from tests.by_hand import F1s
+from tests.api_client import Api, assert_refused, get
+from tests.fakes import F1s
 
 F1S: F1s = {"transformer": [0.90, 0.91], "gnn": [0.88, 0.89], "ensemble": [0.93, 0.94], "fusion": [0.95, 0.95]}
 WEAK: F1s = {**F1S, "gnn": [0.80, 0.81]}

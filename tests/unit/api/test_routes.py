@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.events import EventKind
+from cellgate.contract.specs import GnnConfig, TransformerConfig
 from service.store.recording import record_event, record_log, record_metrics, record_progress
 from service.store.workers import register_worker
-from tests.asked import Api, begin, get
-from tests.by_hand import F1s
-from trainers.events import EventKind
-from trainers.specs import GnnConfig, TransformerConfig
+from tests.api_client import Api, begin, get
+from tests.fakes import F1s
 
 FUSION_IS_DUE: F1s = {
     "transformer": [0.87, 0.88],

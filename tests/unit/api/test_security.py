@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from service.app import NotReady, create_app
 from service.settings import Settings
-from tests.asked import Api, RecordingBell, asked
+from tests.api_client import Api, RecordingBell, asked
 
 TOKEN = "correct-horse-battery-staple"
 NOT_THE_TOKEN = [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from service.api import known_tokens
+from service.api import token_cache as known_tokens
 from service.api.guesses import MOST_GUESSES
 from service.domain.tokens import Scope, digest, scope_needed
 from service.settings import Settings
@@ -16,7 +16,7 @@ from service.store.filters import PageOf
 from service.store.runs import list_runs
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, revoke_named
-from tests.asked import Api, asked, assert_refused
+from tests.api_client import Api, asked, assert_refused
 
 BOOTSTRAP = "correct-horse-battery-staple"
 NO_TOKEN = "cg_" + "x" * 43

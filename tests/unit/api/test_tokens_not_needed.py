@@ -7,11 +7,11 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.domain.tokens import Scope
-from service.front_door import NoKey
 from service.settings import Settings
+from service.startup_check import NoKey
 from service.store.database import Database
 from service.store.tokens import create_token, revoke_named
-from tests.asked import Api, RecordingBell, asked, assert_refused
+from tests.api_client import Api, RecordingBell, asked, assert_refused
 
 TOKEN = "correct-horse-battery-staple"
 ELSEWHERE = [

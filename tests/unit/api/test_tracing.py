@@ -14,10 +14,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from service import spans
 from service.settings import Settings
 from service.store.tables import JobRow
-from tests.asked import Api, asked, get
+from service.telemetry import spans
+from tests.api_client import Api, asked, get
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -175,7 +175,7 @@ def test_without_an_endpoint_nothing_that_exports_is_imported() -> None:
 def test_an_endpoint_without_the_libraries_is_told_and_the_service_starts(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "service.spans", None)
+    monkeypatch.setitem(sys.modules, "service.telemetry.spans", None)
 
     with asked(settings.model_copy(update={"otlp_endpoint": "http://127.0.0.1:1"})) as api:
         assert api.client.get("/livez").status_code == 200

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from service.settings import Settings
-from tests.asked import FUNCTIONS, Api, asked, assert_refused
+from tests.api_client import FUNCTIONS, Api, asked, assert_refused
 
 CONTENT = "".join(json.dumps(row) + "\n" for row in FUNCTIONS).encode()
 LIMIT_BYTES = 2048

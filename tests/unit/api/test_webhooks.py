@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from service.settings import Settings
 from service.store.tables import DeliveryRow
-from tests.asked import Api, asked, assert_refused, get
+from tests.api_client import Api, asked, assert_refused, get
 
 URL = "https://93.184.215.14/hooks"
 

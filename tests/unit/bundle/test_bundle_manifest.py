@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.bundle import MANIFEST_NAME, bundle_id, bundle_schema, read_bundle_manifest
+from cellgate.contract.errors import DataError
+from cellgate.contract.files import write_json
 from tests.bundle_manifests import manifest_content, part
-from trainers.artifacts import write_json
-from trainers.bundle.manifest import MANIFEST_NAME, bundle_id, bundle_schema, read_bundle_manifest
-from trainers.errors import DataError
 
 
 @pytest.fixture

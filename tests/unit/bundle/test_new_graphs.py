@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellgate.contract.errors import DataError
+from cellgate.contract.files import write_json
 from tests.finished_runs import prepare_generated
-from trainers.artifacts import write_json
 from trainers.bundle.graphs import GraphEncoder, read_vocabulary
 from trainers.data.dataset import Dataset
 from trainers.data.encoding import build_chunk
 from trainers.data.vocabulary import UNKNOWN
-from trainers.errors import DataError
 
 
 @pytest.fixture(scope="module")

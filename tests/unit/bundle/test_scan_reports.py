@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.bundle import BundleManifest
 from tests.bundle_manifests import manifest_content
 from tests.sarif_rules import check_sarif
 from trainers.bundle.attribution import Weight
 from trainers.bundle.bundle import Bundle, Prediction
-from trainers.bundle.manifest import BundleManifest
-from trainers.bundle.report import as_json, as_text
+from trainers.bundle.c_functions import split_functions
 from trainers.bundle.sarif import as_sarif
 from trainers.bundle.scan import Scan, scan
-from trainers.bundle.splitting import split_functions
+from trainers.bundle.scan_report import as_json, as_text
 
 FIRST = "\n\nint first(char *p)\n{\n    gets(p);\n    return *p;\n}\nint second(void) { return 0; }\n"
 

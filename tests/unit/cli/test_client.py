@@ -4,10 +4,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service import calls
-from service.api.schemas import ExperimentAnswer
-from service.calls import Refused, ServerAway
-from service.client import Client
+from cellgate.client import calls
+from cellgate.client.calls import Refused, ServerAway
+from cellgate.client.client import Client
+from cellgate.contract.api.schemas import ExperimentAnswer
 
 Handler = Callable[[httpx.Request], httpx.Response]
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from service.api.schemas import DatasetAnswer
-from service.console.settings import said
-from service.console.spec_files import BadInput, named_dataset, read_spec
-from service.domain.states import DatasetState
+from cellgate.cli.spec_files import BadInput, named_dataset, read_spec
+from cellgate.contract.api.schemas import DatasetAnswer
+from cellgate.contract.states import DatasetState
+from service.commands.settings import said
 
 
 def dataset(identifier: str, name: str, state: DatasetState = DatasetState.READY) -> DatasetAnswer:

@@ -3,10 +3,10 @@ from typing import Any
 
 from rich.console import Console
 
-from service.api.schemas import JobAnswer, Progress, RunAnswer, WaitingAnswer
-from service.console.watching import progress, share_done, told
-from service.domain.states import ExperimentState, FailureReason, JobState, RunState
-from service.domain.waiting import WaitingReason
+from cellgate.cli.watch import progress, share_done, told
+from cellgate.contract.api.schemas import JobAnswer, Progress, RunAnswer, WaitingAnswer
+from cellgate.contract.states import ExperimentState, FailureReason, JobState, RunState
+from cellgate.contract.waiting import WaitingReason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HALF_WAY = Progress(phase="train", steps_done=50, steps_total=100, epoch=2, epochs=4, eta_s=65.0)

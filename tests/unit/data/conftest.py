@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.events import EventWriter
+from cellgate.contract.specs import PrepareSpec
 from trainers.data.prepare import DATASET_FOLDER, prepare
-from trainers.events import EventWriter
-from trainers.specs import PrepareSpec
 
 Record = dict[str, Any]
 

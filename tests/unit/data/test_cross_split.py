@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from trainers.data.cross_split import CrossSplit, compare_splits
-from trainers.data.near_duplicates import NearPairs
-from trainers.data.reading import Row
-from trainers.specs import Split
+from cellgate.contract.specs import Split
+from trainers.data.clean.cross_split import CrossSplit, compare_splits
+from trainers.data.clean.near_duplicates import NearPairs
+from trainers.data.read.rows import Row
 
 T, D, G = Split.TRAIN, Split.DEV, Split.GATE
 Pair = tuple[int, int, float, float]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.errors import DataError
+from cellgate.contract.specs import Split
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
 from trainers.data.encoding import build_chunk
-from trainers.errors import DataError
-from trainers.specs import Split
 
 
 @pytest.fixture

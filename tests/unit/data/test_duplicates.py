@@ -2,8 +2,8 @@
 
 import pytest
 
-from trainers.data.duplicates import deduplicate, exact_key, renamed_key, tokens_of
-from trainers.data.reading import Row
+from trainers.data.clean.duplicates import deduplicate, exact_key, renamed_key, tokens_of
+from trainers.data.read.rows import Row
 
 ORIGINAL = "int sum(int *values, int n) { int s = 0; for (int i = 0; i < n; i++) s += values[i]; return s; }"
 

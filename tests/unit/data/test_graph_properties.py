@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainers.data.encoding import RawGraphs, build_chunk, build_graphs
-from trainers.data.generate.generator import generate
 from trainers.data.graphs.build import AST, EDGE_TYPES, NEXT_TOKEN
 from trainers.data.graphs.grammar import KINDS
+from trainers.demo_data.generator import generate
 
 MAX_NODES = 300
 PIECES = """

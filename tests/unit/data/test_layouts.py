@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from trainers.data.reading import Reading, Row, read_rows
-from trainers.errors import DataError
-from trainers.specs import FieldNames
+from cellgate.contract.errors import DataError
+from cellgate.contract.specs import FieldNames
+from trainers.data.read.rows import Reading, Row, read_rows
 
 F, G, H = "int f() { return 1; }", "int g() { return 2; }", "int h() { return 3; }"
 

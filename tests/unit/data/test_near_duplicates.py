@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from trainers.data.duplicates import tokens_of
-from trainers.data.lexing import lex
-from trainers.data.near_duplicates import find_near_pairs
+from trainers.data.clean.duplicates import tokens_of
+from trainers.data.clean.lexing import lex
+from trainers.data.clean.near_duplicates import find_near_pairs
 
 Pairs = dict[tuple[int, int], tuple[float, float]]
 

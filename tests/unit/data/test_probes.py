@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from trainers.data.lexing import lex
-from trainers.data.probes import Probes, run_probes
-from trainers.specs import Split
+from cellgate.contract.specs import Split
+from trainers.data.clean.lexing import lex
+from trainers.data.clean.probes import Probes, run_probes
 
 FUNCTIONS = 300
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from trainers.data.reading import Reading, read_rows
-from trainers.errors import DataError, Problem
-from trainers.specs import FieldNames
+from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.specs import FieldNames
+from trainers.data.read.rows import Reading, read_rows
 
 GOOD: dict[str, Any] = {"func": "int f() { return 1; }", "target": 1}
 Write = Callable[..., Path]

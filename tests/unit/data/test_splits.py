@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.data.grouping import group_rows
-from trainers.data.reading import Row
-from trainers.data.splits import assign_splits, check_splits
-from trainers.errors import DataError
-from trainers.specs import GroupBy, Split, SplitFractions
+from cellgate.contract.errors import DataError
+from cellgate.contract.specs import GroupBy, Split, SplitFractions
+from trainers.data.clean.grouping import group_rows
+from trainers.data.clean.splits import assign_splits, check_splits
+from trainers.data.read.rows import Row
 
 COMMIT_AND_PAIR = [GroupBy.COMMIT, GroupBy.PAIR]
 

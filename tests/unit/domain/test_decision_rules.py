@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from service.domain.decision_rules import decide
-from service.domain.gate import GateCheck, GateReport
-from service.domain.policy import Policy
-from tests.by_hand import F1s, evidence, shippable, truncation
-from trainers.artifacts import sha256_of_json
-from trainers.results import KindEvidence
+from cellgate.contract.files import sha256_of_json
+from cellgate.contract.gate import GateCheck, GateReport
+from cellgate.contract.policy import Policy
+from cellgate.contract.results import KindEvidence
+from service.domain.decision.rules import decide
+from tests.fakes import F1s, evidence, shippable, truncation
 
 PASSED = GateReport(experiment="exp_1", verdict="pass", checks=[], summary="")
 POLICY = Policy()

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from service.domain.gate import GateReport
-from service.domain.gate_inputs import BaseCell, GateInputs, RunFacts
-from service.domain.gate_intervals import with_intervals
-from service.domain.gate_rules import evaluate_gate
-from service.domain.policy import Policy
-from service.domain.states import RunState
-from tests.by_hand import DATASET_HASH, evidence, learning_rate, metrics, trained
-from trainers.results import Collapse
+from cellgate.contract.gate import GateReport
+from cellgate.contract.policy import Policy
+from cellgate.contract.results import Collapse
+from cellgate.contract.states import RunState
+from service.domain.gate.inputs import BaseCell, GateInputs, RunFacts
+from service.domain.gate.intervals import with_intervals
+from service.domain.gate.rules import evaluate_gate
+from tests.fakes import DATASET_HASH, evidence, learning_rate, metrics, trained
 
 SEEDS = (0, 1)
 POLICY = Policy()

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from service.domain.decision import DecisionAnswer, Overruling
+from cellgate.contract.decision import DecisionAnswer, Overruling
 from service.domain.errors import Conflict, InvalidSpec
 from service.domain.packing import Packing, asked_packing, decided_packing
-from service.domain.pipeline_rules import Step
+from service.domain.pipeline import Step
 
 TEXT, GRAPH, FUSION = Step.TRANSFORMER, Step.GNN, Step.FUSION
 

@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 
-from service.domain.states import LEASED, LEGAL_MOVES, JobState, RunState, job_state, sources_of
+from cellgate.contract.states import LEASED, LEGAL_MOVES, JobState, RunState, job_state, sources_of
 
 S = RunState
 

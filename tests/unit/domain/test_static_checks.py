@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.domain.preflight import static_checks, worst
-from trainers.results import Check, DatasetSummary
+from cellgate.contract.results import Check, DatasetSummary
+from service.domain.static_checks import static_checks, worst
 
 HEALTHY: dict[str, Any] = {
     "id": "sha256:" + "0" * 64,

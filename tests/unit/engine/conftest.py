@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from cellgate.contract.events import EventWriter
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import Device, Precision
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.task import ParameterGroup, Prediction, Rows
-from trainers.events import EventWriter
-from trainers.results import LearningRateOutcome
-from trainers.specs import Device, Precision
 
 ROWS = 160
 HASH = "sha256:" + "0" * 64

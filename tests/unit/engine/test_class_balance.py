@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import TrainingConfig
 from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.optimization import Stepper
 from trainers.engine.planning import EpochPlan
-from trainers.results import LearningRateOutcome
-from trainers.specs import TrainingConfig
 
 ROWS = np.arange(40)
 WEIGHTS = (0.625, 2.5)

@@ -11,8 +11,8 @@ import resource, sys
 from pathlib import Path
 import safetensors.torch, torch
 from transformers import BertConfig, BertModel
-from trainers.artifacts import atomic_file, write_json
-from trainers.errors import is_disk_full
+from cellgate.contract.files import atomic_file, write_json
+from cellgate.contract.errors import is_disk_full
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 weights = {"weight": torch.zeros(50_000)}

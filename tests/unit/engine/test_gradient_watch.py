@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from cellgate.contract.results import Collapse
 from trainers.engine.gradient_watch import GradientWatch
 from trainers.engine.gradients import Norms
-from trainers.results import Collapse
 
 GROWN = {"gnn": 1.1, "head": 1.1}
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.errors import CollapseError
 from tests.collapse_runs import Fault, Problem, SmallTask, healthy_problem, train
 from trainers.engine.hardware import Hardware
-from trainers.errors import CollapseError
 
 # The other runs are in bench/collapse.py: these take some seconds.
 HEALTHY_RUNS = 12

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from cellgate.contract.specs import Device, Precision
 from trainers.engine.hardware import set_up_hardware
-from trainers.specs import Device, Precision
 
 
 @pytest.fixture(autouse=True)

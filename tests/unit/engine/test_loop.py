@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.errors import CollapseError, DivergenceError
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.metrics import auroc, margins
-from trainers.errors import CollapseError, DivergenceError
-from trainers.results import LearningRateOutcome
-from trainers.specs import TrainingConfig
 
 TRAIN, DEV = np.arange(120), np.arange(120, 160)
 Train = Callable[..., FitOutcome]

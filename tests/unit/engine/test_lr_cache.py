@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import LearningRate, Precision, TrainingConfig
 from trainers.engine import lr_choice
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_cache import LearningRateCache
 from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.lr_finder import Suggestion
-from trainers.results import LearningRateOutcome
-from trainers.specs import LearningRate, Precision, TrainingConfig
 
 Choose = Callable[..., LearningRateOutcome]
 

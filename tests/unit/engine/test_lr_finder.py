@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.specs import LearningRate, TrainingConfig
 from tests.lr_curves import SETTINGS, Curve, draw_curves
 from trainers.engine import optimization
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_finder import Suggestion, find_learning_rate, has_blown_up, log_spaced, suggest
 from trainers.engine.optimization import Stepper
-from trainers.specs import LearningRate, TrainingConfig
 
 RATES = np.geomspace(1e-6, 1e-1, 60).tolist()
 Find = Callable[..., Suggestion]

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.errors import OutOfMemoryError
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.optimization import Stepper
-from trainers.errors import OutOfMemoryError
-from trainers.results import LearningRateOutcome
-from trainers.specs import TrainingConfig
 
 TRAIN, DEV = np.arange(120), np.arange(120, 160)
 STEP = [np.arange(0, 16), np.arange(16, 21), np.arange(21, 32)]

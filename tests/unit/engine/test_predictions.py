@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellgate.contract.errors import DataError
 from trainers.engine.predictions import Predictions, predictions_path, read_predictions, write_predictions
-from trainers.errors import DataError
 
 
 def test_predictions_read_back_as_they_were_written(tmp_path: Path) -> None:

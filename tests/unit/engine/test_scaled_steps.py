@@ -13,14 +13,14 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from torch import Tensor, nn
 
+from cellgate.contract.errors import DivergenceError
+from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import Precision, TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.optimization import Stepper
 from trainers.engine.task import ParameterGroup, Prediction, Rows
-from trainers.errors import DivergenceError
-from trainers.results import LearningRateOutcome
-from trainers.specs import Precision, TrainingConfig
 
 ROWS = np.arange(40)
 SCALE = 2.0**16

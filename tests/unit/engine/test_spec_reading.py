@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from trainers.errors import SpecError
+from cellgate.contract.errors import SpecError
+from cellgate.contract.specs import Cell, TransformerSpec
 from trainers.spec_reading import read_spec
-from trainers.specs import Cell, TransformerSpec
 
 
 def _write(folder: Path, content: object) -> Path:

@@ -9,11 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cellgate.contract.errors import OutOfMemoryError
+from cellgate.contract.specs import TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.optimization import Stepper, learning_rate_factor
-from trainers.errors import OutOfMemoryError
-from trainers.specs import TrainingConfig
 
 ROWS = np.arange(32)
 

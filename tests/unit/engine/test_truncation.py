@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from cellgate.contract.results import Truncation, summed
 from trainers.engine.finish import Cut, truncation_of
 from trainers.engine.predictions import Predictions
-from trainers.results import Truncation, summed
 
 
 def test_cut_functions_are_counted_among_all_the_vulnerable_and_the_missed() -> None:

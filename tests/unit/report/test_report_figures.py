@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.by_hand import F1s, evidence, seed_report, shippable
+from cellgate.contract.report import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
+from cellgate.contract.results import Option
+from cellgate.contract.text import count, p_value, signed
+from tests.fakes import F1s, evidence, seed_report, shippable
 from trainers.__main__ import main
 from trainers.report import charts
-from trainers.report.document import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
 from trainers.report.page import render
-from trainers.report.words import count, p_value, signed
-from trainers.results import Option
 
 F1S: F1s = {"transformer": [0.80, 0.90], "gnn": [0.70, 0.74], "ensemble": [0.90, 0.92]}
 EVIL = "<img src=x onerror=alert(1)>"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.experiment import ExperimentSpec
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.specs import PrepareConfig
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
-from tests.by_hand import TrainersByHand
-from trainers.specs import PrepareConfig
+from tests.fakes import TrainersByHand
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,9 @@ from hypothesis.stateful import (
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import LEASED, LEGAL_MOVES, FailureReason, RunState
 from service.domain.errors import Conflict
-from service.domain.states import LEASED, LEGAL_MOVES, FailureReason, RunState
 from service.store import lifecycle
 from service.store.claims import claim_next
 from service.store.database import Database
@@ -30,7 +31,6 @@ from service.store.jobs import create_job, runs_of_jobs
 from service.store.recording import record_metrics
 from service.store.retries import retry_run
 from service.store.tables import AttemptRow, EventRow, RunRow
-from trainers.specs import Cell
 
 RUNS = 2
 EXAMPLES = 25

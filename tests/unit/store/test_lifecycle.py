@@ -4,17 +4,18 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.events import EventKind
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell, TransformerConfig
+from cellgate.contract.states import LEASED, LEGAL_MOVES, FailureReason, JobState, RunState, job_state
 from service.domain.errors import Conflict, NotFound
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import LEASED, LEGAL_MOVES, FailureReason, JobState, RunState, job_state
-from service.domain.terms import Terms
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database, now_s
 from service.store.experiments import create_experiment, get_experiment
 from service.store.jobs import create_job, get_job, runs_of_jobs
 from service.store.logs import chunks_after
-from service.store.moves import Move, move
 from service.store.recording import (
     record_checkpoint,
     record_event,
@@ -25,8 +26,7 @@ from service.store.recording import (
 )
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import AttemptRow, RunRow
-from trainers.events import EventKind
-from trainers.specs import Cell, TransformerConfig
+from service.store.transitions import Move, move
 
 S = RunState
 CONFIG = TransformerConfig().model_dump(mode="json")

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.policy import Policy
+from cellgate.contract.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
+from cellgate.contract.states import DatasetState, ExperimentState, FailureReason
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec
-from service.domain.experiment import ExperimentSpec
-from service.domain.policy import Policy
-from service.domain.states import DatasetState, ExperimentState, FailureReason
 from service.store.database import Database
 from service.store.datasets import create_dataset, get_dataset
 from service.store.experiments import (
@@ -20,8 +21,7 @@ from service.store.experiments import (
 from service.store.filters import PageOf
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
-from tests.by_hand import DATASET_HASH, F1s, TrainersByHand
-from trainers.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
+from tests.fakes import DATASET_HASH, F1s, TrainersByHand
 
 BASES_NEED_FUSION: F1s = {
     "transformer": [0.86, 0.87],

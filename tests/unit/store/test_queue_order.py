@@ -2,9 +2,10 @@
 
 from collections import Counter
 
-from service.domain.experiment import ExperimentSpec
-from service.domain.terms import Terms
-from service.domain.waiting import Waiting
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
+from cellgate.contract.waiting import Waiting
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -14,8 +15,7 @@ from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.runs import get_run, list_runs
 from service.store.waiting import waiting_of
 from service.store.workers import register_worker
-from tests.by_hand import TrainersByHand
-from trainers.specs import Cell
+from tests.fakes import TrainersByHand
 
 
 def job(database: Database, dataset_id: str, *, runs: int, priority: int = 0, queue: str = "cpu") -> str:

@@ -1,6 +1,7 @@
 """No owner has more runs at work than one may have."""
 
-from service.domain.terms import Terms
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -9,7 +10,6 @@ from service.store.jobs import create_job
 from service.store.runs import list_runs
 from service.store.waiting import waiting_of
 from service.store.workers import register_worker
-from trainers.specs import Cell
 
 LIMIT = 2
 

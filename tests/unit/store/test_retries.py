@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select
 
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell, PrepareConfig
+from cellgate.contract.states import FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
-from service.domain.experiment import ExperimentSpec
-from service.domain.states import FailureReason, RunState
-from service.domain.terms import Terms
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -25,8 +26,7 @@ from service.store.recording import record_checkpoint, record_metrics
 from service.store.retries import retry_job, retry_run
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import RunRow
-from tests.by_hand import F1s, TrainersByHand
-from trainers.specs import Cell, PrepareConfig
+from tests.fakes import F1s, TrainersByHand
 
 LOST = (FailureReason.KILLED, -9)
 FUSION_IS_DUE: F1s = {

@@ -3,18 +3,9 @@ from typing import Literal
 
 import pytest
 
-from service.domain.errors import Conflict
-from service.domain.experiment import ExperimentSpec
-from service.domain.policy import Policy
-from service.store.claims import claim_next
-from service.store.database import Database
-from service.store.datasets import create_dataset
-from service.store.experiments import create_experiment
-from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
-from service.store.run_specs import trainer_spec
-from service.store.tables import RunRow
-from tests.by_hand import TrainersByHand
-from trainers.specs import (
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.policy import Policy
+from cellgate.contract.specs import (
     ANY_SPEC,
     AggregationSpec,
     Cell,
@@ -25,6 +16,15 @@ from trainers.specs import (
     PrepareSpec,
     TransformerSpec,
 )
+from service.domain.errors import Conflict
+from service.store.claims import claim_next
+from service.store.database import Database
+from service.store.datasets import create_dataset
+from service.store.experiments import create_experiment
+from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
+from service.store.run_specs import trainer_spec
+from service.store.tables import RunRow
+from tests.fakes import TrainersByHand
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 import pytest
 
+from cellgate.contract.events import EventKind
+from cellgate.contract.specs import Cell, PrepareConfig
 from service.domain.errors import Conflict, InvalidSpec, NotFound
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
@@ -13,8 +15,6 @@ from service.store.logs import chunks_after
 from service.store.recording import record_event, record_log, record_metrics
 from service.store.runs import events_of, get_run, list_runs, metrics_of
 from service.store.workers import beat, list_workers, living_workers, register_worker, retire_silent_workers
-from trainers.events import EventKind
-from trainers.specs import Cell, PrepareConfig
 
 
 def job_with(database: Database, dataset_id: str, seeds: list[int]) -> list[str]:

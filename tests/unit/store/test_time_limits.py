@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import update
 
-from service.domain.experiment import ExperimentSpec
-from service.domain.terms import Terms
+from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -12,8 +13,7 @@ from service.store.experiments import create_experiment
 from service.store.jobs import create_job, get_job, jobs_of_experiment, runs_of_jobs
 from service.store.runs import get_run
 from service.store.tables import AttemptRow, RunRow
-from tests.by_hand import TrainersByHand
-from trainers.specs import Cell
+from tests.fakes import TrainersByHand
 
 
 def queued(database: Database, dataset_id: str, **terms: float) -> str:

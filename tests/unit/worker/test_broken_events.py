@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trainers.events import EventKind
+from cellgate.contract.events import EventKind
 from worker.recorder import MAX_KEY, MAX_STEP, sort_events
 from worker.tail import READ_BYTES, EventTail
 from worker.text import REPLACEMENT, storable

@@ -2,8 +2,8 @@ import signal
 
 import pytest
 
-from service.domain.states import FailureReason
-from trainers.exit_codes import ExitCode
+from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.states import FailureReason
 from worker.outcome import Abandoned, Cancelled, Failed, Released, Stop, Succeeded, describe, judge
 
 FAILURE = {"message": "loss became NaN in step 7", "problems": []}

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from cellgate.contract.specs import PrepareConfig
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -11,7 +12,6 @@ from service.store.datasets import create_dataset
 from service.store.logs import chunks_after
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import AttemptRow, EventRow, LogRow, MetricRow, RunRow
-from trainers.specs import PrepareConfig
 from worker.recorder import Recorder
 
 Event = dict[str, Any]

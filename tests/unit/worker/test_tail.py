@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trainers.events import EventKind, EventWriter
+from cellgate.contract.events import EventKind, EventWriter
 from worker.tail import CHUNK_CHARACTERS, READ_BYTES, EventTail, OutputTail
 
 

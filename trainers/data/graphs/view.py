@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellgate.contract.errors import DataError, Problem
 from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.graphs.accesses import MEMBER
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES
@@ -11,8 +12,7 @@ from trainers.data.graphs.flow import CONTAINERS, DO, STATEMENTS, control_flow
 from trainers.data.graphs.grammar import KINDS, Field
 from trainers.data.graphs.strings import StringTable
 from trainers.data.graphs.syntax import Syntax, SyntaxReader
-from trainers.data.reading import normalise
-from trainers.errors import DataError, Problem
+from trainers.data.read.rows import normalise
 
 MAX_NODES = 2_000
 

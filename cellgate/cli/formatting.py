@@ -1,0 +1,55 @@
+"""How values read on the terminal."""
+
+from typing import Literal
+
+from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
+
+CELLS: dict[object, str] = {
+    "prepare": "prepare",
+    "preflight": "preflight",
+    51: "51 transformer",
+    52: "52 gnn",
+    53: "53 fusion",
+    54: "54 evidence",
+    "pack": "pack",
+    "score": "score",
+}
+VERDICTS = {
+    "pass": "[green]pass[/]",
+    "fail": "[red]FAIL[/]",
+    "warn": "[yellow]warn[/]",
+    "waived": "[yellow]waived[/]",
+    "pending": "[dim]pending[/]",
+}
+AnyState = RunState | JobState | DatasetState | ExperimentState
+GOOD = frozenset({"succeeded", "ready"})
+BAD = frozenset({"failed", "cancelled"})
+WAITING = frozenset({"queued", "paused", "waiting"})
+
+
+def state(value: AnyState) -> str:
+    """Return a state in its colour."""
+    colour = "green" if value in GOOD else "red" if value in BAD else "dim" if value in WAITING else "cyan"
+    return f"[{colour}]{value.value}[/]"
+
+
+def score(value: float | None, digits: int = 4) -> str:
+    """Return a score, empty when there is none."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def span(low: float, high: float, *, sign: Literal["", "+"] = "") -> str:
+    """Return an interval."""
+    return f"{low:{sign}.3f} to {high:{sign}.3f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as `4 s`, `3:05` or `2:03:05`."""
+    if seconds is None:
+        return ""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,205 @@
+"""Answers as tables for people."""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
+from cellgate.contract.api.schemas import DatasetAnswer, ExperimentSummary, JobAnswer, RunAnswer
+from cellgate.contract.decision import Decision
+from cellgate.contract.gate import GateCheck, GateReport
+from cellgate.contract.results import Evidence, Metrics, OptionEvidence, RunResult
+from cellgate.contract.text import number
+from service.domain.decision.text import headline
+
+WIDTH_WITHOUT_TERMINAL = 160
+TRAINED = (51, 52, 53)
+
+
+def terminal() -> Console:
+    """Return where tables go: as wide as the terminal, or wide enough for them where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+
+
+def table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) -> Table:
+    """Return an empty table.
+
+    Args:
+        numbers: The columns that are set to the right and never broken.
+    """
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        right = column in numbers
+        made.add_column(column, justify="right" if right else "left", no_wrap=right, header_style="dim")
+    return made
+
+
+def print_list(answers: Iterable[BaseModel]) -> None:
+    """Print answers as one JSON array, a line for each."""
+    print("[" + ",\n".join(answer.model_dump_json() for answer in answers) + "]")
+
+
+def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
+    """Print one data set: where it is, its splits, what to know about it."""
+    console.print(f"Data set [bold]{escape(dataset.name)}[/] ({dataset.id}) is {state(dataset.state)}.")
+    if dataset.failure_detail:
+        console.print(escape(dataset.failure_detail), style="red")
+    if dataset.summary is None:
+        return
+    rows = table("split", "functions", "vulnerable", numbers=("functions", "vulnerable"))
+    for split, size in dataset.summary["splits"].items():
+        rows.add_row(split, f"{size['rows']:,}", f"{size['positives']:,}")
+    console.print(rows)
+    graphs = ", ".join(f"{count:,} {name}" for name, count in dataset.summary["graph_quality"].items())
+    bag = score(dataset.summary["bag_of_tokens_f1"]) or "not measured"
+    console.print(f"Graphs: {graphs}. A bag of tokens reaches F1 {bag} on the gate split.")
+    for warning in dataset.summary["warnings"]:
+        console.print(f"Warning: {escape(warning)}", style="yellow")
+
+
+def show_datasets(console: Console, datasets: Iterable[DatasetAnswer]) -> None:
+    """Print a row per data set."""
+    rows = table("id", "name", "state", "functions", "created", numbers=("functions",))
+    for found in datasets:
+        functions = "" if found.summary is None else f"{found.summary['rows']:,}"
+        rows.add_row(found.id, escape(found.name), state(found.state), functions, f"{found.created_at:%Y-%m-%d %H:%M}")
+    console.print(rows)
+
+
+def show_experiments(console: Console, experiments: Iterable[ExperimentSummary]) -> None:
+    """Print a row per experiment."""
+    rows = table("id", "name", "state", "gate", "outcome", "runs", "created", numbers=("runs",))
+    for found in experiments:
+        rows.add_row(
+            found.id,
+            escape(found.name),
+            state(found.state),
+            VERDICTS[found.gate_verdict],
+            found.outcome or "",
+            f"{found.runs_done}/{found.runs_total}",
+            f"{found.created_at:%Y-%m-%d %H:%M}",
+        )
+    console.print(rows)
+
+
+def show_tokens(console: Console, tokens: Iterable[Sequence[str]]) -> None:
+    """Print a row per token."""
+    rows = table("name", "begins", "scope", "standing", "last used")
+    for token in tokens:
+        rows.add_row(*map(escape, token))
+    console.print(rows)
+
+
+def show_job(console: Console, job: JobAnswer) -> None:
+    """Print what became of a submitted job."""
+    seeds = ", ".join(str(seed) for seed in job.seeds)
+    console.print(f"Job {job.id}: cell {CELLS[job.cell]}, seeds {seeds}, {state(job.state)}.")
+
+
+def show_run(console: Console, run: RunAnswer) -> None:
+    """Print where one run is, and what it waits for or why it failed."""
+    name = f"Run {run.id}: cell {CELLS[run.cell]}, seed {run.seed}, attempt {run.attempt}, {state(run.state)}"
+    why = run.failure_detail or (run.waiting.detail if run.waiting else "")
+    console.print(f"{name}{escape(f': {why}') if why else '.'}")
+    if run.superseded_by is not None:
+        console.print(f"Run {run.superseded_by} counts in its place.")
+
+
+def show_runs(console: Console, runs: Iterable[RunAnswer]) -> None:
+    """Print a row per run of cells 51 to 53 with its scores on the gate split, and every failure below.
+
+    Args:
+        runs: With their results.
+    """
+    numbers = ("seed", "F1", "precision", "recall", "AUPRC", "learning rate", "minutes")
+    rows = table("cell", "seed", "state", *numbers[1:], title="Seeds, on the gate split", numbers=numbers)
+    failures = []
+    for run in runs:
+        if run.failure_reason is not None:
+            failures.append(f"{CELLS[run.cell]} seed {run.seed}: {run.failure_reason}: {run.failure_detail or ''}")
+        if run.cell in TRAINED:
+            rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), *_scores(run))
+    if rows.row_count:
+        console.print(rows)
+    for failure in failures:
+        console.print(escape(failure), style="red")
+
+
+def _scores(run: RunAnswer) -> list[str]:
+    took = run.finished_at and run.started_at and (run.finished_at - run.started_at).total_seconds() / 60
+    minutes = score(took, 1) if took else ""
+    if run.result is None:
+        return [score(run.f1), "", "", "", "", minutes]
+    result = RunResult.model_validate(run.result)
+    gate: Metrics | None = result.metrics.get("gate")
+    rate = f"{result.learning_rate.learning_rate:.1e}" if result.learning_rate else ""
+    scores = [gate.f1, gate.precision, gate.recall, gate.auprc] if gate else [None] * 4
+    return [*(score(value) for value in scores), rate, minutes]
+
+
+def show_gate(console: Console, report: GateReport) -> None:
+    """Print the gate's checks and what they add up to."""
+    rows = table("check", "verdict", "threshold", "measured", "reason", title="Gate", numbers=("threshold", "measured"))
+    for check in report.checks:
+        name = check.name if check.blocking else f"{check.name} [dim](warning)[/]"
+        why = (
+            check.reason
+            if check.waiver is None
+            else f"{check.reason}; waived by {check.waiver.by}: {check.waiver.reason}"
+        )
+        rows.add_row(name, VERDICTS[check.verdict], number(check.threshold), _measured(check), escape(why))
+    console.print(rows)
+    console.print(f"Gate: [bold]{VERDICTS[report.verdict]}[/]. {escape(report.summary)}")
+
+
+def _measured(check: GateCheck) -> str:
+    if check.interval is None:
+        return number(check.measured)
+    return f"{score(check.measured)} ({span(*check.interval)})"
+
+
+def show_decision(console: Console, decision: Decision) -> None:
+    """Print a decision, its rule and reasons, and every option with its evidence."""
+    console.print(f"Decision: [bold]{headline(decision.outcome, decision.option)}[/] ({decision.confidence})")
+    console.print(f"Rule: {escape(decision.rule)}")
+    for reason in decision.reasons:
+        console.print(f"  · {escape(reason)}")
+    for step in decision.next_steps:
+        console.print(f"  → {escape(step)}")
+    if decision.evidence is not None:
+        _show_evidence(console, decision.evidence)
+
+
+def _show_evidence(console: Console, evidence: Evidence) -> None:
+    title = f"Options on the gate split: {evidence.rows} functions, {evidence.positives} vulnerable"
+    numbers = ("F1 mean", "precision", "recall", "AUPRC", "ECE", "test F1")
+    columns = ("option", "F1 mean", "95 % interval", "F1 per seed", *numbers[1:])
+    rows = table(*columns, title=title, numbers=numbers)
+    for option in evidence.options:
+        rows.add_row(*_option(option))
+    console.print(rows)
+    pairs = table("first", "second", "difference in F1", "95 % interval", "p (Holm)", title="Compared in pairs")
+    for pair in evidence.comparisons:
+        low, high = pair.f1_interval.low, pair.f1_interval.high
+        pairs.add_row(
+            pair.first, pair.second, f"{pair.f1_difference:+.4f}", span(low, high, sign="+"), f"{pair.holm_p:.2g}"
+        )
+    if pairs.row_count:
+        console.print(pairs)
+
+
+def _option(option: OptionEvidence) -> list[str]:
+    weight = "" if option.text_weight is None else f" ({option.text_weight:.2f} text)"
+    per_seed = " ".join(f"{f1:.3f}" for f1 in option.f1_per_seed)
+    numbers = (option.precision, option.recall, option.auprc, option.ece, option.test_f1)
+    return [
+        f"{option.option}{weight}",
+        score(option.f1),
+        span(option.f1_interval.low, option.f1_interval.high),
+        per_seed,
+        *(score(number) for number in numbers),
+    ]

@@ -1,0 +1,132 @@
+"""Live progress of data sets, experiments and jobs."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from cellgate.cli.formatting import CELLS, AnyState, duration, score, state
+from cellgate.cli.tables import table
+from cellgate.client.client import Client
+from cellgate.contract.api.schemas import DatasetAnswer, ExperimentAnswer, JobAnswer, RunAnswer
+from cellgate.contract.states import DatasetState, RunState
+
+BAR_WIDTH = 24
+A = TypeVar("A")
+T = TypeVar("T", ExperimentAnswer, JobAnswer)
+STEPS = {
+    "preflight": "pre-flight",
+    "51": "51",
+    "52": "52",
+    "54-bases": "evidence, gate, decision",
+    "53": "53",
+    "54-final": "evidence, last decision",
+}
+
+
+def watch_dataset(client: Client, dataset_id: str, console: Console) -> DatasetAnswer:
+    """Return the data set once it is ready or has failed, telling how far it is until then."""
+    dataset = client.dataset(dataset_id)
+    if dataset.state is DatasetState.PREPARING and dataset.run is not None:
+        with console.status(f"preparing {escape(dataset.name)}…") as status:
+            path = f"/v1/runs/{dataset.run}"
+            for run in client.follow(path, RunAnswer, ended=lambda found: found.state.terminal):
+                status.update(f"preparing {escape(dataset.name)}: {run.state} {told(run)}")
+    path = f"/v1/datasets/{dataset_id}"
+    return last(client.follow(path, DatasetAnswer, ended=lambda found: found.state is not DatasetState.PREPARING))
+
+
+def last(answers: Iterator[A]) -> A:
+    """Return the last of at least one."""
+    *_, answer = answers
+    return answer
+
+
+def watch_experiment(client: Client, experiment_id: str, console: Console) -> ExperimentAnswer:
+    """Return the experiment once it has ended, showing every run until then."""
+    follow = client.follow(f"/v1/experiments/{experiment_id}", ExperimentAnswer, ended=lambda x: x.state.terminal)
+    return _watch(follow, lambda answer: answer.jobs, console)
+
+
+def watch_job(client: Client, job_id: str, console: Console) -> JobAnswer:
+    """Return the job once it has ended, showing every run until then."""
+    follow = client.follow(f"/v1/jobs/{job_id}", JobAnswer, ended=lambda answer: answer.state.terminal)
+    return _watch(follow, lambda answer: [answer], console)
+
+
+def _watch(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], console: Console) -> T:
+    if not console.is_terminal:
+        return _tell_changes(answers, jobs_of, console)
+    with Live(console=console, refresh_per_second=4) as live:
+        for answer in answers:
+            live.update(progress(answer.state, jobs_of(answer)))
+    return answer
+
+
+def progress(whole: AnyState, jobs: list[JobAnswer]) -> RenderableType:
+    """Return the pipeline's steps and a bar per run."""
+    steps = " → ".join(f"{STEPS.get(job.step or '', CELLS[job.cell])} {state(job.state)}" for job in jobs)
+    rows = table("cell", "seed", "state", "progress", "", "ETA", "F1", numbers=("seed", "ETA", "F1"))
+    for job in jobs:
+        for run in job.runs:
+            bar = ProgressBar(
+                total=1, completed=share_done(run), width=BAR_WIDTH, complete_style="cyan", finished_style="green"
+            )
+            eta = "" if run.state.terminal else duration(run.progress.eta_s)
+            rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, told(run), eta, score(run.f1))
+    return Group(Text.from_markup(f"{state(whole)}  {steps}"), rows)
+
+
+def share_done(run: RunAnswer) -> float:
+    """Return how much of a run is done, 0 to 1."""
+    if run.state is RunState.SUCCEEDED:
+        return 1.0
+    if not run.progress.steps_total:
+        return 0.0
+    return min(1.0, (run.progress.steps_done or 0) / run.progress.steps_total)
+
+
+def told(run: RunAnswer) -> str:
+    """Return in words what a run is doing, or why it failed."""
+    if run.state.terminal:
+        return run.failure_reason.value if run.failure_reason else ""
+    if run.waiting is not None:
+        return run.waiting.detail
+    parts = [run.progress.phase or ""]
+    if run.progress.epochs:
+        parts.append(f"epoch {run.progress.epoch}/{run.progress.epochs}")
+    if run.attempt > 1:
+        parts.append(f"attempt {run.attempt}")
+    return ", ".join(part for part in parts if part)
+
+
+def _tell_changes(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], console: Console) -> T:
+    """Print a line per change: where there is no terminal, bars would only fill a log."""
+    started = time.monotonic()
+    said: dict[str, str] = {}
+    for answer in answers:
+        lines = {answer.id: answer.state.value}
+        lines |= {_who(job, run): _line(run) for job in jobs_of(answer) for run in job.runs}
+        for who, line in lines.items():
+            if said.get(who) != line:
+                console.print(f"{duration(time.monotonic() - started):>7}  {who}: {escape(line)}", soft_wrap=True)
+        said = lines
+    return answer
+
+
+def _who(job: JobAnswer, run: RunAnswer) -> str:
+    name = CELLS[run.cell] if job.step is None or job.step.isdigit() else job.step
+    return f"{name} seed {run.seed}"
+
+
+def _line(run: RunAnswer) -> str:
+    f1 = f", F1 {run.f1:.4f}" if run.f1 is not None else ""
+    failed = f": {run.failure_reason}" if run.failure_reason else ""
+    epoch = f", epoch {run.progress.epoch}/{run.progress.epochs}" if run.progress.epochs else ""
+    waits = f": {run.waiting.detail}" if run.waiting else ""
+    return f"{run.state.value}{failed}{waits}{f1}{'' if run.state.terminal else epoch}"

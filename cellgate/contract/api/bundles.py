@@ -1,0 +1,73 @@
+"""What is asked and answered about bundles."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from cellgate.contract.api.schemas import Answer, Request
+from cellgate.contract.experiment import Seeds
+from cellgate.contract.results import BundleSummary, Scores
+from cellgate.contract.run_limits import Priority, Terms
+from cellgate.contract.specs import BundleKind, Explain
+from cellgate.contract.states import BundleState, FailureReason, RunState
+
+MOST_FUNCTIONS = 200
+# Somebody waits for the answer.
+SCORE_PRIORITY = 50
+Source = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
+
+
+class BundleCreate(Request, Terms):
+    """Pack what was decided, or what is named here."""
+
+    kind: BundleKind | None = Field(None, description="Default: what the last decision ships.")
+    option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")
+    seeds: Seeds | None = Field(
+        None, description="Default: those decided on; of a kind that is named, all that have finished."
+    )
+    text_weight: float | None = Field(
+        None, ge=0, le=1, description="Of the text model in an ensemble; default: tuned on the fuse split."
+    )
+    licence_notes: str | None = Field(None, max_length=10_000, description="For whoever gets the bundle.")
+    tolerance: float = Field(
+        1e-5,
+        gt=0,
+        le=0.1,
+        description="How far its probabilities on this CPU may be from those that the runs stored; runs of a GPU, or "
+        "in another precision, need more.",
+    )
+
+
+class BundleAnswer(Answer):
+    """A bundle."""
+
+    id: str
+    experiment: str
+    kind: BundleKind
+    state: BundleState
+    run: str = Field(description="The run that packs it.")
+    summary: BundleSummary | None = Field(description="What is in it, once it is ready.")
+    failure_detail: str | None
+    created_at: AwareDatetime
+
+
+class ScoreCreate(Request, Terms):
+    """Functions to be scored."""
+
+    functions: list[Source] = Field(
+        min_length=1, max_length=MOST_FUNCTIONS, description="C or C++ source text, one function each."
+    )
+    threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own.")
+    explain: Explain = Field("findings", description="For which functions to say which lines weighed most.")
+    priority: Priority = SCORE_PRIORITY
+
+
+class ScoresAnswer(Answer):
+    """What a bundle says, once it has said it."""
+
+    run: str = Field(description="The run that asks it.")
+    bundle: str
+    state: RunState
+    scores: Scores | None = Field(description="Of each function in the order of the request, once it has succeeded.")
+    failure_reason: FailureReason | None
+    failure_detail: str | None

@@ -1,0 +1,119 @@
+"""dataset.json: what a prepared data set is, and the hashes that make it unchangeable."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.files import sha256_of_file, sha256_of_json
+from cellgate.contract.results import SplitSummary
+from cellgate.contract.specs import Split
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "dataset.json"
+FUNCTIONS_NAME = "functions.arrow"
+GRAPHS_NAME = "graphs.safetensors"
+VOCABULARY_NAME = "vocab.json"
+REPORT_NAME = "report.json"
+# What the id stands for; the report follows from it.
+CONTENT_NAMES = (FUNCTIONS_NAME, GRAPHS_NAME, VOCABULARY_NAME)
+FILE_NAMES = (*CONTENT_NAMES, REPORT_NAME)
+
+Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class FileEntry(BaseModel):
+    """One file's hash and size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: Sha256
+    size_bytes: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """The whole of dataset.json.
+
+    `id` is the hash of the content files' hashes and of the settings in `prepare`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1]
+    id: Sha256
+    rows: int = Field(ge=1)
+    splits: dict[Split, SplitSummary]
+    files: dict[str, FileEntry]
+    edge_types: list[str]
+    feature_names: list[str]
+    prepare: dict[str, Any]
+
+
+def dataset_id(files: Mapping[str, FileEntry], prepare: Mapping[str, object]) -> str:
+    """Return the id that follows from the content and from how it was made."""
+    contents = {name: files[name].sha256 for name in CONTENT_NAMES}
+    return sha256_of_json({"schema_version": SCHEMA_VERSION, "files": contents, "prepare": dict(prepare)})
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Measure one file."""
+    return FileEntry(sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read dataset.json.
+
+    Raises:
+        DataError: It is missing or is not a manifest of this version.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        return Manifest.model_validate(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise DataError(
+            f"{folder} is no prepared data set",
+            [Problem(where=str(path), found=str(error), expected="a manifest", fix="prepare the data set again")],
+        ) from error
+    except ValidationError as error:
+        problems = [
+            Problem(where=f"{path}, {'.'.join(map(str, e['loc']))}", found=repr(e["input"])[:60], expected=e["msg"])
+            for e in error.errors()
+        ]
+        raise DataError(f"{path} is no manifest of version {SCHEMA_VERSION}", problems) from error
+    except ValueError as error:
+        raise DataError(
+            f"{path} is damaged",
+            [Problem(where=str(path), found=str(error), expected="JSON", fix="prepare the data set again")],
+        ) from error
+
+
+def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
+    """Check that every file is there and has its size; and, with `verify`, that every hash and the id hold.
+
+    Raises:
+        DataError: A file is missing or another than the one that was prepared; all are listed.
+    """
+    problems = []
+    for name in FILE_NAMES:
+        path, entry = folder / name, manifest.files.get(name)
+        advice = "restore the file, or prepare the data set again"
+        if entry is None:
+            problems.append(
+                Problem(where=f"{MANIFEST_NAME}, files", found=f"no {name}", expected="its hash", fix=advice)
+            )
+        elif not path.is_file():
+            problems.append(Problem(where=str(path), found="no file", expected="a file", fix=advice))
+        elif path.stat().st_size != entry.size_bytes:
+            found = f"{path.stat().st_size} bytes"
+            problems.append(Problem(where=str(path), found=found, expected=f"{entry.size_bytes} bytes", fix=advice))
+        elif verify and (found := sha256_of_file(path)) != entry.sha256:
+            problems.append(Problem(where=str(path), found=found, expected=entry.sha256, fix=advice))
+    if not problems and verify and (found := dataset_id(manifest.files, manifest.prepare)) != manifest.id:
+        problems.append(
+            Problem(where=f"{MANIFEST_NAME}, id", found=manifest.id, expected=found, fix="restore dataset.json")
+        )
+    if problems:
+        raise DataError(f"{folder}: the data set is not as it was prepared", problems)

@@ -1,0 +1,48 @@
+"""The decision's values (the rule is in `service.domain.decision.rules`)."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cellgate.contract.results import Evidence, Option
+
+Outcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
+
+
+class Decision(BaseModel):
+    """What to ship, or what to do next; immutable once taken."""
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment: str
+    stage: Literal["bases", "final"] = Field(description="bases: after 51 and 52; final: after fusion too.")
+    outcome: Outcome
+    option: Option | None = Field(description="What is shipped; null while fusion is to be trained or for improve.")
+    seeds: list[int] = Field(
+        default_factory=list, description="Of what is shipped: the one that was best on dev, or all together."
+    )
+    confidence: Literal["clear", "borderline"]
+    rule: str = Field(description="The rule that gave the answer, with its numbers.")
+    reasons: list[str] = Field(description="The evidence in plain words.")
+    next_steps: list[str]
+    evidence: Evidence | None
+    evidence_hash: str | None = Field(description="sha256 of the canonical evidence that this was computed from.")
+
+
+class Overruling(BaseModel):
+    """A person's own answer, beside the one that was computed, which stays as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: Literal["bases", "final"] = Field(description="Of the decision that it overrules.")
+    outcome: Outcome
+    option: Option | None = Field(description="What is shipped; null when nothing is.")
+    reason: str
+    by: str = Field(description="Name of the token, or `local` where none is asked for.")
+    at: float = Field(description="Seconds since the epoch.")
+
+
+class DecisionAnswer(Decision):
+    """A decision, with what people put beside it; the last of these counts."""
+
+    overrulings: list[Overruling] = Field(default_factory=list)

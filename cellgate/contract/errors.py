@@ -1,0 +1,145 @@
+"""Everything a trainer can fail with.
+
+TrainerError
+├── SpecError             what was asked for is wrong
+├── DataError             what it was asked to work on is wrong
+├── PreflightError        a blocker was found before training
+├── CollapseError         the model predicts nothing useful
+├── DivergenceError       loss, weights or gradients are NaN or Inf
+├── OutOfMemoryError      host or device memory ran out
+└── InterruptedRun        told to stop; a checkpoint was saved
+"""
+
+import errno
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cellgate.contract.exit_codes import ExitCode
+
+MAX_LISTED = 20
+MAX_SHOWN = 120
+# Of torch on the CPU, which raises a bare RuntimeError: its allocator, and the oneDNN kernels, whose own allocation
+# failed.
+_ALLOCATION_WORDS = ("can't allocate memory", "could not create a primitive", "could not create a memory object")
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Of libraries written in Rust, safetensors and tokenizers among them, whose exceptions carry no errno.
+_RUST_ERRNO = re.compile(r"\(os error (\d+)\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One mistake in an input: where it is, what was found, what was expected, what to do."""
+
+    where: str
+    found: str
+    expected: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        advice = f"; {self.fix}" if self.fix else ""
+        return f"{self.where}: found {self.found}, expected {self.expected}{advice}"
+
+
+def shortened(value: object) -> str:
+    """Return a value in words, its end left out where it is long."""
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}…"
+
+
+class TrainerError(Exception):
+    """A failure with a cause that the exit code names.
+
+    Args:
+        message: One sentence: what happened and what to do.
+        problems: Every mistake found, not only the first.
+        total: How many there were when `problems` holds only the first of them.
+    """
+
+    exit_code = ExitCode.INTERNAL_ERROR
+    reason = "internal_error"
+
+    def __init__(self, message: str, problems: Iterable[Problem] = (), *, total: int | None = None) -> None:
+        self.message = message
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  {problem}" for problem in self.problems[:MAX_LISTED])]
+        if self.total > MAX_LISTED:
+            lines.append(f"  … and {self.total - MAX_LISTED} more")
+        return "\n".join(lines)
+
+
+class SpecError(TrainerError):
+    """The spec does not validate, or asks for something that cannot be had."""
+
+    exit_code = ExitCode.BAD_SPEC
+    reason = "bad_spec"
+
+
+class DataError(TrainerError):
+    """The data set is missing, damaged, inconsistent or unusable."""
+
+    exit_code = ExitCode.DATA_ERROR
+    reason = "data_error"
+
+
+class PreflightError(TrainerError):
+    """Pre-flight validation found at least one blocker."""
+
+    exit_code = ExitCode.PREFLIGHT_FAILED
+    reason = "preflight_failed"
+
+
+class CollapseError(TrainerError):
+    """The model collapsed: single class, constant logits, F1 of zero, stuck at the prior …"""
+
+    exit_code = ExitCode.COLLAPSE
+    reason = "collapse"
+
+
+class DivergenceError(TrainerError):
+    """Loss, gradients or weights became NaN or Inf."""
+
+    exit_code = ExitCode.DIVERGENCE
+    reason = "divergence"
+
+
+class OutOfMemoryError(TrainerError):
+    """Memory ran out, on the host or on the device, after every back-off."""
+
+    exit_code = ExitCode.OUT_OF_MEMORY
+    reason = "out_of_memory"
+
+
+class InterruptedRun(TrainerError):
+    """The run was told to stop and has saved a checkpoint to go on from."""
+
+    exit_code = ExitCode.INTERRUPTED
+    reason = "interrupted"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether host or device memory ran out; known without torch, by what its errors are called and say."""
+    if isinstance(error, MemoryError):
+        return True
+    if not isinstance(error, RuntimeError):
+        return False
+    return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in _ALLOCATION_WORDS)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether there was no room left to write to.
+
+    Looks at what the error was raised from as well: `torch.save` covers what its file said with an error of its own.
+    """
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return True
+    told = _RUST_ERRNO.search(str(error))
+    if told is not None and int(told[1]) in _NO_ROOM:
+        return True
+    origin = error.__cause__ or error.__context__
+    return origin is not None and is_disk_full(origin)

@@ -1,0 +1,49 @@
+"""How options and figures read in a report."""
+
+from cellgate.contract.results import BaselineName, Option
+
+OPTION_NAMES: dict[Option, str] = {
+    "transformer": "Transformer",
+    "gnn": "Graph network",
+    "ensemble": "Ensemble",
+    "ensemble_tuned": "Ensemble, tuned",
+    "fusion": "Fusion",
+}
+BASELINE_NAMES: dict[BaselineName, str] = {
+    "all_positive": "Everything called vulnerable",
+    "bag_of_tokens": "Bag of tokens",
+    "length": "Length alone",
+    "identifiers": "Identifiers alone",
+}
+
+
+def score(value: float | None, digits: int = 3) -> str:
+    """Return a score, a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """Return a difference with its sign; none where it is rounded to nothing."""
+    return f"{value:+z.{digits}f}".replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def count(value: float) -> str:
+    """Return a number of functions; a mean over seeds with one decimal."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def number(value: float | None) -> str:
+    """Return a count without decimals, a score with four; nothing where there is none."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value.is_integer() and value > 1 else score(value, 4)

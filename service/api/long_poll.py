@@ -1,0 +1,160 @@
+"""Asking how far rows have come, and waiting until one has moved on: one statement for all who ask at a time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from service.store.database import Database
+from service.store.logs import output_versions
+from service.store.versions import Standing, standings, versions_of
+
+LOOK_EVERY_S = 0.2
+
+
+class Changes:
+    """Tells who waits when a row's version has moved on, whichever process moved it.
+
+    While anybody waits, it looks every `LOOK_EVERY_S` at the versions of all rows that are waited for. It holds no
+    connection in between, and who waits holds none at all.
+
+    Args:
+        read: Returns the version of each of these rows, by id; called in a thread of its own.
+    """
+
+    def __init__(self, read: Callable[[Collection[str]], Mapping[str, int]]) -> None:
+        self._read = read
+        self._waiting: dict[str, set[tuple[int, asyncio.Future[None]]]] = defaultdict(set)
+        self._looking: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def moved_on(self, row_id: str, version: int, *, timeout_s: float) -> None:
+        """Return once the row has a higher version, or is not there, or the time is over, or the service ends."""
+        if self._closed:
+            return
+        moved = asyncio.get_running_loop().create_future()
+        entry = (version, moved)
+        self._waiting[row_id].add(entry)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            await asyncio.wait([moved], timeout=timeout_s)
+        finally:
+            self._forget(row_id, entry)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the service ends."""
+        return self._closed
+
+    def close(self) -> None:
+        """Let everybody go who waits, and nobody wait any more: the service ends."""
+        self._closed = True
+        for entries in self._waiting.values():
+            _let_go(entries)
+
+    def _forget(self, row_id: str, entry: tuple[int, asyncio.Future[None]]) -> None:
+        self._waiting[row_id].discard(entry)
+        if not self._waiting[row_id]:
+            del self._waiting[row_id]
+
+    async def _look(self) -> None:
+        while self._waiting and not self._closed:
+            try:
+                versions = await run_in_threadpool(self._read, list(self._waiting))
+            except SQLAlchemyError:
+                # Who waits asks again after its time, and is told then what is wrong.
+                versions = None
+            if versions is not None:
+                self._tell(versions)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _tell(self, versions: Mapping[str, int]) -> None:
+        for row_id, entries in self._waiting.items():
+            now = versions.get(row_id)
+            _let_go({(held, moved) for held, moved in entries if now is None or now > held})
+
+
+def _let_go(entries: Collection[tuple[int, asyncio.Future[None]]]) -> None:
+    for _, moved in entries:
+        if not moved.done():
+            moved.set_result(None)
+
+
+class Standings:
+    """Reads how far rows have come, all that are asked for at a time in one go.
+
+    While one reading goes on, what is asked for is collected for the next.
+
+    Args:
+        read: Returns the standing of each of these rows that there is, by id; called in a thread of its own.
+    """
+
+    def __init__(self, read: Callable[[Collection[str]], Mapping[str, Standing]]) -> None:
+        self._read = read
+        self._asked: dict[str, list[asyncio.Future[Standing | None]]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def of(self, row_id: str) -> Standing | None:
+        """Return the row's standing as it is now; None where there is no such row.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: The database cannot be asked.
+        """
+        found: asyncio.Future[Standing | None] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(row_id, []).append(found)
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_all())
+        return await found
+
+    async def _read_all(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            try:
+                found = await run_in_threadpool(self._read, list(asked))
+            except SQLAlchemyError as error:
+                for one in _still_there(asked):
+                    one.set_exception(error)
+            else:
+                for row_id, waiting in asked.items():
+                    for one in _still_there({row_id: waiting}):
+                        one.set_result(found.get(row_id))
+
+
+def _still_there(
+    asked: Mapping[str, Collection[asyncio.Future[Standing | None]]],
+) -> Iterator[asyncio.Future[Standing | None]]:
+    """Yield who has not left meanwhile."""
+    return (one for waiting in asked.values() for one in waiting if not one.done())
+
+
+def changes_in(database: Database) -> Changes:
+    """Return what tells of changes in this database."""
+
+    def read(ids: Collection[str]) -> Mapping[str, int]:
+        with database.read() as session:
+            return versions_of(session, ids)
+
+    return Changes(read)
+
+
+def output_in(database: Database) -> Changes:
+    """Return what tells of what runs in this database say."""
+
+    def read(run_ids: Collection[str]) -> Mapping[str, int]:
+        with database.read() as session:
+            return output_versions(session, run_ids)
+
+    return Changes(read)
+
+
+def standings_in(database: Database) -> Standings:
+    """Return what reads how far the rows of this database have come."""
+
+    def read(ids: Collection[str]) -> Mapping[str, Standing]:
+        with database.read() as session:
+            return standings(session, ids)
+
+    return Standings(read)

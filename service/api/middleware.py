@@ -1,0 +1,133 @@
+"""What every request passes before a route sees it: a trace id, a token, a size limit, headers that keep browsers safe.
+
+Source:
+    RFC 6750 (bearer tokens); W3C Trace Context (`traceparent`).
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from opentelemetry.trace import get_current_span
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from starlette.requests import ClientDisconnect
+
+from service.api.auth import Callers
+from service.api.bodies import check_body
+from service.api.csrf import check_origin
+from service.api.problems import database_away, refusal, unexpected
+from service.api.token_cache import KnownTokens
+from service.domain.errors import MissingScope, ServiceError
+from service.domain.tokens import Caller, Scope, scope_needed
+from service.settings import Settings
+from service.telemetry.metrics import Telemetry
+
+# What a load balancer asks, and the pages that ask for the token: nothing else is open.
+OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.svg"})
+OPEN_PREFIX = "/static/"
+# What reads its body itself, as it comes.
+STREAMED_PREFIX = "/v1/uploads/"
+TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
+REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+Next = Callable[[Request], Awaitable[Response]]
+log = structlog.get_logger(__name__)
+
+
+def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens, telemetry: Telemetry) -> None:
+    """Check every request of the app, log it, and count it."""
+
+    callers = Callers(tokens, asks_for_token=settings.asks_for_token)
+
+    async def gatekeeper(request: Request, go_on: Next) -> Response:
+        begun = time.perf_counter()
+        request.state.trace_id = _trace_id(request)
+        get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
+        with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
+            response = await _answer(request, go_on, settings, callers)
+            took_s = time.perf_counter() - begun
+            _log(request, response, took_s=took_s)
+        _count(telemetry, request, response, took_s=took_s)
+        response.headers["X-Request-Id"] = request.state.trace_id
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    app.middleware("http")(gatekeeper)
+
+
+async def _answer(request: Request, go_on: Next, settings: Settings, callers: Callers) -> Response:
+    try:
+        await _check(request, settings, callers)
+        return await go_on(request)
+    except ServiceError as error:
+        return refusal(request, error)
+    except (OperationalError, NoConnectionFree) as error:
+        return database_away(request, error)
+    except ClientDisconnect:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
+    except Exception as error:  # noqa: BLE001 - a request ends here, whatever went wrong in it
+        return unexpected(request, error)
+
+
+def _log(request: Request, response: Response, *, took_s: float) -> None:
+    # What is polled says nothing new unless it fails.
+    quiet = request.method in ("GET", "HEAD") and response.status_code < HTTPStatus.BAD_REQUEST
+    log.log(
+        logging.DEBUG if quiet else logging.INFO,
+        "request",
+        method=request.method,
+        path=request.url.path,
+        status=response.status_code,
+        caller=getattr(request.state, "caller", None),
+        took_ms=round(1000 * took_s, 2),
+    )
+
+
+def _count(telemetry: Telemetry, request: Request, response: Response, *, took_s: float) -> None:
+    # Who waits for a change is answered late on purpose.
+    if "wait" not in request.query_params:
+        route = getattr(request.scope.get("route"), "path", None)
+        telemetry.answered(route=route, method=request.method, status=response.status_code, took_s=took_s)
+
+
+def _trace_id(request: Request) -> str:
+    if found := TRACEPARENT.match(request.headers.get("traceparent", "")):
+        return found.group(1)
+    asked = request.headers.get("X-Request-Id", "")
+    if REQUEST_ID.match(asked):
+        return asked
+    traced = get_current_span().get_span_context()
+    return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
+
+
+async def _check(request: Request, settings: Settings, callers: Callers) -> None:
+    # What is routed; a URL would also be made of what the Host header says.
+    path = str(request.scope["path"])
+    if not settings.asks_for_token:
+        check_origin(request, settings.host)
+    if path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
+        caller = await callers.of(request)
+        _check_scope(caller, scope_needed(request.method, path))
+        request.state.caller = caller.name
+    if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
+        await check_body(request, settings.max_body_bytes)
+
+
+def _check_scope(caller: Caller, needed: Scope) -> None:
+    if not caller.scope.includes(needed):
+        raise MissingScope(
+            f"this needs a token with the scope {needed}, and the token {caller.name!r} has {caller.scope}",
+            extra={"scope": needed},
+        )

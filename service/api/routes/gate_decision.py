@@ -1,0 +1,120 @@
+"""An experiment's gate and decisions, and what a person adds to them: waivers and overrulings."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from cellgate.contract.api.schemas import OverrulingCreate, WaiverCreate
+from cellgate.contract.decision import DecisionAnswer, Overruling
+from cellgate.contract.gate import GateReport
+from service.api.context import Ctx
+from service.api.idempotency import Created, Posted
+from service.api.parameters import ExperimentPath
+from service.api.problems import DecisionPending, documented, documented_post
+from service.domain.errors import InvalidSpec, Mistake
+from service.store.experiments import get_experiment
+from service.store.gate import gate_report
+from service.store.gate_decision import answered_decisions, overrule, waive_check
+
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+WAIVER = {"a check": {"value": {"check": "positives", "reason": "A larger gate split comes next month."}}}
+OVERRULING = {
+    "ship": {
+        "value": {"outcome": "single", "option": "transformer", "reason": "Half the latency for 0.3 points of F1."}
+    },
+    "improve": {
+        "value": {"outcome": "improve", "reason": "Two of the largest projects are missing from the gate split."}
+    },
+}
+
+
+@router.get("/{experiment_id}/gate", responses=documented(HTTPStatus.NOT_FOUND))
+def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
+    """Return the validation gate's report: every check with its threshold, what was measured, where, and its waiver."""
+    with context.database.read() as session:
+        return gate_report(session, experiment_id, context.settings.artifacts)
+
+
+@router.post(
+    "/{experiment_id}/gate/waivers",
+    status_code=202,
+    response_model=GateReport,
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+    name="waive_check",
+)
+def waive(
+    experiment_id: ExperimentPath, asked: Annotated[WaiverCreate, Body(openapi_examples=WAIVER)], post: Posted
+) -> JSONResponse:
+    """Let a failed check pass, for a reason that stays on record; a gate that passes now is decided on anew."""
+
+    def work(session: Session) -> Created:
+        report = waive_check(
+            session,
+            experiment_id,
+            check=asked.check,
+            reason=asked.reason,
+            by=post.caller,
+            artifacts=post.context.settings.artifacts,
+        )
+        return Created(location=f"/v1/experiments/{experiment_id}/gate", answer=report)
+
+    return post.accept(work)
+
+
+@router.get("/{experiment_id}/decision", responses=documented(HTTPStatus.NOT_FOUND))
+def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer:
+    """Return the last decision with its evidence; 404 with code `decision_pending` while there is none."""
+    state, decisions = _decisions(context, experiment_id)
+    if not decisions:
+        raise DecisionPending(f"no decision has been taken yet: experiment {experiment_id} is {state}")
+    return decisions[-1]
+
+
+@router.post(
+    "/{experiment_id}/decision",
+    status_code=202,
+    response_model=Overruling,
+    responses=documented_post(HTTPStatus.NOT_FOUND),
+    name="overrule_decision",
+)
+def overrule_decision(
+    experiment_id: ExperimentPath, asked: Annotated[OverrulingCreate, Body(openapi_examples=OVERRULING)], post: Posted
+) -> JSONResponse:
+    """Put your own answer beside the last decision, for a reason; what was computed stays as it is."""
+    _check_option(asked)
+
+    def work(session: Session) -> Created:
+        kept = overrule(
+            session,
+            experiment_id,
+            outcome=asked.outcome,
+            option=asked.option,
+            reason=asked.reason,
+            by=post.caller,
+        )
+        return Created(location=f"/v1/experiments/{experiment_id}/decision", answer=kept)
+
+    return post.accept(work)
+
+
+def _check_option(asked: OverrulingCreate) -> None:
+    if (asked.outcome == "single") == (asked.option is not None):
+        return
+    detail = "single needs an option, transformer or gnn; the other outcomes take none"
+    raise InvalidSpec(detail, mistakes=[Mistake(pointer="/option", detail=detail)])
+
+
+@router.get("/{experiment_id}/decisions", responses=documented(HTTPStatus.NOT_FOUND))
+def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[DecisionAnswer]:
+    """Return every decision in the order in which it was taken; none while there is none."""
+    return _decisions(context, experiment_id)[1]
+
+
+def _decisions(context: Ctx, experiment_id: str) -> tuple[str, list[DecisionAnswer]]:
+    """Return the experiment's state and its decisions."""
+    with context.database.read() as session:
+        state = get_experiment(session, experiment_id).state
+        return state, answered_decisions(session, experiment_id)

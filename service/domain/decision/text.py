@@ -1,0 +1,193 @@
+"""The decision's evidence in plain words: what was measured, how sure it is, what to do next."""
+
+from collections.abc import Mapping, Sequence
+
+from cellgate.contract.decision import Outcome
+from cellgate.contract.gate import GateCheck
+from cellgate.contract.results import Comparison, Evidence, Interval, KindEvidence, Option, OptionEvidence, Shippable
+from cellgate.contract.text import OPTION_NAMES
+
+OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
+HEADLINES: Mapping[Outcome, str] = {
+    "ensemble": "Ship the ensemble",
+    "single": "Ship a single model",
+    "fusion": "Ship fusion",
+    "train_fusion": "Train fusion",
+    "improve": "Improve 51 and 52",
+}
+# Slices with fewer functions say more about chance than about the model.
+MIN_SLICE_ROWS = 10
+WEAKEST_SLICES = 3
+# By so much more of the misses than of all vulnerable functions must be cut to be worth a word, and by so much must
+# an F1 be surely above that of calling everything vulnerable.
+NOTABLE_SHARE = 0.05
+
+
+def headline(outcome: Outcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
+    """Return a decision in a few words."""
+    words = HEADLINES[outcome]
+    if outcome == "single" and option is not None:
+        words = f"Ship the {OPTION_NAMES[option].lower()} alone"
+    return f"{words}, {_named(seeds)}" if seeds else words
+
+
+def _named(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
+
+
+def describe_split(evidence: Evidence) -> str:
+    """Say on how much the evidence stands."""
+    return (
+        f"Measured on {evidence.rows} functions of the gate split, {evidence.positives} of them vulnerable, in"
+        f" {evidence.groups} groups; calling every function vulnerable has F1 {evidence.all_positive_f1:.4f}."
+    )
+
+
+def describe_option(option: OptionEvidence) -> str:
+    """Say how well one option does."""
+    seeds = f"{len(option.seeds)} seed{'s' if len(option.seeds) > 1 else ''}"
+    return (
+        f"{option.option}: mean F1 {option.f1:.4f} {_interval(option.f1_interval)} over {seeds}"
+        f" (precision {option.precision:.3f}, recall {option.recall:.3f}, MCC {option.mcc:.3f})."
+    )
+
+
+def describe_difference(comparison: Comparison) -> str:
+    """Say how two options differ on the same functions."""
+    interval = comparison.f1_interval
+    return (
+        f"{comparison.first} minus {comparison.second}: F1 {comparison.f1_difference:+.4f} {_interval(interval)},"
+        f" which {_excludes(interval)} zero; McNemar p = {comparison.holm_p:.3g} after Holm."
+    )
+
+
+def describe_forms(forms: Sequence[Shippable]) -> list[str]:
+    """Say how the seed that was best on dev and all seeds together do; nothing where there is one seed."""
+    if len(forms) < 2:
+        return []
+    best, together = forms
+    text = (
+        f"Of {best.option}, seed {best.seeds[0]} was best on dev and has F1 {best.f1:.4f}"
+        f" {_interval(best.f1_interval)}; all {len(together.seeds)} seeds together have {together.f1:.4f}"
+        f" {_interval(together.f1_interval)}"
+    )
+    if together.gain is None:
+        return [f"{text}."]
+    gained = together.gain.interval
+    return [f"{text}: {together.gain.f1:+.4f} {_interval(gained)}, which {_excludes(gained)} zero."]
+
+
+def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
+    """Say what failed, and where each cell that missed its F1 is weak."""
+    reasons = [f"{check.title}: {check.reason}." for check in failed]
+    if evidence is None:
+        return [*reasons, "There is no evidence over both cells: no seed of 51 and 52 finished together."]
+    reasons.append(describe_split(evidence))
+    for option in _weak_options(failed, evidence):
+        reasons.append(describe_option(option))
+        weakest = _weakest_slices(evidence, option.option)
+        if weakest:
+            reasons.append(f"{option.option} is weakest on {', '.join(weakest)}.")
+    return reasons
+
+
+def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
+    """Say what would help each failed check."""
+    steps = [_ADVICE[check.name] for check in failed if check.name in _ADVICE]
+    if evidence is not None:
+        steps += [
+            _advice_for(option) + _what_is_learned(option, evidence) + _what_is_cut(option, evidence)
+            for option in _weak_options(failed, evidence)
+        ]
+    return [*steps, "Then submit the experiment again; nothing that has finished is lost."]
+
+
+def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence: str) -> list[str]:
+    """Say what to do with what is shipped.
+
+    Args:
+        seeds: Those that go into it.
+    """
+    steps = [
+        f"Pack it (cellgate bundle pack): {chosen.option}, {_named(seeds)}; then score code with cellgate predict."
+    ]
+    if confidence == "borderline":
+        steps.append("The evidence is borderline: more seeds or a larger gate split would make it firmer.")
+    return steps
+
+
+_ADVICE = {
+    "seeds_complete": "Look at the failure detail of each run that did not succeed, and submit again.",
+    "exit_codes": "Each exit code names its cause; see the failed runs' details.",
+    "no_collapse": "Lower the learning rate or warm up longer on the cells that collapsed.",
+    "lr_cache": "Where the finder fell back, set training.learning_rate.value in the spec; else make the"
+    " lr_cache folder of the artifact root writable.",
+    "metadata_valid": "Run the seeds with an invalid result.json again; the check names what is wrong with each.",
+    "baseline_margin": "A model that is no better than calling everything vulnerable has learned little: check labels.",
+    "bag_of_tokens": "A bag of tokens does as well: the data may give the label away, or the models see too little.",
+    "leak_probes": "Tokens, names or length alone do about as well: read the data set's report for what gives it away.",
+    "graph_quality": "Look at the sources whose graphs are not whole: are these whole C or C++ functions?",
+    "truncation": "Let the models see more of each function: raise max_tokens of cell 51, max_nodes of the data set.",
+    "positives": "Prepare a data set with more vulnerable functions in the gate split.",
+}
+
+
+def _advice_for(option: OptionEvidence) -> str:
+    if option.recall < option.precision:
+        return (
+            f"Improve {option.option}: it misses vulnerable functions, with recall {option.recall:.3f} at precision"
+            f" {option.precision:.3f}: more positives of the weak kinds, longer training or a larger model."
+        )
+    return (
+        f"Improve {option.option}: it calls safe functions vulnerable, with precision {option.precision:.3f} at recall"
+        f" {option.recall:.3f}: more patched counterparts, or stronger regularisation."
+    )
+
+
+def _what_is_learned(option: OptionEvidence, evidence: Evidence) -> str:
+    """Say so where a model is hardly better than one that has learned nothing."""
+    nothing = evidence.all_positive_f1
+    if option.f1_interval.low > nothing + NOTABLE_SHARE:
+        return ""
+    return (
+        f" Calling every function vulnerable has F1 {nothing:.4f}: it has learned little that is sure. Look at the"
+        " labels and at what gives them away (the gate's warnings) before training longer."
+    )
+
+
+def _what_is_cut(option: OptionEvidence, evidence: Evidence) -> str:
+    """Say so where what a model misses is more often cut than what it should find."""
+    cut = evidence.truncation.get(option.option)
+    if cut is None or not cut.misses or not cut.positives:
+        return ""
+    of_misses, of_positives = cut.misses_cut / cut.misses, cut.positives_cut / cut.positives
+    if of_misses < of_positives + NOTABLE_SHARE:
+        return ""
+    return (
+        f" {of_misses:.0%} of its misses are functions cut at {cut.limit} {cut.unit}, and {of_positives:.0%} of all"
+        " vulnerable ones."
+    )
+
+
+def _weak_options(failed: Sequence[GateCheck], evidence: Evidence) -> list[OptionEvidence]:
+    missed = {OF_CELL[check.cell] for check in failed if check.cell is not None}
+    return [option for option in evidence.options if option.option in missed]
+
+
+def _weakest_slices(evidence: Evidence, option: Option) -> list[str]:
+    def accuracy(part: KindEvidence) -> float:
+        return part.accuracy[option]
+
+    large = [part for part in evidence.slices if part.rows >= MIN_SLICE_ROWS and option in part.accuracy]
+    return [
+        f"{part.slice} {part.value} (accuracy {accuracy(part):.3f} on {part.rows})"
+        for part in sorted(large, key=accuracy)[:WEAKEST_SLICES]
+    ]
+
+
+def _excludes(interval: Interval) -> str:
+    return "excludes" if interval.low > 0 or interval.high < 0 else "includes"
+
+
+def _interval(interval: Interval) -> str:
+    return f"[{interval.low:.4f}, {interval.high:.4f}]"

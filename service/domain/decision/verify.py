@@ -1,0 +1,74 @@
+"""Computing a decision once more, from what it was computed from. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from cellgate.contract.decision import Decision
+from cellgate.contract.errors import shortened
+from cellgate.contract.files import sha256_of_json, to_json
+from cellgate.contract.gate import GateReport
+from cellgate.contract.policy import Policy
+from cellgate.contract.results import Evidence, RunResult
+from service.domain.decision.rules import decide
+
+OPTION_OF_CELL: Mapping[object, str] = {51: "transformer", 52: "gnn", 53: "fusion"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What a decision was computed from, as it is stored.
+
+    Args:
+        results: Of every run of the experiment that succeeded and counts.
+    """
+
+    gate: GateReport
+    policy: Policy
+    results: Iterable[RunResult]
+
+
+def differences(decision: Decision, sources: Sources) -> list[str]:
+    """Return in what a decision differs from the one that its sources give, byte for byte; empty when in nothing."""
+    results = list(sources.results)
+    found = [*_of_evidence(decision, results)]
+    try:
+        again = decide(decision.evidence, sources.gate, sources.policy, stage=decision.stage)
+    except ValueError as error:
+        return [*found, f"it cannot be computed again: {error}"]
+    before, after = decision.model_dump(mode="json", include=set(Decision.model_fields)), again.model_dump(mode="json")
+    if to_json(before) != to_json(after):
+        names = [name for name in after if before[name] != after[name]]
+        found += [
+            f"{name} is {shortened(before[name])}, computed again it is {shortened(after[name])}" for name in names
+        ]
+    return found
+
+
+def _of_evidence(decision: Decision, results: list[RunResult]) -> Iterator[str]:
+    evidence = decision.evidence
+    if evidence is None:
+        return
+    digest = sha256_of_json(evidence.model_dump(mode="json"))
+    if digest != decision.evidence_hash:
+        yield f"its evidence has the hash {digest}, and it says {decision.evidence_hash}"
+    if not any(result.evidence == evidence for result in results):
+        yield "its evidence is that of no finished run of cell 54"
+    yield from _of_inputs(evidence, _predictions(results))
+
+
+def _of_inputs(evidence: Evidence, stored: Mapping[str, str]) -> Iterator[str]:
+    for name, digest in evidence.inputs.items():
+        if stored.get(name) != digest:
+            yield f"the predictions {name} had the hash {digest}, and their run says {stored.get(name, 'nothing')}"
+
+
+def _predictions(results: list[RunResult]) -> dict[str, str]:
+    """Return the hash of every predictions file by the name that evidence gives it."""
+    return {
+        f"{OPTION_OF_CELL[result.cell]}/{result.seed}/{PurePosixPath(path).stem}": digest
+        for result in results
+        if result.cell in OPTION_OF_CELL
+        for path, digest in result.artifacts.items()
+        if path.startswith("predictions/")
+    }

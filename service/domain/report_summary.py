@@ -1,0 +1,75 @@
+"""What became of an experiment, in words, to stand above the evidence in its report. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from cellgate.contract.decision import DecisionAnswer
+from cellgate.contract.gate import GateCheck, GateReport
+from cellgate.contract.policy import Policy
+from cellgate.contract.results import Option
+from cellgate.contract.text import number, score
+from service.domain.decision.text import headline
+from trainers.report.page import Answer, CheckLine, Judged
+
+STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusion measured"}
+
+
+def judged(
+    experiment: str, name: str, *, gate: GateReport, decisions: Sequence[DecisionAnswer], policy: Policy
+) -> Judged:
+    """Return what the report says above the evidence.
+
+    Args:
+        decisions: In the order in which they were taken.
+    """
+    return Judged(
+        experiment=experiment,
+        name=name,
+        gate_verdict=gate.verdict,
+        gate_summary=gate.summary,
+        checks=[_check(check) for check in gate.checks],
+        answers=[_answer(taken) for taken in reversed(decisions)],
+        chosen=_chosen(decisions[-1]) if decisions else None,
+        marks=[("gate", policy.gate_f1), ("skip fusion", policy.skip_fusion_f1)],
+    )
+
+
+def _answer(taken: DecisionAnswer) -> Answer:
+    return Answer(
+        title=STAGES[taken.stage],
+        headline=headline(taken.outcome, taken.option, taken.seeds),
+        confidence=taken.confidence,
+        rule=taken.rule,
+        reasons=taken.reasons,
+        next_steps=taken.next_steps,
+        overrulings=[
+            f"Overruled by {one.by}: {headline(one.outcome, one.option)}. {one.reason}" for one in taken.overrulings
+        ],
+    )
+
+
+def _chosen(taken: DecisionAnswer) -> Option | None:
+    return taken.overrulings[-1].option if taken.overrulings else taken.option
+
+
+def _check(check: GateCheck) -> CheckLine:
+    return CheckLine(
+        title=check.title,
+        verdict=check.verdict,
+        warns_only=not check.blocking,
+        threshold=number(check.threshold),
+        measured=" ".join(_measured(check)),
+        reason="; ".join(_why(check)),
+    )
+
+
+def _measured(check: GateCheck) -> Iterator[str]:
+    if check.measured is not None:
+        yield number(check.measured)
+    if check.interval is not None:
+        yield f"({score(check.interval[0])} to {score(check.interval[1])})"
+
+
+def _why(check: GateCheck) -> Iterator[str]:
+    yield check.reason.replace(" | ", "; ")
+    if check.waiver is not None:
+        yield f"waived by {check.waiver.by}: {check.waiver.reason}"

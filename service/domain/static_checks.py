@@ -1,0 +1,79 @@
+"""What can be said about training on a data set before a worker looks at it. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from cellgate.contract.results import Check, DatasetSummary, Verdict
+from cellgate.contract.specs import Split
+
+# With fewer, the 95 % interval of F1 is wider than ±0.04.
+ENOUGH_POSITIVES = 100
+# Share of a split's functions that have a near copy in train.
+MANY_NEAR_DUPLICATES = 0.02
+# Share of the functions whose graph is not whole.
+MANY_BROKEN = 0.2
+SEVERITY: tuple[Verdict, ...] = ("pass", "warn", "fail")
+BROKEN_GRAPHS = ("partial", "token_chain")
+
+
+def static_checks(summary: DatasetSummary) -> list[Check]:
+    """Check what `prepare` counted: classes, positives behind the gate's claim, copies across splits, graphs.
+
+    Each goes on after another has failed. What needs the models or the functions themselves is for a smoke pre-flight.
+    """
+    return [*_classes(summary), _gate_positives(summary), *_near_duplicates(summary), _graphs(summary)]
+
+
+def worst(checks: Sequence[Check]) -> Verdict:
+    """Return the verdict over all checks."""
+    return max((check.verdict for check in checks), key=SEVERITY.index, default="pass")
+
+
+def _classes(summary: DatasetSummary) -> Iterator[Check]:
+    for split in Split:
+        name = f"classes_{split.value}"
+        found = summary.splits.get(split.value)
+        rows, positives = (found.rows, found.positives) if found is not None else (0, 0)
+        detail = f"{split.value}: {positives} vulnerable, {rows - positives} not"
+        if 0 < positives < rows:
+            yield Check(name=name, verdict="pass", detail=detail)
+        else:
+            fix = "prepare with other fractions, or add functions of the missing class"
+            yield Check(name=name, verdict="fail", detail=detail, fix=fix)
+
+
+def _gate_positives(summary: DatasetSummary) -> Check:
+    gate = summary.splits.get(Split.GATE.value)
+    positives = 0 if gate is None else gate.positives
+    detail = f"{positives} vulnerable functions in gate"
+    if positives >= ENOUGH_POSITIVES:
+        return Check(name="gate_positives", verdict="pass", detail=detail)
+    detail += ": F1 is uncertain by more than ±0.04"
+    return Check(
+        name="gate_positives", verdict="warn", detail=detail, fix="give gate a larger fraction, or add functions"
+    )
+
+
+def _near_duplicates(summary: DatasetSummary) -> Iterator[Check]:
+    if not summary.near_duplicates:
+        return
+    shares = {split: found.share for split, found in summary.near_duplicates.items()}
+    listed = ", ".join(f"{share:.1%} of {split}" for split, share in shares.items())
+    detail = f"nearly repeat a function of train: {listed}"
+    if max(shares.values()) <= MANY_NEAR_DUPLICATES:
+        yield Check(name="near_duplicates", verdict="pass", detail=detail)
+    else:
+        fix = 'prepare the data set again with near_duplicates "group"'
+        yield Check(name="near_duplicates", verdict="warn", detail=detail, fix=fix)
+
+
+def _graphs(summary: DatasetSummary) -> Check:
+    share = sum(summary.graph_quality.get(quality, 0) for quality in BROKEN_GRAPHS) / summary.rows
+    detail = f"{share:.1%} of the functions could not be parsed whole"
+    if share <= MANY_BROKEN:
+        return Check(name="graph_quality", verdict="pass", detail=detail)
+    return Check(
+        name="graph_quality",
+        verdict="warn",
+        detail=detail,
+        fix="look at the sources: are these whole C or C++ functions?",
+    )

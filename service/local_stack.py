@@ -1,0 +1,226 @@
+"""`cellgate up`: the whole service on this machine as one supervised family of processes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import structlog
+
+from service.broker.embedded import EmbeddedBroker
+from service.settings import Settings
+from service.startup_check import NoKey, check_front_door
+from service.store.database import Database, UnsuitableDatabase, migrate
+
+FIRST_BACKOFF_S = 0.5
+SLOWEST_BACKOFF_S = 30.0
+STEADY_AFTER_S = 30.0
+LOOK_EVERY_S = 0.2
+READY_TIMEOUT_S = 120.0
+MARGIN_S = 15.0
+log = structlog.get_logger(__name__)
+
+
+class HouseFailed(Exception):
+    """The service could not be started; the message says what to do."""
+
+
+@dataclass(kw_only=True)
+class Child:
+    """A process that is kept running.
+
+    Args:
+        name: What it is called in the log.
+        command: What to run.
+    """
+
+    name: str
+    command: Sequence[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    started_at: float = 0.0
+    backoff_s: float = FIRST_BACKOFF_S
+    start_at: float = 0.0
+
+
+class Family:
+    """Children that are started again, later and later, when they die, and that are all stopped together.
+
+    Args:
+        children: What to run.
+        environment: Of every child.
+    """
+
+    def __init__(self, children: Sequence[Child], environment: Mapping[str, str]) -> None:
+        self.children = children
+        self._environment = dict(environment)
+
+    def look(self) -> None:
+        """Start what is due and note what has died."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.process is None and now >= child.start_at:
+                self._start(child, now)
+            elif child.process is not None and child.process.poll() is not None:
+                self._bury(child, now)
+
+    def stop(self, *, grace_s: float, hurry: threading.Event) -> None:
+        """Ask all to end, wait, then kill what is left with everything it started.
+
+        Args:
+            grace_s: How long to wait.
+            hurry: Set: do not wait any longer.
+        """
+        living = [child.process for child in self.children if child.process is not None]
+        for process in living:
+            process.terminate()
+        deadline = time.monotonic() + grace_s
+        while any(process.poll() is None for process in living) and time.monotonic() < deadline:
+            if hurry.wait(0.05):
+                break
+        for process in living:
+            # Its whole group, also when the child itself has gone: nothing may be left behind.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _start(self, child: Child, now: float) -> None:
+        # A session of its own: Ctrl-C reaches only us, and we end the children in order.
+        child.process = subprocess.Popen(
+            [sys.executable, "-m", "service.die_with_parent", *child.command],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        child.started_at = now
+
+    def _bury(self, child: Child, now: float) -> None:
+        code = child.process.returncode if child.process is not None else None
+        if now - child.started_at > STEADY_AFTER_S:
+            child.backoff_s = FIRST_BACKOFF_S
+        log.warning("child_died", child=child.name, exit_code=code, again_in_s=child.backoff_s)
+        child.process = None
+        child.start_at = now + child.backoff_s
+        child.backoff_s = min(2 * child.backoff_s, SLOWEST_BACKOFF_S)
+
+
+def keep_house(settings: Settings, *, with_worker: bool, announce: Callable[[str], None]) -> None:
+    """Run the service until SIGINT or SIGTERM; a second one does not wait for checkpoints.
+
+    Args:
+        settings: Its settings; `port` 0 takes a free one.
+        with_worker: Also run a worker.
+        announce: Called with the address once everything answers.
+
+    Raises:
+        HouseFailed: It cannot be started.
+    """
+    stop, hurry = threading.Event(), threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    port = claim_port(settings.host, settings.port)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _prepare_database(settings)
+    with ExitStack() as stack:
+        redis_url = settings.redis_url or stack.enter_context(EmbeddedBroker(settings.data_dir / "broker")).url
+        environment = child_environment(settings, redis_url=redis_url, port=port)
+        family = Family(children_of(with_worker=with_worker), environment)
+        try:
+            _wait_until_ready(family, settings.host, port, stop)
+            if not stop.is_set():
+                announce(f"http://{_reachable(settings.host)}:{port}")
+            while not stop.wait(LOOK_EVERY_S):
+                family.look()
+        finally:
+            family.stop(grace_s=settings.grace_s + MARGIN_S, hurry=hurry)
+
+
+def _prepare_database(settings: Settings) -> None:
+    database = Database(settings.database)
+    try:
+        migrate(settings.database)
+        check_front_door(settings, database)
+    except (UnsuitableDatabase, NoKey) as error:
+        raise HouseFailed(str(error)) from error
+    finally:
+        database.dispose()
+
+
+def children_of(*, with_worker: bool) -> list[Child]:
+    """Return the processes that make up the service, the API first."""
+    python = sys.executable
+    children = [
+        Child(name="api", command=[python, "-m", "cellgate.cli.main", "serve"]),
+        Child(name="reconciler", command=[python, "-m", "worker", "reconciler"]),
+    ]
+    if with_worker:
+        children.append(Child(name="worker", command=[python, "-m", "worker", "run"]))
+    return children
+
+
+def child_environment(settings: Settings, *, redis_url: str, port: int) -> dict[str, str]:
+    """Return our own environment with every setting that was decided here."""
+    return {
+        **os.environ,
+        "CELLGATE_DATA_DIR": str(settings.data_dir.resolve()),
+        "CELLGATE_DATABASE_URL": settings.database,
+        "CELLGATE_REDIS_URL": redis_url,
+        "CELLGATE_DATA_ROOTS": json.dumps([str(root.resolve()) for root in settings.data_roots]),
+        "CELLGATE_HOST": settings.host,
+        "CELLGATE_PORT": str(port),
+        "CELLGATE_SLOTS": str(settings.slots),
+    }
+
+
+def claim_port(host: str, port: int) -> int:
+    """Return the port to listen on, a free one for 0.
+
+    Raises:
+        HouseFailed: It is taken, or there is no such address here.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise HouseFailed(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(family: Family, host: str, port: int, stop: threading.Event) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not stop.wait(LOOK_EVERY_S):
+        family.look()
+        if any(child.backoff_s > FIRST_BACKOFF_S for child in family.children):
+            raise HouseFailed("a part of the service ended at its start; what it said stands above")
+        if _answers(f"http://{_reachable(host)}:{port}/readyz"):
+            return
+        if time.monotonic() > deadline:
+            raise HouseFailed(f"the API did not get ready within {READY_TIMEOUT_S:.0f} s")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError, ValueError):
+        return False
+
+
+def _reachable(host: str) -> str:
+    """Return an address that reaches a server listening on `host`."""
+    plain = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{plain}]" if ":" in plain else plain

@@ -1,0 +1,132 @@
+"""What a person adds to what was computed: waivers of the gate's checks, overrulings of decisions. Kept for good."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from cellgate.contract.decision import DecisionAnswer, Outcome, Overruling
+from cellgate.contract.gate import GateReport, Waiver
+from cellgate.contract.results import Option
+from cellgate.contract.states import ExperimentState
+from service.domain.errors import Conflict, NotFound
+from service.domain.gate.waivers import waive
+from service.domain.pipeline import Step, shared_seeds
+from service.domain.webhooks import WebhookEvent
+from service.store.database import now_s
+from service.store.experiments import decisions_of
+from service.store.pipeline import advance, set_state, tell_of
+from service.store.steps import facts_of
+from service.store.tables import DecisionRow, EventRow, ExperimentRow
+
+WAIVED = "waived"
+OVERRULED = "overruled"
+SHIPPED: Mapping[Outcome, Option] = {"ensemble": "ensemble", "fusion": "fusion"}
+
+
+def waive_check(
+    session: Session, experiment_id: str, *, check: str, reason: str, by: str, artifacts: Path
+) -> GateReport:
+    """Let a failed check of the gate pass and return the new report; a gate that passes now is decided on anew.
+
+    The decision that rested on the failed gate is withdrawn and kept in the event.
+
+    Raises:
+        NotFound: There is no such experiment.
+        Conflict: The gate is pending, the check has not failed, the experiment was cancelled or has failed, or no seed
+            of 51 and 52 finished together, so that a passed gate would have nothing to decide on.
+    """
+    experiment = _locked(session, experiment_id)
+    if experiment.gate is None:
+        raise Conflict(f"the gate of {experiment_id} is pending: there is nothing to waive yet")
+    if experiment.state in (ExperimentState.CANCELLED, ExperimentState.FAILED):
+        raise Conflict(f"experiment {experiment_id} is {experiment.state}; submit a new one")
+    waiver = Waiver(reason=reason, by=by, at=_now(session))
+    report = waive(GateReport.model_validate(experiment.gate), check, waiver)
+    if report.verdict == "pass" and not shared_seeds(facts_of(session, experiment), Step.TRANSFORMER, Step.GNN):
+        raise Conflict("no seed of 51 and 52 has finished together: with the gate passed there is nothing to decide on")
+    taken = select(DecisionRow).where(DecisionRow.experiment_id == experiment_id).order_by(DecisionRow.stage)
+    withdrawn = [row.body for row in session.scalars(taken)] if report.verdict == "pass" else []
+    body = {"check": check, **waiver.model_dump(), "gate": experiment.gate, "decisions": withdrawn}
+    _tell(session, experiment_id, WAIVED, body)
+    _set(session, experiment_id, gate=report.model_dump(mode="json"))
+    if report.verdict == "pass":
+        tell_of(session, experiment, WebhookEvent.GATE_PASSED, summary=report.summary)
+        session.execute(delete(DecisionRow).where(DecisionRow.experiment_id == experiment_id))
+        set_state(session, experiment, ExperimentState.DECIDING, f"the gate passes: {check} was waived")
+        advance(session, experiment_id=experiment_id, artifacts=artifacts)
+    return report
+
+
+def overrule(
+    session: Session, experiment_id: str, *, outcome: Outcome, option: Option | None, reason: str, by: str
+) -> Overruling:
+    """Put a person's own answer beside the last decision, which stays as it was computed.
+
+    Args:
+        option: The single model to ship.
+
+    Raises:
+        NotFound: There is no such experiment.
+        Conflict: There is no decision yet, or what is to be shipped was not weighed in it.
+    """
+    _locked(session, experiment_id)
+    chosen = select(DecisionRow).where(DecisionRow.experiment_id == experiment_id).order_by(DecisionRow.stage.desc())
+    last = session.scalars(chosen.limit(1)).one_or_none()
+    if last is None:
+        raise Conflict(f"no decision of {experiment_id} has been taken yet: there is nothing to overrule")
+    shipped = SHIPPED.get(outcome, option)
+    weighed = sorted(found["option"] for found in (last.body["evidence"] or {"options": []})["options"])
+    if shipped is not None and shipped not in weighed:
+        raise Conflict(f"{shipped} was not weighed in the last decision; these were: {', '.join(weighed) or 'none'}")
+    kept = Overruling.model_validate(
+        {"stage": last.stage, "outcome": outcome, "option": shipped, "reason": reason, "by": by, "at": _now(session)}
+    )
+    _tell(session, experiment_id, OVERRULED, kept.model_dump(mode="json"))
+    _set(session, experiment_id)
+    return kept
+
+
+def overrulings_of(session: Session, experiment_id: str) -> list[Overruling]:
+    """Return what people put beside the decisions, oldest first; not of decisions withdrawn since."""
+    chosen = select(EventRow).where(EventRow.experiment_id == experiment_id, EventRow.kind == OVERRULED)
+    found = [Overruling.model_validate(event.body) for event in session.scalars(chosen.order_by(EventRow.id))]
+    decisions = session.scalars(select(DecisionRow).where(DecisionRow.experiment_id == experiment_id))
+    taken = {row.stage: row.taken_at for row in decisions}
+    return [one for one in found if one.stage in taken and one.at >= taken[one.stage]]
+
+
+def answered_decisions(session: Session, experiment_id: str) -> list[DecisionAnswer]:
+    """Return the decisions in the order in which they were taken, each with what people put beside it."""
+    overrulings = overrulings_of(session, experiment_id)
+    return [
+        DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])
+        for taken in decisions_of(session, experiment_id)
+    ]
+
+
+def _locked(session: Session, experiment_id: str) -> ExperimentRow:
+    chosen = select(ExperimentRow).where(ExperimentRow.id == experiment_id).with_for_update(key_share=True)
+    experiment = session.scalar(chosen)
+    if experiment is None:
+        raise NotFound(f"there is no experiment {experiment_id}")
+    return experiment
+
+
+def _now(session: Session) -> float:
+    return float(session.scalars(select(now_s())).one())
+
+
+def _tell(session: Session, experiment_id: str, kind: str, body: dict[str, Any]) -> None:
+    session.execute(insert(EventRow).values(experiment_id=experiment_id, kind=kind, body=body, at=now_s()))
+
+
+def _set(session: Session, experiment_id: str, **values: Any) -> None:
+    session.execute(
+        update(ExperimentRow)
+        .where(ExperimentRow.id == experiment_id)
+        .values(**values, version=ExperimentRow.version + 1)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,119 @@
+"""One move of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
+
+Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other.
+A transaction that has come to jobs or experiments does not go back to runs that it has not locked yet.
+They are FOR NO KEY UPDATE (`key_share`): who adds a row that refers to a locked one must not wait either.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.orm import Session
+
+from cellgate.contract.states import RunState, sources_of
+from service.domain.webhooks import WebhookEvent
+from service.store.database import now_s
+from service.store.tables import EventRow, ExperimentRow, JobRow, RunRow
+from service.store.webhooks import tell
+
+TRANSITION = "transition"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What is to change.
+
+    Args:
+        run_id: Which run.
+        to: Its next state.
+        reason: Why, in a few plain words; kept in the event.
+        attempt: The fencing number that the writer holds; None for who holds no lease (the API, the reconciler).
+        values: Further columns of the run to set.
+    """
+
+    run_id: str
+    to: RunState
+    reason: str
+    attempt: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def move(session: Session, change: Move) -> bool:
+    """Move the run if that is legal now, and say so in an event; False when it is not, and nothing has changed."""
+    run = lock_run(session, change.run_id)
+    if run is None or RunState(run.state) not in sources_of(change.to):
+        return False
+    if change.attempt is not None and not holds(run, change.attempt):
+        return False
+    # One statement decides, whatever was read before it.
+    moved = session.execute(
+        update(RunRow)
+        .where(RunRow.id == run.id, RunRow.state == run.state, RunRow.attempt == run.attempt)
+        .values(state=change.to.value, version=RunRow.version + 1, **change.values)
+        .returning(RunRow.attempt)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    if moved is None:
+        return False
+    body = {"from": run.state, "to": change.to.value, "reason": change.reason}
+    add_event(session, run=run, attempt=moved, kind=TRANSITION, body=body)
+    if change.to.terminal:
+        _tell_end(session, run, change)
+    return True
+
+
+def _tell_end(session: Session, run: RunRow, change: Move) -> None:
+    reason = change.values.get("failure_reason")
+    data = {"run": run.id, "job": run.job_id, "experiment": run.experiment_id, "cell": run.cell, "seed": run.seed}
+    tell(session, WebhookEvent(f"run.{change.to.value}"), {**data, "failure_reason": reason})
+
+
+def lock_run(session: Session, run_id: str) -> RunRow | None:
+    """Return the run, locked until the transaction ends."""
+    return session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update(key_share=True))
+
+
+def lock_runs(session: Session, chosen: Select[RunRow], *, skip: bool = False) -> Sequence[RunRow]:
+    """Return the chosen runs by id, locked until the transaction ends.
+
+    Args:
+        skip: Leave out those that another transaction holds, instead of waiting for it.
+    """
+    locked = chosen.order_by(RunRow.id).with_for_update(key_share=True, skip_locked=skip, of=RunRow)
+    return session.scalars(locked).all()
+
+
+def holds(run: RunRow, attempt: int) -> bool:
+    """Return whether this attempt holds the run's lease: a run given back keeps its number until the next claim."""
+    return run.attempt == attempt and RunState(run.state).leased
+
+
+def add_event(session: Session, *, run: RunRow, attempt: int, kind: str, body: dict[str, Any]) -> None:
+    """Append one event of a run."""
+    values = {"run_id": run.id, "experiment_id": run.experiment_id, "attempt": attempt, "kind": kind, "body": body}
+    session.execute(insert(EventRow).values(**values, at=now_s()))
+
+
+def touch_parents(session: Session, runs: Iterable[RunRow], **values: Any) -> None:
+    """Give the runs' jobs and experiments a new version: what they answer has changed.
+
+    Args:
+        values: Columns that both have, to be set.
+    """
+    found = list(runs)
+    _touch(session, JobRow, {run.job_id for run in found}, values)
+    _touch(session, ExperimentRow, {run.experiment_id for run in found if run.experiment_id}, values)
+
+
+def _touch(
+    session: Session, table: type[JobRow] | type[ExperimentRow], ids: set[str], values: Mapping[str, Any]
+) -> None:
+    for row_id in sorted(ids):
+        session.execute(
+            update(table)
+            .where(table.id == row_id)
+            .values(version=table.version + 1, **values)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,141 @@
+"""How far what is polled has come: version and state, in one statement on indexed rows, without any body."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, literal, null, select
+from sqlalchemy.orm import Session, defer, load_only
+
+from cellgate.contract.states import DatasetState, ExperimentState, RunState
+from service.domain.errors import NotFound
+from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
+
+Row = DatasetRow | ExperimentRow | JobRow | RunRow
+TABLES: Mapping[str, type[Row]] = {"ds": DatasetRow, "exp": ExperimentRow, "job": JobRow, "run": RunRow}
+NAMES: Mapping[str, str] = {"ds": "data set", "exp": "experiment", "job": "job", "run": "run"}
+_LIVE = [state.value for state in RunState if not state.terminal]
+_WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far something has come.
+
+    Args:
+        version: Rises with every change of what is stored of it.
+        ended: Whether it, and every run below it, can still change: false while any can.
+        waits: Whether a run of it waits, so that its place in the queue changes without its version.
+        eta_s: Until the next of its runs that are at work ends, in seconds, where one has said so.
+    """
+
+    version: int
+    ended: bool
+    waits: bool
+    eta_s: float | None
+
+
+def standing_of(session: Session, row_id: str) -> Standing:
+    """Return the standing of a data set, an experiment, a job or a run.
+
+    Raises:
+        NotFound: There is no such thing.
+    """
+    found = standings(session, [row_id]).get(row_id)
+    if found is None:
+        raise NotFound(f"there is no {NAMES[row_id.partition('_')[0]]} {row_id}")
+    return found
+
+
+def standings(session: Session, ids: Collection[str]) -> dict[str, Standing]:
+    """Return the standing of each of these that there is, by id, with one statement for each table they are of."""
+    found: dict[str, Standing] = {}
+    for prefix, of_ids in _by_table(ids):
+        table = TABLES[prefix]
+        for row_id, version, ended, waits, eta_s in session.execute(_CHOSEN[prefix].where(table.id.in_(of_ids))):
+            found[row_id] = Standing(version=version, ended=bool(ended), waits=bool(waits), eta_s=eta_s)
+    return found
+
+
+def experiment_essence(session: Session, experiment_id: str) -> tuple[ExperimentRow, str | None]:
+    """Return the few columns that say where an experiment is, and its gate's verdict.
+
+    Raises:
+        NotFound: There is no such experiment.
+    """
+    few = load_only(
+        ExperimentRow.state,
+        ExperimentRow.failure_detail,
+        ExperimentRow.finished_at,
+        ExperimentRow.version,
+        raiseload=True,
+    )
+    chosen = select(ExperimentRow, ExperimentRow.gate["verdict"].as_string()).options(few)
+    found = session.execute(chosen.where(ExperimentRow.id == experiment_id)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no experiment {experiment_id}")
+    return found[0], found[1]
+
+
+def run_without_result(session: Session, run_id: str) -> RunRow:
+    """Return a run without its result.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    row = session.scalar(select(RunRow).options(defer(RunRow.result, raiseload=True)).where(RunRow.id == run_id))
+    if row is None:
+        raise NotFound(f"there is no run {run_id}")
+    return row
+
+
+def versions_of(session: Session, ids: Collection[str]) -> dict[str, int]:
+    """Return the version of each of these that there is, by id, with one statement for each table they are of."""
+    versions: dict[str, int] = {}
+    for prefix, of_ids in _by_table(ids):
+        table = TABLES[prefix]
+        for row_id, version in session.execute(select(table.id, table.version).where(table.id.in_(of_ids))):
+            versions[row_id] = version
+    return versions
+
+
+def _by_table(ids: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    for prefix in TABLES:
+        if of_ids := [row_id for row_id in ids if row_id.startswith(f"{prefix}_")]:
+            yield prefix, of_ids
+
+
+def _any_run(of_it: ColumnElement[bool], states: Collection[str]) -> ColumnElement[bool]:
+    return select(RunRow.id).where(of_it, RunRow.state.in_(states)).exists()
+
+
+def _first_eta(of_it: ColumnElement[bool]) -> ColumnElement[Any]:
+    return select(func.min(RunRow.eta_s)).where(of_it, RunRow.state.in_(_LIVE)).scalar_subquery()
+
+
+def _choose_jobs() -> Select[Any]:
+    of_it = RunRow.job_id == JobRow.id
+    ended, waits = ~_any_run(of_it, _LIVE), _any_run(of_it, _WAITING)
+    return _choose(JobRow.id, JobRow.version, ended, waits, _first_eta(of_it))
+
+
+def _choose_experiments() -> Select[Any]:
+    of_it = RunRow.experiment_id == ExperimentRow.id
+    terminal = ExperimentRow.state.in_([state.value for state in ExperimentState if state.terminal])
+    # One that was cancelled has not ended before its trainers have.
+    ended, waits = terminal & ~_any_run(of_it, _LIVE), _any_run(of_it, _WAITING)
+    return _choose(ExperimentRow.id, ExperimentRow.version, ended, waits, _first_eta(of_it))
+
+
+def _choose(*columns: Any) -> Select[Any]:
+    return select(*columns)
+
+
+_CHOSEN: Mapping[str, Select[Any]] = {
+    "ds": _choose(
+        DatasetRow.id, DatasetRow.version, DatasetRow.state != DatasetState.PREPARING.value, literal(False), null()
+    ),
+    "exp": _choose_experiments(),
+    "job": _choose_jobs(),
+    "run": _choose(RunRow.id, RunRow.version, RunRow.state.not_in(_LIVE), RunRow.state.in_(_WAITING), RunRow.eta_s),
+}

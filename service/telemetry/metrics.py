@@ -1,0 +1,64 @@
+"""What this process tells a monitor: how fast it answers, and what it knows of the house.
+
+Source:
+    Prometheus text exposition format 0.0.4, and OpenMetrics 1.0 for those who ask for it.
+"""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from service.broker.notify import Bell
+from service.store.database import Database
+from service.telemetry.metrics_collector import HouseMeasures
+
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+# Callers choose paths and methods: what there is no route for must not become a label.
+OTHER = "other"
+BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a monitor is answered."""
+
+    content: bytes
+    media_type: str
+
+
+class Telemetry:
+    """The measures of one API process.
+
+    Args:
+        database: Asked for what concerns the whole house.
+        bell: Asked whether the broker is there.
+    """
+
+    def __init__(self, database: Database, bell: Bell) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Histogram(
+            "cellgate_http_request_duration_seconds",
+            "Time to the first byte of an answer, by route.",
+            labelnames=["route", "method", "status"],
+            buckets=BOUNDS_S,
+            registry=self._registry,
+        )
+        self._registry.register(HouseMeasures(database, bell))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def answered(self, *, route: str | None, method: str, status: int, took_s: float) -> None:
+        """Count an answer.
+
+        Args:
+            route: The route's template; None where none matched.
+            status: Of the answer; only its class is kept.
+        """
+        known = method if method in METHODS else OTHER
+        self._requests.labels(route or OTHER, known, f"{status // 100}xx").observe(took_s)
+
+    def page(self, accept: str) -> Page:
+        """Return everything, in the format that fits the Accept header."""
+        encode, media_type = choose_encoder(accept)
+        return Page(content=encode(self._registry), media_type=media_type)

@@ -1,0 +1,159 @@
+"""What a monitor reads about the whole house: from SQL, so that every API process says the same."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from cellgate.contract.states import RunState
+from service.broker.notify import Bell
+from service.store.database import Database
+from service.store.queue_loads import QueueLoad, queue_loads
+from service.store.totals import Ended, Spread, ended_runs, lost_leases, waits
+from service.store.workers import list_workers, living_workers
+
+# Ten monitors that ask at once cost as much as one; and however many runs there are, the database is asked for a
+# twentieth of the time at most.
+KEPT_S = 2.0
+KEPT_PER_S_OF_WORK = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The house at one moment."""
+
+    queues: list[QueueLoad]
+    ended: list[Ended]
+    waits: dict[str, Spread]
+    lost_leases: int
+    workers: dict[str, int]
+
+
+def snapshot(session: Session) -> Snapshot:
+    """Return the house as it is now."""
+    workers = list_workers(session)
+    alive = living_workers(session)
+    draining = sum(worker.draining for worker in alive)
+    return Snapshot(
+        queues=queue_loads(session),
+        ended=ended_runs(session),
+        waits=waits(session),
+        lost_leases=lost_leases(session),
+        workers={"serving": len(alive) - draining, "draining": draining, "silent": len(workers) - len(alive)},
+    )
+
+
+class HouseMeasures(Collector):
+    """Collects what SQL and the broker tell; keeps it for a moment."""
+
+    def __init__(self, database: Database, bell: Bell) -> None:
+        self._database = database
+        self._bell = bell
+        self._lock = threading.Lock()
+        self._kept: list[Metric] = []
+        self._fresh_until = 0.0
+
+    def collect(self) -> Iterable[Metric]:
+        """Return every family; without the database only whether it is there."""
+        with self._lock:
+            begun = time.monotonic()
+            if begun >= self._fresh_until:
+                self._kept = list(self._look())
+                done = time.monotonic()
+                self._fresh_until = done + max(KEPT_S, KEPT_PER_S_OF_WORK * (done - begun))
+            return self._kept
+
+    def _look(self) -> Iterator[Metric]:
+        yield _gauge("broker_up", "Whether the broker answers.", float(self._bell.answers()))
+        try:
+            with self._database.read() as session:
+                found = snapshot(session)
+        except SQLAlchemyError:
+            found = None
+        yield _gauge("database_up", "Whether the database answers.", float(found is not None))
+        if found is not None:
+            yield from _families(found)
+
+
+def _families(found: Snapshot) -> Iterator[Metric]:
+    yield from _of_queues(found.queues)
+    yield from _of_runs(found.ended)
+    yield _histogram("run_wait_seconds", "From a run's creation to its first worker.", "queue", found.waits)
+    lost = CounterMetricFamily(
+        "cellgate_lease_takeovers", "Runs taken from a worker that was not heard of in time.", value=found.lost_leases
+    )
+    yield lost
+    workers = GaugeMetricFamily(
+        "cellgate_workers", "Workers: who takes runs, drains, or fell silent.", labels=["state"]
+    )
+    for state, count in found.workers.items():
+        workers.add_metric([state], count)
+    yield workers
+
+
+def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:
+    depth = GaugeMetricFamily("cellgate_queue_runs", "Unfinished runs, by queue and state.", labels=["queue", "state"])
+    oldest = GaugeMetricFamily(
+        "cellgate_queue_oldest_wait_seconds", "How long the oldest queued run has waited.", labels=["queue"]
+    )
+    slots = GaugeMetricFamily("cellgate_queue_slots", "Slots of the workers that serve it.", labels=["queue"])
+    free = GaugeMetricFamily("cellgate_queue_free_slots", "Those with no run at work.", labels=["queue"])
+    for load in queues:
+        for state in RunState:
+            if not state.terminal:
+                depth.add_metric([load.queue, state.value], load.counts[state])
+        oldest.add_metric([load.queue], load.oldest_wait_s or 0.0)
+        slots.add_metric([load.queue], load.slots)
+        free.add_metric([load.queue], load.free_slots)
+    leases = float(sum(load.running for load in queues))
+    yield from (depth, oldest, slots, free, _gauge("leases", "Runs that a worker holds under a lease.", leases))
+
+
+def _of_runs(ended: list[Ended]) -> Iterator[Metric]:
+    times = HistogramMetricFamily(
+        "cellgate_run_duration_seconds", "Running time of ended runs, all attempts.", labels=["cell", "state"]
+    )
+    failures = CounterMetricFamily("cellgate_run_failures", "Failed runs, by reason.", labels=["cell", "reason"])
+    for (cell, state), spread in _by_state(ended).items():
+        times.add_metric([cell, state.value], *_buckets(spread))
+    for group in ended:
+        if group.state is RunState.FAILED:
+            failures.add_metric([group.cell, group.reason or "unknown"], group.run_time.count)
+    yield from (times, failures)
+
+
+def _by_state(ended: list[Ended]) -> dict[tuple[str, RunState], Spread]:
+    found: dict[tuple[str, RunState], Spread] = {}
+    for group in ended:
+        key = (group.cell, group.state)
+        found[key] = _both(found[key], group.run_time) if key in found else group.run_time
+    return found
+
+
+def _both(one: Spread, other: Spread) -> Spread:
+    return Spread(
+        at_most={bound: count + other.at_most[bound] for bound, count in one.at_most.items()},
+        count=one.count + other.count,
+        sum_s=one.sum_s + other.sum_s,
+    )
+
+
+def _gauge(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"cellgate_{name}", about, value=value)
+
+
+def _histogram(name: str, about: str, label: str, spreads: dict[str, Spread]) -> Metric:
+    family = HistogramMetricFamily(f"cellgate_{name}", about, labels=[label])
+    for value, spread in spreads.items():
+        family.add_metric([value], *_buckets(spread))
+    return family
+
+
+def _buckets(spread: Spread) -> tuple[list[tuple[str, float]], float]:
+    bounds = [(f"{bound:g}", float(count)) for bound, count in spread.at_most.items()]
+    return [*bounds, ("+Inf", float(spread.count))], spread.sum_s

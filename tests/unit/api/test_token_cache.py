@@ -1,0 +1,150 @@
+"""What the gate remembers of tokens: the good ones for seconds, the wrong ones for a minute, neither without end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, select
+
+from service.api import guesses as guesses_module
+from service.api.guesses import MOST_GUESSES, WINDOW_S, Guesses, network_of
+from service.api.token_cache import REMEMBERED_S, KnownTokens
+from service.domain.errors import TooManyWrongTokens
+from service.domain.tokens import Caller, Scope
+from service.settings import Settings
+from service.store.database import Database
+from service.store.tables import TokenRow
+from service.store.tokens import USE_NOTED_EVERY_S, create_token, revoke_named
+
+
+class Clock:
+    """Seconds that go forward when they are told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """A migrated database."""
+    opened = Database(settings.database)
+    yield opened
+    opened.dispose()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Yield what is sent to any database while the block runs."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def a_token(database: Database) -> str:
+    with database.begin() as session:
+        return create_token(session, name="ci", scope=Scope.READ).secret
+
+
+def test_polling_with_a_token_asks_the_database_once_in_five_seconds(settings: Settings, database: Database) -> None:
+    clock, secret = Clock(), a_token(database)
+    known = KnownTokens(settings, database, clock=clock)
+    assert known.remembered(secret) is None
+    assert known.look_up(secret) == Caller(name="ci", scope=Scope.READ)
+
+    with statements() as seen:
+        clock.now += REMEMBERED_S - 0.01
+        assert known.remembered(secret) == Caller(name="ci", scope=Scope.READ)
+    assert seen == []
+
+    clock.now += 0.02
+    assert known.remembered(secret) is None
+    with statements() as seen:
+        known.look_up(secret)
+    assert [sql for sql in seen if not sql.startswith(("BEGIN", "SELECT"))] == []
+
+
+def test_a_token_that_was_revoked_elsewhere_is_good_for_five_seconds_more_at_most(
+    settings: Settings, database: Database
+) -> None:
+    clock, secret = Clock(), a_token(database)
+    known = KnownTokens(settings, database, clock=clock)
+    known.look_up(secret)
+
+    with database.begin() as session:
+        revoke_named(session, "ci")
+    clock.now += REMEMBERED_S
+
+    assert REMEMBERED_S == 5
+    assert known.remembered(secret) is None
+    assert known.look_up(secret) is None
+    assert not known.was_good(secret)
+
+
+def test_the_last_use_is_written_once_a_minute_by_one_process_or_by_several(
+    settings: Settings, database: Database
+) -> None:
+    clock, secret = Clock(), a_token(database)
+    processes = [KnownTokens(settings, database, clock=clock) for _ in range(2)]
+
+    def last_use() -> float | None:
+        with database.read() as session:
+            return session.scalars(select(TokenRow.last_used_at)).one()
+
+    processes[0].look_up(secret)
+    first = last_use()
+    assert first is not None
+    processes[1].look_up(secret)
+    clock.now += USE_NOTED_EVERY_S - 1
+    processes[0].look_up(secret)
+    assert last_use() == first
+
+
+def test_an_address_may_try_again_when_its_minute_is_over() -> None:
+    clock = Clock()
+    guesses = Guesses(clock)
+    for number in range(MOST_GUESSES):
+        guesses.check("10.0.0.1")
+        guesses.add("10.0.0.1", str(number))
+
+    with pytest.raises(TooManyWrongTokens) as refused:
+        guesses.check("10.0.0.1")
+    guesses.check("10.0.0.2")
+    clock.now += WINDOW_S
+    guesses.check("10.0.0.1")
+
+    assert refused.value.retry_after_s == WINDOW_S
+
+
+def test_what_is_remembered_of_wrong_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses_module, "MOST_ADDRESSES", 3)
+    guesses = Guesses(Clock())
+
+    for last in range(10):
+        guesses.add(f"10.0.0.{last}", "wrong")
+
+    assert len(guesses) == 3
+    assert [guesses.was_wrong(f"10.0.0.{last}", "wrong") for last in (6, 7, 9)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_one_customer_of_ipv6_is_one_address(address: str, network: str) -> None:
+    assert network_of(address) == network

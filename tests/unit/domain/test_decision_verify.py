@@ -1,0 +1,81 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cellgate.contract.decision import Decision
+from cellgate.contract.gate import GateReport
+from cellgate.contract.policy import Policy
+from service.domain.decision.rules import decide
+from service.domain.decision.verify import Sources, differences
+from tests.fakes import evidence, result, trained
+
+DIGEST = "sha256:" + "7" * 64
+PASSED = GateReport(experiment="exp_1", verdict="pass", checks=[], summary="")
+EVIDENCE = evidence(
+    {"transformer": [0.90], "gnn": [0.88], "ensemble": [0.93]},
+    inputs={"transformer/0/gate": DIGEST, "gnn/0/dev": DIGEST},
+)
+DECISION = decide(EVIDENCE, PASSED, Policy(), stage="bases")
+
+
+def sources(**changes: Any) -> Sources:
+    results = [
+        trained(51, 0, 0.9, artifacts={"predictions/gate.arrow": DIGEST, "model/config.json": "sha256:" + "1" * 64}),
+        trained(52, 0, 0.9, artifacts={"predictions/dev.arrow": DIGEST}),
+        result(54, evidence=EVIDENCE),
+    ]
+    return Sources(**{"gate": PASSED, "policy": Policy(), "results": results, **changes})
+
+
+def test_a_decision_is_the_same_when_it_is_computed_again_from_what_is_stored() -> None:
+    assert differences(DECISION, sources()) == []
+    assert differences(Decision.model_validate_json(DECISION.model_dump_json()), sources()) == []
+
+
+def with_f1(decision: Decision) -> Decision:
+    assert decision.evidence is not None
+    options = [option.model_copy(update={"f1": 0.95}) for option in decision.evidence.options]
+    return decision.model_copy(update={"evidence": decision.evidence.model_copy(update={"options": options})})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (
+            lambda taken: taken.model_copy(update={"outcome": "fusion"}),
+            "outcome is fusion, computed again it is ensemble",
+        ),
+        (lambda taken: taken.model_copy(update={"reasons": []}), "reasons is []"),
+        (lambda taken: taken.model_copy(update={"evidence_hash": DIGEST}), f"and it says {DIGEST}"),
+        (with_f1, "that of no finished run of cell 54"),
+    ],
+)
+def test_what_was_changed_in_a_decision_is_named(spoil: Callable[[Decision], Decision], says: str) -> None:
+    assert says in " | ".join(differences(spoil(DECISION), sources()))
+
+
+def test_a_run_whose_predictions_have_another_hash_is_named() -> None:
+    other = "sha256:" + "8" * 64
+    results = [*list(sources().results)[1:], trained(51, 0, 0.9, artifacts={"predictions/gate.arrow": other})]
+    assert differences(DECISION, sources(results=results)) == [
+        f"the predictions transformer/0/gate had the hash {DIGEST}, and their run says {other}"
+    ]
+
+
+def test_another_policy_gives_another_decision() -> None:
+    assert any(
+        found.startswith("outcome") for found in differences(DECISION, sources(policy=Policy(skip_fusion_f1=0.95)))
+    )
+
+
+def test_a_gate_that_is_pending_cannot_give_the_decision() -> None:
+    pending = GateReport(experiment="exp_1", verdict="pending", checks=[], summary="")
+    assert "pending" in differences(DECISION, sources(gate=pending))[-1]
+
+
+def test_a_decision_without_evidence_is_computed_again_too() -> None:
+    failed = GateReport(experiment="exp_1", verdict="fail", checks=[], summary="")
+    improve = decide(None, failed, Policy(), stage="bases")
+    assert improve.evidence_hash is None
+    assert differences(improve, sources(gate=failed, results=[])) == []

@@ -1,0 +1,95 @@
+"""Weighing again what cell 54 has weighed: the same bytes, or where they differ."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellgate.contract.errors import DataError
+from cellgate.contract.files import write_json
+from cellgate.contract.specs import AggregationSpec
+from tests.finished_runs import MakeSpec, aggregate, noisy_log_odds, write_run
+from trainers.__main__ import main
+from trainers.data.dataset import Dataset
+from trainers.evaluation.verify import verify
+
+
+@pytest.fixture
+def spec(make_spec: MakeSpec) -> AggregationSpec:
+    """Of a run over three seeds, without fusion."""
+    return make_spec(fusion=[])
+
+
+@pytest.fixture
+def out(spec: AggregationSpec, tmp_path: Path) -> Path:
+    """The folder of a finished run of cell 54, as a worker leaves it."""
+    folder = tmp_path / "out"
+    aggregate(spec, folder)
+    write_json(folder / "spec.json", spec.model_dump(mode="json"))
+    return folder
+
+
+def changed(path: Path, change: Any) -> None:
+    document = json.loads(path.read_bytes())
+    change(document)
+    write_json(path, document)
+
+
+def test_what_nobody_touched_comes_out_the_same(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(out)]) == 0
+    assert "byte for byte" in capsys.readouterr().out
+
+
+def test_a_figure_that_was_changed_is_named_with_what_it_should_be(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flatter(result: dict[str, Any]) -> None:
+        result["evidence"]["options"][2]["f1"] = 0.99
+
+    measured = json.loads((out / "result.json").read_bytes())["evidence"]["options"][2]["f1"]
+    changed(out / "result.json", flatter)
+
+    assert main(["verify", str(out)]) == 3
+    told = capsys.readouterr().err
+    assert "result.json/options/2/f1" in told
+    assert "0.99" in told
+    assert str(measured) in told
+
+
+def test_a_report_that_was_changed_is_named(out: Path) -> None:
+    changed(out / "report.json", lambda report: report["options"][0].update(flip_rate=0.0))
+
+    with pytest.raises(DataError) as caught:
+        verify(out)
+
+    assert [problem.where for problem in caught.value.problems] == ["report.json/options/0/flip_rate"]
+
+
+def test_a_run_that_was_trained_again_since_gives_other_evidence(
+    spec: AggregationSpec, out: Path, dataset: Dataset
+) -> None:
+    write_run(spec.gnn[1].path, dataset, cell=52, seed=1, log_odds=noisy_log_odds(strength=0.2, seed=9))
+
+    with pytest.raises(DataError) as caught:
+        verify(out)
+
+    where = {problem.where for problem in caught.value.problems}
+    assert {"result.json/options/1/f1_per_seed/1", "result.json/inputs/gnn/1/gate"} <= where
+    assert not any(pointer.startswith("result.json/options/0/") for pointer in where)
+
+
+def test_predictions_that_their_run_no_longer_vouches_for_are_refused(spec: AggregationSpec, out: Path) -> None:
+    path = spec.gnn[0].path / "predictions" / "gate.arrow"
+    path.write_bytes((spec.gnn[1].path / "predictions" / "gate.arrow").read_bytes())
+
+    with pytest.raises(DataError, match="predictions do not belong to data set"):
+        verify(out)
+
+
+@pytest.mark.parametrize("name", ["result.json", "report.json"])
+def test_a_folder_that_is_no_finished_run_is_refused(out: Path, name: str) -> None:
+    (out / name).unlink()
+
+    with pytest.raises(DataError, match="no finished run of cell 54"):
+        verify(out)

@@ -1,0 +1,173 @@
+"""Every lifecycle function in every state: the move that the table allows, or a refusal that changes nothing."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from cellgate.contract.run_limits import Terms
+from cellgate.contract.specs import Cell
+from cellgate.contract.states import LEASED, LEGAL_MOVES, FailureReason, RunState
+from service.domain.errors import Conflict
+from service.store import lifecycle
+from service.store.claims import claim_next
+from service.store.database import Database
+from service.store.jobs import create_job, runs_of_jobs
+from service.store.retries import retry_run
+from service.store.runs import events_of
+from service.store.tables import AttemptRow, EventRow, JobRow, RunRow
+
+S = RunState
+ATTEMPT = 3
+Act = Callable[[Session, str], object]
+
+
+def held(act: Callable[..., object], **arguments: Any) -> Act:
+    """Return an action of the attempt that holds the run."""
+    return lambda session, run_id: act(session, run_id=run_id, attempt=ATTEMPT, **arguments)
+
+
+ACTIONS: dict[str, Act] = {
+    "claim": lambda session, _: claim_next(session, worker="w2", queues=["cpu"], lease_s=60),
+    "renew": held(lifecycle.renew, lease_s=60),
+    "mark_running": held(lifecycle.mark_running),
+    "succeed": held(lifecycle.succeed, exit_code=0, result={}),
+    "fail": held(lifecycle.fail, reason=FailureReason.KILLED, detail="killed"),
+    "cancelled": held(lifecycle.cancelled),
+    "release": held(lifecycle.release, why="draining"),
+    "release_once_too_often": held(lifecycle.release, why="killed", counts=True),
+    "expire_lease": lambda session, _: lifecycle.expire_leases(session),
+    "expire_queued": lambda session, _: lifecycle.expire_queued(session),
+    "cancel": lifecycle.cancel_run,
+    "pause": lifecycle.pause_run,
+    "resume": lifecycle.resume_run,
+    "retry": retry_run,
+    "dispatch": lambda session, _: lifecycle.due_for_dispatch(session, redispatch_after_s=0),
+}
+# What each action makes of each state; where a state is missing, nothing.
+LET_GO: dict[RunState, tuple[RunState, ...]] = {S.CANCELLING: (S.CANCELLED,), S.PAUSING: (S.PAUSED,)}
+AGAIN = (S.RECOVERING, S.QUEUED)
+MOVES: dict[str, dict[RunState, tuple[RunState, ...]]] = {
+    "claim": {S.QUEUED: (S.STARTING,)},
+    "renew": {},
+    "mark_running": {S.STARTING: (S.RUNNING,)},
+    "succeed": {
+        S.STARTING: (S.RUNNING, S.SUCCEEDED),
+        **dict.fromkeys((S.RUNNING, S.PAUSING, S.CANCELLING), (S.SUCCEEDED,)),
+    },
+    "fail": dict.fromkeys((S.STARTING, S.RUNNING, S.PAUSING, S.CANCELLING), (S.FAILED,)),
+    "cancelled": {S.CANCELLING: (S.CANCELLED,)},
+    "release": {S.STARTING: AGAIN, S.RUNNING: AGAIN, **LET_GO},
+    "release_once_too_often": {S.STARTING: (S.FAILED,), S.RUNNING: (S.FAILED,), **LET_GO},
+    "expire_lease": {S.STARTING: AGAIN, S.RUNNING: AGAIN, **LET_GO},
+    "expire_queued": {S.QUEUED: (S.FAILED,)},
+    "cancel": {
+        **dict.fromkeys((S.QUEUED, S.PAUSED), (S.CANCELLED,)),
+        **dict.fromkeys((S.STARTING, S.RUNNING, S.PAUSING), (S.CANCELLING,)),
+    },
+    "pause": {S.QUEUED: (S.PAUSED,), S.STARTING: (S.PAUSING,), S.RUNNING: (S.PAUSING,)},
+    "resume": {S.PAUSED: (S.QUEUED,)},
+    "retry": {},
+    "dispatch": {},
+}
+# What changes something besides the state.
+OTHERWISE = {
+    *product(["renew"], LEASED),
+    *product(["retry"], (S.FAILED, S.CANCELLED)),
+    ("dispatch", S.QUEUED),
+}
+
+
+@pytest.fixture
+def run_id(database: Database, dataset_id: str) -> str:
+    """A run with an attempt that a worker holds."""
+    with database.begin() as session:
+        terms = Terms(queue_timeout_s=10)
+        job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], terms=terms)
+        run_id = runs_of_jobs(session, [job.id])[job.id][0].id
+        session.execute(update(RunRow).where(RunRow.id == run_id).values(attempt=ATTEMPT - 1))
+        claim_next(session, worker="w", queues=["cpu"], lease_s=60)
+    return run_id
+
+
+def put(database: Database, run_id: str, state: RunState, action: str) -> None:
+    """Bring the run into the state, as if it had come there long ago."""
+    leased = state in LEASED
+    values: dict[str, Any] = {"state": state.value, "lease_expires_at": 1e12 if leased else None, "queued_at": 1.0}
+    if action == "expire_lease":
+        values["lease_expires_at"] = 1.0
+    if action == "release_once_too_often":
+        values["recoveries"] = lifecycle.MAX_RECOVERIES
+    with database.begin() as session:
+        session.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
+
+
+def everything(database: Database) -> list[dict[str, Any]]:
+    """Return every row that an action could change."""
+    with database.read() as session:
+        return [
+            {column.key: getattr(row, column.key) for column in table.__table__.columns}
+            for table in (RunRow, AttemptRow, EventRow, JobRow)
+            for row in session.scalars(select(table)).all()
+        ]
+
+
+def transitions(database: Database, run_id: str) -> list[tuple[str, str, int | None]]:
+    with database.read() as session:
+        events = [event for event in events_of(session, run_id=run_id) if event.kind == "transition"]
+    return [(event.body["from"], event.body["to"], event.attempt) for event in events]
+
+
+def state_of(database: Database, run_id: str) -> RunRow:
+    with database.read() as session:
+        return session.scalars(select(RunRow).where(RunRow.id == run_id)).one()
+
+
+def attempted(database: Database, act: Act, run_id: str) -> None:
+    """Do it in a transaction of its own; a refusal undoes what it did."""
+    try:
+        with database.begin() as session:
+            act(session, run_id)
+    except Conflict:
+        return
+
+
+def test_the_legal_moves_are_those_that_something_makes() -> None:
+    steps = {
+        pair
+        for moves in MOVES.values()
+        for source, path in moves.items()
+        for pair in zip((source, *path), path, strict=False)
+    }
+    legal = {(source, target) for source, targets in LEGAL_MOVES.items() for target in targets}
+    assert steps == legal
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("state", S)
+def test_every_action_in_every_state_makes_its_move_or_changes_nothing(
+    database: Database, run_id: str, state: RunState, action: str
+) -> None:
+    put(database, run_id, state, action)
+    before, events = everything(database), transitions(database, run_id)
+
+    attempted(database, ACTIONS[action], run_id)
+
+    path = MOVES[action].get(state, ())
+    after = state_of(database, run_id)
+    assert after.state == (path[-1] if path else state)
+    attempt = ATTEMPT + 1 if (action, state) == ("claim", S.QUEUED) else ATTEMPT
+    assert after.attempt == attempt
+    # one event row for each move
+    expected = [(a.value, b.value, attempt) for a, b in zip((state, *path), path, strict=False)]
+    assert transitions(database, run_id)[len(events) :] == expected
+    if not path and (action, state) not in OTHERWISE:
+        assert everything(database) == before
+    if path and path[-1] in LEASED:
+        assert after.lease_expires_at is not None
+    elif path:
+        assert after.lease_expires_at is None
+    assert (after.finished_at is not None) == (bool(path) and path[-1].terminal)

@@ -1,0 +1,169 @@
+"""The finished runs that a bundle is made of, by seed, and what they stored about the data set."""
+
+# Shapes: R rows of a split, S seeds.
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from cellgate.contract.bundle import PARTS_OF_KIND
+from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.results import read_result
+from cellgate.contract.specs import BundleKind, Cell, Split
+from trainers.bundle.models import Floats
+from trainers.data.dataset import Dataset
+from trainers.engine.metrics import best_threshold, margins, sigmoid
+from trainers.engine.result_file import RESULT_NAME
+from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
+from trainers.evaluation.finished_runs import FinishedRun, read_joined
+
+CELLS = {cell.value: cell for cell in (Cell.TRANSFORMER, Cell.GNN, Cell.FUSION)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberRuns:
+    """The runs of one seed, by what they trained: transformer, gnn, fusion."""
+
+    seed: int
+    runs: Mapping[str, FinishedRun]
+
+
+def read_members(kind: BundleKind, paths: Sequence[Path], *, dataset: Dataset) -> list[MemberRuns]:
+    """Return the runs by seed, ascending.
+
+    Args:
+        paths: Output folders of cells 51 to 53, in any order.
+
+    Raises:
+        DataError: A result is missing or damaged; all of them are named.
+        SpecError: A run is of another cell or data set, or the seeds do not have what the kind is made of; all
+            mistakes are named.
+    """
+    runs = _read_runs(paths, dataset)
+    seeds = sorted({run.seed for run in runs})
+    members = [MemberRuns(seed=seed, runs={run.cell.label: run for run in runs if run.seed == seed}) for seed in seeds]
+    problems = [*_repeated(runs), *_incomplete(kind, members)]
+    if problems:
+        raise SpecError(f"these runs do not make a bundle of kind {kind}", problems)
+    return members
+
+
+def _read_runs(paths: Sequence[Path], dataset: Dataset) -> list[FinishedRun]:
+    runs: list[FinishedRun] = []
+    unreadable: list[Problem] = []
+    wrong: list[Problem] = []
+    for path in paths:
+        try:
+            result = read_result(path / RESULT_NAME)
+        except (OSError, ValueError) as error:
+            expected = "the result of a finished run"
+            unreadable.append(Problem(where=str(path / RESULT_NAME), found=str(error), expected=expected))
+            continue
+        cell = CELLS.get(str(result.cell))
+        if cell is None:
+            wrong.append(Problem(where=str(path), found=f"cell {result.cell}", expected="cell 51, 52 or 53"))
+        elif result.dataset_id != dataset.id:
+            found, expected = f"data set {result.dataset_id}", f"{dataset.id}, the one that was named"
+            wrong.append(Problem(where=str(path), found=found, expected=expected))
+        else:
+            runs.append(FinishedRun(cell=cell, seed=result.seed, path=path, result=result))
+    if unreadable:
+        raise DataError("runs to pack have no valid result", unreadable)
+    if wrong or not runs:
+        problems = wrong or [Problem(where="runs", found="none", expected="output folders of cells 51 to 53")]
+        raise SpecError("runs cannot be packed", problems)
+    return runs
+
+
+def _repeated(runs: Sequence[FinishedRun]) -> list[Problem]:
+    names = [run.name for run in runs]
+    return [
+        Problem(where=str(run.path), found=f"a second run of {run.name}", expected="one of each cell and seed")
+        for place, run in enumerate(runs)
+        if run.name in names[:place]
+    ]
+
+
+def _incomplete(kind: BundleKind, members: Sequence[MemberRuns]) -> list[Problem]:
+    allowed = PARTS_OF_KIND[kind]
+    wanted = next((parts for parts in allowed if parts == set(members[0].runs)), allowed[0])
+    expected = " or ".join(" and ".join(sorted(parts)) for parts in allowed)
+    return [
+        Problem(
+            where=f"seed {member.seed}",
+            found=" and ".join(sorted(member.runs)),
+            expected=f"{expected}, the same for each seed",
+        )
+        for member in members
+        if set(member.runs) != wanted
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What the runs of all seeds stored, calibrated.
+
+    Args:
+        kind: Of the bundle.
+        log_odds: By seed, part and split, (R,), in the data set's order.
+    """
+
+    kind: BundleKind
+    dataset: Dataset
+    members: Sequence[MemberRuns]
+    log_odds: Mapping[tuple[int, str, Split], Floats]
+
+    @classmethod
+    def read(cls, kind: BundleKind, members: Sequence[MemberRuns], *, dataset: Dataset) -> "Stored":
+        """Read the predictions of dev, fuse and gate.
+
+        Raises:
+            DataError: Predictions do not belong to the data set; everything wrong in any of them is named.
+        """
+        wanted = [
+            (member.seed, name, split)
+            for member in members
+            for name in member.runs
+            for split in (Split.DEV, Split.FUSE, Split.GATE)
+        ]
+        runs = {(member.seed, name): run for member in members for name, run in member.runs.items()}
+        found = read_joined([(runs[seed, name], split) for seed, name, split in wanted], dataset=dataset)
+        log_odds = {
+            (seed, name, split): margins(predictions.logits_RC) / runs[seed, name].temperature
+            for (seed, name, split), predictions in zip(wanted, found, strict=True)
+        }
+        return cls(kind=kind, dataset=dataset, members=members, log_odds=log_odds)
+
+    def tuned_text_weight(self) -> float:
+        """Return the mean over seeds of the weights that serve best on fuse."""
+        labels_R = self._labels(Split.FUSE)
+        weights = [
+            tune_text_weight(
+                labels_R,
+                self.log_odds[member.seed, "transformer", Split.FUSE],
+                self.log_odds[member.seed, "gnn", Split.FUSE],
+            )
+            for member in self.members
+        ]
+        return fmean(weights)
+
+    def threshold(self, *, text_weight: float | None) -> float:
+        """Return the threshold that serves best on dev."""
+        return best_threshold(self._labels(Split.DEV), self.probabilities(Split.DEV, text_weight=text_weight))
+
+    def probabilities(self, split: Split, *, text_weight: float | None) -> Floats:
+        """Return the mean over seeds of the probabilities, (R,)."""
+        of_seeds = [self._of_seed(member, split, text_weight) for member in self.members]
+        return sigmoid(log_odds_of_mean(np.stack(of_seeds)))
+
+    def _of_seed(self, member: MemberRuns, split: Split, text_weight: float | None) -> Floats:
+        if self.kind == "ensemble" and text_weight is not None:
+            text_R, graph_R = (self.log_odds[member.seed, name, split] for name in ("transformer", "gnn"))
+            return ensemble_log_odds(text_R, graph_R, text_weight=text_weight)
+        name = "fusion" if self.kind == "fusion" else next(iter(member.runs))
+        return self.log_odds[member.seed, name, split]
+
+    def _labels(self, split: Split) -> np.ndarray:
+        return self.dataset.labels(self.dataset.rows(split))

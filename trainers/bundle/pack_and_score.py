@@ -1,0 +1,146 @@
+"""The runs that make a bundle and that ask one: each leaves a `result.json` as every run does."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cellgate.contract.bundle import BundleManifest
+from cellgate.contract.results import (
+    SCHEMA_VERSION,
+    BundleSummary,
+    FunctionScore,
+    LineWeight,
+    Memory,
+    RunResult,
+    Scores,
+)
+from cellgate.contract.specs import PackSpec, ScoreSpec, Split
+from trainers.bundle.bundle import Bundle, Prediction
+from trainers.bundle.packing import NO_NOTES, pack_bundle
+from trainers.data.dataset import Dataset
+from trainers.engine.context import RunContext
+from trainers.engine.environment import describe_environment, peak_host_bytes
+from trainers.engine.result_file import write_result
+
+BUNDLE_FOLDER = "bundle"
+# Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
+MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0
+
+
+def pack(spec: PackSpec, context: RunContext) -> RunResult:
+    """Make a bundle in the output folder's `bundle` and leave the result beside it.
+
+    Raises:
+        SpecError: The runs do not make such a bundle.
+        DataError: A run is damaged, or the bundle does not say what its runs stored.
+    """
+    begun = time.perf_counter()
+    manifest = pack_bundle(
+        context.out / BUNDLE_FOLDER,
+        kind=spec.kind,
+        runs=spec.runs,
+        dataset=spec.dataset,
+        text_weight=spec.text_weight,
+        licence_notes=spec.licence_notes or NO_NOTES,
+        tolerance=spec.tolerance,
+    )
+    return _write(
+        spec,
+        context,
+        dataset_id=manifest.dataset_id,
+        timings_s={"pack": time.perf_counter() - begun},
+        artifacts={f"{BUNDLE_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()},
+        bundle=_summary(manifest, functions_per_s=_speed(context.out / BUNDLE_FOLDER, Dataset.open(spec.dataset))),
+    )
+
+
+def score(spec: ScoreSpec, context: RunContext) -> RunResult:
+    """Ask a bundle about functions and leave what it says in the result.
+
+    Raises:
+        SpecError: The threshold is no probability.
+        DataError: The bundle is damaged, or a function is empty or no Unicode text.
+    """
+    begun = time.perf_counter()
+    bundle = Bundle.open(spec.bundle)
+    opened = time.perf_counter()
+    predictions = bundle.predict(spec.functions, threshold=spec.threshold, explain=spec.explain)
+    threshold = bundle.manifest.threshold if spec.threshold is None else spec.threshold
+    return _write(
+        spec,
+        context,
+        dataset_id=bundle.manifest.dataset_id,
+        timings_s={"open": opened - begun, "score": time.perf_counter() - opened},
+        scores=Scores(bundle=bundle.manifest.id, threshold=threshold, functions=[_said(one) for one in predictions]),
+    )
+
+
+def _speed(path: Path, dataset: Dataset) -> float:
+    """Return how many functions a second the bundle scores, from source text to verdict."""
+    bundle = Bundle.open(path, self_test=False)
+    sources = dataset.sources(dataset.rows(Split.GATE)[:MEASURED])
+    first, rest = sources[:MEASURED_FIRST], sources[MEASURED_FIRST:]
+    took_s = _seconds(bundle, first)
+    return len(rest) / _seconds(bundle, rest) if rest and took_s < PATIENCE_S else len(first) / took_s
+
+
+def _seconds(bundle: Bundle, sources: Sequence[str]) -> float:
+    begun = time.perf_counter()
+    bundle.predict(sources, explain="none")
+    return time.perf_counter() - begun
+
+
+def _summary(manifest: BundleManifest, *, functions_per_s: float) -> BundleSummary:
+    return BundleSummary(
+        id=manifest.id,
+        kind=manifest.kind,
+        parts=list(manifest.members[0].parts),
+        seeds=[member.seed for member in manifest.members],
+        text_weight=manifest.text_weight,
+        threshold=manifest.threshold,
+        largest_difference=manifest.agreement.largest_difference,
+        compared=manifest.agreement.functions,
+        size_bytes=sum(entry.size_bytes for entry in manifest.files.values()),
+        functions_per_s=functions_per_s,
+    )
+
+
+def _said(prediction: Prediction) -> FunctionScore:
+    weights = prediction.weights
+    return FunctionScore(
+        probability=prediction.probability,
+        vulnerable=prediction.is_vulnerable,
+        graph_quality=prediction.graph_quality,
+        text_truncated=prediction.text_truncated,
+        graph_truncated=prediction.graph_truncated,
+        weights=None
+        if weights is None
+        else [LineWeight(start_line=one.start_line, end_line=one.end_line, log_odds=one.log_odds) for one in weights],
+    )
+
+
+def _write(
+    spec: PackSpec | ScoreSpec,
+    context: RunContext,
+    *,
+    dataset_id: str,
+    timings_s: Mapping[str, float],
+    artifacts: Mapping[str, str] | None = None,
+    bundle: BundleSummary | None = None,
+    scores: Scores | None = None,
+) -> RunResult:
+    result = RunResult(
+        schema_version=SCHEMA_VERSION,
+        cell=spec.cell,
+        seed=spec.seed,
+        spec_hash=context.spec_hash,
+        dataset_id=dataset_id,
+        started_at=context.started_at,
+        timings_s=dict(timings_s),
+        memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
+        environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
+        artifacts=dict(artifacts or {}),
+        bundle=bundle,
+        scores=scores,
+    )
+    return write_result(result, context)

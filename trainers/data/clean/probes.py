@@ -1,0 +1,160 @@
+"""How far a model without any understanding gets: what a data set gives away.
+
+A bag of tokens, a bag of the names alone, and the mere length are fitted on train; regularisation and threshold are
+chosen on dev, as they are for our models; and they are scored on gate. A detector that does not clearly beat them has
+learnt nothing that matters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve, roc_auc_score
+
+from cellgate.contract.results import Baseline
+from cellgate.contract.specs import Split
+from trainers.data.clean.duplicates import KEYWORDS, is_name
+from trainers.data.clean.lexing import Lexed
+
+# Inverse regularisation strengths that are tried.
+STRENGTHS = (0.1, 1.0, 10.0)
+MAX_FIT_ROWS = 20_000
+MAX_TOKENS = 20_000
+TOKEN_PATTERN = r"\w+|[^\w\s]"
+DIGITS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeScores:
+    """One probe's scores on gate, at the threshold of the best F1 on dev.
+
+    Args:
+        strength: Inverse regularisation, chosen on dev by AUROC.
+    """
+
+    f1: float
+    auroc: float
+    accuracy: float
+    strength: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """The probes' scores, and the F1 of calling everything vulnerable."""
+
+    bag_of_tokens: ProbeScores
+    length: ProbeScores
+    identifiers: ProbeScores
+    all_positive_f1: float
+
+    def to_json(self) -> dict[str, object]:
+        """Return the probes as they stand in the report."""
+        return asdict(self)
+
+    def baselines(self) -> list[Baseline]:
+        """Return the scores by name; calling everything vulnerable ranks nothing, so its AUROC is 1/2."""
+        return [
+            Baseline(name="all_positive", f1=self.all_positive_f1, auroc=0.5),
+            Baseline(name="bag_of_tokens", f1=self.bag_of_tokens.f1, auroc=self.bag_of_tokens.auroc),
+            Baseline(name="length", f1=self.length.f1, auroc=self.length.auroc),
+            Baseline(name="identifiers", f1=self.identifiers.f1, auroc=self.identifiers.auroc),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """The three splits that a probe needs: features and labels."""
+
+    train: tuple[sparse.csr_matrix, np.ndarray]
+    dev: tuple[sparse.csr_matrix, np.ndarray]
+    gate: tuple[sparse.csr_matrix, np.ndarray]
+
+
+def run_probes(sources: Sequence[str], lexed: Lexed, labels_F: np.ndarray, splits: Sequence[Split]) -> Probes:
+    """Fit and score the probes.
+
+    Args:
+        sources: The functions' text.
+        lexed: Their tokens.
+        labels_F: 0 or 1 for each.
+        splits: The split of each; train, dev and gate have both classes.
+    """
+    places = {
+        split: np.array([i for i, own in enumerate(splits) if own is split])
+        for split in (Split.TRAIN, Split.DEV, Split.GATE)
+    }
+    # Evenly spaced, so that every part of a file that is ordered by project is seen.
+    step = max(1, -(-len(places[Split.TRAIN]) // MAX_FIT_ROWS))
+    places[Split.TRAIN] = places[Split.TRAIN][::step]
+    texts = {split: [sources[i] for i in chosen] for split, chosen in places.items()}
+    vectorizer = TfidfVectorizer(
+        token_pattern=TOKEN_PATTERN, lowercase=False, sublinear_tf=True, max_features=MAX_TOKENS
+    )
+    vectorizer.fit(texts[Split.TRAIN])
+    gate_labels = labels_F[places[Split.GATE]]
+
+    def parts(features: dict[Split, sparse.csr_matrix]) -> _Parts:
+        return _Parts(
+            train=(features[Split.TRAIN], labels_F[places[Split.TRAIN]]),
+            dev=(features[Split.DEV], labels_F[places[Split.DEV]]),
+            gate=(features[Split.GATE], gate_labels),
+        )
+
+    return Probes(
+        bag_of_tokens=_score(parts({split: vectorizer.transform(text) for split, text in texts.items()})),
+        length=_score(parts({split: _lengths(text) for split, text in texts.items()})),
+        identifiers=_score(parts(_identifiers(lexed, places))),
+        all_positive_f1=round(float(f1_score(gate_labels, np.ones_like(gate_labels))), DIGITS),
+    )
+
+
+def _lengths(texts: Sequence[str]) -> sparse.csr_matrix:
+    """Return log lengths in characters and lines, which is near the scale that the regression expects."""
+    return sparse.csr_matrix([[np.log1p(len(text)), np.log1p(text.count("\n"))] for text in texts])
+
+
+def _identifiers(lexed: Lexed, places: dict[Split, np.ndarray]) -> dict[Split, sparse.csr_matrix]:
+    """Return how often each name stands in each function, weighted as the bag of tokens is; keywords are no names."""
+    chosen_T = lexed.are(lambda word: is_name(word) and word not in KEYWORDS)
+    cells = (lexed.function_T[chosen_T], lexed.word_T[chosen_T])
+    counts = sparse.csr_matrix(
+        (np.ones(len(cells[0])), cells), shape=(len(lexed.sizes_F), len(lexed.words)), dtype=np.float64
+    )
+    in_train = np.asarray(counts[places[Split.TRAIN]].sum(axis=0)).ravel()
+    frequent = np.argsort(-in_train, kind="stable")[:MAX_TOKENS]
+    frequent = frequent[in_train[frequent] > 0]
+    counts = counts[:, frequent]
+    weighting = TfidfTransformer(sublinear_tf=True).fit(counts[places[Split.TRAIN]])
+    return {split: weighting.transform(counts[chosen]) for split, chosen in places.items()}
+
+
+def _score(parts: _Parts) -> ProbeScores:
+    models = {strength: _fit(parts.train, strength) for strength in STRENGTHS}
+    features, labels = parts.dev
+    strength = max(models, key=lambda s: roc_auc_score(labels, models[s].decision_function(features)))
+    threshold = _best_threshold(labels, models[strength].decision_function(features))
+    features, labels = parts.gate
+    scores = models[strength].decision_function(features)
+    return ProbeScores(
+        f1=round(float(f1_score(labels, scores >= threshold, zero_division=0.0)), DIGITS),
+        auroc=round(float(roc_auc_score(labels, scores)), DIGITS),
+        accuracy=round(float(accuracy_score(labels, scores >= threshold)), DIGITS),
+        strength=strength,
+    )
+
+
+def _best_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the score from which on calling a function vulnerable has the best F1."""
+    precision, recall, thresholds = precision_recall_curve(labels, scores)
+    # The curve ends with a point that has no threshold.
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[np.argmax(f1[:-1])])
+
+
+def _fit(train: tuple[sparse.csr_matrix, np.ndarray], strength: float) -> LogisticRegression:
+    model = LogisticRegression(C=strength, solver="liblinear", max_iter=1_000, tol=1e-3, random_state=0)
+    model.fit(*train)
+    return model

@@ -1,0 +1,147 @@
+"""Which split each group goes to: by a seeded hash, shares and prevalence near those of the whole."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cellgate.contract.specs import Split, SplitFractions
+from trainers.data.read.error_collector import Problems, shown
+from trainers.data.read.rows import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """Each row's split.
+
+    Args:
+        splits: One per row.
+        moved: Rows that could not keep the file's split, for their group had rows in another.
+    """
+
+    splits: list[Split]
+    moved: int
+
+
+class _Balance:
+    """Fills splits in proportion, positives and negatives each by themselves."""
+
+    def __init__(self, allowed: Sequence[Split], fractions: Mapping[Split, float], counts: list[int]) -> None:
+        total = sum(fractions[split] for split in allowed)
+        self._target = {split: [max(count * fractions[split] / total, 1e-9) for count in counts] for split in allowed}
+        self._filled = {split: [0, 0] for split in allowed}
+
+    def place(self, counts: list[int]) -> Split:
+        """Return the split that a group of so many negatives and positives fits best, and fill it in."""
+        split = max(self._target, key=lambda candidate: self._need(candidate, counts))
+        for label in (0, 1):
+            self._filled[split][label] += counts[label]
+        return split
+
+    def _need(self, split: Split, counts: list[int]) -> float:
+        target, filled = self._target[split], self._filled[split]
+        return sum(counts[label] * (1 - filled[label] / target[label]) for label in (0, 1))
+
+
+def assign_splits(
+    rows: Sequence[Row],
+    groups: Sequence[str],
+    *,
+    fractions: SplitFractions,
+    honour: Mapping[str, Sequence[Split]],
+    seed: int,
+) -> Assignment:
+    """Assign whole groups to splits.
+
+    Args:
+        groups: Each row's group.
+        fractions: Share of the rows in each split.
+        honour: The file's split names, and ours that their rows may go to; empty: the file's are ignored.
+        seed: Another seed gives another assignment.
+
+    Raises:
+        DataError: A row's split is missing or is no key of `honour`.
+    """
+    shares = {split: getattr(fractions, split.value) for split in Split}
+    allowed_of_row = _allowed_splits(rows, honour)
+    members: dict[str, list[int]] = {}
+    for place, group in enumerate(groups):
+        members.setdefault(group, []).append(place)
+    allowed = {group: _common([allowed_of_row[p] for p in places]) for group, places in members.items()}
+    chosen = _fill(rows, members, allowed, shares, seed)
+    splits = [chosen[group] for group in groups]
+    moved = sum(split not in allowed_of_row[place] for place, split in enumerate(splits))
+    return Assignment(splits=splits, moved=moved)
+
+
+def _allowed_splits(rows: Sequence[Row], honour: Mapping[str, Sequence[Split]]) -> list[tuple[Split, ...]]:
+    if not honour:
+        return [tuple(Split)] * len(rows)
+    allowed = {name: tuple(split for split in Split if split in splits) for name, splits in honour.items()}
+    problems = Problems()
+    for name, splits in allowed.items():
+        if not splits:
+            problems.add(f"honour_split.{name}", found="no split", expected="at least one of ours", fix="name one")
+    for row in rows:
+        if row.split not in allowed:
+            problems.add(
+                f"{row.where}, split",
+                found=shown(row.split),
+                expected=f"one of {shown(sorted(allowed))}",
+                fix="add the name to honour_split, or leave honour_split empty",
+            )
+    problems.raise_if_any("the file's splits cannot be honoured")
+    return [allowed[row.split or ""] for row in rows]
+
+
+def _common(allowed: Sequence[tuple[Split, ...]]) -> tuple[Split, ...]:
+    """Return the splits that suit a whole group; rows that disagree go where the most may be learnt from them.
+
+    A group with rows in the file's train and test goes to train: that keeps test unseen.
+    """
+    shared = tuple(split for split in allowed[0] if all(split in other for other in allowed))
+    return shared or min(allowed, key=lambda splits: list(Split).index(splits[0]))
+
+
+def _fill(
+    rows: Sequence[Row],
+    members: Mapping[str, list[int]],
+    allowed: Mapping[str, tuple[Split, ...]],
+    shares: Mapping[Split, float],
+    seed: int,
+) -> dict[str, Split]:
+    totals: dict[tuple[Split, ...], list[int]] = {}
+    counts: dict[str, list[int]] = {}
+    for group, places in members.items():
+        positives = sum(rows[place].label for place in places)
+        counts[group] = [len(places) - positives, positives]
+        total = totals.setdefault(allowed[group], [0, 0])
+        total[0] += counts[group][0]
+        total[1] += counts[group][1]
+    balances = {splits: _Balance(splits, shares, total) for splits, total in totals.items()}
+
+    def order(group: str) -> tuple[int, bytes]:
+        # Large groups first, while every split still has room for them.
+        return -len(members[group]), hashlib.sha256(f"{seed}:{group}".encode()).digest()
+
+    return {group: balances[allowed[group]].place(counts[group]) for group in sorted(members, key=order)}
+
+
+def check_splits(splits: Sequence[Split], labels: Sequence[int]) -> None:
+    """Refuse an assignment that cannot be trained on or measured with.
+
+    Raises:
+        DataError: A split lacks one of the two classes.
+    """
+    counts = {split: [0, 0] for split in Split}
+    for split, label in zip(splits, labels, strict=True):
+        counts[split][label] += 1
+    problems = Problems()
+    for split, (negatives, positives) in counts.items():
+        if not negatives or not positives:
+            problems.add(
+                f"split {split}",
+                found=f"{negatives} functions of label 0 and {positives} of label 1",
+                expected="at least one of each",
+                fix="give more data, a larger share in `splits`, smaller groups, or another split_seed",
+            )
+    problems.raise_if_any("the splits cannot be used: a class is missing")

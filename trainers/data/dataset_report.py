@@ -1,0 +1,219 @@
+"""report.json: what was read and dropped, what splits and graphs look like, what gives the labels away."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellgate.contract.results import SplitSummary
+from cellgate.contract.specs import Split
+from trainers.data.clean.cross_split import CrossSplit
+from trainers.data.clean.duplicates import Deduplication
+from trainers.data.clean.lexing import Lexed
+from trainers.data.clean.probes import Probes
+from trainers.data.clean.splits import Assignment
+from trainers.data.encoding import RawGraphs, quality_names
+from trainers.data.graphs.syntax import GraphQuality
+from trainers.data.read.rows import Reading, Row
+
+PERCENTILES = (50, 75, 90, 95, 99, 100)
+MAX_CONTRADICTIONS = 100
+MIN_GATE_POSITIVES = 100
+# Difference in parse-error rate between the labels from which a model may learn how data were cut, not what is wrong.
+MAX_PARSE_RATE_GAP = 0.02
+# Standard errors that the difference must exceed to be more than chance.
+PARSE_RATE_GAP_ERRORS = 3.0
+MAX_GROUP_SHARE = 0.05
+GIVEAWAY_F1 = 0.75
+QUALITIES = tuple(quality.name.lower() for quality in GraphQuality)
+BADLY_PARSED = ("partial", "token_chain")
+MAX_NEAR_DUPLICATE_SHARE = 0.02
+DIGITS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything the report is made from; `rows`, `groups`, splits and graphs are those that were kept."""
+
+    reading: Reading
+    deduplication: Deduplication
+    rows: Sequence[Row]
+    groups: Sequence[str]
+    assignment: Assignment
+    lexed: Lexed
+    graphs: RawGraphs
+    cross_split: CrossSplit
+    probes: Probes
+
+
+def split_summaries(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split, SplitSummary]:
+    """Return the size of each split."""
+    sizes = Counter(splits)
+    positives = Counter(split for row, split in zip(rows, splits, strict=True) if row.label)
+    return {split: SplitSummary(rows=sizes[split], positives=positives[split]) for split in Split}
+
+
+def make_report(material: Material) -> dict[str, object]:
+    """Return the report; equal inputs give equal reports, so it holds no times."""
+    rows, splits = material.rows, material.assignment.splits
+    group_sizes = Counter(material.groups)
+    return {
+        "rows": _rows(material),
+        "layout": {name: list(fields) for name, fields in material.reading.layout.items()},
+        "contradictions": [
+            {"ids": list(c.ids), "lines": list(c.lines)}
+            for c in material.deduplication.contradictions[:MAX_CONTRADICTIONS]
+        ],
+        "splits": {
+            split.value: {
+                "rows": summary.rows,
+                "positives": summary.positives,
+                "prevalence": round(summary.positives / max(summary.rows, 1), DIGITS),
+                "groups": len({g for g, own in zip(material.groups, splits, strict=True) if own is split}),
+            }
+            for split, summary in split_summaries(rows, splits).items()
+        },
+        "groups": {
+            "count": len(group_sizes),
+            "largest_rows": max(group_sizes.values()),
+            "rows_moved_from_file_split": material.assignment.moved,
+        },
+        "lengths": {
+            "chars": _percentiles([len(row.func) for row in rows]),
+            "tokens": _percentiles(material.lexed.sizes_F),
+        },
+        "graphs": _graphs(material),
+        "near_duplicates": material.cross_split.to_json(),
+        "probes": material.probes.to_json(),
+        "warnings": warnings_of(material),
+    }
+
+
+def _rows(material: Material) -> dict[str, int]:
+    duplicates = material.deduplication
+    return {
+        "read": material.reading.read,
+        "too_long": len(material.reading.too_long),
+        "exact_duplicates": duplicates.exact,
+        "renamed_duplicates": duplicates.renamed,
+        "contradictory": sum(len(c.ids) for c in duplicates.contradictions),
+        "kept": len(material.rows),
+        "positives": sum(row.label for row in material.rows),
+    }
+
+
+def _percentiles(values: Sequence[int] | np.ndarray) -> dict[str, int]:
+    found = np.percentile(values, PERCENTILES, method="nearest")
+    return {f"p{p}": int(value) for p, value in zip(PERCENTILES, found, strict=True)}
+
+
+def _graphs(material: Material) -> dict[str, object]:
+    names = quality_names(material.graphs)
+    labels = [row.label for row in material.rows]
+    by_label = Counter(zip(names, labels, strict=True))
+    return {
+        "nodes": _percentiles(material.graphs.nodes_F),
+        "edges": _percentiles(material.graphs.edges_F),
+        "truncated": material.graphs.truncated,
+        "quality_by_label": {name: {str(label): by_label[name, label] for label in (0, 1)} for name in QUALITIES},
+        "parse_error_rate_by_label": {
+            str(label): round(rate, DIGITS) for label, rate in parse_error_rates(material).items()
+        },
+    }
+
+
+def parse_error_rates(material: Material) -> dict[int, float]:
+    """Return for each label the share of functions that neither grammar parses without error."""
+    names = quality_names(material.graphs)
+    totals = Counter(row.label for row in material.rows)
+    errors = Counter(row.label for row, name in zip(material.rows, names, strict=True) if name in BADLY_PARSED)
+    return {label: errors[label] / totals[label] for label in (0, 1)}
+
+
+def warnings_of(material: Material) -> list[str]:
+    """Return in plain words what a user should know before trusting figures from this data set."""
+    found = []
+    gate = split_summaries(material.rows, material.assignment.splits)[Split.GATE]
+    if gate.positives < MIN_GATE_POSITIVES:
+        found.append(
+            f"The gate split has {gate.positives} vulnerable functions; with fewer than {MIN_GATE_POSITIVES} the "
+            "F1 measured on it may be off by more than 0.04. Give more data or a larger share to gate."
+        )
+    rates = parse_error_rates(material)
+    if _gap_is_real(rates, Counter(row.label for row in material.rows)):
+        found.append(
+            f"{rates[1]:.1%} of the vulnerable and {rates[0]:.1%} of the other functions do not parse: a model may "
+            "learn how the data were cut instead of what is vulnerable. Look for truncated functions."
+        )
+    largest = max(Counter(material.groups).values())
+    if largest > MAX_GROUP_SHARE * len(material.rows):
+        found.append(
+            f"The largest group holds {largest} of {len(material.rows)} functions and cannot be divided, so the "
+            "splits' sizes may be off. Group by something finer."
+        )
+    return [*found, *_drop_warnings(material), *_leak_warnings(material)]
+
+
+def _leak_warnings(material: Material) -> list[str]:
+    found = []
+    shares = {
+        split: counts.share
+        for split, counts in material.cross_split.counts["either"].items()
+        if counts.share > MAX_NEAR_DUPLICATE_SHARE
+    }
+    if shares:
+        listed = ", ".join(f"{share:.1%} of {split.value}" for split, share in shares.items())
+        found.append(
+            f"Near-duplicates of functions in train: {listed}. A model may know them by heart. Prepare with "
+            'near_duplicates "group" to keep them together.'
+        )
+    probes = material.probes
+    named = (
+        ("A bag of tokens", probes.bag_of_tokens),
+        ("Length alone", probes.length),
+        ("A bag of identifiers", probes.identifiers),
+    )
+    found.extend(
+        f"{name} reaches F1 {scores.f1:.2f} on gate: single tokens, names or lengths give labels away, so a high F1 "
+        "of a trained model says little."
+        for name, scores in named
+        if scores.f1 > max(GIVEAWAY_F1, probes.all_positive_f1 + 0.02)
+    )
+    return found
+
+
+def _gap_is_real(rates: dict[int, float], counts: Counter[int]) -> bool:
+    """Tell whether the rates differ by more than matters and by more than chance explains."""
+    variance = sum(rates[label] * (1 - rates[label]) / counts[label] for label in (0, 1))
+    gap = abs(rates[0] - rates[1])
+    return gap > MAX_PARSE_RATE_GAP and gap > PARSE_RATE_GAP_ERRORS * math.sqrt(variance)
+
+
+def _drop_warnings(material: Material) -> list[str]:
+    found = []
+    if material.reading.too_long:
+        found.append(
+            f"{len(material.reading.too_long)} functions are longer than max_function_chars and were left out."
+        )
+    contradictory = sum(len(c.ids) for c in material.deduplication.contradictions)
+    if contradictory:
+        found.append(
+            f"{contradictory} functions are copies of each other with contradictory labels; all were left out."
+        )
+    if material.graphs.truncated:
+        found.append(
+            f"{material.graphs.truncated} graphs were cut at max_nodes; the graph model does not see the rest."
+        )
+    counts = Counter(quality_names(material.graphs))
+    if 0 < counts["ready"] < len(material.rows):
+        found.append(
+            f"{len(material.rows) - counts['ready']} functions have no ready graph and got ours: a model may tell the "
+            "two kinds apart. Compare quality_by_label in the report."
+        )
+    if material.assignment.moved:
+        found.append(
+            f"{material.assignment.moved} functions left the file's split, for their group has rows in another one."
+        )
+    return found

@@ -1,0 +1,195 @@
+"""The rows of a file of labelled functions in any form: JSONL, a JSON array or object, CSV, or a folder of these.
+
+A form is recognised by content, not by name, except CSV, which is so only by its name.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from cellgate.contract.errors import DataError, Problem
+from trainers.data.read.error_collector import Problems, shown
+
+GZIP_MAGIC = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A function of any length that a file may hold; a longer one is left out by its own limit, and counted.
+MAX_CSV_FIELD_CHARS = 1 << 30
+SPLIT_IN_NAME = re.compile(r"(?:^|[_.-])(train|valid|validation|val|dev|test)(?=[_.-])")
+FORMS = (".jsonl", ".json", ".csv")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One row as it stands in the file.
+
+    Args:
+        file: Its file's name.
+        number: Its line, or its place among the rows where a row has no line of its own; from 1.
+        where: The same in words.
+        split: What the file's name says of it, in a folder.
+        content: By field; None when it could not be read, which is noted.
+    """
+
+    file: str
+    number: int
+    where: str
+    split: str | None
+    content: dict[str, object] | None
+
+
+def read_records(source: Path, problems: Problems) -> Iterator[Record]:
+    """Yield every row of a file, or of all files of a folder; rows that cannot be read are noted in `problems`.
+
+    Raises:
+        DataError: The file cannot be read, or the folder holds none.
+    """
+    if not source.is_dir():
+        yield from _of_file(source, source.name, "", None, problems)
+        return
+    files = [path for path in sorted(source.iterdir()) if path.name.removesuffix(".gz").endswith(FORMS)]
+    if not files:
+        raise DataError(
+            f"{source}: the folder holds no file of functions",
+            [Problem(where=str(source), found="none", expected="files named *.jsonl, *.json or *.csv, also with .gz")],
+        )
+    for path in files:
+        said = SPLIT_IN_NAME.search(path.name)
+        yield from _of_file(path, path.name, f"{path.name}, ", said[1] if said else None, problems)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of every line that is not blank, of a file that may be compressed.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        with _opened(path) as file:
+            for number, line in enumerate(file, start=1):
+                content = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+                if content.strip():
+                    yield number, content
+    except (OSError, EOFError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    if compressed:
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: cannot be read; check the path and that the file is complete",
+        [Problem(where=str(path), found=str(error), expected="a readable file of functions")],
+    )
+
+
+def _of_file(path: Path, name: str, prefix: str, split: str | None, problems: Problems) -> Iterator[Record]:
+    rows = _csv_rows(path, prefix, problems) if _is_csv(path) else _json_rows(path, prefix, problems)
+    for number, where, content in rows:
+        yield Record(file=name, number=number, where=where, split=split, content=content)
+
+
+def _is_csv(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith(".csv")
+
+
+Rows = Iterator[tuple[int, str, dict[str, object] | None]]
+
+
+def _csv_rows(path: Path, prefix: str, problems: Problems) -> Rows:
+    csv.field_size_limit(MAX_CSV_FIELD_CHARS)
+    number = 0
+    try:
+        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            for number, row in enumerate(csv.DictReader(text, strict=True), start=1):
+                where = f"{prefix}row {number}"
+                extra = row.pop(None, None)  # csv keeps under None what has no header
+                if extra is None:
+                    yield number, where, dict(row)
+                    continue
+                problems.add(
+                    where,
+                    found=f"{len(extra)} values more than the header names",
+                    expected="as many values as the header names",
+                    fix="quote values that hold commas",
+                )
+                yield number, where, None
+    except (csv.Error, UnicodeDecodeError) as error:
+        where = f"{prefix}row {number + 1}"
+        problems.add(where, found=str(error), expected="CSV in UTF-8", fix="write the file again as CSV in UTF-8")
+        yield number + 1, where, None
+    except (OSError, EOFError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _json_rows(path: Path, prefix: str, problems: Problems) -> Rows:
+    lines = read_lines(path)
+    first = next(lines, None)
+    if first is None:
+        return
+    if first[1].lstrip().startswith(b"["):
+        content = b"".join((first[1], *(line for _, line in lines)))
+        yield from _array_rows(content, prefix, problems)
+        return
+    number, line = first
+    where = f"{prefix}line {number}"
+    row = _decoded(where, line, problems)
+    if row and all(isinstance(value, dict) for value in row.values()):
+        # One object of rows by key, as published by those who save a table with its index.
+        yield from ((place, f"{prefix}row {place}", value) for place, value in enumerate(_dicts(row), start=1))
+    else:
+        yield number, where, row
+    for number, line in lines:
+        where = f"{prefix}line {number}"
+        yield number, where, _decoded(where, line, problems)
+
+
+def _dicts(row: dict[str, object]) -> list[dict[str, object]]:
+    return [value for value in row.values() if isinstance(value, dict)]
+
+
+def _array_rows(content: bytes, prefix: str, problems: Problems) -> Rows:
+    rows = _parsed(f"{prefix}the whole file", content, "a JSON array", problems)
+    for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
+        where = f"{prefix}row {number}"
+        yield number, where, _object(where, row, problems)
+
+
+def _decoded(where: str, line: bytes, problems: Problems) -> dict[str, object] | None:
+    before = problems.total
+    value = _parsed(where, line, "one JSON object", problems)
+    return None if problems.total != before else _object(where, value, problems)
+
+
+def _parsed(where: str, content: bytes, expected: str, problems: Problems) -> object:
+    try:
+        return cast(object, json.loads(content.decode()))
+    except UnicodeDecodeError as error:
+        problems.add(
+            where,
+            found=f"byte 0x{content[error.start]:02x} at position {error.start}",
+            expected="UTF-8",
+            fix="convert the file to UTF-8",
+        )
+    except (ValueError, RecursionError) as error:
+        problems.add(where, found=f"invalid JSON ({error})", expected=expected, fix="repair the line")
+    return None
+
+
+def _object(where: str, value: object, problems: Problems) -> dict[str, object] | None:
+    if isinstance(value, dict):
+        return value
+    found = shown(value) if value is None else f"a JSON {type(value).__name__}"
+    problems.add(where, found=found, expected="a JSON object", fix="write one object per row")
+    return None

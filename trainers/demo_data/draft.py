@@ -1,0 +1,111 @@
+"""A function while it is being written: its names, parameters, declarations and way out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from trainers.demo_data.names import COUNTERS, EXITS, LOGGERS
+from trainers.demo_data.shares import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A head such as `if (x)` with its body and, where `otherwise` is not empty, an else branch.
+
+    Args:
+        head: What stands before the body.
+        body: One statement or more.
+        otherwise: Body of the else branch, or nothing.
+        braces: Braces even around a single plain statement, so that two members of a pair have as many.
+    """
+
+    head: str
+    body: "Statements"
+    otherwise: "Statements" = ()
+    braces: bool = False
+
+
+Statement = str | Block
+Statements = tuple[Statement, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """Two bodies of one function that use the same tokens, of which one is vulnerable.
+
+    Args:
+        kind: How the two differ.
+        cwe: Number of the weakness in MITRE's list.
+        safe: The patched body, in steps between which other statements may stand.
+        vulnerable: The vulnerable body, in as many steps.
+        noise: Statements that change neither label wherever they stand.
+    """
+
+    kind: Kind
+    cwe: int
+    safe: Statements
+    vulnerable: Statements
+    noise: Statements = ()
+
+
+class Draft:
+    """Hands out names that are used once, and collects what the function must declare."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.parameters: list[str] = []
+        self.declarations: list[str] = []
+        self.leave: str = random.choice(EXITS)
+        self._used: set[str] = set()
+        self._counters: list[str] = []
+        self._checksum = ""
+
+    def pick(self, options: Sequence[str]) -> str:
+        """Return one of `options`."""
+        return self.random.choice(options)
+
+    def name(self, pool: Sequence[str]) -> str:
+        """Return a name from `pool` that the function does not use yet."""
+        free = [word for word in pool if word not in self._used]
+        word = self.random.choice(free) if free else f"{self.random.choice(pool)}{len(self._used)}"
+        self._used.add(word)
+        return word
+
+    def parameter(self, type_: str, pool: Sequence[str]) -> str:
+        """Add a parameter and return its name."""
+        name = self.name(pool)
+        self.parameters.append(f"{type_}{name}")
+        return name
+
+    def local(self, type_: str, pool: Sequence[str], value: str) -> str:
+        """Declare a local variable that starts as `value` and return its name."""
+        name = self.name(pool)
+        self.declarations.append(f"{type_}{name} = {value};")
+        return name
+
+    def array(self, pool: Sequence[str], capacity: str) -> str:
+        """Declare a local char array and return its name."""
+        name = self.name(pool)
+        self.declarations.append(f"char {name}[{capacity}];")
+        return name
+
+    def counter(self) -> str:
+        """Return one of at most two plain integers, declared when first asked for."""
+        if len(self._counters) < 2 and (not self._counters or self.random.random() < 0.5):
+            self._counters.append(self.local("int ", COUNTERS, self.pick(("0", "1", "get_mode()", "read_state()"))))
+        return self.pick(self._counters)
+
+    def checksum(self) -> str:
+        """Return the name of an accumulator, declared when first asked for."""
+        if not self._checksum:
+            self._checksum = self.local("unsigned int ", ("crc", "sum", "hash", "acc"), "0")
+        return self._checksum
+
+    def log(self, message: str, *arguments: str) -> str:
+        """Return a logging statement."""
+        return f"{self.pick(LOGGERS)}({', '.join([quoted(message), *arguments])});"
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a C string literal; it must hold nothing that needs an escape."""
+    return f'"{text}"'

@@ -1,0 +1,152 @@
+"""Cell 54 from top to bottom: finished runs of all seeds become the evidence that a decision needs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.events import EventKind
+from cellgate.contract.files import sha256_of_file
+from cellgate.contract.report import REPORT_NAME, SeedReport, write_report
+from cellgate.contract.results import SCHEMA_VERSION, Evidence, Memory, Option, RunResult, Truncation, summed
+from cellgate.contract.specs import AggregationSpec, Cell, RunOutput, Split
+from trainers.data.dataset import Dataset
+from trainers.engine.context import RunContext
+from trainers.engine.environment import describe_environment, peak_host_bytes
+from trainers.engine.result_file import PREDICTIONS_FOLDER, write_result
+from trainers.evaluation.baselines import read_baselines
+from trainers.evaluation.evidence import make_evidence
+from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
+from trainers.evaluation.options import SeedRuns, read_candidates
+from trainers.evaluation.seed_report import make_report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """What cell 54 concludes from the runs that its spec names."""
+
+    evidence: Evidence
+    report: SeedReport
+
+
+def run(spec: AggregationSpec, context: RunContext) -> RunResult:
+    """Weigh every option on the gate split; leave the evidence in `result.json` and the report beside it.
+
+    Raises:
+        SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
+        DataError: A result or a predictions file is missing, damaged or not of this data set.
+    """
+    with context.phase("evaluate"):
+        weighed = weigh(spec)
+    _tell(weighed.evidence, context)
+    path = context.out / REPORT_NAME
+    write_report(path, weighed.report)
+    result = RunResult(
+        schema_version=SCHEMA_VERSION,
+        cell=spec.cell,
+        seed=spec.seed,
+        spec_hash=context.spec_hash,
+        dataset_id=weighed.report.dataset_id,
+        started_at=context.started_at,
+        timings_s={**context.timings_s, "total": max(0.0, time.time() - context.started_at)},
+        memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
+        environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
+        artifacts={REPORT_NAME: sha256_of_file(path)},
+        evidence=weighed.evidence,
+    )
+    return write_result(result, context)
+
+
+def weigh(spec: AggregationSpec) -> Weighed:
+    """Return evidence and report; the same files and spec give the same bytes.
+
+    Raises:
+        SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
+        DataError: A result or a predictions file is missing, damaged or not of this data set.
+    """
+    _check_seeds(spec)
+    dataset = Dataset.open(spec.dataset)
+    baselines = read_baselines(spec.dataset)
+    seeds = _open_seeds(spec, dataset)
+    candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
+    evidence = make_evidence(
+        candidates,
+        dataset=dataset,
+        baselines=baselines,
+        truncation=_truncation(seeds),
+        config=spec,
+        inputs=_inputs(seeds),
+    )
+    return Weighed(evidence=evidence, report=make_report(candidates, dataset=dataset, evidence=evidence))
+
+
+def _check_seeds(spec: AggregationSpec) -> None:
+    expected = sorted({output.seed for output in spec.transformer})
+    cells = {"transformer": spec.transformer, "gnn": spec.gnn, **({"fusion": spec.fusion} if spec.fusion else {})}
+    found = {name: sorted(output.seed for output in outputs) for name, outputs in cells.items()}
+    problems = [
+        Problem(
+            where=f"/{name}",
+            found=f"seeds {seeds}",
+            expected=f"{expected}, each once, as in the other cells",
+            fix="name one run of each cell for every seed",
+        )
+        for name, seeds in found.items()
+        if seeds != expected
+    ]
+    if problems:
+        raise SpecError("the cells do not have the same seeds, so their options cannot be paired", problems)
+
+
+def _wanted(name: str, cell: Cell, outputs: Sequence[RunOutput]) -> list[WantedRun]:
+    in_order = sorted(enumerate(outputs), key=lambda entry: entry[1].seed)
+    return [
+        WantedRun(where=f"/{name}/{place}", cell=cell, seed=output.seed, path=output.path) for place, output in in_order
+    ]
+
+
+def _open_seeds(spec: AggregationSpec, dataset: Dataset) -> list[SeedRuns]:
+    """Return the runs by seed, ascending; whatever is wrong with any of them is told at once."""
+    runs = open_runs(
+        [
+            *_wanted("transformer", Cell.TRANSFORMER, spec.transformer),
+            *_wanted("gnn", Cell.GNN, spec.gnn),
+            *_wanted("fusion", Cell.FUSION, spec.fusion),
+        ],
+        dataset=dataset,
+    )
+    count = len(spec.transformer)
+    fusion: list[FinishedRun | None] = [*runs[2 * count :]] or [None] * count
+    return [
+        SeedRuns(seed=text.seed, transformer=text, gnn=graph, fusion=fused)
+        for text, graph, fused in zip(runs[:count], runs[count : 2 * count], fusion, strict=True)
+    ]
+
+
+def _truncation(seeds: Sequence[SeedRuns]) -> dict[Option, Truncation]:
+    """Return what each base model does not see of gate, summed over its seeds."""
+    of_models: dict[Option, list[FinishedRun]] = {
+        "transformer": [of_seed.transformer for of_seed in seeds],
+        "gnn": [of_seed.gnn for of_seed in seeds],
+    }
+    found: dict[Option, Truncation] = {}
+    for option, runs in of_models.items():
+        counted = [run.result.truncation.get(Split.GATE.value) for run in runs]
+        known = [one for one in counted if one is not None]
+        if len(known) == len(runs):
+            found[option] = summed(known)
+    return found
+
+
+def _inputs(seeds: Sequence[SeedRuns]) -> dict[str, str]:
+    """Return the hash of every predictions file that was read: `cell/seed/split`."""
+    return {
+        f"{run.name}/{split.value}": run.result.artifacts[f"{PREDICTIONS_FOLDER}/{split.value}.arrow"]
+        for of_seed in seeds
+        for run, split in of_seed.reads()
+    }
+
+
+def _tell(evidence: Evidence, context: RunContext) -> None:
+    values = {f"gate/f1/{option.option}": option.f1 for option in evidence.options}
+    context.events.write(EventKind.METRIC, step=0, values=values)

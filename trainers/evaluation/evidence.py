@@ -1,0 +1,205 @@
+"""The evidence on the gate split: every option's scores with their intervals, and every two options compared."""
+
+# Shapes: R rows of gate, G groups, M candidates (an option of one seed each), S resamples.
+import itertools
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellgate.contract.results import (
+    Baseline,
+    Comparison,
+    Evidence,
+    Gain,
+    KindEvidence,
+    Option,
+    OptionEvidence,
+    Shippable,
+    Truncation,
+)
+from cellgate.contract.specs import AggregationConfig, Split
+from trainers.data.dataset import Dataset
+from trainers.engine.metrics import all_positive_f1
+from trainers.evaluation.deployment_candidates import dev_f1, forms_of
+from trainers.evaluation.options import Candidate
+from trainers.evaluation.resampling import ResampledF1
+from trainers.evaluation.slices import rows_by_slice
+from trainers.evaluation.statistics import holm, mcnemar_p
+
+OPTIONS: tuple[Option, ...] = get_args(Option)
+
+
+def make_evidence(
+    candidates: Sequence[Candidate],
+    *,
+    dataset: Dataset,
+    baselines: list[Baseline],
+    truncation: dict[Option, Truncation],
+    config: AggregationConfig,
+    inputs: dict[str, str],
+) -> Evidence:
+    """Return the evidence; the same inputs and config give the same bytes.
+
+    Intervals say how far F1 depends on which functions gate happens to hold and on which seeds happened to be trained
+    (with a single seed, on the functions alone).
+
+    Args:
+        candidates: Every option of every seed; all options have the same seeds.
+        baselines: What the data set gives away, to stand beside them.
+        truncation: What the base models do not see of gate.
+        inputs: Hash of every predictions file that was read.
+    """
+    gate = _Gate(candidates, dataset, config)
+    return Evidence(
+        split="gate",
+        rows=len(gate.labels_R),
+        positives=int(gate.labels_R.sum()),
+        groups=int(gate.group_R.max()) + 1,
+        all_positive_f1=all_positive_f1(gate.labels_R),
+        baselines=baselines,
+        options=[gate.option(option) for option in gate.options],
+        comparisons=gate.comparisons(),
+        slices=gate.slices(),
+        shippable=gate.shippable(),
+        truncation=truncation,
+        inputs=inputs,
+    )
+
+
+class _Gate:
+    """All candidates on the gate split, with their resampled F1."""
+
+    def __init__(self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig) -> None:
+        self._candidates = candidates
+        self._dataset = dataset
+        self._rows = dataset.rows(Split.GATE)
+        self.labels_R = dataset.labels(self._rows)
+        self.group_R = np.unique(dataset.groups(self._rows), return_inverse=True)[1].astype(np.int64)
+        self._members = {
+            option: [place for place, candidate in enumerate(candidates) if candidate.option == option]
+            for option in OPTIONS
+        }
+        self.options = [option for option in OPTIONS if self._members[option]]
+        self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
+        self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
+        self._config = config
+        self._resampled = self._resample(self._predicted_RM)
+
+    def _resample(self, predicted_RM: NDArray[np.bool_]) -> ResampledF1:
+        return ResampledF1.of(
+            self.labels_R,
+            predicted_RM,
+            self.group_R,
+            resamples=self._config.resamples,
+            seed=self._config.bootstrap_seed,
+            confidence=self._config.confidence,
+        )
+
+    def _of(self, option: Option) -> list[Candidate]:
+        return [self._candidates[place] for place in self._members[option]]
+
+    def option(self, option: Option) -> OptionEvidence:
+        """Return one option's scores, averaged over its seeds."""
+        chosen = self._of(option)
+        metrics = [candidate.metrics(Split.GATE, self.labels_R) for candidate in chosen]
+        f1_per_seed = [of_seed.f1 for of_seed in metrics]
+        weights = [candidate.text_weight for candidate in chosen]
+        return OptionEvidence(
+            option=option,
+            seeds=[seed for candidate in chosen for seed in candidate.seeds],
+            f1_per_seed=f1_per_seed,
+            f1=fmean(f1_per_seed),
+            f1_sd=stdev(f1_per_seed) if len(f1_per_seed) > 1 else 0.0,
+            f1_interval=self._resampled.interval(self._members[option]),
+            precision=fmean(of_seed.precision for of_seed in metrics),
+            recall=fmean(of_seed.recall for of_seed in metrics),
+            mcc=fmean(of_seed.mcc for of_seed in metrics),
+            auprc=_mean([of_seed.auprc for of_seed in metrics]),
+            auroc=_mean([of_seed.auroc for of_seed in metrics]),
+            ece=fmean(of_seed.ece for of_seed in metrics),
+            vd_s=_mean([of_seed.vd_s for of_seed in metrics]),
+            text_weight=_mean(weights),
+            test_f1=self._test_f1(chosen),
+        )
+
+    def _test_f1(self, chosen: Sequence[Candidate]) -> float | None:
+        labels_R = self._dataset.labels(self._dataset.rows(Split.TEST))
+        if not len(labels_R):
+            return None
+        return fmean(candidate.metrics(Split.TEST, labels_R).f1 for candidate in chosen)
+
+    def comparisons(self) -> list[Comparison]:
+        """Return every two options compared, in the order of `OPTIONS`."""
+        pairs = list(itertools.combinations(self.options, 2))
+        p_values = [self._median_p(first, second) for first, second in pairs]
+        return [
+            Comparison(
+                first=first,
+                second=second,
+                f1_difference=self._mean_f1(first) - self._mean_f1(second),
+                f1_interval=self._resampled.difference_interval(self._members[first], self._members[second]),
+                mcnemar_p=p_value,
+                holm_p=corrected,
+            )
+            for (first, second), p_value, corrected in zip(pairs, p_values, holm(p_values), strict=True)
+        ]
+
+    def _mean_f1(self, option: Option) -> float:
+        return fmean(candidate.metrics(Split.GATE, self.labels_R).f1 for candidate in self._of(option))
+
+    def _median_p(self, first: Option, second: Option) -> float:
+        """Return the p-value of the seed in the middle; of an even number the higher one, to claim less."""
+        p_values = sorted(
+            mcnemar_p(self._right_RM[:, one], self._right_RM[:, other])
+            for one, other in zip(self._members[first], self._members[second], strict=True)
+        )
+        return p_values[len(p_values) // 2]
+
+    def shippable(self) -> list[Shippable]:
+        """Return every option as it would be packed: of the seed that was best on dev, then of all seeds."""
+        labels_R = self._dataset.labels(self._dataset.rows(Split.DEV))
+        forms = [form for option in self.options for form in forms_of(option, self._candidates, labels_R)]
+        resampled = self._resample(np.stack([form.predicted(Split.GATE) for form in forms], axis=1))
+        found = []
+        for place, form in enumerate(forms):
+            scores = form.metrics(Split.GATE, self.labels_R)
+            gain = None
+            # All seeds stand behind the best one.
+            if len(form.seeds) > 1:
+                difference = float(resampled.f1_M[place] - resampled.f1_M[place - 1])
+                gain = Gain(f1=difference, interval=resampled.difference_interval([place], [place - 1]))
+            found.append(
+                Shippable(
+                    option=form.option,
+                    seeds=list(form.seeds),
+                    text_weight=form.text_weight,
+                    threshold=form.threshold,
+                    dev_f1=dev_f1(form, labels_R),
+                    f1=scores.f1,
+                    f1_interval=resampled.interval([place]),
+                    precision=scores.precision,
+                    recall=scores.recall,
+                    ece=scores.ece,
+                    gain=gain,
+                )
+            )
+        return found
+
+    def slices(self) -> list[KindEvidence]:
+        """Return every option's accuracy per weakness and per project."""
+        return [
+            KindEvidence(slice=kind, value=value, rows=len(rows), accuracy=self._accuracy(rows))
+            for kind, found in rows_by_slice(self._dataset, self._rows).items()
+            for value, rows in sorted(found.items())
+        ]
+
+    def _accuracy(self, rows: list[int]) -> dict[str, float]:
+        return {option: float(self._right_RM[rows][:, self._members[option]].mean()) for option in self.options}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None

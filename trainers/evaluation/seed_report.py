@@ -1,0 +1,194 @@
+"""Cell 54's report: every option seed by seed, whom the models' errors belong to, and where they are."""
+
+# Shapes: R rows of gate, M candidates (an option of one seed each), K seeds of one option.
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellgate.contract.report import (
+    SCHEMA_VERSION,
+    HardFunction,
+    HardFunctions,
+    OptionReport,
+    Overlap,
+    SeedReport,
+    SeedScores,
+    Shared,
+    SliceReport,
+    SliceScores,
+)
+from cellgate.contract.results import Evidence, Option
+from cellgate.contract.specs import Split
+from trainers.data.dataset import Dataset
+from trainers.engine.metrics import confusion, sigmoid
+from trainers.evaluation.deployment_candidates import dev_f1
+from trainers.evaluation.options import Candidate
+from trainers.evaluation.reliability import calibration_error, equal_mass_bins, precision_recall_curve
+from trainers.evaluation.slices import rows_by_slice
+
+Booleans = NDArray[np.bool_]
+# Of each kind of hard function, so many are named.
+MAX_HARD = 20
+
+
+def make_report(candidates: Sequence[Candidate], *, dataset: Dataset, evidence: Evidence) -> SeedReport:
+    """Return the report; the same inputs give the same bytes.
+
+    Args:
+        candidates: Every option of every seed; all options have the same seeds.
+        evidence: Made of the same candidates.
+    """
+    gate = _Gate(candidates, dataset)
+    options = [found.option for found in evidence.options]
+    return SeedReport(
+        schema_version=SCHEMA_VERSION,
+        dataset_id=dataset.id,
+        evidence=evidence,
+        options=[gate.option(option) for option in options],
+        overlaps=[gate.overlap(first, second) for first, second in itertools.combinations(options, 2)],
+        slices=gate.slices(options),
+        hard_functions=gate.hard_functions(options),
+    )
+
+
+class _Gate:
+    """All candidates on the gate split."""
+
+    def __init__(self, candidates: Sequence[Candidate], dataset: Dataset) -> None:
+        self._candidates = candidates
+        self._dataset = dataset
+        self._rows_R = dataset.rows(Split.GATE)
+        self._labels_R = dataset.labels(self._rows_R)
+        self._positive_R = self._labels_R == 1
+        self._probability_RM = np.stack([sigmoid(one.log_odds[Split.GATE]) for one in candidates], axis=1)
+        self._called_RM = np.stack([one.predicted(Split.GATE) for one in candidates], axis=1)
+        self._wrong_RM: Booleans = self._called_RM != self._positive_R[:, np.newaxis]
+
+    def _members(self, option: Option) -> list[int]:
+        return [place for place, candidate in enumerate(self._candidates) if candidate.option == option]
+
+    def option(self, option: Option) -> OptionReport:
+        """Return one option, seed by seed."""
+        members = self._members(option)
+        probability_RK, called_RK = self._probability_RM[:, members], self._called_RM[:, members]
+        bins = equal_mass_bins(np.tile(self._labels_R, len(members)), probability_RK.T.reshape(-1))
+        return OptionReport(
+            option=option,
+            seeds=[self._scores(self._candidates[place]) for place in members],
+            flip_rate=flip_rate(called_RK),
+            unsteady=unsteady(called_RK),
+            reliability=bins,
+            calibration_error=calibration_error(bins),
+            curves=[precision_recall_curve(self._labels_R, probability_R) for probability_R in probability_RK.T],
+        )
+
+    def _scores(self, candidate: Candidate) -> SeedScores:
+        labels = {split: self._dataset.labels(self._dataset.rows(split)) for split in (Split.DEV, Split.TEST)}
+        (seed,) = candidate.seeds
+        return SeedScores(
+            seed=seed,
+            threshold=candidate.threshold,
+            text_weight=candidate.text_weight,
+            dev_f1=dev_f1(candidate, labels[Split.DEV]),
+            gate=candidate.metrics(Split.GATE, self._labels_R),
+            test=candidate.metrics(Split.TEST, labels[Split.TEST]) if len(labels[Split.TEST]) else None,
+        )
+
+    def overlap(self, first: Option, second: Option) -> Overlap:
+        """Return which errors two options share, seed by seed."""
+        one_RK, other_RK = self._wrong_RM[:, self._members(first)], self._wrong_RM[:, self._members(second)]
+        return Overlap(
+            first=first,
+            second=second,
+            misses=_shared(one_RK[self._positive_R], other_RK[self._positive_R]),
+            false_alarms=_shared(one_RK[~self._positive_R], other_RK[~self._positive_R]),
+        )
+
+    def slices(self, options: Sequence[Option]) -> list[SliceReport]:
+        """Return every option's scores per weakness and per project."""
+        return [
+            SliceReport(
+                slice=kind,
+                value=value,
+                rows=len(rows),
+                positives=int(self._positive_R[rows].sum()),
+                scores={option: self._slice_scores(option, rows) for option in options},
+            )
+            for kind, found in rows_by_slice(self._dataset, self._rows_R).items()
+            for value, rows in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        ]
+
+    def _slice_scores(self, option: Option, rows: list[int]) -> SliceScores:
+        called_RK = self._called_RM[rows][:, self._members(option)]
+        labels_RK = np.repeat(self._labels_R[rows][:, np.newaxis], called_RK.shape[1], axis=1)
+        counts = confusion(labels_RK.reshape(-1), called_RK.reshape(-1))
+        has_positives = bool(self._positive_R[rows].any())
+        return SliceScores(
+            accuracy=counts.accuracy,
+            precision=counts.precision,
+            recall=counts.recall if has_positives else None,
+            f1=counts.f1 if has_positives else None,
+        )
+
+    def hard_functions(self, options: Sequence[Option]) -> HardFunctions:
+        """Return the functions on which a base model errs in every seed."""
+        text_RK, graph_RK = self._wrong_RM[:, self._members("transformer")], self._wrong_RM[:, self._members("gnn")]
+        common_R: Booleans = np.all(text_RK, axis=1) & np.all(graph_RK, axis=1)
+        text_right_R: Booleans = np.all(~text_RK, axis=1) & np.all(graph_RK, axis=1)
+        graph_right_R: Booleans = np.all(text_RK, axis=1) & np.all(~graph_RK, axis=1)
+        return HardFunctions(
+            common=self._hardest(common_R, ["transformer", "gnn"], options),
+            transformer_corrects=self._hardest(text_right_R, ["gnn"], options),
+            gnn_corrects=self._hardest(graph_right_R, ["transformer"], options),
+            common_total=int(common_R.sum()),
+            transformer_corrects_total=int(text_right_R.sum()),
+            gnn_corrects_total=int(graph_right_R.sum()),
+        )
+
+    def _hardest(self, chosen_R: Booleans, wrong: Sequence[Option], options: Sequence[Option]) -> list[HardFunction]:
+        """Return the chosen functions on which those that are wrong are surest of it."""
+        places = np.flatnonzero(chosen_R)
+        members = [place for option in wrong for place in self._members(option)]
+        probability_R = self._probability_RM[places][:, members].mean(axis=1)
+        off_R = np.where(self._positive_R[places], 1 - probability_R, probability_R)
+        hardest = places[np.argsort(-off_R, kind="stable")][:MAX_HARD].tolist()
+        return [self._hard(place, options) for place in hardest]
+
+    def _hard(self, place: int, options: Sequence[Option]) -> HardFunction:
+        row = [int(self._rows_R[place])]
+        return HardFunction(
+            id=self._dataset.ids(row)[0],
+            vulnerable=bool(self._positive_R[place]),
+            project=self._dataset.projects(row)[0],
+            cwe=self._dataset.cwes(row)[0],
+            probability={
+                option: float(self._probability_RM[place, self._members(option)].mean()) for option in options
+            },
+            wrong={option: int(self._wrong_RM[place, self._members(option)].sum()) for option in options},
+        )
+
+
+def flip_rate(called_RK: Booleans) -> float | None:
+    """Return the share of rows that two seeds call differently, the mean over all pairs; null with one seed."""
+    pairs = list(itertools.combinations(range(called_RK.shape[1]), 2))
+    if not pairs:
+        return None
+    return float(np.mean([(called_RK[:, one] != called_RK[:, other]).mean() for one, other in pairs]))
+
+
+def unsteady(called_RK: Booleans) -> float | None:
+    """Return the share of rows that not all seeds call alike; null with one seed."""
+    if called_RK.shape[1] < 2:
+        return None
+    return float((called_RK.any(axis=1) & ~called_RK.all(axis=1)).mean())
+
+
+def _shared(one_RK: Booleans, other_RK: Booleans) -> Shared:
+    seeds = one_RK.shape[1]
+    return Shared(
+        both=float((one_RK & other_RK).sum()) / seeds,
+        only_first=float((one_RK & ~other_RK).sum()) / seeds,
+        only_second=float((~one_RK & other_RK).sum()) / seeds,
+    )

@@ -1,0 +1,31 @@
+"""How a supervised trainer notices that nobody waits for it any more.
+
+The supervisor writes a line to the trainer's standard input after each renewal of its lease. At end of file, or
+when no line comes for `timeout_s`, the trainer ends itself at once: another worker may have taken over.
+"""
+
+import os
+import select
+import sys
+import threading
+
+from cellgate.contract.exit_codes import ExitCode
+
+
+def watch_lifeline(timeout_s: float, descriptor: int | None = None) -> None:
+    """Start a daemon thread that ends this process when the lifeline breaks.
+
+    Args:
+        timeout_s: Seconds without a line after which the supervisor counts as lost.
+        descriptor: What to read; standard input by default.
+    """
+    source = sys.stdin.fileno() if descriptor is None else descriptor
+
+    def watch() -> None:
+        while True:
+            ready, _, _ = select.select([source], [], [], timeout_s)
+            if not ready or not os.read(source, 4096):
+                # No clean-up: an attempt that lost its lease must change nothing more.
+                os._exit(ExitCode.INTERRUPTED)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()

@@ -1,0 +1,120 @@
+"""The base models that go on learning inside a fusion run: what they say is computed anew for each batch."""
+
+# Shapes: B functions in the batch, D width of a base's embedding.
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainers.engine.checkpoint import Weights
+from trainers.engine.task import Rows, Task
+from trainers.models.fusion.model import FusionBatch
+
+TRANSFORMER = "transformer"
+GNN = "gnn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveBase:
+    """One base model with its data.
+
+    Args:
+        task: As in its own cell.
+        temperature: What its logits are divided by, as its run found it.
+        start: The weights that it came with.
+        save: Writes it into a folder as its own cell does.
+    """
+
+    task: Task
+    temperature: float
+    start: Weights
+    save: Callable[[Path], None]
+
+    def read(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Return its embeddings (B, D) and its calibrated log-odds (B,) of one batch."""
+        prediction = self.task.predict(batch)
+        logits_BC = prediction.logits_BC.float()
+        return prediction.embedding_BD, (logits_BC[:, 1] - logits_BC[:, 0]) / self.temperature
+
+    def forget(self) -> None:
+        """Put back the weights that it came with."""
+        self.task.model.load_state_dict(self.start)
+
+
+class FusionNetwork(nn.Module):
+    """A head and the base models that learn with it."""
+
+    def __init__(self, head: nn.Module, bases: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.head = head
+        self.bases = nn.ModuleDict(dict(bases))
+
+    def train(self, mode: bool = True) -> "FusionNetwork":
+        """Set the head's mode; the bases learn without dropout.
+
+        With it, what they say in training would be noisier than what they say when asked: the correction would
+        learn from verdicts that the temperature was not made for, and step 0 would not be the ensemble.
+        """
+        super().train(mode)
+        self.bases.eval()
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveBatch:
+    """What the frozen models said of B functions, and the inputs of those that are live, by name."""
+
+    read: FusionBatch
+    inputs: Mapping[str, Any]
+
+    def to(self, device: torch.device | str) -> "LiveBatch":
+        """Return the batch on a device."""
+        return LiveBatch(
+            read=self.read.to(device), inputs={name: inputs.to(device) for name, inputs in self.inputs.items()}
+        )
+
+
+def complete(batch: LiveBatch, bases: Mapping[str, LiveBase], *, text_weight: float) -> FusionBatch:
+    """Return the head's inputs, with what the live models say now in place of what was read."""
+    said = batch.read
+    if TRANSFORMER in bases:
+        text_BT, text_B = bases[TRANSFORMER].read(batch.inputs[TRANSFORMER])
+        said = replace(said, text_BT=text_BT, text_log_odds_B=text_B)
+    if GNN in bases:
+        graph_BG, graph_B = bases[GNN].read(batch.inputs[GNN])
+        said = replace(said, graph_BG=graph_BG, graph_log_odds_B=graph_B)
+    return replace(
+        said,
+        ensemble_log_odds_B=log_odds_of_mean(said.text_log_odds_B, said.graph_log_odds_B, text_weight=text_weight),
+    )
+
+
+def log_odds_of_mean(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> Tensor:
+    """Return what `trainers.evaluation.ensemble.ensemble_log_odds` does, with gradients, (B,)."""
+    weight = torch.tensor([text_weight, 1 - text_weight], dtype=text_B.dtype, device=text_B.device)
+    log_odds_B2 = torch.stack([text_B, graph_B], dim=1)
+
+    def log_mixture(log_odds_B2: Tensor) -> Tensor:
+        return torch.logsumexp(weight.log() + nn.functional.logsigmoid(log_odds_B2), dim=1)
+
+    return log_mixture(log_odds_B2) - log_mixture(-log_odds_B2)
+
+
+def plan_together(tasks: list[Task], rows: Rows, rng: np.random.Generator) -> list[Rows]:
+    """Return an epoch's batches that keep to the budgets of every live model: each one's plan divides the last's."""
+    batches = [rows]
+    for task in tasks:
+        batches = [part for batch in batches for part in task.plan_epoch(batch, rng)]
+    return batches
+
+
+def plan_evaluation_together(tasks: list[Task], rows: Rows) -> list[Rows]:
+    """Return batches for evaluation that keep to the budgets of every live model."""
+    batches = [rows]
+    for task in tasks:
+        batches = [part for batch in batches for part in task.plan_evaluation(batch)]
+    return batches

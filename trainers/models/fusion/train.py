@@ -1,0 +1,152 @@
+"""Cell 53 from top to bottom: a head over the transformer and the graph model of one seed, frozen or learning on."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cellgate.contract.events import EventKind
+from cellgate.contract.results import RunResult
+from cellgate.contract.specs import Cell, FusionSpec, Split
+from trainers.data.dataset import Dataset
+from trainers.engine.context import RunContext
+from trainers.engine.finish import finish
+from trainers.engine.hardware import Hardware, set_up_hardware
+from trainers.engine.inference import infer
+from trainers.engine.loop import fit
+from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.metrics import auroc, margins
+from trainers.engine.result_file import MODEL_FOLDER, PREDICTIONS_FOLDER
+from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
+from trainers.models.fusion.base_models import LiveBase
+from trainers.models.fusion.features import Features, read_features
+from trainers.models.fusion.heads import build_head
+from trainers.models.fusion.saving import FusionInputs, save_fusion
+from trainers.models.fusion.task import FusionTask
+
+
+def run(spec: FusionSpec, context: RunContext) -> RunResult:
+    """Train one seed of the fusion head and leave its model, predictions and result in the output folder.
+
+    Fitted on fuse, which the base models have never seen; dev decides when to stop.
+
+    Raises:
+        TrainerError: As its subclasses say.
+    """
+    with context.phase("load"):
+        dataset = Dataset.open(spec.dataset)
+        text, graph = _open_bases(spec, dataset)
+        features = read_features(text, graph, dataset=dataset, text_weight=spec.model.text_weight)
+        hardware = set_up_hardware(
+            device=spec.device,
+            precision=spec.training.precision,
+            threads=spec.threads,
+            seed=spec.seed,
+            deterministic=spec.training.deterministic,
+        )
+        task = _build_task(spec, dataset, features, text, graph, scratch=context.out)
+        labels = dataset.labels(np.arange(len(dataset)))
+        pairs = _pairs(spec, dataset)
+        fuse_rows = dataset.rows(Split.FUSE)
+    learning_rate = choose_learning_rate(
+        task,
+        train_rows=fuse_rows,
+        labels=labels,
+        config=spec.training,
+        model={"cell": spec.cell, **spec.model.model_dump(mode="json"), "inputs": _input_hashes(text, graph)},
+        dataset_id=dataset.id,
+        cache=spec.lr_cache,
+        context=context,
+        hardware=hardware,
+        pairs=pairs,
+    )
+    outcome = fit(
+        task,
+        train_rows=fuse_rows,
+        dev_rows=dataset.rows(Split.DEV),
+        labels=labels,
+        config=spec.training,
+        learning_rate=learning_rate,
+        seed=spec.seed,
+        context=context,
+        hardware=hardware,
+        pairs=pairs,
+    )
+    warnings = _keep_the_better(task, features, dataset, hardware, context)
+    with context.phase("save"):
+        for name, base in task.bases.items():
+            base.save(context.out / MODEL_FOLDER / name)
+        inputs = _inputs(features, text, graph)
+        save_fusion(context.out / MODEL_FOLDER, task.head, config=spec.model, inputs=inputs)
+    return finish(
+        task,
+        dataset=dataset,
+        spec=spec,
+        outcome=outcome,
+        learning_rate=learning_rate,
+        context=context,
+        hardware=hardware,
+        warnings=warnings,
+    )
+
+
+def _build_task(
+    spec: FusionSpec, dataset: Dataset, features: Features, text: FinishedRun, graph: FinishedRun, *, scratch: Path
+) -> FusionTask:
+    text_width, graph_width = features.widths
+    head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
+    head.learn_missing(graphs_missing=bool(features.batch(dataset.rows(Split.FUSE)).graph_missing_B.any()))
+    bases: dict[str, LiveBase] = {}
+    if spec.model.unfreeze != "none":
+        # The text library takes seconds to import, which a run from the cache does without.
+        from trainers.models.fusion.unfreezing import open_live
+
+        bases = open_live(spec, dataset, features, text=text, graph=graph, scratch=scratch)
+    return FusionTask(head, features, spec, pairs=_pairs(spec, dataset), bases=bases)
+
+
+def _keep_the_better(
+    task: FusionTask, features: Features, dataset: Dataset, hardware: Hardware, context: RunContext
+) -> list[str]:
+    """Make the model the ensemble again unless it ranks dev at least as well; return the warning, if so."""
+    rows = dataset.rows(Split.DEV)
+    labels_R = dataset.labels(rows)
+    head = auroc(labels_R, margins(infer(task, rows, hardware=hardware, context=context).logits_RC))
+    ensemble = auroc(labels_R, features.batch(rows).ensemble_log_odds_B.double().numpy())
+    if head is None or ensemble is None or head >= ensemble:
+        return []
+    task.forget()
+    message = f"the trained head ranks dev less well than the ensemble (AUROC {head:.4f}, {ensemble:.4f}): undone"
+    context.events.write(EventKind.WARNING, code="fusion_adds_nothing", message=message)
+    return [message]
+
+
+def _open_bases(spec: FusionSpec, dataset: Dataset) -> tuple[FinishedRun, FinishedRun]:
+    text, graph = open_runs(
+        [
+            WantedRun(where="/transformer", cell=Cell.TRANSFORMER, seed=spec.seed, path=spec.transformer),
+            WantedRun(where="/gnn", cell=Cell.GNN, seed=spec.seed, path=spec.gnn),
+        ],
+        dataset=dataset,
+    )
+    return text, graph
+
+
+def _inputs(features: Features, text: FinishedRun, graph: FinishedRun) -> FusionInputs:
+    text_width, graph_width = features.widths
+    return FusionInputs(
+        text_width=text_width,
+        graph_width=graph_width,
+        text_temperature=text.temperature,
+        graph_temperature=graph.temperature,
+        text_spec_hash=text.result.spec_hash,
+        graph_spec_hash=graph.result.spec_hash,
+    )
+
+
+def _input_hashes(*runs: FinishedRun) -> list[str]:
+    """Return what ties a learning rate to the very predictions that it was found on."""
+    return [run.result.artifacts[f"{PREDICTIONS_FOLDER}/{Split.FUSE.value}.arrow"] for run in runs]
+
+
+def _pairs(spec: FusionSpec, dataset: Dataset) -> list[str | None] | None:
+    return dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None

@@ -1,0 +1,202 @@
+"""Cell 51: a transformer on source text, from a checkpoint or from scratch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers.utils import logging
+
+from cellgate.contract.events import EventKind
+from cellgate.contract.files import sha256_of_json
+from cellgate.contract.results import RunResult
+from cellgate.contract.specs import Split, TransformerModel, TransformerSpec
+from trainers.data.dataset import Dataset
+from trainers.data.writing import replaced_folder
+from trainers.engine.context import RunContext
+from trainers.engine.environment import code_version
+from trainers.engine.finish import Cut, finish
+from trainers.engine.hardware import set_up_hardware
+from trainers.engine.loop import fit
+from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.malloc import keep_freed_memory
+from trainers.engine.result_file import MODEL_FOLDER
+from trainers.models.transformer.lora import add_lora, merged_weights
+from trainers.models.transformer.pretrained import (
+    check_vocabulary,
+    load_pretrained_model,
+    load_pretrained_tokenizer,
+    token_limit,
+)
+from trainers.models.transformer.scratch import ScratchSize, build_model, build_tokenizer
+from trainers.models.transformer.task import TransformerTask
+from trainers.models.transformer.token_ids import TokenizedDataset, tokenize
+
+TOKEN_FOLDER = "tokens"
+LABELS = {0: "not_vulnerable", 1: "vulnerable"}
+WARN_TRUNCATED_SHARE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Everything of the model that does not learn.
+
+    Args:
+        tokenizer: Of the transformers library.
+        tokens: The data set's ids.
+        max_tokens: Longest input, special tokens included.
+    """
+
+    tokenizer: Any
+    tokens: TokenizedDataset
+    max_tokens: int
+
+
+def run(spec: TransformerSpec, context: RunContext) -> RunResult:
+    """Train one seed of cell 51 and leave its model, predictions and result in the output folder.
+
+    Raises:
+        TrainerError: As in cellgate.contract.errors, by cause.
+    """
+    quieten_library()
+    keep_freed_memory()
+    with context.phase("load"):
+        dataset = Dataset.open(spec.dataset)
+        hardware = set_up_hardware(
+            device=spec.device,
+            precision=spec.training.precision,
+            threads=spec.threads,
+            seed=spec.seed,
+            deterministic=spec.training.deterministic,
+        )
+        labels = dataset.labels(np.arange(len(dataset)))
+        pairs = dataset.pairs(np.arange(len(dataset)))
+    with context.phase("tokenize"):
+        text = prepare_text(spec.model, dataset, cache=spec.lr_cache or context.out)
+        warnings = _truncation_warnings(text, context)
+    with context.phase("build"):
+        task = build_task(spec, dataset, text)
+    learning_rate = choose_learning_rate(
+        task,
+        train_rows=dataset.rows(Split.TRAIN),
+        labels=labels,
+        config=spec.training,
+        model=spec.model.model_dump(mode="json"),
+        dataset_id=dataset.id,
+        cache=spec.lr_cache,
+        context=context,
+        hardware=hardware,
+        pairs=pairs,
+    )
+    outcome = fit(
+        task,
+        train_rows=dataset.rows(Split.TRAIN),
+        dev_rows=dataset.rows(Split.DEV),
+        labels=labels,
+        config=spec.training,
+        learning_rate=learning_rate,
+        seed=spec.seed,
+        context=context,
+        hardware=hardware,
+        pairs=pairs,
+    )
+    with context.phase("save"):
+        save_model(task.model, text.tokenizer, context.out / MODEL_FOLDER)
+    return finish(
+        task,
+        dataset=dataset,
+        spec=spec,
+        outcome=outcome,
+        learning_rate=learning_rate,
+        context=context,
+        hardware=hardware,
+        warnings=warnings,
+        cut=Cut(limit=text.max_tokens, unit="tokens", rows_F=text.tokens.truncated_F),
+    )
+
+
+def quieten_library() -> None:
+    """Keep the library's progress bars out of the run's output; its errors stay."""
+    # The library leaves these without types.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+
+
+def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> Text:
+    """Return the tokenizer, fitted on train when from scratch, and the ids of the whole data set.
+
+    Args:
+        cache: Folder for the ids; a second call with the same model and data set reads them from there.
+
+    Raises:
+        SpecError: The checkpoint cannot be loaded.
+    """
+    if model.checkpoint is None:
+        tokenizer = build_tokenizer(dataset.sources(dataset.rows(Split.TRAIN)), vocab_size=model.vocab_size)
+        max_tokens = model.max_tokens
+    else:
+        tokenizer = load_pretrained_tokenizer(model)
+        max_tokens = token_limit(model, tokenizer)
+    # Saved with it, so that whoever loads the model cuts functions where it did.
+    tokenizer.model_max_length = max_tokens
+    path = cache / TOKEN_FOLDER / f"{_token_key(dataset, tokenizer, max_tokens)}.arrow"
+    tokens = TokenizedDataset.read(path)
+    if tokens is None:
+        tokens = tokenize(dataset.sources(np.arange(len(dataset))), tokenizer, max_tokens=max_tokens)
+        tokens.write(path)
+    return Text(tokenizer=tokenizer, tokens=tokens, max_tokens=max_tokens)
+
+
+def _token_key(dataset: Dataset, tokenizer: Any, max_tokens: int) -> str:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    vocabulary = backend.to_str() if backend is not None else tokenizer.get_vocab()
+    parts = {"dataset": dataset.id, "tokenizer": vocabulary, "max_tokens": max_tokens, "code": code_version()}
+    return sha256_of_json(parts).removeprefix("sha256:")
+
+
+def _truncation_warnings(text: Text, context: RunContext) -> list[str]:
+    share = float(text.tokens.truncated_F.mean())
+    if share <= WARN_TRUNCATED_SHARE:
+        return []
+    message = f"{share:.0%} of the functions have more than {text.max_tokens} tokens and lose their middle"
+    context.events.write(EventKind.WARNING, code="truncation", message=message)
+    return [message]
+
+
+def build_task(spec: TransformerSpec, dataset: Dataset, text: Text) -> TransformerTask:
+    """Return the model, fresh or from its checkpoint, with its data.
+
+    Raises:
+        SpecError: The checkpoint cannot be loaded.
+    """
+    if spec.model.checkpoint is None:
+        model: Any = build_model(
+            ScratchSize(spec.model.size),
+            vocab_size=len(text.tokenizer),
+            pad_token_id=text.tokenizer.pad_token_id,
+            max_tokens=text.max_tokens,
+            seed=spec.seed,
+        )
+    else:
+        model = load_pretrained_model(spec.model, pad_token_id=text.tokenizer.pad_token_id)
+        check_vocabulary(spec.model, model, highest_id=int(text.tokens.ids.max()))
+        if spec.model.lora is not None:
+            add_lora(model, spec.model.lora)
+    model.config.id2label = LABELS
+    model.config.label2id = {name: label for label, name in LABELS.items()}
+    return TransformerTask(
+        model,
+        tokens=text.tokens,
+        pad_token_id=text.tokenizer.pad_token_id,
+        batch_size=spec.training.batch_size,
+        max_tokens=text.max_tokens,
+        pairs=dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None,
+        layer_lr_decay=spec.training.layer_lr_decay,
+    )
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write what AutoModelForSequenceClassification and AutoTokenizer load, whole or not at all; LoRA is merged."""
+    with replaced_folder(folder) as temporary:
+        model.save_pretrained(temporary, state_dict=merged_weights(model))
+        tokenizer.save_pretrained(temporary)

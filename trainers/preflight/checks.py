@@ -1,0 +1,65 @@
+"""Checks that go on after one of them failed: whatever a check stumbles over is a check that failed."""
+
+from collections.abc import Callable, Iterable
+
+from cellgate.contract.errors import InterruptedRun, TrainerError, is_out_of_memory
+from cellgate.contract.results import Check, Verdict
+
+# Of one error: a page of them helps nobody.
+MAX_DETAIL_CHARS = 600
+
+
+def make_check(name: str, verdict: Verdict, detail: str, *, fix: str = "") -> Check:
+    """Return one check's outcome; what passed needs no fix."""
+    return Check(name=name, verdict=verdict, detail=detail, fix="" if verdict == "pass" else fix)
+
+
+class Checks:
+    """Collects checks, each guarded, so that all problems come to light at once.
+
+    Args:
+        prefix: Of the checks' names.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = f"{prefix}_" if prefix else ""
+        self.made: list[Check] = []
+
+    def passed(self, *names: str) -> bool:
+        """Whether all of these were made and none of them failed."""
+        verdicts = {check.name: check.verdict for check in self.made}
+        return all(verdicts.get(self._prefix + name, "fail") != "fail" for name in names)
+
+    def add(self, name: str, verdict: Verdict, detail: str, *, fix: str = "") -> None:
+        """Add one outcome."""
+        self.made.append(make_check(self._prefix + name, verdict, detail, fix=fix))
+
+    def extend(self, checks: Iterable[Check]) -> None:
+        """Add finished checks as they are."""
+        self.made.extend(checks)
+
+    def guard(self, name: str, check: Callable[[], None], *, needs: Iterable[str] = ()) -> None:
+        """Run a check that adds its own outcome, unless what it needs has failed and said so.
+
+        Raises:
+            InterruptedRun: The run was told to stop.
+        """
+        if not self.passed(*needs):
+            return
+        try:
+            check()
+        except InterruptedRun:
+            raise
+        # To find what stops a training run is what a trial is for, so nothing that stops the trial may stop it.
+        except Exception as error:  # noqa: BLE001
+            detail, fix = _describe(error)
+            self.add(name, "fail", detail, fix=fix)
+
+
+def _describe(error: Exception) -> tuple[str, str]:
+    if is_out_of_memory(error) and not isinstance(error, TrainerError):
+        return f"memory ran out: {error or type(error).__name__}"[:MAX_DETAIL_CHARS], "use a smaller model or batch"
+    if isinstance(error, TrainerError):
+        fixes = [problem.fix for problem in error.problems if problem.fix]
+        return str(error)[:MAX_DETAIL_CHARS], "; ".join(dict.fromkeys(fixes)) or "see the detail"
+    return f"{type(error).__name__}: {error}"[:MAX_DETAIL_CHARS], "see the detail"

@@ -1,0 +1,142 @@
+"""Pre-flight: everything that can be known before a run is worth its time, all problems at once.
+
+The data set is checked as a whole; then each model takes one real batch through every stage of its training.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from cellgate.contract.errors import DataError, PreflightError, Problem
+from cellgate.contract.results import SCHEMA_VERSION, Check, RunResult, Verdict
+from cellgate.contract.specs import Device, FusionConfig, GnnConfig, Precision, PreflightSpec, TransformerConfig
+from trainers.data.dataset import Dataset
+from trainers.engine.context import RunContext
+from trainers.engine.environment import describe_environment
+from trainers.engine.hardware import Hardware, find_hardware_problems, set_up_hardware
+from trainers.engine.memory import peak_memory, resident_bytes
+from trainers.engine.result_file import write_result
+from trainers.preflight.checks import Checks
+from trainers.preflight.dataset_checks import check_dataset
+from trainers.preflight.resources import engine_bytes
+
+LOW_MEMORY_BYTES = 1 << 30
+
+
+def run(spec: PreflightSpec, context: RunContext) -> RunResult:
+    """Check the data set and try every model; leave all checks in the result.
+
+    Raises:
+        DataError: There is no data set to check; what else is wrong is in it too.
+        PreflightError: At least one check failed; the result is written all the same.
+    """
+    checks = Checks()
+    with context.phase("dataset"):
+        checks.guard("disk", lambda: _check_disk(context.out, spec.minimum_free_bytes, checks))
+        checks.guard("memory", lambda: _check_memory(checks))
+        checks.guard("hardware", lambda: _check_hardware(spec, checks))
+        dataset = _open(spec, checks)
+    # A device that is not there has failed its check; the trials tell what they can without it.
+    device = Device.AUTO if spec.device is Device.CUDA else spec.device
+    hardware = set_up_hardware(
+        device=device,
+        precision=Precision.AUTO,
+        threads=spec.threads,
+        seed=spec.seed,
+        deterministic=any(config.training.deterministic for config in _configs(spec).values()),
+    )
+    engine = engine_bytes()
+    # Not above: what the libraries of text and graphs take is part of what is measured.
+    from trainers.preflight.smoke_test import Place
+    from trainers.preflight.smoke_tests import list_trials
+
+    libraries = resident_bytes()
+    with context.phase("dataset"):
+        checks.extend(check_dataset(dataset, spec.dataset))
+    with tempfile.TemporaryDirectory(dir=context.out, prefix=".trial.") as scratch:
+        place = Place(
+            dataset=dataset,
+            folder=spec.dataset,
+            context=context,
+            hardware=hardware,
+            engine=engine,
+            libraries=libraries,
+            scratch=Path(scratch),
+        )
+        for name, trial in list_trials(spec, place):
+            with context.phase(name):
+                checks.guard(f"{name}_trial", partial(_take, trial, checks))
+    failed = [check for check in checks.made if check.verdict == "fail"]
+    result = write_result(_result(spec, dataset, checks.made, context, hardware), context, succeeded=not failed)
+    if failed:
+        raise PreflightError(f"{len(failed)} of {len(checks.made)} checks failed: see each of them", _problems(failed))
+    return result
+
+
+def _take(trial: Callable[[], Checks], checks: Checks) -> None:
+    checks.extend(trial().made)
+
+
+def _open(spec: PreflightSpec, checks: Checks) -> Dataset:
+    try:
+        return Dataset.open(spec.dataset)
+    except DataError as error:
+        failed = [check for check in checks.made if check.verdict == "fail"]
+        raise DataError(error.message, [*error.problems, *_problems(failed)]) from error
+
+
+def _problems(failed: list[Check]) -> list[Problem]:
+    return [Problem(where=c.name, found=c.detail, expected="the check to pass", fix=c.fix) for c in failed]
+
+
+def _check_disk(out: Path, minimum_free_bytes: int, checks: Checks) -> None:
+    free = shutil.disk_usage(out).free
+    detail = f"{free / 1e9:.1f} GB free, {minimum_free_bytes / 1e9:.1f} GB wanted"
+    verdict: Verdict = "pass" if free >= minimum_free_bytes else "fail"
+    checks.add("disk", verdict, detail, fix="make room, or lower minimum_free_bytes")
+
+
+def _check_memory(checks: Checks) -> None:
+    available = psutil.virtual_memory().available
+    verdict: Verdict = "warn" if available < LOW_MEMORY_BYTES else "pass"
+    detail = f"{available / 1e9:.1f} GB available"
+    checks.add("memory", verdict, detail, fix="close other programs, or use a larger machine")
+
+
+def _check_hardware(spec: PreflightSpec, checks: Checks) -> None:
+    """Check that this machine has the device and the precision that each model asks for."""
+    for name, config in _configs(spec).items():
+        problems = find_hardware_problems(device=spec.device, precision=config.training.precision)
+        detail = "; ".join(f"{p.where}: {p.found}" for p in problems) or "device and precision are there"
+        fix = "; ".join(p.fix for p in problems)
+        checks.add(f"{name}_hardware", "fail" if problems else "pass", detail, fix=fix)
+
+
+def _configs(spec: PreflightSpec) -> dict[str, TransformerConfig | GnnConfig | FusionConfig]:
+    configs = {"transformer": spec.transformer, "gnn": spec.gnn, "fusion": spec.fusion}
+    return {name: config for name, config in configs.items() if config is not None}
+
+
+def _result(
+    spec: PreflightSpec, dataset: Dataset, checks: list[Check], context: RunContext, hardware: Hardware
+) -> RunResult:
+    return RunResult(
+        schema_version=SCHEMA_VERSION,
+        cell="preflight",
+        seed=spec.seed,
+        spec_hash=context.spec_hash,
+        dataset_id=dataset.id,
+        started_at=context.started_at,
+        timings_s=dict(context.timings_s),
+        memory=peak_memory(hardware.device),
+        environment=describe_environment(
+            device=hardware.device_name, threads=hardware.threads, precision=hardware.precision.value
+        ),
+        warnings=[check.detail for check in checks if check.verdict == "warn"],
+        artifacts={},
+        checks=checks,
+    )

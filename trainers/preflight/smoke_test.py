@@ -1,0 +1,202 @@
+"""The trial of one cell: its model is built and taken through every stage on one real batch."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cellgate.contract.dataset import FUNCTIONS_NAME, GRAPHS_NAME
+from cellgate.contract.results import Check
+from cellgate.contract.specs import GnnSpec, Split, TrainingConfig, TransformerModel, TransformerSpec
+from trainers.data.dataset import Dataset
+from trainers.engine.checkpoint import weights_of
+from trainers.engine.context import RunContext
+from trainers.engine.hardware import Hardware
+from trainers.engine.memory import MemoryWatch, available_memory
+from trainers.engine.task import Rows, Task
+from trainers.models.fusion.base_models import GNN, TRANSFORMER, LiveBase
+from trainers.models.gnn.model import GraphNetwork, GraphSizes
+from trainers.models.gnn.saving import load_gnn, save_gnn
+from trainers.models.gnn.train import GraphTask
+from trainers.models.transformer.pretrained import load_pretrained_model
+from trainers.models.transformer.task import TransformerTask
+from trainers.models.transformer.train import Text, build_task, prepare_text, quieten_library, save_model
+from trainers.preflight.checks import Checks
+from trainers.preflight.resources import Need, check_disk, check_memory, folder_bytes, prediction_bytes
+from trainers.preflight.stages import Cost, Reload, Stages
+
+MANY_TRUNCATED = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What every trial works with.
+
+    Args:
+        engine: Bytes that the process held without the libraries of text and graphs.
+        libraries: Bytes that it held with them, before the first trial.
+        scratch: A folder that is thrown away.
+        bases: Filled with the models that could be built, for fusion to be tried on.
+    """
+
+    dataset: Dataset
+    folder: Path
+    context: RunContext
+    hardware: Hardware
+    engine: int
+    libraries: int
+    scratch: Path
+    bases: dict[str, LiveBase] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A model that was built, and how it is loaded again."""
+
+    task: Task
+    save: Callable[[Path], None]
+    reload: Reload
+    cost: Cost
+
+
+def try_transformer(spec: TransformerSpec, place: Place) -> Checks:
+    """Return the checks of cell 51."""
+    quieten_library()
+    return _try(TRANSFORMER, lambda checks: _build_text(spec, place, checks), spec.training, place, FUNCTIONS_NAME)
+
+
+def try_gnn(spec: GnnSpec, place: Place) -> Checks:
+    """Return the checks of cell 52."""
+    return _try(GNN, lambda _: _build_graph(spec, place), spec.training, place, GRAPHS_NAME)
+
+
+def _build_text(spec: TransformerSpec, place: Place, checks: Checks) -> Trial:
+    text = prepare_text(spec.model, place.dataset, cache=place.scratch)
+    checks.guard("truncation", lambda: _check_truncation(text, checks))
+    task = build_task(spec, place.dataset, text)
+
+    def save(folder: Path) -> None:
+        save_model(task.model, text.tokenizer, folder)
+
+    def reload(folder: Path) -> Task:
+        save(folder)
+        saved = TransformerModel(checkpoint=str(folder))
+        return TransformerTask(
+            load_pretrained_model(saved, pad_token_id=text.tokenizer.pad_token_id),
+            tokens=text.tokens,
+            pad_token_id=text.tokenizer.pad_token_id,
+            batch_size=spec.training.batch_size,
+            max_tokens=text.max_tokens,
+            pairs=None,
+        )
+
+    def cost(rows: Rows) -> int:
+        return int(text.tokens.lengths(rows).max()) * len(rows)
+
+    return Trial(task=task, save=save, reload=reload, cost=cost)
+
+
+def _check_truncation(text: Text, checks: Checks) -> None:
+    share = text.tokens.truncated_F.mean()
+    detail = f"{share:.1%} of the functions have more than {text.max_tokens} tokens and lose their middle"
+    checks.add("truncation", "warn" if share > MANY_TRUNCATED else "pass", detail, fix="raise max_tokens")
+
+
+def _build_graph(spec: GnnSpec, place: Place) -> Trial:
+    dataset = place.dataset
+    model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
+
+    def save(folder: Path) -> None:
+        save_gnn(folder, model, config=spec.model, vocabulary=dataset.vocab)
+
+    def reload(folder: Path) -> Task:
+        save(folder)
+        return GraphTask(load_gnn(folder), dataset, spec.training)
+
+    def cost(rows: Rows) -> int:
+        nodes_B, edges_B = dataset.graph_sizes(rows)
+        return int(nodes_B.sum() + edges_B.sum())
+
+    return Trial(task=GraphTask(model, dataset, spec.training), save=save, reload=reload, cost=cost)
+
+
+def _try(name: str, build: Callable[[Checks], Trial], config: TrainingConfig, place: Place, data_file: str) -> Checks:
+    checks = Checks(name)
+    built: list[tuple[Trial, Stages]] = []
+    with fresh_folder(place.scratch / name) as scratch:
+
+        def make() -> None:
+            trial = build(checks)
+            parameters = sum(parameter.numel() for parameter in trial.task.model.parameters())
+            checks.add("model", "pass", f"{parameters:,} parameters")
+            built.append((trial, _stages(name, trial, config, place, scratch)))
+
+        with MemoryWatch(place.hardware.device) as watch:
+            checks.guard("model", make)
+            for _, stages in built:
+                stages.train()
+        for trial, stages in built:
+            if stages.checks.passed("step"):
+                data = (place.folder / data_file).stat().st_size
+                stages.checks.extend(
+                    check_resources(
+                        name, stages, watch, place, libraries=place.libraries, data=data, checkpoints=scratch
+                    )
+                )
+            stages.save(trial.reload)
+            checks.extend(stages.checks.made)
+            place.bases[name] = LiveBase(
+                task=trial.task, temperature=1.0, start=weights_of(trial.task.model), save=trial.save
+            )
+    return checks
+
+
+def check_resources(
+    name: str, stages: Stages, watch: MemoryWatch, place: Place, *, libraries: int, data: int, checkpoints: Path
+) -> list[Check]:
+    """Return whether a whole run fits into memory and onto the disk.
+
+    Args:
+        libraries: Bytes of host memory that a run's process takes before it loads anything.
+        data: Bytes of host memory that a run takes for data and the trial did not.
+        checkpoints: The folder that the trial saved into.
+    """
+    need = Need(
+        libraries=libraries,
+        trial=watch.host_bytes,
+        data=data,
+        predictions=prediction_bytes(place.dataset, embedding_width=stages.embedding_width),
+        device=watch.device_bytes,
+        checkpoint=folder_bytes(checkpoints),
+    )
+    free = shutil.disk_usage(place.context.out).free
+    return [check_memory(name, need, available_memory(place.hardware.device)), check_disk(name, need, free)]
+
+
+def _stages(name: str, trial: Trial, config: TrainingConfig, place: Place, scratch: Path) -> Stages:
+    dataset = place.dataset
+    return Stages(
+        name,
+        trial.task,
+        train_rows=dataset.rows(Split.TRAIN),
+        dev_rows=dataset.rows(Split.DEV),
+        labels=dataset.labels(np.arange(len(dataset))),
+        config=config,
+        cost=trial.cost,
+        context=place.context,
+        hardware=place.hardware,
+        scratch=scratch,
+    )
+
+
+@contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder that is gone afterwards."""
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,45 @@
+"""What every supervisor of a worker shares."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from service.broker.notify import Bell
+from service.settings import Settings
+from service.store.database import Database
+from worker.devices import Devices
+from worker.fork_server import ForkServer
+
+TRAINER = (sys.executable, "-m", "trainers")
+# What the drivers raise while a database is away, busy or restarting; a later try may succeed.
+UNREACHABLE = (OperationalError, InterfaceError)
+DATABASE_RETRY_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What every supervisor of a worker shares.
+
+    Args:
+        draining: Set when the worker is shutting down.
+        command: How a trainer is started cold, before the cell's name; tests put their own here.
+        devices: What its runs compute on.
+        fork_server: Starts trainers warm; null: all start cold.
+    """
+
+    database: Database
+    bell: Bell
+    settings: Settings
+    worker_id: str
+    draining: threading.Event
+    command: Sequence[str] = TRAINER
+    devices: Devices = field(default_factory=Devices)
+    fork_server: ForkServer | None = None
+
+    @property
+    def slots(self) -> int:
+        """How many runs it trains at the same time."""
+        return self.devices.slots(self.settings.slots)

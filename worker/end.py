@@ -1,0 +1,83 @@
+"""The end of an attempt: written once, with everything that waited for it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from cellgate.contract.results import read_result
+from cellgate.contract.states import FailureReason
+from service.broker.notify import ring_for_waiting
+from service.store.claims import Claim
+from service.store.lifecycle import cancelled, fail, release, succeed
+from service.store.pipeline import after_run
+from worker.context import DATABASE_RETRY_S, UNREACHABLE, House
+from worker.outcome import Abandoned, Cancelled, Failed, Outcome, Released, Succeeded
+from worker.text import storable
+
+RESULT_NAME = "result.json"
+log = structlog.get_logger(__name__)
+
+
+def end_attempt(house: House, claim: Claim, folder: Path, outcome: Outcome, *, exit_code: int | None) -> None:
+    """Write the end and move on what waited for it in one transaction; then ring for what is next.
+
+    Args:
+        folder: The attempt's output folder: a result counts as it lies on disk.
+    """
+    if isinstance(outcome, Abandoned):
+        return
+    result: dict[str, Any] = {}
+    if isinstance(outcome, Succeeded):
+        result, problem = _read_result(folder / RESULT_NAME)
+        if problem is not None:
+            outcome = Failed(reason=FailureReason.INVALID_RESULT, detail=problem)
+    deadline = time.monotonic() + house.settings.lease_s
+    while True:
+        try:
+            _write(house, claim, outcome, result, exit_code)
+            break
+        except UNREACHABLE:
+            # Beyond its lease the run is the reconciler's.
+            if time.monotonic() > deadline:
+                log.exception("end_not_written")
+                return
+            time.sleep(DATABASE_RETRY_S)
+    ring_for_waiting(house.database, house.bell)
+
+
+def _write(house: House, claim: Claim, outcome: Outcome, result: dict[str, Any], exit_code: int | None) -> None:
+    try:
+        with house.database.begin() as session:
+            _write_end(session, claim, outcome, result, exit_code)
+            after_run(session, run_id=claim.run_id, artifacts=house.settings.artifacts)
+    except UNREACHABLE:
+        raise
+    # Here a run ends, whatever its pipeline cannot do with it: the reconciler tries to move that on again.
+    except Exception:
+        log.exception("pipeline_not_moved_on")
+        with house.database.begin() as session:
+            _write_end(session, claim, outcome, result, exit_code)
+
+
+def _write_end(session: Session, claim: Claim, outcome: Outcome, result: dict[str, Any], exit_code: int | None) -> None:
+    run: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
+    match outcome:
+        case Succeeded():
+            succeed(session, **run, exit_code=0, result=result)
+        case Failed(reason=reason, detail=detail):
+            fail(session, **run, reason=reason, detail=storable(detail), exit_code=exit_code)
+        case Cancelled():
+            cancelled(session, **run, exit_code=exit_code)
+        case Released(why=why, counts=counts):
+            release(session, **run, why=storable(why), exit_code=exit_code, counts=counts)
+
+
+def _read_result(path: Path) -> tuple[dict[str, Any], str | None]:
+    """Return result.json as it lies on disk, or what is wrong with it."""
+    try:
+        return storable(read_result(path).model_dump(mode="json")), None
+    except (OSError, ValueError) as error:
+        return {}, f"{path.name} is missing or breaks its schema: {error}"

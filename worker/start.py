@@ -1,0 +1,100 @@
+"""Starting the trainer of an attempt: its spec, its folder, its command line, its environment."""
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cellgate.contract.files import write_json
+from cellgate.contract.specs import Cell
+from service.store.claims import Claim
+from service.store.run_specs import trainer_spec
+from worker.context import DATABASE_RETRY_S, UNREACHABLE, House
+from worker.process import Trainer, TrainerProcess, start_cold
+
+# Of the lease: when supervisor and trainer give up by their own clocks, whatever the database's clock says.
+GIVE_UP_AT = 0.8
+# Of the lease: how long to wait for a fork server that is still importing.
+FORK_SERVER_PATIENCE = 0.25
+SPEC_NAME = "spec.json"
+KEPT_VARIABLES = frozenset(
+    {
+        *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME"),
+        *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    }
+)
+KEPT_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "TORCH_", "NCCL_", "SSL_")
+
+
+def start_trainer(house: House, claim: Claim, folder: Path, *, gpu: str | None, held_since: float) -> TrainerProcess:
+    """Return the attempt's running trainer.
+
+    Args:
+        folder: The attempt's output folder, made here.
+        gpu: The one that it may see, as CUDA_VISIBLE_DEVICES names it; null leaves that as it is.
+        held_since: When the lease began, by `time.monotonic()`.
+
+    Raises:
+        ServiceError: An input of the run is missing.
+        pydantic.ValidationError: The job's config is not one for its cell.
+        OSError: The folder cannot be written to, or the process not be started.
+        ForkServerLost: Nobody knows whether it was started.
+        sqlalchemy.exc.OperationalError: The database cannot be reached as long as the lease holds.
+    """
+    settings = house.settings
+    spec = _read_spec(house, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
+    threads = settings.threads or max(1, usable_cores() // house.slots)
+    if claim.cell is Cell.PREPARE:
+        spec["workers"] = threads
+    else:
+        spec |= {"device": settings.device, "threads": threads}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / SPEC_NAME, spec)
+    arguments = [claim.cell.label, "--spec", str(folder / SPEC_NAME), "--out", str(folder)]
+    if claim.resume_from is not None:
+        arguments += ["--resume", str(settings.artifacts / claim.resume_from)]
+    arguments += ["--lifeline", f"{GIVE_UP_AT * settings.lease_s:g}"]
+    environment = trainer_environment(threads)
+    if gpu is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = gpu
+    return TrainerProcess(partial(_start, house, arguments, environment), folder=folder)
+
+
+def _start(house: House, arguments: list[str], environment: dict[str, str], stdin: int, output: int) -> Trainer:
+    """Start a trainer by the fork server, and where that cannot be, by itself."""
+    server = house.fork_server
+    if server is not None:
+        server.start(environment)
+        patience_s = FORK_SERVER_PATIENCE * house.settings.lease_s
+        warm = server.fork(arguments, environment=environment, stdin=stdin, output=output, patience_s=patience_s)
+        if warm is not None:
+            return warm
+    return start_cold([*house.command, *arguments], stdin=stdin, output=output, environment=environment)
+
+
+def _read_spec(house: House, claim: Claim, *, until: float) -> dict[str, Any]:
+    while True:
+        try:
+            with house.database.read() as session:
+                return trainer_spec(session, run_id=claim.run_id, artifacts=house.settings.artifacts)
+        except UNREACHABLE:
+            if time.monotonic() + DATABASE_RETRY_S > until:
+                raise
+            time.sleep(DATABASE_RETRY_S)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def trainer_environment(threads: int) -> dict[str, str]:
+    """Return the trainer's environment: none of the service's secrets, and no more threads than its share."""
+    kept = {
+        name: value for name, value in os.environ.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
+    }
+    return {**kept, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
