@@ -34,7 +34,7 @@ from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
 from service.store.identifiers import new_id
 from service.store.tables import DecisionRow, EventRow, ExperimentRow, JobRow, LabelRow, RunRow
-from tests.fakes import F1s, TrainersByHand
+from tests.fakes import F1s, FakeTrainers
 from tests.faults.deployment import free_port
 
 FUSION_IS_DUE: F1s = {
@@ -51,7 +51,7 @@ START_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class Deployment:
     """The API under test.
 
     Args:
@@ -74,13 +74,13 @@ def main() -> None:
     parser.add_argument("--pollers", type=int, default=1_000)
     parser.add_argument("--poll-s", type=float, default=30.0, help="how long they poll")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="cellgate-bench-") as folder, house(Path(folder), given) as running:
+    with tempfile.TemporaryDirectory(prefix="cellgate-bench-") as folder, context(Path(folder), given) as running:
         _print(ask_one_by_one(running))
         asyncio.run(poll_together(running, given.pollers, given.poll_s))
 
 
 @contextmanager
-def house(folder: Path, given: argparse.Namespace) -> Iterator[House]:
+def context(folder: Path, given: argparse.Namespace) -> Iterator[Deployment]:
     """Yield the API over a full database."""
     with ExitStack() as open_servers:
         url = open_servers.enter_context(_postgres())
@@ -96,7 +96,9 @@ def house(folder: Path, given: argparse.Namespace) -> Iterator[House]:
         process = open_servers.enter_context(_process(command, environment))
         server = f"http://127.0.0.1:{port}"
         _wait_until(lambda: httpx.get(f"{server}/livez").is_success)
-        yield House(url=server, process=psutil.Process(process.pid), dataset=dataset, runs=runs, curve_run=curve_run)
+        yield Deployment(
+            url=server, process=psutil.Process(process.pid), dataset=dataset, runs=runs, curve_run=curve_run
+        )
 
 
 @contextmanager
@@ -139,7 +141,7 @@ def fill(url: str, artifacts: Path, *, runs: int, points: int) -> tuple[str, str
     database = Database(url)
     with database.begin() as session:
         dataset = create_dataset(session, name="made", source="made.jsonl", config=PrepareConfig(), graphs=None).id
-    trainers = TrainersByHand(database, artifacts, FUSION_IS_DUE)
+    trainers = FakeTrainers(database, artifacts, FUSION_IS_DUE)
     trainers.work()
     with database.begin() as session:
         create_experiment(session, name="first", dataset_id=dataset, spec=ExperimentSpec())
@@ -206,7 +208,7 @@ def _renamed(row: dict[str, Any], ids: dict[str, str], table: Any) -> dict[str, 
     return copy
 
 
-def ask_one_by_one(running: House) -> dict[str, list[float]]:
+def ask_one_by_one(running: Deployment) -> dict[str, list[float]]:
     """Return how long each kind of request took, in milliseconds."""
     took: dict[str, list[float]] = {}
     with httpx.Client(base_url=running.url) as client:
@@ -260,7 +262,7 @@ def _timed(ask: Callable[[], httpx.Response]) -> float:
     return took
 
 
-async def poll_together(running: House, pollers: int, seconds: float) -> None:
+async def poll_together(running: Deployment, pollers: int, seconds: float) -> None:
     """Let so many callers ask for the status of an experiment every two seconds, each holding what it got."""
     connector = aiohttp.TCPConnector(limit=pollers)
     counts: Counter[str] = Counter()

@@ -32,7 +32,7 @@ from trainers.models.fusion.base_models import TRANSFORMER
 from trainers.models.fusion.features import read_features
 from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.task import FusionTask
-from trainers.models.fusion.unfreezing import open_live
+from trainers.models.fusion.unfreezing import open_unfrozen
 from trainers.models.transformer.train import build_task, prepare_text
 
 RATE = 1e-3
@@ -79,7 +79,7 @@ def measure(spec: FusionSpec, context: RunContext, *, size: str | None, repeats:
     ]
     text, graph = open_runs(wanted, dataset=dataset)
     features = read_features(text, graph, dataset=dataset, text_weight=spec.model.text_weight)
-    live = open_live(spec, dataset, features, text=text, graph=graph, scratch=context.out)
+    live = open_unfrozen(spec, dataset, features, text=text, graph=graph, scratch=context.out)
     models: dict[str, Task] = {name: base.task for name, base in live.items()}
     if size is not None:
         models[TRANSFORMER] = untrained(size, spec, dataset, cache=context.out)

@@ -1,8 +1,8 @@
 """How fast runs start, stop and are taken over, on real processes: `python -m bench.lifecycle [--backend postgres]`.
 
-A house of its own (API, reconcilers, two workers, Redis, a database) trains small graph networks, the lease and every
-other setting at its default. Prints a Markdown table: percentiles in milliseconds beside their goals. Meant for a quiet
-machine, where the database's, the trainers' and our own clock are one.
+A deployment of its own (API, reconcilers, two workers, Redis, a database) trains small graph networks, the lease and
+every other setting at its default. Prints a Markdown table: percentiles in milliseconds beside their goals. Meant for a
+quiet machine, where the database's, the trainers' and our own clock are one.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from cellgate.client.client import Client
 from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.tables import AttemptRow, EventRow, RunRow
-from tests.faults.deployment import Backend, House
+from tests.faults.deployment import Backend, Deployment
 from tests.faults.workload import JOB, prepare_dataset, wait_until
 from worker.tail import EVENTS_NAME, EventTail
 
@@ -60,56 +60,58 @@ class Figures:
 
 
 class Bench:
-    """A house, a data set, and what was measured there."""
+    """A deployment, a data set, and what was measured there."""
 
-    def __init__(self, house: House, figures: Figures) -> None:
-        self._house = house
+    def __init__(self, deployment: Deployment, figures: Figures) -> None:
+        self._deployment = deployment
         self._figures = figures
-        self._dataset = prepare_dataset(house)
+        self._dataset = prepare_dataset(deployment)
 
     def starts(self, rounds: int, name: str) -> None:
         """Submit small runs, one after the other, to idle workers."""
-        with self._house.client() as client:
+        with self._deployment.client() as client:
             self._finish(self._submit(client, SHORT)[0])
             for _ in range(rounds):
                 run, begun = self._submit(client, SHORT)
                 self._finish(run)
-                self._figures.add(f"submit to claim, {name}", begun, self._moved(run, RunState.STARTING))
+                self._figures.add(f"submit to claim, {name}", begun, self._transition(run, RunState.STARTING))
                 self._figures.add(f"submit to first training step, {name}", begun, self._first_step(run))
 
     def cancels(self, rounds: int) -> None:
         """Cancel runs in the middle of their training."""
-        with self._house.client() as client:
+        with self._deployment.client() as client:
             for _ in range(rounds):
                 run = self._training(client)
                 begun = time.time()
                 client.act("cancel", "runs", run)
                 self._finish(run, RunState.CANCELLED)
-                self._figures.add("cancel to cancelled", begun, self._moved(run, RunState.CANCELLED))
+                self._figures.add("cancel to cancelled", begun, self._transition(run, RunState.CANCELLED))
 
     def drains(self, rounds: int) -> None:
         """Tell the worker of a training run to stop, as a rolling restart does."""
-        with self._house.client() as client:
+        with self._deployment.client() as client:
             for _ in range(rounds):
                 run = self._training(client)
                 begun = time.time()
-                self._house.signal(self._worker_of(run), signal.SIGTERM)
+                self._deployment.signal(self._worker_of(run), signal.SIGTERM)
                 self._finish(run)
-                self._figures.add("SIGTERM of a worker to queued again", begun, self._moved(run, RunState.QUEUED))
+                self._figures.add("SIGTERM of a worker to queued again", begun, self._transition(run, RunState.QUEUED))
                 self._figures.repeated.setdefault("after SIGTERM", []).append(self._steps_repeated(run))
 
     def takeovers(self, rounds: int) -> None:
         """Kill the worker of a training run, and leave it dead until the run goes on elsewhere."""
-        with self._house.client() as client:
+        with self._deployment.client() as client:
             for _ in range(rounds):
                 run = self._training(client)
-                (trainer,) = self._house.trainers()
+                (trainer,) = self._deployment.trainers()
                 begun = time.time()
-                self._house.kill(self._worker_of(run), down_s=LEASE_S + 10)
-                wait_until(self._house, partial(self._goes_on, run), "the run goes on")
+                self._deployment.kill(self._worker_of(run), down_s=LEASE_S + 10)
+                wait_until(self._deployment, partial(self._goes_on, run), "the run goes on")
                 self._figures.outlived += _lives(trainer)
                 self._finish(run)
-                self._figures.add("kill -9 of a worker to going again", begun, self._moved(run, RunState.STARTING, 2))
+                self._figures.add(
+                    "kill -9 of a worker to going again", begun, self._transition(run, RunState.STARTING, 2)
+                )
                 self._figures.repeated.setdefault("after kill -9", []).append(self._steps_repeated(run))
 
     def _submit(self, client: Client, job: dict[str, Any]) -> tuple[str, float]:
@@ -120,11 +122,11 @@ class Bench:
     def _training(self, client: Client) -> str:
         """Return a new run that has trained for some steps."""
         run, _ = self._submit(client, LONG)
-        wait_until(self._house, lambda: (self._row(run).steps_done or 0) > CHECKPOINT_EVERY, "the run trains")
+        wait_until(self._deployment, lambda: (self._row(run).steps_done or 0) > CHECKPOINT_EVERY, "the run trains")
         return run
 
     def _finish(self, run: str, state: RunState = RunState.SUCCEEDED) -> None:
-        wait_until(self._house, lambda: RunState(self._row(run).state).terminal, "the run ends")
+        wait_until(self._deployment, lambda: RunState(self._row(run).state).terminal, "the run ends")
         found = self._row(run)
         if found.state != state:
             raise RuntimeError(f"run {run} ended as {found.state}: {found.failure_detail}; expected {state}")
@@ -133,38 +135,38 @@ class Bench:
         return self._row(run).attempt == 2
 
     def _row(self, run: str) -> RunRow:
-        with self._house.database.read() as session:
+        with self._deployment.database.read() as session:
             return session.scalars(select(RunRow).where(RunRow.id == run)).one()
 
     def _worker_of(self, run: str) -> str:
         pid = int(str(self._row(run).worker).rpartition(":")[2])
         (name,) = (
             member.name
-            for member in self._house.members.values()
+            for member in self._deployment.members.values()
             if member.process is not None and member.process.pid == pid
         )
         return name
 
-    def _moved(self, run: str, to: RunState, attempt: int = 1) -> float:
+    def _transition(self, run: str, to: RunState, attempt: int = 1) -> float:
         """Return when the run came to a state, by the database's clock."""
         chosen = select(EventRow).where(EventRow.run_id == run, EventRow.kind == "transition").order_by(EventRow.id)
-        with self._house.database.read() as session:
+        with self._deployment.database.read() as session:
             moves = [event for event in session.scalars(chosen) if event.body["to"] == to]
-        return next(move.at for move in moves if (move.attempt or 0) >= attempt)
+        return next(apply_transition.at for apply_transition in moves if (apply_transition.attempt or 0) >= attempt)
 
     def _first_step(self, run: str) -> float:
         """Return when the first step was done, by the trainer's clock."""
-        tail = EventTail(self._house.artifacts / str(self._row(run).path) / EVENTS_NAME)
+        tail = EventTail(self._deployment.artifacts / str(self._row(run).path) / EVENTS_NAME)
         return next(float(event["t"]) for event in _all(tail) if event["kind"] == "metric" and event["step"] == 1)
 
     def _steps_repeated(self, run: str) -> int:
         """Count by the trainers' own files: a killed worker did not bring the last steps into the database."""
-        with self._house.database.read() as session:
+        with self._deployment.database.read() as session:
             paths = list(session.scalars(select(AttemptRow.path).where(AttemptRow.run_id == run)))
         steps = [
             event["step"]
             for path in paths
-            for event in _all(EventTail(self._house.artifacts / path / EVENTS_NAME))
+            for event in _all(EventTail(self._deployment.artifacts / path / EVENTS_NAME))
             if event["kind"] == "metric" and "train/loss" in event["values"]
         ]
         if not steps or set(steps) != set(range(1, max(steps) + 1)):
@@ -188,18 +190,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="of the quick ones; a fifth of it of takeovers")
     given = parser.parse_args()
     figures = Figures()
-    _with_house(given.backend, {}, lambda house: _all_of_it(Bench(house, figures), given.rounds))
+    _with_deployment(given.backend, {}, lambda deployment: _all_of_it(Bench(deployment, figures), given.rounds))
     cold = {"WARM_START": "false"}
-    _with_house(given.backend, cold, lambda house: Bench(house, figures).starts(max(3, given.rounds // 5), "cold"))
+    _with_deployment(
+        given.backend, cold, lambda deployment: Bench(deployment, figures).starts(max(3, given.rounds // 5), "cold")
+    )
     _print(figures)
 
 
-def _with_house(backend: Backend, settings: Mapping[str, object], work: Callable[[House], None]) -> None:
+def _with_deployment(backend: Backend, settings: Mapping[str, object], work: Callable[[Deployment], None]) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="cellgate-bench-", ignore_cleanup_errors=True) as folder,
-        House(Path(folder), backend, settings={**DEFAULTS, **settings}, clock_errors_s={}) as house,
+        Deployment(Path(folder), backend, settings={**DEFAULTS, **settings}, clock_errors_s={}) as deployment,
     ):
-        work(house)
+        work(deployment)
 
 
 def _all_of_it(bench: Bench, rounds: int) -> None:

@@ -8,8 +8,8 @@ from fastapi import Depends, FastAPI, Request, Response
 
 from service.api.context import Context
 from service.api.description import describe, operation_id
-from service.api.long_poll import changes_in, output_in, standings_in
-from service.api.middleware import add_gatekeeper
+from service.api.long_poll import poll_states_in, watch_output, watch_versions
+from service.api.middleware import add_middleware
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
 from service.api.queries import refuse_unknown_parameters
@@ -35,11 +35,11 @@ from service.api.routes import (
 )
 from service.api.routes import gate_decision as verdicts
 from service.api.run_files import Hashes
-from service.api.token_cache import KnownTokens
-from service.broker.notify import Bell, Doorbell
+from service.api.token_cache import TokenCache
+from service.broker.notify import CeleryNotifier, Notifier
 from service.dashboard.routes import mount_dashboard
 from service.settings import Settings
-from service.startup_check import check_front_door
+from service.startup_check import check_startup
 from service.store.database import Database, schema_is_current
 from service.telemetry.metrics import Telemetry
 from service.telemetry.tracing import tracing_of
@@ -49,19 +49,19 @@ class NotReady(RuntimeError):
     """The service cannot start as it is set up."""
 
 
-def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
+def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastAPI:
     """Return the API.
 
     Args:
-        bell: Wakes the workers; default: through the broker at `settings.redis_url`.
+        notifier: Wakes the workers; default: through the broker at `settings.redis_url`.
 
     Raises:
         NotReady: No broker is set.
     """
-    if bell is None:
+    if notifier is None:
         if settings.redis_url is None:
             raise NotReady("CELLGATE_REDIS_URL is not set: name the broker, or use `cellgate up`, which brings its own")
-        bell = Doorbell(settings.redis_url)
+        notifier = CeleryNotifier(settings.redis_url)
     database = Database(settings.database)
 
     @asynccontextmanager
@@ -85,16 +85,16 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
         dependencies=[Depends(refuse_unknown_parameters)],
     )
-    known = KnownTokens(settings, database)
-    telemetry = Telemetry(database, bell)
+    known = TokenCache(settings, database)
+    telemetry = Telemetry(database, notifier)
     app.state.context = Context(
         settings=settings,
         database=database,
-        bell=bell,
+        notifier=notifier,
         tokens=known,
-        changes=changes_in(database),
-        output=output_in(database),
-        standings=standings_in(database),
+        versions=watch_versions(database),
+        output=watch_output(database),
+        load_poll_states=poll_states_in(database),
         telemetry=telemetry,
         hashes=Hashes(),
     )
@@ -124,7 +124,7 @@ def create_app(settings: Settings, *, bell: Bell | None = None) -> FastAPI:
     describe(app, token_needed=settings.asks_for_token)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
-    add_gatekeeper(app, settings, known, telemetry)
+    add_middleware(app, settings, known, telemetry)
     return app
 
 
@@ -138,7 +138,7 @@ def check_start(settings: Settings, database: Database) -> None:
     """
     if not schema_is_current(database):
         raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
-    check_front_door(settings, database)
+    check_startup(settings, database)
 
 
 async def _on_not_modified(_: Request, error: Exception) -> Response:

@@ -18,7 +18,7 @@ import structlog
 
 from service.broker.embedded import EmbeddedBroker
 from service.settings import Settings
-from service.startup_check import NoKey, check_front_door
+from service.startup_check import MissingAdminToken, check_startup
 from service.store.database import Database, UnsuitableDatabase, migrate
 
 FIRST_BACKOFF_S = 0.5
@@ -30,12 +30,12 @@ MARGIN_S = 15.0
 log = structlog.get_logger(__name__)
 
 
-class HouseFailed(Exception):
+class StackFailed(Exception):
     """The service could not be started; the message says what to do."""
 
 
 @dataclass(kw_only=True)
-class Child:
+class ManagedProcess:
     """A process that is kept running.
 
     Args:
@@ -51,7 +51,7 @@ class Child:
     start_at: float = 0.0
 
 
-class Family:
+class ProcessSupervisor:
     """Children that are started again, later and later, when they die, and that are all stopped together.
 
     Args:
@@ -59,7 +59,7 @@ class Family:
         environment: Of every child.
     """
 
-    def __init__(self, children: Sequence[Child], environment: Mapping[str, str]) -> None:
+    def __init__(self, children: Sequence[ManagedProcess], environment: Mapping[str, str]) -> None:
         self.children = children
         self._environment = dict(environment)
 
@@ -70,7 +70,7 @@ class Family:
             if child.process is None and now >= child.start_at:
                 self._start(child, now)
             elif child.process is not None and child.process.poll() is not None:
-                self._bury(child, now)
+                self._on_exit(child, now)
 
     def stop(self, *, grace_s: float, hurry: threading.Event) -> None:
         """Ask all to end, wait, then kill what is left with everything it started.
@@ -92,7 +92,7 @@ class Family:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _start(self, child: Child, now: float) -> None:
+    def _start(self, child: ManagedProcess, now: float) -> None:
         # A session of its own: Ctrl-C reaches only us, and we end the children in order.
         child.process = subprocess.Popen(
             [sys.executable, "-m", "service.die_with_parent", *child.command],
@@ -102,7 +102,7 @@ class Family:
         )
         child.started_at = now
 
-    def _bury(self, child: Child, now: float) -> None:
+    def _on_exit(self, child: ManagedProcess, now: float) -> None:
         code = child.process.returncode if child.process is not None else None
         if now - child.started_at > STEADY_AFTER_S:
             child.backoff_s = FIRST_BACKOFF_S
@@ -112,7 +112,7 @@ class Family:
         child.backoff_s = min(2 * child.backoff_s, SLOWEST_BACKOFF_S)
 
 
-def keep_house(settings: Settings, *, with_worker: bool, announce: Callable[[str], None]) -> None:
+def run_local_stack(settings: Settings, *, with_worker: bool, announce: Callable[[str], None]) -> None:
     """Run the service until SIGINT or SIGTERM; a second one does not wait for checkpoints.
 
     Args:
@@ -136,37 +136,37 @@ def keep_house(settings: Settings, *, with_worker: bool, announce: Callable[[str
     with ExitStack() as stack:
         redis_url = settings.redis_url or stack.enter_context(EmbeddedBroker(settings.data_dir / "broker")).url
         environment = child_environment(settings, redis_url=redis_url, port=port)
-        family = Family(children_of(with_worker=with_worker), environment)
+        supervisor = ProcessSupervisor(stack_processes(with_worker=with_worker), environment)
         try:
-            _wait_until_ready(family, settings.host, port, stop)
+            _wait_until_ready(supervisor, settings.host, port, stop)
             if not stop.is_set():
                 announce(f"http://{_reachable(settings.host)}:{port}")
             while not stop.wait(LOOK_EVERY_S):
-                family.look()
+                supervisor.look()
         finally:
-            family.stop(grace_s=settings.grace_s + MARGIN_S, hurry=hurry)
+            supervisor.stop(grace_s=settings.grace_s + MARGIN_S, hurry=hurry)
 
 
 def _prepare_database(settings: Settings) -> None:
     database = Database(settings.database)
     try:
         migrate(settings.database)
-        check_front_door(settings, database)
-    except (UnsuitableDatabase, NoKey) as error:
-        raise HouseFailed(str(error)) from error
+        check_startup(settings, database)
+    except (UnsuitableDatabase, MissingAdminToken) as error:
+        raise StackFailed(str(error)) from error
     finally:
         database.dispose()
 
 
-def children_of(*, with_worker: bool) -> list[Child]:
+def stack_processes(*, with_worker: bool) -> list[ManagedProcess]:
     """Return the processes that make up the service, the API first."""
     python = sys.executable
     children = [
-        Child(name="api", command=[python, "-m", "cellgate.cli.main", "serve"]),
-        Child(name="reconciler", command=[python, "-m", "worker", "reconciler"]),
+        ManagedProcess(name="api", command=[python, "-m", "cellgate.cli.main", "serve"]),
+        ManagedProcess(name="reconciler", command=[python, "-m", "worker", "reconciler"]),
     ]
     if with_worker:
-        children.append(Child(name="worker", command=[python, "-m", "worker", "run"]))
+        children.append(ManagedProcess(name="worker", command=[python, "-m", "worker", "run"]))
     return children
 
 
@@ -190,26 +190,26 @@ def claim_port(host: str, port: int) -> int:
     Raises:
         HouseFailed: It is taken, or there is no such address here.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    supervisor = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(supervisor, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise HouseFailed(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+            raise StackFailed(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(family: Family, host: str, port: int, stop: threading.Event) -> None:
+def _wait_until_ready(supervisor: ProcessSupervisor, host: str, port: int, stop: threading.Event) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not stop.wait(LOOK_EVERY_S):
-        family.look()
-        if any(child.backoff_s > FIRST_BACKOFF_S for child in family.children):
-            raise HouseFailed("a part of the service ended at its start; what it said stands above")
+        supervisor.look()
+        if any(child.backoff_s > FIRST_BACKOFF_S for child in supervisor.children):
+            raise StackFailed("a part of the service ended at its start; what it said stands above")
         if _answers(f"http://{_reachable(host)}:{port}/readyz"):
             return
         if time.monotonic() > deadline:
-            raise HouseFailed(f"the API did not get ready within {READY_TIMEOUT_S:.0f} s")
+            raise StackFailed(f"the API did not get ready within {READY_TIMEOUT_S:.0f} s")
 
 
 def _answers(url: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.app import NotReady, check_start, create_app
 from service.settings import Settings
-from service.startup_check import NoKey
+from service.startup_check import MissingAdminToken
 from service.store.database import Database
 from service.telemetry.logs import set_up_logging
 
@@ -63,7 +63,7 @@ def _startable(settings: Settings) -> FastAPI:
     try:
         check_start(settings, database)
         return create_app(settings)
-    except (NotReady, NoKey) as error:
+    except (NotReady, MissingAdminToken) as error:
         raise CannotServe(str(error)) from error
     except OperationalError as error:
         raise CannotServe(f"the database cannot be reached: {error.orig}") from error

@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     grace_s: float = Field(30.0, gt=0, description="From SIGTERM, which saves a checkpoint, to SIGKILL.")
     run_timeout_s: float | None = Field(None, gt=0, description="Longest time one attempt may take.")
     stall_timeout_s: float = Field(900.0, gt=0, description="A trainer that says nothing for so long has failed.")
-    redispatch_after_s: float = Field(10.0, gt=0, description="Ring again for runs still queued after this.")
+    redispatch_after_s: float = Field(10.0, gt=0, description="Notify again for runs still queued after this.")
     reconcile_every_s: float = Field(1.0, gt=0)
 
     @property

@@ -5,11 +5,11 @@ from service.store.database import Database
 from service.store.tokens import has_live_admin
 
 
-class NoKey(RuntimeError):
+class MissingAdminToken(RuntimeError):
     """The service would stand open, or be closed to everybody; the message says what to do."""
 
 
-def check_front_door(settings: Settings, database: Database) -> None:
+def check_startup(settings: Settings, database: Database) -> None:
     """Return if the service may listen on its host.
 
     Args:
@@ -23,7 +23,7 @@ def check_front_door(settings: Settings, database: Database) -> None:
     with database.read() as session:
         if has_live_admin(session):
             return
-    raise NoKey(
+    raise MissingAdminToken(
         f"host {settings.host} can be reached from other machines, and nobody holds a token: make one with `cellgate "
         "token new NAME --scope admin`, or set CELLGATE_TOKEN to a secret of at least 16 characters, or listen on "
         "127.0.0.1"

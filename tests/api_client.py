@@ -20,27 +20,27 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.lifecycle import mark_running
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, IdempotencyRow, JobRow, RunRow
-from tests.fakes import HEALTHY, F1s, TrainersByHand
+from tests.fakes import HEALTHY, F1s, FakeTrainers
 
 CREATED = (DatasetRow, ExperimentRow, JobRow, RunRow, EventRow, IdempotencyRow)
 FUNCTIONS = [{"func": f"int f{n}(int a) {{ return a + {n}; }}", "target": n % 2} for n in range(4)]
 
 
 @dataclass
-class RecordingBell:
-    """A doorbell that remembers who was rung for."""
+class RecordingNotifier:
+    """A notification that remembers who was notified."""
 
-    rung: list[tuple[str, str]] = field(default_factory=list)
-    answering: bool = True
+    notified: list[tuple[str, str]] = field(default_factory=list)
+    reachable: bool = True
 
-    def ring(self, run_id: str, queue: str) -> bool:
-        """Remember the ring."""
-        self.rung.append((run_id, queue))
-        return self.answering
+    def notify(self, run_id: str, queue: str) -> bool:
+        """Remember the notification."""
+        self.notified.append((run_id, queue))
+        return self.reachable
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the broker can be reached."""
-        return self.answering
+        return self.reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Api:
     client: TestClient
     database: Database
     settings: Settings
-    bell: RecordingBell
+    notifier: RecordingNotifier
     data: Path
     logs: list[EventDict]
 
@@ -83,9 +83,9 @@ class Api:
         body = {"name": "question", "dataset": dataset_id or self.ready_dataset(), "seeds": [0, 1], **spec}
         return str(self.client.post("/v1/experiments", json=body).json()["id"])
 
-    def trainers(self, f1s: F1s = HEALTHY) -> TrainersByHand:
+    def trainers(self, f1s: F1s = HEALTHY) -> FakeTrainers:
         """Return trainers for what is queued."""
-        return TrainersByHand(self.database, self.settings.artifacts, f1s)
+        return FakeTrainers(self.database, self.settings.artifacts, f1s)
 
     def counts(self) -> dict[str, int]:
         """Return how many rows each table has."""
@@ -98,15 +98,15 @@ class Api:
 @contextmanager
 def asked(settings: Settings) -> Iterator[Api]:
     """Yield the app, started, over the migrated database that the settings name."""
-    bell = RecordingBell()
+    notifier = RecordingNotifier()
     database = Database(settings.database)
-    app = create_app(settings, bell=bell)
+    app = create_app(settings, notifier=notifier)
     with (
         capture_logs([merge_contextvars]) as logs,
         TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client,
     ):
         data = settings.data_dir / "data"
-        yield Api(client=client, database=database, settings=settings, bell=bell, data=data, logs=logs)
+        yield Api(client=client, database=database, settings=settings, notifier=notifier, data=data, logs=logs)
     database.dispose()
 
 

@@ -25,7 +25,7 @@ HASH = "sha256:" + "0" * 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class InputError:
     """A separable problem with noise: a vulnerable function's features are shifted, its kind is a weak hint."""
 
     seed: int
@@ -73,7 +73,7 @@ class SmallTask:
 
     def __init__(
         self,
-        problem: Problem,
+        problem: InputError,
         *,
         width: int = 16,
         dropout: float = 0.1,
@@ -184,10 +184,10 @@ def _by_evaluation(path: Path) -> list[set[tuple[str, str]]]:
     return [*found, waiting] if waiting else found
 
 
-def healthy_problem(seed: int) -> tuple[Problem, dict[str, Any]]:
+def healthy_problem(seed: int) -> tuple[InputError, dict[str, Any]]:
     """Return one of many healthy runs: 5 to 60 % vulnerable, several sizes of data, model and batch."""
     rng = np.random.default_rng([11, seed])
-    problem = Problem(
+    problem = InputError(
         seed=seed,
         rows=int(rng.choice([400, 800, 1200])),
         prevalence=float(rng.uniform(0.05, 0.6)),

@@ -22,6 +22,7 @@ from cellgate.contract.results import (
     Baseline,
     Comparison,
     DatasetSummary,
+    DeploymentCandidate,
     Environment,
     Evidence,
     Gain,
@@ -32,7 +33,6 @@ from cellgate.contract.results import (
     Option,
     OptionEvidence,
     RunResult,
-    Shippable,
     SplitSummary,
     Truncation,
 )
@@ -200,9 +200,9 @@ def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evi
     return Evidence(**{**fields, **changes})
 
 
-def shippable(option: Option, seeds: Sequence[int], f1: float, over_best: float | None = None) -> Shippable:
+def shippable(option: Option, seeds: Sequence[int], f1: float, over_best: float | None = None) -> DeploymentCandidate:
     """Return how one option does as it would be packed of these seeds."""
-    return Shippable(
+    return DeploymentCandidate(
         option=option,
         seeds=list(seeds),
         text_weight=0.6 if option.startswith("ensemble") else None,
@@ -256,7 +256,7 @@ def seed_report(weighed: Evidence) -> SeedReport:
     )
 
 
-class TrainersByHand:
+class FakeTrainers:
     """Stands where workers and trainers would: claims runs and ends them with results made by hand.
 
     Args:

@@ -65,7 +65,7 @@ class Machine:
             process.wait()
 
     def queued_dataset(self) -> str:
-        """Return the id of a data set whose `prepare` waits; nobody was rung."""
+        """Return the id of a data set whose `prepare` waits; nobody was notified."""
         source = self.folder / "functions.jsonl"
         write_jsonl(source, functions=300, seed=1)
         with self.database.begin() as session:

@@ -27,7 +27,7 @@ from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.lifecycle import mark_running
 from service.store.recording import record_event, record_log, record_metrics, record_progress
 from service.store.workers import register_worker
-from tests.fakes import HEALTHY, F1s, TrainersByHand
+from tests.fakes import HEALTHY, F1s, FakeTrainers
 
 START_TIMEOUT_S = 30
 EPOCHS = 8
@@ -36,9 +36,9 @@ TRAINED = (Cell.TRANSFORMER, Cell.GNN, Cell.FUSION)
 
 
 class SilentBell:
-    """A doorbell that nobody hears: the tests run what is queued themselves."""
+    """A notification that nobody hears: the tests run what is queued themselves."""
 
-    def ring(self, run_id: str, queue: str) -> bool:
+    def notify(self, run_id: str, queue: str) -> bool:
         """Wake nobody."""
         del run_id, queue
         return True
@@ -48,7 +48,7 @@ class SilentBell:
         return True
 
 
-class TalkingTrainers(TrainersByHand):
+class TalkingTrainers(FakeTrainers):
     """Trainers that also say what real ones say: progress, curves, events, output."""
 
     def end(self, claim: Claim) -> None:
@@ -167,7 +167,7 @@ def served(folder: Path, *, token: str | None = None) -> Iterator[Served]:
     database = Database(settings.database)
     with database.begin() as session:
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=2)
-    app = create_app(settings, bell=SilentBell())
+    app = create_app(settings, notifier=SilentBell())
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -22,16 +22,16 @@ from service.store.jobs import create_job, runs_of_jobs
 from service.store.logs import chunks_after
 from service.store.runs import events_of, get_run
 from service.store.tables import AttemptRow, RunRow
-from tests.fakes import TrainersByHand, prepared, trained
+from tests.fakes import FakeTrainers, prepared, trained
 from worker.attempt import supervise
-from worker.context import House
+from worker.context import WorkerContext
 
 WAIT_S = 60.0
 # What every stand-in can do: the command line and the files of `python -m trainers`, and nothing heavier.
 PRELUDE = """
 import argparse, json, os, pathlib, signal, subprocess, sys, time
 parser = argparse.ArgumentParser()
-for name in ("--spec", "--out", "--resume", "--lifeline"):
+for name in ("--spec", "--out", "--resume", "--heartbeat"):
     parser.add_argument(name)
 parser.add_argument("cell")
 asked = parser.parse_args()
@@ -56,15 +56,15 @@ def wait():
 
 
 class CountingBell:
-    """Remembers for whom it was rung."""
+    """Remembers for whom it was notified."""
 
     def __init__(self) -> None:
-        self.rung: list[str] = []
+        self.notified: list[str] = []
 
-    def ring(self, run_id: str, queue: str) -> bool:
+    def notify(self, run_id: str, queue: str) -> bool:
         """Remember the run."""
         del queue
-        self.rung.append(run_id)
+        self.notified.append(run_id)
         return True
 
     def answers(self) -> bool:
@@ -85,10 +85,10 @@ class Floor:
     folder: Path
     database: Database
     url: str
-    bell: CountingBell = field(default_factory=CountingBell)
+    notifier: CountingBell = field(default_factory=CountingBell)
 
-    def house(self, script: str, *, result: RunResult | None = None, **settings: Any) -> House:
-        """Return a worker's house whose trainers run this script after the prelude.
+    def context(self, script: str, *, result: RunResult | None = None, **settings: Any) -> WorkerContext:
+        """Return a worker's deployment whose trainers run this script after the prelude.
 
         Args:
             script: Python.
@@ -99,9 +99,9 @@ class Floor:
         body = json.dumps((result or prepared()).model_dump(mode="json"))
         path.write_text(f"RESULT = {body!r}\n{PRELUDE}\n{script}\n")
         patient = {"data_dir": self.folder, "database_url": self.url, "lease_s": 10.0, "grace_s": 30.0, "slots": 1}
-        return House(
+        return WorkerContext(
             database=self.database,
-            bell=self.bell,
+            notifier=self.notifier,
             settings=Settings.model_validate({**patient, **settings}),
             worker_id="worker-1",
             draining=threading.Event(),
@@ -118,16 +118,16 @@ class Floor:
         """Return the ids of queued runs of cell 52, one per seed, over a data set that is ready."""
         with self.database.begin() as session:
             dataset = create_dataset(session, name="ready", source="/data/made.jsonl", config=PrepareConfig())
-        TrainersByHand(self.database, self.folder / "artifacts").work()
+        FakeTrainers(self.database, self.folder / "artifacts").work()
         config = GnnConfig().model_dump(mode="json")
         with self.database.begin() as session:
             seeds = list(range(count))
             job = create_job(session, cell=Cell.GNN, dataset_id=dataset.id, config=config, seeds=seeds)
             return [run.id for run in runs_of_jobs(session, [job.id])[job.id]]
 
-    def claim(self, house: House) -> Claim:
-        """Return a claim of the next run, as this house would make it."""
-        return claim_as(self.database, house.worker_id, lease_s=house.settings.lease_s)
+    def claim(self, context: WorkerContext) -> Claim:
+        """Return a claim of the next run, as this deployment would make it."""
+        return claim_as(self.database, context.worker_id, lease_s=context.settings.lease_s)
 
     def run(self, run_id: str) -> RunRow:
         """Return the run's row as it is now."""
@@ -164,12 +164,12 @@ class Supervision:
     """A supervisor at work on a thread, until the block ends; the block must see to it that it does.
 
     Args:
-        house: Its house.
+        deployment: Its deployment.
         claim: The attempt.
     """
 
-    def __init__(self, house: House, claim: Claim) -> None:
-        self._thread = threading.Thread(target=supervise, args=(house, claim))
+    def __init__(self, context: WorkerContext, claim: Claim) -> None:
+        self._thread = threading.Thread(target=supervise, args=(context, claim))
 
     def __enter__(self) -> "Supervision":
         self._thread.start()
@@ -208,6 +208,6 @@ def until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def on_another_worker(house: House, worker_id: str) -> House:
-    """Return the same house under another name, not draining."""
-    return replace(house, worker_id=worker_id, draining=threading.Event())
+def on_another_worker(context: WorkerContext, worker_id: str) -> WorkerContext:
+    """Return the same deployment under another name, not draining."""
+    return replace(context, worker_id=worker_id, draining=threading.Event())

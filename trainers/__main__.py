@@ -25,7 +25,7 @@ from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import write_bytes
 from cellgate.contract.specs import ANY_SPEC, Cell
 from trainers.bundle.command import add_commands, run_bundle, run_predict
-from trainers.heartbeat_pipe import watch_lifeline
+from trainers.heartbeat_pipe import watch_heartbeat
 from trainers.run_cell import run_cell
 
 CELLS = {name: cell for cell in Cell for name in (cell.value, cell.label)}
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "schema":
             return _print_schema(parsed.of)
         case _:
-            if parsed.lifeline is not None:
-                watch_lifeline(parsed.lifeline)
+            if parsed.heartbeat is not None:
+                watch_heartbeat(parsed.heartbeat)
             return run_cell(CELLS[parsed.command], spec_path=parsed.spec, out=parsed.out, resume=parsed.resume)
 
 
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, required=True, help="folder for everything that comes out")
         command.add_argument("--resume", type=Path, help="checkpoint folder to go on from, perhaps another run's")
         command.add_argument(
-            "--lifeline",
+            "--heartbeat",
             type=float,
             metavar="TIMEOUT_S",
             help="end when no line comes on standard input for so many seconds",

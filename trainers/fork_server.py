@@ -53,7 +53,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class ForkRequest:
     """What to start, with the descriptors of its standard input and of its output."""
 
     arguments: list[str]
@@ -152,7 +152,7 @@ class ForkServer:
 
 
 def _end_with(server: int) -> None:
-    """Have the kernel kill this fork when its server has gone; elsewhere than on Linux its lifeline does, a bit later.
+    """Have the kernel kill this fork when its server has gone; elsewhere its heartbeat pipe does so later.
 
     Source:
         PR_SET_PDEATHSIG in prctl(2): https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html.
@@ -180,7 +180,7 @@ def _say(client: socket.socket, message: dict[str, Any]) -> bool:
     return True
 
 
-def read_request(client: socket.socket) -> Request | None:
+def read_request(client: socket.socket) -> ForkRequest | None:
     """Return what the client asks for; null when it went away without a word.
 
     Raises:
@@ -199,10 +199,10 @@ def read_request(client: socket.socket) -> Request | None:
         raise ValueError(f"{len(descriptors)} descriptors, expected standard input and output")
     asked = json.loads(content)
     stdin, output = descriptors
-    return Request(arguments=asked["arguments"], environment=asked["environment"], stdin=stdin, output=output)
+    return ForkRequest(arguments=asked["arguments"], environment=asked["environment"], stdin=stdin, output=output)
 
 
-def become_trainer(request: Request) -> NoReturn:
+def become_trainer(request: ForkRequest) -> NoReturn:
     """Be the trainer that was asked for, and end with its exit code."""
     code: int = ExitCode.INTERNAL_ERROR
     try:

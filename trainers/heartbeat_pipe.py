@@ -12,8 +12,8 @@ import threading
 from cellgate.contract.exit_codes import ExitCode
 
 
-def watch_lifeline(timeout_s: float, descriptor: int | None = None) -> None:
-    """Start a daemon thread that ends this process when the lifeline breaks.
+def watch_heartbeat(timeout_s: float, descriptor: int | None = None) -> None:
+    """Start a daemon thread that ends this process when the heartbeat pipe breaks.
 
     Args:
         timeout_s: Seconds without a line after which the supervisor counts as lost.
@@ -28,4 +28,4 @@ def watch_lifeline(timeout_s: float, descriptor: int | None = None) -> None:
                 # No clean-up: an attempt that lost its lease must change nothing more.
                 os._exit(ExitCode.INTERRUPTED)
 
-    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+    threading.Thread(target=watch, name="heartbeat", daemon=True).start()

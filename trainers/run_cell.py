@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from cellgate.contract.errors import (
+    InputError,
     InterruptedRun,
     OutOfMemoryError,
-    Problem,
     SpecError,
     TrainerError,
     is_disk_full,
@@ -92,7 +92,7 @@ def _check_resume(resume: Path | None) -> None:
         raise SpecError(
             "there is nothing to resume",
             [
-                Problem(
+                InputError(
                     where="--resume",
                     found=f"{resume}, which is no folder",
                     expected="a run's checkpoint folder",

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.specs import ANY_SPEC, AnySpec, Cell
 
 MAX_SHOWN_CHARS = 80
@@ -40,10 +40,10 @@ def read_spec(path: Path, cell: Cell) -> AnySpec:
         raise SpecError(f"{path}: the spec has mistakes", problems_of(error)) from error
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
+def problems_of(error: ValidationError) -> list[InputError]:
     """Return each mistake with its JSON pointer (RFC 6901), what was found and what was expected."""
     return [
-        Problem(
+        InputError(
             where=_pointer(mistake["loc"][1:]),
             found="nothing" if mistake["type"] == "missing" else _shown(mistake["input"]),
             expected=mistake["msg"],
@@ -85,5 +85,5 @@ def _read_json(path: Path) -> Any:
 
 def _refusal(path: Path, where: str, *, found: str, expected: str, fix: str) -> SpecError:
     return SpecError(
-        f"{path}: not a usable spec", [Problem(where=where or str(path), found=found, expected=expected, fix=fix)]
+        f"{path}: not a usable spec", [InputError(where=where or str(path), found=found, expected=expected, fix=fix)]
     )

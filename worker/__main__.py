@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from service.broker.notify import Doorbell, redis_client
+from service.broker.notify import CeleryNotifier, redis_client
 from service.settings import Settings
 from service.store.database import Database, schema_is_current
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
 from worker.reconciler import Reconciler
-from worker.webhook_sender import Courier
+from worker.webhook_sender import WebhookSender
 
 BROKE_OFF = 1
 BAD_SETTINGS = 2
@@ -63,17 +63,19 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     database = Database(settings.database)
-    bell = Doorbell(redis_url)
+    notifier = CeleryNotifier(redis_url)
     broker = redis_client(redis_url)
-    courier = threading.Thread(target=Courier(database=database, settings=settings).run, args=[stop], name="courier")
-    courier.start()
+    webhook_sender = threading.Thread(
+        target=WebhookSender(database=database, settings=settings).run, args=[stop], name="webhook-sender"
+    )
+    webhook_sender.start()
     try:
-        Reconciler(database=database, bell=bell, settings=settings, broker=broker).run(stop)
+        Reconciler(database=database, notifier=notifier, settings=settings, broker=broker).run(stop)
     finally:
         stop.set()
-        courier.join()
+        webhook_sender.join()
         broker.close()
-        bell.close()
+        notifier.close()
         database.dispose()
 
 

@@ -1,4 +1,4 @@
-"""The worker process: Celery listens for the doorbell, threads supervise trainers. The composition root."""
+"""The worker process: Celery listens for the notification, threads supervise trainers. The composition root."""
 
 import os
 import socket
@@ -10,12 +10,12 @@ from celery import Celery
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 from structlog.contextvars import bound_contextvars
 
-from service.broker.notify import TASK, Doorbell, celery_app
+from service.broker.notify import TASK, TASK_OF_RELEASE_0_1, CeleryNotifier, celery_app
 from service.settings import Settings
 from service.store.database import Database
 from service.store.workers import beat, register_worker, retire_worker
-from worker.claim_loop import answer_doorbell
-from worker.context import UNREACHABLE, House
+from worker.claim_loop import work_off_queue
+from worker.context import UNREACHABLE, WorkerContext
 from worker.devices import find_devices
 from worker.fork_server import ForkServer
 from worker.start import trainer_environment
@@ -35,9 +35,9 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
     """
     database = Database(settings.database)
     fork_server = ForkServer() if settings.warm_start else None
-    house = House(
+    context = WorkerContext(
         database=database,
-        bell=Doorbell(redis_url),
+        notifier=CeleryNotifier(redis_url),
         settings=settings,
         worker_id=f"{socket.gethostname()}:{os.getpid()}",
         draining=threading.Event(),
@@ -47,81 +47,82 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
     if fork_server is not None:
         fork_server.start(trainer_environment(threads=1))
     with database.begin() as session:
-        register_worker(session, worker_id=house.worker_id, queues=settings.queues, slots=house.slots)
-    heart = threading.Thread(target=_beat, args=(house,), name="heartbeat", daemon=True)
+        register_worker(session, worker_id=context.worker_id, queues=settings.queues, slots=context.slots)
+    heart = threading.Thread(target=_beat, args=(context,), name="heartbeat", daemon=True)
     heart.start()
     # Its types say that worker_main never returns; it does.
-    celery: Any = _celery(house, redis_url)
+    celery: Any = _celery(context, redis_url)
     try:
-        celery.worker_main(_arguments(house))
-        return house.draining.is_set()
+        celery.worker_main(_arguments(context))
+        return context.draining.is_set()
     finally:
-        house.draining.set()
+        context.draining.set()
         heart.join(HEARTBEAT_S)
         with database.begin() as session:
-            retire_worker(session, worker_id=house.worker_id)
+            retire_worker(session, worker_id=context.worker_id)
         database.dispose()
         if fork_server is not None:
             fork_server.close()
 
 
-def _celery(house: House, redis_url: str) -> Celery:
+def _celery(context: WorkerContext, redis_url: str) -> Celery:
     app = celery_app(redis_url)
 
-    # Whatever the message says: it wakes, and SQL alone says what for.
-    def doorbell(*_: Any, **said: Any) -> None:
-        with bound_contextvars(worker=house.worker_id):
-            log.debug("doorbell", run=said.get("run_id"))
-            answer_doorbell(house)
+    # The content of the message is not trusted: the worker claims whatever SQL has next.
+    def on_notification(*_: Any, **message: Any) -> None:
+        with bound_contextvars(worker=context.worker_id):
+            log.debug("notification", run=message.get("run_id"))
+            work_off_queue(context)
 
     def drain(**_: Any) -> None:
-        house.draining.set()
+        context.draining.set()
 
     def look_once(**_: Any) -> None:
-        # What was rung for while no worker was there.
-        threading.Thread(target=_fill_slots, args=(house, app), daemon=True).start()
+        # What was notified while no worker was there.
+        threading.Thread(target=_fill_slots, args=(context, app), daemon=True).start()
 
     def log_as_we_do(**_: Any) -> None:
         # Being connected is enough: Celery leaves the logs alone then.
         pass
 
-    app.task(name=TASK)(doorbell)
+    for name in (TASK, TASK_OF_RELEASE_0_1):
+        app.task(name=name)(on_notification)
     setup_logging.connect(log_as_we_do, weak=False)
     worker_shutting_down.connect(drain, weak=False)
     worker_ready.connect(look_once, weak=False)
     return app
 
 
-def _fill_slots(house: House, app: Celery) -> None:
-    for _ in range(house.slots):
-        app.send_task(TASK, kwargs={"run_id": ""}, queue=house.settings.queues[0], retry=False)
+def _fill_slots(context: WorkerContext, app: Celery) -> None:
+    for _ in range(context.slots):
+        app.send_task(TASK, kwargs={"run_id": ""}, queue=context.settings.queues[0], retry=False)
 
 
-def _arguments(house: House) -> list[str]:
+def _arguments(context: WorkerContext) -> list[str]:
     """Return Celery's command line.
 
     Threads, not processes: a supervisor only waits, and CUDA does not survive a fork. Gossip and mingle serve
     clusters that talk to one another; ours talk through SQL.
     """
-    settings = house.settings
+    settings = context.settings
     return [
         "--quiet",
         "worker",
         "--pool=threads",
-        f"--concurrency={house.slots}",
+        f"--concurrency={context.slots}",
         f"--queues={','.join(settings.queues)}",
-        f"--hostname={house.worker_id.replace(':', '-')}@%h",
+        f"--hostname={context.worker_id.replace(':', '-')}@%h",
         "--without-gossip",
         "--without-mingle",
     ]
 
 
-def _beat(house: House) -> None:
-    while not house.draining.wait(HEARTBEAT_S):
+def _beat(context: WorkerContext) -> None:
+    while not context.draining.wait(HEARTBEAT_S):
         try:
-            with house.database.begin() as session:
-                if not beat(session, worker_id=house.worker_id):
-                    queues, slots = house.settings.queues, house.slots
-                    register_worker(session, worker_id=house.worker_id, queues=queues, slots=slots)
+            with context.database.begin() as session:
+                if not beat(session, worker_id=context.worker_id):
+                    queues, slots = context.settings.queues, context.slots
+                    register_worker(session, worker_id=context.worker_id, queues=queues, slots=slots)
         except UNREACHABLE as error:
-            log.warning("heartbeat_not_written", worker=house.worker_id, error=str(error.orig))
+            log.warning("heartbeat_not_written", worker=context.worker_id, error=str(error.orig))

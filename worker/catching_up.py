@@ -17,14 +17,14 @@ from service.store.claims import Claim
 from service.store.recording import holder, record_position
 from service.store.tables import AttemptRow, RunRow
 from trainers.engine.resume import last_event
-from worker.context import UNREACHABLE, House
-from worker.recorder import sort_events, write_said
+from worker.context import UNREACHABLE, WorkerContext
+from worker.recorder import sort_events, write_batch
 from worker.tail import EVENTS_NAME, EventTail
 
 log = structlog.get_logger(__name__)
 
 
-def catch_up(house: House, claim: Claim) -> None:
+def catch_up(context: WorkerContext, claim: Claim) -> None:
     """Write what is missing from before the checkpoint that the attempt goes on from, as said by this attempt.
 
     A gap in the curves is no reason to keep a trainer waiting: what cannot be read or written now stays missing.
@@ -32,8 +32,8 @@ def catch_up(house: House, claim: Claim) -> None:
     if claim.resume_from is None:
         return
     try:
-        with house.database.begin() as session:
-            _catch_up(session, claim, house.settings.artifacts, claim.resume_from)
+        with context.database.begin() as session:
+            _catch_up(session, claim, context.settings.artifacts, claim.resume_from)
     except (*UNREACHABLE, OSError, ValueError, KeyError):
         log.warning("not_caught_up", exc_info=True)
 
@@ -52,7 +52,7 @@ def _catch_up(session: Session, claim: Claim, artifacts: Path, checkpoint: str) 
     if not missing:
         return
     # The checkpoint itself is registered: it is what this attempt was given.
-    write_said(session, claim, replace(sort_events(missing), checkpoint=None))
+    write_batch(session, claim, replace(sort_events(missing), checkpoint=None))
     record_position(session, run_id=claim.run_id, attempt=claim.attempt, last_event=missing[-1]["n"], earlier=earlier)
 
 

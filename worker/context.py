@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from service.broker.notify import Bell
+from service.broker.notify import Notifier
 from service.settings import Settings
 from service.store.database import Database
 from worker.devices import Devices
@@ -20,7 +20,7 @@ DATABASE_RETRY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class WorkerContext:
     """What every supervisor of a worker shares.
 
     Args:
@@ -31,7 +31,7 @@ class House:
     """
 
     database: Database
-    bell: Bell
+    notifier: Notifier
     settings: Settings
     worker_id: str
     draining: threading.Event

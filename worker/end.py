@@ -9,20 +9,22 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.results import read_result
 from cellgate.contract.states import FailureReason
-from service.broker.notify import ring_for_waiting
+from service.broker.notify import notify_waiting_runs
 from service.store.claims import Claim
 from service.store.lifecycle import cancelled, fail, release, succeed
 from service.store.pipeline import after_run
-from worker.context import DATABASE_RETRY_S, UNREACHABLE, House
-from worker.outcome import Abandoned, Cancelled, Failed, Outcome, Released, Succeeded
+from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
+from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Succeeded
 from worker.text import storable
 
 RESULT_NAME = "result.json"
 log = structlog.get_logger(__name__)
 
 
-def end_attempt(house: House, claim: Claim, folder: Path, outcome: Outcome, *, exit_code: int | None) -> None:
-    """Write the end and move on what waited for it in one transaction; then ring for what is next.
+def end_attempt(
+    context: WorkerContext, claim: Claim, folder: Path, outcome: AttemptOutcome, *, exit_code: int | None
+) -> None:
+    """Write the end and move on what waited for it in one transaction; then notify for what is next.
 
     Args:
         folder: The attempt's output folder: a result counts as it lies on disk.
@@ -34,10 +36,10 @@ def end_attempt(house: House, claim: Claim, folder: Path, outcome: Outcome, *, e
         result, problem = _read_result(folder / RESULT_NAME)
         if problem is not None:
             outcome = Failed(reason=FailureReason.INVALID_RESULT, detail=problem)
-    deadline = time.monotonic() + house.settings.lease_s
+    deadline = time.monotonic() + context.settings.lease_s
     while True:
         try:
-            _write(house, claim, outcome, result, exit_code)
+            _write(context, claim, outcome, result, exit_code)
             break
         except UNREACHABLE:
             # Beyond its lease the run is the reconciler's.
@@ -45,24 +47,28 @@ def end_attempt(house: House, claim: Claim, folder: Path, outcome: Outcome, *, e
                 log.exception("end_not_written")
                 return
             time.sleep(DATABASE_RETRY_S)
-    ring_for_waiting(house.database, house.bell)
+    notify_waiting_runs(context.database, context.notifier)
 
 
-def _write(house: House, claim: Claim, outcome: Outcome, result: dict[str, Any], exit_code: int | None) -> None:
+def _write(
+    context: WorkerContext, claim: Claim, outcome: AttemptOutcome, result: dict[str, Any], exit_code: int | None
+) -> None:
     try:
-        with house.database.begin() as session:
+        with context.database.begin() as session:
             _write_end(session, claim, outcome, result, exit_code)
-            after_run(session, run_id=claim.run_id, artifacts=house.settings.artifacts)
+            after_run(session, run_id=claim.run_id, artifacts=context.settings.artifacts)
     except UNREACHABLE:
         raise
     # Here a run ends, whatever its pipeline cannot do with it: the reconciler tries to move that on again.
     except Exception:
         log.exception("pipeline_not_moved_on")
-        with house.database.begin() as session:
+        with context.database.begin() as session:
             _write_end(session, claim, outcome, result, exit_code)
 
 
-def _write_end(session: Session, claim: Claim, outcome: Outcome, result: dict[str, Any], exit_code: int | None) -> None:
+def _write_end(
+    session: Session, claim: Claim, outcome: AttemptOutcome, result: dict[str, Any], exit_code: int | None
+) -> None:
     run: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
     match outcome:
         case Succeeded():

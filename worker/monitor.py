@@ -12,9 +12,9 @@ from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.claims import Claim
 from service.store.lifecycle import held_state, mark_running, renew
-from worker.context import DATABASE_RETRY_S, UNREACHABLE, House
-from worker.outcome import Outcome, Stop, judge
-from worker.process import OUTPUT_NAME, Fuse, TrainerProcess
+from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
+from worker.outcome import AttemptOutcome, Stop, classify_exit
+from worker.process import OUTPUT_NAME, TrainerProcess, Watchdog
 from worker.recorder import Recorder
 from worker.start import GIVE_UP_AT
 from worker.tail import EVENTS_NAME, EventTail, OutputTail
@@ -23,11 +23,11 @@ POLL_S = 0.1
 # Of the lease: when to renew it.
 RENEW_AT = 0.25
 # How long somebody who cancels or pauses a run waits at most to be heard; one indexed row is read for it.
-LISTEN_EVERY_S = 0.5
+POLL_STATE_EVERY_S = 0.5
 log = structlog.get_logger(__name__)
 
 
-class Watch:
+class AttemptMonitor:
     """The watch over one attempt.
 
     Args:
@@ -35,8 +35,10 @@ class Watch:
         held_since: When the attempt was claimed, by `time.monotonic()`.
     """
 
-    def __init__(self, house: House, claim: Claim, process: TrainerProcess, folder: Path, *, held_since: float) -> None:
-        self._house = house
+    def __init__(
+        self, context: WorkerContext, claim: Claim, process: TrainerProcess, folder: Path, *, held_since: float
+    ) -> None:
+        self._context = context
         self._claim = claim
         self._process = process
         self._recorder = Recorder(claim)
@@ -45,16 +47,16 @@ class Watch:
         self._pending: list[dict[str, Any]] = []
         self._pending_output: list[tuple[int, str]] = []
         self._again = False
-        self._fuse = Fuse(process, burns_s=GIVE_UP_AT * house.settings.lease_s, lit_at=held_since)
-        self._started = self._heard = time.monotonic()
-        self._renew_after = self._listen_after = 0.0
+        self._watchdog = Watchdog(process, timeout_s=GIVE_UP_AT * context.settings.lease_s, started_at=held_since)
+        self._started = self._last_event_at = time.monotonic()
+        self._renew_after = self._poll_after = 0.0
         self._running = False
         self._stop: Stop | None = None
         self._limit = ""
-        self._time_limit_s, self._time_limit = _time_limit(house.settings, claim)
+        self._time_limit_s, self._time_limit = _time_limit(context.settings, claim)
         self._kill_at = float("inf")
 
-    def run(self) -> Outcome:
+    def run(self) -> AttemptOutcome:
         """Return what the trainer's end means.
 
         Raises:
@@ -63,18 +65,18 @@ class Watch:
         try:
             while (exit_code := self._process.exit_code()) is None:
                 self._keep_lease()
-                self._look()
+                self._collect()
                 self._check_limits()
                 if self._stop is Stop.LEASE_LOST or time.monotonic() > self._kill_at:
                     self._process.kill()
                 else:
                     self._process.wait(POLL_S)
         finally:
-            self._fuse.put_out()
-        if self._fuse.blown and self._stop is not Stop.LEASE_LOST:
+            self._watchdog.stop()
+        if self._watchdog.expired and self._stop is not Stop.LEASE_LOST:
             self._stop = Stop.TOO_LATE
-        self._drain()
-        return judge(
+        self._flush()
+        return classify_exit(
             exit_code,
             stop=self._stop,
             failure=self._recorder.failure,
@@ -85,9 +87,9 @@ class Watch:
     def _keep_lease(self) -> None:
         now = time.monotonic()
         if now < self._renew_after:
-            self._listen(now)
+            self._poll_state(now)
             return
-        lease_s = self._house.settings.lease_s
+        lease_s = self._context.settings.lease_s
         state = self._try(lambda session: self._renew(session, lease_s))
         if state is None:
             self._renew_after = now + min(DATABASE_RETRY_S, RENEW_AT * lease_s)
@@ -96,11 +98,11 @@ class Watch:
             self._stop = Stop.LEASE_LOST
             return
         # From before the renewal was sent: never later than the database counts it.
-        self._fuse.renew(now)
+        self._watchdog.renew(now)
         self._renew_after = now + RENEW_AT * lease_s
-        self._listen_after = now + LISTEN_EVERY_S
-        self._process.say_alive()
-        self._obey(state)
+        self._poll_after = now + POLL_STATE_EVERY_S
+        self._process.send_heartbeat()
+        self._apply_state(state)
 
     def _renew(self, session: Session, lease_s: float) -> str:
         run: dict[str, Any] = {"run_id": self._claim.run_id, "attempt": self._claim.attempt}
@@ -109,13 +111,13 @@ class Watch:
             self._running = mark_running(session, **run)
         return "lost" if state is None else state.value
 
-    def _listen(self, now: float) -> None:
+    def _poll_state(self, now: float) -> None:
         """Look whether somebody wants the run to stop, or holds it by now."""
-        if now < self._listen_after:
+        if now < self._poll_after:
             return
-        self._listen_after = now + LISTEN_EVERY_S
+        self._poll_after = now + POLL_STATE_EVERY_S
         try:
-            with self._house.database.read() as session:
+            with self._context.database.read() as session:
                 state = held_state(session, run_id=self._claim.run_id, attempt=self._claim.attempt)
         except UNREACHABLE:
             # The next renewal says so, and by when it must succeed.
@@ -123,21 +125,21 @@ class Watch:
         if state is None:
             self._stop = Stop.LEASE_LOST
         else:
-            self._obey(state)
+            self._apply_state(state)
 
-    def _obey(self, state: str) -> None:
+    def _apply_state(self, state: str) -> None:
         if state == RunState.CANCELLING:
             self._ask_to_stop(Stop.CANCELLED)
         elif state == RunState.PAUSING:
             self._ask_to_stop(Stop.PAUSED)
 
-    def _look(self) -> bool:
+    def _collect(self) -> bool:
         """Read what is new and write it to SQL, what could not be written before first; return whether any was new."""
         events, output = self._events.read(), self._output.read()
         self._pending += events
         self._pending_output += output
         if events:
-            self._heard = time.monotonic()
+            self._last_event_at = time.monotonic()
         if self._pending or self._pending_output:
             written = self._try(self._record)
             self._again = written is None
@@ -152,27 +154,27 @@ class Watch:
         return "written" if held else "lost"
 
     def _check_limits(self) -> None:
-        settings, now = self._house.settings, time.monotonic()
-        if self._house.draining.is_set():
+        settings, now = self._context.settings, time.monotonic()
+        if self._context.draining.is_set():
             self._ask_to_stop(Stop.DRAINED)
         elif now - self._started > self._time_limit_s:
             self._limit = self._time_limit
             self._ask_to_stop(Stop.TIMEOUT)
-        elif now - self._heard > settings.stall_timeout_s:
+        elif now - self._last_event_at > settings.stall_timeout_s:
             self._limit = f"the trainer said nothing for stall_timeout_s, {settings.stall_timeout_s:g} s"
             self._ask_to_stop(Stop.STALLED)
 
     def _ask_to_stop(self, why: Stop) -> None:
         if self._stop is None:
             self._stop = why
-            self._kill_at = time.monotonic() + self._house.settings.grace_s
+            self._kill_at = time.monotonic() + self._context.settings.grace_s
             self._process.ask_to_stop()
 
-    def _drain(self) -> None:
+    def _flush(self) -> None:
         """Bring everything that it still said into SQL, which refuses it once the lease is lost."""
-        deadline = time.monotonic() + self._house.settings.lease_s
+        deadline = time.monotonic() + self._context.settings.lease_s
         while self._stop is not Stop.LEASE_LOST:
-            new = self._look()
+            new = self._collect()
             if not new and not self._pending and not self._pending_output:
                 return
             self._keep_lease()
@@ -186,7 +188,7 @@ class Watch:
     def _try(self, work: Callable[[Session], str]) -> str | None:
         """Run a transaction; None when the database could not be reached just now."""
         try:
-            with self._house.database.begin() as session:
+            with self._context.database.begin() as session:
                 return work(session)
         except UNREACHABLE as error:
             log.warning("database_not_reached", error=str(error.orig))
@@ -194,7 +196,7 @@ class Watch:
 
 
 def _time_limit(settings: Settings, claim: Claim) -> tuple[float, str]:
-    """Return after how many seconds this attempt is stopped, and what is said then: the house's limit or the run's."""
+    """Return the attempt's time limit in seconds, the deployment's or the run's, and what to say when it is broken."""
     limits = [(float("inf"), "")]
     if settings.run_timeout_s is not None:
         said = f"the attempt took longer than run_timeout_s, {settings.run_timeout_s:g} s"

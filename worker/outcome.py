@@ -68,12 +68,12 @@ class Abandoned:
     """The lease is lost: nothing may be written any more."""
 
 
-Outcome = Succeeded | Failed | Cancelled | Released | Abandoned
+AttemptOutcome = Succeeded | Failed | Cancelled | Released | Abandoned
 
 
-def judge(
+def classify_exit(
     exit_code: int, *, stop: Stop | None, failure: Mapping[str, Any] | None, recoveries: int, limits: str = ""
-) -> Outcome:
+) -> AttemptOutcome:
     """Return what the end of the process means.
 
     Args:
@@ -102,7 +102,7 @@ def judge(
     return _unasked(exit_code, failure, recoveries)
 
 
-def _unasked(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> Outcome:
+def _unasked(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> AttemptOutcome:
     detail = describe(failure)
     if exit_code in (ExitCode.INTERRUPTED, -signal.SIGTERM):
         return Released(why="interrupted from outside", counts=True)

@@ -1,4 +1,4 @@
-"""One trainer: its own process group, a lifeline on its standard input, its output in a file, a fuse."""
+"""One trainer: its own process group, a heartbeat pipe on its standard input, its output in a file, a fuse."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def start_cold(command: Sequence[str], *, stdin: int, output: int, environment: 
 
 
 class TrainerProcess:
-    """A trainer under supervision: its lifeline, and the signals to its group.
+    """A trainer under supervision: its heartbeat pipe, and the signals to its group.
 
     Args:
         start: Starts it, given the descriptors of its standard input and of its output.
@@ -82,14 +82,14 @@ class TrainerProcess:
     """
 
     def __init__(self, start: Callable[[int, int], Trainer], *, folder: Path) -> None:
-        stdin, self._lifeline = os.pipe()
+        stdin, self._heartbeat_pipe = os.pipe()
         # A trainer that does not read must not hold up whoever keeps its lease.
-        os.set_blocking(self._lifeline, False)
+        os.set_blocking(self._heartbeat_pipe, False)
         try:
             with (folder / OUTPUT_NAME).open("ab") as output:
                 self._trainer = start(stdin, output.fileno())
         except BaseException:
-            os.close(self._lifeline)
+            os.close(self._heartbeat_pipe)
             raise
         finally:
             os.close(stdin)
@@ -110,10 +110,10 @@ class TrainerProcess:
             self._exit_code = self._trainer.wait(timeout_s)
         return self._exit_code
 
-    def say_alive(self) -> None:
-        """Write to its lifeline: the lease holds, go on."""
+    def send_heartbeat(self) -> None:
+        """Write to its heartbeat pipe: the lease holds, go on."""
         with suppress(OSError):
-            os.write(self._lifeline, b"ok\n")
+            os.write(self._heartbeat_pipe, b"ok\n")
 
     def ask_to_stop(self) -> None:
         """SIGTERM: save a checkpoint and end."""
@@ -130,8 +130,8 @@ class TrainerProcess:
             self.kill_group()
 
     def close(self) -> None:
-        """Close the lifeline, once; the trainer must have ended."""
-        os.close(self._lifeline)
+        """Close the heartbeat pipe, once; the trainer must have ended."""
+        os.close(self._heartbeat_pipe)
         self._trainer.close()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -139,7 +139,7 @@ class TrainerProcess:
             os.killpg(self._trainer.pid, number)
 
 
-class Fuse:
+class Watchdog:
     """Kills a trainer once its lease was not renewed in time, whatever its supervisor is waiting for meanwhile.
 
     Args:
@@ -148,32 +148,32 @@ class Fuse:
         lit_at: When the lease began, by `time.monotonic()`.
     """
 
-    def __init__(self, process: TrainerProcess, *, burns_s: float, lit_at: float) -> None:
+    def __init__(self, process: TrainerProcess, *, timeout_s: float, started_at: float) -> None:
         self._process = process
-        self._burns_s = burns_s
-        self._deadline = lit_at + burns_s
-        self._out = threading.Event()
-        self._blown = threading.Event()
-        self._thread = threading.Thread(target=self._burn, name="fuse", daemon=True)
+        self._timeout_s = timeout_s
+        self._deadline = started_at + timeout_s
+        self._stopped = threading.Event()
+        self._expired = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._thread.start()
 
     @property
-    def blown(self) -> bool:
+    def expired(self) -> bool:
         """Whether it was too late."""
-        return self._blown.is_set()
+        return self._expired.is_set()
 
     def renew(self, at: float) -> None:
         """Start afresh from `at`, by `time.monotonic()`."""
-        self._deadline = at + self._burns_s
+        self._deadline = at + self._timeout_s
 
-    def put_out(self) -> None:
+    def stop(self) -> None:
         """Kill nothing any more."""
-        self._out.set()
+        self._stopped.set()
         self._thread.join()
 
-    def _burn(self) -> None:
-        while not self._out.wait(max(0.0, self._deadline - time.monotonic())):
+    def _run(self) -> None:
+        while not self._stopped.wait(max(0.0, self._deadline - time.monotonic())):
             if time.monotonic() >= self._deadline:
-                self._blown.set()
+                self._expired.set()
                 self._process.kill_group()
                 return

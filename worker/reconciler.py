@@ -1,4 +1,4 @@
-"""What was lost is found again: leases and waits that ran out, doorbells nobody heard, pipelines that stood still.
+"""What was lost is found again: leases and waits that ran out, notifications nobody heard, pipelines that stood still.
 
 Runs as a process of its own; two at once do no harm, since every step is a compare-and-set or a claim.
 """
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.broker.notify import Bell
+from service.broker.notify import Notifier
 from service.settings import Settings
 from service.store.database import Database
 from service.store.experiments import cancel_leftovers
@@ -35,9 +35,9 @@ class Reconciler:
         broker: A client of the broker, to see whether it was flushed or restarted.
     """
 
-    def __init__(self, *, database: Database, bell: Bell, settings: Settings, broker: redis.Redis) -> None:
+    def __init__(self, *, database: Database, notifier: Notifier, settings: Settings, broker: redis.Redis) -> None:
         self._database = database
-        self._bell = bell
+        self._notifier = notifier
         self._settings = settings
         self._broker = broker
 
@@ -68,7 +68,7 @@ class Reconciler:
         if overdue:
             log.warning("queued_for_too_long", runs=overdue)
         self._move_on([*lost, *overdue])
-        self._ring()
+        self._notify()
 
     def _move_on(self, changed: list[str]) -> None:
         """Move on what should have moved when a run ended."""
@@ -91,15 +91,15 @@ class Reconciler:
         except Exception:
             log.exception("not_moved_on", subject=subject)
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         try:
             # A broker that has forgotten the sentinel was flushed or restarted.
             forgotten = bool(self._broker.set(SENTINEL, "1", nx=True))
-            self._ring_for(0.0 if forgotten else self._settings.redispatch_after_s)
+            self._notify_for(0.0 if forgotten else self._settings.redispatch_after_s)
         except (redis.RedisError, OSError):
             log.warning("broker_does_not_answer")
 
-    def _ring_for(self, redispatch_after_s: float) -> None:
+    def _notify_for(self, redispatch_after_s: float) -> None:
         with self._database.begin() as session:
             due = due_for_dispatch(session, redispatch_after_s=redispatch_after_s)
         runs_by_queue: dict[str, list[str]] = defaultdict(list)
@@ -109,4 +109,4 @@ class Reconciler:
             # Any message wakes a worker for any run: while all are busy, those that lie there are enough.
             waiting = int(self._broker.llen(queue))
             for run_id in runs[waiting:]:
-                self._bell.ring(run_id, queue)
+                self._notifier.notify(run_id, queue)

@@ -32,7 +32,7 @@ MAX_STEP = 2**31 - 1
 
 
 @dataclass(kw_only=True)
-class Said:
+class EventBatch:
     """Events, sorted by where they go."""
 
     points: list[Point] = field(default_factory=list)
@@ -73,11 +73,11 @@ class Recorder:
         if holder(session, self._claim.run_id, self._claim.attempt) is None:
             return False
         written = self._position(session) if again else 0
-        said = sort_events([event for event in events if event["n"] > written])
-        self.failure = said.failure or self.failure
-        write_said(session, self._claim, said)
-        if said.last_event:
-            record_position(session, **self._run, last_event=said.last_event)
+        batch = sort_events([event for event in events if event["n"] > written])
+        self.failure = batch.failure or self.failure
+        write_batch(session, self._claim, batch)
+        if batch.last_event:
+            record_position(session, **self._run, last_event=batch.last_event)
         for number, text in output:
             record_log(session, **self._run, number=number, text=text)
         return True
@@ -89,53 +89,53 @@ class Recorder:
         return session.scalars(chosen).one()
 
 
-def write_said(session: Session, claim: Claim, said: Said) -> None:
+def write_batch(session: Session, claim: Claim, batch: EventBatch) -> None:
     """Write sorted events as said by this attempt."""
     run: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
-    for kind, body in said.listed:
+    for kind, body in batch.listed:
         record_event(session, **run, kind=kind, body=body)
-    if said.checkpoint is not None:
-        path, step = said.checkpoint
+    if batch.checkpoint is not None:
+        path, step = batch.checkpoint
         record_checkpoint(session, **run, path=f"{claim.path}/{path}", step=step)
-    if said.points:
-        record_metrics(session, **run, points=said.points)
-    if said.progress:
-        record_progress(session, **run, **said.progress)
+    if batch.points:
+        record_metrics(session, **run, points=batch.points)
+    if batch.progress:
+        record_progress(session, **run, **batch.progress)
 
 
-def sort_events(events: Sequence[Mapping[str, Any]]) -> Said:
+def sort_events(events: Sequence[Mapping[str, Any]]) -> EventBatch:
     """Return where each event goes; one that breaks the contract becomes a warning that shows it."""
-    said = Said()
+    batch = EventBatch()
     for event in events:
         try:
-            _sort(said, event)
+            _sort(batch, event)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            _sort(said, broken_event(event["n"], dict(event), error))
-        said.last_event = event["n"]
-    return said
+            _sort(batch, broken_event(event["n"], dict(event), error))
+        batch.last_event = event["n"]
+    return batch
 
 
-def _sort(said: Said, event: Mapping[str, Any]) -> None:
+def _sort(batch: EventBatch, event: Mapping[str, Any]) -> None:
     kind = EventKind(event["kind"])
     body = {name: value for name, value in event.items() if name not in ENVELOPE}
     match kind:
         case EventKind.METRIC:
-            said.points += [_point(key, body["step"], value) for key, value in body["values"].items()]
+            batch.points += [_point(key, body["step"], value) for key, value in body["values"].items()]
         case EventKind.PROGRESS:
-            said.progress |= _progress(body)
+            batch.progress |= _progress(body)
         case EventKind.PHASE:
-            said.progress |= {"phase": _short(body["phase"], MAX_PHASE), "eta_s": None}
+            batch.progress |= {"phase": _short(body["phase"], MAX_PHASE), "eta_s": None}
         case EventKind.CHECKPOINT:
-            said.checkpoint = (str(body["path"]), _step(body["step"]))
+            batch.checkpoint = (str(body["path"]), _step(body["step"]))
         case EventKind.FAILED:
-            said.failure = body
+            batch.failure = body
     if kind not in UNLISTED:
-        said.listed.append((kind, body))
+        batch.listed.append((kind, body))
 
 
 def _progress(body: Mapping[str, Any]) -> dict[str, Any]:
     counts = {"steps_done": "done", "steps_total": "total", "epoch": "epoch", "epochs": "epochs"}
-    found = {name: body.get(said) for name, said in counts.items()}
+    found = {name: body.get(batch) for name, batch in counts.items()}
     eta_s = body.get("eta_s")
     return {
         **{name: None if value is None else _step(value) for name, value in found.items()},

@@ -10,7 +10,7 @@ from cellgate.contract.files import write_json
 from cellgate.contract.specs import Cell
 from service.store.claims import Claim
 from service.store.run_specs import trainer_spec
-from worker.context import DATABASE_RETRY_S, UNREACHABLE, House
+from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.process import Trainer, TrainerProcess, start_cold
 
 # Of the lease: when supervisor and trainer give up by their own clocks, whatever the database's clock says.
@@ -28,7 +28,9 @@ KEPT_VARIABLES = frozenset(
 KEPT_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "TORCH_", "NCCL_", "SSL_")
 
 
-def start_trainer(house: House, claim: Claim, folder: Path, *, gpu: str | None, held_since: float) -> TrainerProcess:
+def start_trainer(
+    context: WorkerContext, claim: Claim, folder: Path, *, gpu: str | None, held_since: float
+) -> TrainerProcess:
     """Return the attempt's running trainer.
 
     Args:
@@ -43,9 +45,9 @@ def start_trainer(house: House, claim: Claim, folder: Path, *, gpu: str | None, 
         ForkServerLost: Nobody knows whether it was started.
         sqlalchemy.exc.OperationalError: The database cannot be reached as long as the lease holds.
     """
-    settings = house.settings
-    spec = _read_spec(house, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
-    threads = settings.threads or max(1, usable_cores() // house.slots)
+    settings = context.settings
+    spec = _read_spec(context, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
+    threads = settings.threads or max(1, usable_cores() // context.slots)
     if claim.cell is Cell.PREPARE:
         spec["workers"] = threads
     else:
@@ -55,30 +57,32 @@ def start_trainer(house: House, claim: Claim, folder: Path, *, gpu: str | None, 
     arguments = [claim.cell.label, "--spec", str(folder / SPEC_NAME), "--out", str(folder)]
     if claim.resume_from is not None:
         arguments += ["--resume", str(settings.artifacts / claim.resume_from)]
-    arguments += ["--lifeline", f"{GIVE_UP_AT * settings.lease_s:g}"]
+    arguments += ["--heartbeat", f"{GIVE_UP_AT * settings.lease_s:g}"]
     environment = trainer_environment(threads)
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = gpu
-    return TrainerProcess(partial(_start, house, arguments, environment), folder=folder)
+    return TrainerProcess(partial(_start, context, arguments, environment), folder=folder)
 
 
-def _start(house: House, arguments: list[str], environment: dict[str, str], stdin: int, output: int) -> Trainer:
+def _start(
+    context: WorkerContext, arguments: list[str], environment: dict[str, str], stdin: int, output: int
+) -> Trainer:
     """Start a trainer by the fork server, and where that cannot be, by itself."""
-    server = house.fork_server
+    server = context.fork_server
     if server is not None:
         server.start(environment)
-        patience_s = FORK_SERVER_PATIENCE * house.settings.lease_s
+        patience_s = FORK_SERVER_PATIENCE * context.settings.lease_s
         warm = server.fork(arguments, environment=environment, stdin=stdin, output=output, patience_s=patience_s)
         if warm is not None:
             return warm
-    return start_cold([*house.command, *arguments], stdin=stdin, output=output, environment=environment)
+    return start_cold([*context.command, *arguments], stdin=stdin, output=output, environment=environment)
 
 
-def _read_spec(house: House, claim: Claim, *, until: float) -> dict[str, Any]:
+def _read_spec(context: WorkerContext, claim: Claim, *, until: float) -> dict[str, Any]:
     while True:
         try:
-            with house.database.read() as session:
-                return trainer_spec(session, run_id=claim.run_id, artifacts=house.settings.artifacts)
+            with context.database.read() as session:
+                return trainer_spec(session, run_id=claim.run_id, artifacts=context.settings.artifacts)
         except UNREACHABLE:
             if time.monotonic() + DATABASE_RETRY_S > until:
                 raise

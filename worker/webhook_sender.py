@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class DeliveryResult:
     """What came of one try.
 
     Args:
@@ -36,7 +36,7 @@ class Outcome:
     error: str | None
 
 
-class Courier:
+class WebhookSender:
     """Works the outbox off, until told to stop; any number of them deliver each thing once while all is well."""
 
     def __init__(self, *, database: Database, settings: Settings, look_every_s: float = LOOK_EVERY_S) -> None:
@@ -47,7 +47,7 @@ class Courier:
     def run(self, stop: threading.Event) -> None:
         """Deliver what is due every `look_every_s`; a slow receiver keeps nobody else waiting for long."""
         forget_at = time.monotonic()
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="courier") as pool:
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-sender") as pool:
             while not stop.wait(self._look_every_s):
                 try:
                     while self.deliver_due(pool) and not stop.is_set():
@@ -56,7 +56,7 @@ class Courier:
                         forget_at = time.monotonic() + FORGET_EVERY_S
                         self._forget()
                 except SQLAlchemyError as error:
-                    log.warning("courier_waits_for_the_database", error=str(error))
+                    log.warning("webhook_sender_waits_for_the_database", error=str(error))
 
     def deliver_due(self, pool: ThreadPoolExecutor) -> int:
         """Try a handful of deliveries that are due, at the same time, and return how many."""
@@ -72,20 +72,20 @@ class Courier:
         with self._database.begin() as session:
             record_try(session, due, status=outcome.status, error=outcome.error)
 
-    def _try(self, due: Due) -> Outcome:
+    def _try(self, due: Due) -> DeliveryResult:
         try:
             return send(due, allow_private=self._allow_private)
         except InvalidSpec as refusal:
-            return Outcome(status=None, error=refusal.detail)
+            return DeliveryResult(status=None, error=refusal.detail)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return Outcome(status=None, error=f"{type(error).__name__}: {error}"[:500])
+            return DeliveryResult(status=None, error=f"{type(error).__name__}: {error}"[:500])
 
     def _forget(self) -> None:
         with self._database.begin() as session:
             forget_old_deliveries(session)
 
 
-def send(due: Due, *, allow_private: bool) -> Outcome:
+def send(due: Due, *, allow_private: bool) -> DeliveryResult:
     """Send one delivery and return what came of it.
 
     The name is resolved once, and the very address that was checked is asked: a name that resolves to another one the
@@ -116,4 +116,4 @@ def send(due: Due, *, allow_private: bool) -> Outcome:
     ):
         # What it says besides is of no interest, however long it is.
         status = answer.status_code
-    return Outcome(status=status, error=None if 200 <= status < 300 else f"it answered {status}")
+    return DeliveryResult(status=status, error=None if 200 <= status < 300 else f"it answered {status}")

@@ -106,7 +106,7 @@ def verify(
     experiment: ExperimentId,
     artifacts: Annotated[
         Path | None,
-        typer.Option(help="The house's artifact root, on this machine: weigh the stored predictions again as well."),
+        typer.Option(help="The server's artifact root, on this machine: weigh the stored predictions again as well."),
     ] = None,
 ) -> None:
     """Compute every decision again from what is stored; exit code 0 when all bytes are equal, 6 when not, 5 if none."""

@@ -75,14 +75,14 @@ def up(
 ) -> None:
     """Run API, worker, reconciler and broker on this machine until Ctrl-C."""
     from service.commands.settings import said
-    from service.local_stack import HouseFailed, keep_house
+    from service.local_stack import StackFailed, run_local_stack
     from service.telemetry.logs import set_up_logging
 
     settings = said(host=host, port=port, slots=slots, data_dir=data_dir, data_roots=data_root or [Path.cwd()])
     set_up_logging(settings.log_format)
     try:
-        keep_house(settings, with_worker=worker, announce=_announce)
-    except HouseFailed as error:
+        run_local_stack(settings, with_worker=worker, announce=_announce)
+    except StackFailed as error:
         _complain(str(error))
         raise typer.Exit(Exit.NO_SUCCESS) from error
 

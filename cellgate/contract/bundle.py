@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from cellgate.contract.dataset import FileEntry, file_entry
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Document, Environment, NonNegative, Probability, Sha256
 from cellgate.contract.specs import BundleKind
@@ -128,13 +128,13 @@ def read_bundle_manifest(folder: Path) -> BundleManifest:
     found = files_of(folder)
     problems = [*_links(folder), *_not_allowed(manifest), *_differences(folder, manifest, found)]
     problems += [
-        Problem(where=f"members, {name}", found=part.folder, expected="a folder of the bundle", fix=RESTORE)
+        InputError(where=f"members, {name}", found=part.folder, expected="a folder of the bundle", fix=RESTORE)
         for member in manifest.members
         for name, part in member.parts.items()
         if not any(file.startswith(f"{part.folder}/") for file in manifest.files)
     ]
     if (expected := bundle_id(manifest.model_dump(mode="json"))) != manifest.id:
-        problems.append(Problem(where=f"{MANIFEST_NAME}, id", found=manifest.id, expected=expected, fix=RESTORE))
+        problems.append(InputError(where=f"{MANIFEST_NAME}, id", found=manifest.id, expected=expected, fix=RESTORE))
     if problems:
         raise DataError(f"{folder}: the bundle is not as it was made", problems)
     return manifest
@@ -144,11 +144,11 @@ def _read(path: Path) -> BundleManifest:
     try:
         return BundleManifest.model_validate_json(path.read_bytes())
     except OSError as error:
-        problem = Problem(where=str(path), found=str(error), expected="a bundle's manifest", fix="check the path")
+        problem = InputError(where=str(path), found=str(error), expected="a bundle's manifest", fix="check the path")
         raise DataError(f"{path.parent} is no bundle", [problem]) from error
     except ValidationError as error:
         problems = [
-            Problem(
+            InputError(
                 where=f"{MANIFEST_NAME}, {'.'.join(map(str, mistake['loc']))}".removesuffix(", "),
                 found=_shown(mistake["input"]),
                 expected=mistake["msg"],
@@ -175,10 +175,10 @@ def files_of(folder: Path) -> dict[str, FileEntry]:
     return dict(sorted(found.items()))
 
 
-def _links(folder: Path) -> list[Problem]:
+def _links(folder: Path) -> list[InputError]:
     paths = [Path(parent, name) for parent, folders, names in os.walk(folder) for name in (*folders, *names)]
     return [
-        Problem(where=str(path), found="a link or a device", expected="a plain file or folder", fix=RESTORE)
+        InputError(where=str(path), found="a link or a device", expected="a plain file or folder", fix=RESTORE)
         for path in paths
         if path.is_symlink() or not (path.is_file() or path.is_dir())
     ]
@@ -190,23 +190,23 @@ def is_allowed(name: str) -> bool:
     return path.suffix in SUFFIXES and path.name not in REFUSED_NAMES
 
 
-def _not_allowed(manifest: BundleManifest) -> list[Problem]:
+def _not_allowed(manifest: BundleManifest) -> list[InputError]:
     expected = f"names that end in {', '.join(sorted(SUFFIXES))}, {', '.join(REFUSED_NAMES)} not among them"
     return [
-        Problem(where=f"{MANIFEST_NAME}, files", found=name, expected=expected, fix=RESTORE)
+        InputError(where=f"{MANIFEST_NAME}, files", found=name, expected=expected, fix=RESTORE)
         for name in manifest.files
         if not is_allowed(name)
     ]
 
 
-def _differences(folder: Path, manifest: BundleManifest, found: dict[str, FileEntry]) -> list[Problem]:
+def _differences(folder: Path, manifest: BundleManifest, found: dict[str, FileEntry]) -> list[InputError]:
     problems = []
     for name in sorted({*manifest.files, *found}):
         want, have = manifest.files.get(name), found.get(name)
         if want is None:
-            problems.append(Problem(where=str(folder / name), found="a file", expected="none: it is not listed"))
+            problems.append(InputError(where=str(folder / name), found="a file", expected="none: it is not listed"))
         elif have is None:
-            problems.append(Problem(where=str(folder / name), found="no file", expected="a file", fix=RESTORE))
+            problems.append(InputError(where=str(folder / name), found="no file", expected="a file", fix=RESTORE))
         elif have != want:
-            problems.append(Problem(where=str(folder / name), found=have.sha256, expected=want.sha256, fix=RESTORE))
+            problems.append(InputError(where=str(folder / name), found=have.sha256, expected=want.sha256, fix=RESTORE))
     return problems

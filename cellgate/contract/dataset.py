@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import sha256_of_file, sha256_of_json
 from cellgate.contract.results import SplitSummary
 from cellgate.contract.specs import Split
@@ -75,18 +75,18 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise DataError(
             f"{folder} is no prepared data set",
-            [Problem(where=str(path), found=str(error), expected="a manifest", fix="prepare the data set again")],
+            [InputError(where=str(path), found=str(error), expected="a manifest", fix="prepare the data set again")],
         ) from error
     except ValidationError as error:
         problems = [
-            Problem(where=f"{path}, {'.'.join(map(str, e['loc']))}", found=repr(e["input"])[:60], expected=e["msg"])
+            InputError(where=f"{path}, {'.'.join(map(str, e['loc']))}", found=repr(e["input"])[:60], expected=e["msg"])
             for e in error.errors()
         ]
         raise DataError(f"{path} is no manifest of version {SCHEMA_VERSION}", problems) from error
     except ValueError as error:
         raise DataError(
             f"{path} is damaged",
-            [Problem(where=str(path), found=str(error), expected="JSON", fix="prepare the data set again")],
+            [InputError(where=str(path), found=str(error), expected="JSON", fix="prepare the data set again")],
         ) from error
 
 
@@ -102,18 +102,18 @@ def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
         advice = "restore the file, or prepare the data set again"
         if entry is None:
             problems.append(
-                Problem(where=f"{MANIFEST_NAME}, files", found=f"no {name}", expected="its hash", fix=advice)
+                InputError(where=f"{MANIFEST_NAME}, files", found=f"no {name}", expected="its hash", fix=advice)
             )
         elif not path.is_file():
-            problems.append(Problem(where=str(path), found="no file", expected="a file", fix=advice))
+            problems.append(InputError(where=str(path), found="no file", expected="a file", fix=advice))
         elif path.stat().st_size != entry.size_bytes:
             found = f"{path.stat().st_size} bytes"
-            problems.append(Problem(where=str(path), found=found, expected=f"{entry.size_bytes} bytes", fix=advice))
+            problems.append(InputError(where=str(path), found=found, expected=f"{entry.size_bytes} bytes", fix=advice))
         elif verify and (found := sha256_of_file(path)) != entry.sha256:
-            problems.append(Problem(where=str(path), found=found, expected=entry.sha256, fix=advice))
+            problems.append(InputError(where=str(path), found=found, expected=entry.sha256, fix=advice))
     if not problems and verify and (found := dataset_id(manifest.files, manifest.prepare)) != manifest.id:
         problems.append(
-            Problem(where=f"{MANIFEST_NAME}, id", found=manifest.id, expected=found, fix="restore dataset.json")
+            InputError(where=f"{MANIFEST_NAME}, id", found=manifest.id, expected=found, fix="restore dataset.json")
         )
     if problems:
         raise DataError(f"{folder}: the data set is not as it was prepared", problems)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cellgate.contract.results import Evidence, Option
 
-Outcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
+DecisionOutcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
 
 
 class Decision(BaseModel):
@@ -16,7 +16,7 @@ class Decision(BaseModel):
 
     experiment: str
     stage: Literal["bases", "final"] = Field(description="bases: after 51 and 52; final: after fusion too.")
-    outcome: Outcome
+    outcome: DecisionOutcome
     option: Option | None = Field(description="What is shipped; null while fusion is to be trained or for improve.")
     seeds: list[int] = Field(
         default_factory=list, description="Of what is shipped: the one that was best on dev, or all together."
@@ -35,7 +35,7 @@ class Overruling(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stage: Literal["bases", "final"] = Field(description="Of the decision that it overrules.")
-    outcome: Outcome
+    outcome: DecisionOutcome
     option: Option | None = Field(description="What is shipped; null when nothing is.")
     reason: str
     by: str = Field(description="Name of the token, or `local` where none is asked for.")

@@ -29,7 +29,7 @@ _RUST_ERRNO = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class InputError:
     """One mistake in an input: where it is, what was found, what was expected, what to do."""
 
     where: str
@@ -60,7 +60,7 @@ class TrainerError(Exception):
     exit_code = ExitCode.INTERNAL_ERROR
     reason = "internal_error"
 
-    def __init__(self, message: str, problems: Iterable[Problem] = (), *, total: int | None = None) -> None:
+    def __init__(self, message: str, problems: Iterable[InputError] = (), *, total: int | None = None) -> None:
         self.message = message
         self.problems = tuple(problems)
         self.total = len(self.problems) if total is None else total

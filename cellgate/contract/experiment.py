@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from cellgate.contract.policy import Policy
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 
 
@@ -21,7 +21,7 @@ Seeds = Annotated[
 ]
 
 
-class ExperimentSpec(Terms):
+class ExperimentSpec(RunLimits):
     """Configs of all cells, seeds, policy and terms of one experiment."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-Verdict = Literal["pending", "pass", "fail", "warn", "waived"]
+GateCheckVerdict = Literal["pending", "pass", "fail", "warn", "waived"]
 
 
 TITLES = {
@@ -53,7 +53,7 @@ class GateCheck(BaseModel):
     name: str = Field(description="Stable: seeds_complete, exit_codes, mean_f1_transformer, mean_f1_gnn, no_collapse …")
     cell: Literal[51, 52] | None = None
     blocking: bool
-    verdict: Verdict
+    verdict: GateCheckVerdict
     threshold: float | None = None
     measured: float | None = None
     interval: tuple[float, float] | None = Field(

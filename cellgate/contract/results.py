@@ -118,14 +118,14 @@ class Environment(Document):
     code_version: str
 
 
-Verdict = Literal["pass", "warn", "fail"]
+PreflightVerdict = Literal["pass", "warn", "fail"]
 
 
 class Check(Document):
     """One pre-flight check."""
 
     name: str
-    verdict: Verdict
+    verdict: PreflightVerdict
     detail: str
     fix: str = ""
 
@@ -219,7 +219,7 @@ class Gain(Document):
     interval: Interval
 
 
-class Shippable(Document):
+class DeploymentCandidate(Document):
     """One option as it would be packed: of one seed or of all, and how just that does on the gate split."""
 
     option: Option
@@ -258,7 +258,7 @@ class Evidence(Document):
     options: list[OptionEvidence]
     comparisons: list[Comparison]
     slices: list[KindEvidence]
-    shippable: list[Shippable] = Field(
+    shippable: list[DeploymentCandidate] = Field(
         default_factory=list, description="Every option as it would be packed: the seed best on dev, then all seeds."
     )
     truncation: dict[Option, Truncation] = Field(

@@ -14,7 +14,7 @@ Queue = Annotated[
 Limit = Annotated[float, Field(gt=0, le=LONGEST_S)]
 
 
-class Terms(BaseModel):
+class RunLimits(BaseModel):
     """How runs wait and how long they may take."""
 
     priority: Priority = 0

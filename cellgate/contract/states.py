@@ -30,7 +30,7 @@ class RunState(StrEnum):
     @property
     def terminal(self) -> bool:
         """Whether nothing can follow."""
-        return not LEGAL_MOVES[self]
+        return not LEGAL_TRANSITIONS[self]
 
     @property
     def leased(self) -> bool:
@@ -107,7 +107,7 @@ class ExperimentState(StrEnum):
 
 
 S = RunState
-LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
+LEGAL_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     S.QUEUED: frozenset({S.STARTING, S.PAUSED, S.CANCELLED, S.FAILED}),
     S.STARTING: frozenset({S.RUNNING, S.FAILED, S.PAUSING, S.RECOVERING, S.CANCELLING}),
     S.RUNNING: frozenset({S.SUCCEEDED, S.FAILED, S.PAUSING, S.RECOVERING, S.CANCELLING}),
@@ -124,7 +124,7 @@ LEASED = frozenset({S.STARTING, S.RUNNING, S.PAUSING, S.CANCELLING})
 
 def sources_of(target: RunState) -> frozenset[RunState]:
     """Return the states from which `target` can be reached in one move."""
-    return frozenset(state for state, targets in LEGAL_MOVES.items() if target in targets)
+    return frozenset(state for state, targets in LEGAL_TRANSITIONS.items() if target in targets)
 
 
 def bundle_state(run: RunState) -> BundleState:

@@ -4,24 +4,24 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from service.api.guesses import Guesses
-from service.api.token_cache import KnownTokens
+from service.api.token_cache import TokenCache
 from service.domain.errors import Unauthorized
-from service.domain.tokens import WITHOUT_TOKEN, Caller, Scope, digest
+from service.domain.tokens import WITHOUT_TOKEN, Principal, Scope, digest
 
 
-class Callers:
+class Authenticator:
     """Tells who asks.
 
     Args:
         asks_for_token: Whether a request without a token is refused. One with a wrong token always is.
     """
 
-    def __init__(self, tokens: KnownTokens, *, asks_for_token: bool) -> None:
+    def __init__(self, tokens: TokenCache, *, asks_for_token: bool) -> None:
         self._tokens = tokens
         self._asks_for_token = asks_for_token
         self._guesses = Guesses()
 
-    async def of(self, request: Request) -> Caller:
+    async def of(self, request: Request) -> Principal:
         """Return who sends this request.
 
         Raises:
@@ -30,22 +30,22 @@ class Callers:
         """
         secret = _bearer(request)
         if secret is not None:
-            return self._tokens.remembered(secret) or await self._look_up(request, secret)
+            return self._tokens.cached(secret) or await self._look_up(request, secret)
         if self._asks_for_token:
             raise Unauthorized("send a token of this service: `Authorization: Bearer …`")
-        return Caller(name=WITHOUT_TOKEN, scope=Scope.ADMIN)
+        return Principal(name=WITHOUT_TOKEN, scope=Scope.ADMIN)
 
-    async def _look_up(self, request: Request, secret: str) -> Caller:
+    async def _look_up(self, request: Request, secret: str) -> Principal:
         address, tried = request.client.host if request.client else "", digest(secret)
-        if not self._tokens.was_good(secret):
+        if not self._tokens.was_valid(secret):
             self._guesses.check(address)
-        caller = None
+        principal = None
         if not self._guesses.was_wrong(address, tried):
-            caller = await run_in_threadpool(self._tokens.look_up, secret)
-        if caller is None:
+            principal = await run_in_threadpool(self._tokens.look_up, secret)
+        if principal is None:
             self._guesses.add(address, tried)
             raise Unauthorized("this is no token of this service, or no longer: send another, or ask its admin for one")
-        return caller
+        return principal
 
 
 def _bearer(request: Request) -> str | None:

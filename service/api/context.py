@@ -1,4 +1,4 @@
-"""What every route is given: settings, database, doorbell; made once, in the composition root."""
+"""What every route is given: settings, database, notification; made once, in the composition root."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.waiting import Waiting
-from service.api.long_poll import Changes, Standings
+from service.api.long_poll import PollStateReader, VersionWatcher
 from service.api.run_files import Hashes
-from service.api.token_cache import KnownTokens
-from service.broker.notify import Bell, ring_for_waiting
+from service.api.token_cache import TokenCache
+from service.broker.notify import Notifier, notify_waiting_runs
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import RunRow
@@ -25,17 +25,17 @@ class Context:
 
     settings: Settings
     database: Database
-    bell: Bell
-    tokens: KnownTokens
-    changes: Changes
-    output: Changes
-    standings: Standings
+    notifier: Notifier
+    tokens: TokenCache
+    versions: VersionWatcher
+    output: VersionWatcher
+    load_poll_states: PollStateReader
     telemetry: Telemetry
     hashes: Hashes
 
-    def ring(self) -> None:
-        """Wake the workers for every run that waits and was not rung for yet."""
-        ring_for_waiting(self.database, self.bell)
+    def notify(self) -> None:
+        """Wake the workers for every run that waits and was not notified yet."""
+        notify_waiting_runs(self.database, self.notifier)
 
     def waiting(self, session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
         """Return what each of these runs waits for, by id."""

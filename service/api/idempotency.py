@@ -41,7 +41,7 @@ class Post:
     """One POST: runs its work once per key, in one transaction with the record of its answer."""
 
     context: Context
-    caller: str
+    principal: str
     key: str | None
     request_hash: str
 
@@ -54,7 +54,7 @@ class Post:
 
         def checked(session: Session) -> Created:
             created = work(session)
-            check_waiting(session, owner=self.caller, limit=self.context.settings.max_queued_runs)
+            check_waiting(session, owner=self.principal, limit=self.context.settings.max_queued_runs)
             return created
 
         return self.accept(checked)
@@ -85,7 +85,7 @@ class Post:
             created = work(session)
             body = created.answer.model_dump(mode="json")
             self._store(session, created.location, body)
-        self.context.ring()
+        self.context.notify()
         return _response(created.location, body)
 
     def _claim(self, session: Session) -> IdempotencyRow | None:
@@ -134,7 +134,10 @@ async def _post(
 ) -> Post:
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body())
     return Post(
-        context=context, caller=request.state.caller, key=idempotency_key, request_hash=f"sha256:{digest.hexdigest()}"
+        context=context,
+        principal=request.state.principal,
+        key=idempotency_key,
+        request_hash=f"sha256:{digest.hexdigest()}",
     )
 
 

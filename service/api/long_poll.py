@@ -9,12 +9,12 @@ from starlette.concurrency import run_in_threadpool
 
 from service.store.database import Database
 from service.store.logs import output_versions
-from service.store.versions import Standing, standings, versions_of
+from service.store.versions import PollState, load_poll_states, load_versions
 
 LOOK_EVERY_S = 0.2
 
 
-class Changes:
+class VersionWatcher:
     """Tells who waits when a row's version has moved on, whichever process moved it.
 
     While anybody waits, it looks every `LOOK_EVERY_S` at the versions of all rows that are waited for. It holds no
@@ -30,7 +30,7 @@ class Changes:
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def moved_on(self, row_id: str, version: int, *, timeout_s: float) -> None:
+    async def wait_for_version(self, row_id: str, version: int, *, timeout_s: float) -> None:
         """Return once the row has a higher version, or is not there, or the time is over, or the service ends."""
         if self._closed:
             return
@@ -53,7 +53,7 @@ class Changes:
         """Let everybody go who waits, and nobody wait any more: the service ends."""
         self._closed = True
         for entries in self._waiting.values():
-            _let_go(entries)
+            _release(entries)
 
     def _forget(self, row_id: str, entry: tuple[int, asyncio.Future[None]]) -> None:
         self._waiting[row_id].discard(entry)
@@ -74,16 +74,16 @@ class Changes:
     def _tell(self, versions: Mapping[str, int]) -> None:
         for row_id, entries in self._waiting.items():
             now = versions.get(row_id)
-            _let_go({(held, moved) for held, moved in entries if now is None or now > held})
+            _release({(held, moved) for held, moved in entries if now is None or now > held})
 
 
-def _let_go(entries: Collection[tuple[int, asyncio.Future[None]]]) -> None:
+def _release(entries: Collection[tuple[int, asyncio.Future[None]]]) -> None:
     for _, moved in entries:
         if not moved.done():
             moved.set_result(None)
 
 
-class Standings:
+class PollStateReader:
     """Reads how far rows have come, all that are asked for at a time in one go.
 
     While one reading goes on, what is asked for is collected for the next.
@@ -92,18 +92,18 @@ class Standings:
         read: Returns the standing of each of these rows that there is, by id; called in a thread of its own.
     """
 
-    def __init__(self, read: Callable[[Collection[str]], Mapping[str, Standing]]) -> None:
+    def __init__(self, read: Callable[[Collection[str]], Mapping[str, PollState]]) -> None:
         self._read = read
-        self._asked: dict[str, list[asyncio.Future[Standing | None]]] = {}
+        self._asked: dict[str, list[asyncio.Future[PollState | None]]] = {}
         self._reading: asyncio.Task[None] | None = None
 
-    async def of(self, row_id: str) -> Standing | None:
+    async def of(self, row_id: str) -> PollState | None:
         """Return the row's standing as it is now; None where there is no such row.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The database cannot be asked.
         """
-        found: asyncio.Future[Standing | None] = asyncio.get_running_loop().create_future()
+        found: asyncio.Future[PollState | None] = asyncio.get_running_loop().create_future()
         self._asked.setdefault(row_id, []).append(found)
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_all())
@@ -124,37 +124,37 @@ class Standings:
 
 
 def _still_there(
-    asked: Mapping[str, Collection[asyncio.Future[Standing | None]]],
-) -> Iterator[asyncio.Future[Standing | None]]:
+    asked: Mapping[str, Collection[asyncio.Future[PollState | None]]],
+) -> Iterator[asyncio.Future[PollState | None]]:
     """Yield who has not left meanwhile."""
     return (one for waiting in asked.values() for one in waiting if not one.done())
 
 
-def changes_in(database: Database) -> Changes:
+def watch_versions(database: Database) -> VersionWatcher:
     """Return what tells of changes in this database."""
 
     def read(ids: Collection[str]) -> Mapping[str, int]:
         with database.read() as session:
-            return versions_of(session, ids)
+            return load_versions(session, ids)
 
-    return Changes(read)
+    return VersionWatcher(read)
 
 
-def output_in(database: Database) -> Changes:
+def watch_output(database: Database) -> VersionWatcher:
     """Return what tells of what runs in this database say."""
 
     def read(run_ids: Collection[str]) -> Mapping[str, int]:
         with database.read() as session:
             return output_versions(session, run_ids)
 
-    return Changes(read)
+    return VersionWatcher(read)
 
 
-def standings_in(database: Database) -> Standings:
+def poll_states_in(database: Database) -> PollStateReader:
     """Return what reads how far the rows of this database have come."""
 
-    def read(ids: Collection[str]) -> Mapping[str, Standing]:
+    def read(ids: Collection[str]) -> Mapping[str, PollState]:
         with database.read() as session:
-            return standings(session, ids)
+            return load_poll_states(session, ids)
 
-    return Standings(read)
+    return PollStateReader(read)

@@ -18,13 +18,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
 
-from service.api.auth import Callers
+from service.api.auth import Authenticator
 from service.api.bodies import check_body
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
-from service.api.token_cache import KnownTokens
+from service.api.token_cache import TokenCache
 from service.domain.errors import MissingScope, ServiceError
-from service.domain.tokens import Caller, Scope, scope_needed
+from service.domain.tokens import Principal, Scope, scope_needed
 from service.settings import Settings
 from service.telemetry.metrics import Telemetry
 
@@ -45,17 +45,17 @@ Next = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
-def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens, telemetry: Telemetry) -> None:
+def add_middleware(app: FastAPI, settings: Settings, tokens: TokenCache, telemetry: Telemetry) -> None:
     """Check every request of the app, log it, and count it."""
 
-    callers = Callers(tokens, asks_for_token=settings.asks_for_token)
+    authenticator = Authenticator(tokens, asks_for_token=settings.asks_for_token)
 
     async def gatekeeper(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
         get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
-            response = await _answer(request, go_on, settings, callers)
+            response = await _answer(request, go_on, settings, authenticator)
             took_s = time.perf_counter() - begun
             _log(request, response, took_s=took_s)
         _count(telemetry, request, response, took_s=took_s)
@@ -67,9 +67,9 @@ def add_gatekeeper(app: FastAPI, settings: Settings, tokens: KnownTokens, teleme
     app.middleware("http")(gatekeeper)
 
 
-async def _answer(request: Request, go_on: Next, settings: Settings, callers: Callers) -> Response:
+async def _answer(request: Request, go_on: Next, settings: Settings, authenticator: Authenticator) -> Response:
     try:
-        await _check(request, settings, callers)
+        await _check(request, settings, authenticator)
         return await go_on(request)
     except ServiceError as error:
         return refusal(request, error)
@@ -90,7 +90,7 @@ def _log(request: Request, response: Response, *, took_s: float) -> None:
         method=request.method,
         path=request.url.path,
         status=response.status_code,
-        caller=getattr(request.state, "caller", None),
+        principal=getattr(request.state, "caller", None),
         took_ms=round(1000 * took_s, 2),
     )
 
@@ -112,22 +112,22 @@ def _trace_id(request: Request) -> str:
     return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 
 
-async def _check(request: Request, settings: Settings, callers: Callers) -> None:
+async def _check(request: Request, settings: Settings, authenticator: Authenticator) -> None:
     # What is routed; a URL would also be made of what the Host header says.
     path = str(request.scope["path"])
     if not settings.asks_for_token:
         check_origin(request, settings.host)
     if path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
-        caller = await callers.of(request)
-        _check_scope(caller, scope_needed(request.method, path))
-        request.state.caller = caller.name
+        principal = await authenticator.of(request)
+        _check_scope(principal, scope_needed(request.method, path))
+        request.state.principal = principal.name
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
         await check_body(request, settings.max_body_bytes)
 
 
-def _check_scope(caller: Caller, needed: Scope) -> None:
-    if not caller.scope.includes(needed):
+def _check_scope(principal: Principal, needed: Scope) -> None:
+    if not principal.scope.includes(needed):
         raise MissingScope(
-            f"this needs a token with the scope {needed}, and the token {caller.name!r} has {caller.scope}",
+            f"this needs a token with the scope {needed}, and the token {principal.name!r} has {principal.scope}",
             extra={"scope": needed},
         )

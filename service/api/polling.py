@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Query, Request, Response
 
 from service.api.context import Ctx
-from service.store.versions import Standing
+from service.store.versions import PollState
 
 ENDED_RETRY_AFTER_S = 30
 WAITS_RETRY_AFTER_S = 2
@@ -32,13 +32,13 @@ def fingerprint(waiting: Mapping[str, object]) -> str:
     return f"{zlib.crc32(repr(sorted(waiting.items())).encode()):08x}" if waiting else IDLE
 
 
-def retry_after_s(standing: Standing) -> int:
+def retry_after_s(poll_state: PollState) -> int:
     """Return when to ask again: often near the end of a run, seldom long before it and once all has ended."""
-    if standing.ended:
+    if poll_state.ended:
         return ENDED_RETRY_AFTER_S
-    if standing.eta_s is not None:
-        return round(min(max(standing.eta_s / ASKS_UNTIL_END, SOONEST_RETRY_AFTER_S), LATEST_RETRY_AFTER_S))
-    return WAITS_RETRY_AFTER_S if standing.waits else SOONEST_RETRY_AFTER_S
+    if poll_state.eta_s is not None:
+        return round(min(max(poll_state.eta_s / ASKS_UNTIL_END, SOONEST_RETRY_AFTER_S), LATEST_RETRY_AFTER_S))
+    return WAITS_RETRY_AFTER_S if poll_state.waits else SOONEST_RETRY_AFTER_S
 
 
 class NotModified(Exception):
@@ -60,7 +60,7 @@ class Poll:
         self._response = response
         self._held = frozenset(held)
 
-    def check(self, row_id: str, standing: Standing, *of_it: object) -> None:
+    def check(self, row_id: str, poll_state: PollState, *of_it: object) -> None:
         """Name the version of what is being answered.
 
         Args:
@@ -70,8 +70,8 @@ class Poll:
         Raises:
             NotModified: The caller has it already.
         """
-        etag = f'W/"{"-".join(str(part) for part in (row_id, standing.version, *of_it))}"'
-        headers = {"ETag": etag, "Retry-After": str(retry_after_s(standing)), "Cache-Control": "private, no-cache"}
+        etag = f'W/"{"-".join(str(part) for part in (row_id, poll_state.version, *of_it))}"'
+        headers = {"ETag": etag, "Retry-After": str(retry_after_s(poll_state)), "Cache-Control": "private, no-cache"}
         if etag in self._held:
             raise NotModified(headers)
         self._response.headers.update(headers)
@@ -101,7 +101,7 @@ async def _poll(
     asked = _asked_for(request)
     held = poll.holds_a_version_of(asked)
     if wait and held is not None:
-        await context.changes.moved_on(asked, held, timeout_s=wait)
+        await context.versions.wait_for_version(asked, held, timeout_s=wait)
     return poll
 
 
@@ -110,23 +110,23 @@ Polled = Annotated[Poll, Depends(_poll)]
 
 async def _poll_idle(request: Request, context: Ctx, poll: Polled) -> Poll:
     """Answer 304 before anything is built where no run waits, so that the version says it all."""
-    standing = await _held_standing(request, context, poll)
-    if standing is not None and not standing.waits:
-        poll.check(_asked_for(request), standing, IDLE)
+    poll_state = await _held_poll_state(request, context, poll)
+    if poll_state is not None and not poll_state.waits:
+        poll.check(_asked_for(request), poll_state, IDLE)
     return poll
 
 
 async def _poll_status(request: Request, context: Ctx, poll: Polled) -> Poll:
     """Answer 304 before anything is built."""
-    standing = await _held_standing(request, context, poll)
-    if standing is not None:
-        poll.check(_asked_for(request), standing)
+    poll_state = await _held_poll_state(request, context, poll)
+    if poll_state is not None:
+        poll.check(_asked_for(request), poll_state)
     return poll
 
 
-async def _held_standing(request: Request, context: Ctx, poll: Poll) -> Standing | None:
+async def _held_poll_state(request: Request, context: Ctx, poll: Poll) -> PollState | None:
     asked = _asked_for(request)
-    return None if poll.holds_a_version_of(asked) is None else await context.standings.of(asked)
+    return None if poll.holds_a_version_of(asked) is None else await context.load_poll_states.of(asked)
 
 
 def _asked_for(request: Request) -> str:

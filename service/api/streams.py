@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from service.api.long_poll import Changes
+from service.api.long_poll import VersionWatcher
 
 KEEP_ALIVE_S = 15.0
 RETRY_MS = 1000
@@ -40,7 +40,9 @@ class News:
     final: str | None
 
 
-def stream_of(name: str, run_id: str, cursor: str, look: Callable[[str], News], changes: Changes) -> StreamingResponse:
+def stream_of(
+    name: str, run_id: str, cursor: str, look: Callable[[str], News], versions: VersionWatcher
+) -> StreamingResponse:
     """Return everything after `cursor`, and what comes later, as events called `name`.
 
     Nothing is held while it waits: neither a connection to the database nor a thread.
@@ -48,12 +50,12 @@ def stream_of(name: str, run_id: str, cursor: str, look: Callable[[str], News], 
     Args:
         look: Returns what follows a cursor; called in a thread.
     """
-    found = _events(name, run_id, cursor, look, changes)
+    found = _events(name, run_id, cursor, look, versions)
     return StreamingResponse(found, media_type="text/event-stream", headers=HEADERS)
 
 
 async def _events(
-    name: str, run_id: str, cursor: str, look: Callable[[str], News], changes: Changes
+    name: str, run_id: str, cursor: str, look: Callable[[str], News], versions: VersionWatcher
 ) -> AsyncIterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
     clock = asyncio.get_running_loop().time
@@ -73,10 +75,10 @@ async def _events(
         if news.final is not None:
             yield f"event: end\ndata: {json.dumps({'run': run_id, 'state': news.final})}\n\n"
             return
-        if changes.closed:
+        if versions.closed:
             return
         if clock() - said_at >= KEEP_ALIVE_S:
             yield ": still here\n\n"
             said_at = clock()
         # Counted from what was said last, so that a caller who gives up after twice as long never does.
-        await changes.moved_on(run_id, news.version, timeout_s=max(said_at + KEEP_ALIVE_S - clock(), 0))
+        await versions.wait_for_version(run_id, news.version, timeout_s=max(said_at + KEEP_ALIVE_S - clock(), 0))

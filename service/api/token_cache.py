@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from service.domain.tokens import OF_THE_SETTINGS, Caller, Scope, digest
+from service.domain.tokens import OF_THE_SETTINGS, Principal, Scope, digest
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use
@@ -21,11 +21,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    caller: Caller
+    principal: Principal
     until: float
 
 
-class KnownTokens:
+class TokenCache:
     """Tells who a token belongs to.
 
     Args:
@@ -39,46 +39,46 @@ class KnownTokens:
         self._known: dict[str, _Known] = {}
         self._use_noted_at: dict[str, float] = {}
 
-    def remembered(self, secret: str) -> Caller | None:
+    def cached(self, secret: str) -> Principal | None:
         """Return whose token this was a few seconds ago; costs no query."""
         known = self._known.get(digest(secret))
-        return None if known is None or known.until <= self._clock() else known.caller
+        return None if known is None or known.until <= self._clock() else known.principal
 
-    def was_good(self, secret: str) -> bool:
+    def was_valid(self, secret: str) -> bool:
         """Whether this is no guess: it was somebody's token, and may still be."""
         return digest(secret) in self._known
 
-    def look_up(self, secret: str) -> Caller | None:
+    def look_up(self, secret: str) -> Principal | None:
         """Return whose token this is now, or None.
 
         Raises:
             sqlalchemy.exc.OperationalError: The database cannot be reached.
         """
         until = self._clock() + REMEMBERED_S
-        caller = self._caller(secret)
-        if caller is None:
+        principal = self._caller(secret)
+        if principal is None:
             self._known.pop(digest(secret), None)
             return None
         if len(self._known) >= MOST_REMEMBERED:
             self.forget()
-        self._known[digest(secret)] = _Known(caller=caller, until=until)
-        return caller
+        self._known[digest(secret)] = _Known(principal=principal, until=until)
+        return principal
 
     def forget(self) -> None:
         """Ask the database anew for every token: one has changed."""
         self._known.clear()
 
-    def _caller(self, secret: str) -> Caller | None:
+    def _caller(self, secret: str) -> Principal | None:
         configured = self._of_the_settings
         # As bytes: a header may hold anything, and text beyond ASCII cannot be compared in constant time.
         if configured is not None and secrets.compare_digest(secret.encode(), configured.encode()):
-            return Caller(name=OF_THE_SETTINGS, scope=Scope.ADMIN)
+            return Principal(name=OF_THE_SETTINGS, scope=Scope.ADMIN)
         with self._database.read() as session:
             row = find_token(session, secret)
         if row is None:
             return None
         self._note_use(row.id)
-        return Caller(name=row.name, scope=Scope(row.scope))
+        return Principal(name=row.name, scope=Scope(row.scope))
 
     def _note_use(self, token_id: str) -> None:
         now = self._clock()

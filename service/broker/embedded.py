@@ -114,7 +114,7 @@ class EmbeddedBroker:
         # Bound to our life: whoever kills us without asking leaves no server behind.
         command = [sys.executable, "-m", "service.die_with_parent", self._program, "--port", "0"]
         command += ["--unixsocket", str(self.socket), "--unixsocketperm", "700", "--dir", str(self.socket.parent)]
-        # Nothing here is worth keeping: the doorbell is rung again from SQL.
+        # Nothing here is worth keeping: the notification is sent again from SQL.
         command += ["--save", "", "--appendonly", "no"]
         # A session of its own: Ctrl-C ends the workers first, which still need it.
         quiet = subprocess.DEVNULL

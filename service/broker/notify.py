@@ -1,4 +1,4 @@
-"""The doorbell: a Celery message that says no more than "look into the queue". The only contract with the workers."""
+"""Notify workers that the queue in SQL has work: a Celery message without content that anybody relies on."""
 
 from typing import Any, Protocol
 
@@ -13,40 +13,42 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.store.database import Database
 from service.store.lifecycle import due_for_dispatch
 
-TASK = "cellgate.doorbell"
+TASK = "cellgate.notify"
+# What release 0.1 sends; a worker of this release must understand an API of the one before.
+TASK_OF_RELEASE_0_1 = "cellgate.doorbell"
 # A broker that is away, and one that is there but refuses (out of memory, read-only).
 BROKER_ERRORS = (KombuError, ChannelError, OSError)
 log = structlog.get_logger(__name__)
 
 
-class Bell(Protocol):
+class Notifier(Protocol):
     """Something that can wake a worker."""
 
-    def ring(self, run_id: str, queue: str) -> bool:
-        """Wake a worker of the queue; False, and no error, when that did not work: the reconciler rings again."""
+    def notify(self, run_id: str, queue: str) -> bool:
+        """Wake a worker of the queue; False, and no error, when that did not work: the reconciler notifies again."""
         ...
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the broker can be reached."""
         ...
 
 
-def ring_for_waiting(database: Database, bell: Bell) -> None:
-    """Ring for every queued run that was not rung for yet; what fails or is lost is rung again by the reconciler."""
+def notify_waiting_runs(database: Database, notifier: Notifier) -> None:
+    """Notify for every queued run that was not notified yet; what fails or is lost is sent again by the reconciler."""
     try:
         with database.begin() as session:
             due = due_for_dispatch(session)
     except SQLAlchemyError as error:
         # What the caller has done is committed: it must not be told otherwise.
-        log.warning("not_rung", error=str(error))
+        log.warning("notifications_not_sent", error=str(error))
         return
     for run_id, queue in due:
-        if not bell.ring(run_id, queue):
+        if not notifier.notify(run_id, queue):
             return  # A broker that is away is away for the others too: nobody waits for that once per run.
 
 
 def celery_app(redis_url: str) -> Celery:
-    """Return a Celery app with this house's settings; nothing is connected yet.
+    """Return a Celery app with Cellgate's settings; nothing is connected yet.
 
     Args:
         redis_url: `redis://…`, or `redis+socket://PATH?virtual_host=0` for a Unix socket.
@@ -93,27 +95,27 @@ def redis_client(redis_url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=once)
 
 
-class Doorbell:
+class CeleryNotifier:
     """Rings through Celery."""
 
     def __init__(self, redis_url: str) -> None:
         self._app: Any = celery_app(redis_url)
         self._client = redis_client(redis_url)
 
-    def ring(self, run_id: str, queue: str) -> bool:
+    def notify(self, run_id: str, queue: str) -> bool:
         """Send the message; False when the broker cannot be reached."""
-        if not self.answers():
+        if not self.is_reachable():
             # Asked first, for a third of a millisecond: Celery would go on trying for seconds.
-            log.warning("doorbell_not_rung", run=run_id, queue=queue, error="the broker does not answer")
+            log.warning("notification_not_sent", run=run_id, queue=queue, error="the broker does not answer")
             return False
         try:
             self._app.send_task(TASK, kwargs={"run_id": run_id}, queue=queue, retry=False)
         except BROKER_ERRORS as error:
-            log.warning("doorbell_not_rung", run=run_id, queue=queue, error=str(error))
+            log.warning("notification_not_sent", run=run_id, queue=queue, error=str(error))
             return False
         return True
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the broker can be reached."""
         try:
             return bool(self._client.ping())

@@ -104,11 +104,11 @@ def _transaction(data_dir: Path | None) -> Iterator["Session"]:
 def _row(row: "TokenRow", *, live: bool) -> tuple[str, ...]:
     """Return what the table shows of a token."""
     if live:
-        standing = f"until {_minute(row.expires_at)}" if row.expires_at else "good"
+        poll_state = f"until {_minute(row.expires_at)}" if row.expires_at else "good"
     else:
-        standing = "revoked" if row.revoked_at not in (None, row.expires_at) else "expired"
+        poll_state = "revoked" if row.revoked_at not in (None, row.expires_at) else "expired"
     used = _minute(row.last_used_at) if row.last_used_at else "never"
-    return (row.name, f"{row.prefix}…", row.scope, standing, used)
+    return (row.name, f"{row.prefix}…", row.scope, poll_state, used)
 
 
 def _minute(seconds: float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from cellgate.contract.decision import Outcome
+from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.states import DatasetState, ExperimentState, JobState
 
 
@@ -58,7 +58,7 @@ class Facts:
     dataset_detail: str = ""
     steps: Mapping[Step, StepFacts] = field(default_factory=dict)
     gate_known: bool = False
-    outcomes: Mapping[Stage, Outcome] = field(default_factory=dict)
+    outcomes: Mapping[Stage, DecisionOutcome] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class Start:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeGate:
+class EvaluateGate:
     """Compute the gate's report and freeze it."""
 
 
@@ -100,7 +100,7 @@ class End:
     detail: str = ""
 
 
-Action = Wait | Start | JudgeGate | Decide | End
+Action = Wait | Start | EvaluateGate | Decide | End
 
 
 def shared_seeds(facts: Facts, *steps: Step) -> frozenset[int]:
@@ -131,7 +131,7 @@ def _training(facts: Facts) -> Action | None:
             return Start(step=step)
     if not all(step in facts.steps and facts.steps[step].state.terminal for step in bases):
         return Wait(state=ExperimentState.TRAINING)
-    return None if facts.gate_known else JudgeGate()
+    return None if facts.gate_known else EvaluateGate()
 
 
 def _bases(facts: Facts) -> Action | None:

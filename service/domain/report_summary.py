@@ -8,7 +8,7 @@ from cellgate.contract.policy import Policy
 from cellgate.contract.results import Option
 from cellgate.contract.text import number, score
 from service.domain.decision.text import headline
-from trainers.report.page import Answer, CheckLine, Judged
+from trainers.report.page import CheckLine, DecisionSection, Judged
 
 STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusion measured"}
 
@@ -33,8 +33,8 @@ def judged(
     )
 
 
-def _answer(taken: DecisionAnswer) -> Answer:
-    return Answer(
+def _answer(taken: DecisionAnswer) -> DecisionSection:
+    return DecisionSection(
         title=STAGES[taken.stage],
         headline=headline(taken.outcome, taken.option, taken.seeds),
         confidence=taken.confidence,

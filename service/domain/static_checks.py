@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from cellgate.contract.results import Check, DatasetSummary, Verdict
+from cellgate.contract.results import Check, DatasetSummary, PreflightVerdict
 from cellgate.contract.specs import Split
 
 # With fewer, the 95 % interval of F1 is wider than ±0.04.
@@ -11,7 +11,7 @@ ENOUGH_POSITIVES = 100
 MANY_NEAR_DUPLICATES = 0.02
 # Share of the functions whose graph is not whole.
 MANY_BROKEN = 0.2
-SEVERITY: tuple[Verdict, ...] = ("pass", "warn", "fail")
+SEVERITY: tuple[PreflightVerdict, ...] = ("pass", "warn", "fail")
 BROKEN_GRAPHS = ("partial", "token_chain")
 
 
@@ -23,7 +23,7 @@ def static_checks(summary: DatasetSummary) -> list[Check]:
     return [*_classes(summary), _gate_positives(summary), *_near_duplicates(summary), _graphs(summary)]
 
 
-def worst(checks: Sequence[Check]) -> Verdict:
+def worst(checks: Sequence[Check]) -> PreflightVerdict:
     """Return the verdict over all checks."""
     return max((check.verdict for check in checks), key=SEVERITY.index, default="pass")
 

@@ -37,7 +37,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caller:
+class Principal:
     """Who asks.
 
     Args:

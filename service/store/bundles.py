@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from cellgate.contract.states import BundleState, RunState, bundle_state
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
@@ -22,7 +22,7 @@ from service.store.tables import BundleRow, JobRow, RunRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle:
+class BundleRecord:
     """A bundle and the run that packs it."""
 
     row: BundleRow
@@ -36,9 +36,9 @@ def create_bundle(
     *,
     seeds: Sequence[int] | None,
     options: dict[str, Any],
-    terms: Terms,
+    limits: RunLimits,
     owner: str | None,
-) -> Bundle:
+) -> BundleRecord:
     """Queue the packing of an experiment's runs.
 
     Args:
@@ -65,7 +65,7 @@ def create_bundle(
         dataset_id=experiment.dataset_id,
         config=config,
         seeds=ONE_RUN,
-        terms=terms,
+        limits=limits,
         owner=owner,
     )
     values = {
@@ -90,7 +90,7 @@ def _seeds(packing: Packing, finished: set[int], asked: Sequence[int]) -> list[i
     return sorted(asked or finished)
 
 
-def get_bundle(session: Session, bundle_id: str) -> Bundle:
+def get_bundle(session: Session, bundle_id: str) -> BundleRecord:
     """Return a bundle.
 
     Raises:
@@ -99,10 +99,10 @@ def get_bundle(session: Session, bundle_id: str) -> Bundle:
     found = session.execute(_bundles().where(BundleRow.id == bundle_id)).one_or_none()
     if found is None:
         raise NotFound(f"there is no bundle {bundle_id}")
-    return Bundle(row=found[0], run=found[1])
+    return BundleRecord(row=found[0], run=found[1])
 
 
-def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str | None = None) -> list[Bundle]:
+def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str | None = None) -> list[BundleRecord]:
     """Return a page of bundles, newest first.
 
     Args:
@@ -113,10 +113,10 @@ def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str
         chosen = chosen.where(BundleRow.id < page.after)
     if experiment_id is not None:
         chosen = chosen.where(BundleRow.experiment_id == experiment_id)
-    return [Bundle(row=row, run=run) for row, run in session.execute(chosen)]
+    return [BundleRecord(row=row, run=run) for row, run in session.execute(chosen)]
 
 
-def ready_bundle(session: Session, bundle_id: str) -> Bundle:
+def ready_bundle(session: Session, bundle_id: str) -> BundleRecord:
     """Return a bundle that can be asked.
 
     Raises:
@@ -132,7 +132,9 @@ def ready_bundle(session: Session, bundle_id: str) -> Bundle:
     raise Conflict(f"bundle {bundle_id} could not be packed: {found.run.failure_detail or found.run.state}")
 
 
-def ask_bundle(session: Session, bundle_id: str, *, config: dict[str, Any], terms: Terms, owner: str | None) -> RunRow:
+def ask_bundle(
+    session: Session, bundle_id: str, *, config: dict[str, Any], limits: RunLimits, owner: str | None
+) -> RunRow:
     """Queue the scoring of functions and return its run.
 
     Args:
@@ -150,7 +152,7 @@ def ask_bundle(session: Session, bundle_id: str, *, config: dict[str, Any], term
         dataset_id=dataset_id,
         config={"bundle": bundle_id, **config},
         seeds=ONE_RUN,
-        terms=terms,
+        limits=limits,
         owner=owner,
     )
     return session.scalars(select(RunRow).where(RunRow.job_id == job.id)).one()

@@ -12,10 +12,10 @@ from cellgate.contract.states import RunState
 from service.domain.paths import attempt_path
 from service.store.database import now_s
 from service.store.draining import may_claim
-from service.store.queue_order import AGE, LAST_TURN, with_parties
+from service.store.queue_order import AGE, LAST_TURN, with_fairness_key
 from service.store.quotas import within_quota
 from service.store.tables import AttemptRow, JobRow, RunRow
-from service.store.transitions import Move, move, touch_parents
+from service.store.transitions import Transition, apply_transition, bump_versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def claim_next(
     waiting = _queued(queues)
     if max_running is not None:
         waiting = within_quota(session, waiting, max_running)
-    in_turn = with_parties(waiting).order_by(RunRow.priority.desc(), LAST_TURN, *AGE).limit(1)
+    in_turn = with_fairness_key(waiting).order_by(RunRow.priority.desc(), LAST_TURN, *AGE).limit(1)
     run: RunRow | None = session.scalar(in_turn.with_for_update(key_share=True, skip_locked=True, of=RunRow))
     if run is None:
         return None
@@ -83,14 +83,16 @@ def claim_next(
         "phase": null(),
         "eta_s": null(),
     }
-    if not move(session, Move(run_id=run.id, to=RunState.STARTING, reason=f"claimed by {worker}", values=values)):
+    if not apply_transition(
+        session, Transition(run_id=run.id, to=RunState.STARTING, reason=f"claimed by {worker}", values=values)
+    ):
         return None
     session.execute(
         insert(AttemptRow).values(
             run_id=run.id, attempt=attempt, worker=worker, path=path, last_event=0, started_at=now_s()
         )
     )
-    touch_parents(session, [run], served_at=now_s())
+    bump_versions(session, [run], served_at=now_s())
     return _claim(session, run, attempt, path)
 
 

@@ -123,7 +123,7 @@ class Database:
 
 
 def new_engine(url: str) -> Engine:
-    """Return an engine with this house's settings; nothing is connected yet."""
+    """Return an engine with Cellgate's settings; nothing is connected yet."""
     parsed = make_url(url)
     # What is written may be a secret, and errors end in the log.
     if parsed.get_backend_name() == "sqlite":

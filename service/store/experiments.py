@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake, NotFound
@@ -187,7 +187,7 @@ def create_experiment_job(
     config: dict[str, Any],
     artifacts: Path,
     seeds: Sequence[int] | None = None,
-    terms: Terms = DEFAULT_TERMS,
+    limits: RunLimits = DEFAULT_TERMS,
     owner: str | None = None,
 ) -> JobRow:
     """Run one of the numbered cells as a step of an experiment, by hand.
@@ -217,7 +217,7 @@ def create_experiment_job(
         step=step.value,
         config=config,
         seeds=_seeds_for(session, experiment, step, seeds),
-        terms=terms,
+        limits=limits,
         owner=owner,
     )
     begin(session, experiment)

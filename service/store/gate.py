@@ -32,10 +32,10 @@ def gate_report(session: Session, experiment_id: str, artifacts: Path) -> GateRe
         raise NotFound(f"there is no experiment {experiment_id}")
     if experiment.gate is not None:
         return GateReport.model_validate(experiment.gate)
-    return judge(session, experiment, artifacts)
+    return build_gate_report(session, experiment, artifacts)
 
 
-def judge(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateReport:
+def build_gate_report(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateReport:
     """Return the gate's report from rows and files as they are now."""
     spec = ExperimentSpec.model_validate(experiment.spec)
     dataset = session.scalars(select(DatasetRow).where(DatasetRow.id == experiment.dataset_id)).one()

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from cellgate.contract.decision import DecisionAnswer, Outcome, Overruling
+from cellgate.contract.decision import DecisionAnswer, DecisionOutcome, Overruling
 from cellgate.contract.gate import GateReport, Waiver
 from cellgate.contract.results import Option
 from cellgate.contract.states import ExperimentState
@@ -23,7 +23,7 @@ from service.store.tables import DecisionRow, EventRow, ExperimentRow
 
 WAIVED = "waived"
 OVERRULED = "overruled"
-SHIPPED: Mapping[Outcome, Option] = {"ensemble": "ensemble", "fusion": "fusion"}
+SHIPPED: Mapping[DecisionOutcome, Option] = {"ensemble": "ensemble", "fusion": "fusion"}
 
 
 def waive_check(
@@ -61,7 +61,7 @@ def waive_check(
 
 
 def overrule(
-    session: Session, experiment_id: str, *, outcome: Outcome, option: Option | None, reason: str, by: str
+    session: Session, experiment_id: str, *, outcome: DecisionOutcome, option: Option | None, reason: str, by: str
 ) -> Overruling:
     """Put a person's own answer beside the last decision, which stays as it was computed.
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from cellgate.contract.states import DatasetState, RunState
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
@@ -17,7 +17,7 @@ from service.store.identifiers import new_id
 from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 
-DEFAULT_TERMS = Terms()
+DEFAULT_TERMS = RunLimits()
 
 
 def create_job(
@@ -29,7 +29,7 @@ def create_job(
     seeds: Sequence[int],
     experiment_id: str | None = None,
     step: str | None = None,
-    terms: Terms = DEFAULT_TERMS,
+    limits: RunLimits = DEFAULT_TERMS,
     owner: str | None = None,
 ) -> JobRow:
     """Create a job and its runs, queued.
@@ -54,10 +54,10 @@ def create_job(
         "cell": cell.value,
         "spec": config,
         "seeds": list(seeds),
-        "priority": terms.priority,
-        "queue": terms.queue,
-        "queue_timeout_s": terms.queue_timeout_s,
-        "timeout_s": terms.timeout_s,
+        "priority": limits.priority,
+        "queue": limits.queue,
+        "queue_timeout_s": limits.queue_timeout_s,
+        "timeout_s": limits.timeout_s,
         "owner": owner,
         "created_at": now_s(),
         "version": 1,

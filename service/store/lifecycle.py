@@ -14,7 +14,7 @@ from cellgate.contract.states import LEASED, FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
 from service.store.database import now_s
 from service.store.tables import AttemptRow, JobRow, RunRow
-from service.store.transitions import Move, holds, lock_run, lock_runs, move, touch_parents
+from service.store.transitions import Transition, apply_transition, bump_versions, has_lease, lock_run, lock_runs
 
 S = RunState
 # A run whose workers were lost this often is at fault itself.
@@ -46,7 +46,7 @@ def held_state(session: Session, *, run_id: str, attempt: int) -> RunState | Non
 
 def mark_running(session: Session, *, run_id: str, attempt: int) -> bool:
     """Say that the trainer process has started; False when the lease is lost or the run is to be cancelled."""
-    return _fenced(session, Move(run_id=run_id, attempt=attempt, to=S.RUNNING, reason="the trainer has started"))
+    return _fenced(session, Transition(run_id=run_id, attempt=attempt, to=S.RUNNING, reason="the trainer has started"))
 
 
 def succeed(session: Session, *, run_id: str, attempt: int, exit_code: int, result: dict[str, Any]) -> bool:
@@ -87,11 +87,11 @@ def release(
         recoveries; None when the lease is lost.
     """
     run = lock_run(session, run_id)
-    if run is None or not holds(run, attempt):
+    if run is None or not has_lease(run, attempt):
         return None
     _close_attempt(session, run_id, attempt, outcome="released", exit_code=exit_code)
-    state = _let_go(session, run, why=why, counts=counts, gave_up=FailureReason.INTERNAL_ERROR)
-    touch_parents(session, [run])
+    state = _release(session, run, why=why, counts=counts, gave_up=FailureReason.INTERNAL_ERROR)
+    bump_versions(session, [run])
     return state
 
 
@@ -102,8 +102,8 @@ def expire_leases(session: Session) -> list[str]:
     for run in runs:
         _close_attempt(session, run.id, run.attempt, outcome="lost", exit_code=None)
         why = f"lease of worker {run.worker} expired"
-        _let_go(session, run, why=why, counts=True, gave_up=FailureReason.WORKER_LOST)
-    touch_parents(session, runs)
+        _release(session, run, why=why, counts=True, gave_up=FailureReason.WORKER_LOST)
+    bump_versions(session, runs)
     return [run.id for run in runs]
 
 
@@ -124,7 +124,7 @@ def cancel_runs(session: Session, chosen: Select[RunRow]) -> list[RunState]:
     """Cancel those of the chosen runs that have not ended, and return the state of each afterwards, by id."""
     runs = lock_runs(session, chosen)
     states = {run.id: _cancel(session, run) for run in runs}
-    touch_parents(session, [run for run in runs if run.state != states[run.id]])
+    bump_versions(session, [run for run in runs if run.state != states[run.id]])
     return list(states.values())
 
 
@@ -144,7 +144,7 @@ def pause_runs(session: Session, chosen: Select[RunRow]) -> int:
     """Pause those of the chosen runs that wait or run, and return how many are, or will be, paused now."""
     runs = lock_runs(session, chosen)
     states = {run.id: _pause(session, run) for run in runs}
-    touch_parents(session, [run for run in runs if run.state != states[run.id]])
+    bump_versions(session, [run for run in runs if run.state != states[run.id]])
     return sum(state in (S.PAUSING, S.PAUSED) for state in states.values())
 
 
@@ -164,8 +164,8 @@ def resume_runs(session: Session, chosen: Select[RunRow]) -> int:
     """Put those of the chosen runs that are paused back into the queue, and return how many."""
     runs = [run for run in lock_runs(session, chosen) if run.state == S.PAUSED]
     for run in runs:
-        _moved(session, run, S.QUEUED, "resumed on request", _queued())
-    touch_parents(session, runs)
+        _transition(session, run, S.QUEUED, "resumed on request", _queued())
+    bump_versions(session, runs)
     return len(runs)
 
 
@@ -178,19 +178,19 @@ def expire_queued(session: Session) -> list[str]:
         detail = "it was queued for longer than queue_timeout_s; see why it waited in the workers of its queue"
         reason = FailureReason.QUEUE_TIMEOUT.value
         values = {"failure_reason": reason, "failure_detail": detail, "finished_at": now_s()}
-        _moved(session, run, S.FAILED, reason, values)
-    touch_parents(session, runs)
+        _transition(session, run, S.FAILED, reason, values)
+    bump_versions(session, runs)
     return [run.id for run in runs]
 
 
 def due_for_dispatch(
     session: Session, *, redispatch_after_s: float | None = None, limit: int = 500
 ) -> list[tuple[str, str]]:
-    """Return (run id, queue) of queued runs whose doorbell is to be rung, marked as rung now.
+    """Return (run id, queue) of queued runs whose notification is to be notified, marked as notified now.
 
     Args:
-        redispatch_after_s: Ring again for runs that were rung for longer ago than this; 0: for every queued run; None:
-            for none.
+        redispatch_after_s: Notify again for runs last notified longer ago than this; 0: for every queued run; None: for
+            none.
     """
     due: ColumnElement[bool] = RunRow.dispatched_at.is_(None)
     if redispatch_after_s is not None:
@@ -206,38 +206,38 @@ def due_for_dispatch(
     return [(run.id, run.queue) for run in runs]
 
 
-def _fenced(session: Session, change: Move) -> bool:
-    if not move(session, change):
+def _fenced(session: Session, change: Transition) -> bool:
+    if not apply_transition(session, change):
         return False
     run = lock_run(session, change.run_id)
-    touch_parents(session, [run] if run else [])
+    bump_versions(session, [run] if run else [])
     return True
 
 
 def _end(session: Session, run_id: str, attempt: int, to: RunState, reason: str, values: dict[str, Any]) -> bool:
     ended = {"finished_at": now_s(), "lease_expires_at": null(), "eta_s": null(), **values}
-    if not _fenced(session, Move(run_id=run_id, attempt=attempt, to=to, reason=reason, values=ended)):
+    if not _fenced(session, Transition(run_id=run_id, attempt=attempt, to=to, reason=reason, values=ended)):
         return False
     _close_attempt(session, run_id, attempt, outcome=to.value, exit_code=values["exit_code"])
     return True
 
 
-def _let_go(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: FailureReason) -> RunState:
+def _release(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: FailureReason) -> RunState:
     idle = {"lease_expires_at": null(), "eta_s": null()}
     ended = {**idle, "finished_at": now_s()}
     match RunState(run.state):
         case S.CANCELLING:
-            return _moved(session, run, S.CANCELLED, f"cancelled on request; {why}", ended)
+            return _transition(session, run, S.CANCELLED, f"cancelled on request; {why}", ended)
         case S.PAUSING:
-            return _moved(session, run, S.PAUSED, f"paused on request; {why}", idle)
+            return _transition(session, run, S.PAUSED, f"paused on request; {why}", idle)
     recoveries = run.recoveries + counts
     if recoveries > MAX_RECOVERIES:
         detail = f"{why}; that was once too often after {MAX_RECOVERIES} recoveries"
-        return _moved(
+        return _transition(
             session, run, S.FAILED, detail, {**ended, "failure_reason": gave_up.value, "failure_detail": detail}
         )
-    _moved(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
-    return _moved(session, run, S.QUEUED, "next attempt", {"worker": null(), **_queued()})
+    _transition(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
+    return _transition(session, run, S.QUEUED, "next attempt", {"worker": null(), **_queued()})
 
 
 def _queued() -> dict[str, Any]:
@@ -247,9 +247,9 @@ def _queued() -> dict[str, Any]:
 def _pause(session: Session, run: RunRow) -> RunState:
     match RunState(run.state):
         case S.QUEUED:
-            return _moved(session, run, S.PAUSED, "paused on request", {})
+            return _transition(session, run, S.PAUSED, "paused on request", {})
         case S.STARTING | S.RUNNING:
-            return _moved(session, run, S.PAUSING, "pause asked for", {})
+            return _transition(session, run, S.PAUSING, "pause asked for", {})
         case state:
             return state
 
@@ -259,12 +259,12 @@ def _cancel(session: Session, run: RunRow) -> RunState:
     if state.terminal or state is S.CANCELLING:
         return state
     if state.leased:
-        return _moved(session, run, S.CANCELLING, "cancel asked for", {})
-    return _moved(session, run, S.CANCELLED, "cancelled on request", {"finished_at": now_s()})
+        return _transition(session, run, S.CANCELLING, "cancel asked for", {})
+    return _transition(session, run, S.CANCELLED, "cancelled on request", {"finished_at": now_s()})
 
 
-def _moved(session: Session, run: RunRow, to: RunState, reason: str, values: dict[str, Any]) -> RunState:
-    if not move(session, Move(run_id=run.id, to=to, reason=reason, values=values)):
+def _transition(session: Session, run: RunRow, to: RunState, reason: str, values: dict[str, Any]) -> RunState:
+    if not apply_transition(session, Transition(run_id=run.id, to=to, reason=reason, values=values)):
         raise Conflict(f"run {run.id} is {run.state}: it cannot become {to}")
     return to
 

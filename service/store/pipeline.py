@@ -14,10 +14,10 @@ from cellgate.contract.specs import Cell
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.decision.rules import decide
 from service.domain.gate.intervals import with_intervals
-from service.domain.pipeline import Decide, End, JudgeGate, Start, Wait, next_action
+from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
 from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
-from service.store.gate import judge
+from service.store.gate import build_gate_report
 from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
@@ -52,8 +52,8 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
         match next_action(facts_of(session, experiment)):
             case Start(step=step):
                 start_step(session, experiment, step)
-            case JudgeGate():
-                report = judge(session, experiment, artifacts)
+            case EvaluateGate():
+                report = build_gate_report(session, experiment, artifacts)
                 _set(session, experiment, gate=report.model_dump(mode="json"))
                 tell_of(session, experiment, WebhookEvent(f"gate.{report.verdict}"), summary=report.summary)
             case Decide() as asked:

@@ -17,7 +17,7 @@ LAST_TURN: ColumnElement[Any] = func.coalesce(_SERVED_AT, 0.0)
 AGE = (RunRow.created_at, RunRow.seed, RunRow.id)
 
 
-def with_parties(chosen: Select[Any]) -> Select[Any]:
+def with_fairness_key(chosen: Select[Any]) -> Select[Any]:
     """Return the selection of runs with what their turn depends on."""
     jobs = chosen.join(JobRow, RunRow.job_id == JobRow.id)
     return jobs.outerjoin(ExperimentRow, RunRow.experiment_id == ExperimentRow.id)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.events import EventKind
 from service.store.database import now_s
 from service.store.tables import AttemptRow, LogRow, MetricRow, RunRow
-from service.store.transitions import add_event, holds, lock_run, touch_parents
+from service.store.transitions import add_event, bump_versions, has_lease, lock_run
 
 Point = tuple[str, int, float]
 
@@ -38,7 +38,7 @@ def record_progress(
     said = {"phase": phase, "steps_done": steps_done, "steps_total": steps_total, "epoch": epoch, "epochs": epochs}
     values = {name: value for name, value in said.items() if value is not None}
     _set_run(session, run_id, **values, eta_s=eta_s, version=RunRow.version + 1)
-    touch_parents(session, [run])
+    bump_versions(session, [run])
     return True
 
 
@@ -113,7 +113,7 @@ def record_log(session: Session, *, run_id: str, attempt: int, number: int, text
 def holder(session: Session, run_id: str, attempt: int) -> RunRow | None:
     """Return the run, locked, if this attempt still holds its lease."""
     run = lock_run(session, run_id)
-    return run if run is not None and holds(run, attempt) else None
+    return run if run is not None and has_lease(run, attempt) else None
 
 
 def _set_run(session: Session, run_id: str, **values: Any) -> None:

@@ -20,7 +20,7 @@ from service.store.lifecycle import cancel_runs
 from service.store.pipeline import set_state
 from service.store.runs import get_run
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
-from service.store.transitions import add_event, lock_runs, touch_parents
+from service.store.transitions import add_event, bump_versions, lock_runs
 
 RETRIED = "retried"
 WITHDRAWN = "withdrawn"
@@ -103,7 +103,7 @@ def _jobs_of(experiment_id: str) -> Select[JobRow]:
 
 def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs: Sequence[RunRow]) -> list[str]:
     ids = [_supersede(session, job, run) for run in runs]
-    touch_parents(session, runs)
+    bump_versions(session, runs)
     if job.cell == Cell.PREPARE.value:
         _prepare_again(session, job.dataset_id)
     if experiment is not None:

@@ -58,7 +58,7 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
         step=step.value,
         config=config,
         seeds=seeds,
-        terms=spec,
+        limits=spec,
         owner=experiment.owner,
     )
 

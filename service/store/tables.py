@@ -150,7 +150,7 @@ class RunRow(Base):
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     worker: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[float | None] = mapped_column(Double)
-    dispatched_at: Mapped[float | None] = mapped_column(Double)  # outbox: when the doorbell was rung last
+    dispatched_at: Mapped[float | None] = mapped_column(Double)  # outbox: when the notification was notified last
     recoveries: Mapped[int] = mapped_column(Integer, default=0)
     phase: Mapped[str | None] = mapped_column(Word)
     steps_done: Mapped[int | None] = mapped_column(Integer)

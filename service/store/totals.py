@@ -16,7 +16,7 @@ _TERMINAL = [state for state in RunState if state.terminal]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class Histogram:
     """How a time is spread.
 
     Args:
@@ -31,7 +31,7 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class FinishedRuns:
     """Runs of one cell that ended the same way.
 
     Args:
@@ -42,10 +42,10 @@ class Ended:
     cell: str
     state: RunState
     reason: str | None
-    run_time: Spread
+    run_time: Histogram
 
 
-def ended_runs(session: Session) -> list[Ended]:
+def ended_runs(session: Session) -> list[FinishedRuns]:
     """Return all runs that have ended, by cell, state and reason; one query."""
     spent = (
         select(AttemptRow.run_id, func.sum(AttemptRow.finished_at - AttemptRow.started_at).label("seconds"))
@@ -55,18 +55,18 @@ def ended_runs(session: Session) -> list[Ended]:
     # A run that was cancelled while it waited has no attempt.
     seconds = func.coalesce(spent.c.seconds, 0.0)
     by = (RunRow.cell, RunRow.state, RunRow.failure_reason)
-    chosen = select(*by, *_spread(seconds, RUN_BOUNDS_S)).outerjoin(spent, spent.c.run_id == RunRow.id)
+    chosen = select(*by, *_histogram_of(seconds, RUN_BOUNDS_S)).outerjoin(spent, spent.c.run_id == RunRow.id)
     rows = session.execute(chosen.where(RunRow.state.in_(_TERMINAL)).group_by(*by).order_by(*by))
     return [
-        Ended(cell=row[0], state=RunState(row[1]), reason=row[2], run_time=_found(row[3:], RUN_BOUNDS_S))
+        FinishedRuns(cell=row[0], state=RunState(row[1]), reason=row[2], run_time=_found(row[3:], RUN_BOUNDS_S))
         for row in rows
     ]
 
 
-def waits(session: Session) -> dict[str, Spread]:
+def waits(session: Session) -> dict[str, Histogram]:
     """Return how long runs waited for their first worker, by queue; one query."""
     waited = RunRow.started_at - RunRow.created_at
-    chosen = select(RunRow.queue, *_spread(waited, WAIT_BOUNDS_S)).where(RunRow.started_at.is_not(None))
+    chosen = select(RunRow.queue, *_histogram_of(waited, WAIT_BOUNDS_S)).where(RunRow.started_at.is_not(None))
     rows = session.execute(chosen.group_by(RunRow.queue).order_by(RunRow.queue))
     return {row[0]: _found(row[1:], WAIT_BOUNDS_S) for row in rows}
 
@@ -76,11 +76,11 @@ def lost_leases(session: Session) -> int:
     return session.scalars(select(func.count()).where(AttemptRow.outcome == "lost")).one()
 
 
-def _spread(seconds: SQLColumnExpression[Any], bounds: Sequence[float]) -> list[ColumnElement[Any]]:
+def _histogram_of(seconds: SQLColumnExpression[Any], bounds: Sequence[float]) -> list[ColumnElement[Any]]:
     within = [func.sum(case((seconds <= bound, 1), else_=0)) for bound in bounds]
     return [func.count(), func.sum(seconds), *within]
 
 
-def _found(values: Sequence[Any], bounds: Sequence[float]) -> Spread:
+def _found(values: Sequence[Any], bounds: Sequence[float]) -> Histogram:
     count, sum_s, *within = values
-    return Spread(at_most=dict(zip(bounds, within, strict=True)), count=count, sum_s=sum_s)
+    return Histogram(at_most=dict(zip(bounds, within, strict=True)), count=count, sum_s=sum_s)

@@ -22,7 +22,7 @@ TRANSITION = "transition"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Move:
+class Transition:
     """What is to change.
 
     Args:
@@ -40,12 +40,12 @@ class Move:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def move(session: Session, change: Move) -> bool:
+def apply_transition(session: Session, change: Transition) -> bool:
     """Move the run if that is legal now, and say so in an event; False when it is not, and nothing has changed."""
     run = lock_run(session, change.run_id)
     if run is None or RunState(run.state) not in sources_of(change.to):
         return False
-    if change.attempt is not None and not holds(run, change.attempt):
+    if change.attempt is not None and not has_lease(run, change.attempt):
         return False
     # One statement decides, whatever was read before it.
     moved = session.execute(
@@ -64,7 +64,7 @@ def move(session: Session, change: Move) -> bool:
     return True
 
 
-def _tell_end(session: Session, run: RunRow, change: Move) -> None:
+def _tell_end(session: Session, run: RunRow, change: Transition) -> None:
     reason = change.values.get("failure_reason")
     data = {"run": run.id, "job": run.job_id, "experiment": run.experiment_id, "cell": run.cell, "seed": run.seed}
     tell(session, WebhookEvent(f"run.{change.to.value}"), {**data, "failure_reason": reason})
@@ -85,7 +85,7 @@ def lock_runs(session: Session, chosen: Select[RunRow], *, skip: bool = False) -
     return session.scalars(locked).all()
 
 
-def holds(run: RunRow, attempt: int) -> bool:
+def has_lease(run: RunRow, attempt: int) -> bool:
     """Return whether this attempt holds the run's lease: a run given back keeps its number until the next claim."""
     return run.attempt == attempt and RunState(run.state).leased
 
@@ -96,18 +96,18 @@ def add_event(session: Session, *, run: RunRow, attempt: int, kind: str, body: d
     session.execute(insert(EventRow).values(**values, at=now_s()))
 
 
-def touch_parents(session: Session, runs: Iterable[RunRow], **values: Any) -> None:
+def bump_versions(session: Session, runs: Iterable[RunRow], **values: Any) -> None:
     """Give the runs' jobs and experiments a new version: what they answer has changed.
 
     Args:
         values: Columns that both have, to be set.
     """
     found = list(runs)
-    _touch(session, JobRow, {run.job_id for run in found}, values)
-    _touch(session, ExperimentRow, {run.experiment_id for run in found if run.experiment_id}, values)
+    _bump(session, JobRow, {run.job_id for run in found}, values)
+    _bump(session, ExperimentRow, {run.experiment_id for run in found if run.experiment_id}, values)
 
 
-def _touch(
+def _bump(
     session: Session, table: type[JobRow] | type[ExperimentRow], ids: set[str], values: Mapping[str, Any]
 ) -> None:
     for row_id in sorted(ids):

@@ -19,7 +19,7 @@ _WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class PollState:
     """How far something has come.
 
     Args:
@@ -35,29 +35,29 @@ class Standing:
     eta_s: float | None
 
 
-def standing_of(session: Session, row_id: str) -> Standing:
+def load_poll_state(session: Session, row_id: str) -> PollState:
     """Return the standing of a data set, an experiment, a job or a run.
 
     Raises:
         NotFound: There is no such thing.
     """
-    found = standings(session, [row_id]).get(row_id)
+    found = load_poll_states(session, [row_id]).get(row_id)
     if found is None:
         raise NotFound(f"there is no {NAMES[row_id.partition('_')[0]]} {row_id}")
     return found
 
 
-def standings(session: Session, ids: Collection[str]) -> dict[str, Standing]:
+def load_poll_states(session: Session, ids: Collection[str]) -> dict[str, PollState]:
     """Return the standing of each of these that there is, by id, with one statement for each table they are of."""
-    found: dict[str, Standing] = {}
+    found: dict[str, PollState] = {}
     for prefix, of_ids in _by_table(ids):
         table = TABLES[prefix]
         for row_id, version, ended, waits, eta_s in session.execute(_CHOSEN[prefix].where(table.id.in_(of_ids))):
-            found[row_id] = Standing(version=version, ended=bool(ended), waits=bool(waits), eta_s=eta_s)
+            found[row_id] = PollState(version=version, ended=bool(ended), waits=bool(waits), eta_s=eta_s)
     return found
 
 
-def experiment_essence(session: Session, experiment_id: str) -> tuple[ExperimentRow, str | None]:
+def load_experiment_status(session: Session, experiment_id: str) -> tuple[ExperimentRow, str | None]:
     """Return the few columns that say where an experiment is, and its gate's verdict.
 
     Raises:
@@ -89,7 +89,7 @@ def run_without_result(session: Session, run_id: str) -> RunRow:
     return row
 
 
-def versions_of(session: Session, ids: Collection[str]) -> dict[str, int]:
+def load_versions(session: Session, ids: Collection[str]) -> dict[str, int]:
     """Return the version of each of these that there is, by id, with one statement for each table they are of."""
     versions: dict[str, int] = {}
     for prefix, of_ids in _by_table(ids):

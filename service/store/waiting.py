@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, aliased
 
 from cellgate.contract.states import LEASED, RunState
 from cellgate.contract.waiting import Waiting, WaitingReason
-from service.store.queue_order import AGE, LAST_TURN, PARTY, with_parties
+from service.store.queue_order import AGE, LAST_TURN, PARTY, with_fairness_key
 from service.store.quotas import at_work_of
 from service.store.tables import RunRow, WorkerRow
 from service.store.workers import living_workers
@@ -67,7 +67,7 @@ def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str
     chosen = select(
         RunRow.id, RunRow.queue, RunRow.priority, turn.label("turn"), LAST_TURN.label("last"), *AGE[:2]
     ).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_({run.queue for run in runs}))
-    in_turn = with_parties(chosen).subquery()
+    in_turn = with_fairness_key(chosen).subquery()
     order = (in_turn.c.priority.desc(), in_turn.c.turn, in_turn.c.last, *(in_turn.c[part.key] for part in AGE))
     place = func.row_number().over(partition_by=in_turn.c.queue, order_by=order)
     places = select(in_turn.c.id, in_turn.c.queue, (place - 1).label("ahead")).subquery()

@@ -1,4 +1,4 @@
-"""What this process tells a monitor: how fast it answers, and what it knows of the house.
+"""What this process tells a monitor: how fast it answers, and what it knows of the deployment.
 
 Source:
     Prometheus text exposition format 0.0.4, and OpenMetrics 1.0 for those who ask for it.
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from service.broker.notify import Bell
+from service.broker.notify import Notifier
 from service.store.database import Database
-from service.telemetry.metrics_collector import HouseMeasures
+from service.telemetry.metrics_collector import MetricsCollector
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 # Callers choose paths and methods: what there is no route for must not become a label.
@@ -31,11 +31,11 @@ class Telemetry:
     """The measures of one API process.
 
     Args:
-        database: Asked for what concerns the whole house.
-        bell: Asked whether the broker is there.
+        database: Asked for what concerns the whole deployment.
+        notifier: Asked whether the broker is there.
     """
 
-    def __init__(self, database: Database, bell: Bell) -> None:
+    def __init__(self, database: Database, notifier: Notifier) -> None:
         self._registry = CollectorRegistry()
         self._requests = Histogram(
             "cellgate_http_request_duration_seconds",
@@ -44,7 +44,7 @@ class Telemetry:
             buckets=BOUNDS_S,
             registry=self._registry,
         )
-        self._registry.register(HouseMeasures(database, bell))
+        self._registry.register(MetricsCollector(database, notifier))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 

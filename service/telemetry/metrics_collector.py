@@ -1,4 +1,4 @@
-"""What a monitor reads about the whole house: from SQL, so that every API process says the same."""
+"""What a monitor reads about the whole deployment: from SQL, so that every API process says the same."""
 
 import threading
 import time
@@ -11,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import RunState
-from service.broker.notify import Bell
+from service.broker.notify import Notifier
 from service.store.database import Database
 from service.store.queue_loads import QueueLoad, queue_loads
-from service.store.totals import Ended, Spread, ended_runs, lost_leases, waits
+from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
 from service.store.workers import list_workers, living_workers
 
 # Ten monitors that ask at once cost as much as one; and however many runs there are, the database is asked for a
@@ -25,17 +25,17 @@ KEPT_PER_S_OF_WORK = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """The house at one moment."""
+    """The deployment at one moment."""
 
     queues: list[QueueLoad]
-    ended: list[Ended]
-    waits: dict[str, Spread]
+    ended: list[FinishedRuns]
+    waits: dict[str, Histogram]
     lost_leases: int
     workers: dict[str, int]
 
 
 def snapshot(session: Session) -> Snapshot:
-    """Return the house as it is now."""
+    """Return the deployment as it is now."""
     workers = list_workers(session)
     alive = living_workers(session)
     draining = sum(worker.draining for worker in alive)
@@ -48,12 +48,12 @@ def snapshot(session: Session) -> Snapshot:
     )
 
 
-class HouseMeasures(Collector):
+class MetricsCollector(Collector):
     """Collects what SQL and the broker tell; keeps it for a moment."""
 
-    def __init__(self, database: Database, bell: Bell) -> None:
+    def __init__(self, database: Database, notifier: Notifier) -> None:
         self._database = database
-        self._bell = bell
+        self._notifier = notifier
         self._lock = threading.Lock()
         self._kept: list[Metric] = []
         self._fresh_until = 0.0
@@ -69,7 +69,7 @@ class HouseMeasures(Collector):
             return self._kept
 
     def _look(self) -> Iterator[Metric]:
-        yield _gauge("broker_up", "Whether the broker answers.", float(self._bell.answers()))
+        yield _gauge("broker_up", "Whether the broker answers.", float(self._notifier.is_reachable()))
         try:
             with self._database.read() as session:
                 found = snapshot(session)
@@ -114,7 +114,7 @@ def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:
     yield from (depth, oldest, slots, free, _gauge("leases", "Runs that a worker holds under a lease.", leases))
 
 
-def _of_runs(ended: list[Ended]) -> Iterator[Metric]:
+def _of_runs(ended: list[FinishedRuns]) -> Iterator[Metric]:
     times = HistogramMetricFamily(
         "cellgate_run_duration_seconds", "Running time of ended runs, all attempts.", labels=["cell", "state"]
     )
@@ -127,16 +127,16 @@ def _of_runs(ended: list[Ended]) -> Iterator[Metric]:
     yield from (times, failures)
 
 
-def _by_state(ended: list[Ended]) -> dict[tuple[str, RunState], Spread]:
-    found: dict[tuple[str, RunState], Spread] = {}
+def _by_state(ended: list[FinishedRuns]) -> dict[tuple[str, RunState], Histogram]:
+    found: dict[tuple[str, RunState], Histogram] = {}
     for group in ended:
         key = (group.cell, group.state)
         found[key] = _both(found[key], group.run_time) if key in found else group.run_time
     return found
 
 
-def _both(one: Spread, other: Spread) -> Spread:
-    return Spread(
+def _both(one: Histogram, other: Histogram) -> Histogram:
+    return Histogram(
         at_most={bound: count + other.at_most[bound] for bound, count in one.at_most.items()},
         count=one.count + other.count,
         sum_s=one.sum_s + other.sum_s,
@@ -147,13 +147,13 @@ def _gauge(name: str, about: str, value: float) -> Metric:
     return GaugeMetricFamily(f"cellgate_{name}", about, value=value)
 
 
-def _histogram(name: str, about: str, label: str, spreads: dict[str, Spread]) -> Metric:
-    family = HistogramMetricFamily(f"cellgate_{name}", about, labels=[label])
+def _histogram(name: str, about: str, label: str, spreads: dict[str, Histogram]) -> Metric:
+    supervisor = HistogramMetricFamily(f"cellgate_{name}", about, labels=[label])
     for value, spread in spreads.items():
-        family.add_metric([value], *_buckets(spread))
-    return family
+        supervisor.add_metric([value], *_buckets(spread))
+    return supervisor
 
 
-def _buckets(spread: Spread) -> tuple[list[tuple[str, float]], float]:
+def _buckets(spread: Histogram) -> tuple[list[tuple[str, float]], float]:
     bounds = [(f"{bound:g}", float(count)) for bound, count in spread.at_most.items()]
     return [*bounds, ("+Inf", float(spread.count))], spread.sum_s

@@ -35,17 +35,17 @@ def fuzz(*, examples: int, seed: int, phases: str = PHASES, max_time_s: int | No
     """
     with (
         tempfile.TemporaryDirectory(prefix="cellgate-contract-") as folder,
-        served(Path(folder), token=TOKEN) as house,
+        served(Path(folder), token=TOKEN) as deployment,
     ):
-        dataset = house.dataset()
-        house.trainers().work()
-        house.experiment(dataset, "finished")
-        house.trainers().work()
-        house.experiment(dataset, "queued")
+        dataset = deployment.dataset()
+        deployment.trainers().work()
+        deployment.experiment(dataset, "finished")
+        deployment.trainers().work()
+        deployment.experiment(dataset, "queued")
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
             "run",
-            f"{house.url}/openapi.json",
+            f"{deployment.url}/openapi.json",
             *("--header", f"Authorization: Bearer {TOKEN}"),
             *("--max-examples", str(examples)),
             *("--seed", str(seed)),
@@ -64,13 +64,13 @@ def fuzz(*, examples: int, seed: int, phases: str = PHASES, max_time_s: int | No
             "SCHEMATHESIS_HOOKS": "tests.contract.checks",
             "PYTHONPATH": str(repository),
             "NO_COLOR": "1",
-            "CELLGATE_CONTRACT_IDS": json.dumps(_ids(house)),
+            "CELLGATE_CONTRACT_IDS": json.dumps(_ids(deployment)),
         }
         return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
 
-def _ids(house: Served) -> dict[str, list[str]]:
-    with house.database.read() as session:
+def _ids(deployment: Served) -> dict[str, list[str]]:
+    with deployment.database.read() as session:
         return {prefix: sorted(session.scalars(select(table.id)))[-6:] for prefix, table in TABLES.items()}
 
 

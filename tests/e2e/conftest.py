@@ -37,25 +37,25 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The API over a database of this module's own."""
-    with served(tmp_path_factory.mktemp("house")) as running:
+    with served(tmp_path_factory.mktemp("deployment")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def dataset(house: Served) -> str:
+def dataset(deployment: Served) -> str:
     """A data set that is ready."""
-    made = house.dataset("functions")
-    house.trainers().work()
+    made = deployment.dataset("functions")
+    deployment.trainers().work()
     return made
 
 
 @pytest.fixture
-def watched(browser: Browser, house: Served) -> Iterator[Watched]:
+def watched(browser: Browser, deployment: Served) -> Iterator[Watched]:
     """A page of its own; at the end nothing may have gone wrong on it: errors, CSP violations, foreign requests."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    found = Watched(context.new_page(), house.url)
+    found = Watched(context.new_page(), deployment.url)
     yield found
     context.close()
     assert found.wrong == []

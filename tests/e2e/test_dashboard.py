@@ -18,11 +18,11 @@ FUSION_GAINS: F1s = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble
 
 
 def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
-    house: Served, dataset: str, watched: Watched
+    deployment: Served, dataset: str, watched: Watched
 ) -> None:
     # given an experiment in which fusion gained
-    experiment = house.experiment(dataset, "fusion gains", SPEC)
-    house.trainers(FUSION_GAINS).work()
+    experiment = deployment.experiment(dataset, "fusion gains", SPEC)
+    deployment.trainers(FUSION_GAINS).work()
 
     # when its page is opened
     page = watched.open(f"#/experiments/{experiment}")
@@ -69,10 +69,10 @@ def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
     expect(page.locator(".chart").first.locator(".legend li")).to_have_count(6)
 
 
-def test_a_running_experiment_moves_by_itself(house: Served, dataset: str, watched: Watched) -> None:
+def test_a_running_experiment_moves_by_itself(deployment: Served, dataset: str, watched: Watched) -> None:
     # given a run half way
-    experiment = house.experiment(dataset, "moving", SPEC)
-    trainers = house.trainers()
+    experiment = deployment.experiment(dataset, "moving", SPEC)
+    trainers = deployment.trainers()
     trainers.work(limit=1)
     claim = trainers.begin_one()
     page = watched.open(f"#/experiments/{experiment}")
@@ -93,18 +93,18 @@ def test_a_running_experiment_moves_by_itself(house: Served, dataset: str, watch
 
 
 def test_a_waived_check_and_an_overruled_decision_name_who_said_so_and_why(
-    house: Served, dataset: str, watched: Watched
+    deployment: Served, dataset: str, watched: Watched
 ) -> None:
     # given an experiment whose gate failed for the graph network alone
     weak: F1s = {"transformer": [0.91, 0.92], "gnn": [0.80, 0.81], "ensemble": [0.92, 0.93], "fusion": [0.92, 0.93]}
-    experiment = house.experiment(dataset, "let pass", ExperimentSpec(seeds=[0, 1]))
-    house.trainers(weak).work()
-    v1 = f"{house.url}/v1/experiments/{experiment}"
+    experiment = deployment.experiment(dataset, "let pass", ExperimentSpec(seeds=[0, 1]))
+    deployment.trainers(weak).work()
+    v1 = f"{deployment.url}/v1/experiments/{experiment}"
 
     # when a person waives that check, and ships something else than what was decided
     waiver = {"check": "mean_f1_gnn", "reason": "the text model alone will be shipped"}
     assert httpx.post(f"{v1}/gate/waivers", json=waiver).status_code == 202
-    house.trainers(weak).work()
+    deployment.trainers(weak).work()
     verdict = {"outcome": "single", "option": "transformer", "reason": "graphs cannot be built at the customer's"}
     assert httpx.post(f"{v1}/decision", json=verdict).status_code == 202
 
@@ -118,9 +118,9 @@ def test_a_waived_check_and_an_overruled_decision_name_who_said_so_and_why(
     expect(page.get_by_role("region", name="Gate").locator(".head .state")).to_have_text("pass")
 
 
-def test_a_failed_seed_is_shown_with_its_cause(house: Served, dataset: str, watched: Watched) -> None:
-    experiment = house.experiment(dataset, "collapsing", SPEC)
-    trainers = house.trainers()
+def test_a_failed_seed_is_shown_with_its_cause(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment = deployment.experiment(dataset, "collapsing", SPEC)
+    trainers = deployment.trainers()
     trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
     trainers.work()
 
@@ -133,11 +133,11 @@ def test_a_failed_seed_is_shown_with_its_cause(house: Served, dataset: str, watc
     expect(page.get_by_role("heading", name="Improve 51 and 52")).to_be_visible()
 
 
-def test_a_run_shows_its_curves_events_and_output(house: Served, dataset: str, watched: Watched) -> None:
-    experiment = house.experiment(dataset, "one run", SPEC)
-    house.trainers().work()
+def test_a_run_shows_its_curves_events_and_output(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment = deployment.experiment(dataset, "one run", SPEC)
+    deployment.trainers().work()
 
-    page = watched.open(f"#/runs/{house.run_of(experiment, '51', 1)}")
+    page = watched.open(f"#/runs/{deployment.run_of(experiment, '51', 1)}")
 
     expect(page.get_by_role("heading", name="51 transformer · seed 1")).to_be_visible()
     expect(page.locator(".chart figcaption")).to_have_text(
@@ -148,9 +148,9 @@ def test_a_run_shows_its_curves_events_and_output(house: Served, dataset: str, w
     expect(page.locator("tr", has=page.get_by_role("rowheader", name="gate"))).to_contain_text("0.9100")
 
 
-def test_the_list_leads_to_an_experiment_by_keyboard_alone(house: Served, dataset: str, watched: Watched) -> None:
-    experiment = house.experiment(dataset, "newest", SPEC)
-    house.trainers().work()
+def test_the_list_leads_to_an_experiment_by_keyboard_alone(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment = deployment.experiment(dataset, "newest", SPEC)
+    deployment.trainers().work()
     page = watched.open("")
 
     row = page.locator("tr", has_text="newest")
@@ -159,7 +159,7 @@ def test_the_list_leads_to_an_experiment_by_keyboard_alone(house: Served, datase
     expect(row).to_contain_text("6/6")
     row.get_by_role("link").focus()
     page.keyboard.press("Enter")
-    expect(page).to_have_url(f"{house.url}/#/experiments/{experiment}")
+    expect(page).to_have_url(f"{deployment.url}/#/experiments/{experiment}")
 
 
 def test_data_sets_show_splits_and_the_bag_of_tokens(dataset: str, watched: Watched) -> None:
@@ -169,24 +169,24 @@ def test_data_sets_show_splits_and_the_bag_of_tokens(dataset: str, watched: Watc
     expect(card.locator("tbody tr").first).to_contain_text("300")
 
 
-def test_a_name_is_shown_as_text_whatever_it_holds(house: Served, dataset: str, watched: Watched) -> None:
+def test_a_name_is_shown_as_text_whatever_it_holds(deployment: Served, dataset: str, watched: Watched) -> None:
     name = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-    experiment = house.experiment(dataset, name, SPEC)
-    house.trainers().work()
+    experiment = deployment.experiment(dataset, name, SPEC)
+    deployment.trainers().work()
     page = watched.open(f"#/experiments/{experiment}")
     expect(page.locator("main h1")).to_contain_text(name)
     expect(page.locator("main img")).to_have_count(0)
 
 
 def test_the_page_says_when_the_server_is_away_and_when_it_is_back(
-    house: Served, dataset: str, browser: Browser
+    deployment: Served, dataset: str, browser: Browser
 ) -> None:
-    experiment = house.experiment(dataset, "lonely", SPEC)
-    trainers = house.trainers()
+    experiment = deployment.experiment(dataset, "lonely", SPEC)
+    trainers = deployment.trainers()
     trainers.work(limit=1)
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{house.url}/#/experiments/{experiment}")
+    page.goto(f"{deployment.url}/#/experiments/{experiment}")
     expect(page.locator("main h1")).to_contain_text("lonely")
 
     context.set_offline(True)
@@ -209,21 +209,21 @@ def test_a_locked_service_asks_for_its_token(tmp_path: Path, browser: Browser) -
 
 
 @pytest.mark.parametrize("width", [360, 768])
-def test_nothing_is_cut_off_on_a_narrow_screen(house: Served, dataset: str, browser: Browser, width: int) -> None:
-    experiment = house.experiment(dataset, "narrow", SPEC)
-    house.trainers(FUSION_GAINS).work()
+def test_nothing_is_cut_off_on_a_narrow_screen(deployment: Served, dataset: str, browser: Browser, width: int) -> None:
+    experiment = deployment.experiment(dataset, "narrow", SPEC)
+    deployment.trainers(FUSION_GAINS).work()
     page = browser.new_page(viewport={"width": width, "height": 800})
-    for place in ("", f"#/experiments/{experiment}", f"#/runs/{house.run_of(experiment, '51', 0)}"):
-        page.goto(f"{house.url}/{place}")
+    for place in ("", f"#/experiments/{experiment}", f"#/runs/{deployment.run_of(experiment, '51', 0)}"):
+        page.goto(f"{deployment.url}/{place}")
         expect(page.locator("main .card").last).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
 
 
-def test_dark_and_light_follow_the_system(house: Served, browser: Browser) -> None:
+def test_dark_and_light_follow_the_system(deployment: Served, browser: Browser) -> None:
     def brightness(scheme: str) -> int:
         page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
-        page.goto(house.url)
+        page.goto(deployment.url)
         expect(page.locator("header.bar")).to_be_visible()
         colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.close()

@@ -18,24 +18,24 @@ REFUSED = "console: Failed to load resource: the server responded with a status 
 CUT_OFF = "console: Failed to load resource: net::ERR_FAILED"
 
 
-def half_way(house: Served, dataset: str) -> tuple[str, Claim]:
+def half_way(deployment: Served, dataset: str) -> tuple[str, Claim]:
     """An experiment whose seed 0 of cell 51 runs; everything else of 51 and 52 is queued."""
-    experiment = house.experiment(dataset, "half way", SPEC)
-    trainers = house.trainers()
+    experiment = deployment.experiment(dataset, "half way", SPEC)
+    trainers = deployment.trainers()
     trainers.work(limit=1)
     return experiment, trainers.begin_one()
 
 
-def give_up(house: Served, experiment: str, claim: Claim | None = None) -> None:
+def give_up(deployment: Served, experiment: str, claim: Claim | None = None) -> None:
     """Leave nothing of the experiment to the next test."""
-    with house.database.begin() as session:
+    with deployment.database.begin() as session:
         cancel_experiment(session, experiment)
         if claim is not None:
             lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
 
 
-def state_of(house: Served, run_id: str) -> str:
-    with house.database.read() as session:
+def state_of(deployment: Served, run_id: str) -> str:
+    with deployment.database.read() as session:
         return get_run(session, run_id).state
 
 
@@ -61,10 +61,10 @@ def buttons(page: Page) -> list[str]:
 
 
 def test_a_running_run_is_cancelled_by_its_button_after_one_question(
-    house: Served, dataset: str, watched: Watched
+    deployment: Served, dataset: str, watched: Watched
 ) -> None:
     # given a running run
-    experiment, claim = half_way(house, dataset)
+    experiment, claim = half_way(deployment, dataset)
     page = watched.open(f"#/runs/{claim.run_id}")
     asked = asked_for(page)
 
@@ -83,36 +83,36 @@ def test_a_running_run_is_cancelled_by_its_button_after_one_question(
     assert (path, len(key or "")) == (f"/runs/{claim.run_id}/cancel", 32)
 
     # and once its trainer is gone the page says so, also to who cannot see it
-    with house.database.begin() as session:
+    with deployment.database.begin() as session:
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
     expect(page.locator("main h1 .state")).to_have_text("cancelled")
     expect(page.locator(".actions [role=status]")).to_have_text("run: cancelled")
     expect(page.get_by_role("button", name="Retry run")).to_be_visible()
-    give_up(house, experiment)
+    give_up(deployment, experiment)
 
 
-def test_a_waiting_run_is_paused_and_resumed(house: Served, dataset: str, watched: Watched) -> None:
-    experiment, claim = half_way(house, dataset)
-    waiting = house.run_of(experiment, "52", 1)
+def test_a_waiting_run_is_paused_and_resumed(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment, claim = half_way(deployment, dataset)
+    waiting = deployment.run_of(experiment, "52", 1)
     page = watched.open(f"#/runs/{waiting}")
 
     press(page, "Pause run")
     expect(page.locator("main h1 .state")).to_have_text("paused")
     expect(page.get_by_text("It was paused on request: resume it to let it go on.")).to_be_visible()
-    assert state_of(house, waiting) == "paused"
+    assert state_of(deployment, waiting) == "paused"
     assert buttons(page) == ["Resume run", "Cancel run"]
 
     press(page, "Resume run")
     expect(page.locator("main h1 .state")).to_have_text("queued")
-    assert state_of(house, waiting) == "queued"
+    assert state_of(deployment, waiting) == "queued"
     assert buttons(page) == ["Pause run", "Cancel run"]
-    give_up(house, experiment, claim)
+    give_up(deployment, experiment, claim)
 
 
-def test_what_the_server_refuses_is_said_with_its_reason(house: Served, dataset: str, watched: Watched) -> None:
-    experiment = house.experiment(dataset, "given up", SPEC)
-    give_up(house, experiment)
-    page = watched.open(f"#/runs/{house.run_of(experiment, 'preflight', 0)}")
+def test_what_the_server_refuses_is_said_with_its_reason(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment = deployment.experiment(dataset, "given up", SPEC)
+    give_up(deployment, experiment)
+    page = watched.open(f"#/runs/{deployment.run_of(experiment, 'preflight', 0)}")
 
     press(page, "Retry run", "Yes, retry run")
 
@@ -122,9 +122,9 @@ def test_what_the_server_refuses_is_said_with_its_reason(house: Served, dataset:
     watched.wrong.clear()
 
 
-def test_every_mistake_of_a_refusal_is_listed(house: Served, dataset: str, watched: Watched) -> None:
-    experiment, claim = half_way(house, dataset)
-    page = watched.open(f"#/runs/{house.run_of(experiment, '52', 0)}")
+def test_every_mistake_of_a_refusal_is_listed(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment, claim = half_way(deployment, dataset)
+    page = watched.open(f"#/runs/{deployment.run_of(experiment, '52', 0)}")
 
     def lengthen_the_key(route: Route) -> None:
         route.continue_(headers={**route.request.headers, "idempotency-key": "k" * 256})
@@ -135,15 +135,15 @@ def test_every_mistake_of_a_refusal_is_listed(house: Served, dataset: str, watch
     expect(page.get_by_role("alert").locator("code")).to_have_text("#header/Idempotency-Key")
     assert len(watched.wrong) == 1
     watched.wrong.clear()
-    give_up(house, experiment, claim)
+    give_up(deployment, experiment, claim)
 
 
 def test_a_button_waits_for_its_answer_and_asks_again_with_the_same_key_when_none_came(
-    house: Served, dataset: str, watched: Watched
+    deployment: Served, dataset: str, watched: Watched
 ) -> None:
     # given a server that is slow to answer, and then cut off
-    experiment, claim = half_way(house, dataset)
-    page = watched.open(f"#/runs/{house.run_of(experiment, '52', 0)}")
+    experiment, claim = half_way(deployment, dataset)
+    page = watched.open(f"#/runs/{deployment.run_of(experiment, '52', 0)}")
     asked = asked_for(page)
     held: list[Route] = []
 
@@ -169,18 +169,18 @@ def test_a_button_waits_for_its_answer_and_asks_again_with_the_same_key_when_non
     assert first == second
     assert watched.wrong == [CUT_OFF]
     watched.wrong.clear()
-    give_up(house, experiment, claim)
+    give_up(deployment, experiment, claim)
 
 
 def test_a_failed_run_is_tried_again_and_leads_to_the_one_in_its_place(
-    house: Served, dataset: str, watched: Watched
+    deployment: Served, dataset: str, watched: Watched
 ) -> None:
     # given an experiment that ended without one of its seeds
-    experiment = house.experiment(dataset, "one seed lost", SPEC)
-    trainers = house.trainers()
+    experiment = deployment.experiment(dataset, "one seed lost", SPEC)
+    trainers = deployment.trainers()
     trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
     trainers.work()
-    old = house.run_of(experiment, "52", 1)
+    old = deployment.run_of(experiment, "52", 1)
     page = watched.open(f"#/runs/{old}")
 
     # when that is tried again, knowing what it costs
@@ -190,8 +190,8 @@ def test_a_failed_run_is_tried_again_and_leads_to_the_one_in_its_place(
 
     # then the page is that of the new run
     expect(page.locator("main h1 .state")).to_have_text("queued")
-    new = house.run_of(experiment, "52", 1)
-    expect(page).to_have_url(f"{house.url}/#/runs/{new}")
+    new = deployment.run_of(experiment, "52", 1)
+    expect(page).to_have_url(f"{deployment.url}/#/runs/{new}")
 
     # and the old one's says which run counts, and offers nothing
     watched.open(f"#/runs/{old}")
@@ -201,15 +201,15 @@ def test_a_failed_run_is_tried_again_and_leads_to_the_one_in_its_place(
     # and the experiment has gone back to where it waits for it
     page.locator(".crumbs a").last.click()
     expect(page.locator("main h1 .state")).to_have_text("training")
-    give_up(house, experiment)
+    give_up(deployment, experiment)
 
 
 def test_what_was_concluded_leaves_the_page_when_a_job_is_tried_again(
-    house: Served, dataset: str, watched: Watched
+    deployment: Served, dataset: str, watched: Watched
 ) -> None:
     # given an experiment that concluded without a seed
-    experiment = house.experiment(dataset, "concluded without", SPEC)
-    trainers = house.trainers()
+    experiment = deployment.experiment(dataset, "concluded without", SPEC)
+    trainers = deployment.trainers()
     trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
     trainers.work()
     page = watched.open(f"#/experiments/{experiment}")
@@ -229,10 +229,10 @@ def test_what_was_concluded_leaves_the_page_when_a_job_is_tried_again(
 
 
 def test_an_experiment_and_its_jobs_have_the_buttons_that_their_state_allows(
-    house: Served, dataset: str, watched: Watched
+    deployment: Served, dataset: str, watched: Watched
 ) -> None:
     # given an experiment with a running and a queued job
-    experiment, claim = half_way(house, dataset)
+    experiment, claim = half_way(deployment, dataset)
     page = watched.open(f"#/experiments/{experiment}")
     expect(page.get_by_role("button", name="Pause 52 gnn")).to_be_visible()
     assert buttons(page) == [
@@ -252,14 +252,14 @@ def test_an_experiment_and_its_jobs_have_the_buttons_that_their_state_allows(
 
     # then all that waited has ended at once, and there is nothing left to ask for
     expect(page.locator("main h1 .state")).to_have_text("cancelled")
-    with house.database.begin() as session:
+    with deployment.database.begin() as session:
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
     expect(page.locator(".step", has_text="51 transformer").locator("> .state")).to_have_text("cancelled")
     expect(page.get_by_role("button")).to_have_count(0)
 
 
-def test_a_question_is_answered_by_keyboard_alone(house: Served, dataset: str, watched: Watched) -> None:
-    experiment, claim = half_way(house, dataset)
+def test_a_question_is_answered_by_keyboard_alone(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment, claim = half_way(deployment, dataset)
     page = watched.open(f"#/runs/{claim.run_id}")
     cancel = page.get_by_role("button", name="Cancel run")
     no = page.get_by_role("button", name="No", exact=True)
@@ -279,7 +279,7 @@ def test_a_question_is_answered_by_keyboard_alone(house: Served, dataset: str, w
     expect(no).to_be_focused()
     page.keyboard.press("Escape")
     expect(cancel).to_be_visible()
-    assert state_of(house, claim.run_id) == "running"
+    assert state_of(deployment, claim.run_id) == "running"
 
     # and yes is one step back
     cancel.focus()
@@ -288,21 +288,21 @@ def test_a_question_is_answered_by_keyboard_alone(house: Served, dataset: str, w
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator("main h1 .state")).to_have_text("cancelling")
-    give_up(house, experiment, claim)
+    give_up(deployment, experiment, claim)
 
 
 @pytest.mark.parametrize("step", ["51", "54-bases"])
-def test_a_finished_run_has_no_button(house: Served, dataset: str, watched: Watched, step: str) -> None:
-    experiment = house.experiment(dataset, "finished", SPEC)
-    house.trainers().work()
-    page = watched.open(f"#/runs/{house.run_of(experiment, step, 0)}")
+def test_a_finished_run_has_no_button(deployment: Served, dataset: str, watched: Watched, step: str) -> None:
+    experiment = deployment.experiment(dataset, "finished", SPEC)
+    deployment.trainers().work()
+    page = watched.open(f"#/runs/{deployment.run_of(experiment, step, 0)}")
     expect(page.locator("main h1 .state")).to_have_text("succeeded")
     expect(page.get_by_role("button")).to_have_count(0)
 
 
-def test_what_was_decided_is_packed_by_a_button(house: Served, dataset: str, watched: Watched) -> None:
-    experiment = house.experiment(dataset, "to be packed", SPEC)
-    house.trainers().work()
+def test_what_was_decided_is_packed_by_a_button(deployment: Served, dataset: str, watched: Watched) -> None:
+    experiment = deployment.experiment(dataset, "to be packed", SPEC)
+    deployment.trainers().work()
     page = watched.open(f"#/experiments/{experiment}")
     posts = asked_for(page)
 
@@ -312,7 +312,7 @@ def test_what_was_decided_is_packed_by_a_button(house: Served, dataset: str, wat
     expect(packing).to_be_visible()
     run = str(packing.get_attribute("href")).rpartition("/")[2]
     assert [path for path, _ in posts] == [f"/experiments/{experiment}/bundle"]
-    with house.database.begin() as session:
+    with deployment.database.begin() as session:
         assert get_run(session, run).cell == Cell.PACK
         lifecycle.cancel_run(session, run)
     expect(page.get_by_role("region", name="Bundles").get_by_role("link", name="failed")).to_be_visible()

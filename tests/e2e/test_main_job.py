@@ -44,7 +44,7 @@ def _function(rng: random.Random, number: int) -> str:
 
 
 @pytest.fixture(params=["embedded", "postgres_and_redis"])
-def house(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) -> Iterator[httpx.Client]:
+def deployment(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) -> Iterator[httpx.Client]:
     """A client of a whole Cellgate that `cellgate up` started, and that is stopped at the end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CELLGATE_")}
     if request.param == "postgres_and_redis":
@@ -69,12 +69,12 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) -> It
 
 
 def test_labelled_functions_become_a_decision_and_a_bundle(
-    house: httpx.Client, functions: Path, tmp_path: Path
+    deployment: httpx.Client, functions: Path, tmp_path: Path
 ) -> None:
     # given a data set, prepared by a worker
-    added = house.post("/v1/datasets", json={"name": "generated", "source": str(functions)})
+    added = deployment.post("/v1/datasets", json={"name": "generated", "source": str(functions)})
     assert added.status_code == 202, added.text
-    dataset = _ended(house, added.headers["Location"], {"ready", "failed"})
+    dataset = _ended(deployment, added.headers["Location"], {"ready", "failed"})
     assert dataset["state"] == "ready", dataset
     assert set(dataset["summary"]["splits"]) == {"train", "dev", "fuse", "gate", "test"}
 
@@ -89,9 +89,9 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
         "aggregation": {"resamples": 200},
         "policy": {"fusion": "always"},
     }
-    submitted = house.post("/v1/experiments", json=spec)
+    submitted = deployment.post("/v1/experiments", json=spec)
     assert submitted.status_code == 202, submitted.text
-    experiment = _ended(house, submitted.headers["Location"], {"succeeded", "failed", "cancelled"})
+    experiment = _ended(deployment, submitted.headers["Location"], {"succeeded", "failed", "cancelled"})
 
     # then every cell ran once per seed, in the order of the pipeline
     assert experiment["state"] == "succeeded", experiment
@@ -107,9 +107,9 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert all(0 <= run["f1"] <= 1 for of_cell in trained.values() for run in of_cell)
 
     # and the gate and both decisions stand, with their evidence
-    gate = house.get(f"/v1/experiments/{experiment['id']}/gate").json()
+    gate = deployment.get(f"/v1/experiments/{experiment['id']}/gate").json()
     assert gate["verdict"] == "pass", gate
-    decision = house.get(f"/v1/experiments/{experiment['id']}/decision").json()
+    decision = deployment.get(f"/v1/experiments/{experiment['id']}/decision").json()
     assert decision["stage"] == "final"
     assert decision["outcome"] in {"ensemble", "single", "fusion"}
     options = {option["option"]: option for option in decision["evidence"]["options"]}
@@ -120,22 +120,26 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert options["transformer"]["f1"] == pytest.approx(sum(measured) / len(measured))
 
     # and everything comes out the same again from the predictions, and is told in one page
-    verified = _cellgate(house, "decision", "verify", experiment["id"], "--artifacts", str(tmp_path / "var/artifacts"))
+    verified = _cellgate(
+        deployment, "decision", "verify", experiment["id"], "--artifacts", str(tmp_path / "var/artifacts")
+    )
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.count("byte for byte") == 4
-    told = _cellgate(house, "report", experiment["id"], "--html", str(tmp_path / "report.html"))
+    told = _cellgate(deployment, "report", experiment["id"], "--html", str(tmp_path / "report.html"))
     assert told.returncode == 0, told.stderr
     assert decision["rule"] in html.unescape((tmp_path / "report.html").read_text())
 
     # and the curves of a run can be read
-    curves = house.get(f"/v1/runs/{trained[51][0]['id']}/metrics", params={"keys": "dev/f1"}).json()["curves"]
+    curves = deployment.get(f"/v1/runs/{trained[51][0]['id']}/metrics", params={"keys": "dev/f1"}).json()["curves"]
     assert [curve["key"] for curve in curves] == ["dev/f1"]
     assert len(curves[0]["values"]) == TRAINING["epochs"]
 
     # and what was decided is packed, sent, and says of a function what the bundle itself says of it
-    packed = house.post(f"/v1/experiments/{experiment['id']}/bundle", json={"licence_notes": "Generated functions."})
+    packed = deployment.post(
+        f"/v1/experiments/{experiment['id']}/bundle", json={"licence_notes": "Generated functions."}
+    )
     assert packed.status_code == 202, packed.text
-    bundle = _ended(house, packed.headers["Location"], {"ready", "failed"})
+    bundle = _ended(deployment, packed.headers["Location"], {"ready", "failed"})
     assert bundle["state"] == "ready", bundle
     assert (bundle["kind"], bundle["summary"]["seeds"]) == (decision["outcome"], decision["seeds"])
     (form,) = (
@@ -147,11 +151,11 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert bundle["summary"]["largest_difference"] <= 1e-5
     assert bundle["summary"]["functions_per_s"] > 1
     ours = ["void f(char *out, char *in) { strcpy(out, in); }", "void f(char *out, char *in) { strncpy(out, in, 9); }"]
-    said = house.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})
+    said = deployment.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})
     assert said.status_code == 202, said.text
-    scores = _ended(house, said.headers["Location"], {"succeeded", "failed"})["scores"]
+    scores = _ended(deployment, said.headers["Location"], {"succeeded", "failed"})["scores"]
     assert scores["bundle"] == bundle["summary"]["id"]
-    predictions = _unpacked(house, bundle["id"], tmp_path).predict(ours)
+    predictions = _unpacked(deployment, bundle["id"], tmp_path).predict(ours)
     assert [one["probability"] for one in scores["functions"]] == pytest.approx(
         [one.probability for one in predictions], abs=1e-6
     )
@@ -160,21 +164,21 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     # and the command line brings it here and says the same of a file
     file = tmp_path / "ours.c"
     file.write_text("\n".join(ours) + "\n")
-    brought = _cellgate(house, "bundle", "get", bundle["id"], "--out", str(tmp_path / "brought"))
+    brought = _cellgate(deployment, "bundle", "get", bundle["id"], "--out", str(tmp_path / "brought"))
     assert brought.returncode == 0, brought.stderr
-    scanned = _cellgate(house, "predict", str(tmp_path / "brought" / bundle["id"]), str(file), "--format", "json")
+    scanned = _cellgate(deployment, "predict", str(tmp_path / "brought" / bundle["id"]), str(file), "--format", "json")
     [told] = [found["functions"] for found in json.loads(scanned.stdout)["files"]]
     assert scanned.returncode == (9 if any(one.is_vulnerable for one in predictions) else 0), scanned.stderr
     assert [one["probability"] for one in told] == pytest.approx([one.probability for one in predictions], abs=1e-6)
 
 
-def _cellgate(house: httpx.Client, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "cellgate.cli.main", "--server", str(house.base_url), *arguments]
+def _cellgate(deployment: httpx.Client, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "cellgate.cli.main", "--server", str(deployment.base_url), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
 
-def _unpacked(house: httpx.Client, bundle_id: str, folder: Path) -> Bundle:
-    sent = house.get(f"/v1/bundles/{bundle_id}/archive")
+def _unpacked(deployment: httpx.Client, bundle_id: str, folder: Path) -> Bundle:
+    sent = deployment.get(f"/v1/bundles/{bundle_id}/archive")
     assert sent.status_code == 200
     assert int(sent.headers["Content-Length"]) == len(sent.content)
     with tarfile.open(fileobj=io.BytesIO(sent.content)) as archive:

@@ -16,10 +16,10 @@ TOKEN = "a secret of 16 or more"
 
 
 @pytest.fixture
-def weighed(house: Served, dataset: str) -> str:
+def weighed(deployment: Served, dataset: str) -> str:
     """An experiment that cell 54 has weighed."""
-    experiment = house.experiment(dataset, "weighed", SPEC)
-    house.trainers(F1S).work()
+    experiment = deployment.experiment(dataset, "weighed", SPEC)
+    deployment.trainers(F1S).work()
     return experiment
 
 

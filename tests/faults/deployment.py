@@ -1,4 +1,4 @@
-"""A whole house of real processes that can be broken: API, reconcilers, workers, a broker, a database."""
+"""A whole deployment of real processes that can be broken: API, reconcilers, workers, a broker, a database."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ time.time_ns = lambda: _time_ns() + ({error_s}) * 10**9
 
 @dataclass(kw_only=True)
 class Member:
-    """One process of the house, started again whenever it has died."""
+    """One process of the deployment, started again whenever it has died."""
 
     name: str
     command: Sequence[str]
@@ -62,7 +62,7 @@ class Member:
     starts: int = 0
 
 
-class House:
+class Deployment:
     """Everything that runs, in one folder; a context manager.
 
     Args:

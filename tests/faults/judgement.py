@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from cellgate.contract.states import LEGAL_MOVES, FailureReason, RunState
+from cellgate.contract.states import LEGAL_TRANSITIONS, FailureReason, RunState
 from service.store.lifecycle import MAX_RECOVERIES
 from service.store.tables import AttemptRow, EventRow, JobRow, LogRow, MetricRow, RunRow
-from tests.faults.deployment import House
+from tests.faults.deployment import Deployment
 from tests.faults.workload import Outcome, outcome_of
 from worker.outcome import MAX_KILLED_RETRIES
 
@@ -36,7 +36,7 @@ class Verdict:
         return [*self.lost, *self.doubled, *self.stuck, *self.corrupt]
 
 
-def judge(house: House, jobs: list[str], expected: dict[int, Outcome]) -> Verdict:
+def judge(deployment: Deployment, jobs: list[str], expected: dict[int, Outcome]) -> Verdict:
     """Look at every run.
 
     Args:
@@ -44,7 +44,7 @@ def judge(house: House, jobs: list[str], expected: dict[int, Outcome]) -> Verdic
         expected: What an undisturbed run of each seed comes to.
     """
     verdict = Verdict()
-    with house.database.read() as session:
+    with deployment.database.read() as session:
         known = set(session.scalars(select(JobRow.id)))
         runs = session.scalars(select(RunRow).order_by(RunRow.id)).all()
         submitted = [run for run in runs if run.job_id in set(jobs)]
@@ -57,26 +57,26 @@ def judge(house: House, jobs: list[str], expected: dict[int, Outcome]) -> Verdic
         if not RunState(run.state).terminal:
             verdict.stuck.append(f"run {run.id} is still {run.state}")
             continue
-        _judge_attempts(house, run, verdict)
-        _judge_transitions(house, run, verdict)
+        _judge_attempts(deployment, run, verdict)
+        _judge_transitions(deployment, run, verdict)
         if run.state == RunState.SUCCEEDED:
-            _judge_outcome(house, run, expected[run.seed], verdict)
-        elif run.state == RunState.FAILED and not _had_to_fail(house, run):
+            _judge_outcome(deployment, run, expected[run.seed], verdict)
+        elif run.state == RunState.FAILED and not _had_to_fail(deployment, run):
             verdict.lost.append(f"run {run.id} failed: {run.failure_reason}: {run.failure_detail}")
     return verdict
 
 
-def _had_to_fail(house: House, run: RunRow) -> bool:
-    if run.id in house.starved and run.failure_reason == FailureReason.INTERNAL_ERROR:
+def _had_to_fail(deployment: Deployment, run: RunRow) -> bool:
+    if run.id in deployment.starved and run.failure_reason == FailureReason.INTERNAL_ERROR:
         return True
-    if run.id in house.hung and run.failure_reason == FailureReason.STALLED:
+    if run.id in deployment.hung and run.failure_reason == FailureReason.STALLED:
         return True
     limit = GAVE_UP.get(FailureReason(str(run.failure_reason)))
     return limit is not None and run.recoveries >= limit
 
 
-def _judge_attempts(house: House, run: RunRow, verdict: Verdict) -> None:
-    with house.database.read() as session:
+def _judge_attempts(deployment: Deployment, run: RunRow, verdict: Verdict) -> None:
+    with deployment.database.read() as session:
         attempts = session.scalars(select(AttemptRow).where(AttemptRow.run_id == run.id)).all()
         numbers: dict[int, list[int]] = {}
         for chunk in session.scalars(select(LogRow).where(LogRow.run_id == run.id).order_by(LogRow.number)):
@@ -94,22 +94,22 @@ def _judge_attempts(house: House, run: RunRow, verdict: Verdict) -> None:
             verdict.corrupt.append(f"run {run.id}: output of attempt {attempt} has chunks {found}")
 
 
-def _judge_transitions(house: House, run: RunRow, verdict: Verdict) -> None:
-    with house.database.read() as session:
+def _judge_transitions(deployment: Deployment, run: RunRow, verdict: Verdict) -> None:
+    with deployment.database.read() as session:
         chosen = select(EventRow.body).where(EventRow.run_id == run.id, EventRow.kind == "transition")
         moves = list(session.scalars(chosen.order_by(EventRow.id)))
     state = RunState.QUEUED
-    for move in moves:
-        before, after = RunState(move["from"]), RunState(move["to"])
-        if before is not state or after not in LEGAL_MOVES[before]:
+    for apply_transition in moves:
+        before, after = RunState(apply_transition["from"]), RunState(apply_transition["to"])
+        if before is not state or after not in LEGAL_TRANSITIONS[before]:
             verdict.corrupt.append(f"run {run.id} moved from {before} to {after} when it was {state}")
         state = after
     if state != run.state:
         verdict.corrupt.append(f"run {run.id} is {run.state}, but its transitions end in {state}")
 
 
-def _judge_outcome(house: House, run: RunRow, expected: Outcome, verdict: Verdict) -> None:
-    found = outcome_of(house, run.id)
+def _judge_outcome(deployment: Deployment, run: RunRow, expected: Outcome, verdict: Verdict) -> None:
+    found = outcome_of(deployment, run.id)
     if found.artifacts != expected.artifacts:
         changed = [name for name, digest in expected.artifacts.items() if found.artifacts.get(name) != digest]
         verdict.corrupt.append(f"run {run.id} (seed {run.seed}) has other bytes in {changed}")
@@ -118,7 +118,7 @@ def _judge_outcome(house: House, run: RunRow, expected: Outcome, verdict: Verdic
     for key in expected.curves.keys() | found.curves.keys():
         if found.curves.get(key) != expected.curves.get(key):
             verdict.corrupt.append(f"run {run.id}: the curve {key} has gaps, doubles or other values")
-    with house.database.read() as session:
+    with deployment.database.read() as session:
         of_curve = select(MetricRow.step).where(MetricRow.run_id == run.id, MetricRow.key == CURVE)
         steps = list(session.scalars(of_curve))
     verdict.steps += len(set(steps))

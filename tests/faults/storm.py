@@ -1,4 +1,4 @@
-"""Breaks a house at random: `python -m tests.faults.storm --faults 300 --backend postgres [--seed 1] [--keep DIR]`.
+"""Break a deployment at random: `python -m tests.faults.storm --faults 300 --backend postgres [--seed 1] [--keep DIR]`.
 
 Real training runs are submitted all the time; every fault strikes at a random moment of a random phase. Afterwards
 every run must have ended, none twice, each with the bytes and curves of an undisturbed one. Exit code 1 otherwise.
@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from tests.faults.deployment import Backend, House
+from tests.faults.deployment import Backend, Deployment
 from tests.faults.faults import FAULTS, PHASES, wait_for_phase
 from tests.faults.judgement import Verdict, judge
 from tests.faults.workload import Submitter, in_flight, prepare_dataset, undisturbed, wait_until
@@ -36,29 +36,29 @@ class Storm:
 
 
 def break_at_random(folder: Path, *, backend: Backend, faults: int, seed: int) -> Storm:
-    """Break a house so many times and judge what is left.
+    """Break a deployment so many times and judge what is left.
 
     Args:
-        folder: Empty; the house's.
+        folder: Empty; the deployment's.
         seed: Decides which fault strikes in which phase, and how hard; the processes' own timing is not ours.
     """
     rng = random.Random(seed)
     begun = time.monotonic()
     struck: Counter[str] = Counter()
     plan = [name for _ in range(1 + faults // len(FAULTS)) for name in rng.sample(list(FAULTS), len(FAULTS))][:faults]
-    with House(folder, backend) as house:
-        dataset = prepare_dataset(house)
-        expected = undisturbed(house, dataset)
-        with Submitter(house, dataset) as submitter:
+    with Deployment(folder, backend) as deployment:
+        dataset = prepare_dataset(deployment)
+        expected = undisturbed(deployment, dataset)
+        with Submitter(deployment, dataset) as submitter:
             for number, name in enumerate(plan, start=1):
                 phase = rng.choice(list(PHASES))
-                reached = wait_for_phase(house, phase)
-                FAULTS[name](house, rng)
+                reached = wait_for_phase(deployment, phase)
+                FAULTS[name](deployment, rng)
                 struck[f"{name} while {phase if reached else 'idle'}"] += 1
                 print(f"{number}/{faults} {name} ({phase}{'' if reached else ', not reached'})", file=sys.stderr)
-                _settle(house, rng.uniform(0, PAUSE_S))
-        _calm(house)
-        verdict = judge(house, submitter.jobs, expected)
+                _settle(deployment, rng.uniform(0, PAUSE_S))
+        _calm(deployment)
+        verdict = judge(deployment, submitter.jobs, expected)
     return Storm(
         faults=dict(struck),
         verdict=verdict,
@@ -68,19 +68,19 @@ def break_at_random(folder: Path, *, backend: Backend, faults: int, seed: int) -
     )
 
 
-def _settle(house: House, seconds: float) -> None:
+def _settle(deployment: Deployment, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        house.look()
+        deployment.look()
         time.sleep(0.05)
 
 
-def _calm(house: House) -> None:
+def _calm(deployment: Deployment) -> None:
     """Let everything come up again and end; what does not is the verdict's to name."""
-    for member in house.members.values():
+    for member in deployment.members.values():
         member.down_until = 0.0
     try:
-        wait_until(house, lambda: in_flight(house) == 0, "all runs end")
+        wait_until(deployment, lambda: in_flight(deployment) == 0, "all runs end")
     except RuntimeError as error:
         print(error, file=sys.stderr)
 

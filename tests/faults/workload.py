@@ -13,7 +13,7 @@ from cellgate.client.client import Client
 from cellgate.contract.states import RunState
 from service.store.runs import metrics_of
 from service.store.tables import RunRow
-from tests.faults.deployment import House
+from tests.faults.deployment import Deployment
 from trainers.demo_data.generator import write_jsonl
 
 FUNCTIONS = 400
@@ -43,48 +43,52 @@ class Outcome:
     curves: dict[str, dict[int, float]]
 
 
-def outcome_of(house: House, run_id: str) -> Outcome:
+def outcome_of(deployment: Deployment, run_id: str) -> Outcome:
     """Return what a finished run came to; the checkpoint's files and its times, which differ, left out."""
-    with house.database.read() as session:
+    with deployment.database.read() as session:
         result = session.scalars(select(RunRow.result).where(RunRow.id == run_id)).one() or {}
         curves = {curve.key: dict(zip(curve.steps, curve.values, strict=True)) for curve in metrics_of(session, run_id)}
     return Outcome(artifacts=result.get("artifacts", {}), metrics=result.get("metrics", {}), curves=curves)
 
 
-def prepare_dataset(house: House) -> str:
-    """Prepare the data set through the house; return its id."""
-    source = house.folder / "data" / "functions.jsonl"
+def prepare_dataset(deployment: Deployment) -> str:
+    """Prepare the data set through the deployment; return its id."""
+    source = deployment.folder / "data" / "functions.jsonl"
     source.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(source, functions=FUNCTIONS, seed=3)
-    with house.client() as client:
+    with deployment.client() as client:
         dataset = client.add_dataset({"name": "functions", "source": str(source)})
-        wait_until(house, lambda: client.dataset(dataset.id).state in ("ready", "failed"), "the data set is prepared")
+        wait_until(
+            deployment, lambda: client.dataset(dataset.id).state in ("ready", "failed"), "the data set is prepared"
+        )
         found = client.dataset(dataset.id)
     if found.state != "ready":
         raise RuntimeError(f"the data set could not be prepared: {found}")
     return dataset.id
 
 
-def undisturbed(house: House, dataset: str) -> dict[int, Outcome]:
+def undisturbed(deployment: Deployment, dataset: str) -> dict[int, Outcome]:
     """Train each seed once before anything is broken; return what each came to."""
-    with house.client() as client:
+    with deployment.client() as client:
         job = client.submit_job({**JOB, "dataset": dataset, "seeds": list(SEEDS)})
-        wait_until(house, lambda: client.job(job.id).state not in ("queued", "running"), "the undisturbed runs end")
+        wait_until(
+            deployment, lambda: client.job(job.id).state not in ("queued", "running"), "the undisturbed runs end"
+        )
         ended = client.job(job.id)
     if ended.state != "succeeded":
         raise RuntimeError(f"an undisturbed run did not succeed: {ended}")
-    return {run.seed: outcome_of(house, run.id) for run in ended.runs}
+    return {run.seed: outcome_of(deployment, run.id) for run in ended.runs}
 
 
-def wait_until(house: House, true: Callable[[], bool], what: str, *, timeout_s: float = WAIT_S) -> None:
-    """Keep the house up until it is true.
+def wait_until(deployment: Deployment, true: Callable[[], bool], what: str, *, timeout_s: float = WAIT_S) -> None:
+    """Keep the deployment up until it is true.
 
     Raises:
         RuntimeError: It did not become true in time.
     """
     pause = threading.Event()
     for _ in range(int(timeout_s / 0.1)):
-        house.look()
+        deployment.look()
         if true():
             return
         pause.wait(0.1)
@@ -97,8 +101,8 @@ class Submitter:
     Each is one POST with one Idempotency-Key, sent again until it is answered.
     """
 
-    def __init__(self, house: House, dataset: str) -> None:
-        self._house = house
+    def __init__(self, deployment: Deployment, dataset: str) -> None:
+        self._deployment = deployment
         self._dataset = dataset
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._submit)
@@ -114,9 +118,9 @@ class Submitter:
         self._thread.join()
 
     def _submit(self) -> None:
-        with self._house.client(patience_s=120) as client:
+        with self._deployment.client(patience_s=120) as client:
             while not self._stop.wait(0.2):
-                if in_flight(self._house) < IN_FLIGHT:
+                if in_flight(self._deployment) < IN_FLIGHT:
                     self._submit_one(client)
 
     def _submit_one(self, client: Client) -> None:
@@ -130,11 +134,11 @@ class Submitter:
             return
 
 
-def in_flight(house: House) -> int:
+def in_flight(deployment: Deployment) -> int:
     """Return how many runs have not ended; as good as too many while the database is away."""
     ended = [state for state in RunState if state.terminal]
     try:
-        with house.database.read() as session:
+        with deployment.database.read() as session:
             return session.scalar(select(func.count()).where(RunRow.state.not_in(ended))) or 0
     except Exception:  # noqa: BLE001  # a fault is at work
         return IN_FLIGHT

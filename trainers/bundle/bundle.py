@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
-from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight, occlusions, weights_of
 from trainers.bundle.models import Floats, Functions
@@ -91,7 +91,7 @@ class Bundle:
             for prediction, test in zip(predictions, self.manifest.self_test, strict=True)
         ]
         problems = [
-            Problem(
+            InputError(
                 where=f"self-test, function {place}",
                 found=f"a probability that differs by {difference:.2g}",
                 expected=f"{SELF_TEST_TOLERANCE:g} at most",
@@ -120,7 +120,7 @@ class Bundle:
         """
         limit = self.manifest.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
-            problem = Problem(where="threshold", found=str(limit), expected="a probability, 0 to 1")
+            problem = InputError(where="threshold", found=str(limit), expected="a probability, 0 to 1")
             raise SpecError("the threshold is not a probability", [problem])
         sources = _checked(functions)
         with self._lock:
@@ -179,12 +179,12 @@ def _checked(functions: Sequence[str]) -> list[str]:
         where = f"/functions/{place}"
         if not source:
             problems.append(
-                Problem(
+                InputError(
                     where=where, found="nothing but white space", expected="a C or C++ function", fix="leave it out"
                 )
             )
         elif (found := _surrogate(source)) is not None:
-            problems.append(Problem(where=where, found=found, expected="Unicode text", fix="decode it as UTF-8"))
+            problems.append(InputError(where=where, found=found, expected="Unicode text", fix="decode it as UTF-8"))
     if problems:
         raise DataError("functions cannot be scored", problems)
     return sources

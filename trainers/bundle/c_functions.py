@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tree_sitter import Node, Parser
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.graphs.syntax import count_errors
 
@@ -47,7 +47,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         DataError: A path is neither; all such are named.
     """
     problems = [
-        Problem(where=str(path), found="nothing", expected="a file or a folder", fix="check the path")
+        InputError(where=str(path), found="nothing", expected="a file or a folder", fix="check the path")
         for path in paths
         if not path.exists()
     ]
@@ -83,7 +83,7 @@ def _read(path: Path) -> str:
         if "\0" not in text:
             return text
         found, expected = f"a zero byte at position {text.index(chr(0))}", "UTF-8 text"
-    problem = Problem(where=str(path), found=found, expected=expected, fix=fix)
+    problem = InputError(where=str(path), found=found, expected=expected, fix=fix)
     raise DataError(f"{path} cannot be divided into functions", [problem])
 
 

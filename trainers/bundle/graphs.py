@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from trainers.data.dataset import GraphArrays, Rows
 from trainers.data.encoding import RawGraphs
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES
@@ -92,7 +92,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
             edge_types=tuple(content["edge_types"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = Problem(
+        problem = InputError(
             where=str(path),
             found=f"{type(error).__name__}: {error}",
             expected="the vocabulary of a trained graph model",
@@ -100,7 +100,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
         )
         raise DataError(f"{path}: the vocabulary cannot be read", [problem]) from error
     if vocabulary.edge_types != EDGE_TYPES or tuple(vocabulary.features) != FEATURES:
-        problem = Problem(
+        problem = InputError(
             where=str(path),
             found=f"edges {', '.join(vocabulary.edge_types)}",
             expected=f"{', '.join(EDGE_TYPES)}: the graphs that are made from source here",

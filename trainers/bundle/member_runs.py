@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from cellgate.contract.bundle import PARTS_OF_KIND
-from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.results import read_result
 from cellgate.contract.specs import BundleKind, Cell, Split
 from trainers.bundle.models import Floats
@@ -52,46 +52,46 @@ def read_members(kind: BundleKind, paths: Sequence[Path], *, dataset: Dataset) -
 
 def _read_runs(paths: Sequence[Path], dataset: Dataset) -> list[FinishedRun]:
     runs: list[FinishedRun] = []
-    unreadable: list[Problem] = []
-    wrong: list[Problem] = []
+    unreadable: list[InputError] = []
+    wrong: list[InputError] = []
     for path in paths:
         try:
             result = read_result(path / RESULT_NAME)
         except (OSError, ValueError) as error:
             expected = "the result of a finished run"
-            unreadable.append(Problem(where=str(path / RESULT_NAME), found=str(error), expected=expected))
+            unreadable.append(InputError(where=str(path / RESULT_NAME), found=str(error), expected=expected))
             continue
         cell = CELLS.get(str(result.cell))
         if cell is None:
-            wrong.append(Problem(where=str(path), found=f"cell {result.cell}", expected="cell 51, 52 or 53"))
+            wrong.append(InputError(where=str(path), found=f"cell {result.cell}", expected="cell 51, 52 or 53"))
         elif result.dataset_id != dataset.id:
             found, expected = f"data set {result.dataset_id}", f"{dataset.id}, the one that was named"
-            wrong.append(Problem(where=str(path), found=found, expected=expected))
+            wrong.append(InputError(where=str(path), found=found, expected=expected))
         else:
             runs.append(FinishedRun(cell=cell, seed=result.seed, path=path, result=result))
     if unreadable:
         raise DataError("runs to pack have no valid result", unreadable)
     if wrong or not runs:
-        problems = wrong or [Problem(where="runs", found="none", expected="output folders of cells 51 to 53")]
+        problems = wrong or [InputError(where="runs", found="none", expected="output folders of cells 51 to 53")]
         raise SpecError("runs cannot be packed", problems)
     return runs
 
 
-def _repeated(runs: Sequence[FinishedRun]) -> list[Problem]:
+def _repeated(runs: Sequence[FinishedRun]) -> list[InputError]:
     names = [run.name for run in runs]
     return [
-        Problem(where=str(run.path), found=f"a second run of {run.name}", expected="one of each cell and seed")
+        InputError(where=str(run.path), found=f"a second run of {run.name}", expected="one of each cell and seed")
         for place, run in enumerate(runs)
         if run.name in names[:place]
     ]
 
 
-def _incomplete(kind: BundleKind, members: Sequence[MemberRuns]) -> list[Problem]:
+def _incomplete(kind: BundleKind, members: Sequence[MemberRuns]) -> list[InputError]:
     allowed = PARTS_OF_KIND[kind]
     wanted = next((parts for parts in allowed if parts == set(members[0].runs)), allowed[0])
     expected = " or ".join(" and ".join(sorted(parts)) for parts in allowed)
     return [
-        Problem(
+        InputError(
             where=f"seed {member.seed}",
             found=" and ".join(sorted(member.runs)),
             expected=f"{expected}, the same for each seed",

@@ -53,7 +53,7 @@ class Functions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class ModelOutputs:
     """What one model says.
 
     Args:
@@ -110,7 +110,7 @@ class TextModel:
         loaded, tokenizer, max_tokens = load_text(folder, model=model)
         return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature)
 
-    def ask(self, functions: Functions) -> Said:
+    def ask(self, functions: Functions) -> ModelOutputs:
         """Return what the model says of each function."""
         tokens = tokenize(functions.sources, self._tokenizer, max_tokens=self._max_tokens)
         pad_token_id = self._tokenizer.pad_token_id
@@ -146,7 +146,7 @@ class GraphModel:
         encoder = GraphEncoder(read_vocabulary(folder / VOCABULARY_NAME))
         return cls(load_gnn(folder) if model is None else model, encoder, temperature=temperature)
 
-    def ask(self, functions: Functions) -> Said:
+    def ask(self, functions: Functions) -> ModelOutputs:
         """Return what the model says of each function."""
         if functions.graphs is None:
             raise ValueError("the functions were read without their graphs")
@@ -163,9 +163,11 @@ class GraphModel:
 
 def _in_order(
     batches: Sequence[tuple[NDArray[np.int64], Any]], *, temperature: float, truncated_F: NDArray[np.bool_]
-) -> Said:
+) -> ModelOutputs:
     """Join batches' predictions in the functions' order."""
     back_F = np.argsort(np.concatenate([rows for rows, _ in batches]))
     logits_FC = np.concatenate([prediction.logits_BC.float().numpy() for _, prediction in batches])[back_F]
     embeddings_FD = np.concatenate([prediction.embedding_BD.float().numpy() for _, prediction in batches])[back_F]
-    return Said(embeddings_FD=embeddings_FD, log_odds_F=margins(logits_FC) / temperature, truncated_F=truncated_F)
+    return ModelOutputs(
+        embeddings_FD=embeddings_FD, log_odds_F=margins(logits_FC) / temperature, truncated_F=truncated_F
+    )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cellgate.contract.bundle import BundleManifest, Part, read_bundle_manifest
-from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import write_json
 from trainers.bundle.models import load_text
 from trainers.data.writing import replaced_folder
@@ -69,18 +69,18 @@ def export_onnx(bundle: Path, target: Path) -> float:
 
 def _check(bundle: Path, target: Path, parts: dict[int, Part]) -> None:
     if not parts:
-        problem = Problem(where=str(bundle), found="graph models alone", expected="a text model")
+        problem = InputError(where=str(bundle), found="graph models alone", expected="a text model")
         raise DataError("there is nothing to export: graph models are not exported", [problem])
     problems = []
     if target.exists():
         fix = "remove it, or choose another name"
-        problems.append(Problem(where=str(target), found="something there", expected="nothing", fix=fix))
+        problems.append(InputError(where=str(target), found="something there", expected="nothing", fix=fix))
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
         fix = "install the extra `onnx`"
-        problems.append(Problem(where="libraries", found=str(error), expected="onnx and onnxruntime", fix=fix))
+        problems.append(InputError(where="libraries", found=str(error), expected="onnx and onnxruntime", fix=fix))
     if problems:
         raise SpecError("the text models cannot be exported", problems)
 
@@ -146,7 +146,7 @@ def _difference(model: _Logits, path: Path, batches: Sequence[TextBatch]) -> flo
         (found_BC,) = session.run(None, {"input_ids": batch.ids_BT.numpy(), "attention_mask": batch.mask_BT.numpy()})
         differences.append(float(np.abs(found_BC - expected_BC).max()))
     if max(differences) > TOLERANCE:
-        problem = Problem(
+        problem = InputError(
             where=str(path),
             found=f"logits that differ by {max(differences):.2g}",
             expected=f"{TOLERANCE:g} at most",

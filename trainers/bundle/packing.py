@@ -21,7 +21,7 @@ from cellgate.contract.bundle import (
     files_of,
     is_allowed,
 )
-from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.specs import BundleKind, Split
 from trainers.bundle.bundle import Bundle
@@ -113,13 +113,13 @@ def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None,
     problems = []
     if target.exists() or target.is_symlink():
         fix = "remove it, or choose another name"
-        problems.append(Problem(where=str(target), found="something there", expected="nothing", fix=fix))
+        problems.append(InputError(where=str(target), found="something there", expected="nothing", fix=fix))
     if text_weight is not None and kind != "ensemble":
-        problems.append(Problem(where="text_weight", found=f"a {kind}", expected="an ensemble", fix="leave it out"))
+        problems.append(InputError(where="text_weight", found=f"a {kind}", expected="an ensemble", fix="leave it out"))
     if text_weight is not None and not 0 <= text_weight <= 1:
-        problems.append(Problem(where="text_weight", found=str(text_weight), expected="0 to 1"))
+        problems.append(InputError(where="text_weight", found=str(text_weight), expected="0 to 1"))
     if compared < 1:
-        problems.append(Problem(where="compared", found=str(compared), expected="1 or more"))
+        problems.append(InputError(where="compared", found=str(compared), expected="1 or more"))
     if problems:
         raise SpecError("the bundle cannot be made", problems)
 
@@ -130,7 +130,7 @@ def _check_graphs(members: Sequence[MemberRuns], dataset: Dataset) -> None:
         return
     ready = dataset.graph_qualities(np.arange(len(dataset))).count(READY)
     if ready:
-        problem = Problem(
+        problem = InputError(
             where=f"data set {dataset.id}",
             found=f"{ready} functions whose graphs came ready",
             expected="graphs that are made from source here, as those of new functions will be",
@@ -165,12 +165,12 @@ def _copy_model(member: MemberRuns, name: str, target: Path) -> None:
             continue
         source, copy = run.path / artifact, target / artifact.removeprefix(f"{MODEL_FOLDER}/")
         if not source.is_file():
-            problems.append(Problem(where=str(source), found="no file", expected=digest, fix="run the cell again"))
+            problems.append(InputError(where=str(source), found="no file", expected=digest, fix="run the cell again"))
             continue
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
         if (found := sha256_of_file(copy)) != digest:
-            problems.append(Problem(where=str(source), found=found, expected=digest, fix="run the cell again"))
+            problems.append(InputError(where=str(source), found=found, expected=digest, fix="run the cell again"))
     if problems:
         raise DataError(f"{run.path}: the model is not the one that its result vouches for", problems)
 
@@ -183,7 +183,7 @@ def _check_inputs(member: MemberRuns, folder: Path) -> None:
         "gnn": (inputs.graph_spec_hash, inputs.graph_temperature),
     }
     problems = [
-        Problem(
+        InputError(
             where=f"seed {member.seed}, {name}",
             found=f"{run.result.spec_hash} at temperature {run.temperature:g}",
             expected=f"{spec_hash} at {temperature:g}, which the head was trained over",
@@ -209,7 +209,7 @@ def _compare(
     if difference_R.max() > tolerance:
         environments = [run.result.environment for member in stored.members for run in member.runs.values()]
         trained = sorted({f"{environment.precision} on {environment.device}" for environment in environments})
-        problem = Problem(
+        problem = InputError(
             where=f"{int((difference_R > tolerance).sum())} of {len(chosen_R)} functions of gate",
             found=f"probabilities that differ by up to {difference_R.max():.2g}",
             expected=f"{tolerance:g} at most; the runs were made in {', '.join(trained)}",

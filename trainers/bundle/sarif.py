@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cellgate.contract.errors import Problem
+from cellgate.contract.errors import InputError
 from cellgate.contract.files import to_json
 from trainers.bundle.attribution import METHOD, Weight
 from trainers.bundle.scan import Scan, ScoredFile, ScoredFunction, place_of
@@ -129,7 +129,7 @@ def _artifact(path: Path) -> dict[str, Any]:
     return {"uri": place.as_uri()} if place.is_absolute() else {"uri": quote(place.as_posix()), "uriBaseId": ROOT}
 
 
-def _notification(problem: Problem) -> dict[str, Any]:
+def _notification(problem: InputError) -> dict[str, Any]:
     return {
         "level": "error",
         "message": {"text": str(problem)},

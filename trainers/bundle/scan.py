@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.bundle import BundleManifest
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight
 from trainers.bundle.bundle import Bundle, Prediction
@@ -49,7 +49,7 @@ class Scan:
     manifest: BundleManifest
     threshold: float
     files: tuple[ScoredFile, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[InputError, ...]
 
     @property
     def functions(self) -> int:
@@ -76,7 +76,7 @@ def scan(bundle: Bundle, paths: Sequence[Path], *, threshold: float | None, expl
         SpecError: The threshold is not a probability.
     """
     found: list[tuple[Path, list[FoundFunction]]] = []
-    problems: list[Problem] = []
+    problems: list[InputError] = []
     for path in find_files(paths):
         try:
             found.append((path, split_file(path)))

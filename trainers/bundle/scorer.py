@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cellgate.contract.bundle import Member
-from trainers.bundle.models import Floats, Functions, GraphModel, Said, TextModel
+from trainers.bundle.models import Floats, Functions, GraphModel, ModelOutputs, TextModel
 from trainers.data.encoding import quality_names
 from trainers.engine.metrics import margins
 from trainers.evaluation.ensemble import ensemble_log_odds
@@ -30,7 +30,7 @@ class Head:
     saved: SavedFusion
     temperature: float
 
-    def log_odds(self, text: Said, graph: Said, qualities: list[str]) -> Floats:
+    def log_odds(self, text: ModelOutputs, graph: ModelOutputs, qualities: list[str]) -> Floats:
         """Return its calibrated log-odds, (F,), from what the two models say."""
         mixed_F = ensemble_log_odds(text.log_odds_F, graph.log_odds_F, text_weight=self.saved.config.text_weight)
         batch = FusionBatch(
@@ -84,7 +84,7 @@ class Scorer:
         said = [model.ask(functions) for model in (self.text, self.graph) if model is not None]
         return Scored(log_odds_F=self._joined(said, functions), truncated_F=said[0].truncated_F)
 
-    def _joined(self, said: list[Said], functions: Functions) -> Floats:
+    def _joined(self, said: list[ModelOutputs], functions: Functions) -> Floats:
         if len(said) == 1:
             return said[0].log_odds_F
         text, graph = said

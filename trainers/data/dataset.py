@@ -20,7 +20,7 @@ from cellgate.contract.dataset import (
     check_files,
     read_manifest,
 )
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import Split
 from trainers.data.vocabulary import Vocabulary
 
@@ -106,7 +106,7 @@ class Dataset:
             raise DataError(
                 f"{path}: the data set is damaged",
                 [
-                    Problem(
+                    InputError(
                         where=str(path),
                         found=f"{type(error).__name__}: {error}",
                         expected="files as they were prepared",
@@ -121,7 +121,7 @@ class Dataset:
     def _check_counts(self, path: Path) -> None:
         counts = {FUNCTIONS_NAME: len(self._functions), GRAPHS_NAME: len(self.graphs.node_ptr) - 1}
         problems = [
-            Problem(where=name, found=f"{count} functions", expected=f"{self.manifest.rows}")
+            InputError(where=name, found=f"{count} functions", expected=f"{self.manifest.rows}")
             for name, count in counts.items()
             if count != self.manifest.rows
         ]

@@ -34,9 +34,9 @@ from trainers.data.clean.splits import assign_splits, check_splits
 from trainers.data.dataset_report import QUALITIES, Material, make_report, split_summaries, warnings_of
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
 from trainers.data.graphs.build import FEATURES
-from trainers.data.imported_graphs.collect import ReadyGraphs, read_ready_graphs
+from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.mix import fill_up
-from trainers.data.read.error_collector import Problems
+from trainers.data.read.error_collector import ErrorCollector
 from trainers.data.read.rows import Row, read_rows
 from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
 
@@ -152,7 +152,7 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
 def _graphs(
     spec: PrepareSpec, rows: Sequence[Row], left_out: frozenset[str], progress: Callable[[int], None]
 ) -> RawGraphs:
-    ready = ReadyGraphs(places=[], raw=None)
+    ready = ImportedGraphs(places=[], raw=None)
     if spec.graphs is not None:
         ready = read_ready_graphs(spec.graphs, rows, left_out=left_out, max_nodes=spec.max_nodes, progress=progress)
     return fill_up(ready, rows, max_nodes=spec.max_nodes, workers=spec.workers, progress=progress)
@@ -167,7 +167,7 @@ def _ties(near: NearPairs, duplicates: Deduplication) -> list[tuple[int, int]]:
 def _check_ids(rows: Sequence[Row]) -> None:
     """Refuse two functions with one id: only copies of one function may share it, and of them one is left."""
     places: dict[str, str] = {}
-    problems = Problems()
+    problems = ErrorCollector()
     for row in rows:
         first = places.setdefault(row.id, row.where)
         if first != row.where:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.files import atomic_file
 from trainers.demo_data.arithmetic import ARITHMETIC
 from trainers.demo_data.distractors import distractor
@@ -51,7 +51,7 @@ def generate(*, functions: int, seed: int, shares: Shares | None = None) -> Iter
         SpecError: `functions` is odd or too small, or more than the kinds can give without a repetition.
     """
     if functions < 2 or functions % 2:
-        problem = Problem(where="functions", found=str(functions), expected="an even number, 2 or more")
+        problem = InputError(where="functions", found=str(functions), expected="an even number, 2 or more")
         raise SpecError("Functions are generated in pairs.", [problem])
     by_kind = (shares or Shares()).by_kind()
     return _rows(pairs=functions // 2, seed=seed, kinds=list(by_kind), weights=list(by_kind.values()))
@@ -99,7 +99,7 @@ def _new_pair(kind: Kind, random: Random, seen: set[str]) -> tuple[Twin, tuple[s
         if len(forms) == 2 and seen.isdisjoint(forms):
             seen |= forms
             return twin, sources
-    problem = Problem(where=kind, found=f"{len(seen)} functions so far", expected="more room for new ones")
+    problem = InputError(where=kind, found=f"{len(seen)} functions so far", expected="more room for new ones")
     raise SpecError("The kind has no new function left; ask for fewer functions or a smaller share.", [problem])
 
 

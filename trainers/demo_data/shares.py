@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.errors import InputError, SpecError
 
 
 class Family(StrEnum):
@@ -76,13 +76,13 @@ class Shares:
 
     def __post_init__(self) -> None:
         problems = [
-            Problem(where=family, found=str(share), expected="a share from 0 to 1")
+            InputError(where=family, found=str(share), expected="a share from 0 to 1")
             for family, share in self.by_family().items()
             if not 0 <= share <= 1
         ]
         total = sum(self.by_family().values())
         if not math.isclose(total, 1, abs_tol=1e-9):
-            problems.append(Problem(where="both + text + graph", found=f"{total:g}", expected="1"))
+            problems.append(InputError(where="both + text + graph", found=f"{total:g}", expected="1"))
         if problems:
             raise SpecError("The shares of the generated kinds are wrong.", problems)
 

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import atomic_file, sync_folder, write_json
 from trainers.engine.hardware import Hardware
 from trainers.engine.resume import CURRENT_NAME, STATE_NAME, current_checkpoint
@@ -170,13 +170,13 @@ def load_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint:
     except Exception as error:
         raise DataError(
             f"{path}: the checkpoint cannot be read; start the run from the beginning",
-            [Problem(where=str(path), found=f"{type(error).__name__}: {error}", expected="a whole checkpoint")],
+            [InputError(where=str(path), found=f"{type(error).__name__}: {error}", expected="a whole checkpoint")],
         ) from error
     if state.fingerprint != fingerprint:
         raise SpecError(
             f"{path}: this checkpoint belongs to another run",
             [
-                Problem(
+                InputError(
                     where="--resume",
                     found=f"a checkpoint with fingerprint {state.fingerprint}",
                     expected=fingerprint,

@@ -25,7 +25,7 @@ from trainers.engine.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut:
+class TruncationMask:
     """Which functions a model does not see all of.
 
     Args:
@@ -52,7 +52,7 @@ def finish(
     hardware: Hardware,
     splits: Sequence[Split] = EVALUATED,
     warnings: Sequence[str] = (),
-    cut: Cut | None = None,
+    cut: TruncationMask | None = None,
 ) -> RunResult:
     """Write predictions, metrics and `result.json` of a trained task; save its `model/` before.
 
@@ -121,7 +121,7 @@ def finish(
     return write_result(result, context)
 
 
-def truncation_of(predictions: Predictions, cut: Cut, *, threshold: float, temperature: float) -> Truncation:
+def truncation_of(predictions: Predictions, cut: TruncationMask, *, threshold: float, temperature: float) -> Truncation:
     """Count how many functions of a split are cut, of all, of the vulnerable ones and of those that are missed."""
     cut_R = cut.rows_F[predictions.rows_R]
     positive_R = predictions.labels_R == 1

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.specs import Device, Precision
 
 
@@ -61,17 +61,17 @@ def set_up_hardware(
     return Hardware(accelerator=accelerator, precision=chosen, threads=threads)
 
 
-def find_hardware_problems(*, device: Device, precision: Precision) -> list[Problem]:
+def find_hardware_problems(*, device: Device, precision: Precision) -> list[InputError]:
     """Return what of a spec this machine cannot do."""
     on_gpu = _has_gpu(device)
     problems = []
     if device is Device.CUDA and not on_gpu:
         problems.append(
-            Problem(where="/device", found="cuda, but no GPU", expected="a CUDA device", fix="use auto or cpu")
+            InputError(where="/device", found="cuda, but no GPU", expected="a CUDA device", fix="use auto or cpu")
         )
     if precision is Precision.FP16 and not on_gpu:
         problems.append(
-            Problem(where="/training/precision", found="fp16 on the CPU", expected="a GPU", fix="use auto or fp32")
+            InputError(where="/training/precision", found="fp16 on the CPU", expected="a GPU", fix="use auto or fp32")
         )
     return problems
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from cellgate.contract.errors import CollapseError, DataError, DivergenceError, InterruptedRun, Problem
+from cellgate.contract.errors import CollapseError, DataError, DivergenceError, InputError, InterruptedRun
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Collapse, LearningRateOutcome
@@ -376,7 +376,7 @@ class _Fit:
                 f"the best of {state.epoch} epochs predicts nothing useful: change the learning rate "
                 f"(peak {self._peak:.2e}), train longer, or check the labels",
                 [
-                    Problem(where=collapse.component, found=f"{collapse.type}: {collapse.detail}", expected="none")
+                    InputError(where=collapse.component, found=f"{collapse.type}: {collapse.detail}", expected="none")
                     for collapse in fatal
                 ],
             )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import atomic_file
 from cellgate.contract.specs import Split
 from trainers.engine.result_file import PREDICTIONS_FOLDER
@@ -78,7 +78,7 @@ def read_predictions(path: Path) -> Predictions:
         raise DataError(
             f"{path}: the predictions cannot be read",
             [
-                Problem(
+                InputError(
                     where=str(path),
                     found=f"{type(error).__name__}: {error}",
                     expected="an Arrow file with row, id, label, logits and embedding",

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.report import REPORT_NAME, SeedReport, write_report
@@ -85,7 +85,7 @@ def _check_seeds(spec: AggregationSpec) -> None:
     cells = {"transformer": spec.transformer, "gnn": spec.gnn, **({"fusion": spec.fusion} if spec.fusion else {})}
     found = {name: sorted(output.seed for output in outputs) for name, outputs in cells.items()}
     problems = [
-        Problem(
+        InputError(
             where=f"/{name}",
             found=f"seeds {seeds}",
             expected=f"{expected}, each once, as in the other cells",

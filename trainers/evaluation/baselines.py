@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from cellgate.contract.dataset import REPORT_NAME
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.results import Baseline, BaselineName
 
 
@@ -31,7 +31,7 @@ def read_baselines(dataset: Path) -> list[Baseline]:
         raise DataError(
             f"{path}: the report is damaged",
             [
-                Problem(
+                InputError(
                     where=str(path),
                     found=f"{type(error).__name__}: {error}",
                     expected="the report as it was written",

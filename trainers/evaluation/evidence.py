@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from cellgate.contract.results import (
     Baseline,
     Comparison,
+    DeploymentCandidate,
     Evidence,
     Gain,
     KindEvidence,
     Option,
     OptionEvidence,
-    Shippable,
     Truncation,
 )
 from cellgate.contract.specs import AggregationConfig, Split
@@ -158,7 +158,7 @@ class _Gate:
         )
         return p_values[len(p_values) // 2]
 
-    def shippable(self) -> list[Shippable]:
+    def shippable(self) -> list[DeploymentCandidate]:
         """Return every option as it would be packed: of the seed that was best on dev, then of all seeds."""
         labels_R = self._dataset.labels(self._dataset.rows(Split.DEV))
         forms = [form for option in self.options for form in forms_of(option, self._candidates, labels_R)]
@@ -172,7 +172,7 @@ class _Gate:
                 difference = float(resampled.f1_M[place] - resampled.f1_M[place - 1])
                 gain = Gain(f1=difference, interval=resampled.difference_interval([place], [place - 1]))
             found.append(
-                Shippable(
+                DeploymentCandidate(
                     option=form.option,
                     seeds=list(form.seeds),
                     text_weight=form.text_weight,

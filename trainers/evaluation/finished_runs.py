@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from cellgate.contract.errors import DataError, Problem, SpecError
+from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.results import RunResult, read_result
 from cellgate.contract.specs import Cell, Split
@@ -69,8 +69,8 @@ def open_runs(wanted: Sequence[WantedRun], *, dataset: Dataset) -> list[Finished
         DataError: A result is missing or damaged; all of them are named.
         SpecError: A run is of another cell, seed or data set; all of them are named.
     """
-    unreadable: list[Problem] = []
-    wrong: list[Problem] = []
+    unreadable: list[InputError] = []
+    wrong: list[InputError] = []
     runs: list[FinishedRun] = []
     for want in wanted:
         try:
@@ -87,9 +87,9 @@ def open_runs(wanted: Sequence[WantedRun], *, dataset: Dataset) -> list[Finished
     return runs
 
 
-def _unreadable(want: WantedRun, error: OSError | ValueError) -> Problem:
+def _unreadable(want: WantedRun, error: OSError | ValueError) -> InputError:
     what = f"{error.error_count()} schema mistakes" if isinstance(error, ValidationError) else str(error)
-    return Problem(
+    return InputError(
         where=f"{want.where}: {want.path / RESULT_NAME}",
         found=what,
         expected="the result of a finished run",
@@ -97,14 +97,14 @@ def _unreadable(want: WantedRun, error: OSError | ValueError) -> Problem:
     )
 
 
-def _mismatches(want: WantedRun, result: RunResult, dataset_id: str) -> list[Problem]:
+def _mismatches(want: WantedRun, result: RunResult, dataset_id: str) -> list[InputError]:
     facts = (
         ("cell", str(result.cell), want.cell.value),
         ("seed", str(result.seed), str(want.seed)),
         ("dataset_id", result.dataset_id, dataset_id),
     )
     return [
-        Problem(
+        InputError(
             where=want.where,
             found=f"{name} {found}",
             expected=f"{name} {expected}",
@@ -122,7 +122,7 @@ def read_joined(wanted: Sequence[tuple[FinishedRun, Split]], *, dataset: Dataset
         DataError: A file is missing, damaged or not the one that its result vouches for, or its ids or labels are not
             the data set's; everything wrong in any of them is named.
     """
-    problems: list[Problem] = []
+    problems: list[InputError] = []
     joined: list[Predictions] = []
     for run, split in wanted:
         try:
@@ -149,23 +149,23 @@ def _joined(run: FinishedRun, split: Split, dataset: Dataset) -> Predictions:
     return predictions
 
 
-def _wrong_hash(run: FinishedRun, path: Path, where: str) -> list[Problem]:
+def _wrong_hash(run: FinishedRun, path: Path, where: str) -> list[InputError]:
     name = path.relative_to(run.path).as_posix()
     expected, found = run.result.artifacts.get(name, "no such file"), sha256_of_file(path)
     if found == expected:
         return []
-    return [Problem(where=where, found=found, expected=f"{expected}, as in its result", fix="run the cell again")]
+    return [InputError(where=where, found=found, expected=f"{expected}, as in its result", fix="run the cell again")]
 
 
-def _wrong_ids(found: Sequence[str], expected: Sequence[str], where: str) -> list[Problem]:
+def _wrong_ids(found: Sequence[str], expected: Sequence[str], where: str) -> list[InputError]:
     have, want = Counter(found), Counter(expected)
     missing, extra = sorted((want - have).elements()), sorted((have - want).elements())
     problems = []
     if missing:
-        problems.append(Problem(where=where, found=f"no row for {_named(missing)}", expected="one row for each id"))
+        problems.append(InputError(where=where, found=f"no row for {_named(missing)}", expected="one row for each id"))
     if extra:
         problems.append(
-            Problem(where=where, found=f"extra rows for {_named(extra)}", expected="the data set's ids alone")
+            InputError(where=where, found=f"extra rows for {_named(extra)}", expected="the data set's ids alone")
         )
     return problems
 
@@ -187,9 +187,9 @@ def _reordered(predictions: Predictions, ids: Sequence[str], rows_R: np.ndarray)
     )
 
 
-def _wrong_labels(predictions: Predictions, labels_R: np.ndarray, where: str) -> list[Problem]:
+def _wrong_labels(predictions: Predictions, labels_R: np.ndarray, where: str) -> list[InputError]:
     wrong = np.flatnonzero(predictions.labels_R != labels_R)
     if not len(wrong):
         return []
     names = [predictions.ids[int(place)] for place in wrong]
-    return [Problem(where=where, found=f"another label for {_named(names)}", expected="the data set's labels")]
+    return [InputError(where=where, found=f"another label for {_named(names)}", expected="the data set's labels")]

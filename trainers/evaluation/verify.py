@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cellgate.contract.errors import DataError, Problem, shortened
+from cellgate.contract.errors import DataError, InputError, shortened
 from cellgate.contract.files import to_json
 from cellgate.contract.report import REPORT_NAME, read_report
 from cellgate.contract.results import read_result
@@ -36,7 +36,7 @@ def verify(folder: Path) -> None:
         REPORT_NAME: weighed.report.model_dump(mode="json"),
     }
     problems = [
-        Problem(where=f"{name}{pointer}", found=shortened(before), expected=f"{shortened(after)}, weighed again")
+        InputError(where=f"{name}{pointer}", found=shortened(before), expected=f"{shortened(after)}, weighed again")
         for name, document in stored.items()
         for pointer, before, after in _differences(document, again[name], "")
     ]
@@ -50,7 +50,7 @@ def _stored(folder: Path) -> dict[str, Any]:
         evidence = read_result(folder / RESULT_NAME).evidence
         report = read_report(folder / REPORT_NAME)
     except (OSError, ValueError) as error:
-        problem = Problem(where=str(folder), found=str(error), expected="result.json and report.json of cell 54")
+        problem = InputError(where=str(folder), found=str(error), expected="result.json and report.json of cell 54")
         raise DataError(f"{folder}: no finished run of cell 54", [problem]) from error
     return {
         RESULT_NAME: None if evidence is None else evidence.model_dump(mode="json"),

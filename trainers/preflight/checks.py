@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 
 from cellgate.contract.errors import InterruptedRun, TrainerError, is_out_of_memory
-from cellgate.contract.results import Check, Verdict
+from cellgate.contract.results import Check, PreflightVerdict
 
 # Of one error: a page of them helps nobody.
 MAX_DETAIL_CHARS = 600
 
 
-def make_check(name: str, verdict: Verdict, detail: str, *, fix: str = "") -> Check:
+def make_check(name: str, verdict: PreflightVerdict, detail: str, *, fix: str = "") -> Check:
     """Return one check's outcome; what passed needs no fix."""
     return Check(name=name, verdict=verdict, detail=detail, fix="" if verdict == "pass" else fix)
 
@@ -30,7 +30,7 @@ class Checks:
         verdicts = {check.name: check.verdict for check in self.made}
         return all(verdicts.get(self._prefix + name, "fail") != "fail" for name in names)
 
-    def add(self, name: str, verdict: Verdict, detail: str, *, fix: str = "") -> None:
+    def add(self, name: str, verdict: PreflightVerdict, detail: str, *, fix: str = "") -> None:
         """Add one outcome."""
         self.made.append(make_check(self._prefix + name, verdict, detail, fix=fix))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from cellgate.contract.dataset import REPORT_NAME
 from cellgate.contract.errors import DataError
-from cellgate.contract.results import Check, Verdict
+from cellgate.contract.results import Check, PreflightVerdict
 from cellgate.contract.specs import Split
 from trainers.data.clean.duplicates import exact_key
 from trainers.data.dataset import Dataset
@@ -122,7 +122,7 @@ def _near_duplicates(folder: Path, checks: Checks) -> None:
     if not shares:
         return
     listed = ", ".join(f"{share:.1%} of {split}" for split, share in shares.items())
-    verdict: Verdict = "warn" if max(shares.values()) > MANY_NEAR_DUPLICATES else "pass"
+    verdict: PreflightVerdict = "warn" if max(shares.values()) > MANY_NEAR_DUPLICATES else "pass"
     fix = "prepare the data set so that near-duplicates are grouped"
     checks.add("near_duplicates", verdict, f"nearly repeat a function of train: {listed}", fix=fix)
 

@@ -15,7 +15,7 @@ from trainers.engine.memory import MemoryWatch
 from trainers.engine.metrics import margins
 from trainers.engine.task import Rows, Task
 from trainers.evaluation.ensemble import ensemble_log_odds
-from trainers.models.fusion.base_models import GNN, TRANSFORMER, LiveBase
+from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.fusion.features import NOTHING_PARSED, Features
 from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.model import FusionBatch
@@ -26,7 +26,7 @@ from trainers.preflight.resources import (
     CLASSES,
     FLOAT_BYTES,
 )
-from trainers.preflight.smoke_test import Place, check_resources, fresh_folder
+from trainers.preflight.smoke_test import SmokeTestContext, check_resources, fresh_folder
 from trainers.preflight.stages import SAMPLE_ROWS, Stages
 
 NAME = "fusion"
@@ -35,7 +35,7 @@ BATCHES = 2
 FEATURE_COPIES = 3
 
 
-def try_fusion(spec: FusionSpec, place: Place) -> Checks:
+def try_fusion(spec: FusionSpec, place: SmokeTestContext) -> Checks:
     """Return the checks of cell 53 on the models that the other trials built."""
     checks = Checks(NAME)
     missing = [name for name in (TRANSFORMER, GNN) if name not in place.bases]
@@ -48,7 +48,7 @@ def try_fusion(spec: FusionSpec, place: Place) -> Checks:
     return checks
 
 
-def _try(spec: FusionSpec, place: Place, checks: Checks, scratch: Path) -> None:
+def _try(spec: FusionSpec, place: SmokeTestContext, checks: Checks, scratch: Path) -> None:
     live = {name: base for name, base in place.bases.items() if spec.model.unfreeze in (name, "both")}
     fuse_rows = _sample(place.dataset.rows(Split.FUSE), BATCHES * spec.training.batch_size, live)
     dev_rows = place.dataset.rows(Split.DEV)[:SAMPLE_ROWS]
@@ -81,13 +81,13 @@ def _try(spec: FusionSpec, place: Place, checks: Checks, scratch: Path) -> None:
     checks.extend(stages.checks.made)
 
 
-def _sample(rows: Rows, count: int, live: dict[str, LiveBase]) -> Rows:
+def _sample(rows: Rows, count: int, live: dict[str, UnfrozenBase]) -> Rows:
     """Return some rows, the most expensive ones of a live model among them."""
     chosen = [rows[:count], *(base.task.plan_evaluation(rows)[-1][-count:] for base in live.values())]
     return np.unique(np.concatenate(chosen))
 
 
-def _features(spec: FusionSpec, place: Place, rows: Rows) -> Features:
+def _features(spec: FusionSpec, place: SmokeTestContext, rows: Rows) -> Features:
     """Return the head's inputs, as `read_features` does from finished runs."""
     said = {name: _say(place.bases[name].task, rows, place) for name in (TRANSFORMER, GNN)}
     text_K, graph_K = margins(said[TRANSFORMER].logits_RC), margins(said[GNN].logits_RC)
@@ -106,7 +106,7 @@ def _features(spec: FusionSpec, place: Place, rows: Rows) -> Features:
     )
 
 
-def _say(task: Task, rows: Rows, place: Place) -> Outputs:
+def _say(task: Task, rows: Rows, place: SmokeTestContext) -> Outputs:
     return infer(task, rows, hardware=place.hardware, context=place.context)
 
 
@@ -114,7 +114,7 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(np.float32))
 
 
-def _task(spec: FusionSpec, place: Place, features: Features, live: dict[str, LiveBase]) -> FusionTask:
+def _task(spec: FusionSpec, place: SmokeTestContext, features: Features, live: dict[str, UnfrozenBase]) -> FusionTask:
     text_width, graph_width = features.widths
     head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
     head.learn_missing(graphs_missing=bool(features.inputs.graph_missing_B.any()))
@@ -123,7 +123,7 @@ def _task(spec: FusionSpec, place: Place, features: Features, live: dict[str, Li
 
 
 def _reload(
-    folder: Path, task: FusionTask, spec: FusionSpec, features: Features, live: dict[str, LiveBase]
+    folder: Path, task: FusionTask, spec: FusionSpec, features: Features, live: dict[str, UnfrozenBase]
 ) -> FusionTask:
     text_width, graph_width = features.widths
     for name, base in live.items():

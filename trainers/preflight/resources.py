@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from cellgate.contract.results import Check, Memory, Verdict
+from cellgate.contract.results import Check, Memory, PreflightVerdict
 from trainers.data.dataset import Dataset
 from trainers.engine.finish import EVALUATED
 from trainers.engine.memory import resident_bytes
@@ -99,7 +99,7 @@ def _share(needed: int, available: int) -> float:
     return needed / available if available else float("inf")
 
 
-def _verdict(share: float) -> Verdict:
+def _verdict(share: float) -> PreflightVerdict:
     return "fail" if share > 1 else "warn" if share > TIGHT else "pass"
 
 

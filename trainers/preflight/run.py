@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from cellgate.contract.errors import DataError, PreflightError, Problem
-from cellgate.contract.results import SCHEMA_VERSION, Check, RunResult, Verdict
+from cellgate.contract.errors import DataError, InputError, PreflightError
+from cellgate.contract.results import SCHEMA_VERSION, Check, PreflightVerdict, RunResult
 from cellgate.contract.specs import Device, FusionConfig, GnnConfig, Precision, PreflightSpec, TransformerConfig
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
@@ -51,14 +51,14 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
     )
     engine = engine_bytes()
     # Not above: what the libraries of text and graphs take is part of what is measured.
-    from trainers.preflight.smoke_test import Place
-    from trainers.preflight.smoke_tests import list_trials
+    from trainers.preflight.smoke_test import SmokeTestContext
+    from trainers.preflight.smoke_tests import list_smoke_tests
 
     libraries = resident_bytes()
     with context.phase("dataset"):
         checks.extend(check_dataset(dataset, spec.dataset))
     with tempfile.TemporaryDirectory(dir=context.out, prefix=".trial.") as scratch:
-        place = Place(
+        place = SmokeTestContext(
             dataset=dataset,
             folder=spec.dataset,
             context=context,
@@ -67,7 +67,7 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
             libraries=libraries,
             scratch=Path(scratch),
         )
-        for name, trial in list_trials(spec, place):
+        for name, trial in list_smoke_tests(spec, place):
             with context.phase(name):
                 checks.guard(f"{name}_trial", partial(_take, trial, checks))
     failed = [check for check in checks.made if check.verdict == "fail"]
@@ -89,20 +89,20 @@ def _open(spec: PreflightSpec, checks: Checks) -> Dataset:
         raise DataError(error.message, [*error.problems, *_problems(failed)]) from error
 
 
-def _problems(failed: list[Check]) -> list[Problem]:
-    return [Problem(where=c.name, found=c.detail, expected="the check to pass", fix=c.fix) for c in failed]
+def _problems(failed: list[Check]) -> list[InputError]:
+    return [InputError(where=c.name, found=c.detail, expected="the check to pass", fix=c.fix) for c in failed]
 
 
 def _check_disk(out: Path, minimum_free_bytes: int, checks: Checks) -> None:
     free = shutil.disk_usage(out).free
     detail = f"{free / 1e9:.1f} GB free, {minimum_free_bytes / 1e9:.1f} GB wanted"
-    verdict: Verdict = "pass" if free >= minimum_free_bytes else "fail"
+    verdict: PreflightVerdict = "pass" if free >= minimum_free_bytes else "fail"
     checks.add("disk", verdict, detail, fix="make room, or lower minimum_free_bytes")
 
 
 def _check_memory(checks: Checks) -> None:
     available = psutil.virtual_memory().available
-    verdict: Verdict = "warn" if available < LOW_MEMORY_BYTES else "pass"
+    verdict: PreflightVerdict = "warn" if available < LOW_MEMORY_BYTES else "pass"
     detail = f"{available / 1e9:.1f} GB available"
     checks.add("memory", verdict, detail, fix="close other programs, or use a larger machine")
 

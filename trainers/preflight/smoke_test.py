@@ -17,13 +17,13 @@ from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.memory import MemoryWatch, available_memory
 from trainers.engine.task import Rows, Task
-from trainers.models.fusion.base_models import GNN, TRANSFORMER, LiveBase
+from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 from trainers.models.gnn.saving import load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
 from trainers.models.transformer.pretrained import load_pretrained_model
 from trainers.models.transformer.task import TransformerTask
-from trainers.models.transformer.train import Text, build_task, prepare_text, quieten_library, save_model
+from trainers.models.transformer.train import TokenizedText, build_task, prepare_text, quieten_library, save_model
 from trainers.preflight.checks import Checks
 from trainers.preflight.resources import Need, check_disk, check_memory, folder_bytes, prediction_bytes
 from trainers.preflight.stages import Cost, Reload, Stages
@@ -32,7 +32,7 @@ MANY_TRUNCATED = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class SmokeTestContext:
     """What every trial works with.
 
     Args:
@@ -49,7 +49,7 @@ class Place:
     engine: int
     libraries: int
     scratch: Path
-    bases: dict[str, LiveBase] = field(default_factory=dict)
+    bases: dict[str, UnfrozenBase] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +62,18 @@ class Trial:
     cost: Cost
 
 
-def try_transformer(spec: TransformerSpec, place: Place) -> Checks:
+def try_transformer(spec: TransformerSpec, place: SmokeTestContext) -> Checks:
     """Return the checks of cell 51."""
     quieten_library()
     return _try(TRANSFORMER, lambda checks: _build_text(spec, place, checks), spec.training, place, FUNCTIONS_NAME)
 
 
-def try_gnn(spec: GnnSpec, place: Place) -> Checks:
+def try_gnn(spec: GnnSpec, place: SmokeTestContext) -> Checks:
     """Return the checks of cell 52."""
     return _try(GNN, lambda _: _build_graph(spec, place), spec.training, place, GRAPHS_NAME)
 
 
-def _build_text(spec: TransformerSpec, place: Place, checks: Checks) -> Trial:
+def _build_text(spec: TransformerSpec, place: SmokeTestContext, checks: Checks) -> Trial:
     text = prepare_text(spec.model, place.dataset, cache=place.scratch)
     checks.guard("truncation", lambda: _check_truncation(text, checks))
     task = build_task(spec, place.dataset, text)
@@ -99,13 +99,13 @@ def _build_text(spec: TransformerSpec, place: Place, checks: Checks) -> Trial:
     return Trial(task=task, save=save, reload=reload, cost=cost)
 
 
-def _check_truncation(text: Text, checks: Checks) -> None:
+def _check_truncation(text: TokenizedText, checks: Checks) -> None:
     share = text.tokens.truncated_F.mean()
     detail = f"{share:.1%} of the functions have more than {text.max_tokens} tokens and lose their middle"
     checks.add("truncation", "warn" if share > MANY_TRUNCATED else "pass", detail, fix="raise max_tokens")
 
 
-def _build_graph(spec: GnnSpec, place: Place) -> Trial:
+def _build_graph(spec: GnnSpec, place: SmokeTestContext) -> Trial:
     dataset = place.dataset
     model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
 
@@ -123,7 +123,9 @@ def _build_graph(spec: GnnSpec, place: Place) -> Trial:
     return Trial(task=GraphTask(model, dataset, spec.training), save=save, reload=reload, cost=cost)
 
 
-def _try(name: str, build: Callable[[Checks], Trial], config: TrainingConfig, place: Place, data_file: str) -> Checks:
+def _try(
+    name: str, build: Callable[[Checks], Trial], config: TrainingConfig, place: SmokeTestContext, data_file: str
+) -> Checks:
     checks = Checks(name)
     built: list[tuple[Trial, Stages]] = []
     with fresh_folder(place.scratch / name) as scratch:
@@ -148,14 +150,21 @@ def _try(name: str, build: Callable[[Checks], Trial], config: TrainingConfig, pl
                 )
             stages.save(trial.reload)
             checks.extend(stages.checks.made)
-            place.bases[name] = LiveBase(
+            place.bases[name] = UnfrozenBase(
                 task=trial.task, temperature=1.0, start=weights_of(trial.task.model), save=trial.save
             )
     return checks
 
 
 def check_resources(
-    name: str, stages: Stages, watch: MemoryWatch, place: Place, *, libraries: int, data: int, checkpoints: Path
+    name: str,
+    stages: Stages,
+    watch: MemoryWatch,
+    place: SmokeTestContext,
+    *,
+    libraries: int,
+    data: int,
+    checkpoints: Path,
 ) -> list[Check]:
     """Return whether a whole run fits into memory and onto the disk.
 
@@ -176,7 +185,7 @@ def check_resources(
     return [check_memory(name, need, available_memory(place.hardware.device)), check_disk(name, need, free)]
 
 
-def _stages(name: str, trial: Trial, config: TrainingConfig, place: Place, scratch: Path) -> Stages:
+def _stages(name: str, trial: Trial, config: TrainingConfig, place: SmokeTestContext, scratch: Path) -> Stages:
     dataset = place.dataset
     return Stages(
         name,

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from cellgate.contract.specs import FusionSpec, GnnSpec, PreflightSpec, TransformerSpec
 from trainers.preflight.checks import Checks
 from trainers.preflight.fusion_smoke_test import try_fusion
-from trainers.preflight.smoke_test import Place, try_gnn, try_transformer
+from trainers.preflight.smoke_test import SmokeTestContext, try_gnn, try_transformer
 
 
-def list_trials(spec: PreflightSpec, place: Place) -> Iterator[tuple[str, Callable[[], Checks]]]:
+def list_smoke_tests(spec: PreflightSpec, place: SmokeTestContext) -> Iterator[tuple[str, Callable[[], Checks]]]:
     """Return the name of each cell that is tried, with its trial; fusion comes after what it is tried on."""
     shared = {"dataset": spec.dataset, "seed": spec.seed, "device": spec.device, "threads": spec.threads}
     if spec.transformer is not None:

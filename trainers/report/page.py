@@ -32,7 +32,7 @@ class CheckLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class DecisionSection:
     """One decision, in words.
 
     Args:
@@ -64,7 +64,7 @@ class Judged:
     gate_verdict: Literal["pending", "pass", "fail"]
     gate_summary: str
     checks: Sequence[CheckLine]
-    answers: Sequence[Answer]
+    answers: Sequence[DecisionSection]
     chosen: Option | None
     marks: Sequence[tuple[str, float]]
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from cellgate.contract.api.schemas import Answer, Request
 from cellgate.contract.experiment import Seeds
 from cellgate.contract.results import BundleSummary, Scores
-from cellgate.contract.run_limits import Priority, Terms
+from cellgate.contract.run_limits import Priority, RunLimits
 from cellgate.contract.specs import BundleKind, Explain
 from cellgate.contract.states import BundleState, FailureReason, RunState
 
@@ -17,7 +17,7 @@ SCORE_PRIORITY = 50
 Source = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
 
 
-class BundleCreate(Request, Terms):
+class BundleCreate(Request, RunLimits):
     """Pack what was decided, or what is named here."""
 
     kind: BundleKind | None = Field(None, description="Default: what the last decision ships.")
@@ -51,7 +51,7 @@ class BundleAnswer(Answer):
     created_at: AwareDatetime
 
 
-class ScoreCreate(Request, Terms):
+class ScoreCreate(Request, RunLimits):
     """Functions to be scored."""
 
     functions: list[Source] = Field(

@@ -10,7 +10,7 @@ from cellgate.contract.experiment import ExperimentSpec, Seeds
 from cellgate.contract.identifiers import DATASET_ID, EXPERIMENT_ID
 from cellgate.contract.report import SeedReport
 from cellgate.contract.results import Evidence
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
 from cellgate.contract.waiting import WaitingReason
@@ -99,7 +99,7 @@ class OverrulingCreate(Request):
     reason: Reason
 
 
-class JobFields(Request, Terms):
+class JobFields(Request, RunLimits):
     """What every job may say besides its config."""
 
     experiment: ExperimentId | None = Field(None, description="Run this cell as a step of an experiment.")
@@ -127,7 +127,7 @@ class FusionJobCreate(JobFields, FusionConfig):
     experiment: ExperimentId
 
 
-class AggregationJobCreate(Request, Terms, AggregationConfig):
+class AggregationJobCreate(Request, RunLimits, AggregationConfig):
     """Cell 54, over all finished runs of an experiment."""
 
     cell: Literal[54]

@@ -26,7 +26,7 @@ from service.api.views import when
 from service.domain.errors import NotFound
 from service.domain.packing import Packing, asked_packing, decided_packing
 from service.store.bundles import (
-    Bundle,
+    BundleRecord,
     ask_bundle,
     bundle_asked,
     create_bundle,
@@ -39,7 +39,7 @@ from service.store.gate_decision import answered_decisions
 from service.store.run_specs import BUNDLE_FOLDER
 from service.store.runs import get_run
 from service.store.tables import RunRow
-from service.store.versions import standing_of
+from service.store.versions import load_poll_state
 
 router = APIRouter(prefix="/v1", tags=["bundles"])
 DECIDED = BundleCreate()
@@ -72,8 +72,8 @@ def pack(
             _packing(session, experiment_id, asked),
             seeds=asked.seeds,
             options=asked.model_dump(mode="json", include={"licence_notes", "tolerance"}),
-            terms=asked,
-            owner=post.caller,
+            limits=asked,
+            owner=post.principal,
         )
         return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
 
@@ -137,7 +137,7 @@ def predict(
 
     def create(session: Session) -> Created:
         config = asked.model_dump(mode="json", include={"functions", "threshold", "explain"})
-        run = ask_bundle(session, bundle_id, config=config, terms=asked, owner=post.caller)
+        run = ask_bundle(session, bundle_id, config=config, limits=asked, owner=post.principal)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
     return post.accept_within_quota(create)
@@ -147,14 +147,14 @@ def predict(
 def read_prediction(run_id: RunPath, context: Ctx, poll: PolledIdle) -> ScoresAnswer:
     """Return what a bundle says of the functions that it was asked about."""
     with context.database.read() as session:
-        poll.check(run_id, standing_of(session, run_id), IDLE)
+        poll.check(run_id, load_poll_state(session, run_id), IDLE)
         run = get_run(session, run_id)
         if run.cell != Cell.SCORE.value:
             raise NotFound(f"run {run_id} asks no bundle: it is of cell {run.cell}")
         return _scores(run, bundle_asked(session, run))
 
 
-def _answer(found: Bundle) -> BundleAnswer:
+def _answer(found: BundleRecord) -> BundleAnswer:
     state = bundle_state(RunState(found.run.state))
     summary = (found.run.result or {}).get("bundle") if state is BundleState.READY else None
     return BundleAnswer(

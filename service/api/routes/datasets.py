@@ -21,7 +21,7 @@ from service.api.source_check import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.filters import Filters
-from service.store.versions import standing_of
+from service.store.versions import load_poll_state
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -38,7 +38,9 @@ def add_dataset(
     config = PrepareConfig.model_validate(spec.model_dump(include=set(PrepareConfig.model_fields)))
 
     def create(session: Session) -> Created:
-        row = create_dataset(session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.caller)
+        row = create_dataset(
+            session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.principal
+        )
         run_id = preparing_runs(session, [row.id]).get(row.id)
         return Created(location=f"/v1/datasets/{row.id}", answer=dataset_answer(row, run_id))
 
@@ -67,6 +69,6 @@ def read_datasets(
 def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> DatasetAnswer:
     """Return a data set; its summary once it is ready."""
     with context.database.read() as session:
-        poll.check(dataset_id, standing_of(session, dataset_id), IDLE)
+        poll.check(dataset_id, load_poll_state(session, dataset_id), IDLE)
         row = get_dataset(session, dataset_id)
         return dataset_answer(row, preparing_runs(session, [row.id]).get(row.id))

@@ -37,19 +37,19 @@ from service.store.experiments import (
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
-from service.store.versions import experiment_essence, standing_of
+from service.store.versions import load_experiment_status, load_poll_state
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
 
 def _answer(session: Session, context: Context, experiment_id: str, poll: Poll | None = None) -> ExperimentAnswer:
-    standing = None if poll is None else standing_of(session, experiment_id)
+    poll_state = None if poll is None else load_poll_state(session, experiment_id)
     row = get_experiment(session, experiment_id)
     jobs = jobs_of_experiment(session, experiment_id)
     runs = runs_of_jobs(session, [job.id for job in jobs])
     waiting = context.waiting(session, chain.from_iterable(runs.values()))
-    if poll is not None and standing is not None:
-        poll.check(experiment_id, standing, fingerprint(waiting))
+    if poll is not None and poll_state is not None:
+        poll.check(experiment_id, poll_state, fingerprint(waiting))
     decisions = decisions_of(session, experiment_id)
     labels = labels_of(session, [experiment_id]).get(experiment_id, {})
     return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None, labels)
@@ -68,7 +68,7 @@ def submit_experiment(
             name=spec.name,
             dataset_id=spec.dataset,
             spec=asked,
-            owner=post.caller,
+            owner=post.principal,
             labels=spec.labels,
         )
         return Created(location=f"/v1/experiments/{row.id}", answer=_answer(session, post.context, row.id))
@@ -111,8 +111,8 @@ def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: PolledIdl
 def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: PolledStatus) -> ExperimentStatus:
     """Return where an experiment is: one row, a few words."""
     with context.database.read() as session:
-        poll.check(experiment_id, standing_of(session, experiment_id))
-        row, verdict = experiment_essence(session, experiment_id)
+        poll.check(experiment_id, load_poll_state(session, experiment_id))
+        row, verdict = load_experiment_status(session, experiment_id)
         return experiment_status(row, verdict)
 
 

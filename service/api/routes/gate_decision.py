@@ -56,7 +56,7 @@ def waive(
             experiment_id,
             check=asked.check,
             reason=asked.reason,
-            by=post.caller,
+            by=post.principal,
             artifacts=post.context.settings.artifacts,
         )
         return Created(location=f"/v1/experiments/{experiment_id}/gate", answer=report)
@@ -93,7 +93,7 @@ def overrule_decision(
             outcome=asked.outcome,
             option=asked.option,
             reason=asked.reason,
-            by=post.caller,
+            by=post.principal,
         )
         return Created(location=f"/v1/experiments/{experiment_id}/decision", answer=kept)
 

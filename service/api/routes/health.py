@@ -58,7 +58,7 @@ def ready(response: Response, context: Ctx) -> Health:
 
 
 def _checks(context: Context) -> Checks:
-    broker = _broker(answers=context.bell.answers())
+    broker = _broker(is_reachable=context.notifier.is_reachable())
     try:
         current = schema_is_current(context.database)
         # Another schema may lack what is asked for here.
@@ -71,8 +71,8 @@ def _checks(context: Context) -> Checks:
     return Checks(database=there, migrations=_migrations(current=current), broker=broker, workers=workers)
 
 
-def _broker(*, answers: bool) -> HealthCheck:
-    if answers:
+def _broker(*, is_reachable: bool) -> HealthCheck:
+    if is_reachable:
         return HealthCheck(ok=True, detail="it answers")
     return HealthCheck(ok=False, detail="the broker at CELLGATE_REDIS_URL does not answer; what is submitted is kept")
 

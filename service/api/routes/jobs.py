@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
@@ -28,11 +28,11 @@ from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause
 from service.store.pipeline import after_run
 from service.store.retries import retry_job
 from service.store.tables import JobRow
-from service.store.versions import standing_of
+from service.store.versions import load_poll_state
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 # Of a job's spec, what is not the cell's config.
-NOT_CONFIG = {"experiment", "dataset", "seeds", *Terms.model_fields}
+NOT_CONFIG = {"experiment", "dataset", "seeds", *RunLimits.model_fields}
 DEFAULT_SEEDS = [0, 1, 2]
 ACTION: dict[str, Any] = {
     "status_code": HTTPStatus.ACCEPTED,
@@ -76,8 +76,8 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
             config=config,
             artifacts=post.context.settings.artifacts,
             seeds=None if isinstance(spec, AggregationJobCreate) else spec.seeds,
-            terms=spec,
-            owner=post.caller,
+            limits=spec,
+            owner=post.principal,
         )
     if spec.dataset is None:
         detail = "name a data set, or an experiment to be a step of"
@@ -88,8 +88,8 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
         dataset_id=spec.dataset,
         config=config,
         seeds=spec.seeds or DEFAULT_SEEDS,
-        terms=spec,
-        owner=post.caller,
+        limits=spec,
+        owner=post.principal,
     )
 
 
@@ -141,11 +141,11 @@ def read_jobs(
 def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:
-        standing = standing_of(session, job_id)
+        poll_state = load_poll_state(session, job_id)
         row = get_job(session, job_id)
         runs = runs_of_jobs(session, [job_id])[job_id]
         waiting = context.waiting(session, runs)
-        poll.check(job_id, standing, fingerprint(waiting))
+        poll.check(job_id, poll_state, fingerprint(waiting))
         return job_answer(row, runs, waiting)
 
 

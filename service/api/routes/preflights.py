@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.schemas import Answer, DatasetId, JobAnswer, Request
 from cellgate.contract.results import Check, DatasetSummary
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell, FusionConfig, GnnConfig, TransformerConfig
 from service.api.examples import DATASET_ID
 from service.api.idempotency import Created, Post, Posted
@@ -40,7 +40,7 @@ EXAMPLES: dict[str, Example] = {
 }
 
 
-class PreflightCreate(Request, Terms):
+class PreflightCreate(Request, RunLimits):
     """Check configs on a data set; `smoke` takes each through one real batch of every stage on a worker."""
 
     dataset: DatasetId
@@ -91,7 +91,13 @@ def _check_cells(spec: PreflightCreate) -> None:
 def _queue(session: Session, spec: PreflightCreate, post: Post) -> JobAnswer:
     config: dict[str, Any] = spec.model_dump(mode="json", include=set(CONFIGS), exclude_none=True)
     job = create_job(
-        session, cell=Cell.PREFLIGHT, dataset_id=spec.dataset, config=config, seeds=[0], terms=spec, owner=post.caller
+        session,
+        cell=Cell.PREFLIGHT,
+        dataset_id=spec.dataset,
+        config=config,
+        seeds=[0],
+        limits=spec,
+        owner=post.principal,
     )
     runs = runs_of_jobs(session, [job.id])[job.id]
     return job_answer(job, runs, post.context.waiting(session, runs))

@@ -15,8 +15,8 @@ router = APIRouter(tags=["operations"])
 def read_measures(context: Ctx, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
     """Return queue depths, waits, run times, failures, leases and request latencies, as Prometheus reads them.
 
-    What concerns the whole house comes from the database, is the same whichever process answers, and a few seconds old
-    at most; latencies are those of the process that answers. See docs/operations.md.
+    Figures of the whole deployment come from the database: they are the same whichever process answers, and a few
+    seconds old at most. Latencies are those of the process that answers. See docs/operations.md.
     """
     page = context.telemetry.page(accept)
     return Response(page.content, media_type=page.media_type)

@@ -25,7 +25,7 @@ from service.store.gate import gate_report
 from service.store.gate_decision import answered_decisions
 from service.store.steps import finished_runs
 from service.store.tables import RunRow
-from service.store.versions import standing_of
+from service.store.versions import load_poll_state
 from trainers.report.page import render, style_hash
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
@@ -36,7 +36,7 @@ STAGES: tuple[tuple[Stage, Step], ...] = (("final", Step.EVIDENCE_FINAL), ("base
 def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> AggregateAnswer:
     """Return cell 54's evidence over the seeds, the newest; 404 with code `evidence_pending` while there is none."""
     with context.database.read() as session:
-        poll.check(experiment_id, standing_of(session, experiment_id), "aggregate")
+        poll.check(experiment_id, load_poll_state(session, experiment_id), "aggregate")
         stage, run = _newest(session, experiment_id)
         evidence = Evidence.model_validate((run.result or {})["evidence"])
         return AggregateAnswer(experiment=experiment_id, stage=stage, run=run.id, evidence=evidence)
@@ -46,7 +46,7 @@ def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) ->
 def read_report(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ReportAnswer:
     """Return cell 54's report over the seeds, the newest: the evidence, and what lies behind it seed by seed."""
     with context.database.read() as session:
-        poll.check(experiment_id, standing_of(session, experiment_id), "report")
+        poll.check(experiment_id, load_poll_state(session, experiment_id), "report")
         stage, run = _newest(session, experiment_id)
     return ReportAnswer(experiment=experiment_id, stage=stage, run=run.id, report=_report_of(context, run))
 

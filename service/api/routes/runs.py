@@ -24,7 +24,7 @@ from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, metrics_of
-from service.store.versions import run_without_result, standing_of
+from service.store.versions import load_poll_state, run_without_result
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
@@ -81,10 +81,10 @@ def read_runs(
 def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
-        standing = standing_of(session, run_id)
+        poll_state = load_poll_state(session, run_id)
         row = get_run(session, run_id)
         waiting = context.waiting(session, [row])
-        poll.check(run_id, standing, fingerprint(waiting))
+        poll.check(run_id, poll_state, fingerprint(waiting))
         return run_answer(row, waiting, with_result=True)
 
 
@@ -92,7 +92,7 @@ def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
 def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunStatus:
     """Return where a run is: one row, a few words."""
     with context.database.read() as session:
-        poll.check(run_id, standing_of(session, run_id))
+        poll.check(run_id, load_poll_state(session, run_id))
         return run_status(run_without_result(session, run_id))
 
 
@@ -102,7 +102,7 @@ def read_metrics(
 ) -> MetricsAnswer:
     """Return the run's curves by optimizer step; long ones thinned, if asked, so that their peaks stay."""
     with context.database.read() as session:
-        poll.check(run_id, standing_of(session, run_id), _named(keys, max_points))
+        poll.check(run_id, load_poll_state(session, run_id), _named(keys, max_points))
         curves = metrics_of(session, run_id, None if keys is None else keys.split(","))
     return MetricsAnswer(run=run_id, curves=[curve_answer(curve, max_points) for curve in curves])
 

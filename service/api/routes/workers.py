@@ -55,11 +55,11 @@ def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
 def resume(worker_id: WorkerId, post: Posted) -> JSONResponse:
     """Let a worker that drains take runs again."""
     answer = _set(post, worker_id, draining=False)
-    # Who was rung for while it drained is not rung for again so soon: it is woken to look for itself.
+    # Who was notified while it drained is not notified again so soon: it is woken to look for itself.
     with post.context.database.read() as session:
         worker = get_worker(session, worker_id)
     for _ in range(worker.slots):
-        if not post.context.bell.ring("", str(worker.queues[0])):
+        if not post.context.notifier.notify("", str(worker.queues[0])):
             break
     return answer
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cellgate.contract.decision import Decision, Outcome
+from cellgate.contract.decision import Decision, DecisionOutcome
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateReport
 from cellgate.contract.policy import Policy
@@ -43,10 +43,10 @@ SINGLES: tuple[Option, ...] = ("transformer", "gnn")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class DecisionDraft:
     """What the rule says, before it is put into words."""
 
-    outcome: Outcome
+    outcome: DecisionOutcome
     option: Option | None
     confidence: Confidence
     rule: str
@@ -97,12 +97,12 @@ def best_without_fusion(evidence: Evidence) -> OptionEvidence:
     return ensemble if is_above(ensemble.f1, single.f1) else single
 
 
-def _improve(evidence: Evidence | None, gate: GateReport, policy: Policy) -> Verdict:
+def _improve(evidence: Evidence | None, gate: GateReport, policy: Policy) -> DecisionDraft:
     failed = [check for check in gate.checks if check.blocking and check.verdict == "fail"]
     # A check without an interval is a fact; an F1 below its threshold is clear only when its interval is too.
     uncertain = all(check.interval is not None and check.interval[1] > policy.gate_f1 for check in failed)
     names = ", ".join(check.title for check in failed)
-    return Verdict(
+    return DecisionDraft(
         outcome="improve",
         option=None,
         confidence="borderline" if uncertain else "clear",
@@ -112,7 +112,7 @@ def _improve(evidence: Evidence | None, gate: GateReport, policy: Policy) -> Ver
     )
 
 
-def _after_bases(evidence: Evidence, policy: Policy) -> Verdict:
+def _after_bases(evidence: Evidence, policy: Policy) -> DecisionDraft:
     best = best_without_fusion(evidence)
     threshold = policy.skip_fusion_f1
     above = is_above(best.f1, threshold)
@@ -131,7 +131,7 @@ def _after_bases(evidence: Evidence, policy: Policy) -> Verdict:
     return _train_fusion(confidence, f"{comparison}: train fusion", reasons)
 
 
-def _after_fusion(evidence: Evidence) -> Verdict:
+def _after_fusion(evidence: Evidence) -> DecisionDraft:
     best = best_without_fusion(evidence)
     reasons = [describe_split(evidence), describe_option(best), *_why_this_one(evidence)]
     fusion = next((option for option in evidence.options if option.option == "fusion"), None)
@@ -151,16 +151,18 @@ def _after_fusion(evidence: Evidence) -> Verdict:
     return _ship(chosen, evidence, "clear" if sure else "borderline", rule, reasons)
 
 
-def _ship(chosen: OptionEvidence, evidence: Evidence, confidence: Confidence, rule: str, reasons: list[str]) -> Verdict:
+def _ship(
+    chosen: OptionEvidence, evidence: Evidence, confidence: Confidence, rule: str, reasons: list[str]
+) -> DecisionDraft:
     forms = [form for form in evidence.shippable if form.option == chosen.option]
     # The best seed alone stands first, and stays where all together have no more.
     seeds = max(forms, key=lambda form: form.f1).seeds if forms else chosen.seeds
-    outcome: Outcome = "single"
+    outcome: DecisionOutcome = "single"
     if chosen.option == "fusion":
         outcome = "fusion"
     elif chosen.option == "ensemble":
         outcome = "ensemble"
-    return Verdict(
+    return DecisionDraft(
         outcome=outcome,
         option=chosen.option,
         confidence=confidence,
@@ -171,8 +173,8 @@ def _ship(chosen: OptionEvidence, evidence: Evidence, confidence: Confidence, ru
     )
 
 
-def _train_fusion(confidence: Confidence, rule: str, reasons: list[str]) -> Verdict:
-    return Verdict(
+def _train_fusion(confidence: Confidence, rule: str, reasons: list[str]) -> DecisionDraft:
+    return DecisionDraft(
         outcome="train_fusion",
         option=None,
         confidence=confidence,

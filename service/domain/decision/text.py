@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-from cellgate.contract.decision import Outcome
+from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.gate import GateCheck
-from cellgate.contract.results import Comparison, Evidence, Interval, KindEvidence, Option, OptionEvidence, Shippable
+from cellgate.contract.results import (
+    Comparison,
+    DeploymentCandidate,
+    Evidence,
+    Interval,
+    KindEvidence,
+    Option,
+    OptionEvidence,
+)
 from cellgate.contract.text import OPTION_NAMES
 
 OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
-HEADLINES: Mapping[Outcome, str] = {
+HEADLINES: Mapping[DecisionOutcome, str] = {
     "ensemble": "Ship the ensemble",
     "single": "Ship a single model",
     "fusion": "Ship fusion",
@@ -23,7 +31,7 @@ WEAKEST_SLICES = 3
 NOTABLE_SHARE = 0.05
 
 
-def headline(outcome: Outcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
+def headline(outcome: DecisionOutcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
     """Return a decision in a few words."""
     words = HEADLINES[outcome]
     if outcome == "single" and option is not None:
@@ -61,7 +69,7 @@ def describe_difference(comparison: Comparison) -> str:
     )
 
 
-def describe_forms(forms: Sequence[Shippable]) -> list[str]:
+def describe_forms(forms: Sequence[DeploymentCandidate]) -> list[str]:
     """Say how the seed that was best on dev and all seeds together do; nothing where there is one seed."""
     if len(forms) < 2:
         return []

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from cellgate.contract.gate import SeedValue, Verdict
+from cellgate.contract.gate import GateCheckVerdict, SeedValue
 from service.domain.gate.inputs import NAMES, BaseCell, GateInputs, RunFacts
 
 Value = float | str | bool | None
@@ -21,7 +21,7 @@ def links(runs: Sequence[RunFacts]) -> list[str]:
     return [f"/v1/runs/{run.run}" for run in sorted(runs, key=lambda run: (run.cell, run.seed))]
 
 
-def verdict(passed: bool, blocking: bool) -> Verdict:
+def verdict(passed: bool, blocking: bool) -> GateCheckVerdict:
     """Return the verdict of a check that may be a warning only."""
     if passed:
         return "pass"

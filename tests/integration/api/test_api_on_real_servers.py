@@ -1,4 +1,4 @@
-"""The API over PostgreSQL and a real broker: what differs from SQLite and a silent bell."""
+"""The API over PostgreSQL and a real broker: what differs from SQLite and a silent notifier."""
 
 import json
 from base64 import b64decode
@@ -13,7 +13,7 @@ import redis
 from fastapi.testclient import TestClient
 
 from service.app import create_app
-from service.broker.notify import Doorbell
+from service.broker.notify import CeleryNotifier
 from service.settings import Settings
 from service.store.database import migrate
 from tests.api_client import Api, asked
@@ -99,56 +99,56 @@ def test_a_submission_puts_one_message_that_names_the_run_into_its_queue(
     settings: Settings, api: Api, redis_url: str
 ) -> None:
     dataset = api.ready_dataset()
-    bell = Doorbell(redis_url)
+    notifier = CeleryNotifier(redis_url)
     job = {"cell": 51, "dataset": dataset, "seeds": [0, 1], "queue": "gpu"}
 
-    with TestClient(create_app(settings, bell=bell), base_url="http://localhost") as client:
+    with TestClient(create_app(settings, notifier=notifier), base_url="http://localhost") as client:
         checks = client.get("/readyz").json()["checks"]
         assert {name: check["ok"] for name, check in checks.items()} == dict.fromkeys(
             ["database", "migrations", "broker", "workers"], True
         )
         runs = {run["id"] for run in client.post("/v1/jobs", json=job).json()["runs"]}
-    bell.close()
+    notifier.close()
 
     with redis.Redis.from_url(redis_url) as broker:
         messages = [json.loads(message) for message in broker.lrange("gpu", 0, -1)]
         assert broker.llen("cpu") == 0
-    assert [message["headers"]["task"] for message in messages] == ["cellgate.doorbell"] * 2
+    assert [message["headers"]["task"] for message in messages] == ["cellgate.notification"] * 2
     assert {json.loads(b64decode(message["body"]))[1]["run_id"] for message in messages} == runs
 
 
 def test_a_bell_whose_broker_is_away_says_so_and_raises_nothing() -> None:
-    bell = Doorbell(CLOSED_PORT)
+    notifier = CeleryNotifier(CLOSED_PORT)
 
-    assert (bell.ring("run_1", "cpu"), bell.answers()) == (False, False)
-    bell.close()
+    assert (notifier.notify("run_1", "cpu"), notifier.answers()) == (False, False)
+    notifier.close()
 
 
 def test_a_bell_whose_broker_refuses_says_so_and_raises_nothing(redis_url: str) -> None:
-    bell = Doorbell(redis_url)
-    assert bell.ring("run_1", "cpu")
+    notifier = CeleryNotifier(redis_url)
+    assert notifier.notify("run_1", "cpu")
 
     with redis.Redis.from_url(redis_url) as broker:
         broker.config_set("maxmemory-policy", "noeviction")
         broker.config_set("maxmemory", 1)
         try:
-            rung = bell.ring("run_2", "cpu")
+            notified = notifier.notify("run_2", "cpu")
         finally:
             broker.config_set("maxmemory", 0)
 
-    assert not rung
-    assert bell.ring("run_3", "cpu")
-    bell.close()
+    assert not notified
+    assert notifier.notify("run_3", "cpu")
+    notifier.close()
 
 
 def test_a_submission_is_kept_while_the_broker_is_away(settings: Settings, api: Api) -> None:
     dataset = api.ready_dataset()
-    bell = Doorbell(CLOSED_PORT)
+    notifier = CeleryNotifier(CLOSED_PORT)
 
-    with TestClient(create_app(settings, bell=bell), base_url="http://localhost") as client:
+    with TestClient(create_app(settings, notifier=notifier), base_url="http://localhost") as client:
         answer = client.post("/v1/jobs", json={"cell": 51, "dataset": dataset, "seeds": [0]})
         assert client.get("/readyz").status_code == 503
-    bell.close()
+    notifier.close()
 
     assert answer.status_code == 202
     assert [run["state"] for run in answer.json()["runs"]] == ["queued"]

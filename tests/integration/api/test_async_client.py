@@ -23,17 +23,17 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
 
 
 def test_an_experiment_is_submitted_followed_and_read(tmp_path: Path) -> None:
-    with served(tmp_path) as house:
-        assert asyncio.run(_main_job(house)) == ["preflight", "succeeded"]
+    with served(tmp_path) as context:
+        assert asyncio.run(_main_job(context)) == ["preflight", "succeeded"]
 
 
-async def _main_job(house: Served) -> list[str]:
-    async with AsyncClient(house.url) as client:
-        source = house.data / "functions.jsonl"
+async def _main_job(context: Served) -> list[str]:
+    async with AsyncClient(context.url) as client:
+        source = context.data / "functions.jsonl"
         rows = [{"func": f"int f(void) {{ return {n}; }}", "target": n % 2} for n in range(4)]
         source.write_text("".join(json.dumps(row) + "\n" for row in rows))
         dataset = await client.add_dataset({"name": "made", "source": str(source)})
-        house.trainers().work()
+        context.trainers().work()
         asked = {"name": "question", "dataset": dataset.id, "seeds": [0, 1], "labels": {"team": "core"}}
         submitted = await client.submit_experiment(asked)
         states: list[str] = []
@@ -46,7 +46,7 @@ async def _main_job(house: Served) -> list[str]:
                 states.append(found.state.value)
             if training is None:
                 # The trainers work while we wait for what they change.
-                training = asyncio.create_task(asyncio.to_thread(house.trainers().work))
+                training = asyncio.create_task(asyncio.to_thread(context.trainers().work))
         assert training is not None
         await training
         assert [one.id async for one in client.experiments(label="team:core")] == [submitted.id]

@@ -58,13 +58,13 @@ with client:
 
 
 @contextmanager
-def working(house: Served) -> Iterator[None]:
+def working(context: Served) -> Iterator[None]:
     """Let trainers work on whatever is queued, as long as the block runs."""
     stop = threading.Event()
 
     def work() -> None:
         while not stop.wait(0.05):
-            house.trainers().work()
+            context.trainers().work()
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -75,9 +75,9 @@ def working(house: Served) -> Iterator[None]:
         thread.join()
 
 
-def generate(house: Served, folder: Path, token: str | None) -> "subprocess.CompletedProcess[str]":
+def generate(context: Served, folder: Path, token: str | None) -> "subprocess.CompletedProcess[str]":
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    (folder / "openapi.json").write_bytes(httpx.get(f"{house.url}/openapi.json", headers=headers).content)
+    (folder / "openapi.json").write_bytes(httpx.get(f"{context.url}/openapi.json", headers=headers).content)
     (folder / "config.yaml").write_text(CONFIG)
     command = [str(Path(sys.executable).with_name("openapi-python-client")), "generate", "--meta", "none"]
     command += ["--path", "openapi.json", "--config", "config.yaml", "--output-path", "generated"]
@@ -86,15 +86,15 @@ def generate(house: Served, folder: Path, token: str | None) -> "subprocess.Comp
 
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["open", "with a token"])
 def test_a_generated_client_runs_an_experiment(tmp_path: Path, token: str | None) -> None:
-    with served(tmp_path / "var", token=token) as house, working(house):
-        made = generate(house, tmp_path, token)
+    with served(tmp_path / "var", token=token) as context, working(context):
+        made = generate(context, tmp_path, token)
         rows = [{"func": f"int f(void) {{ return {number}; }}", "target": number % 2} for number in range(4)]
-        source = house.data / "functions.jsonl"
+        source = context.data / "functions.jsonl"
         source.write_text("".join(json.dumps(row) + "\n" for row in rows))
         (tmp_path / "program.py").write_text(PROGRAM)
         ran = subprocess.run(
             # The generator writes `54and`, which Python still takes.
-            [sys.executable, "-W", "ignore::SyntaxWarning", "program.py", house.url, str(source), token or ""],
+            [sys.executable, "-W", "ignore::SyntaxWarning", "program.py", context.url, str(source), token or ""],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -83,6 +83,6 @@ def test_every_line_of_a_request_has_its_trace_id_and_none_holds_a_secret(folder
     assert not [secret for secret in (TOKEN, WRONG, fresh, PASSWORD) if secret in written]
     requests = [event for event in events if event["event"] == "request"]
     assert [event["trace_id"] for event in requests] == [answer.headers["X-Request-Id"] for answer in answers]
-    [unrung] = [event for event in events if event["event"] == "doorbell_not_rung"]
-    assert unrung["trace_id"] == answers[-1].headers["X-Request-Id"]
+    [unsent] = [event for event in events if event["event"] == "notification_not_sent"]
+    assert unsent["trace_id"] == answers[-1].headers["X-Request-Id"]
     assert [event["level"] for event in events if str(event["event"]).startswith("Uvicorn running")] == ["info"]

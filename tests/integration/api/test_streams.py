@@ -28,29 +28,29 @@ CHUNKS = 40
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Served]:
+def context(tmp_path: Path) -> Iterator[Served]:
     with served(tmp_path) as found:
         yield found
 
 
-def running(house: Served) -> Claim:
+def running(context: Served) -> Claim:
     """Return a run at work that has said one thing."""
-    house.dataset()
-    with house.database.begin() as session:
+    context.dataset()
+    with context.database.begin() as session:
         claim = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=3600)
         assert claim is not None
         lifecycle.mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
-    say(house, claim, 1, "loading\n")
+    say(context, claim, 1, "loading\n")
     return claim
 
 
-def say(house: Served, claim: Claim, number: int, said: str) -> None:
-    with house.database.begin() as session:
+def say(context: Served, claim: Claim, number: int, said: str) -> None:
+    with context.database.begin() as session:
         assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=said)
 
 
-def end(house: Served, claim: Claim) -> None:
-    with house.database.begin() as session:
+def end(context: Served, claim: Claim) -> None:
+    with context.database.begin() as session:
         lifecycle.cancel_run(session, claim.run_id)
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
 
@@ -67,21 +67,21 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:
             found = {}
 
 
-def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(house: Served) -> None:
-    claim = running(house)
+def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(context: Served) -> None:
+    claim = running(context)
 
     def talk() -> None:
         for number in range(2, CHUNKS):
-            say(house, claim, number, f"ü{number}\n")
+            say(context, claim, number, f"ü{number}\n")
             time.sleep(0.02)
-        end(house, claim)
+        end(context, claim)
 
     talking = threading.Thread(target=talk)
     talking.start()
     numbers: list[int] = []
     cursor, final = "0.0", None
     while final is None:
-        path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
+        path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
         with httpx.stream("GET", path, headers={"Last-Event-ID": cursor}, timeout=30) as answer:
             assert answer.headers["Content-Type"].startswith("text/event-stream")
             for count, (identifier, kind, data) in enumerate(events(answer.iter_lines())):
@@ -97,29 +97,29 @@ def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(house: Served) 
     assert (numbers, final) == (list(range(1, CHUNKS)), "cancelled")
 
 
-def test_what_is_said_arrives_while_the_stream_is_open(house: Served) -> None:
-    claim = running(house)
-    path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
+def test_what_is_said_arrives_while_the_stream_is_open(context: Served) -> None:
+    claim = running(context)
+    path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
     with httpx.stream("GET", path, headers={"Last-Event-ID": "1.1"}, timeout=30) as answer:
         found = events(answer.iter_lines())
         for number in (2, 3):
-            say(house, claim, number, str(number))
+            say(context, claim, number, str(number))
             assert next(found)[2]["text"] == str(number)
 
 
-def test_a_quiet_stream_says_that_it_is_still_there(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_stream_says_that_it_is_still_there(context: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "KEEP_ALIVE_S", 0.05)
-    claim = running(house)
-    path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
+    claim = running(context)
+    path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
     with httpx.stream("GET", path, headers={"Last-Event-ID": "1.1"}, timeout=30) as answer:
         lines = (line for line in answer.iter_lines() if line)
         assert [next(lines) for _ in range(4)] == ["retry: 1000", *[": still here"] * 3]
 
 
-def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(house: Served) -> None:
-    claim = running(house)
-    path = f"{house.url}/v1/runs/{claim.run_id}/logs/stream"
-    with house.database.begin() as session:
+def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(context: Served) -> None:
+    claim = running(context)
+    path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
+    with context.database.begin() as session:
         session.execute(text("ALTER TABLE logs RENAME TO gone"))
 
     with httpx.stream("GET", path, timeout=30) as answer:
@@ -127,13 +127,13 @@ def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(hou
     assert answer.status_code == 200
 
 
-def test_the_events_of_a_run_are_streamed_to_its_end(house: Served) -> None:
-    claim = running(house)
-    path = f"{house.url}/v1/runs/{claim.run_id}/events"
+def test_the_events_of_a_run_are_streamed_to_its_end(context: Served) -> None:
+    claim = running(context)
+    path = f"{context.url}/v1/runs/{claim.run_id}/events"
     with httpx.stream("GET", f"{path}/stream", timeout=30) as answer:
         found = events(answer.iter_lines())
         first = next(found)
-        end(house, claim)
+        end(context, claim)
         streamed = [first, *found]
 
     assert [data for _, kind, data in streamed if kind == "event"] == httpx.get(path).json()
@@ -141,8 +141,8 @@ def test_the_events_of_a_run_are_streamed_to_its_end(house: Served) -> None:
     assert streamed[-1][1:] == ("end", {"run": claim.run_id, "state": "cancelled"})
 
 
-def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(house: Served) -> None:
-    claim = running(house)
+def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(context: Served) -> None:
+    claim = running(context)
 
     async def follow(client: httpx.AsyncClient, opened: asyncio.Semaphore) -> str:
         async with client.stream("GET", f"/v1/runs/{claim.run_id}/logs/stream") as answer:
@@ -151,15 +151,15 @@ def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(house: 
 
     async def main() -> list[str]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=house.url, timeout=60, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=context.url, timeout=60, limits=limits) as client:
             opened = asyncio.Semaphore(0)
             following = [asyncio.create_task(follow(client, opened)) for _ in range(STREAMS)]
             for _ in range(STREAMS):
                 await opened.acquire()
             status = await client.get(f"/v1/runs/{claim.run_id}/status", timeout=10)
             assert status.json()["state"] == "running"
-            await asyncio.to_thread(say, house, claim, 2, "all hear this")
-            await asyncio.to_thread(end, house, claim)
+            await asyncio.to_thread(say, context, claim, 2, "all hear this")
+            await asyncio.to_thread(end, context, claim)
             return await asyncio.gather(*following)
 
     told = asyncio.run(main())
@@ -168,12 +168,12 @@ def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(house: 
     assert all(heard.rstrip().endswith('"state": "cancelled"}') for heard in told)
 
 
-def test_an_open_stream_does_not_keep_the_server_from_ending(house: Served, tmp_path: Path) -> None:
-    claim = running(house)
+def test_an_open_stream_does_not_keep_the_server_from_ending(context: Served, tmp_path: Path) -> None:
+    claim = running(context)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = create_app(Settings.model_validate({"data_dir": tmp_path, "port": port}), bell=SilentBell())
+    app = create_app(Settings.model_validate({"data_dir": tmp_path, "port": port}), notifier=SilentBell())
     # Without a limit of its own, what ends the server is that the stream does.
     server = Server(uvicorn.Config(app, port=port, log_config=None, ws="none"), app)
     thread = threading.Thread(target=server.run, daemon=True)

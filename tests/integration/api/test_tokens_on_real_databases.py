@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.store.database import Database, migrate
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, find_token, has_live_admin, revoke_named
-from tests.api_client import RecordingBell, asked
+from tests.api_client import RecordingNotifier, asked
 
 BOOTSTRAP = "correct-horse-battery-staple"
 MAKERS = 8
@@ -110,7 +110,7 @@ def test_a_database_that_is_away_is_a_503_and_not_a_wrong_token(tmp_path: Path) 
     folder = tmp_path / "var"
     settings = Settings.model_validate({"data_dir": folder, "token": BOOTSTRAP})
     migrate(settings.database)
-    app = create_app(settings, bell=RecordingBell())
+    app = create_app(settings, notifier=RecordingNotifier())
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         with Database(settings.database).begin() as session:
             session.execute(text("ALTER TABLE tokens RENAME TO lost"))

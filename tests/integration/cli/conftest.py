@@ -24,34 +24,34 @@ Cellgate = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The API over a database of this module's own."""
-    with served(tmp_path_factory.mktemp("house")) as running:
+    with served(tmp_path_factory.mktemp("deployment")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def ready_dataset(house: Served) -> str:
+def ready_dataset(context: Served) -> str:
     """A data set named `made`, which is ready."""
-    made = house.dataset()
-    house.trainers().work()
+    made = context.dataset()
+    context.trainers().work()
     return made
 
 
 @pytest.fixture(scope="module")
-def finished(house: Served, ready_dataset: str) -> str:
+def finished(context: Served, ready_dataset: str) -> str:
     """An experiment that ended with shipping the ensemble."""
-    submitted = house.experiment(ready_dataset, "finished")
-    house.trainers().work()
+    submitted = context.experiment(ready_dataset, "finished")
+    context.trainers().work()
     return submitted
 
 
 @pytest.fixture
-def cellgate(house: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cellgate:
-    """Run the command line against the house."""
+def cellgate(context: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cellgate:
+    """Run the command line against the deployment."""
     monkeypatch.delenv("CELLGATE_TOKEN", raising=False)
 
-    def run(*arguments: str | Path, server: str = house.url) -> Outcome:
+    def run(*arguments: str | Path, server: str = context.url) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["cellgate", "--server", server, *map(str, arguments)])
         capsys.readouterr()
         try:

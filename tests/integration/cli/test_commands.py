@@ -15,9 +15,9 @@ Cellgate = Callable[..., Any]
 FUNCTION = {"func": "int f(int a) { return a; }", "target": 0}
 
 
-def a_file(house: Served, name: str) -> Path:
-    house.data.mkdir(exist_ok=True)
-    path = house.data / name
+def a_file(context: Served, name: str) -> Path:
+    context.data.mkdir(exist_ok=True)
+    path = context.data / name
     path.write_text("".join(json.dumps({**FUNCTION, "target": row % 2}) + "\n" for row in range(10)))
     return path
 
@@ -28,26 +28,26 @@ def a_spec(folder: Path, **content: object) -> Path:
     return path
 
 
-def test_a_file_becomes_a_data_set_named_after_it(house: Served, cellgate: Cellgate) -> None:
-    added = cellgate("dataset", "add", a_file(house, "named.jsonl"), "--json")
+def test_a_file_becomes_a_data_set_named_after_it(context: Served, cellgate: Cellgate) -> None:
+    added = cellgate("dataset", "add", a_file(context, "named.jsonl"), "--json")
     assert added.code == 0, added.err
     assert json.loads(added.out)["name"] == "named"
     assert "named" in cellgate("dataset", "ls").out
-    house.trainers().work()
+    context.trainers().work()
 
 
-def test_waiting_for_a_data_set_ends_when_it_is_ready(house: Served, cellgate: Cellgate) -> None:
-    with house.trainers().at_work():
-        added = cellgate("dataset", "add", a_file(house, "waited.jsonl"), "--wait")
+def test_waiting_for_a_data_set_ends_when_it_is_ready(context: Served, cellgate: Cellgate) -> None:
+    with context.trainers().at_work():
+        added = cellgate("dataset", "add", a_file(context, "waited.jsonl"), "--wait")
     assert added.code == 0, added.err
     assert "is ready" in added.out
     assert "A bag of tokens reaches F1 0.7000" in added.out
 
 
-def test_a_data_set_that_cannot_be_prepared_ends_with_1(house: Served, cellgate: Cellgate) -> None:
-    trainers = house.trainers()
+def test_a_data_set_that_cannot_be_prepared_ends_with_1(context: Served, cellgate: Cellgate) -> None:
+    trainers = context.trainers()
     trainers.failing = {(Cell.PREPARE, 0): (FailureReason.DATA_ERROR, 3)}
-    added = cellgate("dataset", "add", a_file(house, "spoiled.jsonl"), "--json")
+    added = cellgate("dataset", "add", a_file(context, "spoiled.jsonl"), "--json")
     trainers.work()
     watched = cellgate("watch", json.loads(added.out)["id"])
     assert watched.code == 1
@@ -63,7 +63,7 @@ def test_a_file_outside_the_data_roots_is_refused_with_a_pointer(cellgate: Cellg
 
 
 def test_an_experiment_is_submitted_by_the_name_of_its_data_set(
-    house: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+    context: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:
     submitted = cellgate("submit", a_spec(tmp_path, name="by name", seeds=[4]), "--dataset", "made", "--json")
     assert submitted.code == 0, submitted.err
@@ -71,7 +71,7 @@ def test_an_experiment_is_submitted_by_the_name_of_its_data_set(
     assert answer["dataset"] == ready_dataset
     assert answer["seeds"] == [4]
     cellgate("cancel", answer["id"])
-    house.trainers().work()
+    context.trainers().work()
 
 
 def test_every_mistake_of_a_spec_is_told_with_its_pointer(
@@ -85,13 +85,13 @@ def test_every_mistake_of_a_spec_is_told_with_its_pointer(
 
 
 def test_watching_tells_each_change_and_ends_with_0_when_the_experiment_succeeded(
-    house: Served, ready_dataset: str, cellgate: Cellgate
+    context: Served, ready_dataset: str, cellgate: Cellgate
 ) -> None:
     # given an experiment whose runs are trained while it is watched
-    watched_id = house.experiment(ready_dataset, "watched")
+    watched_id = context.experiment(ready_dataset, "watched")
 
     # when it is watched
-    with house.trainers().at_work():
+    with context.trainers().at_work():
         watched = cellgate("watch", watched_id)
 
     # then its end is told, and every seed's scores
@@ -103,10 +103,10 @@ def test_watching_tells_each_change_and_ends_with_0_when_the_experiment_succeede
 
 
 def test_watching_a_failed_experiment_ends_with_1_and_says_why(
-    house: Served, ready_dataset: str, cellgate: Cellgate
+    context: Served, ready_dataset: str, cellgate: Cellgate
 ) -> None:
-    failed = house.experiment(ready_dataset, "failed")
-    trainers = house.trainers()
+    failed = context.experiment(ready_dataset, "failed")
+    trainers = context.trainers()
     trainers.failing = {(Cell.PREFLIGHT, 0): (FailureReason.PREFLIGHT_FAILED, 4)}
     trainers.work()
     watched = cellgate("watch", failed)
@@ -122,18 +122,18 @@ def test_a_passed_gate_ends_with_0_and_shows_every_check(finished: str, cellgate
         assert name in shown.out
 
 
-def test_a_failed_gate_ends_with_1(house: Served, ready_dataset: str, cellgate: Cellgate) -> None:
-    weak = house.experiment(ready_dataset, "weak")
-    house.trainers({"transformer": [0.5, 0.5], "gnn": [0.5, 0.5], "ensemble": [0.5, 0.5]}).work()
+def test_a_failed_gate_ends_with_1(context: Served, ready_dataset: str, cellgate: Cellgate) -> None:
+    weak = context.experiment(ready_dataset, "weak")
+    context.trainers({"transformer": [0.5, 0.5], "gnn": [0.5, 0.5], "ensemble": [0.5, 0.5]}).work()
     shown = cellgate("gate", weak)
     assert shown.code == 1
     assert "FAIL" in shown.out
 
 
 def test_before_anything_was_trained_gate_and_decision_end_with_5(
-    house: Served, ready_dataset: str, cellgate: Cellgate
+    context: Served, ready_dataset: str, cellgate: Cellgate
 ) -> None:
-    young = house.experiment(ready_dataset, "young", ExperimentSpec(seeds=[0]))
+    young = context.experiment(ready_dataset, "young", ExperimentSpec(seeds=[0]))
     assert cellgate("gate", young).code == 5
     undecided = cellgate("decision", young)
     assert undecided.code == 5
@@ -203,9 +203,9 @@ def test_a_report_to_nowhere_is_a_wrong_use_of_the_command(finished: str, cellga
 
 
 def test_before_cell_54_has_weighed_the_document_has_no_report_and_there_is_no_page(
-    house: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+    context: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:
-    waiting = house.experiment(ready_dataset, "not yet")
+    waiting = context.experiment(ready_dataset, "not yet")
 
     assert cellgate("report", waiting, "--out", tmp_path / "report.json").code == 0
     page = cellgate("report", waiting, "--html", tmp_path / "report.html")
@@ -218,22 +218,22 @@ def test_before_cell_54_has_weighed_the_document_has_no_report_and_there_is_no_p
 
 
 def test_a_job_is_paused_resumed_cancelled_and_tried_again(
-    house: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+    context: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:
     job = json.loads(cellgate("submit", a_spec(tmp_path, cell=52, dataset=ready_dataset, seeds=[0]), "--json").out)
     run_id = job["runs"][0]["id"]
-    with house.database.begin() as session:
+    with context.database.begin() as session:
         register_worker(session, worker_id="w", queues=["cpu"], slots=1)
 
     assert "queued: about to start in queue cpu" in cellgate("show", run_id).out
     assert "about to start in queue cpu" in " ".join(cellgate("show", job["id"]).out.split())
     assert "is being paused: `cellgate resume" in cellgate("pause", job["id"]).out
     assert json.loads(cellgate("show", run_id, "--json").out)["waiting"]["reason"] == "paused"
-    assert house.trainers().work() == []
+    assert context.trainers().work() == []
     assert "is queued again" in cellgate("resume", run_id).out
     assert cellgate("cancel", run_id).code == 0
     assert "is tried again" in cellgate("retry", job["id"]).out
-    assert house.trainers().work() == [(Cell.GNN, 0)]
+    assert context.trainers().work() == [(Cell.GNN, 0)]
     assert cellgate("watch", job["id"]).code == 0
     assert "counts in its place" in cellgate("show", run_id).out
 

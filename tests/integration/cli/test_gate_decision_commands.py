@@ -10,18 +10,18 @@ REASON = "Known to be weak on this data set; agreed with the team."
 
 
 def test_a_decision_is_verified_and_one_that_was_changed_ends_with_6_and_says_where(
-    house: Served, finished: str, cellgate: Cellgate
+    context: Served, finished: str, cellgate: Cellgate
 ) -> None:
     verified = cellgate("decision", "verify", finished)
     assert verified.code == 0
     assert "The bases decision, ensemble, computed again is the same, byte for byte." in verified.out
 
-    with house.database.begin() as session:
+    with context.database.begin() as session:
         body = session.scalars(select(DecisionRow.body).where(DecisionRow.experiment_id == finished)).one()
         changed = update(DecisionRow).where(DecisionRow.experiment_id == finished)
         session.execute(changed.values(body={**body, "confidence": "borderline"}))
     differs = cellgate("decision", "verify", finished)
-    with house.database.begin() as session:
+    with context.database.begin() as session:
         session.execute(changed.values(body=body))
 
     assert differs.code == 6
@@ -39,10 +39,10 @@ def test_an_overruling_is_shown_beside_the_decision_which_can_still_be_verified(
 
 
 def test_a_waiver_on_the_command_line_lets_the_gate_pass_and_the_new_decision_verifies(
-    house: Served, ready_dataset: str, cellgate: Cellgate
+    context: Served, ready_dataset: str, cellgate: Cellgate
 ) -> None:
-    weak = house.experiment(ready_dataset, "weak graphs")
-    house.trainers({"transformer": [0.9, 0.9], "gnn": [0.5, 0.5], "ensemble": [0.93, 0.93]}).work()
+    weak = context.experiment(ready_dataset, "weak graphs")
+    context.trainers({"transformer": [0.9, 0.9], "gnn": [0.5, 0.5], "ensemble": [0.93, 0.93]}).work()
     assert cellgate("gate", weak).code == 1
 
     waived = cellgate("gate", "waive", weak, "mean_f1_gnn", "--reason", REASON)

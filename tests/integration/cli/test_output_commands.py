@@ -62,28 +62,28 @@ class _Cut(httpx.SyncByteStream):
 
 
 @pytest.fixture
-def claim(house: Served) -> Claim:
+def claim(context: Served) -> Claim:
     """A run at work that has printed two chunks and left a file."""
-    house.dataset()
-    with house.database.begin() as session:
+    context.dataset()
+    with context.database.begin() as session:
         found = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=3600)
         assert found is not None
         lifecycle.mark_running(session, run_id=found.run_id, attempt=found.attempt)
-    say(house, found, 1, "loading…\n")
-    say(house, found, 2, "training\n")
-    model = house.artifacts / found.path / "model"
+    say(context, found, 1, "loading…\n")
+    say(context, found, 2, "training\n")
+    model = context.artifacts / found.path / "model"
     model.mkdir(parents=True)
     (model / "weights.bin").write_bytes(CONTENT)
     return found
 
 
-def say(house: Served, claim: Claim, number: int, text: str) -> None:
-    with house.database.begin() as session:
+def say(context: Served, claim: Claim, number: int, text: str) -> None:
+    with context.database.begin() as session:
         assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=text)
 
 
-def end(house: Served, claim: Claim) -> None:
-    with house.database.begin() as session:
+def end(context: Served, claim: Claim) -> None:
+    with context.database.begin() as session:
         lifecycle.cancel_run(session, claim.run_id)
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
 
@@ -93,11 +93,11 @@ def test_the_output_of_a_run_is_printed_as_it_was(cellgate: Cellgate, claim: Cla
     assert cellgate("logs", claim.run_id, "--attempt", "2").out == ""
 
 
-def test_followed_output_ends_with_the_run(house: Served, cellgate: Cellgate, claim: Claim) -> None:
+def test_followed_output_ends_with_the_run(context: Served, cellgate: Cellgate, claim: Claim) -> None:
     def go_on() -> None:
         time.sleep(0.3)
-        say(house, claim, 3, "done\n")
-        end(house, claim)
+        say(context, claim, 3, "done\n")
+        end(context, claim)
 
     going_on = threading.Thread(target=go_on)
     going_on.start()
@@ -107,13 +107,13 @@ def test_followed_output_ends_with_the_run(house: Served, cellgate: Cellgate, cl
     assert (followed.code, followed.out) == (0, "loading…\ntraining\ndone\n")
 
 
-def test_followed_output_that_is_cut_goes_on_where_it_was(house: Served, claim: Claim) -> None:
+def test_followed_output_that_is_cut_goes_on_where_it_was(context: Served, claim: Claim) -> None:
     for number in range(3, 40):
-        say(house, claim, number, f"{number}\n")
-    end(house, claim)
+        say(context, claim, number, f"{number}\n")
+    end(context, claim)
     network = Cutting(after_bytes=600)
 
-    with OutputClient(house.url, transport=network, sleep=lambda _: None) as client:
+    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client:
         numbers = [chunk.number for chunk in client.follow_logs(claim.run_id)]
 
     assert numbers == list(range(1, 40))
@@ -131,25 +131,25 @@ def test_the_files_of_a_run_are_listed_and_downloaded(cellgate: Cellgate, claim:
     assert [path.name for path in tmp_path.iterdir()] == ["to"]
 
 
-def test_a_download_that_is_cut_goes_on_where_it_was(house: Served, claim: Claim, tmp_path: Path) -> None:
+def test_a_download_that_is_cut_goes_on_where_it_was(context: Served, claim: Claim, tmp_path: Path) -> None:
     network = Cutting(after_bytes=200_000)
 
-    with OutputClient(house.url, transport=network, sleep=lambda _: None) as client:
+    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client:
         client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
 
     assert (tmp_path / "weights.bin").read_bytes() == CONTENT
     assert network.cuts == 3
 
 
-def test_a_download_that_arrives_damaged_is_not_kept(house: Served, claim: Claim, tmp_path: Path) -> None:
+def test_a_download_that_arrives_damaged_is_not_kept(context: Served, claim: Claim, tmp_path: Path) -> None:
     network = Cutting(after_bytes=1 << 30, spoil=True)
 
-    with OutputClient(house.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
+    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
         client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_try_at_a_run_is_told_to_a_program(house: Served, claim: Claim) -> None:
-    with OutputClient(house.url) as client:
+def test_every_try_at_a_run_is_told_to_a_program(context: Served, claim: Claim) -> None:
+    with OutputClient(context.url) as client:
         assert [(one.attempt, one.worker) for one in client.attempts(claim.run_id)] == [(1, "worker-1")]

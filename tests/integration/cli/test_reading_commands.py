@@ -10,8 +10,8 @@ from tests.integration.cli.conftest import Cellgate
 from tests.live_server import Served
 
 
-def test_curves_are_drawn_with_their_ends(house: Served, finished: str, cellgate: Cellgate) -> None:
-    run = house.run_of(finished, "51", 0)
+def test_curves_are_drawn_with_their_ends(context: Served, finished: str, cellgate: Cellgate) -> None:
+    run = context.run_of(finished, "51", 0)
     whole = json.loads(cellgate("metrics", run, "--json").out)
     shown = cellgate("metrics", run, "--key", "dev/f1")
     few = json.loads(cellgate("metrics", run, "--key", "train/loss", "--points", "8", "--json").out)
@@ -32,8 +32,8 @@ def test_a_line_of_bars_rises_and_falls_with_its_values() -> None:
     assert drawn([0.0] * 50 + [1.0] * 50, width=10) == "▁▁▁▁▁█████"
 
 
-def test_two_runs_are_compared(house: Served, finished: str, cellgate: Cellgate) -> None:
-    text, graph = house.run_of(finished, "51", 0), house.run_of(finished, "52", 0)
+def test_two_runs_are_compared(context: Served, finished: str, cellgate: Cellgate) -> None:
+    text, graph = context.run_of(finished, "51", 0), context.run_of(finished, "52", 0)
     shown = cellgate("compare", text, graph)
     found = json.loads(cellgate("compare", text, graph, "--json").out)
 
@@ -66,7 +66,7 @@ def test_experiments_are_listed_by_state(finished: str, cellgate: Cellgate) -> N
 
 
 @pytest.mark.parametrize("name", ["functions.jsonl", "with a space.jsonl"])
-def test_a_file_is_sent_and_prepared(house: Served, cellgate: Cellgate, tmp_path: Path, name: str) -> None:
+def test_a_file_is_sent_and_prepared(context: Served, cellgate: Cellgate, tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     rows = [{"func": f"int f(void) {{ return {number}; }}", "target": number % 2} for number in range(4)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -78,5 +78,5 @@ def test_a_file_is_sent_and_prepared(house: Served, cellgate: Cellgate, tmp_path
         return
     source = Path(json.loads(sent.out)["source"])
     assert source.read_bytes() == file.read_bytes()
-    assert source.is_relative_to(house.data)
+    assert source.is_relative_to(context.data)
     assert cellgate("dataset", "add", str(tmp_path / "none.jsonl"), "--upload").code == 2

@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from service.local_stack import Child, Family, HouseFailed, claim_port
+from service.local_stack import ManagedProcess, ProcessSupervisor, StackFailed, claim_port
 
 TIMEOUT_S = 90
 
@@ -84,21 +84,21 @@ def test_it_serves_restarts_what_dies_and_leaves_nothing_behind(tmp_path: Path) 
         wait_until(lambda: killed.pid not in [child.pid for child in up.children()] and answers(), "not restarted")
 
         # and when it is asked to stop, it ends well and so does everything that it started
-        family = up.children()
+        supervisor = up.children()
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(TIMEOUT_S) == 0
-        assert not [child for child in family if child.is_running()]
+        assert not [child for child in supervisor if child.is_running()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal at the parent's death")
 def test_when_it_is_killed_outright_its_children_end_too(tmp_path: Path) -> None:
     with running(tmp_path) as up:
-        family = up.children()
-        ours = [child for child in family if "unixsocket" not in " ".join(child.cmdline())]
+        supervisor = up.children()
+        ours = [child for child in supervisor if "unixsocket" not in " ".join(child.cmdline())]
         up.process.kill()
         up.process.wait()
         wait_until(lambda: not [child for child in ours if child.is_running()], "children were left behind")
-        for child in family:
+        for child in supervisor:
             if child.is_running():
                 child.kill()
 
@@ -107,19 +107,19 @@ def test_a_taken_port_is_told_before_anything_is_started() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(HouseFailed, match="choose another --port"):
+        with pytest.raises(StackFailed, match="choose another --port"):
             claim_port("127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_child_that_keeps_dying_is_started_later_and_later() -> None:
-    child = Child(name="short-lived", command=[sys.executable, "-c", "pass"])
-    family = Family([child], os.environ)
+    child = ManagedProcess(name="short-lived", command=[sys.executable, "-c", "pass"])
+    supervisor = ProcessSupervisor([child], os.environ)
     waits = []
     for _ in range(3):
         child.start_at = 0
-        family.look()
+        supervisor.look()
         wait_until(lambda: child.process is not None and child.process.poll() is not None, "it did not end")
-        family.look()
+        supervisor.look()
         waits.append(child.start_at - time.monotonic())
     assert waits[0] < 0.6 < waits[1] < 1.1 < waits[2]
 
@@ -133,13 +133,13 @@ def test_a_child_that_ignores_sigterm_is_killed_with_what_it_started(tmp_path: P
         f"path = pathlib.Path({str(said)!r}); path.with_suffix('.new').write_text(str(own.pid));"
         "path.with_suffix('.new').rename(path); time.sleep(600)"
     )
-    child = Child(name="stubborn", command=[sys.executable, "-c", code])
-    family = Family([child], os.environ)
-    family.look()
+    child = ManagedProcess(name="stubborn", command=[sys.executable, "-c", code])
+    supervisor = ProcessSupervisor([child], os.environ)
+    supervisor.look()
     wait_until(said.exists, "it did not start")
 
     # when the family is stopped
-    family.stop(grace_s=0.2, hurry=threading.Event())
+    supervisor.stop(grace_s=0.2, hurry=threading.Event())
 
     # then both are gone
     assert child.process is not None

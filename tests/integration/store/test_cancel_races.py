@@ -20,7 +20,7 @@ from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.experiments import cancel_experiment, cancel_leftovers, create_experiment, get_experiment
 from service.store.tables import ExperimentRow, JobRow, RunRow
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 ROUNDS = 200
 AT_ONCE = 8
@@ -37,13 +37,13 @@ def database(postgres_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def trainers(database: Database, tmp_path: Path) -> TrainersByHand:
+def trainers(database: Database, tmp_path: Path) -> FakeTrainers:
     """Trainers with healthy results."""
-    return TrainersByHand(database, tmp_path / "artifacts")
+    return FakeTrainers(database, tmp_path / "artifacts")
 
 
 @pytest.fixture
-def dataset_id(database: Database, trainers: TrainersByHand) -> str:
+def dataset_id(database: Database, trainers: FakeTrainers) -> str:
     """A data set that is ready."""
     with database.begin() as session:
         made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
@@ -74,7 +74,7 @@ def until_somebody_waits_for_a_lock(database: Database) -> None:
 
 
 def test_a_cancel_that_comes_while_the_last_run_of_a_step_ends_cancels_the_step_that_this_starts(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     # given a pre-flight that has ended, and has started 51 and 52, in a transaction that is not committed
     experiment_id = submit(database, dataset_id)
@@ -99,7 +99,7 @@ def test_a_cancel_that_comes_while_the_last_run_of_a_step_ends_cancels_the_step_
 
 
 def test_a_cancel_between_a_runs_end_and_the_pipelines_next_step_lets_nothing_start(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     experiment_id = submit(database, dataset_id)
     with database.begin() as session:
@@ -118,7 +118,7 @@ def test_a_cancel_between_a_runs_end_and_the_pipelines_next_step_lets_nothing_st
 
 
 def test_two_hundred_cancels_while_runs_are_claimed_and_end_neither_hang_nor_leave_anything_behind(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     ended = threading.Event()
     cancels: list[str] = []

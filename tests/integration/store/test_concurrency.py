@@ -22,7 +22,7 @@ from service.store.experiments import cancel_experiment, create_experiment, deci
 from service.store.jobs import create_job, jobs_of_experiment
 from service.store.recording import record_metrics, record_progress
 from service.store.tables import RunRow
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 JOIN_S = 120
 
@@ -37,14 +37,14 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def trainers(database: Database, tmp_path: Path) -> TrainersByHand:
+def trainers(database: Database, tmp_path: Path) -> FakeTrainers:
     """Trainers whose bases need fusion."""
     f1s = {"transformer": [0.86] * 3, "gnn": [0.87] * 3, "ensemble": [0.88] * 3, "fusion": [0.92] * 3}
-    return TrainersByHand(database, tmp_path / "artifacts", f1s)  # type: ignore[arg-type]
+    return FakeTrainers(database, tmp_path / "artifacts", f1s)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def dataset_id(database: Database, trainers: TrainersByHand) -> str:
+def dataset_id(database: Database, trainers: FakeTrainers) -> str:
     """A data set that is ready."""
     with database.begin() as session:
         made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
@@ -95,7 +95,7 @@ def test_two_workers_never_claim_the_same_run(database: Database, dataset_id: st
 
 
 def test_whole_experiments_run_by_many_workers_at_once_start_no_step_twice(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     with database.begin() as session:
         spec = ExperimentSpec(seeds=[0, 1, 2])
@@ -122,7 +122,7 @@ def test_whole_experiments_run_by_many_workers_at_once_start_no_step_twice(
 
 
 def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     with database.begin() as session:
         spec = ExperimentSpec(seeds=[0, 1, 2], autopilot=True)
@@ -181,7 +181,7 @@ def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
 
 
 def test_an_experiment_submitted_while_its_data_set_becomes_ready_is_never_forgotten(
-    database: Database, trainers: TrainersByHand
+    database: Database, trainers: FakeTrainers
 ) -> None:
     for _round in range(5):
         with database.begin() as session:

@@ -17,7 +17,7 @@ from service.store.datasets import create_dataset
 from service.store.jobs import create_job
 from service.store.quotas import check_waiting
 from service.store.tables import RunRow
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 LIMIT = 3
 THREADS = 8
@@ -37,7 +37,7 @@ def dataset_id(database: Database, tmp_path: Path) -> str:
     """A data set that is ready."""
     with database.begin() as session:
         made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
-    TrainersByHand(database, tmp_path / "artifacts").work()
+    FakeTrainers(database, tmp_path / "artifacts").work()
     return made.id
 
 

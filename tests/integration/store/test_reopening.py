@@ -13,7 +13,7 @@ from service.store.datasets import create_dataset, preparing_runs
 from service.store.experiments import cancel_experiment, create_experiment, get_experiment
 from service.store.retries import retry_run
 from service.store.runs import events_of
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 LOST = (FailureReason.KILLED, -9)
 
@@ -29,7 +29,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 def test_the_experiments_of_a_data_set_wait_again_once_it_is_prepared_again(database: Database, tmp_path: Path) -> None:
     # given two experiments that failed with their data set, one cancelled before that, and one over another data set
-    trainers = TrainersByHand(database, tmp_path / "artifacts")
+    trainers = FakeTrainers(database, tmp_path / "artifacts")
     trainers.failing[(Cell.PREPARE, 0)] = LOST
     with database.begin() as session:
         ours, other = (
@@ -64,7 +64,7 @@ def test_the_experiments_of_a_data_set_wait_again_once_it_is_prepared_again(data
 
 
 def test_an_experiment_whose_data_set_fails_again_fails_again(database: Database, tmp_path: Path) -> None:
-    trainers = TrainersByHand(database, tmp_path / "artifacts")
+    trainers = FakeTrainers(database, tmp_path / "artifacts")
     trainers.failing[(Cell.PREPARE, 0)] = LOST
     with database.begin() as session:
         dataset_id = create_dataset(session, name="a", source="/f.jsonl", config=PrepareConfig()).id

@@ -239,8 +239,8 @@ def test_an_error_of_ours_exits_70_with_the_traceback(trainer: Any, tiny: dict[s
     assert trainer.events("internal")[-1]["reason"] == "internal_error"
 
 
-def test_a_trainer_ends_itself_when_its_lifeline_breaks(trainer: Any, tiny: dict[str, Any]) -> None:
-    process = trainer.start_cell("transformer", tiny, "orphan", "--lifeline", "60", stdin=subprocess.PIPE)
+def test_a_trainer_ends_itself_when_its_heartbeat_pipe_breaks(trainer: Any, tiny: dict[str, Any]) -> None:
+    process = trainer.start_cell("transformer", tiny, "orphan", "--heartbeat", "60", stdin=subprocess.PIPE)
     process.communicate(timeout=60)
 
     assert process.returncode == 8

@@ -28,12 +28,12 @@ from trainers.engine.predictions import predictions_path, read_predictions
 from trainers.engine.task import Rows
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
 from trainers.models.fusion import train as fusion
-from trainers.models.fusion.base_models import LiveBase
+from trainers.models.fusion.base_models import UnfrozenBase
 from trainers.models.fusion.features import Features, read_features
 from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.saving import SavedFusion, load_fusion
 from trainers.models.fusion.task import FusionTask
-from trainers.models.fusion.unfreezing import open_live
+from trainers.models.fusion.unfreezing import open_unfrozen
 from trainers.models.gnn import train as gnn
 from trainers.models.gnn.train import GraphTask
 from trainers.models.transformer import train as transformer
@@ -114,7 +114,7 @@ def reloaded_task(out: Path, spec: FusionSpec, bases: tuple[Dataset, FinishedRun
     """What a run's model folder gives, put together anew: nothing of the run's memory."""
     dataset, text_run, graph_run, features = bases
     saved: SavedFusion = load_fusion(out / "model")
-    live: dict[str, LiveBase] = {}
+    live: dict[str, UnfrozenBase] = {}
     if "transformer" in saved.bases:
         name = TransformerModel(checkpoint=str(out / "model" / "transformer"), max_tokens=8192)
         text = transformer.prepare_text(name, dataset, cache=out)
@@ -126,10 +126,12 @@ def reloaded_task(out: Path, spec: FusionSpec, bases: tuple[Dataset, FinishedRun
             max_tokens=text.max_tokens,
             pairs=None,
         )
-        live["transformer"] = LiveBase(task=task, temperature=text_run.temperature, start={}, save=lambda _folder: None)
+        live["transformer"] = UnfrozenBase(
+            task=task, temperature=text_run.temperature, start={}, save=lambda _folder: None
+        )
     if "gnn" in saved.bases:
         graph: Any = saved.bases["gnn"]
-        live["gnn"] = LiveBase(
+        live["gnn"] = UnfrozenBase(
             task=GraphTask(graph, dataset, spec.training),
             temperature=graph_run.temperature,
             start={},
@@ -190,7 +192,7 @@ def test_an_untrained_unfrozen_model_is_the_ensemble_in_training_too(
 ) -> None:
     dataset, text, graph, features = bases
     spec = spec_of(unfreeze="both", dropout=0.5)
-    live = open_live(spec, dataset, features, text=text, graph=graph, scratch=tmp_path)
+    live = open_unfrozen(spec, dataset, features, text=text, graph=graph, scratch=tmp_path)
     text_width, graph_width = features.widths
     head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
     task = FusionTask(head, features, spec, pairs=None, bases=live)

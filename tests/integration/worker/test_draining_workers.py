@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from cellgate.contract.states import RunState
 from service.app import create_app
 from service.broker.embedded import EmbeddedBroker
-from service.broker.notify import Doorbell
+from service.broker.notify import CeleryNotifier
 from service.settings import Settings
 from service.store.claims import claim_next
 from service.store.draining import set_draining
@@ -22,17 +22,17 @@ from tests.hardware import Machine
 from tests.worker_harness import WAIT_S, Floor, until
 from trainers.demo_data.generator import write_jsonl
 from worker import claim_loop as tasks
-from worker.claim_loop import answer_doorbell
+from worker.claim_loop import work_off_queue
 
 
 @contextmanager
 def api_of(machine: Machine) -> Iterator[TestClient]:
     """Yield a client of the API over the machine's database and broker."""
     settings = Settings(data_dir=machine.folder, database_url=machine.url, redis_url=machine.broker_url)
-    bell = Doorbell(machine.broker_url)
-    with TestClient(create_app(settings, bell=bell), base_url="http://localhost") as client:
+    notifier = CeleryNotifier(machine.broker_url)
+    with TestClient(create_app(settings, notifier=notifier), base_url="http://localhost") as client:
         yield client
-    bell.close()
+    notifier.close()
 
 
 def submit(client: TestClient, machine: Machine, name: str, *, functions: int = 300) -> str:
@@ -57,7 +57,7 @@ def test_a_drained_worker_ends_its_run_takes_no_other_and_takes_them_again_when_
             second = submit(client, machine, "second")
 
             assert machine.ended(first) == RunState.SUCCEEDED
-            # It has heard both doorbells, and had all the time in the world to claim.
+            # It has heard both notifications, and had all the time in the world to claim.
             beats = {client.get(f"/v1/workers/{worker}").json()["heartbeat_at"]}
             until(lambda: beats != {client.get(f"/v1/workers/{worker}").json()["heartbeat_at"]}, "its heart beats on")
             shown = client.get(f"/v1/workers/{worker}").json()
@@ -114,31 +114,31 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_drains_rings_on_for_what_it_leaves_if_another_has_room_for_it(
     floor: Floor, queues: list[str], slots: int, drains: bool, rings: bool
 ) -> None:
-    house = floor.house("finish()")
+    context = floor.context("finish()")
     run_id = floor.prepare_run()
     with floor.database.begin() as session:
-        for name, served, free in ((house.worker_id, ["cpu"], 1), ("other", queues, slots)):
+        for name, served, free in ((context.worker_id, ["cpu"], 1), ("other", queues, slots)):
             register_worker(session, worker_id=name, queues=served, slots=free)
-        set_draining(session, house.worker_id, draining=True)
+        set_draining(session, context.worker_id, draining=True)
         set_draining(session, "other", draining=drains)
 
-    assert answer_doorbell(house) == 0
+    assert work_off_queue(context) == 0
 
-    assert floor.bell.rung == ([run_id] if rings else [])
+    assert floor.notifier.notified == ([run_id] if rings else [])
     assert floor.state(run_id) == RunState.QUEUED
 
 
 @pytest.mark.usefixtures("prompt")
 def test_a_worker_that_does_not_drain_rings_for_nobody(floor: Floor) -> None:
-    house = floor.house("wait()")
+    context = floor.context("wait()")
     run_id = floor.prepare_run()
     with floor.database.begin() as session:
-        for name in (house.worker_id, "other"):
+        for name in (context.worker_id, "other"):
             register_worker(session, worker_id=name, queues=["cpu"], slots=1)
-    elsewhere = replace(house, settings=house.settings.model_copy(update={"queues": ["gpu"]}))
+    elsewhere = replace(context, settings=context.settings.model_copy(update={"queues": ["gpu"]}))
 
-    assert answer_doorbell(elsewhere) == 0
+    assert work_off_queue(elsewhere) == 0
 
-    assert (floor.bell.rung, floor.state(run_id)) == ([], RunState.QUEUED)
+    assert (floor.notifier.notified, floor.state(run_id)) == ([], RunState.QUEUED)
     with floor.database.read() as session:
-        assert not get_worker(session, house.worker_id).draining
+        assert not get_worker(session, context.worker_id).draining

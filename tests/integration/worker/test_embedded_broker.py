@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from service.broker.embedded import EmbeddedBroker
-from service.broker.notify import Doorbell, redis_client_url
+from service.broker.notify import CeleryNotifier, redis_client_url
 from tests.worker_harness import until
 
 
@@ -38,12 +38,12 @@ def answers(broker: EmbeddedBroker) -> bool:
 
 
 def test_it_answers_both_the_client_and_the_doorbell(running: EmbeddedBroker) -> None:
-    bell = Doorbell(running.url)
+    notifier = CeleryNotifier(running.url)
 
     assert answers(running)
-    assert bell.answers()
-    assert bell.ring("run_1", "cpu")
-    bell.close()
+    assert notifier.answers()
+    assert notifier.notify("run_1", "cpu")
+    notifier.close()
 
 
 def test_nobody_else_can_reach_it(running: EmbeddedBroker) -> None:

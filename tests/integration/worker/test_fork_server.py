@@ -73,8 +73,8 @@ SHOWS_ITS_ENVIRONMENT = """
 import json, os, sys
 from trainers import fork_server
 fork_server._run = lambda arguments: print(json.dumps([arguments, dict(os.environ), sys.stdin.readline()])) or 7
-stdin, lifeline = os.pipe()
-os.write(lifeline, b"ok\\n")
+stdin, heartbeat_pipe = os.pipe()
+os.write(heartbeat_pipe, b"ok\\n")
 fork_server.become_trainer(
     fork_server.Request(arguments=["51"], environment={"CUDA_VISIBLE_DEVICES": "3"}, stdin=stdin, output=os.dup(1))
 )
@@ -160,9 +160,9 @@ def test_a_server_that_breaks_off_after_it_was_asked_is_an_error_of_its_own(tmp_
 
 def test_a_supervised_run_starts_warm(small_floor: Floor, server: ForkServer) -> None:
     run_id = small_floor.prepare_run()
-    house = replace(small_floor.house("raise SystemExit('started cold')"), fork_server=server)
+    context = replace(small_floor.context("raise SystemExit('started cold')"), fork_server=server)
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     # Its source does not exist: the real trainer says so, and a stand-in that was started cold would not.
     run = small_floor.run(run_id)
@@ -172,9 +172,9 @@ def test_a_supervised_run_starts_warm(small_floor: Floor, server: ForkServer) ->
 def test_a_run_starts_cold_while_there_is_no_server(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
     missing = ForkServer(command=["/nonexistent/python"])
-    house = replace(small_floor.house("finish()"), fork_server=missing)
+    context = replace(small_floor.context("finish()"), fork_server=missing)
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     assert small_floor.state(run_id) is RunState.SUCCEEDED
     missing.close()

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from cellgate.contract.specs import PrepareConfig
-from service.broker.notify import Doorbell
+from service.broker.notify import CeleryNotifier
 from service.store.datasets import create_dataset
 from service.store.runs import get_run
 from service.store.tables import RunRow
@@ -52,11 +52,11 @@ def test_a_killed_workers_run_is_taken_over_and_its_trainer_ends_with_it(floor: 
         source = str(floor.folder / "functions.jsonl")
         create_dataset(session, name="made", source=source, config=PrepareConfig())
         run_id = session.scalars(select(RunRow.id)).one()
-    bell = Doorbell(redis_url)
+    notifier = CeleryNotifier(redis_url)
 
     with ExitStack() as stack:
         first = stack.enter_context(role(floor, redis_url, "run"))
-        bell.ring(run_id, "cpu")
+        notifier.notify(run_id, "cpu")
         until(lambda: floor.state(run_id) == "running", "the first worker has started a trainer")
         # The fork server, and a trainer that is its child or the worker's own.
         started = psutil.Process(first.pid).children(recursive=True)
@@ -66,7 +66,7 @@ def test_a_killed_workers_run_is_taken_over_and_its_trainer_ends_with_it(floor: 
         stack.enter_context(role(floor, redis_url, "reconciler"))
         stack.enter_context(role(floor, redis_url, "run"))
         until(lambda: floor.state(run_id).terminal, "the second worker has finished the run")
-    bell.close()
+    notifier.close()
 
     with floor.database.read() as session:
         run = get_run(session, run_id)

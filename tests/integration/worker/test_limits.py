@@ -24,13 +24,13 @@ def limit(small_floor: Floor, **limits: float) -> str:
 def test_the_attempts_of_a_run_together_keep_to_its_limit(small_floor: Floor) -> None:
     # given a run of 100 s whose first attempt has used up all but half a second
     run_id = limit(small_floor, timeout_s=100.0)
-    house = small_floor.house(FOREVER, run_timeout_s=500)
-    small_floor.claim(house)
+    context = small_floor.context(FOREVER, run_timeout_s=500)
+    small_floor.claim(context)
     with small_floor.database.begin() as session:
         release(session, run_id=run_id, attempt=1, why="draining")
         session.execute(update(AttemptRow).values(started_at=0.0, finished_at=99.5))
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason, run.attempt) == ("failed", "timeout", 2)
@@ -40,8 +40,8 @@ def test_the_attempts_of_a_run_together_keep_to_its_limit(small_floor: Floor) ->
 def test_the_houses_limit_holds_where_it_is_the_shorter_one(small_floor: Floor) -> None:
     run_id = limit(small_floor, timeout_s=100.0)
 
-    house = small_floor.house(FOREVER, run_timeout_s=0.5)
-    supervise(house, small_floor.claim(house))
+    context = small_floor.context(FOREVER, run_timeout_s=0.5)
+    supervise(context, small_floor.claim(context))
 
     assert small_floor.run(run_id).failure_detail == "the attempt took longer than run_timeout_s, 0.5 s"
 
@@ -52,9 +52,11 @@ def test_the_reconciler_ends_what_waited_too_long_and_moves_on_what_waited_for_i
     run_id = limit(small_floor, queue_timeout_s=100.0)
     with small_floor.database.begin() as session:
         session.execute(update(RunRow).values(queued_at=1.0))
-    house = small_floor.house("")
+    context = small_floor.context("")
     with redis.Redis.from_url(redis_url) as broker:
-        reconciler = Reconciler(database=house.database, bell=house.bell, settings=house.settings, broker=broker)
+        reconciler = Reconciler(
+            database=context.database, notifier=context.notifier, settings=context.settings, broker=broker
+        )
         reconciler.look()
         reconciler.look()
 

@@ -14,8 +14,8 @@ from service.store.datasets import list_datasets
 from service.store.lifecycle import MAX_RECOVERIES, due_for_dispatch
 from service.store.tables import RunRow
 from tests.worker_harness import WAIT_S, Floor, claim_as, gnn_result
-from worker.claim_loop import answer_doorbell
-from worker.context import House
+from worker.claim_loop import work_off_queue
+from worker.context import WorkerContext
 from worker.reconciler import Reconciler
 
 # Leaves only once all three stand-ins are there at the same time.
@@ -41,18 +41,18 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def reconciler(house: House, broker: redis.Redis) -> Reconciler:
-    return Reconciler(database=house.database, bell=house.bell, settings=house.settings, broker=broker)
+def reconciler(context: WorkerContext, broker: redis.Redis) -> Reconciler:
+    return Reconciler(database=context.database, notifier=context.notifier, settings=context.settings, broker=broker)
 
 
-def at_the_same_time(house: House, threads: int) -> list[int]:
-    """Answer so many doorbells at once and return how many runs each of them supervised."""
+def at_the_same_time(context: WorkerContext, threads: int) -> list[int]:
+    """Answer so many notifications at once and return how many runs each of them supervised."""
     counts: list[int] = []
     start = threading.Barrier(threads)
 
     def answer() -> None:
         start.wait()
-        counts.append(answer_doorbell(house))
+        counts.append(work_off_queue(context))
 
     bodies = [threading.Thread(target=answer) for _ in range(threads)]
     for body in bodies:
@@ -65,98 +65,98 @@ def at_the_same_time(house: House, threads: int) -> list[int]:
 
 def test_as_many_runs_train_at_the_same_time_as_there_are_slots(floor: Floor) -> None:
     runs = floor.gnn_runs(3)
-    house = floor.house(MEETS_TWO_OTHERS, result=gnn_result(), slots=3, lease_s=60.0)
+    context = floor.context(MEETS_TWO_OTHERS, result=gnn_result(), slots=3, lease_s=60.0)
 
-    counts = at_the_same_time(house, 3)
+    counts = at_the_same_time(context, 3)
 
     assert [floor.state(run_id) for run_id in runs] == [RunState.SUCCEEDED] * 3
     assert counts == [1, 1, 1]
 
 
-def test_fifty_doubled_doorbells_run_each_run_once(floor: Floor) -> None:
+def test_fifty_doubled_notifications_run_each_run_once(floor: Floor) -> None:
     runs = floor.gnn_runs(4)
-    house = floor.house(COUNTS_ITSELF, result=gnn_result(), lease_s=60.0)
+    context = floor.context(COUNTS_ITSELF, result=gnn_result(), lease_s=60.0)
 
-    counts = [*at_the_same_time(house, 5), *(answer_doorbell(house) for _ in range(45))]
+    counts = [*at_the_same_time(context, 5), *(work_off_queue(context) for _ in range(45))]
 
     assert sum(counts) == 4
     assert len(list((floor.folder / "artifacts" / "starts").iterdir())) == 4
     assert [(floor.run(run_id).state, floor.run(run_id).attempt) for run_id in runs] == [("succeeded", 1)] * 4
 
 
-def test_a_doorbell_with_nothing_queued_starts_nothing(small_floor: Floor) -> None:
-    house = small_floor.house("finish()")
+def test_a_notification_with_nothing_queued_starts_nothing(small_floor: Floor) -> None:
+    context = small_floor.context("finish()")
 
-    assert answer_doorbell(house) == 0
+    assert work_off_queue(context) == 0
     assert not (small_floor.folder / "artifacts").exists()
 
 
 def test_a_draining_worker_claims_nothing_more(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("finish()")
-    house.draining.set()
+    context = small_floor.context("finish()")
+    context.draining.set()
 
-    assert answer_doorbell(house) == 0
+    assert work_off_queue(context) == 0
     assert small_floor.state(run_id) is RunState.QUEUED
 
 
 def test_a_worker_leaves_other_queues_alone(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("finish()", queues=["gpu"])
+    context = small_floor.context("finish()", queues=["gpu"])
 
-    assert answer_doorbell(house) == 0
+    assert work_off_queue(context) == 0
     assert small_floor.state(run_id) is RunState.QUEUED
 
 
-def test_a_lost_message_is_rung_again_but_not_at_every_look(small_floor: Floor, broker: redis.Redis) -> None:
+def test_a_lost_message_is_sent_again_but_not_at_every_look(small_floor: Floor, broker: redis.Redis) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("finish()", redispatch_after_s=600.0)
-    reconcile = reconciler(house, broker)
+    context = small_floor.context("finish()", redispatch_after_s=600.0)
+    reconcile = reconciler(context, broker)
     reconcile.look()
     reconcile.look()
-    assert small_floor.bell.rung == [run_id]
+    assert small_floor.notifier.notified == [run_id]
 
     with small_floor.database.begin() as session:
         session.execute(update(RunRow).values(dispatched_at=now_s() - 601))
     reconcile.look()
 
-    assert small_floor.bell.rung == [run_id, run_id]
+    assert small_floor.notifier.notified == [run_id, run_id]
 
 
-def test_after_a_flush_of_the_broker_every_queued_run_is_rung_again_once(
+def test_after_a_flush_of_the_broker_every_queued_run_is_sent_again_once(
     small_floor: Floor, broker: redis.Redis
 ) -> None:
     runs = small_floor.gnn_runs(3)
-    house = small_floor.house("finish()", redispatch_after_s=600.0)
-    reconcile = reconciler(house, broker)
+    context = small_floor.context("finish()", redispatch_after_s=600.0)
+    reconcile = reconciler(context, broker)
     reconcile.look()
     reconcile.look()
-    assert sorted(small_floor.bell.rung) == sorted(runs)
+    assert sorted(small_floor.notifier.notified) == sorted(runs)
 
     broker.flushall()
     reconcile.look()
     reconcile.look()
 
-    assert sorted(small_floor.bell.rung) == sorted(runs * 2)
+    assert sorted(small_floor.notifier.notified) == sorted(runs * 2)
 
 
-def test_without_a_broker_nothing_is_marked_as_rung(small_floor: Floor) -> None:
+def test_without_a_broker_nothing_is_marked_as_notified(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("finish()")
+    context = small_floor.context("finish()")
 
     with redis.Redis(unix_socket_path=str(small_floor.folder / "nobody.sock")) as nobody:
-        reconciler(house, nobody).look()
+        reconciler(context, nobody).look()
 
     with small_floor.database.begin() as session:
         assert due_for_dispatch(session, redispatch_after_s=600) == [(run_id, "cpu")]
-    assert small_floor.bell.rung == []
+    assert small_floor.notifier.notified == []
 
 
-def test_the_run_of_a_lost_worker_is_queued_again_and_rung_for(floor: Floor, broker: redis.Redis) -> None:
+def test_the_run_of_a_lost_worker_is_queued_again_and_notified(floor: Floor, broker: redis.Redis) -> None:
     run_id = floor.prepare_run()
-    house = floor.house("finish()")
+    context = floor.context("finish()")
     claim_as(floor.database, "lost")
-    reconcile = reconciler(house, broker)
+    reconcile = reconciler(context, broker)
     reconcile.look()
     assert floor.state(run_id) is RunState.STARTING
 
@@ -165,15 +165,15 @@ def test_the_run_of_a_lost_worker_is_queued_again_and_rung_for(floor: Floor, bro
 
     run = floor.run(run_id)
     assert (run.state, run.recoveries, run.worker) == (RunState.QUEUED, 1, None)
-    assert floor.bell.rung == [run_id]
-    assert answer_doorbell(house) == 1
+    assert floor.notifier.notified == [run_id]
+    assert work_off_queue(context) == 1
     assert floor.run(run_id).attempt == 2
     assert floor.state(run_id) is RunState.SUCCEEDED
 
 
 def test_a_run_that_loses_every_worker_fails_and_so_does_its_data_set(small_floor: Floor, broker: redis.Redis) -> None:
     run_id = small_floor.prepare_run()
-    reconcile = reconciler(small_floor.house("finish()"), broker)
+    reconcile = reconciler(small_floor.context("finish()"), broker)
 
     for _ in range(1 + MAX_RECOVERIES):
         claim_as(small_floor.database, "lost")

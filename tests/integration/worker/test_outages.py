@@ -38,7 +38,7 @@ def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[Floor]:
 
 def test_last_words_longer_than_one_read_all_arrive_before_the_end(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house("""
+    context = floor.context("""
 print("x" * 3_000_000)
 print("the end", flush=True)
 values = {"train/loss": 1.0, "train/a-long-name-that-fills-the-file": 2.0}
@@ -50,7 +50,7 @@ say("failed", reason="data_error", exit_code=3, message="line 7 is broken", prob
 os._exit(3)
 """)
 
-    supervise(house, floor.claim(house))
+    supervise(context, floor.claim(context))
 
     run = floor.run(run_id)
     assert (run.state, run.failure_reason, run.failure_detail) == ("failed", "data_error", "line 7 is broken")
@@ -62,13 +62,13 @@ os._exit(3)
 
 def test_a_failure_with_text_that_no_database_holds_is_still_told(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house(r"""
+    context = floor.context(r"""
 sys.stdout.buffer.write(b"a\x00b\xff")
 say("failed", reason="data_error", exit_code=3, message="found \x00 and \ud800", problems=[], problems_total=0)
 os._exit(3)
 """)
 
-    supervise(house, floor.claim(house))
+    supervise(context, floor.claim(context))
 
     run = floor.run(run_id)
     assert (run.failure_reason, run.failure_detail) == ("data_error", "found \N{REPLACEMENT CHARACTER} and ?")
@@ -76,7 +76,7 @@ os._exit(3)
 
 def test_an_event_that_breaks_the_contract_is_shown_and_the_run_goes_on(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house("""
+    context = floor.context("""
 (out / "events.jsonl").write_text("no event at all\\n")
 count = 1
 say("metric", step=1, values={"k" * 500: 1.0})
@@ -84,7 +84,7 @@ say("phase", phase="save")
 finish()
 """)
 
-    supervise(house, floor.claim(house))
+    supervise(context, floor.claim(context))
 
     assert floor.state(run_id) is RunState.SUCCEEDED
     assert warnings_of(floor, run_id) == ["broken_event", "broken_event"]
@@ -121,13 +121,13 @@ def test_what_a_lost_supervisor_never_wrote_is_caught_up_by_the_attempt_that_goe
         record_position(session, **attempt, last_event=2)
         record_checkpoint(session, **attempt, path=f"{lost.path}/checkpoint", step=4)
         release(session, **attempt, why="lost")
-    house = floor.house("""
+    context = floor.context("""
 count = 4
 say("metric", step=6, values={"train/loss": 2.0})
 finish()
 """)
 
-    supervise(house, floor.claim(house))
+    supervise(context, floor.claim(context))
 
     assert floor.state(run_id) is RunState.SUCCEEDED
     with floor.database.read() as session:
@@ -142,9 +142,9 @@ def test_a_run_ends_even_when_its_pipeline_cannot_be_moved_on(floor: Floor) -> N
         dataset_id = session.get_one(JobRow, floor.run(dataset_run).job_id).dataset_id
         asked = create_experiment(session, name="question", dataset_id=dataset_id, spec=ExperimentSpec(seeds=[0]))
         session.execute(update(ExperimentRow).values(spec={"seeds": "spoiled"}))
-    house = floor.house("finish()")
+    context = floor.context("finish()")
 
-    supervise(house, floor.claim(house))
+    supervise(context, floor.claim(context))
 
     assert floor.state(dataset_run) is RunState.SUCCEEDED
     with floor.database.read() as session:
@@ -153,10 +153,10 @@ def test_a_run_ends_even_when_its_pipeline_cannot_be_moved_on(floor: Floor) -> N
 
 def test_a_trainer_dies_in_time_while_its_supervisor_waits_for_the_database(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(
+    context = small_floor.context(
         "print(os.getpid(), flush=True)\nsay('phase', phase='train')\ntime.sleep(60)", lease_s=2.0
     )
-    with Supervision(house, small_floor.claim(house)):
+    with Supervision(context, small_floor.claim(context)):
         until(lambda: small_floor.run(run_id).phase == "train", "the trainer trains")
         pid = int((small_floor.attempt_folder(run_id) / "output.log").read_text())
 
@@ -172,7 +172,7 @@ def test_a_trainer_dies_in_time_while_its_supervisor_waits_for_the_database(smal
 
 def test_connections_cut_by_the_server_cost_a_run_nothing(on_postgres: Floor) -> None:
     run_id = on_postgres.prepare_run()
-    house = on_postgres.house("""
+    context = on_postgres.context("""
 for number in range(30):
     say("warning", code=f"w{number}", message="")
     say("metric", step=number, values={"train/loss": 1.0})
@@ -186,7 +186,7 @@ finish()
     )
     admin = create_engine(on_postgres.url, isolation_level="AUTOCOMMIT")
 
-    supervisor = threading.Thread(target=supervise, args=(house, on_postgres.claim(house)))
+    supervisor = threading.Thread(target=supervise, args=(context, on_postgres.claim(context)))
     supervisor.start()
     with admin.connect() as connection:
         for _ in range(CUTS):
@@ -205,14 +205,14 @@ finish()
 
 def test_a_folder_that_cannot_be_written_to_fails_the_run_and_says_so(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("finish()")
-    house.settings.artifacts.write_text("a file where a folder belongs")
+    context = small_floor.context("finish()")
+    context.settings.artifacts.write_text("a file where a folder belongs")
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     run = small_floor.run(run_id)
     assert run.failure_reason == FailureReason.INTERNAL_ERROR
-    assert str(house.settings.artifacts) in str(run.failure_detail)
+    assert str(context.settings.artifacts) in str(run.failure_detail)
 
 
 def warnings_of(floor: Floor, run_id: str) -> list[str]:

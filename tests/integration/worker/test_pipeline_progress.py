@@ -13,11 +13,11 @@ import redis
 from sqlalchemy import update
 
 from cellgate.contract.experiment import ExperimentSpec
-from service.broker.notify import Doorbell, redis_client_url
+from service.broker.notify import CeleryNotifier, redis_client_url
 from service.store.experiments import create_experiment
 from service.store.lifecycle import due_for_dispatch
 from service.store.tables import ExperimentRow, JobRow, RunRow
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 from tests.worker_harness import Floor, until
 from worker.reconciler import Reconciler
 
@@ -32,10 +32,10 @@ with EmbeddedBroker(Path(sys.argv[1])) as broker:
 
 
 @pytest.fixture
-def bell(redis_url: str) -> Iterator[Doorbell]:
-    bell = Doorbell(redis_url)
-    yield bell
-    bell.close()
+def notifier(redis_url: str) -> Iterator[CeleryNotifier]:
+    notifier = CeleryNotifier(redis_url)
+    yield notifier
+    notifier.close()
 
 
 @pytest.fixture
@@ -44,17 +44,17 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def reconciler(floor: Floor, bell: Doorbell, broker: redis.Redis) -> Reconciler:
-    settings = floor.house("", redispatch_after_s=0.001).settings
-    return Reconciler(database=floor.database, bell=bell, settings=settings, broker=broker)
+def reconciler(floor: Floor, notifier: CeleryNotifier, broker: redis.Redis) -> Reconciler:
+    settings = floor.context("", redispatch_after_s=0.001).settings
+    return Reconciler(database=floor.database, notifier=notifier, settings=settings, broker=broker)
 
 
 def test_as_many_messages_wait_as_runs_however_long_nobody_has_a_free_slot(
-    floor: Floor, bell: Doorbell, broker: redis.Redis
+    floor: Floor, notifier: CeleryNotifier, broker: redis.Redis
 ) -> None:
     for _ in range(3):
         floor.prepare_run()
-    looks = reconciler(floor, bell, broker)
+    looks = reconciler(floor, notifier, broker)
 
     for _ in range(5):
         looks.look()
@@ -62,10 +62,12 @@ def test_as_many_messages_wait_as_runs_however_long_nobody_has_a_free_slot(
     assert broker.llen("cpu") == 3
 
 
-def test_a_message_that_was_lost_on_its_way_is_sent_again(floor: Floor, bell: Doorbell, broker: redis.Redis) -> None:
+def test_a_message_that_was_lost_on_its_way_is_sent_again(
+    floor: Floor, notifier: CeleryNotifier, broker: redis.Redis
+) -> None:
     floor.prepare_run()
     floor.prepare_run()
-    looks = reconciler(floor, bell, broker)
+    looks = reconciler(floor, notifier, broker)
     looks.look()
     broker.lpop("cpu")
 
@@ -75,11 +77,11 @@ def test_a_message_that_was_lost_on_its_way_is_sent_again(floor: Floor, bell: Do
 
 
 def test_a_flushed_broker_is_noticed_before_the_runs_are_due_again(
-    small_floor: Floor, bell: Doorbell, broker: redis.Redis
+    small_floor: Floor, notifier: CeleryNotifier, broker: redis.Redis
 ) -> None:
     small_floor.prepare_run()
-    settings = small_floor.house("", redispatch_after_s=3600.0).settings
-    looks = Reconciler(database=small_floor.database, bell=bell, settings=settings, broker=broker)
+    settings = small_floor.context("", redispatch_after_s=3600.0).settings
+    looks = Reconciler(database=small_floor.database, notifier=notifier, settings=settings, broker=broker)
     looks.look()
     broker.flushall()
 
@@ -88,18 +90,18 @@ def test_a_flushed_broker_is_noticed_before_the_runs_are_due_again(
     assert broker.llen("cpu") == 1
 
 
-def test_without_a_broker_nothing_counts_as_rung(small_floor: Floor, tmp_path: Path) -> None:
+def test_without_a_broker_nothing_counts_as_notified(small_floor: Floor, tmp_path: Path) -> None:
     run_id = small_floor.prepare_run()
     url = f"redis+socket://{tmp_path / 'nobody.sock'}?virtual_host=0"
     with redis.Redis.from_url(redis_client_url(url), retry=None) as nobody:
-        reconciler(small_floor, Doorbell(url), nobody).look()
+        reconciler(small_floor, CeleryNotifier(url), nobody).look()
 
     with small_floor.database.begin() as session:
         assert due_for_dispatch(session, redispatch_after_s=3600.0) == [(run_id, "cpu")]
 
 
 def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
-    floor: Floor, bell: Doorbell, broker: redis.Redis
+    floor: Floor, notifier: CeleryNotifier, broker: redis.Redis
 ) -> None:
     prepare_run = floor.prepare_run()
     with floor.database.begin() as session:
@@ -108,7 +110,7 @@ def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
         spoiled, healthy = (
             create_experiment(session, name=name, dataset_id=dataset_id, spec=spec).id for name in ("a", "b")
         )
-    TrainersByHand(floor.database, floor.folder / "artifacts").work(limit=1)
+    FakeTrainers(floor.database, floor.folder / "artifacts").work(limit=1)
     with floor.database.begin() as session:
         # As after a crash between the end of a run and what should have followed.
         session.execute(update(RunRow).where(RunRow.experiment_id.is_not(None)).values(experiment_id=None))
@@ -116,7 +118,7 @@ def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
         session.execute(update(ExperimentRow).values(state="waiting"))
         session.execute(update(ExperimentRow).where(ExperimentRow.id == spoiled).values(spec={"seeds": "spoiled"}))
 
-    reconciler(floor, bell, broker).look()
+    reconciler(floor, notifier, broker).look()
 
     with floor.database.read() as session:
         states = {row: session.get_one(ExperimentRow, row).state for row in (spoiled, healthy)}

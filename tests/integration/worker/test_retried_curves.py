@@ -50,8 +50,8 @@ def retried(floor: Floor, run_id: str) -> str:
 
 
 def work(floor: Floor, script: str) -> None:
-    house = floor.house(script)
-    supervise(house, floor.claim(house))
+    context = floor.context(script)
+    supervise(context, floor.claim(context))
 
 
 def loss_of(floor: Floor, run_id: str) -> dict[int, float]:

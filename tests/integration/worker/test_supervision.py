@@ -17,7 +17,7 @@ from service.store.runs import metrics_of
 from service.store.tables import EventRow, JobRow, LogRow
 from tests.worker_harness import Floor, Supervision, claim_as, gnn_result, on_another_worker, until
 from worker.attempt import supervise
-from worker.claim_loop import answer_doorbell
+from worker.claim_loop import work_off_queue
 
 TALKS_AND_FINISHES = """
 print("größe", flush=True)
@@ -62,9 +62,9 @@ def running(floor: Floor, run_id: str) -> None:
 
 def test_a_finished_trainer_leaves_result_curves_output_and_a_ready_data_set(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house(TALKS_AND_FINISHES)
+    context = floor.context(TALKS_AND_FINISHES)
 
-    supervise(house, floor.claim(house))
+    supervise(context, floor.claim(context))
 
     run = floor.run(run_id)
     with floor.database.read() as session:
@@ -84,11 +84,11 @@ def test_the_trainer_gets_its_spec_its_folder_and_none_of_the_services_secrets(
 ) -> None:
     monkeypatch.setenv("CELLGATE_TOKEN", "a secret of the service")
     run_id = small_floor.prepare_run()
-    house = small_floor.house(
+    context = small_floor.context(
         "(out / 'seen').write_text(json.dumps([spec['source'], asked.cell, dict(os.environ)])); finish()", threads=1
     )
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     source, cell, environment = json.loads((small_floor.attempt_folder(run_id) / "seen").read_text())
     assert (source, cell) == ("/data/made.jsonl", "prepare")
@@ -101,9 +101,9 @@ def test_the_trainer_gets_its_spec_its_folder_and_none_of_the_services_secrets(
 )
 def test_zero_without_a_valid_result_is_a_failure_that_names_the_file(small_floor: Floor, leaves: str) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(leaves)
+    context = small_floor.context(leaves)
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason) == (RunState.FAILED, FailureReason.INVALID_RESULT)
@@ -126,9 +126,9 @@ def test_each_exit_code_ends_the_run_with_its_reason_in_the_trainers_words(
     small_floor: Floor, code: ExitCode, reason: FailureReason
 ) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(FAILS_WITH.format(code=code.value))
+    context = small_floor.context(FAILS_WITH.format(code=code.value))
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason, run.failure_detail) == (RunState.FAILED, reason, "what was wrong")
@@ -137,9 +137,9 @@ def test_each_exit_code_ends_the_run_with_its_reason_in_the_trainers_words(
 
 def test_out_of_memory_is_tried_once_more(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(FAILS_WITH.format(code=7))
+    context = small_floor.context(FAILS_WITH.format(code=7))
 
-    assert answer_doorbell(house) == 2
+    assert work_off_queue(context) == 2
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason, run.recoveries) == (RunState.FAILED, FailureReason.OUT_OF_MEMORY, 1)
@@ -148,18 +148,18 @@ def test_out_of_memory_is_tried_once_more(small_floor: Floor) -> None:
 
 def test_an_interrupted_trainer_is_given_a_bounded_number_of_new_attempts(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("raise SystemExit(8)")
+    context = small_floor.context("raise SystemExit(8)")
 
-    assert answer_doorbell(house) == 1 + lifecycle.MAX_RECOVERIES
+    assert work_off_queue(context) == 1 + lifecycle.MAX_RECOVERIES
 
     assert small_floor.state(run_id) is RunState.FAILED
 
 
 def test_cancelling_a_running_run_stops_its_trainer(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house("stopped(lambda *_: os._exit(8))\nwait()")
+    context = floor.context("stopped(lambda *_: os._exit(8))\nwait()")
 
-    with Supervision(house, floor.claim(house)):
+    with Supervision(context, floor.claim(context)):
         running(floor, run_id)
         with floor.database.begin() as session:
             lifecycle.cancel_run(session, run_id)
@@ -169,9 +169,9 @@ def test_cancelling_a_running_run_stops_its_trainer(floor: Floor) -> None:
 
 def test_who_ignores_the_request_to_stop_is_killed_with_everything_it_started(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(NEVER_STOPS, grace_s=0.3)
+    context = small_floor.context(NEVER_STOPS, grace_s=0.3)
 
-    with Supervision(house, small_floor.claim(house)):
+    with Supervision(context, small_floor.claim(context)):
         running(small_floor, run_id)
         pids = pids_in(small_floor.attempt_folder(run_id))
         assert not any(gone(pid) for pid in pids)
@@ -185,11 +185,11 @@ def test_who_ignores_the_request_to_stop_is_killed_with_everything_it_started(sm
 
 def test_a_trainer_that_ends_leaves_no_child_behind(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(
+    context = small_floor.context(
         "child = subprocess.Popen(['sleep', '600'])\n(out / 'pids').write_text(str(child.pid))\nfinish()"
     )
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     (child,) = pids_in(small_floor.attempt_folder(run_id))
     assert small_floor.state(run_id) is RunState.SUCCEEDED
@@ -198,9 +198,9 @@ def test_a_trainer_that_ends_leaves_no_child_behind(small_floor: Floor) -> None:
 
 def test_a_trainer_that_is_killed_again_and_again_fails_and_its_last_words_are_kept(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house("print('last words', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)")
+    context = floor.context("print('last words', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)")
 
-    assert answer_doorbell(house) == 3
+    assert work_off_queue(context) == 3
 
     run = floor.run(run_id)
     assert (run.state, run.failure_reason, run.exit_code) == (RunState.FAILED, FailureReason.KILLED, -9)
@@ -210,9 +210,9 @@ def test_a_trainer_that_is_killed_again_and_again_fails_and_its_last_words_are_k
 
 def test_a_silent_trainer_is_stopped_as_stalled(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house("time.sleep(600)", stall_timeout_s=0.5)
+    context = small_floor.context("time.sleep(600)", stall_timeout_s=0.5)
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason) == (RunState.FAILED, FailureReason.STALLED)
@@ -221,11 +221,11 @@ def test_a_silent_trainer_is_stopped_as_stalled(small_floor: Floor) -> None:
 
 def test_a_talking_trainer_may_not_take_longer_than_the_limit(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(
+    context = small_floor.context(
         "while True:\n    say('progress', done=1, total=9)\n    time.sleep(0.05)", run_timeout_s=0.7
     )
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason) == (RunState.FAILED, FailureReason.TIMEOUT)
@@ -234,17 +234,17 @@ def test_a_talking_trainer_may_not_take_longer_than_the_limit(small_floor: Floor
 
 def test_a_draining_worker_gives_its_run_back_and_the_next_attempt_goes_on_from_the_checkpoint(floor: Floor) -> None:
     (run_id,) = floor.gnn_runs(1)
-    house = floor.house(SAVES_WHEN_STOPPED)
-    with Supervision(house, floor.claim(house)):
+    context = floor.context(SAVES_WHEN_STOPPED)
+    with Supervision(context, floor.claim(context)):
         running(floor, run_id)
-        house.draining.set()
+        context.draining.set()
     given_back = floor.run(run_id)
     assert (given_back.state, given_back.recoveries) == (RunState.QUEUED, 0)
     assert floor.attempts(run_id)[0].checkpoint_step == 7
-    assert floor.bell.rung == [run_id]
+    assert floor.notifier.notified == [run_id]
 
-    floor.house("(out / 'resume').write_text(asked.resume)\nfinish()", result=gnn_result())
-    other = on_another_worker(house, "worker-2")
+    floor.context("(out / 'resume').write_text(asked.resume)\nfinish()", result=gnn_result())
+    other = on_another_worker(context, "worker-2")
     supervise(other, floor.claim(other))
 
     run = floor.run(run_id)
@@ -255,23 +255,23 @@ def test_a_draining_worker_gives_its_run_back_and_the_next_attempt_goes_on_from_
 
 def test_a_paused_run_waits_with_its_checkpoint_until_it_is_resumed(small_floor: Floor) -> None:
     (run_id,) = small_floor.gnn_runs(1)
-    house = small_floor.house(SAVES_WHEN_STOPPED)
-    with Supervision(house, small_floor.claim(house)):
+    context = small_floor.context(SAVES_WHEN_STOPPED)
+    with Supervision(context, small_floor.claim(context)):
         running(small_floor, run_id)
         with small_floor.database.begin() as session:
             lifecycle.pause_run(session, run_id)
     assert small_floor.state(run_id) is RunState.PAUSED
-    assert answer_doorbell(house) == 0
+    assert work_off_queue(context) == 0
 
     with small_floor.database.begin() as session:
         lifecycle.resume_run(session, run_id)
 
-    assert small_floor.claim(house).resume_from == f"runs/{run_id}/attempt-1/checkpoint"
+    assert small_floor.claim(context).resume_from == f"runs/{run_id}/attempt-1/checkpoint"
 
 
 def test_who_lost_the_lease_kills_its_trainer_and_writes_nothing_more(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house(
+    context = floor.context(
         NEVER_STOPS.replace("wait()", "say('phase', phase='train')\nwhile True:\n    say('phase', phase='train')\n")
         + "    print('on and on', flush=True)\n    time.sleep(0.02)"
     )
@@ -284,7 +284,7 @@ def test_who_lost_the_lease_kills_its_trainer_and_writes_nothing_more(floor: Flo
                 for table in (EventRow, LogRow)
             ]
 
-    with Supervision(house, floor.claim(house)):
+    with Supervision(context, floor.claim(context)):
         running(floor, run_id)
         pids = pids_in(floor.attempt_folder(run_id))
         with floor.database.begin() as session:
@@ -303,9 +303,9 @@ def test_a_run_whose_spec_cannot_be_built_fails_without_a_trainer(small_floor: F
     (run_id,) = small_floor.gnn_runs(1)
     with small_floor.database.begin() as session:
         session.execute(update(JobRow).values(spec={"epochs": "many"}))
-    house = small_floor.house("raise SystemExit(0)")
+    context = small_floor.context("raise SystemExit(0)")
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason, run.exit_code) == (RunState.FAILED, FailureReason.BAD_SPEC, None)
@@ -314,7 +314,7 @@ def test_a_run_whose_spec_cannot_be_built_fails_without_a_trainer(small_floor: F
 
 def test_a_trainer_that_cannot_be_started_fails_its_run(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    missing = replace(small_floor.house(""), command=["/nonexistent/python"])
+    missing = replace(small_floor.context(""), command=["/nonexistent/python"])
 
     supervise(missing, small_floor.claim(missing))
 
@@ -325,12 +325,12 @@ def test_a_trainer_that_cannot_be_started_fails_its_run(small_floor: Floor) -> N
 
 def test_a_broken_line_from_a_trainer_is_shown_and_does_not_cost_the_run(floor: Floor) -> None:
     run_id = floor.prepare_run()
-    house = floor.house(
+    context = floor.context(
         "(out / 'events.jsonl').write_bytes(b'nonsense \\xff\\x00\\n')\n"
         "sys.stdout.buffer.write(b'a\\x00b\\xff'); sys.stdout.flush()\nfinish()"
     )
 
-    supervise(house, floor.claim(house))
+    supervise(context, floor.claim(context))
 
     assert floor.state(run_id) is RunState.SUCCEEDED
     assert [kind for _, kind, _ in floor.said(run_id)] == ["warning"]
@@ -338,12 +338,12 @@ def test_a_broken_line_from_a_trainer_is_shown_and_does_not_cost_the_run(floor: 
     assert floor.output(run_id).startswith("a")
 
 
-def test_a_trainer_hears_on_its_lifeline_that_its_lease_holds(small_floor: Floor) -> None:
+def test_a_trainer_hears_on_its_heartbeat_pipe_that_its_lease_holds(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    house = small_floor.house(
+    context = small_floor.context(
         "say('phase', phase='train')\nline = os.read(0, 100)\n(out / 'heard').write_bytes(line)\nfinish()"
     )
 
-    supervise(house, small_floor.claim(house))
+    supervise(context, small_floor.claim(context))
 
     assert (small_floor.attempt_folder(run_id) / "heard").read_bytes().startswith(b"ok\n")

@@ -19,7 +19,7 @@ from service.store.database import Database, migrate
 from service.store.deliveries import claim_due, forget_old_deliveries, record_try
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import create_webhook, get_webhook, list_deliveries, tell
-from worker.webhook_sender import Courier
+from worker.webhook_sender import WebhookSender
 
 TRUSTING = Settings(webhook_allow_private=True)
 
@@ -88,7 +88,7 @@ def happen(database: Database, number: int = 1) -> None:
 def deliver(database: Database, settings: Settings = TRUSTING) -> int:
     """Try everything that is due, once; how many that was."""
     with ThreadPoolExecutor(4) as pool:
-        return Courier(database=database, settings=settings).deliver_due(pool)
+        return WebhookSender(database=database, settings=settings).deliver_due(pool)
 
 
 def due_now(database: Database) -> None:
@@ -170,13 +170,13 @@ def test_who_says_gone_is_told_nothing_more(database: Database) -> None:
         assert not get_webhook(session, webhook.id).active
 
 
-def test_several_couriers_deliver_each_thing_once(database: Database) -> None:
+def test_several_webhook_senders_deliver_each_thing_once(database: Database) -> None:
     with receiving() as receiver:
         webhook = subscribed(database, receiver.url)
         happen(database, 40)
         stop = threading.Event()
-        couriers = [Courier(database=database, settings=TRUSTING, look_every_s=0.01) for _ in range(3)]
-        threads = [threading.Thread(target=courier.run, args=[stop]) for courier in couriers]
+        senders = [WebhookSender(database=database, settings=TRUSTING, look_every_s=0.01) for _ in range(3)]
+        threads = [threading.Thread(target=webhook_sender.run, args=[stop]) for webhook_sender in senders]
         for thread in threads:
             thread.start()
         while not all(state == "delivered" for state, *_ in outbox(database, webhook)):
@@ -189,7 +189,7 @@ def test_several_couriers_deliver_each_thing_once(database: Database) -> None:
     assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 40
 
 
-def test_what_a_courier_had_claimed_when_it_died_is_delivered_by_the_next(database: Database) -> None:
+def test_what_a_webhook_sender_had_claimed_when_it_died_is_delivered_by_the_next(database: Database) -> None:
     with receiving() as receiver:
         webhook = subscribed(database, receiver.url)
         happen(database)

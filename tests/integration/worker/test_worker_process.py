@@ -13,7 +13,7 @@ import redis
 
 from cellgate.contract.states import DatasetState, RunState
 from service.broker.embedded import EmbeddedBroker
-from service.broker.notify import TASK, Doorbell, celery_app, redis_client_url
+from service.broker.notify import TASK, CeleryNotifier, celery_app, redis_client_url
 from service.store.datasets import get_dataset
 from service.store.runs import get_run
 from tests.hardware import REPOSITORY, Machine
@@ -34,18 +34,18 @@ def small_machine(redis_url: str, tmp_path: Path) -> Iterator[Machine]:
     machine.database.dispose()
 
 
-def ring(machine: Machine, run_id: str) -> None:
-    bell = Doorbell(machine.broker_url)
-    assert bell.ring(run_id, "cpu")
-    bell.close()
+def notify(machine: Machine, run_id: str) -> None:
+    notifier = CeleryNotifier(machine.broker_url)
+    assert notifier.notify(run_id, "cpu")
+    notifier.close()
 
 
-def test_a_rung_worker_prepares_the_data_set_and_leaves_no_row_when_it_is_stopped(machine: Machine) -> None:
+def test_a_notified_worker_prepares_the_data_set_and_leaves_no_row_when_it_is_stopped(machine: Machine) -> None:
     with machine.process("run") as worker:
         machine.waits_for_work()
         dataset_id = machine.queued_dataset()
         run_id = machine.run_of(dataset_id)
-        ring(machine, run_id)
+        notify(machine, run_id)
         assert machine.ended(run_id) == RunState.SUCCEEDED
 
         worker.terminate()
@@ -83,7 +83,7 @@ def test_forged_and_doubled_messages_run_what_is_in_sql_and_that_once(small_mach
 
 
 @pytest.mark.parametrize("message", [{"kwargs": {}}, {"kwargs": {"run_id": "x", "more": 1}}, {"args": ["x"]}])
-def test_a_doorbell_with_other_words_wakes_all_the_same(small_machine: Machine, message: dict[str, Any]) -> None:
+def test_a_notification_with_other_words_wakes_all_the_same(small_machine: Machine, message: dict[str, Any]) -> None:
     app = celery_app(small_machine.broker_url)
     with small_machine.process("run"):
         small_machine.waits_for_work()
@@ -106,8 +106,8 @@ def test_what_is_no_message_ends_the_worker_with_an_error_and_the_next_one_goes_
         assert small_machine.ended(run_id) == RunState.SUCCEEDED
 
 
-@pytest.mark.parametrize("flushed", [False, True], ids=["never rung", "flushed"])
-def test_a_message_that_was_lost_is_rung_again_by_the_reconciler(small_machine: Machine, flushed: bool) -> None:
+@pytest.mark.parametrize("flushed", [False, True], ids=["never notified", "flushed"])
+def test_a_message_that_was_lost_is_sent_again_by_the_reconciler(small_machine: Machine, flushed: bool) -> None:
     often = {"CELLGATE_RECONCILE_EVERY_S": "0.1", "CELLGATE_REDISPATCH_AFTER_S": "600"}
     with small_machine.process("run"), small_machine.process("reconciler", **often) as reconciler:
         small_machine.waits_for_work()

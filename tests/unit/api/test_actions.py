@@ -19,7 +19,7 @@ def states(api: Api, job_id: str) -> list[str]:
     return [run["state"] for run in get(api, f"/v1/jobs/{job_id}")["runs"]]
 
 
-def test_a_paused_job_leaves_the_queue_and_a_resumed_one_is_rung_for_again(api: Api) -> None:
+def test_a_paused_job_leaves_the_queue_and_a_resumed_one_is_notified_again(api: Api) -> None:
     job = a_job(api)
     claim = begin(api)
     path = f"/v1/jobs/{job['id']}"
@@ -31,10 +31,10 @@ def test_a_paused_job_leaves_the_queue_and_a_resumed_one_is_rung_for_again(api: 
     assert [run["state"] for run in paused.json()["runs"]] == ["pausing", "paused"]
     assert claim.run_id == job["runs"][0]["id"]
 
-    api.bell.rung.clear()
+    api.notifier.notified.clear()
     assert api.client.post(f"{path}/resume").status_code == 202
     assert states(api, job["id"]) == ["pausing", "queued"]
-    assert api.bell.rung == [(job["runs"][1]["id"], "cpu")]
+    assert api.notifier.notified == [(job["runs"][1]["id"], "cpu")]
 
 
 def test_a_run_is_paused_and_resumed_alone(api: Api) -> None:
@@ -49,13 +49,13 @@ def test_a_run_is_paused_and_resumed_alone(api: Api) -> None:
 
 
 @pytest.mark.parametrize("kind", ["jobs", "runs"])
-def test_a_failed_run_is_tried_again_by_a_new_one_that_is_rung_for(api: Api, kind: str) -> None:
+def test_a_failed_run_is_tried_again_by_a_new_one_that_is_notified(api: Api, kind: str) -> None:
     job = a_job(api)
     trainers = api.trainers()
     trainers.failing[(Cell.GNN, 1)] = (FailureReason.KILLED, -9)
     trainers.work()
     old = job["runs"][1]["id"]
-    api.bell.rung.clear()
+    api.notifier.notified.clear()
 
     answer = api.client.post(f"/v1/{kind}/{job['id'] if kind == 'jobs' else old}/retry")
 
@@ -64,7 +64,7 @@ def test_a_failed_run_is_tried_again_by_a_new_one_that_is_rung_for(api: Api, kin
     first, new = get(api, f"/v1/jobs/{job['id']}")["runs"]
     assert (first["state"], new["state"], new["seed"]) == ("succeeded", "queued", 1)
     assert (get(api, f"/v1/runs/{old}")["superseded_by"], new["superseded_by"]) == (new["id"], None)
-    assert api.bell.rung == [(new["id"], "cpu")]
+    assert api.notifier.notified == [(new["id"], "cpu")]
     assert answer.headers["Location"] == (f"/v1/jobs/{job['id']}" if kind == "jobs" else f"/v1/runs/{new['id']}")
 
 

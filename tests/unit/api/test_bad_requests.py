@@ -296,4 +296,4 @@ def test_a_bad_request_names_every_mistake_and_creates_nothing(api: Api, bad: Ba
 
     assert_refused(answer, status=bad.status, code=bad.code, pointers=bad.pointers)
     assert api.counts() == before
-    assert api.bell.rung == []
+    assert api.notifier.notified == []

@@ -77,11 +77,11 @@ def test_a_queue_is_not_served_by_who_drains_and_a_waiting_run_says_what_to_do(a
 
 def test_who_is_resumed_is_woken_once_per_slot(api: Api, worker: str) -> None:
     api.client.post(f"/v1/workers/{worker}/drain")
-    api.bell.rung.clear()
+    api.notifier.notified.clear()
 
     api.client.post(f"/v1/workers/{worker}/resume")
 
-    assert api.bell.rung == [("", "cpu")] * 2
+    assert api.notifier.notified == [("", "cpu")] * 2
 
 
 def test_draining_twice_does_no_harm_and_a_new_start_ends_it(api: Api, worker: str) -> None:

@@ -13,21 +13,21 @@ CALLERS = 20
 KEY = {"Idempotency-Key": "the-only-one"}
 
 
-def question(dataset: str, **changes: Any) -> dict[str, Any]:
-    return {"name": "question", "dataset": dataset, "seeds": [0, 1], **changes}
+def question(dataset: str, **versions: Any) -> dict[str, Any]:
+    return {"name": "question", "dataset": dataset, "seeds": [0, 1], **versions}
 
 
 def test_the_same_request_under_the_same_key_gets_the_same_answer_and_creates_once(api: Api) -> None:
     body = question(api.ready_dataset())
     first = api.client.post("/v1/experiments", json=body, headers=KEY)
-    before, rung = api.counts(), len(api.bell.rung)
+    before, notified = api.counts(), len(api.notifier.notified)
 
     second = api.client.post("/v1/experiments", json=body, headers=KEY)
 
     assert (second.status_code, second.content) == (first.status_code, first.content) == (202, first.content)
     assert second.headers["Location"] == first.headers["Location"]
     assert api.counts() == before
-    assert len(api.bell.rung) == rung
+    assert len(api.notifier.notified) == notified
 
 
 def test_the_stored_answer_is_the_one_that_was_given_even_when_things_have_moved_on(api: Api) -> None:

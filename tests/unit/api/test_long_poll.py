@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from cellgate.contract.states import FailureReason
-from service.api.long_poll import Standings
+from service.api.long_poll import PollStateReader
 from service.store.lifecycle import fail, renew
 from service.store.recording import record_progress
-from service.store.versions import Standing
+from service.store.versions import PollState
 from tests.api_client import Api, begin, get
 from tests.statements import counted_statements
 
@@ -44,17 +44,17 @@ def test_those_who_ask_while_another_is_being_answered_are_answered_together() -
     asked_for: list[set[str]] = []
     may_answer = threading.Event()
 
-    def read(ids: Collection[str]) -> dict[str, Standing]:
+    def read(ids: Collection[str]) -> dict[str, PollState]:
         asked_for.append(set(ids))
         may_answer.wait(30)
-        return {row_id: Standing(version=len(asked_for), ended=False, waits=False, eta_s=None) for row_id in ids}
+        return {row_id: PollState(version=len(asked_for), ended=False, waits=False, eta_s=None) for row_id in ids}
 
-    async def ask() -> list[Standing | None]:
-        standings = Standings(read)
-        first = asyncio.create_task(standings.of("run_0"))
+    async def ask() -> list[PollState | None]:
+        load_poll_states = PollStateReader(read)
+        first = asyncio.create_task(load_poll_states.of("run_0"))
         while not asked_for:
             await asyncio.sleep(0)
-        others = [asyncio.create_task(standings.of(f"run_{number % 3}")) for number in range(9)]
+        others = [asyncio.create_task(load_poll_states.of(f"run_{number % 3}")) for number in range(9)]
         await asyncio.sleep(0)
         others[0].cancel()
         may_answer.set()
@@ -63,16 +63,16 @@ def test_those_who_ask_while_another_is_being_answered_are_answered_together() -
     found = asyncio.run(ask())
 
     assert asked_for == [{"run_0"}, {"run_0", "run_1", "run_2"}]
-    assert [standing and standing.version for standing in found] == [1] + [2] * 8
+    assert [poll_state and poll_state.version for poll_state in found] == [1] + [2] * 8
 
 
 def test_a_database_that_cannot_be_asked_is_told_to_all_who_asked() -> None:
-    def read(_: Collection[str]) -> dict[str, Standing]:
+    def read(_: Collection[str]) -> dict[str, PollState]:
         raise OperationalError("SELECT", {}, RuntimeError("gone"))
 
-    async def ask() -> list[Standing | BaseException | None]:
-        standings = Standings(read)
-        return await asyncio.gather(*(standings.of("run_0") for _ in range(3)), return_exceptions=True)
+    async def ask() -> list[PollState | BaseException | None]:
+        load_poll_states = PollStateReader(read)
+        return await asyncio.gather(*(load_poll_states.of("run_0") for _ in range(3)), return_exceptions=True)
 
     assert [type(found) for found in asyncio.run(ask())] == [OperationalError] * 3
 

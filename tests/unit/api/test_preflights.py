@@ -35,7 +35,7 @@ def test_a_smoke_pre_flight_is_a_job_of_its_own_whose_trainer_gets_the_configs_t
     assert get(api, answer.headers["Location"]) == job
     assert (job["cell"], job["experiment"], job["queue"]) == ("preflight", None, "gpu")
     (run,) = job["runs"]
-    assert api.bell.rung[-1] == (run["id"], "gpu")
+    assert api.notifier.notified[-1] == (run["id"], "gpu")
     with api.database.read() as session:
         spec = trainer_spec(session, run_id=run["id"], artifacts=api.settings.artifacts)
     assert spec["cell"] == "preflight"

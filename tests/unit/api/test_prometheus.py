@@ -15,9 +15,9 @@ from service.store.database import Database
 from service.store.lifecycle import expire_leases, fail
 from service.store.tables import AttemptRow, RunRow, WorkerRow
 from service.store.workers import ALIVE_S, register_worker
-from service.telemetry.metrics import Telemetry
 from service.telemetry import metrics_collector as measures
-from tests.api_client import Api, RecordingBell, asked, begin
+from service.telemetry.metrics import Telemetry
+from tests.api_client import Api, RecordingNotifier, asked, begin
 
 LATENCY = "cellgate_http_request_duration_seconds"
 
@@ -26,7 +26,7 @@ class Measures:
     """One answer of /metrics."""
 
     def __init__(self, text: str) -> None:
-        self._samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        self._samples = [sample for supervisor in text_string_to_metric_families(text) for sample in supervisor.samples]
 
     def __call__(self, name: str, **labels: str) -> float:
         """Return the only sample with this name and these labels."""
@@ -212,7 +212,7 @@ def test_ten_monitors_at_once_cost_as_much_as_one(
 
 def test_a_database_that_is_away_is_told_and_everything_of_the_process_stays() -> None:
     away = Database("postgresql+psycopg://127.0.0.1:1/nowhere", patience_s=0)
-    telemetry = Telemetry(away, RecordingBell(answering=False))
+    telemetry = Telemetry(away, RecordingNotifier(reachable=False))
     telemetry.answered(route="/v1/runs", method="GET", status=503, took_s=0.1)
 
     found = Measures(telemetry.page("").content.decode())
@@ -227,6 +227,6 @@ def test_who_asks_for_open_metrics_is_given_them(api: Api) -> None:
 
     answer = api.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
 
-    names = {family.name for family in open_metrics(answer.text)}  # type: ignore[no-untyped-call]  # ships no types
+    names = {supervisor.name for supervisor in open_metrics(answer.text)}  # type: ignore[no-untyped-call]  # ships no types
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert {LATENCY, "cellgate_run_failures", "cellgate_lease_takeovers", "cellgate_queue_runs"} <= names

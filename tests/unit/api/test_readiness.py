@@ -29,7 +29,7 @@ def test_a_service_with_everything_it_needs_is_ready(api: Api) -> None:
 
 
 def test_the_service_lives_without_a_broker_but_is_not_ready(api: Api) -> None:
-    api.bell.answering = False
+    api.notifier.reachable = False
 
     assert api.client.get("/livez").status_code == 200
     assert oks(found(api, status=503)) == {"database": True, "migrations": True, "broker": False, "workers": True}

@@ -30,7 +30,7 @@ def test_a_data_set_is_accepted_and_can_be_read_where_location_says(api: Api, na
     assert answer.headers["Location"] == f"/v1/datasets/{made['id']}"
     assert get(api, answer.headers["Location"]) == made
     assert get(api, "/v1/datasets") == {"items": [made], "next": None}
-    assert api.bell.rung == [(made["run"], "cpu")]
+    assert api.notifier.notified == [(made["run"], "cpu")]
     assert get(api, f"/v1/runs/{made['run']}")["cell"] == "prepare"
 
 
@@ -53,7 +53,7 @@ def test_a_link_that_stays_inside_a_data_root_is_followed(api: Api) -> None:
 
 def test_an_experiment_is_accepted_with_every_default_of_its_spec_written_out(api: Api) -> None:
     dataset = api.ready_dataset()
-    api.bell.rung.clear()
+    api.notifier.notified.clear()
 
     answer = api.client.post("/v1/experiments", json={"name": "question", "dataset": dataset, "seeds": [3, 4]})
 
@@ -66,7 +66,7 @@ def test_an_experiment_is_accepted_with_every_default_of_its_spec_written_out(ap
     assert made["spec"]["policy"]["gate_f1"] == 0.85
     [preflight] = made["jobs"]
     assert (preflight["cell"], preflight["step"]) == ("preflight", "preflight")
-    assert api.bell.rung == [(preflight["runs"][0]["id"], "cpu")]
+    assert api.notifier.notified == [(preflight["runs"][0]["id"], "cpu")]
 
 
 def test_an_experiment_waits_for_a_data_set_that_is_still_being_prepared(api: Api) -> None:
@@ -159,7 +159,7 @@ def test_a_job_alone_on_a_data_set_has_one_run_per_seed(api: Api) -> None:
         (7, "queued", "gpu"),
     ]
     assert made["spec"] == GnnConfig.model_validate({"training": {"epochs": 2}}).model_dump(mode="json")
-    assert sorted(api.bell.rung[-2:]) == sorted((run["id"], "gpu") for run in made["runs"])
+    assert sorted(api.notifier.notified[-2:]) == sorted((run["id"], "gpu") for run in made["runs"])
 
 
 def test_a_running_run_shows_progress_curves_events_and_output(api: Api) -> None:
@@ -262,7 +262,7 @@ def test_workers_are_listed_with_their_slots(api: Api) -> None:
 
 
 def test_a_submission_is_accepted_while_the_broker_is_away(api: Api) -> None:
-    api.bell.answering = False
+    api.notifier.reachable = False
 
     answer = api.client.post("/v1/datasets", json={"name": "made", "source": api.file()})
 
@@ -272,12 +272,12 @@ def test_a_submission_is_accepted_while_the_broker_is_away(api: Api) -> None:
 
 def test_a_broker_that_is_away_is_asked_once_not_once_per_run(api: Api) -> None:
     dataset = api.ready_dataset()
-    api.bell.answering = False
-    api.bell.rung.clear()
+    api.notifier.reachable = False
+    api.notifier.notified.clear()
 
     api.client.post("/v1/jobs", json={"cell": 51, "dataset": dataset, "seeds": [0, 1, 2]})
 
-    assert len(api.bell.rung) == 1
+    assert len(api.notifier.notified) == 1
 
 
 def test_the_page_at_the_root_is_html(api: Api) -> None:

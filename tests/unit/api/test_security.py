@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from service.app import NotReady, create_app
 from service.settings import Settings
-from tests.api_client import Api, RecordingBell, asked
+from tests.api_client import Api, RecordingNotifier, asked
 
 TOKEN = "correct-horse-battery-staple"
 NOT_THE_TOKEN = [
@@ -170,7 +170,7 @@ def test_what_changes_something_or_fails_is_logged_and_what_is_polled_is_not(api
 
 
 def test_the_service_does_not_start_on_an_old_schema(tmp_path: Path) -> None:
-    app = create_app(Settings(data_dir=tmp_path), bell=RecordingBell())
+    app = create_app(Settings(data_dir=tmp_path), notifier=RecordingNotifier())
 
     with pytest.raises(NotReady, match="cellgate migrate"), TestClient(app):
         pass

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, event, select
 
 from service.api import guesses as guesses_module
 from service.api.guesses import MOST_GUESSES, WINDOW_S, Guesses, network_of
-from service.api.token_cache import REMEMBERED_S, KnownTokens
+from service.api.token_cache import REMEMBERED_S, TokenCache
 from service.domain.errors import TooManyWrongTokens
-from service.domain.tokens import Caller, Scope
+from service.domain.tokens import Principal, Scope
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import TokenRow
@@ -57,17 +57,17 @@ def a_token(database: Database) -> str:
 
 def test_polling_with_a_token_asks_the_database_once_in_five_seconds(settings: Settings, database: Database) -> None:
     clock, secret = Clock(), a_token(database)
-    known = KnownTokens(settings, database, clock=clock)
-    assert known.remembered(secret) is None
-    assert known.look_up(secret) == Caller(name="ci", scope=Scope.READ)
+    known = TokenCache(settings, database, clock=clock)
+    assert known.cached(secret) is None
+    assert known.look_up(secret) == Principal(name="ci", scope=Scope.READ)
 
     with statements() as seen:
         clock.now += REMEMBERED_S - 0.01
-        assert known.remembered(secret) == Caller(name="ci", scope=Scope.READ)
+        assert known.cached(secret) == Principal(name="ci", scope=Scope.READ)
     assert seen == []
 
     clock.now += 0.02
-    assert known.remembered(secret) is None
+    assert known.cached(secret) is None
     with statements() as seen:
         known.look_up(secret)
     assert [sql for sql in seen if not sql.startswith(("BEGIN", "SELECT"))] == []
@@ -77,7 +77,7 @@ def test_a_token_that_was_revoked_elsewhere_is_good_for_five_seconds_more_at_mos
     settings: Settings, database: Database
 ) -> None:
     clock, secret = Clock(), a_token(database)
-    known = KnownTokens(settings, database, clock=clock)
+    known = TokenCache(settings, database, clock=clock)
     known.look_up(secret)
 
     with database.begin() as session:
@@ -85,16 +85,16 @@ def test_a_token_that_was_revoked_elsewhere_is_good_for_five_seconds_more_at_mos
     clock.now += REMEMBERED_S
 
     assert REMEMBERED_S == 5
-    assert known.remembered(secret) is None
+    assert known.cached(secret) is None
     assert known.look_up(secret) is None
-    assert not known.was_good(secret)
+    assert not known.was_valid(secret)
 
 
 def test_the_last_use_is_written_once_a_minute_by_one_process_or_by_several(
     settings: Settings, database: Database
 ) -> None:
     clock, secret = Clock(), a_token(database)
-    processes = [KnownTokens(settings, database, clock=clock) for _ in range(2)]
+    processes = [TokenCache(settings, database, clock=clock) for _ in range(2)]
 
     def last_use() -> float | None:
         with database.read() as session:

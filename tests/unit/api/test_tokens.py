@@ -132,7 +132,7 @@ def test_no_token_and_no_authorization_is_ever_logged(guarded: Api) -> None:
 
     assert len([line for line in guarded.logs if line["event"] == "request"]) == 4
     assert not [word for word in (secret, NO_TOKEN, BOOTSTRAP, "Bearer") if word in str(guarded.logs)]
-    assert {line["caller"] for line in guarded.logs if line["event"] == "request"} == {"ci", None, "token"}
+    assert {line["principal"] for line in guarded.logs if line["event"] == "request"} == {"ci", None, "token"}
 
 
 def test_a_revoked_token_opens_nothing_at_once(guarded: Api) -> None:

@@ -8,10 +8,10 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.domain.tokens import Scope
 from service.settings import Settings
-from service.startup_check import NoKey
+from service.startup_check import MissingAdminToken
 from service.store.database import Database
 from service.store.tokens import create_token, revoke_named
-from tests.api_client import Api, RecordingBell, asked, assert_refused
+from tests.api_client import Api, RecordingNotifier, asked, assert_refused
 
 TOKEN = "correct-horse-battery-staple"
 ELSEWHERE = [
@@ -27,9 +27,12 @@ def beyond(settings: Settings, host: str = "0.0.0.0", **more: str) -> Settings:
 
 @pytest.mark.parametrize("host", BEYOND)
 def test_beyond_this_machine_the_service_does_not_start_without_a_token(settings: Settings, host: str) -> None:
-    app = create_app(beyond(settings, host), bell=RecordingBell())
+    app = create_app(beyond(settings, host), notifier=RecordingNotifier())
 
-    with pytest.raises(NoKey, match=r"cellgate token new NAME --scope admin.*CELLGATE_TOKEN"), TestClient(app):
+    with (
+        pytest.raises(MissingAdminToken, match=r"cellgate token new NAME --scope admin.*CELLGATE_TOKEN"),
+        TestClient(app),
+    ):
         pass
 
 
@@ -45,8 +48,8 @@ def test_beyond_this_machine_a_live_admin_token_lets_it_start_and_nothing_less(s
         create_token(session, name="gone", scope=Scope.ADMIN)
         revoke_named(session, "gone")
         create_token(session, name="over", scope=Scope.ADMIN, expires_in_s=-1)
-    app = create_app(beyond(settings), bell=RecordingBell())
-    with pytest.raises(NoKey), TestClient(app):
+    app = create_app(beyond(settings), notifier=RecordingNotifier())
+    with pytest.raises(MissingAdminToken), TestClient(app):
         pass
 
     with database.begin() as session:

@@ -20,7 +20,7 @@ from trainers.bundle.scan_report import as_json, as_text
 FIRST = "\n\nint first(char *p)\n{\n    gets(p);\n    return *p;\n}\nint second(void) { return 0; }\n"
 
 
-class Said(Bundle):
+class ModelOutputs(Bundle):
     """A bundle that calls functions with `gets` vulnerable and needs no model for it."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +57,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def scanned(folder: Path, *paths: str, **options: Any) -> Scan:
     chosen = {"threshold": None, "explain": "findings", **options}
-    return scan(Said(folder / "none"), [Path(path) for path in paths] or [Path("src")], **chosen)
+    return scan(ModelOutputs(folder / "none"), [Path(path) for path in paths] or [Path("src")], **chosen)
 
 
 def test_text_has_a_line_for_each_finding_and_its_heaviest_lines_and_counts_all(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cellgate.contract.errors import DataError
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
-from trainers.data.imported_graphs.collect import ReadyGraphs, read_ready_graphs
+from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.mix import fill_up
 from trainers.data.read.rows import Row
 
@@ -48,7 +48,7 @@ def graph(name: Any = "a", **changes: Any) -> Graph:
 
 def read(
     path: Path, *graphs: Graph | str, rows: tuple[Row, ...] = (row("a"),), max_nodes: int = 100, **more: Any
-) -> ReadyGraphs:
+) -> ImportedGraphs:
     lines = [line if isinstance(line, str) else json.dumps(line) for line in graphs]
     source = path / "graphs.jsonl"
     source.write_text("\n".join(lines))
@@ -56,7 +56,7 @@ def read(
     return read_ready_graphs(source, rows, left_out=left_out, max_nodes=max_nodes, progress=lambda _: None)
 
 
-def raw_of(ready: ReadyGraphs) -> RawGraphs:
+def raw_of(ready: ImportedGraphs) -> RawGraphs:
     assert ready.raw is not None
     return ready.raw
 
@@ -187,10 +187,10 @@ def mixed(tmp_path: Path) -> tuple[RawGraphs, RawGraphs]:
     rows = (row("a"), row("b", func="int g(int b) { if (b) return b + 2; return 1; }"), row("c"))
     ready = read(tmp_path, graph("c", nodes=[["CALL", "h(z)"]], edges=[]), graph("a"), rows=rows)
 
-    def fill(rows: tuple[Row, ...], ready: ReadyGraphs) -> RawGraphs:
+    def fill(rows: tuple[Row, ...], ready: ImportedGraphs) -> RawGraphs:
         return fill_up(ready, rows, max_nodes=100, workers=1, progress=lambda _: None)
 
-    return fill(rows, ready), fill(rows[1:2], ReadyGraphs(places=[], raw=None))
+    return fill(rows, ready), fill(rows[1:2], ImportedGraphs(places=[], raw=None))
 
 
 def nodes_of(raw: RawGraphs, function: int) -> list[tuple[str, str, list[str], int]]:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from cellgate.contract.errors import DataError, Problem
-from trainers.data.imported_graphs.collect import ReadyGraphs, read_ready_graphs
+from cellgate.contract.errors import DataError, InputError
+from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.read.rows import Row
 
 EDGES = torch.tensor([[0, 0, 1], [1, 2, 2]])
@@ -41,11 +41,11 @@ def save(folder: Path, name: str = "a", **values: Any) -> Path:
     return path
 
 
-def read(folder: Path, *rows: Row) -> ReadyGraphs:
+def read(folder: Path, *rows: Row) -> ImportedGraphs:
     return read_ready_graphs(folder, rows or (row("a"),), left_out=frozenset(), max_nodes=100, progress=lambda _: None)
 
 
-def problems(folder: Path, *rows: Row) -> tuple[Problem, ...]:
+def problems(folder: Path, *rows: Row) -> tuple[InputError, ...]:
     with pytest.raises(DataError) as caught:
         read(folder, *rows)
     return caught.value.problems

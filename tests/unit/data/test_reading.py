@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import FieldNames
 from trainers.data.read.rows import Reading, read_rows
 
@@ -20,7 +20,7 @@ def read(path: Path, **fields: str) -> Reading:
     return read_rows(path, FieldNames(**fields), max_function_chars=1_000)
 
 
-def problems_of(path: Path, **fields: str) -> tuple[Problem, ...]:
+def problems_of(path: Path, **fields: str) -> tuple[InputError, ...]:
     with pytest.raises(DataError) as caught:
         read(path, **fields)
     assert caught.value.total == len(caught.value.problems)
@@ -63,7 +63,7 @@ def test_every_bad_row_is_told_at_once_with_its_line(write_rows: Write):
 def test_each_problem_says_what_was_found_what_was_expected_and_what_to_do(write_rows: Write):
     (problem,) = problems_of(write_rows({"func": "int g();", "target": 2}))
 
-    assert problem == Problem(
+    assert problem == InputError(
         where="line 1, target",
         found="2",
         expected="0 (not vulnerable) or 1 (vulnerable)",

@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 
-from cellgate.contract.states import LEASED, LEGAL_MOVES, JobState, RunState, job_state, sources_of
+from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, JobState, RunState, job_state, sources_of
 
 S = RunState
 
@@ -15,14 +15,14 @@ def test_terminal_is_final() -> None:
 def test_every_state_that_is_not_terminal_can_reach_every_end(state: RunState) -> None:
     reached, frontier = {state}, {state}
     while frontier:
-        frontier = {target for source in frontier for target in LEGAL_MOVES[source]} - reached
+        frontier = {target for source in frontier for target in LEGAL_TRANSITIONS[source]} - reached
         reached |= frontier
     assert reached >= {S.SUCCEEDED, S.FAILED, S.CANCELLED}
 
 
 def test_sources_are_the_moves_read_backwards() -> None:
     pairs = {(source, target) for target in S for source in sources_of(target)}
-    assert pairs == {(a, b) for a, b in product(S, S) if b in LEGAL_MOVES[a]}
+    assert pairs == {(a, b) for a, b in product(S, S) if b in LEGAL_TRANSITIONS[a]}
 
 
 def test_only_a_worker_holds_a_lease() -> None:

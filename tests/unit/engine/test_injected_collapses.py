@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cellgate.contract.errors import CollapseError
-from tests.collapse_runs import Fault, Problem, SmallTask, healthy_problem, train
+from tests.collapse_runs import Fault, InputError, SmallTask, healthy_problem, train
 from trainers.engine.hardware import Hardware
 
 # The other runs are in bench/collapse.py: these take some seconds.
@@ -105,7 +105,7 @@ FAULTS: list[tuple[str, Fault, tuple[str, str]]] = [
 def test_a_fault_from_the_start_is_caught_by_the_first_evaluation(
     fault: Fault, expected: tuple[str, str], hardware: Hardware, tmp_path: Path
 ) -> None:
-    outcome = train(SmallTask(Problem(seed=0, rows=800), fault=fault), tmp_path, hardware=hardware, epochs=1)
+    outcome = train(SmallTask(InputError(seed=0, rows=800), fault=fault), tmp_path, hardware=hardware, epochs=1)
 
     assert expected in outcome.found[0]
 
@@ -118,7 +118,7 @@ BREAKING = [fault for fault in FAULTS if fault[1] not in (_one_label, _one_label
 def test_a_fault_in_a_healthy_run_is_caught_by_the_next_evaluation(
     fault: Fault, hardware: Hardware, tmp_path: Path
 ) -> None:
-    task = SmallTask(Problem(seed=0), fault=fault, fault_at=2 * EPOCH_STEPS)
+    task = SmallTask(InputError(seed=0), fault=fault, fault_at=2 * EPOCH_STEPS)
 
     outcome = train(task, tmp_path, hardware=hardware, epochs=3)
 
@@ -132,19 +132,19 @@ def test_a_fault_in_a_healthy_run_is_caught_by_the_next_evaluation(
 def test_a_rate_far_too_high_or_too_low_is_caught_by_the_first_evaluation(
     rate: float, expected: str, seed: int, hardware: Hardware, tmp_path: Path
 ) -> None:
-    outcome = train(SmallTask(Problem(seed=seed)), tmp_path, hardware=hardware, learning_rate=rate, epochs=1)
+    outcome = train(SmallTask(InputError(seed=seed)), tmp_path, hardware=hardware, learning_rate=rate, epochs=1)
 
     assert (expected, ENCODER) in outcome.found[0]
 
 
 def test_swapped_signs_are_learned_away_and_no_collapse(hardware: Hardware, tmp_path: Path) -> None:
-    task = SmallTask(Problem(seed=0), fault=_swapped_signs, fault_at=EPOCH_STEPS)
+    task = SmallTask(InputError(seed=0), fault=_swapped_signs, fault_at=EPOCH_STEPS)
 
     assert train(task, tmp_path, hardware=hardware).types == set()
 
 
 def test_a_model_that_learns_nothing_useful_ends_in_an_error(hardware: Hardware, tmp_path: Path) -> None:
-    outcome = train(SmallTask(Problem(seed=0), fault=_constant_encoder), tmp_path, hardware=hardware, epochs=1)
+    outcome = train(SmallTask(InputError(seed=0), fault=_constant_encoder), tmp_path, hardware=hardware, epochs=1)
 
     assert outcome.error is CollapseError
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cellgate.contract.results import Truncation, summed
-from trainers.engine.finish import Cut, truncation_of
+from trainers.engine.finish import TruncationMask, truncation_of
 from trainers.engine.predictions import Predictions
 
 
@@ -20,7 +20,9 @@ def test_cut_functions_are_counted_among_all_the_vulnerable_and_the_missed() -> 
     cut_F = np.zeros(9, dtype=np.bool_)
     cut_F[[0, 4, 5]] = True
 
-    found = truncation_of(predictions, Cut(limit=256, unit="tokens", rows_F=cut_F), threshold=0.5, temperature=1.0)
+    found = truncation_of(
+        predictions, TruncationMask(limit=256, unit="tokens", rows_F=cut_F), threshold=0.5, temperature=1.0
+    )
 
     assert found == Truncation(
         limit=256, unit="tokens", rows=4, rows_cut=2, positives=3, positives_cut=1, misses=2, misses_cut=1

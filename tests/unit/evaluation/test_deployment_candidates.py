@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellgate.contract.results import Evidence, Shippable
+from cellgate.contract.results import DeploymentCandidate, Evidence
 from cellgate.contract.specs import AggregationSpec, BundleKind, Split
 from tests.finished_runs import SEEDS, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.bundle.member_runs import Stored, read_members
@@ -13,7 +13,7 @@ from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
 
 
-def forms_of(evidence: Evidence, option: str) -> list[Shippable]:
+def forms_of(evidence: Evidence, option: str) -> list[DeploymentCandidate]:
     return [form for form in evidence.shippable if form.option == option]
 
 

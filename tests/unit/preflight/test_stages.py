@@ -11,7 +11,7 @@ import torch
 from cellgate.contract.errors import DataError
 from cellgate.contract.events import EventWriter
 from cellgate.contract.specs import TrainingConfig
-from tests.collapse_runs import HASH, Problem, SmallTask, new_hardware
+from tests.collapse_runs import HASH, InputError, SmallTask, new_hardware
 from trainers.engine.context import RunContext
 from trainers.engine.task import ParameterGroup, Prediction
 from trainers.preflight.stages import Stages
@@ -28,7 +28,7 @@ def context(tmp_path: Path) -> Iterator[RunContext]:
 
 
 def _copy(task: SmallTask, _folder: Path) -> SmallTask:
-    other = SmallTask(Problem(seed=0, rows=200))
+    other = SmallTask(InputError(seed=0, rows=200))
     other.model.load_state_dict(task.model.state_dict())
     return other
 
@@ -52,7 +52,7 @@ def _verdicts(task: Any, context: RunContext, reload: Reload = _copy) -> dict[st
 
 
 def _task() -> Any:
-    return SmallTask(Problem(seed=0, rows=200))
+    return SmallTask(InputError(seed=0, rows=200))
 
 
 def test_a_healthy_model_passes_every_stage(context: RunContext) -> None:
@@ -156,13 +156,13 @@ def test_a_fault_fails_its_stage_and_leaves_out_only_what_needs_it(
 
 
 def test_an_optimizer_that_changes_no_weight_fails_the_step(context: RunContext) -> None:
-    verdicts = _verdicts(_Elsewhere(Problem(seed=0, rows=200)), context)
+    verdicts = _verdicts(_Elsewhere(InputError(seed=0, rows=200)), context)
 
     assert verdicts["step"] == "fail"
 
 
 def _fresh(_task: SmallTask, _folder: Path) -> SmallTask:
-    return SmallTask(Problem(seed=1, rows=200))
+    return SmallTask(InputError(seed=1, rows=200))
 
 
 @pytest.mark.parametrize("reload", [_fresh, _raise(OSError("no such file"))], ids=["other weights", "unreadable"])

@@ -11,7 +11,7 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.specs import PrepareConfig
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     database = Database(url)
     with database.begin() as session:
         made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
-    TrainersByHand(database, folder / "artifacts").work()
+    FakeTrainers(database, folder / "artifacts").work()
     database.dispose()
     return Template(file=folder / "cellgate.db", dataset_id=made.id)
 
@@ -46,9 +46,9 @@ def database(template: Template, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def trainers(database: Database, tmp_path: Path) -> TrainersByHand:
+def trainers(database: Database, tmp_path: Path) -> FakeTrainers:
     """Trainers that end runs with healthy results."""
-    return TrainersByHand(database, tmp_path / "artifacts")
+    return FakeTrainers(database, tmp_path / "artifacts")
 
 
 @pytest.fixture

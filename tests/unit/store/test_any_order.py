@@ -22,7 +22,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.specs import Cell
-from cellgate.contract.states import LEASED, LEGAL_MOVES, FailureReason, RunState
+from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, RunState
 from service.domain.errors import Conflict
 from service.store import lifecycle
 from service.store.claims import claim_next
@@ -166,7 +166,7 @@ class Runs(RuleBasedStateMachine):
             if event.kind == "transition":
                 source, target = RunState(event.body["from"]), RunState(event.body["to"])
                 assert at[str(event.run_id)] is source
-                assert target in LEGAL_MOVES[source]
+                assert target in LEGAL_TRANSITIONS[source]
                 at[str(event.run_id)] = target
         for run_id, run in now.items():
             before = self.seen.get(run_id, Seen(state=RunState.QUEUED, attempt=0, version=1))

@@ -16,9 +16,9 @@ from cellgate.contract.specs import Cell
 from cellgate.contract.states import FailureReason
 from service.store.database import Database
 from service.store.experiments import create_experiment, get_experiment
-from service.store.gate import judge
+from service.store.gate import build_gate_report
 from service.store.tables import AttemptRow, DatasetRow, EventRow, RunRow
-from tests.fakes import TrainersByHand, learning_rate, metrics, truncation
+from tests.fakes import FakeTrainers, learning_rate, metrics, truncation
 
 Result = dict[str, Any]
 
@@ -143,7 +143,7 @@ WARNINGS: dict[str, tuple[Callable[[Finished], None], str]] = {
 
 
 @pytest.fixture
-def judged(database: Database, trainers: TrainersByHand, dataset_id: str) -> Callable[..., GateReport]:
+def judged(database: Database, trainers: FakeTrainers, dataset_id: str) -> Callable[..., GateReport]:
     """The gate's report on an experiment of two seeds, spoiled or not."""
 
     def report(spoil: Callable[[Finished], None] | None = None, blocking: tuple[str, ...] = ()) -> GateReport:
@@ -159,7 +159,7 @@ def judged(database: Database, trainers: TrainersByHand, dataset_id: str) -> Cal
             )
             if spoil is not None:
                 spoil(finished)
-            return judge(session, get_experiment(session, experiment), trainers.artifacts)
+            return build_gate_report(session, get_experiment(session, experiment), trainers.artifacts)
 
     return report
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
-from cellgate.contract.states import LEASED, LEGAL_MOVES, FailureReason, RunState
+from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, RunState
 from service.domain.errors import Conflict
 from service.store import lifecycle
 from service.store.claims import claim_next
@@ -85,8 +85,8 @@ OTHERWISE = {
 def run_id(database: Database, dataset_id: str) -> str:
     """A run with an attempt that a worker holds."""
     with database.begin() as session:
-        terms = Terms(queue_timeout_s=10)
-        job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], terms=terms)
+        limits = RunLimits(queue_timeout_s=10)
+        job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], limits=limits)
         run_id = runs_of_jobs(session, [job.id])[job.id][0].id
         session.execute(update(RunRow).where(RunRow.id == run_id).values(attempt=ATTEMPT - 1))
         claim_next(session, worker="w", queues=["cpu"], lease_s=60)
@@ -142,7 +142,7 @@ def test_the_legal_moves_are_those_that_something_makes() -> None:
         for source, path in moves.items()
         for pair in zip((source, *path), path, strict=False)
     }
-    legal = {(source, target) for source, targets in LEGAL_MOVES.items() for target in targets}
+    legal = {(source, target) for source, targets in LEGAL_TRANSITIONS.items() for target in targets}
     assert steps == legal
 
 

@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.events import EventKind
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell, TransformerConfig
-from cellgate.contract.states import LEASED, LEGAL_MOVES, FailureReason, JobState, RunState, job_state
+from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, JobState, RunState, job_state
 from service.domain.errors import Conflict, NotFound
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
@@ -26,7 +26,7 @@ from service.store.recording import (
 )
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import AttemptRow, RunRow
-from service.store.transitions import Move, move
+from service.store.transitions import Transition, apply_transition
 
 S = RunState
 CONFIG = TransformerConfig().model_dump(mode="json")
@@ -70,9 +70,9 @@ def test_exactly_the_legal_moves_are_made_and_each_leaves_one_event(database: Da
             before = len(transitions(database, run_id))
 
             with database.begin() as session:
-                moved = move(session, Move(run_id=run_id, to=target, reason="test"))
+                moved = apply_transition(session, Transition(run_id=run_id, to=target, reason="test"))
 
-            legal = target in LEGAL_MOVES[source]
+            legal = target in LEGAL_TRANSITIONS[source]
             assert moved is legal, (source, target)
             assert state_of(database, run_id) is (target if legal else source)
             assert transitions(database, run_id)[before:] == ([(source, target)] if legal else [])
@@ -81,7 +81,7 @@ def test_exactly_the_legal_moves_are_made_and_each_leaves_one_event(database: Da
 def test_a_move_with_an_old_attempt_changes_nothing(database: Database, run_id: str) -> None:
     claim(database)
     with database.begin() as session:
-        assert not move(session, Move(run_id=run_id, to=S.RUNNING, reason="test", attempt=0))
+        assert not apply_transition(session, Transition(run_id=run_id, to=S.RUNNING, reason="test", attempt=0))
     assert state_of(database, run_id) is S.STARTING
 
 
@@ -374,13 +374,13 @@ def test_a_lost_worker_of_a_run_that_is_to_be_cancelled_leaves_it_cancelled(data
 
 def test_a_worker_claims_from_its_own_queues_only(database: Database, dataset_id: str) -> None:
     with database.begin() as session:
-        create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], terms=Terms(queue="gpu"))
+        create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], limits=RunLimits(queue="gpu"))
     with database.begin() as session:
         assert claim_next(session, worker="w", queues=["cpu"], lease_s=1) is None
         assert claim_next(session, worker="w", queues=["cpu", "gpu"], lease_s=1) is not None
 
 
-def test_a_doorbell_is_rung_once_until_it_is_due_again(database: Database, run_id: str) -> None:
+def test_a_notification_is_sent_once_until_it_is_due_again(database: Database, run_id: str) -> None:
     with database.begin() as session:
         assert lifecycle.due_for_dispatch(session, redispatch_after_s=60) == [(run_id, "cpu")]
     with database.begin() as session:
@@ -388,7 +388,7 @@ def test_a_doorbell_is_rung_once_until_it_is_due_again(database: Database, run_i
         assert lifecycle.due_for_dispatch(session, redispatch_after_s=0) == [(run_id, "cpu")]
 
 
-def test_a_run_that_is_queued_again_is_rung_for_again(database: Database, run_id: str) -> None:
+def test_a_run_that_is_queued_again_is_notified_again(database: Database, run_id: str) -> None:
     with database.begin() as session:
         lifecycle.due_for_dispatch(session, redispatch_after_s=60)
     held = claim(database)

@@ -21,7 +21,7 @@ from service.store.experiments import (
 from service.store.filters import PageOf
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
-from tests.fakes import DATASET_HASH, F1s, TrainersByHand
+from tests.fakes import DATASET_HASH, F1s, FakeTrainers
 
 BASES_NEED_FUSION: F1s = {
     "transformer": [0.86, 0.87],
@@ -58,7 +58,7 @@ def test_a_prepared_data_set_carries_its_summary_and_where_it_lies(database: Dat
 
 
 def test_above_the_skip_threshold_the_experiment_ends_without_fusion(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
 
@@ -78,7 +78,7 @@ def test_above_the_skip_threshold_the_experiment_ends_without_fusion(
 
 
 def test_below_the_skip_threshold_fusion_is_trained_and_weighed(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     trainers.f1s = BASES_NEED_FUSION
     experiment_id = submit(database, dataset_id, spec)
@@ -94,7 +94,7 @@ def test_below_the_skip_threshold_fusion_is_trained_and_weighed(
 
 
 def test_an_experiment_passes_through_every_state_in_order(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     trainers.f1s = BASES_NEED_FUSION
     experiment_id = submit(database, dataset_id, spec)
@@ -107,7 +107,7 @@ def test_an_experiment_passes_through_every_state_in_order(
     assert seen == ["preflight", "training", "deciding", "fusing", "concluding", "succeeded"]
 
 
-def test_an_experiment_waits_for_its_data_set_and_then_starts(database: Database, trainers: TrainersByHand) -> None:
+def test_an_experiment_waits_for_its_data_set_and_then_starts(database: Database, trainers: FakeTrainers) -> None:
     with database.begin() as session:
         dataset = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
         experiment = create_experiment(session, name="early", dataset_id=dataset.id, spec=ExperimentSpec(seeds=[0]))
@@ -118,7 +118,7 @@ def test_an_experiment_waits_for_its_data_set_and_then_starts(database: Database
     assert state_of(database, experiment.id) == ExperimentState.PREFLIGHT
 
 
-def test_an_experiment_whose_data_set_fails_fails_with_its_reason(database: Database, trainers: TrainersByHand) -> None:
+def test_an_experiment_whose_data_set_fails_fails_with_its_reason(database: Database, trainers: FakeTrainers) -> None:
     trainers.failing = {(Cell.PREPARE, 0): (FailureReason.DATA_ERROR, 3)}
     with database.begin() as session:
         dataset = create_dataset(session, name="bad", source="/data/bad.jsonl", config=PrepareConfig())
@@ -134,7 +134,7 @@ def test_an_experiment_whose_data_set_fails_fails_with_its_reason(database: Data
 
 
 def test_a_failed_preflight_ends_the_experiment_before_anything_is_trained(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     trainers.failing = {(Cell.PREFLIGHT, 0): (FailureReason.PREFLIGHT_FAILED, 4)}
     experiment_id = submit(database, dataset_id, spec)
@@ -149,7 +149,7 @@ def test_a_failed_preflight_ends_the_experiment_before_anything_is_trained(
 
 
 def test_a_failed_seed_fails_the_gate_and_the_rest_is_still_evidence(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
     experiment_id = submit(database, dataset_id, spec)
@@ -168,7 +168,7 @@ def test_a_failed_seed_fails_the_gate_and_the_rest_is_still_evidence(
 
 
 def test_without_one_complete_seed_the_decision_is_to_improve_without_evidence(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     collapse = (FailureReason.COLLAPSE, 5)
     trainers.failing = {(Cell.GNN, 1): collapse, (Cell.TRANSFORMER, 0): collapse}
@@ -183,7 +183,7 @@ def test_without_one_complete_seed_the_decision_is_to_improve_without_evidence(
 
 
 def test_when_fusion_fails_on_every_seed_the_best_without_it_is_shipped(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     diverged = (FailureReason.DIVERGENCE, 6)
     trainers.f1s = BASES_NEED_FUSION
@@ -199,7 +199,7 @@ def test_when_fusion_fails_on_every_seed_the_best_without_it_is_shipped(
 
 
 def test_policy_always_trains_fusion_even_where_the_ensemble_is_good_enough(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     trainers.f1s = {"transformer": [0.95], "gnn": [0.94], "ensemble": [0.96], "fusion": [0.955]}
     experiment_id = submit(database, dataset_id, ExperimentSpec(seeds=[0], policy=Policy(fusion="always")))
@@ -212,7 +212,7 @@ def test_policy_always_trains_fusion_even_where_the_ensemble_is_good_enough(
 
 
 def test_the_policys_text_weight_is_the_ensembles_everywhere(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     trainers.f1s = {name: f1s[:1] for name, f1s in BASES_NEED_FUSION.items()}
     experiment_id = submit(database, dataset_id, ExperimentSpec(seeds=[0], policy=Policy(text_weight=0.7)))
@@ -227,7 +227,7 @@ def test_the_policys_text_weight_is_the_ensembles_everywhere(
 
 
 def test_asking_twice_starts_nothing_twice(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
     trainers.work(limit=1)
@@ -248,7 +248,7 @@ def test_asking_twice_starts_nothing_twice(
 
 
 def test_the_gate_reads_result_json_from_disk_not_from_what_the_worker_said(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     experiment_id = submit(database, dataset_id, ExperimentSpec(seeds=[0]))
     trainers.work(limit=2)
@@ -270,7 +270,7 @@ def test_the_gate_reads_result_json_from_disk_not_from_what_the_worker_said(
 
 
 def test_without_autopilot_nothing_starts_by_itself_but_gate_and_decision_are_computed(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     experiment_id = submit(database, dataset_id, ExperimentSpec(seeds=[0, 1], autopilot=False))
     trainers.f1s = BASES_NEED_FUSION
@@ -312,7 +312,7 @@ def create_fusion(database: Database, experiment_id: str, artifacts: Path, seeds
 
 
 def test_fusion_before_the_gate_is_refused_with_the_report(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
 
@@ -327,7 +327,7 @@ def test_fusion_before_the_gate_is_refused_with_the_report(
 
 
 def test_fusion_after_a_failed_gate_is_refused_with_the_report(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     trainers.f1s = {**BASES_NEED_FUSION, "gnn": [0.5, 0.6]}
     experiment_id = submit(database, dataset_id, spec)
@@ -342,7 +342,7 @@ def test_fusion_after_a_failed_gate_is_refused_with_the_report(
 
 
 def test_fusion_on_a_seed_that_no_base_has_is_refused_at_its_pointer(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     experiment_id = submit(database, dataset_id, ExperimentSpec(seeds=[0], autopilot=False))
     for cell in (Cell.TRANSFORMER, Cell.GNN):
@@ -359,7 +359,7 @@ def test_fusion_on_a_seed_that_no_base_has_is_refused_at_its_pointer(
 
 
 def test_a_step_that_has_a_job_cannot_have_another(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
     trainers.work(limit=1)
@@ -373,7 +373,7 @@ def test_a_step_that_has_a_job_cannot_have_another(
 
 
 def test_evidence_without_a_finished_base_is_refused(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
 
@@ -391,7 +391,7 @@ def test_an_unknown_data_set_is_refused_at_its_pointer(database: Database) -> No
 
 
 def test_a_cancelled_experiment_ends_at_once_and_starts_nothing_more(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
     trainers.work(limit=1)
@@ -406,7 +406,7 @@ def test_a_cancelled_experiment_ends_at_once_and_starts_nothing_more(
 
 
 def test_the_list_counts_runs_and_names_the_last_outcome(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     trainers.f1s = BASES_NEED_FUSION
     done = submit(database, dataset_id, spec)
@@ -424,7 +424,7 @@ def test_the_list_counts_runs_and_names_the_last_outcome(
     assert page.experiment.id == done
 
 
-def test_what_nobody_moved_on_is_found_again(database: Database, trainers: TrainersByHand) -> None:
+def test_what_nobody_moved_on_is_found_again(database: Database, trainers: FakeTrainers) -> None:
     # given runs that ended without a word to the pipeline
     with database.begin() as session:
         dataset = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())

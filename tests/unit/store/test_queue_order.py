@@ -3,7 +3,7 @@
 from collections import Counter
 
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from cellgate.contract.waiting import Waiting
 from service.store import lifecycle
@@ -15,14 +15,14 @@ from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.runs import get_run, list_runs
 from service.store.waiting import waiting_of
 from service.store.workers import register_worker
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 
 def job(database: Database, dataset_id: str, *, runs: int, priority: int = 0, queue: str = "cpu") -> str:
-    terms = Terms(priority=priority, queue=queue)
+    limits = RunLimits(priority=priority, queue=queue)
     with database.begin() as session:
         return create_job(
-            session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=list(range(runs)), terms=terms
+            session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=list(range(runs)), limits=limits
         ).id
 
 
@@ -60,7 +60,7 @@ def test_the_highest_priority_runs_first_and_its_jobs_take_turns(database: Datab
 
 
 def test_three_runs_of_one_experiment_do_not_wait_for_thirty_of_another(
-    database: Database, dataset_id: str, trainers: TrainersByHand
+    database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     # given two experiments whose bases are queued at the same time, the big one first
     with database.begin() as session:

@@ -1,6 +1,6 @@
 """No owner has more runs at work than one may have."""
 
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
@@ -15,7 +15,7 @@ LIMIT = 2
 
 
 def job(database: Database, dataset_id: str, owner: str | None, *, runs: int, priority: int = 0) -> str:
-    terms = Terms(priority=priority)
+    limits = RunLimits(priority=priority)
     with database.begin() as session:
         return create_job(
             session,
@@ -23,7 +23,7 @@ def job(database: Database, dataset_id: str, owner: str | None, *, runs: int, pr
             dataset_id=dataset_id,
             config={},
             seeds=list(range(runs)),
-            terms=terms,
+            limits=limits,
             owner=owner,
         ).id
 

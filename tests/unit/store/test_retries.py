@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell, PrepareConfig
 from cellgate.contract.states import FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
@@ -26,7 +26,7 @@ from service.store.recording import record_checkpoint, record_metrics
 from service.store.retries import retry_job, retry_run
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import RunRow
-from tests.fakes import F1s, TrainersByHand
+from tests.fakes import F1s, FakeTrainers
 
 LOST = (FailureReason.KILLED, -9)
 FUSION_IS_DUE: F1s = {
@@ -63,8 +63,8 @@ def claim(database: Database) -> Claim:
 def failed_run(database: Database, dataset_id: str) -> Claim:
     """A failed run of a job of its own that left a checkpoint and half a curve."""
     with database.begin() as session:
-        terms = Terms(priority=3)
-        create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[5], terms=terms, owner="me")
+        limits = RunLimits(priority=3)
+        create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[5], limits=limits, owner="me")
     held = claim(database)
     with database.begin() as session:
         points = [("dev/f1", 10, 0.5), ("dev/f1", 20, 0.6)]
@@ -123,7 +123,7 @@ def test_a_run_is_tried_again_once_and_its_successor_again(database: Database, d
 
 
 def test_what_has_succeeded_or_does_not_exist_cannot_be_tried_again(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
     trainers.work()
@@ -155,7 +155,7 @@ def test_a_job_tries_exactly_its_failed_and_cancelled_seeds_again(database: Data
 
 
 def test_an_experiment_that_failed_in_pre_flight_goes_on_by_itself_once_that_is_tried_again(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
     trainers.failing[(Cell.PREFLIGHT, 0)] = LOST
@@ -178,7 +178,7 @@ def test_an_experiment_that_failed_in_pre_flight_goes_on_by_itself_once_that_is_
 
 
 def test_a_seed_that_was_lost_and_is_tried_again_counts_in_a_new_gate_evidence_and_decision(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     # given an experiment that ended with a failed gate because a seed of 51 was lost
     experiment_id = submit(database, dataset_id, spec)
@@ -216,7 +216,7 @@ def test_a_seed_that_was_lost_and_is_tried_again_counts_in_a_new_gate_evidence_a
 
 
 def test_a_lost_seed_of_fusion_withdraws_the_last_decision_and_keeps_the_first(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     trainers.f1s = FUSION_IS_DUE
     experiment_id = submit(database, dataset_id, spec)
@@ -235,7 +235,7 @@ def test_a_lost_seed_of_fusion_withdraws_the_last_decision_and_keeps_the_first(
 
 
 def test_steps_that_run_on_without_the_seed_are_cancelled_when_it_is_tried_again(
-    database: Database, dataset_id: str, trainers: TrainersByHand, spec: ExperimentSpec
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:
     experiment_id = submit(database, dataset_id, spec)
     trainers.failing[(Cell.GNN, 0)] = LOST
@@ -266,7 +266,7 @@ def test_a_cancelled_experiment_stays_so(database: Database, dataset_id: str, sp
         retry(database, run.id)
 
 
-def test_a_data_set_that_failed_is_prepared_again(database: Database, trainers: TrainersByHand) -> None:
+def test_a_data_set_that_failed_is_prepared_again(database: Database, trainers: FakeTrainers) -> None:
     with database.begin() as session:
         dataset_id = create_dataset(session, name="d", source="/f.jsonl", config=PrepareConfig()).id
     trainers.failing[(Cell.PREPARE, 0)] = LOST

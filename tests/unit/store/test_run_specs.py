@@ -24,11 +24,11 @@ from service.store.experiments import create_experiment
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.run_specs import trainer_spec
 from service.store.tables import RunRow
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 
 @pytest.fixture
-def runs(database: Database, dataset_id: str, trainers: TrainersByHand) -> dict[str, dict[int, RunRow]]:
+def runs(database: Database, dataset_id: str, trainers: FakeTrainers) -> dict[str, dict[int, RunRow]]:
     """All runs of a finished experiment with two seeds and fusion, by step and seed."""
     trainers.f1s = {name: [f1, f1] for name, f1 in (("transformer", 0.86), ("gnn", 0.87), ("ensemble", 0.88))}  # type: ignore[misc]
     trainers.f1s = {**trainers.f1s, "fusion": [0.92, 0.93]}
@@ -47,7 +47,7 @@ def spec_of(database: Database, run: RunRow, artifacts: Path) -> object:
 
 
 def test_every_cell_gets_a_spec_that_its_trainer_accepts_with_absolute_paths(
-    database: Database, trainers: TrainersByHand, runs: dict[str, dict[int, RunRow]]
+    database: Database, trainers: FakeTrainers, runs: dict[str, dict[int, RunRow]]
 ) -> None:
     root = trainers.artifacts
     specs = {step: spec_of(database, by_seed[max(by_seed)], root) for step, by_seed in runs.items()}
@@ -68,7 +68,7 @@ def test_every_cell_gets_a_spec_that_its_trainer_accepts_with_absolute_paths(
 
 
 def test_fusion_gets_the_two_bases_of_its_own_seed(
-    database: Database, trainers: TrainersByHand, runs: dict[str, dict[int, RunRow]]
+    database: Database, trainers: FakeTrainers, runs: dict[str, dict[int, RunRow]]
 ) -> None:
     for seed in (0, 1):
         spec = spec_of(database, runs["53"][seed], trainers.artifacts)
@@ -78,7 +78,7 @@ def test_fusion_gets_the_two_bases_of_its_own_seed(
 
 
 def test_the_evidence_over_the_bases_leaves_fusion_out_and_the_final_one_takes_it_in(
-    database: Database, trainers: TrainersByHand, runs: dict[str, dict[int, RunRow]]
+    database: Database, trainers: FakeTrainers, runs: dict[str, dict[int, RunRow]]
 ) -> None:
     bases, final = (spec_of(database, runs[step][0], trainers.artifacts) for step in ("54-bases", "54-final"))
     assert isinstance(bases, AggregationSpec)

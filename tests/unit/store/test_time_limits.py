@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import Terms
+from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
@@ -13,13 +13,13 @@ from service.store.experiments import create_experiment
 from service.store.jobs import create_job, get_job, jobs_of_experiment, runs_of_jobs
 from service.store.runs import get_run
 from service.store.tables import AttemptRow, RunRow
-from tests.fakes import TrainersByHand
+from tests.fakes import FakeTrainers
 
 
-def queued(database: Database, dataset_id: str, **terms: float) -> str:
+def queued(database: Database, dataset_id: str, **limits: float) -> str:
     with database.begin() as session:
         job = create_job(
-            session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], terms=Terms.model_validate(terms)
+            session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], limits=RunLimits.model_validate(limits)
         )
         return runs_of_jobs(session, [job.id])[job.id][0].id
 
@@ -110,9 +110,7 @@ def test_a_run_without_a_limit_has_no_time_left_to_count(database: Database, dat
     assert (held.timeout_s, held.time_left_s) == (None, None)
 
 
-def test_every_step_of_an_experiment_has_its_terms(
-    database: Database, dataset_id: str, trainers: TrainersByHand
-) -> None:
+def test_every_step_of_an_experiment_has_its_terms(database: Database, dataset_id: str, trainers: FakeTrainers) -> None:
     spec = ExperimentSpec(seeds=[0, 1], priority=7, queue_timeout_s=50, timeout_s=60)
     with database.begin() as session:
         experiment = create_experiment(session, name="q", dataset_id=dataset_id, spec=spec, owner="me")

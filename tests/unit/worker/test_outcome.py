@@ -4,7 +4,7 @@ import pytest
 
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.states import FailureReason
-from worker.outcome import Abandoned, Cancelled, Failed, Released, Stop, Succeeded, describe, judge
+from worker.outcome import Abandoned, Cancelled, Failed, Released, Stop, Succeeded, classify_exit, describe
 
 FAILURE = {"message": "loss became NaN in step 7", "problems": []}
 REASON_OF = {
@@ -20,12 +20,12 @@ EVERY_FAILED_CODE = [code for code in EVERY_CODE if code != ExitCode.SUCCESS]
 
 
 def test_zero_without_a_stop_is_success() -> None:
-    assert judge(0, stop=None, failure=None, recoveries=0) == Succeeded()
+    assert classify_exit(0, stop=None, failure=None, recoveries=0) == Succeeded()
 
 
 @pytest.mark.parametrize(("code", "reason"), REASON_OF.items())
 def test_each_exit_code_fails_with_its_own_reason_and_the_trainers_words(code: ExitCode, reason: FailureReason) -> None:
-    assert judge(code, stop=None, failure=FAILURE, recoveries=0) == Failed(
+    assert classify_exit(code, stop=None, failure=FAILURE, recoveries=0) == Failed(
         reason=reason, detail="loss became NaN in step 7"
     )
 
@@ -35,7 +35,7 @@ def test_these_and_the_retried_codes_are_all_there_are() -> None:
 
 
 def test_an_exit_code_outside_the_contract_is_an_internal_error_that_names_it() -> None:
-    outcome = judge(99, stop=None, failure=None, recoveries=0)
+    outcome = classify_exit(99, stop=None, failure=None, recoveries=0)
 
     assert isinstance(outcome, Failed)
     assert outcome.reason is FailureReason.INTERNAL_ERROR
@@ -43,8 +43,8 @@ def test_an_exit_code_outside_the_contract_is_an_internal_error_that_names_it() 
 
 
 def test_out_of_memory_is_tried_again_once_and_then_fails() -> None:
-    first = judge(ExitCode.OUT_OF_MEMORY, stop=None, failure=FAILURE, recoveries=0)
-    second = judge(ExitCode.OUT_OF_MEMORY, stop=None, failure=FAILURE, recoveries=1)
+    first = classify_exit(ExitCode.OUT_OF_MEMORY, stop=None, failure=FAILURE, recoveries=0)
+    second = classify_exit(ExitCode.OUT_OF_MEMORY, stop=None, failure=FAILURE, recoveries=1)
 
     assert isinstance(first, Released)
     assert first.counts
@@ -53,14 +53,14 @@ def test_out_of_memory_is_tried_again_once_and_then_fails() -> None:
 
 @pytest.mark.parametrize("code", [ExitCode.INTERRUPTED, -signal.SIGTERM])
 def test_an_interruption_that_nobody_here_asked_for_goes_back_to_the_queue_and_counts(code: int) -> None:
-    outcome = judge(code, stop=None, failure=None, recoveries=0)
+    outcome = classify_exit(code, stop=None, failure=None, recoveries=0)
 
     assert isinstance(outcome, Released)
     assert outcome.counts
 
 
 def test_a_kill_is_tried_again_twice_and_then_explained_by_what_mostly_does_it() -> None:
-    first, second, third = (judge(-signal.SIGKILL, stop=None, failure=None, recoveries=n) for n in range(3))
+    first, second, third = (classify_exit(-signal.SIGKILL, stop=None, failure=None, recoveries=n) for n in range(3))
 
     assert isinstance(first, Released)
     assert isinstance(second, Released)
@@ -71,7 +71,7 @@ def test_a_kill_is_tried_again_twice_and_then_explained_by_what_mostly_does_it()
 
 
 def test_another_signal_is_named() -> None:
-    outcome = judge(-signal.SIGSEGV, stop=None, failure=None, recoveries=0)
+    outcome = classify_exit(-signal.SIGSEGV, stop=None, failure=None, recoveries=0)
 
     assert isinstance(outcome, Failed)
     assert outcome.reason is FailureReason.KILLED
@@ -80,7 +80,7 @@ def test_another_signal_is_named() -> None:
 
 @pytest.mark.parametrize("code", EVERY_CODE)
 def test_a_lost_lease_abandons_the_run_however_the_trainer_ended(code: int) -> None:
-    assert judge(code, stop=Stop.LEASE_LOST, failure=FAILURE, recoveries=0) == Abandoned()
+    assert classify_exit(code, stop=Stop.LEASE_LOST, failure=FAILURE, recoveries=0) == Abandoned()
 
 
 @pytest.mark.parametrize("code", EVERY_CODE)
@@ -88,20 +88,20 @@ def test_a_lost_lease_abandons_the_run_however_the_trainer_ended(code: int) -> N
     ("stop", "reason"), [(Stop.TIMEOUT, FailureReason.TIMEOUT), (Stop.STALLED, FailureReason.STALLED)]
 )
 def test_a_broken_limit_is_the_reason_in_the_limits_words(code: int, stop: Stop, reason: FailureReason) -> None:
-    outcome = judge(code, stop=stop, failure=None, recoveries=0, limits="longer than 5 s")
+    outcome = classify_exit(code, stop=stop, failure=None, recoveries=0, limits="longer than 5 s")
 
     assert outcome == Failed(reason=reason, detail="longer than 5 s")
 
 
 @pytest.mark.parametrize("code", EVERY_FAILED_CODE)
 def test_a_trainer_that_was_cancelled_is_cancelled_however_it_ended(code: int) -> None:
-    assert judge(code, stop=Stop.CANCELLED, failure=None, recoveries=0) == Cancelled()
+    assert classify_exit(code, stop=Stop.CANCELLED, failure=None, recoveries=0) == Cancelled()
 
 
 @pytest.mark.parametrize("code", EVERY_FAILED_CODE)
 @pytest.mark.parametrize("stop", [Stop.PAUSED, Stop.DRAINED])
 def test_a_trainer_that_was_asked_to_wait_is_given_back_and_that_is_no_recovery(code: int, stop: Stop) -> None:
-    outcome = judge(code, stop=stop, failure=None, recoveries=5)
+    outcome = classify_exit(code, stop=stop, failure=None, recoveries=5)
 
     assert isinstance(outcome, Released)
     assert not outcome.counts
@@ -109,7 +109,7 @@ def test_a_trainer_that_was_asked_to_wait_is_given_back_and_that_is_no_recovery(
 
 @pytest.mark.parametrize("stop", [Stop.CANCELLED, Stop.PAUSED, Stop.DRAINED])
 def test_a_trainer_that_finished_before_it_could_stop_has_succeeded(stop: Stop) -> None:
-    assert judge(0, stop=stop, failure=None, recoveries=0) == Succeeded()
+    assert classify_exit(0, stop=stop, failure=None, recoveries=0) == Succeeded()
 
 
 def test_the_words_of_a_failure_list_its_problems_with_their_fix() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker.process import Fuse, TrainerProcess, start_cold
+from worker.process import TrainerProcess, Watchdog, start_cold
 
 # A trainer that ignores being asked, with a child of its own that does so too.
 STUBBORN = """
@@ -54,45 +54,45 @@ def test_a_fuse_that_nobody_renews_kills_the_trainer_and_what_it_started(
 ) -> None:
     child = grandchild(tmp_path)
 
-    fuse = Fuse(stubborn, burns_s=SOON_S, lit_at=time.monotonic())
+    watchdog = Watchdog(stubborn, timeout_s=SOON_S, started_at=time.monotonic())
 
     assert stubborn.wait(30) == -signal.SIGKILL
-    assert fuse.blown
+    assert watchdog.expired
     deadline = time.monotonic() + 30
     while is_alive(child) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_alive(child)
-    fuse.put_out()
+    watchdog.stop()
 
 
 def test_a_fuse_counts_from_when_the_lease_began_not_from_when_it_was_lit(stubborn: TrainerProcess) -> None:
-    fuse = Fuse(stubborn, burns_s=NEVER_S, lit_at=time.monotonic() - NEVER_S)
+    watchdog = Watchdog(stubborn, timeout_s=NEVER_S, started_at=time.monotonic() - NEVER_S)
 
     assert stubborn.wait(30) == -signal.SIGKILL
-    fuse.put_out()
+    watchdog.stop()
 
 
 def test_a_renewed_fuse_holds(stubborn: TrainerProcess) -> None:
-    fuse = Fuse(stubborn, burns_s=SOON_S, lit_at=time.monotonic())
-    fuse.renew(time.monotonic() + NEVER_S)
+    watchdog = Watchdog(stubborn, timeout_s=SOON_S, started_at=time.monotonic())
+    watchdog.renew(time.monotonic() + NEVER_S)
 
     assert stubborn.wait(3 * SOON_S) is None
-    assert not fuse.blown
-    fuse.put_out()
+    assert not watchdog.expired
+    watchdog.stop()
 
 
 def test_a_fuse_that_was_put_out_kills_nothing(stubborn: TrainerProcess) -> None:
-    fuse = Fuse(stubborn, burns_s=NEVER_S, lit_at=time.monotonic())
-    fuse.put_out()
-    fuse.renew(time.monotonic() - 2 * NEVER_S)
+    watchdog = Watchdog(stubborn, timeout_s=NEVER_S, started_at=time.monotonic())
+    watchdog.stop()
+    watchdog.renew(time.monotonic() - 2 * NEVER_S)
 
     assert stubborn.wait(SOON_S) is None
-    assert not fuse.blown
+    assert not watchdog.expired
 
 
-def test_a_trainer_that_does_not_read_its_lifeline_holds_nobody_up(stubborn: TrainerProcess) -> None:
+def test_a_trainer_that_does_not_read_its_heartbeat_pipe_holds_nobody_up(stubborn: TrainerProcess) -> None:
     # More than any pipe holds: a blocking write would never come back.
     for _ in range(100_000):
-        stubborn.say_alive()
+        stubborn.send_heartbeat()
 
     assert stubborn.exit_code() is None

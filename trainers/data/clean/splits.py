@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cellgate.contract.specs import Split, SplitFractions
-from trainers.data.read.error_collector import Problems, shown
+from trainers.data.read.error_collector import ErrorCollector, shown
 from trainers.data.read.rows import Row
 
 
@@ -77,7 +77,7 @@ def _allowed_splits(rows: Sequence[Row], honour: Mapping[str, Sequence[Split]]) 
     if not honour:
         return [tuple(Split)] * len(rows)
     allowed = {name: tuple(split for split in Split if split in splits) for name, splits in honour.items()}
-    problems = Problems()
+    problems = ErrorCollector()
     for name, splits in allowed.items():
         if not splits:
             problems.add(f"honour_split.{name}", found="no split", expected="at least one of ours", fix="name one")
@@ -135,7 +135,7 @@ def check_splits(splits: Sequence[Split], labels: Sequence[int]) -> None:
     counts = {split: [0, 0] for split in Split}
     for split, label in zip(splits, labels, strict=True):
         counts[split][label] += 1
-    problems = Problems()
+    problems = ErrorCollector()
     for split, (negatives, positives) in counts.items():
         if not negatives or not positives:
             problems.add(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.graphs.accesses import MEMBER
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES
@@ -93,7 +93,7 @@ def read_function(path: Path) -> str:
 def _bad_file(path: Path, *, found: str, expected: str) -> DataError:
     return DataError(
         f"{path}: no function to show; give a file with the text of one C or C++ function",
-        [Problem(where=str(path), found=found, expected=expected)],
+        [InputError(where=str(path), found=found, expected=expected)],
     )
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from trainers.data.encoding import RawGraphs
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.imported_graphs.code import MAX_CODE_CHARS, Meaning, meaning_of
-from trainers.data.imported_graphs.graph import ReadyGraph, edge_kind
+from trainers.data.imported_graphs.graph import ImportedGraph, edge_kind
 from trainers.data.imported_graphs.jsonl import read_graph_lines
 from trainers.data.imported_graphs.pyg import SUFFIX, GraphFileReader
-from trainers.data.read.error_collector import Problems
+from trainers.data.read.error_collector import ErrorCollector
 from trainers.data.read.rows import Row
 
 # With a reverse of each, their numbers fit into one byte.
@@ -27,7 +27,7 @@ STATEMENT_PARENTS = frozenset({"method", "block", "control_structure", "function
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadyGraphs:
+class ImportedGraphs:
     """The ready graphs of some functions.
 
     Args:
@@ -45,12 +45,12 @@ class _Found:
 
     id: str
     where: str
-    load: Callable[[Row], ReadyGraph | None]
+    load: Callable[[Row], ImportedGraph | None]
 
 
 def read_ready_graphs(
     source: Path, rows: Sequence[Row], *, left_out: frozenset[str], max_nodes: int, progress: Callable[[int], None]
-) -> ReadyGraphs:
+) -> ImportedGraphs:
     """Read the graphs of these functions.
 
     Args:
@@ -63,7 +63,7 @@ def read_ready_graphs(
     Raises:
         DataError: Graphs are damaged, or belong to no function; all are listed.
     """
-    problems = Problems()
+    problems = ErrorCollector()
     place_of = {row.id: place for place, row in enumerate(rows)}
     packer = _Packer(max_nodes)
     seen: dict[str, str] = {}
@@ -100,7 +100,7 @@ def read_ready_graphs(
     return packer.packed()
 
 
-def _found(source: Path, problems: Problems) -> Iterator[_Found]:
+def _found(source: Path, problems: ErrorCollector) -> Iterator[_Found]:
     if not source.is_dir():
         for graph_id, where, graph in read_graph_lines(source, problems):
             yield _Found(id=graph_id, where=where, load=partial(_as_read, graph))
@@ -109,18 +109,18 @@ def _found(source: Path, problems: Problems) -> Iterator[_Found]:
     if not paths:
         raise DataError(
             f"{source}: the folder holds no graphs",
-            [Problem(where=str(source), found=f"no {SUFFIX} file", expected=f"files named <id>{SUFFIX}")],
+            [InputError(where=str(source), found=f"no {SUFFIX} file", expected=f"files named <id>{SUFFIX}")],
         )
     reader = GraphFileReader(problems)
     for path in paths:
         yield _Found(id=path.name.removesuffix(SUFFIX), where=path.name, load=partial(_from_file, reader, path))
 
 
-def _as_read(graph: ReadyGraph, _row: Row) -> ReadyGraph:
+def _as_read(graph: ImportedGraph, _row: Row) -> ImportedGraph:
     return graph
 
 
-def _from_file(reader: GraphFileReader, path: Path, row: Row) -> ReadyGraph | None:
+def _from_file(reader: GraphFileReader, path: Path, row: Row) -> ImportedGraph | None:
     return reader.read(path, row.label)
 
 
@@ -137,7 +137,7 @@ class _Packer:
         self._edges: list[NDArray[np.int32]] = []
         self._truncated = 0
 
-    def add(self, place: int, graph: ReadyGraph) -> None:
+    def add(self, place: int, graph: ImportedGraph) -> None:
         """Take in one graph, of the function at this place."""
         nodes = min(len(graph.labels), self._max_nodes)
         self._truncated += nodes < len(graph.labels)
@@ -184,11 +184,11 @@ class _Packer:
                         features_N4[owner[node], feature] = number
         return features_N4
 
-    def packed(self) -> ReadyGraphs:
+    def packed(self) -> ImportedGraphs:
         """Return all graphs, by the places of their functions."""
         order = np.argsort(self.places, kind="stable").tolist()
         if not order:
-            return ReadyGraphs(places=[], raw=None)
+            return ImportedGraphs(places=[], raw=None)
         nodes = [self._nodes[place] for place in order]
         edges = [self._edges[place] for place in order]
         nodes_N7, edges_E3 = np.concatenate(nodes), np.concatenate(edges)
@@ -208,7 +208,7 @@ class _Packer:
             kinds=tuple(self.node_kinds),
             edge_types=tuple(self.edge_kinds),
         )
-        return ReadyGraphs(places=[self.places[place] for place in order], raw=raw)
+        return ImportedGraphs(places=[self.places[place] for place in order], raw=raw)
 
 
 def _declared(meanings: Sequence[Meaning]) -> Mapping[str, str]:
@@ -219,7 +219,7 @@ def _declared(meanings: Sequence[Meaning]) -> Mapping[str, str]:
     return found
 
 
-def _owners(graph: ReadyGraph, nodes: int) -> NDArray[np.int64]:
+def _owners(graph: ImportedGraph, nodes: int) -> NDArray[np.int64]:
     """Return the statement that owns each node: the nearest one around it in the syntax tree, or the node itself."""
     parent = [-1] * nodes
     for source, target, kind in zip(graph.source_E.tolist(), graph.target_E.tolist(), graph.kinds, strict=True):

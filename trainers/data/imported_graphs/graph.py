@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.read.error_collector import Problems
+from trainers.data.read.error_collector import ErrorCollector
 
 # Other tools' names for our kinds of edge; every other kind keeps its own name, in lower case.
 EDGE_KINDS = {
@@ -19,7 +19,7 @@ MAX_LISTED_EDGES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadyGraph:
+class ImportedGraph:
     """One function's graph.
 
     Args:
@@ -45,7 +45,7 @@ def edge_kind(name: str) -> str:
     return EDGE_KINDS.get(lower, lower)
 
 
-def check_range(place: str, edges_2E: NDArray[np.int64], nodes: int, problems: Problems) -> bool:
+def check_range(place: str, edges_2E: NDArray[np.int64], nodes: int, problems: ErrorCollector) -> bool:
     """Tell whether every edge joins two of the graph's nodes; note the first ones that do not."""
     wrong_E = np.flatnonzero(((edges_2E < 0) | (edges_2E >= nodes)).any(axis=0))
     for edge in wrong_E[:MAX_LISTED_EDGES].tolist():

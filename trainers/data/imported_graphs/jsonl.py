@@ -7,15 +7,15 @@ from typing import cast
 
 import numpy as np
 
-from trainers.data.imported_graphs.graph import MAX_LISTED_EDGES, ReadyGraph, check_range
-from trainers.data.read.error_collector import Problems, shown
+from trainers.data.imported_graphs.graph import MAX_LISTED_EDGES, ImportedGraph, check_range
+from trainers.data.read.error_collector import ErrorCollector, shown
 from trainers.data.read.records import read_lines
 
 NODE_PARTS = 2
 EDGE_PARTS = 3
 
 
-def read_graph_lines(path: Path, problems: Problems) -> Iterator[tuple[str, str, ReadyGraph]]:
+def read_graph_lines(path: Path, problems: ErrorCollector) -> Iterator[tuple[str, str, ImportedGraph]]:
     """Yield id, place and graph of every good line; what is wrong with the others is noted.
 
     Args:
@@ -38,7 +38,7 @@ def read_graph_lines(path: Path, problems: Problems) -> Iterator[tuple[str, str,
             yield str(graph_id), place, graph
 
 
-def _decode(place: str, line: bytes, problems: Problems) -> dict[str, object] | None:
+def _decode(place: str, line: bytes, problems: ErrorCollector) -> dict[str, object] | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -50,7 +50,7 @@ def _decode(place: str, line: bytes, problems: Problems) -> dict[str, object] | 
     return record
 
 
-def _graph(place: str, record: dict[str, object], problems: Problems) -> ReadyGraph | None:
+def _graph(place: str, record: dict[str, object], problems: ErrorCollector) -> ImportedGraph | None:
     before = problems.total
     nodes = _listed(place, "nodes", record, problems)
     edges = _listed(place, "edges", record, problems)
@@ -78,7 +78,7 @@ def _graph(place: str, record: dict[str, object], problems: Problems) -> ReadyGr
     ends_2E = np.array([[edge[0], edge[1]] for edge in cast("list[list[int]]", edges)], dtype=object).reshape(-1, 2).T
     if not check_range(place, ends_2E, len(nodes), problems):
         return None
-    return ReadyGraph(
+    return ImportedGraph(
         labels=list(labels),
         codes=list(codes),
         tokens=[""] * len(nodes),
@@ -88,7 +88,7 @@ def _graph(place: str, record: dict[str, object], problems: Problems) -> ReadyGr
     )
 
 
-def _listed(place: str, name: str, record: dict[str, object], problems: Problems) -> list[object] | None:
+def _listed(place: str, name: str, record: dict[str, object], problems: ErrorCollector) -> list[object] | None:
     value = record.get(name)
     if isinstance(value, list):
         return value

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.encoding import RawGraphs, build_graphs
-from trainers.data.imported_graphs.collect import ReadyGraphs
+from trainers.data.imported_graphs.collect import ImportedGraphs
 from trainers.data.read.rows import Row
 
 
 def fill_up(
-    ready: ReadyGraphs, rows: Sequence[Row], *, max_nodes: int, workers: int, progress: Callable[[int], None]
+    ready: ImportedGraphs, rows: Sequence[Row], *, max_nodes: int, workers: int, progress: Callable[[int], None]
 ) -> RawGraphs:
     """Return the graphs of all functions, in order: the ready ones, and ours for those that have none.
 

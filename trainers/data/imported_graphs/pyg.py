@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.imported_graphs.graph import ReadyGraph, check_range
-from trainers.data.read.error_collector import Problems, shown
+from trainers.data.imported_graphs.graph import ImportedGraph, check_range
+from trainers.data.read.error_collector import ErrorCollector, shown
 
 SUFFIX = ".pt"
 READ = frozenset({"edge_index", "edge_type", "node_type", "code", "x", "y"})
@@ -43,7 +43,7 @@ UNREADABLE = (
 class GraphFileReader:
     """Reads graphs one by one; imports torch and PyG, which takes seconds, when it is made."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: ErrorCollector) -> None:
         import torch
         from torch_geometric.data import Data
         from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
@@ -54,7 +54,7 @@ class GraphFileReader:
         self._data, self._storage = Data, GlobalStorage
         self._allowed = [Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]
 
-    def read(self, path: Path, label: int) -> ReadyGraph | None:
+    def read(self, path: Path, label: int) -> ImportedGraph | None:
         """Return a file's graph, or None, with every mistake noted, when it is not one.
 
         Args:
@@ -82,7 +82,7 @@ class GraphFileReader:
             check_range(place, edges_2E, nodes, self._problems)
         if self._problems.total != before or edges_2E is None:
             return None
-        return ReadyGraph(
+        return ImportedGraph(
             labels=labels, codes=codes, tokens=tokens, source_E=edges_2E[0], target_E=edges_2E[1], kinds=kinds
         )
 

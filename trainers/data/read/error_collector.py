@@ -1,6 +1,6 @@
 """Collects every mistake of an input, so that all are told at once."""
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 
 MAX_KEPT = 1_000
 MAX_SHOWN_CHARS = 60
@@ -12,18 +12,18 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 
 
-class Problems:
+class ErrorCollector:
     """The first 1,000 mistakes, and how many there were."""
 
     def __init__(self) -> None:
-        self._kept: list[Problem] = []
+        self._kept: list[InputError] = []
         self.total = 0
 
     def add(self, where: str, *, found: str, expected: str, fix: str) -> None:
         """Note one mistake."""
         self.total += 1
         if len(self._kept) < MAX_KEPT:
-            self._kept.append(Problem(where=where, found=found, expected=expected, fix=fix))
+            self._kept.append(InputError(where=where, found=found, expected=expected, fix=fix))
 
     def raise_if_any(self, message: str) -> None:
         """Tell all mistakes, when there are any.

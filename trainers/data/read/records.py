@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from cellgate.contract.errors import DataError, Problem
-from trainers.data.read.error_collector import Problems, shown
+from cellgate.contract.errors import DataError, InputError
+from trainers.data.read.error_collector import ErrorCollector, shown
 
 GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -43,7 +43,7 @@ class Record:
     content: dict[str, object] | None
 
 
-def read_records(source: Path, problems: Problems) -> Iterator[Record]:
+def read_records(source: Path, problems: ErrorCollector) -> Iterator[Record]:
     """Yield every row of a file, or of all files of a folder; rows that cannot be read are noted in `problems`.
 
     Raises:
@@ -56,7 +56,11 @@ def read_records(source: Path, problems: Problems) -> Iterator[Record]:
     if not files:
         raise DataError(
             f"{source}: the folder holds no file of functions",
-            [Problem(where=str(source), found="none", expected="files named *.jsonl, *.json or *.csv, also with .gz")],
+            [
+                InputError(
+                    where=str(source), found="none", expected="files named *.jsonl, *.json or *.csv, also with .gz"
+                )
+            ],
         )
     for path in files:
         said = SPLIT_IN_NAME.search(path.name)
@@ -90,11 +94,11 @@ def _opened(path: Path) -> IO[bytes]:
 def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(
         f"{path}: cannot be read; check the path and that the file is complete",
-        [Problem(where=str(path), found=str(error), expected="a readable file of functions")],
+        [InputError(where=str(path), found=str(error), expected="a readable file of functions")],
     )
 
 
-def _of_file(path: Path, name: str, prefix: str, split: str | None, problems: Problems) -> Iterator[Record]:
+def _of_file(path: Path, name: str, prefix: str, split: str | None, problems: ErrorCollector) -> Iterator[Record]:
     rows = _csv_rows(path, prefix, problems) if _is_csv(path) else _json_rows(path, prefix, problems)
     for number, where, content in rows:
         yield Record(file=name, number=number, where=where, split=split, content=content)
@@ -107,7 +111,7 @@ def _is_csv(path: Path) -> bool:
 Rows = Iterator[tuple[int, str, dict[str, object] | None]]
 
 
-def _csv_rows(path: Path, prefix: str, problems: Problems) -> Rows:
+def _csv_rows(path: Path, prefix: str, problems: ErrorCollector) -> Rows:
     csv.field_size_limit(MAX_CSV_FIELD_CHARS)
     number = 0
     try:
@@ -133,7 +137,7 @@ def _csv_rows(path: Path, prefix: str, problems: Problems) -> Rows:
         raise _unreadable(path, error) from error
 
 
-def _json_rows(path: Path, prefix: str, problems: Problems) -> Rows:
+def _json_rows(path: Path, prefix: str, problems: ErrorCollector) -> Rows:
     lines = read_lines(path)
     first = next(lines, None)
     if first is None:
@@ -159,20 +163,20 @@ def _dicts(row: dict[str, object]) -> list[dict[str, object]]:
     return [value for value in row.values() if isinstance(value, dict)]
 
 
-def _array_rows(content: bytes, prefix: str, problems: Problems) -> Rows:
+def _array_rows(content: bytes, prefix: str, problems: ErrorCollector) -> Rows:
     rows = _parsed(f"{prefix}the whole file", content, "a JSON array", problems)
     for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
         where = f"{prefix}row {number}"
         yield number, where, _object(where, row, problems)
 
 
-def _decoded(where: str, line: bytes, problems: Problems) -> dict[str, object] | None:
+def _decoded(where: str, line: bytes, problems: ErrorCollector) -> dict[str, object] | None:
     before = problems.total
     value = _parsed(where, line, "one JSON object", problems)
     return None if problems.total != before else _object(where, value, problems)
 
 
-def _parsed(where: str, content: bytes, expected: str, problems: Problems) -> object:
+def _parsed(where: str, content: bytes, expected: str, problems: ErrorCollector) -> object:
     try:
         return cast(object, json.loads(content.decode()))
     except UnicodeDecodeError as error:
@@ -187,7 +191,7 @@ def _parsed(where: str, content: bytes, expected: str, problems: Problems) -> ob
     return None
 
 
-def _object(where: str, value: object, problems: Problems) -> dict[str, object] | None:
+def _object(where: str, value: object, problems: ErrorCollector) -> dict[str, object] | None:
     if isinstance(value, dict):
         return value
     found = shown(value) if value is None else f"a JSON {type(value).__name__}"

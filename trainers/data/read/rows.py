@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellgate.contract.specs import FieldNames
-from trainers.data.read.error_collector import Problems, shown
+from trainers.data.read.error_collector import ErrorCollector, shown
 from trainers.data.read.records import Record, read_records
 
 # The names that published sets use, ours first: Devign and CodeXGLUE, BigVul, DiverseVul and PrimeVul.
@@ -80,7 +80,7 @@ def read_rows(source: Path, fields: FieldNames, *, max_function_chars: int) -> R
     Raises:
         DataError: The file cannot be read, is empty, or has at least one bad row; all are listed.
     """
-    problems = Problems()
+    problems = ErrorCollector()
     reader = _RowReader(fields, max_function_chars, problems)
     for record in read_records(source, problems):
         reader.take(record)
@@ -88,7 +88,7 @@ def read_rows(source: Path, fields: FieldNames, *, max_function_chars: int) -> R
 
 
 class _RowReader:
-    def __init__(self, fields: FieldNames, max_function_chars: int, problems: Problems) -> None:
+    def __init__(self, fields: FieldNames, max_function_chars: int, problems: ErrorCollector) -> None:
         chosen = fields.model_dump()
         self._candidates = {
             name: (chosen[name],) if chosen[name] is not None else known for name, known in KNOWN_FIELDS.items()

@@ -19,7 +19,7 @@ GNN = "gnn"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiveBase:
+class UnfrozenBase:
     """One base model with its data.
 
     Args:
@@ -78,7 +78,7 @@ class LiveBatch:
         )
 
 
-def complete(batch: LiveBatch, bases: Mapping[str, LiveBase], *, text_weight: float) -> FusionBatch:
+def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight: float) -> FusionBatch:
     """Return the head's inputs, with what the live models say now in place of what was read."""
     said = batch.read
     if TRANSFORMER in bases:

@@ -8,7 +8,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import write_bytes, write_json
 from cellgate.contract.specs import FusionModel
 from trainers.models.fusion.heads import build_head
@@ -76,7 +76,7 @@ def load_fusion(folder: Path) -> SavedFusion:
         head = build_head(config, text_width=inputs.text_width, graph_width=inputs.graph_width)
         head.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_NAME))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        problem = Problem(
+        problem = InputError(
             where=str(folder),
             found=f"{type(error).__name__}: {error}",
             expected=f"{CONFIG_NAME} and {WEIGHTS_NAME} of one trained fusion head",

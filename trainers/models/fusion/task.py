@@ -10,8 +10,8 @@ from trainers.data.batching import node_budget_batches
 from trainers.engine.task import ParameterGroup, Prediction, Rows
 from trainers.models.fusion.base_models import (
     FusionNetwork,
-    LiveBase,
     LiveBatch,
+    UnfrozenBase,
     complete,
     plan_evaluation_together,
     plan_together,
@@ -37,7 +37,7 @@ class FusionTask:
         spec: FusionSpec,
         *,
         pairs: Sequence[str | None] | None,
-        bases: Mapping[str, LiveBase],
+        bases: Mapping[str, UnfrozenBase],
     ) -> None:
         self.head = head
         self.bases = bases
@@ -90,7 +90,7 @@ class FusionTask:
         return prediction
 
 
-def _components(head: FusionHead, bases: Mapping[str, LiveBase]) -> Mapping[str, Sequence[nn.Parameter]]:
+def _components(head: FusionHead, bases: Mapping[str, UnfrozenBase]) -> Mapping[str, Sequence[nn.Parameter]]:
     """Return what learns on the text model's side, on the graph model's, and what joins them; none is empty."""
     parts = head.components
     for name, base in bases.items():
@@ -98,7 +98,7 @@ def _components(head: FusionHead, bases: Mapping[str, LiveBase]) -> Mapping[str,
     return parts
 
 
-def _groups(head: FusionHead, bases: Mapping[str, LiveBase], spec: FusionSpec) -> Sequence[ParameterGroup]:
+def _groups(head: FusionHead, bases: Mapping[str, UnfrozenBase], spec: FusionSpec) -> Sequence[ParameterGroup]:
     """Return both sides of the head and the live models at their own learning rates, and what joins them."""
     config = spec.model
     ratios = {"transformer": config.transformer_lr_ratio, "gnn": config.gnn_lr_ratio, "head": 1.0}
@@ -111,7 +111,7 @@ def _groups(head: FusionHead, bases: Mapping[str, LiveBase], spec: FusionSpec) -
     return groups
 
 
-def _groups_of_base(name: str, base: LiveBase, lr_ratio: float) -> list[ParameterGroup]:
+def _groups_of_base(name: str, base: UnfrozenBase, lr_ratio: float) -> list[ParameterGroup]:
     """Return a live model's parameters, divided by weight decay as in its own cell."""
     groups = []
     for ending, decays in (("base", True), ("base_no_decay", False)):

@@ -17,7 +17,7 @@ from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.metrics import auroc, margins
 from trainers.engine.result_file import MODEL_FOLDER, PREDICTIONS_FOLDER
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
-from trainers.models.fusion.base_models import LiveBase
+from trainers.models.fusion.base_models import UnfrozenBase
 from trainers.models.fusion.features import Features, read_features
 from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.saving import FusionInputs, save_fusion
@@ -95,12 +95,12 @@ def _build_task(
     text_width, graph_width = features.widths
     head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
     head.learn_missing(graphs_missing=bool(features.batch(dataset.rows(Split.FUSE)).graph_missing_B.any()))
-    bases: dict[str, LiveBase] = {}
+    bases: dict[str, UnfrozenBase] = {}
     if spec.model.unfreeze != "none":
         # The text library takes seconds to import, which a run from the cache does without.
-        from trainers.models.fusion.unfreezing import open_live
+        from trainers.models.fusion.unfreezing import open_unfrozen
 
-        bases = open_live(spec, dataset, features, text=text, graph=graph, scratch=scratch)
+        bases = open_unfrozen(spec, dataset, features, text=text, graph=graph, scratch=scratch)
     return FusionTask(head, features, spec, pairs=_pairs(spec, dataset), bases=bases)
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import FusionModel, FusionSpec, GnnModel, Split, TransformerModel
 from trainers.data.dataset import Dataset
 from trainers.engine.checkpoint import weights_of
 from trainers.engine.result_file import MODEL_FOLDER
 from trainers.engine.task import Rows
 from trainers.evaluation.finished_runs import FinishedRun
-from trainers.models.fusion.base_models import GNN, TRANSFORMER, LiveBase
+from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.fusion.features import Features
 from trainers.models.gnn.saving import CONFIG_NAME, load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
@@ -31,9 +31,9 @@ CHECKED_ROWS = 32
 MAX_DIFFERENCE = 0.25
 
 
-def open_live(
+def open_unfrozen(
     spec: FusionSpec, dataset: Dataset, features: Features, *, text: FinishedRun, graph: FinishedRun, scratch: Path
-) -> dict[str, LiveBase]:
+) -> dict[str, UnfrozenBase]:
     """Return the base models that the spec unfreezes, by name.
 
     Args:
@@ -43,7 +43,7 @@ def open_live(
         DataError: A model is missing or damaged, or is not the one that made the run's predictions.
         SpecError: The text model cannot be loaded.
     """
-    bases: dict[str, LiveBase] = {}
+    bases: dict[str, UnfrozenBase] = {}
     if spec.model.unfreeze in (TRANSFORMER, "both"):
         bases[TRANSFORMER] = _open_text(spec, dataset, text, cache=spec.lr_cache or scratch)
     if spec.model.unfreeze in (GNN, "both"):
@@ -59,7 +59,7 @@ def open_live(
     return bases
 
 
-def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: Path) -> LiveBase:
+def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: Path) -> UnfrozenBase:
     quieten_library()
     folder = run.path / MODEL_FOLDER
     saved = TransformerModel(checkpoint=str(folder), max_tokens=NO_TOKEN_LIMIT)
@@ -77,14 +77,14 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
     def save(target: Path) -> None:
         save_model(model, text.tokenizer, target)
 
-    return LiveBase(task=task, temperature=run.temperature, start=weights_of(model), save=save)
+    return UnfrozenBase(task=task, temperature=run.temperature, start=weights_of(model), save=save)
 
 
-def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> LiveBase:
+def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> UnfrozenBase:
     folder = run.path / MODEL_FOLDER
     model = load_gnn(folder)
     config = GnnModel.model_validate(json.loads((folder / CONFIG_NAME).read_bytes())["model"])
-    return LiveBase(
+    return UnfrozenBase(
         task=GraphTask(model, dataset, spec.training),
         temperature=run.temperature,
         start=weights_of(model),
@@ -92,7 +92,7 @@ def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> LiveBas
     )
 
 
-def _differences(name: str, base: LiveBase, rows: Rows, read_R: Tensor) -> list[Problem]:
+def _differences(name: str, base: UnfrozenBase, rows: Rows, read_R: Tensor) -> list[InputError]:
     """Return what is wrong with a model that does not repeat its own predictions; the longest functions tell most."""
     chosen = base.task.plan_evaluation(rows)[-1][-CHECKED_ROWS:]
     with torch.inference_mode():
@@ -101,7 +101,7 @@ def _differences(name: str, base: LiveBase, rows: Rows, read_R: Tensor) -> list[
     if difference <= MAX_DIFFERENCE:
         return []
     return [
-        Problem(
+        InputError(
             where=f"/{name}",
             found=f"log-odds that differ by {difference:.2f} on average from the run's predictions",
             expected="the model and the tokenizer, with its token limit, that made them",

@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors.torch
 from safetensors import SafetensorError
 
-from cellgate.contract.errors import DataError, Problem
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import write_bytes, write_json
 from cellgate.contract.specs import GnnModel
 from trainers.data.vocabulary import Vocabulary
@@ -39,7 +39,7 @@ def load_gnn(folder: Path) -> GraphNetwork:
         model = GraphNetwork(GnnModel.model_validate(content["model"]), GraphSizes(**sizes))
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_NAME))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        problem = Problem(
+        problem = InputError(
             where=str(folder),
             found=f"{type(error).__name__}: {error}",
             expected=f"{CONFIG_NAME} and {WEIGHTS_NAME} of one trained graph model",

@@ -10,7 +10,7 @@ from cellgate.contract.specs import GnnSpec, Split, TrainingConfig
 from trainers.data.batching import GraphBatch, collate_graphs, node_budget_batches
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.finish import Cut, finish
+from trainers.engine.finish import TruncationMask, finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
@@ -83,11 +83,11 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
     )
 
 
-def _cut(dataset: Dataset) -> Cut:
+def _cut(dataset: Dataset) -> TruncationMask:
     """Return which graphs are as large as they may be; the few that are so by nature are among them."""
     limit = int(dataset.manifest.prepare["max_nodes"])
     nodes_F, _ = dataset.graph_sizes(np.arange(len(dataset)))
-    return Cut(limit=limit, unit="nodes", rows_F=nodes_F >= limit)
+    return TruncationMask(limit=limit, unit="nodes", rows_F=nodes_F >= limit)
 
 
 class GraphTask:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.specs import TransformerModel
 from trainers.models.transformer.task import CLASSES
 
@@ -149,7 +149,7 @@ def _refusal(spec: TransformerModel, part: str, error: Exception) -> SpecError:
     return SpecError(
         f"the checkpoint's {part} cannot be loaded",
         [
-            Problem(
+            InputError(
                 where="/model/checkpoint",
                 found=f"{spec.checkpoint!r} ({type(error).__name__}: {first_line})",
                 expected="a hub id that this machine can reach, or a folder that AutoModelForSequenceClassification "

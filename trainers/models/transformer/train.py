@@ -15,7 +15,7 @@ from trainers.data.dataset import Dataset
 from trainers.data.writing import replaced_folder
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
-from trainers.engine.finish import Cut, finish
+from trainers.engine.finish import TruncationMask, finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
@@ -38,7 +38,7 @@ WARN_TRUNCATED_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
+class TokenizedText:
     """Everything of the model that does not learn.
 
     Args:
@@ -111,7 +111,7 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         context=context,
         hardware=hardware,
         warnings=warnings,
-        cut=Cut(limit=text.max_tokens, unit="tokens", rows_F=text.tokens.truncated_F),
+        cut=TruncationMask(limit=text.max_tokens, unit="tokens", rows_F=text.tokens.truncated_F),
     )
 
 
@@ -122,7 +122,7 @@ def quieten_library() -> None:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
-def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> Text:
+def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> TokenizedText:
     """Return the tokenizer, fitted on train when from scratch, and the ids of the whole data set.
 
     Args:
@@ -144,7 +144,7 @@ def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> T
     if tokens is None:
         tokens = tokenize(dataset.sources(np.arange(len(dataset))), tokenizer, max_tokens=max_tokens)
         tokens.write(path)
-    return Text(tokenizer=tokenizer, tokens=tokens, max_tokens=max_tokens)
+    return TokenizedText(tokenizer=tokenizer, tokens=tokens, max_tokens=max_tokens)
 
 
 def _token_key(dataset: Dataset, tokenizer: Any, max_tokens: int) -> str:
@@ -154,7 +154,7 @@ def _token_key(dataset: Dataset, tokenizer: Any, max_tokens: int) -> str:
     return sha256_of_json(parts).removeprefix("sha256:")
 
 
-def _truncation_warnings(text: Text, context: RunContext) -> list[str]:
+def _truncation_warnings(text: TokenizedText, context: RunContext) -> list[str]:
     share = float(text.tokens.truncated_F.mean())
     if share <= WARN_TRUNCATED_SHARE:
         return []
@@ -163,7 +163,7 @@ def _truncation_warnings(text: Text, context: RunContext) -> list[str]:
     return [message]
 
 
-def build_task(spec: TransformerSpec, dataset: Dataset, text: Text) -> TransformerTask:
+def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> TransformerTask:
     """Return the model, fresh or from its checkpoint, with its data.
 
     Raises:

@@ -14,8 +14,8 @@ from trainers.engine.task import Prediction
 from trainers.evaluation.ensemble import ensemble_log_odds
 from trainers.models.fusion.base_models import (
     FusionNetwork,
-    LiveBase,
     LiveBatch,
+    UnfrozenBase,
     complete,
     log_odds_of_mean,
     plan_evaluation_together,
@@ -108,7 +108,7 @@ class Constant:
 def test_a_live_model_s_words_are_calibrated_and_replace_what_was_read_of_it_alone() -> None:
     task: Any = Constant()
     read, inputs_B1 = random_batch(), torch.linspace(-1, 1, 7)[:, None]
-    base = LiveBase(task=task, temperature=2.0, start={}, save=lambda _folder: None)
+    base = UnfrozenBase(task=task, temperature=2.0, start={}, save=lambda _folder: None)
 
     said = complete(LiveBatch(read=read, inputs={"gnn": inputs_B1}), {"gnn": base}, text_weight=0.6)
 

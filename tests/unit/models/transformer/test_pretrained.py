@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from cellgate.contract.errors import Problem, SpecError
+from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.specs import Lora, TransformerModel
 from tests.tiny_checkpoints import VOCABULARY, make_checkpoint
 from trainers.models.transformer.pretrained import (
@@ -38,7 +38,7 @@ def _spec(checkpoint: Path | str) -> TransformerModel:
     return TransformerModel(checkpoint=str(checkpoint), max_tokens=8192)
 
 
-def _refusal_of(checkpoint: Path | str) -> Problem:
+def _refusal_of(checkpoint: Path | str) -> InputError:
     with pytest.raises(SpecError) as caught:
         load_pretrained_model(_spec(checkpoint), pad_token_id=0)
     [problem] = caught.value.problems
