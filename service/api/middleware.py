@@ -90,7 +90,7 @@ def _log(request: Request, response: Response, *, took_s: float) -> None:
         method=request.method,
         path=request.url.path,
         status=response.status_code,
-        principal=getattr(request.state, "caller", None),
+        principal=getattr(request.state, "principal", None),
         took_ms=round(1000 * took_s, 2),
     )
 
