@@ -1,0 +1,1 @@
+"""What this machine can do at best: the floor under every peer's figures."""
