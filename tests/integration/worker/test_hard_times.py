@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text, update
 
 from service.domain.experiment import ExperimentSpec
 from service.domain.states import FailureReason, RunState
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.experiments import create_experiment
 from service.store.lifecycle import release
 from service.store.recording import record_checkpoint, record_metrics, record_position
@@ -30,7 +30,6 @@ CUTS = 10
 
 @pytest.fixture
 def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[Floor]:
-    migrate(postgres_url)
     database = Database(postgres_url)
     yield Floor(folder=tmp_path, database=database, url=postgres_url)
     database.dispose()
