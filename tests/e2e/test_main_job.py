@@ -48,7 +48,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) 
     """A client of a whole Cellgate that `cellgate up` started, and that is stopped at the end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CELLGATE_")}
     if request.param == "postgres_and_redis":
-        environment["CELLGATE_DATABASE_URL"] = request.getfixturevalue("postgres_url")
+        environment["CELLGATE_DATABASE_URL"] = request.getfixturevalue("empty_postgres_url")
         environment["CELLGATE_REDIS_URL"] = request.getfixturevalue("redis_url")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

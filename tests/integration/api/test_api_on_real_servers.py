@@ -15,7 +15,6 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.broker.notify import CeleryNotifier
 from service.settings import Settings
-from service.store.database import migrate
 from tests.api_client import Api, asked
 
 CALLERS = 100
@@ -25,7 +24,6 @@ CLOSED_PORT = "redis://127.0.0.1:1/0"
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a service over a migrated database, once SQLite and once PostgreSQL."""
-    migrate(database_url)
     return Settings.model_validate({"data_dir": tmp_path / "var", "database_url": database_url})
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from service.store.database import migrate
 from tests.hardware import REPOSITORY
 from tests.worker_harness import WAIT_S, until
 
@@ -55,9 +54,9 @@ def _answers(port: int) -> bool:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(sqlite_url: str, tmp_path: Path) -> Path:
     """The data folder of a server, with a migrated database."""
-    migrate(f"sqlite:///{tmp_path / 'cellgate.db'}")
+    assert sqlite_url == f"sqlite:///{tmp_path / 'cellgate.db'}"
     return tmp_path
 
 

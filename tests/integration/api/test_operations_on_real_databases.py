@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import update
 
 from service.settings import Settings
-from service.store.database import migrate
 from service.store.tables import AttemptRow, RunRow
 from service.store.workers import register_worker
 from tests.api_client import Api, asked, begin, get
@@ -16,7 +15,6 @@ from tests.api_client import Api, asked, begin, get
 @pytest.fixture
 def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
     """The app over a migrated database, once SQLite and once PostgreSQL."""
-    migrate(database_url)
     settings = Settings.model_validate({"data_dir": tmp_path / "var", "database_url": database_url})
     with asked(settings) as app:
         yield app

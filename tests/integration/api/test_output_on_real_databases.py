@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
-from service.store.database import migrate
 from service.store.logs import output_versions
 from service.store.recording import record_log
 from tests.api_client import Api, asked, begin
@@ -18,7 +17,6 @@ WHOLE = "".join(TEXTS).encode()
 @pytest.fixture
 def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
     """The app over a migrated database, once SQLite and once PostgreSQL."""
-    migrate(database_url)
     settings = Settings.model_validate({"data_dir": tmp_path / "var", "database_url": database_url})
     with asked(settings) as app:
         yield app

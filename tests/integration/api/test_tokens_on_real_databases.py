@@ -26,7 +26,6 @@ MAKERS = 8
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A migrated database."""
-    migrate(database_url)
     opened = Database(database_url)
     yield opened
     opened.dispose()

@@ -16,7 +16,7 @@ import pytest
 
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.specs import PrepareConfig
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
 
@@ -74,9 +74,9 @@ def _wait_until_up(url: str) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(sqlite_url: str, tmp_path: Path) -> Path:
     """A data folder with a database at the newest schema."""
-    migrate(f"sqlite:///{tmp_path / 'cellgate.db'}")
+    assert sqlite_url == f"sqlite:///{tmp_path / 'cellgate.db'}"
     return tmp_path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.domain.tokens import Scope
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.tokens import find_token
 
 Cellgate = Callable[..., Any]
@@ -19,7 +19,6 @@ Cellgate = Callable[..., Any]
 @pytest.fixture
 def database(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The database that the environment names, once SQLite and once PostgreSQL."""
-    migrate(database_url)
     monkeypatch.setenv("CELLGATE_DATABASE_URL", database_url)
     monkeypatch.setenv("CELLGATE_DATA_DIR", str(tmp_path / "var"))
     opened = Database(database_url)

@@ -4,8 +4,8 @@ import redis
 from sqlalchemy import create_engine, text
 
 
-def test_the_database_of_a_test_is_a_real_postgres_and_empty(postgres_url: str) -> None:
-    engine = create_engine(postgres_url)
+def test_the_database_of_a_test_is_a_real_postgres_and_empty(empty_postgres_url: str) -> None:
+    engine = create_engine(empty_postgres_url)
     with engine.connect() as connection:
         version = connection.execute(text("SELECT version()")).scalar_one()
         tables = connection.execute(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).scalar_one()

@@ -16,7 +16,7 @@ from cellgate.contract.states import RunState
 from service.domain.errors import Conflict
 from service.store import lifecycle, pipeline
 from service.store.claims import claim_next
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.experiments import cancel_experiment, cancel_leftovers, create_experiment, get_experiment
 from service.store.tables import ExperimentRow, JobRow, RunRow
@@ -30,7 +30,6 @@ UNENDED = [state for state in RunState if not state.terminal]
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[Database]:
     """An empty PostgreSQL database at the newest schema."""
-    migrate(postgres_url)
     database = Database(postgres_url)
     yield database
     database.dispose()

@@ -16,7 +16,7 @@ from cellgate.contract.states import RunState
 from service.domain.errors import Conflict
 from service.store import lifecycle, pipeline
 from service.store.claims import claim_next
-from service.store.database import Database, migrate, now_s
+from service.store.database import Database, now_s
 from service.store.datasets import create_dataset
 from service.store.experiments import cancel_experiment, create_experiment, decisions_of, get_experiment
 from service.store.jobs import create_job, jobs_of_experiment
@@ -30,7 +30,6 @@ JOIN_S = 120
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An empty database at the newest schema."""
-    migrate(database_url)
     database = Database(database_url)
     yield database
     database.dispose()

@@ -12,7 +12,7 @@ from cellgate.contract.specs import Cell, PrepareConfig
 from cellgate.contract.states import LEASED
 from service.domain.errors import QuotaExceeded
 from service.store.claims import claim_next
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.jobs import create_job
 from service.store.quotas import check_waiting
@@ -26,7 +26,6 @@ THREADS = 8
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An empty database at the newest schema."""
-    migrate(database_url)
     database = Database(database_url)
     yield database
     database.dispose()

@@ -8,7 +8,7 @@ import pytest
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.specs import Cell, PrepareConfig
 from cellgate.contract.states import FailureReason
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.datasets import create_dataset, preparing_runs
 from service.store.experiments import cancel_experiment, create_experiment, get_experiment
 from service.store.retries import retry_run
@@ -21,7 +21,6 @@ LOST = (FailureReason.KILLED, -9)
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An empty database at the newest schema."""
-    migrate(database_url)
     database = Database(database_url)
     yield database
     database.dispose()

@@ -20,10 +20,10 @@ from service.store.retries import retry_run
 from service.store.tables import AttemptRow, Base, EventRow, RunRow
 
 
-def test_the_migrations_end_where_the_tables_are(database_url: str) -> None:
-    migrate(database_url)
+def test_the_migrations_end_where_the_tables_are(empty_database_url: str) -> None:
+    migrate(empty_database_url)
 
-    engine = new_engine(database_url)
+    engine = new_engine(empty_database_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         differences = compare_metadata(context, Base.metadata)
@@ -60,10 +60,10 @@ def move_to(url: str, revision: str) -> None:
     engine.dispose()
 
 
-def test_what_is_there_survives_the_way_down_and_up_again(database_url: str) -> None:
+def test_what_is_there_survives_the_way_down_and_up_again(empty_database_url: str) -> None:
     # given a run with an attempt, and one that was tried again
-    migrate(database_url)
-    database = Database(database_url)
+    migrate(empty_database_url)
+    database = Database(empty_database_url)
     with database.begin() as session:
         create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
         claim = claim_next(session, worker="w", queues=["cpu"], lease_s=60)
@@ -74,11 +74,11 @@ def test_what_is_there_survives_the_way_down_and_up_again(database_url: str) -> 
     database.dispose()
 
     # when the schema goes back to the first and comes again
-    move_to(database_url, "0001")
-    migrate(database_url)
+    move_to(empty_database_url, "0001")
+    migrate(empty_database_url)
 
     # then the run that counts is there with all that belongs to it, and references still hold
-    database = Database(database_url)
+    database = Database(empty_database_url)
     with database.begin() as session:
         run = session.scalars(select(RunRow)).one()
         assert (run.id, run.state, run.queued_at) == (successor, "starting", run.created_at)
@@ -89,20 +89,20 @@ def test_what_is_there_survives_the_way_down_and_up_again(database_url: str) -> 
     database.dispose()
 
 
-def test_migrating_twice_changes_nothing_and_the_schema_is_current(database_url: str) -> None:
-    migrate(database_url)
-    migrate(database_url)
+def test_migrating_twice_changes_nothing_and_the_schema_is_current(empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    migrate(empty_database_url)
 
-    database = Database(database_url)
+    database = Database(empty_database_url)
     assert schema_is_current(database)
     database.dispose()
 
 
-def test_an_empty_or_an_old_database_is_not_current(database_url: str) -> None:
-    database = Database(database_url)
+def test_an_empty_or_an_old_database_is_not_current(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
     assert not schema_is_current(database)
 
-    migrate(database_url)
+    migrate(empty_database_url)
     with database.begin() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert not schema_is_current(database)

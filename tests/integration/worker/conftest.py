@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store.database import Database, migrate
+from service.store.database import Database
 from tests.worker_harness import Floor
 
 
@@ -16,13 +16,12 @@ def floor(database_url: str, tmp_path: Path) -> Iterator[Floor]:
 
 
 @pytest.fixture
-def small_floor(tmp_path: Path) -> Iterator[Floor]:
+def small_floor(sqlite_url: str, tmp_path: Path) -> Iterator[Floor]:
     """A floor over SQLite, for what does not depend on the database."""
-    yield from _floor(f"sqlite:///{tmp_path / 'cellgate.db'}", tmp_path)
+    yield from _floor(sqlite_url, tmp_path)
 
 
 def _floor(url: str, folder: Path) -> Iterator[Floor]:
-    migrate(url)
     database = Database(url)
     yield Floor(folder=folder, database=database, url=url)
     database.dispose()

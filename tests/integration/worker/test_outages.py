@@ -15,7 +15,7 @@ from cellgate.contract.events import EventKind
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.files import write_bytes, write_json
 from cellgate.contract.states import FailureReason, RunState
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.experiments import create_experiment
 from service.store.lifecycle import release
 from service.store.recording import record_checkpoint, record_metrics, record_position
@@ -30,7 +30,6 @@ CUTS = 10
 
 @pytest.fixture
 def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[Floor]:
-    migrate(postgres_url)
     database = Database(postgres_url)
     yield Floor(folder=tmp_path, database=database, url=postgres_url)
     database.dispose()

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 
 from service.domain.webhooks import WebhookEvent
 from service.settings import Settings
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.deliveries import claim_due, forget_old_deliveries, record_try
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import create_webhook, get_webhook, list_deliveries, tell
@@ -66,7 +66,6 @@ def receiving() -> Iterator[Receiver]:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An empty database, once SQLite and once PostgreSQL."""
-    migrate(database_url)
     opened = Database(database_url)
     yield opened
     opened.dispose()

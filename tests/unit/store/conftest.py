@@ -9,7 +9,7 @@ import pytest
 
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.specs import PrepareConfig
-from service.store.database import Database, migrate
+from service.store.database import Database
 from service.store.datasets import create_dataset
 from tests.fakes import FakeTrainers
 
@@ -23,12 +23,10 @@ class Template:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A database at the newest schema with one data set, which is ready."""
     folder = tmp_path_factory.mktemp("template")
-    url = f"sqlite:///{folder / 'cellgate.db'}"
-    migrate(url)
-    database = Database(url)
+    database = Database(f"sqlite:///{shutil.copy(sqlite_template, folder / 'cellgate.db')}")
     with database.begin() as session:
         made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
     FakeTrainers(database, folder / "artifacts").work()

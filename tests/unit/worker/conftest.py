@@ -1,25 +1,15 @@
-"""A migrated SQLite database; it is made once and copied for each test."""
+"""A migrated SQLite database of each test's own."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from service.store.database import Database, migrate
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file at the newest schema that is never opened again."""
-    file = tmp_path_factory.mktemp("migrated") / "cellgate.db"
-    migrate(f"sqlite:///{file}")
-    return file
+from service.store.database import Database
 
 
 @pytest.fixture
-def database(migrated: Path, tmp_path: Path) -> Iterator[Database]:
+def database(sqlite_url: str) -> Iterator[Database]:
     """An empty database of the test's own."""
-    database = Database(f"sqlite:///{shutil.copy(migrated, tmp_path / 'cellgate.db')}")
+    database = Database(sqlite_url)
     yield database
     database.dispose()
