@@ -12,7 +12,7 @@ from cellgate.contract.gate import GateReport, Waiver
 from cellgate.contract.results import Option
 from cellgate.contract.states import ExperimentState
 from service.domain.errors import Conflict, NotFound
-from service.domain.gate.waivers import waive
+from service.domain.gate.report import waive
 from service.domain.pipeline import Step, shared_seeds
 from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
