@@ -4,19 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.gate import GateCheck
-from cellgate.contract.results import (
-    Comparison,
-    DeploymentCandidate,
-    Evidence,
-    Interval,
-    KindEvidence,
-    Option,
-    OptionEvidence,
-)
-from cellgate.contract.text import OPTION_NAMES
+from cellgate.contract.options import OPTION_NAMES, OPTIONS, Option
+from cellgate.contract.results import Comparison, DeploymentCandidate, Evidence, Interval, KindEvidence, OptionEvidence
 from service.domain.gate.report import ADVICE
 
-OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
 HEADLINES: Mapping[DecisionOutcome, str] = {
     "ensemble": "Ship the ensemble",
     "single": "Ship a single model",
@@ -163,8 +154,9 @@ def _what_is_cut(option: OptionEvidence, evidence: Evidence) -> str:
 
 
 def _weak_options(failed: Sequence[GateCheck], evidence: Evidence) -> list[OptionEvidence]:
-    missed = {OF_CELL[check.cell] for check in failed if check.cell is not None}
-    return [option for option in evidence.options if option.option in missed]
+    missed = {check.cell for check in failed if check.cell is not None}
+    weak = {option.name for option in OPTIONS if option.outcome == "single" and missed.intersection(option.cells)}
+    return [option for option in evidence.options if option.option in weak]
 
 
 def _weakest_slices(evidence: Evidence, option: Option) -> list[str]:
