@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.options import Option
 from cellgate.contract.report import (
     REPORT_NAME,
     CurvePoint,
@@ -30,7 +31,6 @@ from cellgate.contract.results import (
     LearningRateOutcome,
     Memory,
     Metrics,
-    Option,
     OptionEvidence,
     RunResult,
     SplitSummary,

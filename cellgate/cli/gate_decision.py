@@ -17,9 +17,9 @@ from cellgate.client.client import Client
 from cellgate.contract.api.schemas import ExperimentAnswer, RunAnswer
 from cellgate.contract.decision import DecisionAnswer
 from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.options import SINGLES
 from cellgate.contract.results import RunResult
 from cellgate.contract.states import RunState
-from service.domain.decision.rules import SINGLES
 from service.domain.decision.verify import Sources, differences
 from service.domain.paths import attempt_path
 

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cellgate.contract.results import Evidence, Option
+from cellgate.contract.options import Option
+from cellgate.contract.results import Evidence
 
 DecisionOutcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
 

@@ -1,27 +1,57 @@
-"""The validation gate's report (its values; the rules are in `service.domain.gate.rules`)."""
+"""The validation gate's checks by name, and its report.
 
-from typing import Literal
+How a check is computed stands in `service.domain.gate`: a test compares the rules there with the rows here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 GateCheckVerdict = Literal["pending", "pass", "fail", "warn", "waived"]
 
 
-TITLES = {
-    "seeds_complete": "Seeds complete",
-    "exit_codes": "Exit codes",
-    "mean_f1_transformer": "Mean F1 of 51 transformer",
-    "mean_f1_gnn": "Mean F1 of 52 gnn",
-    "no_collapse": "No collapse",
-    "lr_cache": "Learning-rate cache",
-    "metadata_valid": "Metadata valid",
-    "baseline_margin": "Margin over all-positive",
-    "bag_of_tokens": "Above a bag of tokens",
-    "leak_probes": "Above the leak probes",
-    "positives": "Enough positives",
-    "graph_quality": "Whole graphs",
-    "truncation": "Functions cut",
-}
+@dataclass(frozen=True, kw_only=True)
+class CheckSpec:
+    """One check of the gate.
+
+    Args:
+        name: Stable identifier, used in reports, waivers and `policy.blocking`.
+        title: Name for people.
+        blocking: True if a failure fails the gate; False for a warning that a policy may make blocking.
+    """
+
+    name: str
+    title: str
+    blocking: bool
+
+
+# In the order of the report.
+CHECKS = (
+    CheckSpec(name="seeds_complete", title="Seeds complete", blocking=True),
+    CheckSpec(name="exit_codes", title="Exit codes", blocking=True),
+    CheckSpec(name="mean_f1_transformer", title="Mean F1 of 51 transformer", blocking=True),
+    CheckSpec(name="mean_f1_gnn", title="Mean F1 of 52 gnn", blocking=True),
+    CheckSpec(name="no_collapse", title="No collapse", blocking=True),
+    CheckSpec(name="lr_cache", title="Learning-rate cache", blocking=True),
+    CheckSpec(name="metadata_valid", title="Metadata valid", blocking=True),
+    CheckSpec(name="baseline_margin", title="Margin over all-positive", blocking=False),
+    CheckSpec(name="bag_of_tokens", title="Above a bag of tokens", blocking=False),
+    CheckSpec(name="leak_probes", title="Above the leak probes", blocking=False),
+    CheckSpec(name="positives", title="Enough positives", blocking=False),
+    CheckSpec(name="graph_quality", title="Whole graphs", blocking=False),
+    CheckSpec(name="truncation", title="Functions cut", blocking=False),
+)
+TITLES: Mapping[str, str] = {check.name: check.title for check in CHECKS}
+BLOCKING = frozenset(check.name for check in CHECKS if check.blocking)
+
+# The warnings, each of which a policy may make blocking. At run time the type lists their names, so that requests and
+# the OpenAPI document know them; a type checker cannot read names from rows.
+if TYPE_CHECKING:
+    WarningName = str
+else:
+    WarningName = Literal[tuple(check.name for check in CHECKS if not check.blocking)]
 
 
 class Waiver(BaseModel):
@@ -46,11 +76,11 @@ class SeedValue(BaseModel):
 
 
 class GateCheck(BaseModel):
-    """One check: what was asked, what was measured, and where."""
+    """One check: its threshold, the measured value, the verdict and the runs behind it."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(description="Stable: seeds_complete, exit_codes, mean_f1_transformer, mean_f1_gnn, no_collapse …")
+    name: str = Field(description=f"One of {', '.join(check.name for check in CHECKS)}.")
     cell: Literal[51, 52] | None = None
     blocking: bool
     verdict: GateCheckVerdict
@@ -64,15 +94,15 @@ class GateCheck(BaseModel):
     evidence: list[str] = Field(default_factory=list, description="Links to the runs or documents behind it.")
     waiver: Waiver | None = Field(None, description="Of a check that failed and was let pass.")
 
-    @computed_field(description="The name in words.")  # type: ignore[prop-decorator]
+    @computed_field(description="Name for people.")  # type: ignore[prop-decorator]
     @property
     def title(self) -> str:
-        """The name in words."""
+        """Name for people; a check of an older release keeps its identifier."""
         return TITLES.get(self.name, self.name)
 
 
 class GateReport(BaseModel):
-    """All checks, and what they add up to: `pass` when every blocking check passes or is waived."""
+    """All checks and their sum: `pass` when every blocking check passes or is waived."""
 
     model_config = ConfigDict(frozen=True)
 

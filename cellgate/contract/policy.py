@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Blocking = Literal["baseline_margin", "bag_of_tokens", "leak_probes", "positives", "graph_quality", "truncation"]
+from cellgate.contract.gate import WarningName
 
 
 class Policy(BaseModel):
@@ -31,4 +31,6 @@ class Policy(BaseModel):
     truncated: float = Field(
         0.3, ge=0, le=1, description="Share of functions that a model may not see all of, as a warning."
     )
-    blocking: list[Blocking] = Field(default_factory=list, description="Warnings that this team turns into blockers.")
+    blocking: list[WarningName] = Field(
+        default_factory=list, description="Warnings that this team turns into blockers."
+    )

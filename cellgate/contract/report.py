@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cellgate.contract.files import write_json
-from cellgate.contract.results import Document, Evidence, Metrics, Option, Probability, Sha256
+from cellgate.contract.options import Option
+from cellgate.contract.results import Document, Evidence, Metrics, Probability, Sha256
 
 REPORT_NAME = "report.json"
 SCHEMA_VERSION = 1

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cellgate.contract.options import Option
+
 SCHEMA_VERSION = 1
 Probability = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -176,9 +178,6 @@ class Interval(Document):
     low: Finite
     high: Finite
     confidence: Probability
-
-
-Option = Literal["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
 
 
 class OptionEvidence(Document):

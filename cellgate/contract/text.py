@@ -1,14 +1,7 @@
 """How options and figures read in a report."""
 
-from cellgate.contract.results import BaselineName, Option
+from cellgate.contract.results import BaselineName
 
-OPTION_NAMES: dict[Option, str] = {
-    "transformer": "Transformer",
-    "gnn": "Graph network",
-    "ensemble": "Ensemble",
-    "ensemble_tuned": "Ensemble, tuned",
-    "fusion": "Fusion",
-}
 BASELINE_NAMES: dict[BaselineName, str] = {
     "all_positive": "Everything called vulnerable",
     "bag_of_tokens": "Bag of tokens",

@@ -12,7 +12,7 @@ from cellgate.contract.results import RunResult, read_result
 from cellgate.contract.states import RunState
 from service.domain.errors import NotFound
 from service.domain.gate.inputs import NAMES, BaseCell, GateInputs, RunFacts
-from service.domain.gate.rules import evaluate_gate
+from service.domain.gate.report import evaluate_gate
 from service.domain.static_checks import BROKEN_GRAPHS
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.decision import DecisionAnswer, DecisionOutcome, Overruling
 from cellgate.contract.gate import GateReport, Waiver
-from cellgate.contract.results import Option
+from cellgate.contract.options import OPTIONS, Option
 from cellgate.contract.states import ExperimentState
 from service.domain.errors import Conflict, NotFound
-from service.domain.gate.waivers import waive
+from service.domain.gate.report import waive
 from service.domain.pipeline import Step, shared_seeds
 from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
@@ -23,7 +23,9 @@ from service.store.tables import DecisionRow, EventRow, ExperimentRow
 
 WAIVED = "waived"
 OVERRULED = "overruled"
-SHIPPED: Mapping[DecisionOutcome, Option] = {"ensemble": "ensemble", "fusion": "fusion"}
+SHIPPED: Mapping[DecisionOutcome, Option] = {
+    option.outcome: option.name for option in OPTIONS if option.outcome not in (None, "single")
+}
 
 
 def waive_check(

@@ -13,7 +13,7 @@ from cellgate.contract.results import Evidence
 from cellgate.contract.specs import Cell
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.decision.rules import decide
-from service.domain.gate.intervals import with_intervals
+from service.domain.gate.report import with_intervals
 from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
 from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_file
+from cellgate.contract.options import Option
 from cellgate.contract.report import REPORT_NAME, SeedReport, write_report
-from cellgate.contract.results import SCHEMA_VERSION, Evidence, Memory, Option, RunResult, Truncation, summed
+from cellgate.contract.results import SCHEMA_VERSION, Evidence, Memory, RunResult, Truncation, summed
 from cellgate.contract.specs import AggregationSpec, Cell, RunOutput, Split
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext

@@ -4,11 +4,11 @@
 import itertools
 from collections.abc import Sequence
 from statistics import fmean, stdev
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.options import OPTIONS, Option
 from cellgate.contract.results import (
     Baseline,
     Comparison,
@@ -16,7 +16,6 @@ from cellgate.contract.results import (
     Evidence,
     Gain,
     KindEvidence,
-    Option,
     OptionEvidence,
     Truncation,
 )
@@ -29,7 +28,7 @@ from trainers.evaluation.resampling import ResampledF1
 from trainers.evaluation.slices import rows_by_slice
 from trainers.evaluation.statistics import holm, mcnemar_p
 
-OPTIONS: tuple[Option, ...] = get_args(Option)
+NAMES: tuple[Option, ...] = tuple(option.name for option in OPTIONS)
 
 
 def make_evidence(
@@ -80,9 +79,9 @@ class _Gate:
         self.group_R = np.unique(dataset.groups(self._rows), return_inverse=True)[1].astype(np.int64)
         self._members = {
             option: [place for place, candidate in enumerate(candidates) if candidate.option == option]
-            for option in OPTIONS
+            for option in NAMES
         }
-        self.options = [option for option in OPTIONS if self._members[option]]
+        self.options = [option for option in NAMES if self._members[option]]
         self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
         self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
         self._config = config

@@ -1,13 +1,14 @@
 """Everything that could be shipped, per seed: single models, both ensembles, fusion."""
 
 # Shapes: R rows of a split.
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.results import Metrics, Option
+from cellgate.contract.options import Option
+from cellgate.contract.results import Metrics
 from cellgate.contract.specs import Split
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, compute_metrics, margins, sigmoid
@@ -63,13 +64,71 @@ class SeedRuns:
         return read if self.fusion is None else [*read, *((self.fusion, split) for split in FUSION_SPLITS)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeedScores:
+    """Everything that an option of one seed is made of.
+
+    Args:
+        text: Calibrated log-odds of the text model, by split, each (R,).
+        graph: Those of the graph model.
+        fused: Those of fusion; None where the seed has no fusion.
+        labels: Labels of dev and fuse, each (R,).
+        text_weight: Of the text model in the fixed ensemble, 0 to 1.
+    """
+
+    runs: SeedRuns
+    text: Mapping[Split, Floats]
+    graph: Mapping[Split, Floats]
+    fused: Mapping[Split, Floats] | None
+    labels: Mapping[Split, Integers]
+    text_weight: float
+
+
+def _transformer(scores: SeedScores) -> Candidate:
+    run = scores.runs.transformer
+    return Candidate(option="transformer", seeds=(run.seed,), log_odds=scores.text, threshold=run.threshold)
+
+
+def _gnn(scores: SeedScores) -> Candidate:
+    run = scores.runs.gnn
+    return Candidate(option="gnn", seeds=(run.seed,), log_odds=scores.graph, threshold=run.threshold)
+
+
+def _fixed_ensemble(scores: SeedScores) -> Candidate:
+    return _ensemble("ensemble", scores, weight=scores.text_weight)
+
+
+def _tuned_ensemble(scores: SeedScores) -> Candidate:
+    weight = tune_text_weight(scores.labels[Split.FUSE], scores.text[Split.FUSE], scores.graph[Split.FUSE])
+    return _ensemble("ensemble_tuned", scores, weight=weight)
+
+
+def _fusion(scores: SeedScores) -> Candidate | None:
+    run = scores.runs.fusion
+    if run is None or scores.fused is None:
+        return None
+    return Candidate(option="fusion", seeds=(run.seed,), log_odds=scores.fused, threshold=run.threshold)
+
+
+# One row per option; a function returns None where the seed lacks a model that the option needs.
+CANDIDATES: Mapping[Option, Callable[[SeedScores], Candidate | None]] = {
+    "transformer": _transformer,
+    "gnn": _gnn,
+    "ensemble": _fixed_ensemble,
+    "ensemble_tuned": _tuned_ensemble,
+    "fusion": _fusion,
+}
+
+
 def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight: float) -> list[Candidate]:
     """Return every option of every seed, seed by seed.
 
     Thresholds are fixed on dev, the tuned ensemble's weight on fuse.
 
     Args:
-        text_weight: Of the fixed ensemble.
+        seeds: The finished runs of each seed.
+        dataset: The data set that all of them were trained on.
+        text_weight: Of the text model in the fixed ensemble, 0 to 1.
 
     Raises:
         DataError: Predictions do not belong to the data set; everything wrong in any of them is named.
@@ -86,30 +145,21 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
     labels = {split: dataset.labels(dataset.rows(split)) for split in (Split.DEV, Split.FUSE)}
     candidates = []
     for runs in seeds:
-        text, graph = of(runs.transformer), of(runs.gnn)
-        tuned = tune_text_weight(labels[Split.FUSE], text[Split.FUSE], graph[Split.FUSE])
-        candidates += [
-            Candidate(option="transformer", seeds=(runs.seed,), log_odds=text, threshold=runs.transformer.threshold),
-            Candidate(option="gnn", seeds=(runs.seed,), log_odds=graph, threshold=runs.gnn.threshold),
-            _ensemble("ensemble", runs.seed, text, graph, weight=text_weight, labels=labels),
-            _ensemble("ensemble_tuned", runs.seed, text, graph, weight=tuned, labels=labels),
-        ]
-        if runs.fusion is not None:
-            threshold = runs.fusion.threshold
-            fused = of(runs.fusion)
-            candidates.append(Candidate(option="fusion", seeds=(runs.seed,), log_odds=fused, threshold=threshold))
+        scores = SeedScores(
+            runs=runs,
+            text=of(runs.transformer),
+            graph=of(runs.gnn),
+            fused=None if runs.fusion is None else of(runs.fusion),
+            labels=labels,
+            text_weight=text_weight,
+        )
+        candidates += [found for make in CANDIDATES.values() if (found := make(scores)) is not None]
     return candidates
 
 
-def _ensemble(
-    option: Option,
-    seed: int,
-    text: Mapping[Split, Floats],
-    graph: Mapping[Split, Floats],
-    *,
-    weight: float,
-    labels: Mapping[Split, Integers],
-) -> Candidate:
-    mixed = {split: ensemble_log_odds(text[split], graph[split], text_weight=weight) for split in text}
-    threshold = best_threshold(labels[Split.DEV], sigmoid(mixed[Split.DEV]))
-    return Candidate(option=option, seeds=(seed,), log_odds=mixed, threshold=threshold, text_weight=weight)
+def _ensemble(option: Option, scores: SeedScores, *, weight: float) -> Candidate:
+    mixed = {
+        split: ensemble_log_odds(scores.text[split], scores.graph[split], text_weight=weight) for split in scores.text
+    }
+    threshold = best_threshold(scores.labels[Split.DEV], sigmoid(mixed[Split.DEV]))
+    return Candidate(option=option, seeds=(scores.runs.seed,), log_odds=mixed, threshold=threshold, text_weight=weight)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.options import Option
 from cellgate.contract.report import (
     SCHEMA_VERSION,
     HardFunction,
@@ -19,7 +20,7 @@ from cellgate.contract.report import (
     SliceReport,
     SliceScores,
 )
-from cellgate.contract.results import Evidence, Option
+from cellgate.contract.results import Evidence
 from cellgate.contract.specs import Split
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import confusion, sigmoid

@@ -24,8 +24,9 @@ from typing import Literal
 from cellgate.contract.decision import Decision, DecisionOutcome
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateReport
+from cellgate.contract.options import OUTCOMES, SINGLES, Option
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import Comparison, Evidence, Interval, Option, OptionEvidence
+from cellgate.contract.results import Comparison, Evidence, Interval, OptionEvidence
 from service.domain.decision.text import (
     describe_difference,
     describe_forms,
@@ -39,7 +40,6 @@ from service.domain.statistics import is_above
 
 Stage = Literal["bases", "final"]
 Confidence = Literal["clear", "borderline"]
-SINGLES: tuple[Option, ...] = ("transformer", "gnn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +157,9 @@ def _ship(
     forms = [form for form in evidence.shippable if form.option == chosen.option]
     # The best seed alone stands first, and stays where all together have no more.
     seeds = max(forms, key=lambda form: form.f1).seeds if forms else chosen.seeds
-    outcome: DecisionOutcome = "single"
-    if chosen.option == "fusion":
-        outcome = "fusion"
-    elif chosen.option == "ensemble":
-        outcome = "ensemble"
+    outcome = OUTCOMES[chosen.option]
+    if outcome is None:
+        raise ValueError(f"{chosen.option} is measured and shown, but no outcome of a decision ships it")
     return DecisionDraft(
         outcome=outcome,
         option=chosen.option,

@@ -4,18 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.gate import GateCheck
-from cellgate.contract.results import (
-    Comparison,
-    DeploymentCandidate,
-    Evidence,
-    Interval,
-    KindEvidence,
-    Option,
-    OptionEvidence,
-)
-from cellgate.contract.text import OPTION_NAMES
+from cellgate.contract.options import OPTION_NAMES, OPTIONS, Option
+from cellgate.contract.results import Comparison, DeploymentCandidate, Evidence, Interval, KindEvidence, OptionEvidence
+from service.domain.gate.report import ADVICE
 
-OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}
 HEADLINES: Mapping[DecisionOutcome, str] = {
     "ensemble": "Ship the ensemble",
     "single": "Ship a single model",
@@ -101,7 +93,7 @@ def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None
 
 def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
     """Say what would help each failed check."""
-    steps = [_ADVICE[check.name] for check in failed if check.name in _ADVICE]
+    steps = [ADVICE[check.name] for check in failed if check.name in ADVICE]
     if evidence is not None:
         steps += [
             _advice_for(option) + _what_is_learned(option, evidence) + _what_is_cut(option, evidence)
@@ -122,22 +114,6 @@ def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence:
     if confidence == "borderline":
         steps.append("The evidence is borderline: more seeds or a larger gate split would make it firmer.")
     return steps
-
-
-_ADVICE = {
-    "seeds_complete": "Look at the failure detail of each run that did not succeed, and submit again.",
-    "exit_codes": "Each exit code names its cause; see the failed runs' details.",
-    "no_collapse": "Lower the learning rate or warm up longer on the cells that collapsed.",
-    "lr_cache": "Where the finder fell back, set training.learning_rate.value in the spec; else make the"
-    " lr_cache folder of the artifact root writable.",
-    "metadata_valid": "Run the seeds with an invalid result.json again; the check names what is wrong with each.",
-    "baseline_margin": "A model that is no better than calling everything vulnerable has learned little: check labels.",
-    "bag_of_tokens": "A bag of tokens does as well: the data may give the label away, or the models see too little.",
-    "leak_probes": "Tokens, names or length alone do about as well: read the data set's report for what gives it away.",
-    "graph_quality": "Look at the sources whose graphs are not whole: are these whole C or C++ functions?",
-    "truncation": "Let the models see more of each function: raise max_tokens of cell 51, max_nodes of the data set.",
-    "positives": "Prepare a data set with more vulnerable functions in the gate split.",
-}
 
 
 def _advice_for(option: OptionEvidence) -> str:
@@ -178,8 +154,9 @@ def _what_is_cut(option: OptionEvidence, evidence: Evidence) -> str:
 
 
 def _weak_options(failed: Sequence[GateCheck], evidence: Evidence) -> list[OptionEvidence]:
-    missed = {OF_CELL[check.cell] for check in failed if check.cell is not None}
-    return [option for option in evidence.options if option.option in missed]
+    missed = {check.cell for check in failed if check.cell is not None}
+    weak = {option.name for option in OPTIONS if option.outcome == "single" and missed.intersection(option.cells)}
+    return [option for option in evidence.options if option.option in weak]
 
 
 def _weakest_slices(evidence: Evidence, option: Option) -> list[str]:

@@ -1,63 +1,55 @@
 """The gate's warnings, each of which a policy may make blocking. Pure."""
 
+from dataclasses import replace
 from statistics import fmean
 
-from cellgate.contract.gate import GateCheck
-from cellgate.contract.policy import Blocking, Policy
+from cellgate.contract.policy import Policy
 from cellgate.contract.results import Truncation, summed
-from service.domain.gate.inputs import NAMES, BaseCell, GateInputs
-from service.domain.gate.parts import links, values, verdict
+from service.domain.gate.inputs import NAMES, BaseCell, Finding, GateInputs, GateRule, links, values
 from service.domain.statistics import is_above
 
 
-def baseline_margin(inputs: GateInputs, policy: Policy) -> GateCheck:
-    """Judge whether 51 and 52 are above calling every function vulnerable, by a margin."""
+def _baseline_margin(inputs: GateInputs, policy: Policy) -> Finding:
     baseline = max((run.metrics.all_positive_f1 for run in inputs.runs if run.metrics), default=None)
     threshold = None if baseline is None else baseline + policy.baseline_margin
-    name = f"the F1 of calling every function vulnerable plus {policy.baseline_margin:g}"
-    return _compared(inputs, "baseline_margin", policy, threshold, name)
+    return _compare(inputs, threshold, f"the F1 of calling every function vulnerable plus {policy.baseline_margin:g}")
 
 
-def bag_of_tokens(inputs: GateInputs, policy: Policy) -> GateCheck:
-    """Judge whether 51 and 52 are above a bag of tokens."""
-    return _compared(inputs, "bag_of_tokens", policy, inputs.bag_of_tokens_f1, "the F1 of a bag of tokens")
+def _bag_of_tokens(inputs: GateInputs, _policy: Policy) -> Finding:
+    return _compare(inputs, inputs.bag_of_tokens_f1, "the F1 of a bag of tokens")
 
 
-def leak_probes(inputs: GateInputs, policy: Policy) -> GateCheck:
-    """Judge whether a probe does well by itself, or about as well as the models.
+def _leak_probes(inputs: GateInputs, policy: Policy) -> Finding:
+    """Check that no probe has a high F1 by itself, or about that of the models.
 
     A probe that calls nearly everything vulnerable has the F1 of doing so, which says nothing of what it has seen.
     """
     name = max(inputs.probes_f1, key=lambda probe: inputs.probes_f1[probe], default=None)
     if name is None:
-        return _compared(inputs, "leak_probes", policy, None, "the best leak probe's F1")
-    best = inputs.probes_f1[name]
-    what = f"the F1 of the best leak probe ({name.replace('_', ' ')}) plus {policy.baseline_margin:g}"
-    check = _compared(inputs, "leak_probes", policy, best + policy.baseline_margin, what)
+        return _compare(inputs, None, "the best leak probe's F1")
+    best, probe = inputs.probes_f1[name], name.replace("_", " ")
+    subject = f"the F1 of the best leak probe ({probe}) plus {policy.baseline_margin:g}"
+    found = _compare(inputs, best + policy.baseline_margin, subject)
     chance = max((run.metrics.all_positive_f1 for run in inputs.runs if run.metrics), default=0.0)
     if not is_above(best, max(policy.leak_probe_f1, chance + policy.baseline_margin)):
-        return check
-    alone = f"{name.replace('_', ' ')} alone reaches F1 {best:.4f}: the data give labels away"
-    reason = alone if check.verdict == "pass" else f"{alone}; {check.reason}"
-    return check.model_copy(update={"verdict": verdict(False, check.blocking), "reason": reason})
+        return found
+    alone = f"{probe} alone reaches F1 {best:.4f}: the data give labels away"
+    return replace(found, passed=False, reason=alone if found.passed else f"{alone}; {found.reason}")
 
 
-def _compared(inputs: GateInputs, name: Blocking, policy: Policy, threshold: float | None, what: str) -> GateCheck:
+def _compare(inputs: GateInputs, threshold: float | None, subject: str) -> Finding:
     means = {cell: fmean(inputs.f1(cell)) for cell in NAMES if inputs.f1(cell)}
     lowest = min(means.values(), default=None)
-    blocking = name in policy.blocking
     if threshold is None or lowest is None or len(means) < len(NAMES):
-        passed, reason = False, f"{what} cannot be compared: it, or an F1 of 51 or 52, was not measured"
+        passed, reason = False, f"{subject} cannot be compared: it, or an F1 of 51 or 52, was not measured"
     else:
         below = [f"cell {cell} ({mean:.4f})" for cell, mean in means.items() if not is_above(mean, threshold)]
         passed = not below
-        reason = f"not above {what}, {threshold:.4f}: {', '.join(below)}"
+        reason = f"not above {subject}, {threshold:.4f}: {', '.join(below)}"
         if passed:
-            reason = f"51 and 52 are above {what}, {threshold:.4f}"
-    return GateCheck(
-        name=name,
-        blocking=blocking,
-        verdict=verdict(passed, blocking),
+            reason = f"51 and 52 are above {subject}, {threshold:.4f}"
+    return Finding(
+        passed=passed,
         threshold=threshold,
         measured=lowest,
         reason=reason,
@@ -66,16 +58,12 @@ def _compared(inputs: GateInputs, name: Blocking, policy: Policy, threshold: flo
     )
 
 
-def positives(inputs: GateInputs, policy: Policy) -> GateCheck:
-    """Judge whether the gate split has enough vulnerable functions for the claim."""
+def _positives(inputs: GateInputs, policy: Policy) -> Finding:
     found = min((run.metrics.positives for run in inputs.runs if run.metrics), default=None)
     passed = found is not None and found >= policy.minimum_positives
-    blocking = "positives" in policy.blocking
     shown = "an unknown number of" if found is None else str(found)
-    return GateCheck(
-        name="positives",
-        blocking=blocking,
-        verdict=verdict(passed, blocking),
+    return Finding(
+        passed=passed,
         threshold=float(policy.minimum_positives),
         measured=None if found is None else float(found),
         reason=f"the gate split has {shown} vulnerable functions; {policy.minimum_positives} are wanted"
@@ -84,17 +72,13 @@ def positives(inputs: GateInputs, policy: Policy) -> GateCheck:
     )
 
 
-def graph_quality(inputs: GateInputs, policy: Policy) -> GateCheck:
-    """Judge whether enough functions have a whole graph."""
-    whole, wanted, blocking = inputs.whole_graphs, policy.whole_graphs, "graph_quality" in policy.blocking
-    passed = whole is not None and whole >= wanted
+def _graph_quality(inputs: GateInputs, policy: Policy) -> Finding:
+    whole, wanted = inputs.whole_graphs, policy.whole_graphs
     reason = "it was not counted how many functions have a whole graph"
     if whole is not None:
         reason = f"{whole:.1%} of the functions have a whole graph; {wanted:.1%} or more are wanted"
-    return GateCheck(
-        name="graph_quality",
-        blocking=blocking,
-        verdict=verdict(passed, blocking),
+    return Finding(
+        passed=whole is not None and whole >= wanted,
         threshold=wanted,
         measured=whole,
         reason=reason,
@@ -102,23 +86,19 @@ def graph_quality(inputs: GateInputs, policy: Policy) -> GateCheck:
     )
 
 
-def truncation(inputs: GateInputs, policy: Policy) -> GateCheck:
-    """Judge whether the models see all of enough functions."""
-    blocking = "truncation" in policy.blocking
+def _truncation(inputs: GateInputs, policy: Policy) -> Finding:
     found = {cell: summed(counted) for cell in NAMES if (counted := _counted(inputs, cell))}
     shares = {cell: cut.rows_cut / cut.rows for cell, cut in found.items()}
     passed = len(found) == len(NAMES) and all(share <= policy.truncated for share in shares.values())
     reason = "it was not counted how many functions the models see all of"
     if len(found) == len(NAMES):
-        told = [
+        cells = [
             f"cell {cell} does not see all of {shares[cell]:.1%} of the functions ({cut.limit} {cut.unit})"
             for cell, cut in found.items()
         ]
-        reason = f"{'; '.join(told)}; {policy.truncated:.0%} or less are wanted"
-    return GateCheck(
-        name="truncation",
-        blocking=blocking,
-        verdict=verdict(passed, blocking),
+        reason = f"{'; '.join(cells)}; {policy.truncated:.0%} or less are wanted"
+    return Finding(
+        passed=passed,
         threshold=policy.truncated,
         measured=max(shares.values(), default=None),
         reason=reason,
@@ -128,7 +108,7 @@ def truncation(inputs: GateInputs, policy: Policy) -> GateCheck:
 
 
 def _counted(inputs: GateInputs, cell: BaseCell) -> list[Truncation]:
-    """Return what was counted of a cell, if it was of every run."""
+    """Return a cell's counts, or nothing if one of its runs has none."""
     runs = inputs.of(cell)
     counted = [run.truncation for run in runs if run.truncation is not None]
     return counted if len(counted) == len(runs) else []
@@ -136,3 +116,37 @@ def _counted(inputs: GateInputs, cell: BaseCell) -> list[Truncation]:
 
 def _share(cut: Truncation | None) -> float | None:
     return None if cut is None else cut.rows_cut / cut.rows
+
+
+WARNINGS = (
+    GateRule(
+        name="baseline_margin",
+        evaluate=_baseline_margin,
+        advice="A model that is no better than calling everything vulnerable has learned little: check labels.",
+    ),
+    GateRule(
+        name="bag_of_tokens",
+        evaluate=_bag_of_tokens,
+        advice="A bag of tokens does as well: the data may give the label away, or the models see too little.",
+    ),
+    GateRule(
+        name="leak_probes",
+        evaluate=_leak_probes,
+        advice="Tokens, names or length alone do about as well: read the data set's report for what gives it away.",
+    ),
+    GateRule(
+        name="positives",
+        evaluate=_positives,
+        advice="Prepare a data set with more vulnerable functions in the gate split.",
+    ),
+    GateRule(
+        name="graph_quality",
+        evaluate=_graph_quality,
+        advice="Look at the sources whose graphs are not whole: are these whole C or C++ functions?",
+    ),
+    GateRule(
+        name="truncation",
+        evaluate=_truncation,
+        advice="Let the models see more of each function: raise max_tokens of cell 51, max_nodes of the data set.",
+    ),
+)

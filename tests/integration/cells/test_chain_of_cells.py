@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.options import OPTIONS
 from cellgate.contract.results import RunResult, read_result
 from cellgate.contract.specs import Split
 from tests.finished_runs import prepare_generated
@@ -169,16 +170,14 @@ def test_fusion_names_the_ids_that_a_base_run_lacks(
         assert name in done.stderr
 
 
-def test_aggregation_weighs_all_five_options_of_the_trained_runs(
-    folder: Path, fusion: RunResult, tmp_path: Path
-) -> None:
+def test_aggregation_weighs_every_option_of_the_trained_runs(folder: Path, fusion: RunResult, tmp_path: Path) -> None:
     outputs = {name: [{"seed": 0, "path": folder / name}] for name in ("transformer", "gnn", "fusion")}
 
     result = succeed("aggregation", {"cell": 54, "dataset": folder / "dataset", **outputs}, tmp_path)
 
     assert result.evidence is not None
     f1 = {option.option: option.f1 for option in result.evidence.options}
-    assert list(f1) == ["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
+    assert list(f1) == [option.name for option in OPTIONS]
     assert f1["fusion"] == fusion.metrics["gate"].f1
     assert f1["gnn"] == read_result(folder / "gnn" / "result.json").metrics["gate"].f1
 

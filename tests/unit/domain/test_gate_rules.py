@@ -3,14 +3,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from cellgate.contract.gate import GateReport
+from cellgate.contract.gate import CHECKS, GateReport
 from cellgate.contract.policy import Policy
 from cellgate.contract.results import Collapse
 from cellgate.contract.states import RunState
 from service.domain.gate.inputs import BaseCell, GateInputs, RunFacts
-from service.domain.gate.intervals import with_intervals
-from service.domain.gate.rules import evaluate_gate
+from service.domain.gate.report import RULES, evaluate_gate, with_intervals
 from tests.fakes import DATASET_HASH, evidence, learning_rate, metrics, trained
 
 SEEDS = (0, 1)
@@ -254,3 +254,20 @@ def test_the_same_inputs_give_the_same_bytes_in_any_order() -> None:
     one = evaluate_gate(inputs_of(*healthy()), POLICY)
     other = evaluate_gate(inputs_of(*reversed(healthy())), POLICY)
     assert one.model_dump_json() == other.model_dump_json()
+
+
+def test_every_check_of_the_contract_has_one_rule_in_the_same_order() -> None:
+    assert [rule.name for rule in RULES] == [check.name for check in CHECKS]
+
+
+def test_a_failed_check_gives_advice_unless_it_is_a_mean_f1_for_which_the_evidence_gives_it() -> None:
+    assert {rule.name for rule in RULES if rule.advice is None} == {"mean_f1_transformer", "mean_f1_gnn"}
+
+
+def test_a_policy_may_make_every_warning_blocking_and_nothing_else() -> None:
+    warnings = [check.name for check in CHECKS if not check.blocking]
+
+    assert Policy.model_json_schema()["properties"]["blocking"]["items"]["enum"] == warnings
+    assert Policy(blocking=warnings).blocking == warnings
+    with pytest.raises(ValidationError):
+        Policy(blocking=["exit_codes"])

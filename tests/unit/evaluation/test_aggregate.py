@@ -8,6 +8,7 @@ import pytest
 
 from cellgate.contract.errors import DataError, SpecError
 from cellgate.contract.files import to_json
+from cellgate.contract.options import OPTIONS
 from cellgate.contract.results import Evidence, OptionEvidence
 from cellgate.contract.specs import Split
 from tests.finished_runs import SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
@@ -23,8 +24,8 @@ def options_of(evidence: Evidence) -> dict[str, OptionEvidence]:
 def test_every_option_is_weighed_and_every_two_are_compared(make_spec: MakeSpec, tmp_path: Path) -> None:
     evidence = aggregate(make_spec(), tmp_path / "out")
 
-    assert list(options_of(evidence)) == ["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
-    assert len(evidence.comparisons) == 10
+    assert list(options_of(evidence)) == [option.name for option in OPTIONS]
+    assert len(evidence.comparisons) == len(OPTIONS) * (len(OPTIONS) - 1) / 2
     assert all(comparison.holm_p >= comparison.mcnemar_p for comparison in evidence.comparisons)
     assert len(evidence.inputs) == 3 * (4 + 4 + 3)
 
