@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from cellgate.contract.specs import Device, Precision, PrepareConfig, TransformerTraining
+from cellgate.contract.configs import Precision, PrepareConfig, TransformerTraining
+from cellgate.contract.specs import Device
 from trainers.data.read.rows import read_rows
 from trainers.engine.compilation import compile_in_place
 from trainers.engine.hardware import Hardware, set_up_hardware

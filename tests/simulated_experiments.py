@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from cellgate.contract.results import Comparison, Evidence, Option
+from cellgate.contract.evidence import Comparison, Evidence, Option
 from tests.fakes import option_evidence
 from trainers.evaluation.resampling import ResampledF1
 

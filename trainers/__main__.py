@@ -20,10 +20,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cellgate.contract.cells import ANY_SPEC, Cell
 from cellgate.contract.errors import SpecError, TrainerError
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import write_bytes
-from cellgate.contract.specs import ANY_SPEC, Cell
 from trainers.bundle.command import add_commands, run_bundle, run_predict
 from trainers.heartbeat_pipe import watch_heartbeat
 from trainers.run_cell import run_cell

@@ -6,6 +6,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from cellgate.contract.cells import AnySpec, Cell
 from cellgate.contract.errors import (
     InputError,
     InterruptedRun,
@@ -20,8 +21,6 @@ from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.specs import (
     AggregationSpec,
-    AnySpec,
-    Cell,
     FusionSpec,
     GnnSpec,
     PackSpec,

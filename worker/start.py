@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.files import write_json
-from cellgate.contract.specs import Cell
 from service.store.claims import Claim
 from service.store.run_specs import trainer_spec
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext

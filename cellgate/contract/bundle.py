@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from cellgate.contract.dataset import FileEntry, file_entry
+from cellgate.contract.documents import Document, NonNegative, Probability, Sha256
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import sha256_of_json
-from cellgate.contract.results import Document, Environment, NonNegative, Probability, Sha256
+from cellgate.contract.results import Environment
 from cellgate.contract.specs import BundleKind
 
 SCHEMA_VERSION = 1

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import sha256_of_file, sha256_of_json
 from cellgate.contract.results import SplitSummary
-from cellgate.contract.specs import Split
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "dataset.json"

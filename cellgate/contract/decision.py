@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cellgate.contract.results import Evidence, Option
+from cellgate.contract.evidence import Evidence, Option
 
 DecisionOutcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
 

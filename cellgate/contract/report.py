@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from cellgate.contract.documents import Document, Probability, Sha256
+from cellgate.contract.evidence import Evidence, Option
 from cellgate.contract.files import write_json
-from cellgate.contract.results import Document, Evidence, Metrics, Option, Probability, Sha256
+from cellgate.contract.results import Metrics
 
 REPORT_NAME = "report.json"
 SCHEMA_VERSION = 1

@@ -1,6 +1,6 @@
 """How options and figures read in a report."""
 
-from cellgate.contract.results import BaselineName, Option
+from cellgate.contract.evidence import BaselineName, Option
 
 OPTION_NAMES: dict[Option, str] = {
     "transformer": "Transformer",

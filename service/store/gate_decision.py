@@ -8,8 +8,8 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.decision import DecisionAnswer, DecisionOutcome, Overruling
+from cellgate.contract.evidence import Option
 from cellgate.contract.gate import GateReport, Waiver
-from cellgate.contract.results import Option
 from cellgate.contract.states import ExperimentState
 from service.domain.errors import Conflict, NotFound
 from service.domain.gate.waivers import waive

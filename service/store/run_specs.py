@@ -6,10 +6,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.cells import AnySpec, Cell
 from cellgate.contract.specs import (
     AggregationSpec,
-    AnySpec,
-    Cell,
     FusionSpec,
     GnnSpec,
     PackSpec,

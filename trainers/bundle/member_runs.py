@@ -9,9 +9,11 @@ from statistics import fmean
 import numpy as np
 
 from cellgate.contract.bundle import PARTS_OF_KIND
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.results import read_result
-from cellgate.contract.specs import BundleKind, Cell, Split
+from cellgate.contract.specs import BundleKind
 from trainers.bundle.models import Floats
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, margins, sigmoid

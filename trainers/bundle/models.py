@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cellgate.contract.specs import TransformerModel
+from cellgate.contract.configs import TransformerModel
 from trainers.bundle.graphs import GraphEncoder, read_vocabulary
 from trainers.data.batching import collate_graphs, node_budget_batches
 from trainers.data.encoding import RawGraphs, build_chunk

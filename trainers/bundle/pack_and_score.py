@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellgate.contract.bundle import BundleManifest
+from cellgate.contract.configs import Split
 from cellgate.contract.results import (
     SCHEMA_VERSION,
     BundleSummary,
@@ -14,7 +15,7 @@ from cellgate.contract.results import (
     RunResult,
     Scores,
 )
-from cellgate.contract.specs import PackSpec, ScoreSpec, Split
+from cellgate.contract.specs import PackSpec, ScoreSpec
 from trainers.bundle.bundle import Bundle, Prediction
 from trainers.bundle.packing import NO_NOTES, pack_bundle
 from trainers.data.dataset import Dataset

@@ -21,9 +21,10 @@ from cellgate.contract.bundle import (
     files_of,
     is_allowed,
 )
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import sha256_of_file, write_json
-from cellgate.contract.specs import BundleKind, Split
+from cellgate.contract.specs import BundleKind
 from trainers.bundle.bundle import Bundle
 from trainers.bundle.member_runs import MemberRuns, Stored, read_members
 from trainers.bundle.models import Functions

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.dataset import (
     FUNCTIONS_NAME,
     GRAPHS_NAME,
@@ -21,7 +22,6 @@ from cellgate.contract.dataset import (
     read_manifest,
 )
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.specs import Split
 from trainers.data.vocabulary import Vocabulary
 
 Rows = NDArray[np.int64] | Sequence[int]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cellgate.contract.configs import PrepareConfig, Split
 from cellgate.contract.dataset import (
     FILE_NAMES,
     FUNCTIONS_NAME,
@@ -23,7 +24,7 @@ from cellgate.contract.dataset import (
 from cellgate.contract.events import EventKind, EventWriter
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.results import DatasetSummary
-from cellgate.contract.specs import PrepareConfig, PrepareSpec, Split
+from cellgate.contract.specs import PrepareSpec
 from trainers.data.clean.cross_split import compare_splits
 from trainers.data.clean.duplicates import Deduplication, deduplicate
 from trainers.data.clean.grouping import group_rows

@@ -7,9 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DivergenceError
-from cellgate.contract.results import SCHEMA_VERSION, LearningRateOutcome, RunResult, Truncation
-from cellgate.contract.specs import FusionSpec, GnnSpec, Split, TransformerSpec
+from cellgate.contract.evidence import Truncation
+from cellgate.contract.results import SCHEMA_VERSION, LearningRateOutcome, RunResult
+from cellgate.contract.specs import FusionSpec, GnnSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.context import RunContext

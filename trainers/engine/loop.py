@@ -10,11 +10,11 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import CollapseError, DataError, DivergenceError, InputError, InterruptedRun
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Collapse, LearningRateOutcome
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine.checkpoint import (
     TrainingState,
     Weights,

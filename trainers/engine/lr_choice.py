@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cellgate.contract.configs import LearningRate, TrainingConfig
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import LearningRate, TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.hardware import Hardware

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import atomic_file
-from cellgate.contract.specs import Split
 from trainers.engine.result_file import PREDICTIONS_FOLDER
 
 

@@ -4,12 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.events import EventKind
+from cellgate.contract.evidence import Evidence, Option, Truncation, summed
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.report import REPORT_NAME, SeedReport, write_report
-from cellgate.contract.results import SCHEMA_VERSION, Evidence, Memory, Option, RunResult, Truncation, summed
-from cellgate.contract.specs import AggregationSpec, Cell, RunOutput, Split
+from cellgate.contract.results import SCHEMA_VERSION, Memory, RunResult
+from cellgate.contract.specs import AggregationSpec, RunOutput
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes

@@ -6,7 +6,7 @@ from typing import get_args
 
 from cellgate.contract.dataset import REPORT_NAME
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.results import Baseline, BaselineName
+from cellgate.contract.evidence import Baseline, BaselineName
 
 
 def read_baselines(dataset: Path) -> list[Baseline]:

@@ -9,7 +9,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.results import (
+from cellgate.contract.configs import AggregationConfig, Split
+from cellgate.contract.evidence import (
     Baseline,
     Comparison,
     DeploymentCandidate,
@@ -20,7 +21,6 @@ from cellgate.contract.results import (
     OptionEvidence,
     Truncation,
 )
-from cellgate.contract.specs import AggregationConfig, Split
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.evaluation.deployment_candidates import dev_f1, forms_of

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cellgate.contract.configs import Split
 from cellgate.contract.dataset import REPORT_NAME
 from cellgate.contract.errors import DataError
 from cellgate.contract.results import Check, PreflightVerdict
-from cellgate.contract.specs import Split
 from trainers.data.clean.duplicates import exact_key
 from trainers.data.dataset import Dataset
 from trainers.preflight.checks import Checks

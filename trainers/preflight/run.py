@@ -11,9 +11,10 @@ from pathlib import Path
 
 import psutil
 
+from cellgate.contract.configs import FusionConfig, GnnConfig, Precision, TransformerConfig
 from cellgate.contract.errors import DataError, InputError, PreflightError
 from cellgate.contract.results import SCHEMA_VERSION, Check, PreflightVerdict, RunResult
-from cellgate.contract.specs import Device, FusionConfig, GnnConfig, Precision, PreflightSpec, TransformerConfig
+from cellgate.contract.specs import Device, PreflightSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cellgate.contract.specs import TrainingConfig
+from cellgate.contract.configs import TrainingConfig
 from trainers.engine.checkpoint import (
     TrainingState,
     Weights,

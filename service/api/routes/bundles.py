@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.bundles import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
 from cellgate.contract.api.schemas import Page
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import BundleSummary, Scores
-from cellgate.contract.specs import BundleKind, Cell
+from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
 from service.api.context import Ctx

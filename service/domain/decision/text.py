@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from cellgate.contract.decision import DecisionOutcome
-from cellgate.contract.gate import GateCheck
-from cellgate.contract.results import (
+from cellgate.contract.evidence import (
     Comparison,
     DeploymentCandidate,
     Evidence,
@@ -13,6 +12,7 @@ from cellgate.contract.results import (
     Option,
     OptionEvidence,
 )
+from cellgate.contract.gate import GateCheck
 from cellgate.contract.text import OPTION_NAMES
 
 OF_CELL: dict[int, Option] = {51: "transformer", 52: "gnn"}

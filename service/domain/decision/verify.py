@@ -6,10 +6,11 @@ from pathlib import PurePosixPath
 
 from cellgate.contract.decision import Decision
 from cellgate.contract.errors import shortened
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.files import sha256_of_json, to_json
 from cellgate.contract.gate import GateReport
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import Evidence, RunResult
+from cellgate.contract.results import RunResult
 from service.domain.decision.rules import decide
 
 OPTION_OF_CELL: Mapping[object, str] = {51: "transformer", 52: "gnn", 53: "fusion"}

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cellgate.contract.results import Metrics, RunResult, Truncation
+from cellgate.contract.evidence import Truncation
+from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.states import RunState
 
 BaseCell = Literal[51, 52]

@@ -1,7 +1,7 @@
 """The gate's intervals once cell 54 has weighed the same F1s: over functions and seeds, not over seeds alone. Pure."""
 
+from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
-from cellgate.contract.results import Evidence, OptionEvidence
 from service.domain.gate.inputs import NAMES
 
 

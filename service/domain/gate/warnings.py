@@ -2,9 +2,9 @@
 
 from statistics import fmean
 
+from cellgate.contract.evidence import Truncation, summed
 from cellgate.contract.gate import GateCheck
 from cellgate.contract.policy import Blocking, Policy
-from cellgate.contract.results import Truncation, summed
 from service.domain.gate.inputs import NAMES, BaseCell, GateInputs
 from service.domain.gate.parts import links, values, verdict
 from service.domain.statistics import is_above

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import InterruptedRun, SpecError
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine import checkpoint as checkpoint_module
 from trainers.engine.checkpoint import load_checkpoint
 from trainers.engine.context import RunContext

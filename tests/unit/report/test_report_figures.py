@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.evidence import Option
 from cellgate.contract.report import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
-from cellgate.contract.results import Option
 from cellgate.contract.text import count, p_value, signed
 from tests.fakes import F1s, evidence, seed_report, shippable
 from trainers.__main__ import main

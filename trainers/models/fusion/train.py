@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.events import EventKind
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import Cell, FusionSpec, Split
+from cellgate.contract.specs import FusionSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.finish import finish

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cellgate.contract.configs import FusionModel, GnnModel, Split, TransformerModel
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.specs import FusionModel, FusionSpec, GnnModel, Split, TransformerModel
+from cellgate.contract.specs import FusionSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.checkpoint import weights_of
 from trainers.engine.result_file import MODEL_FOLDER

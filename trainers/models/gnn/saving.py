@@ -7,9 +7,9 @@ from pathlib import Path
 import safetensors.torch
 from safetensors import SafetensorError
 
+from cellgate.contract.configs import GnnModel
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import write_bytes, write_json
-from cellgate.contract.specs import GnnModel
 from trainers.data.vocabulary import Vocabulary
 from trainers.engine.checkpoint import weights_of
 from trainers.models.gnn.model import GraphNetwork, GraphSizes

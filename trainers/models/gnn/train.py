@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import nn
 
+from cellgate.contract.configs import Split, TrainingConfig
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import GnnSpec, Split, TrainingConfig
+from cellgate.contract.specs import GnnSpec
 from trainers.data.batching import GraphBatch, collate_graphs, node_budget_batches
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext

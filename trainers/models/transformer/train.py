@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
+from cellgate.contract.configs import Split, TransformerModel
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import Split, TransformerModel, TransformerSpec
+from cellgate.contract.specs import TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.data.writing import replaced_folder
 from trainers.engine.context import RunContext

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import FusionModel, Split
 from cellgate.contract.events import EventWriter
-from cellgate.contract.specs import Cell, FusionModel, PrepareSpec, Split
+from cellgate.contract.specs import PrepareSpec
 from tests.finished_runs import noisy_log_odds, write_run
 from trainers.data.dataset import Dataset
 from trainers.data.prepare import DATASET_FOLDER, prepare
