@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from cellgate.contract.artifacts import REPORT_NAME
 from cellgate.contract.cells import Cell
 from cellgate.contract.evidence import (
     Baseline,
@@ -19,7 +20,6 @@ from cellgate.contract.evidence import (
 )
 from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.report import (
-    REPORT_NAME,
     CurvePoint,
     HardFunctions,
     OptionReport,

@@ -116,7 +116,8 @@ def _show_graph(file: Path, *, png: Path | None, every_node: bool, as_json: bool
 
 
 def _write_page(folder: Path, *, html: Path | None) -> int:
-    from cellgate.contract.report import REPORT_NAME, read_report
+    from cellgate.contract.artifacts import REPORT_NAME
+    from cellgate.contract.report import read_report
     from trainers.report.page import render
 
     target = html or folder / "report.html"

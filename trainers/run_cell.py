@@ -6,6 +6,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from cellgate.contract.artifacts import EVENTS_NAME, RESULT_NAME
 from cellgate.contract.cells import AnySpec, Cell
 from cellgate.contract.errors import (
     InputError,
@@ -30,11 +31,9 @@ from cellgate.contract.specs import (
     TransformerSpec,
 )
 from trainers.engine.context import RunContext, stop_on_signals
-from trainers.engine.result_file import RESULT_NAME
 from trainers.engine.resume import last_event
 from trainers.spec_reading import read_spec
 
-EVENTS_NAME = "events.jsonl"
 # Of a failure's problems; the total is told besides.
 MAX_TOLD = 1_000
 

@@ -11,7 +11,6 @@ from cellgate.contract.evidence import Evidence, Option
 from cellgate.contract.files import write_json
 from cellgate.contract.results import Metrics
 
-REPORT_NAME = "report.json"
 SCHEMA_VERSION = 1
 Rows = Field(ge=0, description="A mean over seeds.")
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.bundle import BundleManifest
 from cellgate.contract.configs import Split
 from cellgate.contract.results import (
@@ -23,7 +24,6 @@ from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
 from trainers.engine.result_file import write_result
 
-BUNDLE_FOLDER = "bundle"
 # Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
 MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0
 

@@ -12,15 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cellgate.contract.artifacts import FUNCTIONS_NAME, GRAPHS_NAME, VOCABULARY_NAME
 from cellgate.contract.configs import Split
-from cellgate.contract.dataset import (
-    FUNCTIONS_NAME,
-    GRAPHS_NAME,
-    VOCABULARY_NAME,
-    Manifest,
-    check_files,
-    read_manifest,
-)
+from cellgate.contract.dataset import Manifest, check_files, read_manifest
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.vocabulary import Vocabulary
 

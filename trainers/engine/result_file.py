@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellgate.contract.artifacts import MODEL_FOLDER, PREDICTIONS_FOLDER, RESULT_NAME
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.results import RunResult, read_result
 from trainers.engine.context import RunContext
-
-RESULT_NAME = "result.json"
-MODEL_FOLDER = "model"
-PREDICTIONS_FOLDER = "predictions"
 
 
 def hash_artifacts(out: Path) -> Mapping[str, str]:

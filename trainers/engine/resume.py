@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-CHECKPOINT_FOLDER = "checkpoint"
 CURRENT_NAME = "current.json"
 STATE_NAME = "state.json"
 

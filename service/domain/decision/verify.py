@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from cellgate.contract.artifacts import PREDICTIONS_FOLDER
 from cellgate.contract.decision import Decision
 from cellgate.contract.errors import shortened
 from cellgate.contract.evidence import Evidence
@@ -71,5 +72,5 @@ def _predictions(results: list[RunResult]) -> dict[str, str]:
         for result in results
         if result.cell in OPTION_OF_CELL
         for path, digest in result.artifacts.items()
-        if path.startswith("predictions/")
+        if path.startswith(f"{PREDICTIONS_FOLDER}/")
     }

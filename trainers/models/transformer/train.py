@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
+from cellgate.contract.artifacts import MODEL_FOLDER
 from cellgate.contract.configs import Split, TransformerModel
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
@@ -21,7 +22,6 @@ from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.malloc import keep_freed_memory
-from trainers.engine.result_file import MODEL_FOLDER
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.pretrained import (
     check_vocabulary,
