@@ -31,7 +31,7 @@ from cellgate.contract.specs import (
     TransformerSpec,
 )
 from trainers.engine.context import RunContext, stop_on_signals
-from trainers.engine.resume import last_event
+from trainers.engine.run_folder import last_event
 from trainers.spec_reading import read_spec
 
 # Of a failure's problems; the total is told besides.

@@ -17,7 +17,7 @@ from cellgate.contract.artifacts import EVENTS_NAME
 from service.store.claims import Claim
 from service.store.recording import holder, record_position
 from service.store.tables import AttemptRow, RunRow
-from trainers.engine.resume import last_event
+from trainers.engine.run_folder import last_event
 from worker.context import UNREACHABLE, WorkerContext
 from worker.recorder import sort_events, write_batch
 from worker.tail import EventTail

@@ -20,7 +20,7 @@ import torch._dynamo  # noqa: F401
 
 from cellgate.contract.artifacts import CHECKPOINT_FOLDER
 from cellgate.contract.cells import Cell
-from trainers.engine.resume import current_checkpoint
+from trainers.engine.run_folder import current_checkpoint
 from trainers.run_cell import run_cell
 
 KILLS = 8

@@ -22,7 +22,7 @@ from trainers.bundle.packing import NO_NOTES, pack_bundle
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
-from trainers.engine.result_file import write_result
+from trainers.engine.run_folder import write_result
 
 # Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
 MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0

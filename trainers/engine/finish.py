@@ -22,7 +22,7 @@ from trainers.engine.loop import FitOutcome
 from trainers.engine.memory import peak_memory
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
-from trainers.engine.result_file import hash_artifacts, write_result
+from trainers.engine.run_folder import hash_artifacts, write_result
 from trainers.engine.task import Task
 
 

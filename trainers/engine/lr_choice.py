@@ -20,7 +20,7 @@ from trainers.engine.hardware import Hardware
 from trainers.engine.lr_cache import DamagedEntryError, LearningRateCache
 from trainers.engine.lr_finder import Suggestion, find_learning_rate
 from trainers.engine.optimization import OPTIMIZER
-from trainers.engine.resume import STATE_NAME, current_checkpoint
+from trainers.engine.run_folder import STATE_NAME, current_checkpoint
 from trainers.engine.task import Rows, Task
 
 # What of the training config the range test's answer depends on.

@@ -17,7 +17,7 @@ from cellgate.contract.specs import AggregationSpec, RunOutput
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
-from trainers.engine.result_file import write_result
+from trainers.engine.run_folder import write_result
 from trainers.evaluation.baselines import read_baselines
 from trainers.evaluation.evidence import make_evidence
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs

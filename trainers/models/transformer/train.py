@@ -21,7 +21,7 @@ from trainers.engine.finish import TruncationMask, finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
-from trainers.engine.malloc import keep_freed_memory
+from trainers.engine.memory import keep_freed_memory
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.pretrained import (
     check_vocabulary,
