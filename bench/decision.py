@@ -10,9 +10,9 @@ from statistics import fmean
 
 import numpy as np
 
+from cellgate.contract.evidence import Comparison, OptionEvidence
 from cellgate.contract.gate import GateReport
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import Comparison, OptionEvidence
 from service.domain.decision.rules import decide
 from tests.simulated_experiments import World, draw, evidence_of
 

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.events import EventWriter
-from cellgate.contract.specs import Cell, FusionSpec, Split, TransformerSpec
+from cellgate.contract.specs import FusionSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, set_up_hardware

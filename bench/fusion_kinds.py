@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.results import Metrics, RunResult, read_result
-from cellgate.contract.specs import Cell, Split
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities

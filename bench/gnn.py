@@ -19,7 +19,8 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import AttentionalAggregation, RGCNConv
 
-from cellgate.contract.specs import Device, GnnModel, GnnTraining, Precision, Split
+from cellgate.contract.configs import GnnModel, GnnTraining, Precision, Split
+from cellgate.contract.specs import Device
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
 from trainers.engine.hardware import Hardware, set_up_hardware

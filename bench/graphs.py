@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tree_sitter import Parser
 
-from cellgate.contract.specs import FieldNames
+from cellgate.contract.configs import FieldNames
 from trainers.data.encoding import CHUNK_FUNCTIONS, build_chunk, quality_names
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.read.rows import read_rows

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from cellgate.contract.specs import BundleKind, Split
+from cellgate.contract.configs import Split
+from cellgate.contract.specs import BundleKind
 from trainers.bundle.bundle import Bundle
 from trainers.bundle.packing import pack_bundle
 from trainers.data.dataset import Dataset

@@ -23,11 +23,12 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from cellgate.contract.specs import Device, Precision, PrepareConfig, TransformerTraining
+from cellgate.contract.configs import Precision, PrepareConfig, TransformerTraining
+from cellgate.contract.specs import Device
 from trainers.data.read.rows import read_rows
 from trainers.engine.compilation import compile_in_place
 from trainers.engine.hardware import Hardware, set_up_hardware
-from trainers.engine.malloc import keep_freed_memory
+from trainers.engine.memory import keep_freed_memory
 from trainers.engine.optimization import Stepper, learning_rate_factor
 from trainers.models.transformer.scratch import ScratchSize, build_model, build_tokenizer
 from trainers.models.transformer.task import TransformerTask

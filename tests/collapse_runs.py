@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cellgate.contract.configs import Precision, TrainingConfig
 from cellgate.contract.errors import CollapseError, DivergenceError
 from cellgate.contract.events import EventWriter
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import Device, Precision, TrainingConfig
+from cellgate.contract.specs import Device
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.loop import fit

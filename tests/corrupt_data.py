@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from cellgate.contract.dataset import (
-    FILE_NAMES,
-    FUNCTIONS_NAME,
-    MANIFEST_NAME,
-    dataset_id,
-    file_entry,
-    read_manifest,
-)
+from cellgate.contract.artifacts import DATASET_MANIFEST_NAME, FUNCTIONS_NAME
+from cellgate.contract.dataset import FILE_NAMES, dataset_id, file_entry, read_manifest
 from cellgate.contract.files import write_json
 
 Columns = dict[str, list[object]]
@@ -34,7 +28,7 @@ def spoil(source: Path, target: Path, change: Callable[[Columns], None]) -> Path
     manifest = read_manifest(target)
     files = {name: file_entry(target / name) for name in FILE_NAMES}
     fitting = manifest.model_copy(update={"files": files, "id": dataset_id(files, manifest.prepare)})
-    write_json(target / MANIFEST_NAME, fitting.model_dump(mode="json"))
+    write_json(target / DATASET_MANIFEST_NAME, fitting.model_dump(mode="json"))
     return target
 
 

@@ -5,10 +5,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from cellgate.contract.artifacts import REPORT_NAME
+from cellgate.contract.cells import Cell
+from cellgate.contract.evidence import (
+    Baseline,
+    Comparison,
+    DeploymentCandidate,
+    Evidence,
+    Gain,
+    Interval,
+    OptionEvidence,
+    Truncation,
+)
 from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.options import Option
 from cellgate.contract.report import (
-    REPORT_NAME,
     CurvePoint,
     HardFunctions,
     OptionReport,
@@ -20,23 +31,14 @@ from cellgate.contract.report import (
     write_report,
 )
 from cellgate.contract.results import (
-    Baseline,
-    Comparison,
     DatasetSummary,
-    DeploymentCandidate,
     Environment,
-    Evidence,
-    Gain,
-    Interval,
     LearningRateOutcome,
     Memory,
     Metrics,
-    OptionEvidence,
     RunResult,
     SplitSummary,
-    Truncation,
 )
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import FailureReason
 from service.store import lifecycle, pipeline
 from service.store.claims import Claim, claim_next

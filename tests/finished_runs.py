@@ -8,12 +8,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.artifacts import DATASET_FOLDER
+from cellgate.contract.configs import Split
 from cellgate.contract.events import EventWriter
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.files import sha256_of_file, write_json
-from cellgate.contract.results import Environment, Evidence, Memory, RunResult, read_result
-from cellgate.contract.specs import AggregationSpec, PrepareSpec, Split
+from cellgate.contract.results import Environment, Memory, RunResult, read_result
+from cellgate.contract.specs import AggregationSpec, PrepareSpec
 from trainers.data.dataset import Dataset
-from trainers.data.prepare import DATASET_FOLDER, prepare
+from trainers.data.prepare import prepare
 from trainers.demo_data.generator import write_jsonl
 from trainers.engine.context import RunContext
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from cellgate.contract.specs import FusionModel
+from cellgate.contract.configs import FusionModel
 from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.model import FusionBatch, FusionHead
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from cellgate.contract.specs import PrepareConfig
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import RunState
 from service.broker.notify import redis_client_url
 from service.store.database import Database, migrate

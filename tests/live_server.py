@@ -14,9 +14,10 @@ import httpx
 import structlog
 import uvicorn
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.events import EventKind
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import Cell, PrepareConfig
 from service.app import create_app
 from service.settings import Settings
 from service.store.claims import Claim, claim_next

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import LearningRate
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import LearningRate
 from trainers.engine.lr_choice import settle
 from trainers.engine.lr_finder import has_blown_up, log_spaced, suggest
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import psutil
 
+from cellgate.contract.configs import Precision, Split
 from cellgate.contract.errors import CollapseError
 from cellgate.contract.events import EventWriter
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import Device, GnnSpec, Precision, Split, TransformerSpec
+from cellgate.contract.specs import Device, GnnSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import set_up_hardware

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from cellgate.contract.evidence import Comparison, Evidence
 from cellgate.contract.options import Option
-from cellgate.contract.results import Comparison, Evidence
 from tests.fakes import option_evidence
 from trainers.evaluation.resampling import ResampledF1
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import GnnConfig, PrepareConfig
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import Cell, GnnConfig, PrepareConfig
 from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.claims import Claim, claim_next

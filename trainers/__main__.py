@@ -20,10 +20,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cellgate.contract.cells import ANY_SPEC, Cell
 from cellgate.contract.errors import SpecError, TrainerError
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import write_bytes
-from cellgate.contract.specs import ANY_SPEC, Cell
 from trainers.bundle.command import add_commands, run_bundle, run_predict
 from trainers.heartbeat_pipe import watch_heartbeat
 from trainers.run_cell import run_cell
@@ -116,7 +116,8 @@ def _show_graph(file: Path, *, png: Path | None, every_node: bool, as_json: bool
 
 
 def _write_page(folder: Path, *, html: Path | None) -> int:
-    from cellgate.contract.report import REPORT_NAME, read_report
+    from cellgate.contract.artifacts import REPORT_NAME
+    from cellgate.contract.report import read_report
     from trainers.report.page import render
 
     target = html or folder / "report.html"

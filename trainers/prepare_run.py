@@ -5,7 +5,7 @@ from cellgate.contract.specs import PrepareSpec
 from trainers.data.prepare import prepare
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
-from trainers.engine.result_file import write_result
+from trainers.engine.run_folder import write_result
 
 
 def run(spec: PrepareSpec, context: RunContext) -> RunResult:

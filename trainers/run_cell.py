@@ -6,6 +6,8 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from cellgate.contract.artifacts import EVENTS_NAME, RESULT_NAME
+from cellgate.contract.cells import AnySpec, Cell
 from cellgate.contract.errors import (
     InputError,
     InterruptedRun,
@@ -20,8 +22,6 @@ from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.specs import (
     AggregationSpec,
-    AnySpec,
-    Cell,
     FusionSpec,
     GnnSpec,
     PackSpec,
@@ -31,11 +31,9 @@ from cellgate.contract.specs import (
     TransformerSpec,
 )
 from trainers.engine.context import RunContext, stop_on_signals
-from trainers.engine.result_file import RESULT_NAME
-from trainers.engine.resume import last_event
+from trainers.engine.run_folder import last_event
 from trainers.spec_reading import read_spec
 
-EVENTS_NAME = "events.jsonl"
 # Of a failure's problems; the total is told besides.
 MAX_TOLD = 1_000
 

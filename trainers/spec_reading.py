@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cellgate.contract.cells import ANY_SPEC, AnySpec, Cell
 from cellgate.contract.errors import InputError, SpecError
-from cellgate.contract.specs import ANY_SPEC, AnySpec, Cell
 
 MAX_SHOWN_CHARS = 80
 

@@ -13,13 +13,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.artifacts import EVENTS_NAME
 from service.store.claims import Claim
 from service.store.recording import holder, record_position
 from service.store.tables import AttemptRow, RunRow
-from trainers.engine.resume import last_event
+from trainers.engine.run_folder import last_event
 from worker.context import UNREACHABLE, WorkerContext
 from worker.recorder import sort_events, write_batch
-from worker.tail import EVENTS_NAME, EventTail
+from worker.tail import EventTail
 
 log = structlog.get_logger(__name__)
 

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from cellgate.contract.artifacts import RESULT_NAME
 from cellgate.contract.results import read_result
 from cellgate.contract.states import FailureReason
 from service.broker.notify import notify_waiting_runs
@@ -17,7 +18,6 @@ from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Succeeded
 from worker.text import storable
 
-RESULT_NAME = "result.json"
 log = structlog.get_logger(__name__)
 
 

@@ -8,16 +8,17 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from cellgate.contract.artifacts import EVENTS_NAME, OUTPUT_NAME
 from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.claims import Claim
 from service.store.lifecycle import held_state, mark_running, renew
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.outcome import AttemptOutcome, Stop, classify_exit
-from worker.process import OUTPUT_NAME, TrainerProcess, Watchdog
+from worker.process import TrainerProcess, Watchdog
 from worker.recorder import Recorder
 from worker.start import GIVE_UP_AT
-from worker.tail import EVENTS_NAME, EventTail, OutputTail
+from worker.tail import EventTail, OutputTail
 
 POLL_S = 0.1
 # Of the lease: when to renew it.

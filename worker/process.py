@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-OUTPUT_NAME = "output.log"
+from cellgate.contract.artifacts import OUTPUT_NAME
+
 KILL_AGAIN_S = 1.0
 
 

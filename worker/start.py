@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cellgate.contract.artifacts import SPEC_NAME
+from cellgate.contract.cells import Cell
 from cellgate.contract.files import write_json
-from cellgate.contract.specs import Cell
 from service.store.claims import Claim
 from service.store.run_specs import trainer_spec
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
@@ -17,7 +18,6 @@ from worker.process import Trainer, TrainerProcess, start_cold
 GIVE_UP_AT = 0.8
 # Of the lease: how long to wait for a fork server that is still importing.
 FORK_SERVER_PATIENCE = 0.25
-SPEC_NAME = "spec.json"
 KEPT_VARIABLES = frozenset(
     {
         *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME"),

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 from cellgate.contract.events import EventKind
 from worker.text import storable
 
-EVENTS_NAME = "events.jsonl"
 READ_BYTES = 1 << 20
 CHUNK_CHARACTERS = 16_384
 SHOWN_CHARACTERS = 200

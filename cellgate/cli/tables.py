@@ -10,8 +10,9 @@ from rich.table import Table
 from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
 from cellgate.contract.api.schemas import DatasetAnswer, ExperimentSummary, JobAnswer, RunAnswer
 from cellgate.contract.decision import Decision
+from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
-from cellgate.contract.results import Evidence, Metrics, OptionEvidence, RunResult
+from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.text import number
 from service.domain.decision.text import headline
 

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from cellgate.contract.artifacts import BUNDLE_MANIFEST_NAME
 from cellgate.contract.dataset import FileEntry, file_entry
+from cellgate.contract.documents import Document, NonNegative, Probability, Sha256
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import sha256_of_json
-from cellgate.contract.results import Document, Environment, NonNegative, Probability, Sha256
+from cellgate.contract.results import Environment
 from cellgate.contract.specs import BundleKind
 
 SCHEMA_VERSION = 1
-MANIFEST_NAME = "bundle.json"
 # Weights without code, and what tokenizers are made of.
 SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model"})
 # The text library would follow it to a checkpoint somewhere else.
@@ -124,7 +125,7 @@ def read_bundle_manifest(folder: Path) -> BundleManifest:
     Raises:
         DataError: It is missing or damaged, or the folder holds anything else than it says; everything is listed.
     """
-    manifest = _read(folder / MANIFEST_NAME)
+    manifest = _read(folder / BUNDLE_MANIFEST_NAME)
     found = files_of(folder)
     problems = [*_links(folder), *_not_allowed(manifest), *_differences(folder, manifest, found)]
     problems += [
@@ -134,7 +135,9 @@ def read_bundle_manifest(folder: Path) -> BundleManifest:
         if not any(file.startswith(f"{part.folder}/") for file in manifest.files)
     ]
     if (expected := bundle_id(manifest.model_dump(mode="json"))) != manifest.id:
-        problems.append(InputError(where=f"{MANIFEST_NAME}, id", found=manifest.id, expected=expected, fix=RESTORE))
+        problems.append(
+            InputError(where=f"{BUNDLE_MANIFEST_NAME}, id", found=manifest.id, expected=expected, fix=RESTORE)
+        )
     if problems:
         raise DataError(f"{folder}: the bundle is not as it was made", problems)
     return manifest
@@ -149,7 +152,7 @@ def _read(path: Path) -> BundleManifest:
     except ValidationError as error:
         problems = [
             InputError(
-                where=f"{MANIFEST_NAME}, {'.'.join(map(str, mistake['loc']))}".removesuffix(", "),
+                where=f"{BUNDLE_MANIFEST_NAME}, {'.'.join(map(str, mistake['loc']))}".removesuffix(", "),
                 found=_shown(mistake["input"]),
                 expected=mistake["msg"],
                 fix=RESTORE,
@@ -170,7 +173,7 @@ def files_of(folder: Path) -> dict[str, FileEntry]:
     for parent, _, names in os.walk(folder):
         for path in (Path(parent, name) for name in names):
             name = path.relative_to(folder).as_posix()
-            if name != MANIFEST_NAME and path.is_file() and not path.is_symlink():
+            if name != BUNDLE_MANIFEST_NAME and path.is_file() and not path.is_symlink():
                 found[name] = file_entry(path)
     return dict(sorted(found.items()))
 
@@ -193,7 +196,7 @@ def is_allowed(name: str) -> bool:
 def _not_allowed(manifest: BundleManifest) -> list[InputError]:
     expected = f"names that end in {', '.join(sorted(SUFFIXES))}, {', '.join(REFUSED_NAMES)} not among them"
     return [
-        InputError(where=f"{MANIFEST_NAME}, files", found=name, expected=expected, fix=RESTORE)
+        InputError(where=f"{BUNDLE_MANIFEST_NAME}, files", found=name, expected=expected, fix=RESTORE)
         for name in manifest.files
         if not is_allowed(name)
     ]

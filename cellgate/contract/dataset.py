@@ -7,20 +7,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cellgate.contract.artifacts import (
+    DATASET_MANIFEST_NAME,
+    DATASET_REPORT_NAME,
+    FUNCTIONS_NAME,
+    GRAPHS_NAME,
+    VOCABULARY_NAME,
+)
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import sha256_of_file, sha256_of_json
 from cellgate.contract.results import SplitSummary
-from cellgate.contract.specs import Split
 
 SCHEMA_VERSION = 1
-MANIFEST_NAME = "dataset.json"
-FUNCTIONS_NAME = "functions.arrow"
-GRAPHS_NAME = "graphs.safetensors"
-VOCABULARY_NAME = "vocab.json"
-REPORT_NAME = "report.json"
 # What the id stands for; the report follows from it.
 CONTENT_NAMES = (FUNCTIONS_NAME, GRAPHS_NAME, VOCABULARY_NAME)
-FILE_NAMES = (*CONTENT_NAMES, REPORT_NAME)
+FILE_NAMES = (*CONTENT_NAMES, DATASET_REPORT_NAME)
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -69,7 +71,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         DataError: It is missing or is not a manifest of this version.
     """
-    path = folder / MANIFEST_NAME
+    path = folder / DATASET_MANIFEST_NAME
     try:
         return Manifest.model_validate(json.loads(path.read_bytes()))
     except OSError as error:
@@ -102,7 +104,7 @@ def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
         advice = "restore the file, or prepare the data set again"
         if entry is None:
             problems.append(
-                InputError(where=f"{MANIFEST_NAME}, files", found=f"no {name}", expected="its hash", fix=advice)
+                InputError(where=f"{DATASET_MANIFEST_NAME}, files", found=f"no {name}", expected="its hash", fix=advice)
             )
         elif not path.is_file():
             problems.append(InputError(where=str(path), found="no file", expected="a file", fix=advice))
@@ -113,7 +115,9 @@ def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
             problems.append(InputError(where=str(path), found=found, expected=entry.sha256, fix=advice))
     if not problems and verify and (found := dataset_id(manifest.files, manifest.prepare)) != manifest.id:
         problems.append(
-            InputError(where=f"{MANIFEST_NAME}, id", found=manifest.id, expected=found, fix="restore dataset.json")
+            InputError(
+                where=f"{DATASET_MANIFEST_NAME}, id", found=manifest.id, expected=found, fix="restore dataset.json"
+            )
         )
     if problems:
         raise DataError(f"{folder}: the data set is not as it was prepared", problems)

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.options import Option
-from cellgate.contract.results import Evidence
 
 DecisionOutcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
 

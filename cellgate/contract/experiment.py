@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 from cellgate.contract.policy import Policy
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 
 
 def _distinct(seeds: list[int]) -> list[int]:

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from cellgate.contract.documents import Document, Probability, Sha256
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.files import write_json
 from cellgate.contract.options import Option
-from cellgate.contract.results import Document, Evidence, Metrics, Probability, Sha256
+from cellgate.contract.results import Metrics
 
-REPORT_NAME = "report.json"
 SCHEMA_VERSION = 1
 Rows = Field(ge=0, description="A mean over seeds.")
 

@@ -1,6 +1,6 @@
 """How options and figures read in a report."""
 
-from cellgate.contract.results import BaselineName
+from cellgate.contract.evidence import BaselineName
 
 BASELINE_NAMES: dict[BaselineName, str] = {
     "all_positive": "Everything called vulnerable",

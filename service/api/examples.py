@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi.openapi.models import Example
 
-from cellgate.contract.specs import Cell
+from cellgate.contract.cells import Cell
 
 DATASET_ID = "ds_01J8Z0K3V9Q4T6X2B5N7M1C8DA"
 EXPERIMENT_ID = "exp_01J8Z0K3V9Q4T6X2B5N7M1C8DB"

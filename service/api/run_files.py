@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path, PurePosixPath
 
+from cellgate.contract.artifacts import CHECKPOINT_FOLDER
 from service.domain.errors import NotFound
 
 BLOCK = 1 << 16
 REMEMBERED = 4096
 # Replaced while the run goes on, and of no use without the worker that resumes from it.
-CHECKPOINT = "checkpoint"
 MEDIA_TYPES = {".jsonl": "application/jsonl", ".safetensors": "application/octet-stream"}
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # A pipe would otherwise wait for somebody who writes into it.
@@ -101,7 +101,7 @@ def _names(folder: Path, below: PurePosixPath) -> Iterator[str]:
 
 
 def _is_shown(parts: Sequence[str]) -> bool:
-    return parts[0] != CHECKPOINT and not any(part.startswith(".") for part in parts)
+    return parts[0] != CHECKPOINT_FOLDER and not any(part.startswith(".") for part in parts)
 
 
 def open_file(folder: Path, name: str, hashes: Hashes) -> RunFile:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cellgate.contract.specs import FieldNames
+from cellgate.contract.configs import FieldNames
 from service.domain.errors import InvalidSpec, Mistake
 
 POINTER = "/source"

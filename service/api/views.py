@@ -18,7 +18,7 @@ from cellgate.contract.api.schemas import (
     RunStatus,
     WaitingAnswer,
 )
-from cellgate.contract.specs import Cell
+from cellgate.contract.cells import Cell
 from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
 from cellgate.contract.waiting import Waiting
 from service.domain.curves import thinned

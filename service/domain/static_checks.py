@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from cellgate.contract.configs import Split
 from cellgate.contract.results import Check, DatasetSummary, PreflightVerdict
-from cellgate.contract.specs import Split
 
 # With fewer, the 95 % interval of F1 is wider than ±0.04.
 ENOUGH_POSITIVES = 100

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import BundleState, RunState, bundle_state
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
 from service.domain.packing import Packing

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, func, insert, null, select
 from sqlalchemy.orm import Session
 
-from cellgate.contract.specs import Cell
+from cellgate.contract.cells import Cell
 from cellgate.contract.states import RunState
 from service.domain.paths import attempt_path
 from service.store.database import now_s

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from cellgate.contract.specs import Cell, PrepareConfig
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import DatasetState
 from service.domain.errors import NotFound
 from service.store.database import now_s

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import case, func, insert, select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake, NotFound
 from service.domain.pipeline import Step, shared_seeds

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.artifacts import RESULT_NAME
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.gate import GateReport
 from cellgate.contract.results import RunResult, read_result
@@ -16,7 +17,6 @@ from service.domain.gate.report import evaluate_gate
 from service.domain.static_checks import BROKEN_GRAPHS
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
-RESULT = "result.json"
 # No probe: it reads nothing, and the gate compares with it by itself.
 ALL_POSITIVE = "all_positive"
 
@@ -59,7 +59,7 @@ def build_gate_report(session: Session, experiment: ExperimentRow, artifacts: Pa
 
 def _facts(run: RunRow, artifacts: Path) -> RunFacts:
     state = RunState(run.state)
-    result, error = _read(artifacts / run.path / RESULT) if run.path and state.terminal else (None, None)
+    result, error = _read(artifacts / run.path / RESULT_NAME) if run.path and state.terminal else (None, None)
     return RunFacts(
         run=run.id,
         cell=_cell(run.cell),
@@ -90,9 +90,9 @@ def _read(path: Path) -> tuple[RunResult | None, str | None]:
     try:
         return read_result(path), None
     except FileNotFoundError:
-        return None, f"there is no {RESULT}"
+        return None, f"there is no {RESULT_NAME}"
     except (OSError, ValueError) as error:
-        return None, f"{RESULT} is invalid: {' '.join(str(error).split())}"
+        return None, f"{RESULT_NAME} is invalid: {' '.join(str(error).split())}"
 
 
 def _cell(cell: str) -> BaseCell:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Select, Update, delete, insert, null, select, update
 from sqlalchemy.orm import Session
 
-from cellgate.contract.specs import Cell
+from cellgate.contract.cells import Cell
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict
 from service.domain.pipeline import Stage, Step

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.artifacts import BUNDLE_FOLDER
+from cellgate.contract.cells import AnySpec, Cell
 from cellgate.contract.specs import (
     AggregationSpec,
-    AnySpec,
-    Cell,
     FusionSpec,
     GnnSpec,
     PackSpec,
@@ -28,8 +28,6 @@ from service.store.steps import finished_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 LR_CACHE = "lr_cache"
-# Where a packing run leaves its bundle, in its own folder.
-BUNDLE_FOLDER = "bundle"
 
 
 def trainer_spec(session: Session, *, run_id: str, artifacts: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import DatasetState, RunState, job_state
 from service.domain.pipeline import Facts, Step, StepFacts, shared_seeds
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs

@@ -18,8 +18,9 @@ from pathlib import Path
 # Imported, so that a fork need not: an attempt shall die in its training, not while it loads libraries.
 import torch._dynamo  # noqa: F401
 
-from cellgate.contract.specs import Cell
-from trainers.engine.resume import CHECKPOINT_FOLDER, current_checkpoint
+from cellgate.contract.artifacts import CHECKPOINT_FOLDER
+from cellgate.contract.cells import Cell
+from trainers.engine.run_folder import current_checkpoint
 from trainers.run_cell import run_cell
 
 KILLS = 8

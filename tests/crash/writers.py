@@ -118,7 +118,8 @@ def _read_events(folder: Path) -> int:
 def _write_checkpoint(folder: Path, version: int) -> None:
     import torch
 
-    from cellgate.contract.specs import Device, Precision
+    from cellgate.contract.configs import Precision
+    from cellgate.contract.specs import Device
     from trainers.engine.checkpoint import TrainingState, save_checkpoint, weights_of
     from trainers.engine.hardware import set_up_hardware
 

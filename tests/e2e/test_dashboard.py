@@ -6,8 +6,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import FailureReason
 from tests.browser_page import Watched
 from tests.fakes import F1s

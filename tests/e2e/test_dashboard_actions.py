@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import Claim

@@ -8,14 +8,16 @@ from statistics import fmean
 
 import numpy as np
 
+from cellgate.contract.artifacts import RESULT_NAME
 from cellgate.contract.bundle import PARTS_OF_KIND
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.results import read_result
-from cellgate.contract.specs import BundleKind, Cell, Split
+from cellgate.contract.specs import BundleKind
 from trainers.bundle.models import Floats
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, margins, sigmoid
-from trainers.engine.result_file import RESULT_NAME
 from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
 

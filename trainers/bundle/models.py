@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cellgate.contract.specs import TransformerModel
+from cellgate.contract.artifacts import VOCABULARY_NAME
+from cellgate.contract.configs import TransformerModel
 from trainers.bundle.graphs import GraphEncoder, read_vocabulary
 from trainers.data.batching import collate_graphs, node_budget_batches
 from trainers.data.encoding import RawGraphs, build_chunk
 from trainers.engine.metrics import margins
 from trainers.models.gnn.model import GraphNetwork
-from trainers.models.gnn.saving import VOCABULARY_NAME, load_gnn
+from trainers.models.gnn.saving import load_gnn
 from trainers.models.gnn.train import EVALUATION_BATCH, NODE_BUDGET
 from trainers.models.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
 from trainers.models.transformer.task import TextReader, by_rising_length, padded

@@ -4,7 +4,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.bundle import BundleManifest
+from cellgate.contract.configs import Split
 from cellgate.contract.results import (
     SCHEMA_VERSION,
     BundleSummary,
@@ -14,15 +16,14 @@ from cellgate.contract.results import (
     RunResult,
     Scores,
 )
-from cellgate.contract.specs import PackSpec, ScoreSpec, Split
+from cellgate.contract.specs import PackSpec, ScoreSpec
 from trainers.bundle.bundle import Bundle, Prediction
 from trainers.bundle.packing import NO_NOTES, pack_bundle
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
-from trainers.engine.result_file import write_result
+from trainers.engine.run_folder import write_result
 
-BUNDLE_FOLDER = "bundle"
 # Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
 MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cellgate.contract.artifacts import BUNDLE_MANIFEST_NAME, MODEL_FOLDER
 from cellgate.contract.bundle import (
     LABELS,
-    MANIFEST_NAME,
     SCHEMA_VERSION,
     Agreement,
     BundleManifest,
@@ -21,9 +21,10 @@ from cellgate.contract.bundle import (
     files_of,
     is_allowed,
 )
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import sha256_of_file, write_json
-from cellgate.contract.specs import BundleKind, Split
+from cellgate.contract.specs import BundleKind
 from trainers.bundle.bundle import Bundle
 from trainers.bundle.member_runs import MemberRuns, Stored, read_members
 from trainers.bundle.models import Functions
@@ -33,7 +34,6 @@ from trainers.data.writing import replaced_folder
 from trainers.demo_data.generator import generate
 from trainers.engine.environment import describe_environment
 from trainers.engine.metrics import sigmoid
-from trainers.engine.result_file import MODEL_FOLDER
 from trainers.models.fusion.saving import load_fusion
 
 TOLERANCE = 1e-5
@@ -105,7 +105,7 @@ def pack_bundle(
             "self_test": [test.model_dump(mode="json") for test in _self_tests(seeds, max_nodes=max_nodes)],
             "files": {name: entry.model_dump(mode="json") for name, entry in files_of(folder).items()},
         }
-        write_json(folder / MANIFEST_NAME, {**content, "id": bundle_id(content)})
+        write_json(folder / BUNDLE_MANIFEST_NAME, {**content, "id": bundle_id(content)})
         return Bundle.open(folder).manifest
 
 

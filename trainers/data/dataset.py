@@ -12,16 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cellgate.contract.dataset import (
-    FUNCTIONS_NAME,
-    GRAPHS_NAME,
-    VOCABULARY_NAME,
-    Manifest,
-    check_files,
-    read_manifest,
-)
+from cellgate.contract.artifacts import FUNCTIONS_NAME, GRAPHS_NAME, VOCABULARY_NAME
+from cellgate.contract.configs import Split
+from cellgate.contract.dataset import Manifest, check_files, read_manifest
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.specs import Split
 from trainers.data.vocabulary import Vocabulary
 
 Rows = NDArray[np.int64] | Sequence[int]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellgate.contract.configs import Split
 from cellgate.contract.results import SplitSummary
-from cellgate.contract.specs import Split
 from trainers.data.clean.cross_split import CrossSplit
 from trainers.data.clean.duplicates import Deduplication
 from trainers.data.clean.lexing import Lexed

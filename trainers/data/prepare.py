@@ -8,22 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from cellgate.contract.dataset import (
-    FILE_NAMES,
+from cellgate.contract.artifacts import (
+    DATASET_FOLDER,
+    DATASET_MANIFEST_NAME,
+    DATASET_REPORT_NAME,
     FUNCTIONS_NAME,
     GRAPHS_NAME,
-    MANIFEST_NAME,
-    REPORT_NAME,
-    SCHEMA_VERSION,
     VOCABULARY_NAME,
-    Manifest,
-    dataset_id,
-    file_entry,
 )
+from cellgate.contract.configs import PrepareConfig, Split
+from cellgate.contract.dataset import FILE_NAMES, SCHEMA_VERSION, Manifest, dataset_id, file_entry
 from cellgate.contract.events import EventKind, EventWriter
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.results import DatasetSummary
-from cellgate.contract.specs import PrepareConfig, PrepareSpec, Split
+from cellgate.contract.specs import PrepareSpec
 from trainers.data.clean.cross_split import compare_splits
 from trainers.data.clean.duplicates import Deduplication, deduplicate
 from trainers.data.clean.grouping import group_rows
@@ -40,7 +38,6 @@ from trainers.data.read.error_collector import ErrorCollector
 from trainers.data.read.rows import Row, read_rows
 from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
 
-DATASET_FOLDER = "dataset"
 PROGRESS_EVERY_S = 0.5
 
 
@@ -199,7 +196,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
         )
         write_graphs(temporary / GRAPHS_NAME, encoded.arrays)
         write_document(temporary / VOCABULARY_NAME, encoded.vocabulary.to_json())
-        write_document(temporary / REPORT_NAME, make_report(material))
+        write_document(temporary / DATASET_REPORT_NAME, make_report(material))
         files = {name: file_entry(temporary / name) for name in FILE_NAMES}
         settings = _settings(spec)
         manifest = Manifest(
@@ -212,7 +209,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
             feature_names=list(FEATURES),
             prepare=settings,
         )
-        write_document(temporary / MANIFEST_NAME, manifest.model_dump(mode="json"))
+        write_document(temporary / DATASET_MANIFEST_NAME, manifest.model_dump(mode="json"))
     return manifest
 
 
@@ -225,7 +222,7 @@ def _quality_counts(graphs: RawGraphs) -> dict[str, int]:
 
 def _result(material: Material, manifest: Manifest, timings_s: dict[str, float], out: Path) -> PrepareResult:
     hashes = {f"{DATASET_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()}
-    manifest_path = f"{DATASET_FOLDER}/{MANIFEST_NAME}"
+    manifest_path = f"{DATASET_FOLDER}/{DATASET_MANIFEST_NAME}"
     return PrepareResult(
         summary=DatasetSummary(
             id=manifest.id,

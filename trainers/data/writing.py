@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from safetensors.numpy import save_file
 
+from cellgate.contract.configs import Split
 from cellgate.contract.files import replace_folder, sync_folder, write_json
-from cellgate.contract.specs import Split
 from trainers.data.read.rows import Row
 
 FUNCTION_SCHEMA = pa.schema(

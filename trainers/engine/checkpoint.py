@@ -23,7 +23,7 @@ from torch import Tensor
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import atomic_file, sync_folder, write_json
 from trainers.engine.hardware import Hardware
-from trainers.engine.resume import CURRENT_NAME, STATE_NAME, current_checkpoint
+from trainers.engine.run_folder import CURRENT_NAME, STATE_NAME, current_checkpoint
 
 MODEL_NAME = "model.safetensors"
 BEST_NAME = "best.safetensors"

@@ -7,9 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DivergenceError
-from cellgate.contract.results import SCHEMA_VERSION, LearningRateOutcome, RunResult, Truncation
-from cellgate.contract.specs import FusionSpec, GnnSpec, Split, TransformerSpec
+from cellgate.contract.evidence import Truncation
+from cellgate.contract.results import SCHEMA_VERSION, LearningRateOutcome, RunResult
+from cellgate.contract.specs import FusionSpec, GnnSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.context import RunContext
@@ -20,7 +22,7 @@ from trainers.engine.loop import FitOutcome
 from trainers.engine.memory import peak_memory
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
-from trainers.engine.result_file import hash_artifacts, write_result
+from trainers.engine.run_folder import hash_artifacts, write_result
 from trainers.engine.task import Task
 
 

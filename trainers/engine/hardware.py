@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from cellgate.contract.configs import Precision
 from cellgate.contract.errors import InputError, SpecError
-from cellgate.contract.specs import Device, Precision
+from cellgate.contract.specs import Device
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,12 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from cellgate.contract.artifacts import CHECKPOINT_FOLDER
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import CollapseError, DataError, DivergenceError, InputError, InterruptedRun
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Collapse, LearningRateOutcome
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine.checkpoint import (
     TrainingState,
     Weights,
@@ -34,7 +35,6 @@ from trainers.engine.inference import infer
 from trainers.engine.optimization import Stepper, StepReport, learning_rate_factor
 from trainers.engine.planning import EpochPlan
 from trainers.engine.progress import TrainingProgress
-from trainers.engine.resume import CHECKPOINT_FOLDER
 from trainers.engine.task import Rows, Task
 
 # A component that gets no gradient is on record, but the model may do without it; these make it useless.

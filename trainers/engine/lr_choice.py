@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cellgate.contract.configs import LearningRate, TrainingConfig
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import LearningRate, TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_cache import DamagedEntryError, LearningRateCache
 from trainers.engine.lr_finder import Suggestion, find_learning_rate
 from trainers.engine.optimization import OPTIMIZER
-from trainers.engine.resume import STATE_NAME, current_checkpoint
+from trainers.engine.run_folder import STATE_NAME, current_checkpoint
 from trainers.engine.task import Rows, Task
 
 # What of the training config the range test's answer depends on.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cellgate.contract.specs import LearningRate, TrainingConfig
+from cellgate.contract.configs import LearningRate, TrainingConfig
 from trainers.engine.checkpoint import generator_states, restore_generators, weights_of
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import OutOfMemoryError, is_out_of_memory
 from cellgate.contract.events import EventKind, EventWriter
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine.checkpoint import generator_states, restore_generators
 from trainers.engine.class_balance import EVEN
 from trainers.engine.compilation import is_compiled, undo_compilation

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cellgate.contract.specs import TrainingConfig
+from cellgate.contract.configs import TrainingConfig
 from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
 from trainers.engine.task import Rows, Task
 

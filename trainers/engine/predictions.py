@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cellgate.contract.artifacts import predictions_name
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import atomic_file
-from cellgate.contract.specs import Split
-from trainers.engine.result_file import PREDICTIONS_FOLDER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Predictions:
 
 def predictions_path(out: Path, split: Split | str) -> Path:
     """Return where a run keeps its predictions of a split."""
-    return out / PREDICTIONS_FOLDER / f"{Split(split).value}.arrow"
+    return out / predictions_name(Split(split))
 
 
 def _fixed_lists(matrix: NDArray[np.float32]) -> Any:

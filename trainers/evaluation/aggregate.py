@@ -4,17 +4,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cellgate.contract.artifacts import REPORT_NAME, predictions_name
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.events import EventKind
+from cellgate.contract.evidence import Evidence, Truncation, summed
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.options import Option
-from cellgate.contract.report import REPORT_NAME, SeedReport, write_report
-from cellgate.contract.results import SCHEMA_VERSION, Evidence, Memory, RunResult, Truncation, summed
-from cellgate.contract.specs import AggregationSpec, Cell, RunOutput, Split
+from cellgate.contract.report import SeedReport, write_report
+from cellgate.contract.results import SCHEMA_VERSION, Memory, RunResult
+from cellgate.contract.specs import AggregationSpec, RunOutput
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
-from trainers.engine.result_file import PREDICTIONS_FOLDER, write_result
+from trainers.engine.run_folder import write_result
 from trainers.evaluation.baselines import read_baselines
 from trainers.evaluation.evidence import make_evidence
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
@@ -142,7 +146,7 @@ def _truncation(seeds: Sequence[SeedRuns]) -> dict[Option, Truncation]:
 def _inputs(seeds: Sequence[SeedRuns]) -> dict[str, str]:
     """Return the hash of every predictions file that was read: `cell/seed/split`."""
     return {
-        f"{run.name}/{split.value}": run.result.artifacts[f"{PREDICTIONS_FOLDER}/{split.value}.arrow"]
+        f"{run.name}/{split.value}": run.result.artifacts[predictions_name(split)]
         for of_seed in seeds
         for run, split in of_seed.reads()
     }

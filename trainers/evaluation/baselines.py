@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from cellgate.contract.dataset import REPORT_NAME
+from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.results import Baseline, BaselineName
+from cellgate.contract.evidence import Baseline, BaselineName
 
 
 def read_baselines(dataset: Path) -> list[Baseline]:
@@ -18,7 +18,7 @@ def read_baselines(dataset: Path) -> list[Baseline]:
     Raises:
         DataError: The report is damaged.
     """
-    path = dataset / REPORT_NAME
+    path = dataset / DATASET_REPORT_NAME
     try:
         probes = json.loads(path.read_bytes())["probes"]
         scores = {name: probes[name] for name in get_args(BaselineName) if name in probes}

@@ -7,8 +7,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
-from cellgate.contract.specs import Split
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean
 from trainers.evaluation.options import Candidate, Floats, Integers

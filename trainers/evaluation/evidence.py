@@ -8,8 +8,8 @@ from statistics import fmean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.options import OPTIONS, Option
-from cellgate.contract.results import (
+from cellgate.contract.configs import AggregationConfig, Split
+from cellgate.contract.evidence import (
     Baseline,
     Comparison,
     DeploymentCandidate,
@@ -19,7 +19,7 @@ from cellgate.contract.results import (
     OptionEvidence,
     Truncation,
 )
-from cellgate.contract.specs import AggregationConfig, Split
+from cellgate.contract.options import OPTIONS, Option
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.evaluation.deployment_candidates import dev_f1, forms_of

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from cellgate.contract.artifacts import RESULT_NAME
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.results import RunResult, read_result
-from cellgate.contract.specs import Cell, Split
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import Predictions, predictions_path, read_predictions
-from trainers.engine.result_file import RESULT_NAME
 
 MAX_NAMED_IDS = 5
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
 from cellgate.contract.results import Metrics
-from cellgate.contract.specs import Split
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, compute_metrics, margins, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, tune_text_weight

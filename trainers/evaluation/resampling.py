@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from cellgate.contract.results import Interval
+from cellgate.contract.evidence import Interval
 from trainers.evaluation.statistics import (
     Booleans,
     Floats,

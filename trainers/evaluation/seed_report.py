@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.options import Option
 from cellgate.contract.report import (
     SCHEMA_VERSION,
@@ -20,8 +22,6 @@ from cellgate.contract.report import (
     SliceReport,
     SliceScores,
 )
-from cellgate.contract.results import Evidence
-from cellgate.contract.specs import Split
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import confusion, sigmoid
 from trainers.evaluation.deployment_candidates import dev_f1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.results import Interval
+from cellgate.contract.evidence import Interval
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

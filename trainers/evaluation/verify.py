@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cellgate.contract.artifacts import REPORT_NAME, RESULT_NAME, SPEC_NAME
+from cellgate.contract.cells import Cell
 from cellgate.contract.errors import DataError, InputError, shortened
 from cellgate.contract.files import to_json
-from cellgate.contract.report import REPORT_NAME, read_report
+from cellgate.contract.report import read_report
 from cellgate.contract.results import read_result
-from cellgate.contract.specs import AggregationSpec, Cell
-from trainers.engine.result_file import RESULT_NAME
+from cellgate.contract.specs import AggregationSpec
 from trainers.evaluation.aggregate import weigh
 from trainers.spec_reading import read_spec
-
-SPEC_NAME = "spec.json"
 
 
 def verify(folder: Path) -> None:

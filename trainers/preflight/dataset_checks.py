@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from cellgate.contract.dataset import REPORT_NAME
+from cellgate.contract.artifacts import DATASET_REPORT_NAME
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError
 from cellgate.contract.results import Check, PreflightVerdict
-from cellgate.contract.specs import Split
 from trainers.data.clean.duplicates import exact_key
 from trainers.data.dataset import Dataset
 from trainers.preflight.checks import Checks
@@ -116,7 +116,7 @@ def _crossing(dataset: Dataset, keys: Sequence[Any]) -> tuple[list[Any], int]:
 
 def _near_duplicates(folder: Path, checks: Checks) -> None:
     """Say what `prepare` found of train in the other splits; a data set of before it looked says nothing."""
-    report = json.loads((folder / REPORT_NAME).read_bytes())
+    report = json.loads((folder / DATASET_REPORT_NAME).read_bytes())
     by_split = report.get("near_duplicates", {}).get("either", {})
     shares = {split: counts["share"] for split, counts in by_split.items() if "share" in counts}
     if not shares:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cellgate.contract.specs import FusionSpec, Split
+from cellgate.contract.configs import Split
+from cellgate.contract.specs import FusionSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.checkpoint import Weights
 from trainers.engine.finish import EVALUATED

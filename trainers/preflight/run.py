@@ -11,15 +11,16 @@ from pathlib import Path
 
 import psutil
 
+from cellgate.contract.configs import FusionConfig, GnnConfig, Precision, TransformerConfig
 from cellgate.contract.errors import DataError, InputError, PreflightError
 from cellgate.contract.results import SCHEMA_VERSION, Check, PreflightVerdict, RunResult
-from cellgate.contract.specs import Device, FusionConfig, GnnConfig, Precision, PreflightSpec, TransformerConfig
+from cellgate.contract.specs import Device, PreflightSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment
 from trainers.engine.hardware import Hardware, find_hardware_problems, set_up_hardware
 from trainers.engine.memory import peak_memory, resident_bytes
-from trainers.engine.result_file import write_result
+from trainers.engine.run_folder import write_result
 from trainers.preflight.checks import Checks
 from trainers.preflight.dataset_checks import check_dataset
 from trainers.preflight.resources import engine_bytes

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cellgate.contract.dataset import FUNCTIONS_NAME, GRAPHS_NAME
+from cellgate.contract.artifacts import FUNCTIONS_NAME, GRAPHS_NAME
+from cellgate.contract.configs import Split, TrainingConfig, TransformerModel
 from cellgate.contract.results import Check
-from cellgate.contract.specs import GnnSpec, Split, TrainingConfig, TransformerModel, TransformerSpec
+from cellgate.contract.specs import GnnSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.checkpoint import weights_of
 from trainers.engine.context import RunContext

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cellgate.contract.specs import TrainingConfig
+from cellgate.contract.artifacts import CHECKPOINT_FOLDER, MODEL_FOLDER
+from cellgate.contract.configs import TrainingConfig
 from trainers.engine.checkpoint import (
     TrainingState,
     Weights,
@@ -213,7 +214,7 @@ class Stages:
     def _resume(self) -> None:
         """Take a step twice from the same checkpoint: both must end at the same weights."""
         task, stepper, few = self._task, self._trained, self._batch[:FEW_ROWS]
-        folder = self._scratch / "checkpoint"
+        folder = self._scratch / CHECKPOINT_FOLDER
         task.model.train()
         save_checkpoint(
             folder,
@@ -241,7 +242,7 @@ class Stages:
 
     def _save(self, reload: Reload) -> None:
         before = self._say(self._task)
-        reloaded = reload(self._scratch / "model")
+        reloaded = reload(self._scratch / MODEL_FOLDER)
         reloaded.model.to(self._hardware.device)
         after = self._say(reloaded)
         pairs = ((before.logits_RC, after.logits_RC), (before.embeddings_RD, after.embeddings_RD))

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cellgate.contract.evidence import OptionEvidence
 from cellgate.contract.report import OptionReport, ReliabilityBin
-from cellgate.contract.results import OptionEvidence
 
 # A threshold farther than this from what was measured is not drawn: it would press everything else together.
 FAR = 0.2

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec, Seeds
 from cellgate.contract.identifiers import DATASET_ID, EXPERIMENT_ID
 from cellgate.contract.report import SeedReport
-from cellgate.contract.results import Evidence
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
 from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, JobState, RunState
 from cellgate.contract.waiting import WaitingReason
 

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.bundles import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
 from cellgate.contract.api.schemas import Page
+from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import BundleSummary, Scores
-from cellgate.contract.specs import BundleKind, Cell
+from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
 from service.api.context import Ctx
@@ -36,7 +38,6 @@ from service.store.bundles import (
 )
 from service.store.experiments import get_experiment
 from service.store.gate_decision import answered_decisions
-from service.store.run_specs import BUNDLE_FOLDER
 from service.store.runs import get_run
 from service.store.tables import RunRow
 from service.store.versions import load_poll_state
@@ -115,7 +116,7 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     folder = context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER
     # What the run vouched for, and the manifest that lists it: nothing else that may lie there is sent.
     vouched = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
-    archive = Archive(folder=folder, root=bundle_id, names=["bundle.json", *vouched])
+    archive = Archive(folder=folder, root=bundle_id, names=[BUNDLE_MANIFEST_NAME, *vouched])
     headers = {
         "Content-Length": str(archive.size_bytes),
         "Content-Disposition": f'attachment; filename="{bundle_id}.tar"',

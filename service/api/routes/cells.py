@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
 from cellgate.contract.api.schemas import Answer
-from cellgate.contract.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, Spec, TransformerConfig
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, Spec, TransformerConfig
 from service.api.context import Ctx
 from service.api.examples import CELL_EXAMPLES
 from service.api.problems import documented

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.schemas import DatasetAnswer, DatasetCreate, Page
-from cellgate.contract.specs import PrepareConfig
+from cellgate.contract.configs import PrepareConfig
 from service.api.context import Ctx
 from service.api.examples import DATASETS
 from service.api.filters import CreatedBefore, CreatedSince, DatasetStates, seconds

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
+from cellgate.contract.cells import Cell
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
 from service.api.filters import Cells, CreatedBefore, CreatedSince, JobStates, OfDataset, OfExperiment, seconds

@@ -10,9 +10,10 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.schemas import Answer, DatasetId, JobAnswer, Request
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import FusionConfig, GnnConfig, TransformerConfig
 from cellgate.contract.results import Check, DatasetSummary
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell, FusionConfig, GnnConfig, TransformerConfig
 from service.api.examples import DATASET_ID
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented_submission

@@ -8,9 +8,10 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.schemas import AggregateAnswer, ReportAnswer
+from cellgate.contract.artifacts import REPORT_NAME
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.report import REPORT_NAME, SeedReport
-from cellgate.contract.results import Evidence
+from cellgate.contract.report import SeedReport
 from service.api.context import Context, Ctx
 from service.api.parameters import ExperimentPath
 from service.api.polling import Polled

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cellgate.contract.decision import Decision, DecisionOutcome
+from cellgate.contract.evidence import Comparison, Evidence, Interval, OptionEvidence
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateReport
 from cellgate.contract.options import OUTCOMES, SINGLES, Option
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import Comparison, Evidence, Interval, OptionEvidence
 from service.domain.decision.text import (
     describe_difference,
     describe_forms,

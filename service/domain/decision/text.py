@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from cellgate.contract.decision import DecisionOutcome
+from cellgate.contract.evidence import Comparison, DeploymentCandidate, Evidence, Interval, KindEvidence, OptionEvidence
 from cellgate.contract.gate import GateCheck
 from cellgate.contract.options import OPTION_NAMES, OPTIONS, Option
-from cellgate.contract.results import Comparison, DeploymentCandidate, Evidence, Interval, KindEvidence, OptionEvidence
 from service.domain.gate.report import ADVICE
 
 HEADLINES: Mapping[DecisionOutcome, str] = {

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from cellgate.contract.artifacts import PREDICTIONS_FOLDER
 from cellgate.contract.decision import Decision
 from cellgate.contract.errors import shortened
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.files import sha256_of_json, to_json
 from cellgate.contract.gate import GateReport
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import Evidence, RunResult
+from cellgate.contract.results import RunResult
 from service.domain.decision.rules import decide
 
 OPTION_OF_CELL: Mapping[object, str] = {51: "transformer", 52: "gnn", 53: "fusion"}
@@ -70,5 +72,5 @@ def _predictions(results: list[RunResult]) -> dict[str, str]:
         for result in results
         if result.cell in OPTION_OF_CELL
         for path, digest in result.artifacts.items()
-        if path.startswith("predictions/")
+        if path.startswith(f"{PREDICTIONS_FOLDER}/")
     }

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cellgate.contract.evidence import Truncation
 from cellgate.contract.gate import SeedValue
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import Metrics, RunResult, Truncation
+from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.states import RunState
 
 BaseCell = Literal[51, 52]

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+from cellgate.contract.configs import Split
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.options import OPTIONS
 from cellgate.contract.results import RunResult, read_result
-from cellgate.contract.specs import Split
 from tests.finished_runs import prepare_generated
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins, sigmoid

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.events import EventWriter
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import FusionSpec, Split
+from cellgate.contract.specs import FusionSpec
 from tests.finished_runs import SPEC_HASH, LogOdds, noisy_log_odds, prepare_generated, write_run
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext

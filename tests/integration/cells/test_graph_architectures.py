@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cellgate.contract.specs import Device, GnnModel, GnnTraining, Precision, Split
+from cellgate.contract.configs import GnnModel, GnnTraining, Precision, Split
+from cellgate.contract.specs import Device
 from tests.finished_runs import prepare_generated
 from trainers.data.dataset import Dataset
 from trainers.engine.hardware import set_up_hardware

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import FailureReason
 from service.store.workers import register_worker
 from tests.live_server import Served, served

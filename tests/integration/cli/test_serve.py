@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import PrepareConfig
 from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment

@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
+from cellgate.contract.artifacts import DATASET_FOLDER
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError
 from cellgate.contract.events import EventWriter
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import GnnSpec, PrepareSpec, Split
+from cellgate.contract.specs import GnnSpec, PrepareSpec
 from trainers.data.dataset import Dataset
-from trainers.data.prepare import DATASET_FOLDER, PrepareResult, prepare
+from trainers.data.prepare import PrepareResult, prepare
 from trainers.demo_data.generator import generate
 from trainers.engine.context import RunContext
 from trainers.models.gnn.train import run as train

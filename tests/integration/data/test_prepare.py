@@ -12,12 +12,14 @@ from typing import Any
 import psutil
 import pytest
 
+from cellgate.contract.artifacts import DATASET_FOLDER
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, OutOfMemoryError
 from cellgate.contract.events import EventWriter
-from cellgate.contract.specs import PrepareSpec, Split
+from cellgate.contract.specs import PrepareSpec
 from trainers.data.dataset import Dataset
 from trainers.data.encoding import build_graphs
-from trainers.data.prepare import DATASET_FOLDER, PrepareResult, prepare
+from trainers.data.prepare import PrepareResult, prepare
 from trainers.demo_data.generator import generate
 
 Record = dict[str, Any]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import PrepareConfig
 from cellgate.contract.states import RunState
 from service.domain.errors import Conflict
 from service.store import lifecycle, pipeline

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import Cell, PrepareConfig
 from cellgate.contract.states import RunState
 from service.domain.errors import Conflict
 from service.store import lifecycle, pipeline

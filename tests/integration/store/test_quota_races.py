@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from cellgate.contract.specs import Cell, PrepareConfig
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import LEASED
 from service.domain.errors import QuotaExceeded
 from service.store.claims import claim_next

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import Cell, PrepareConfig
 from cellgate.contract.states import FailureReason
 from service.store.database import Database
 from service.store.datasets import create_dataset, preparing_runs

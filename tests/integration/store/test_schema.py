@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 import migrations
-from cellgate.contract.specs import PrepareConfig
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import claim_next

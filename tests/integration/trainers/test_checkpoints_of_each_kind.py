@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from cellgate.contract.specs import Lora, TransformerModel
+from cellgate.contract.configs import Lora, TransformerModel
 from tests.tiny_checkpoints import CONFIGS, END, SOURCES, START, make_checkpoint
 from trainers.engine.checkpoint import weights_of
 from trainers.models.transformer.lora import add_lora

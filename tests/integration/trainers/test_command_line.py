@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cellgate.contract.configs import Split
 from cellgate.contract.files import sha256_of_file
-from cellgate.contract.specs import Split
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import read_predictions
 

@@ -13,10 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split, TransformerModel
 from cellgate.contract.errors import DataError, InterruptedRun
 from cellgate.contract.events import EventWriter
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import Cell, FusionSpec, GnnSpec, Split, TransformerModel, TransformerSpec
+from cellgate.contract.specs import FusionSpec, GnnSpec, TransformerSpec
 from tests.finished_runs import SPEC_HASH, prepare_generated
 from trainers.data.dataset import Dataset
 from trainers.engine import lr_finder

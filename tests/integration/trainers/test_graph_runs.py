@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellgate.contract.specs import Split
+from cellgate.contract.configs import Split
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import predictions_path, read_predictions

@@ -14,10 +14,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from cellgate.contract.bundle import bundle_id, files_of
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, SpecError
 from cellgate.contract.files import write_json
 from cellgate.contract.results import RunResult, read_result
-from cellgate.contract.specs import Split
 from tests.tiny_checkpoints import make_checkpoint
 from tests.trained_runs import PACKED, PLANTED, pack, planted_function, run_cell
 from trainers.bundle.bundle import Bundle

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import select
 
-from cellgate.contract.specs import PrepareConfig
+from cellgate.contract.configs import PrepareConfig
 from service.broker.notify import CeleryNotifier
 from service.store.datasets import create_dataset
 from service.store.runs import get_run

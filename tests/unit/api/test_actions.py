@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cellgate.contract.specs import Cell
+from cellgate.contract.cells import Cell
 from cellgate.contract.states import FailureReason
 from tests.api_client import Api, assert_refused, begin, get
 

@@ -1,6 +1,6 @@
 """What is well formed but cannot be done now is a conflict, and creates nothing."""
 
-from cellgate.contract.specs import Cell
+from cellgate.contract.cells import Cell
 from cellgate.contract.states import FailureReason
 from tests.api_client import Api, assert_refused
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.configs import GnnConfig, TransformerConfig
 from cellgate.contract.events import EventKind
-from cellgate.contract.specs import GnnConfig, TransformerConfig
 from service.store.recording import record_event, record_log, record_metrics, record_progress
 from service.store.workers import register_worker
 from tests.api_client import Api, begin, get

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cellgate.contract.bundle import MANIFEST_NAME, bundle_id, bundle_schema, read_bundle_manifest
+from cellgate.contract.artifacts import BUNDLE_MANIFEST_NAME
+from cellgate.contract.bundle import bundle_id, bundle_schema, read_bundle_manifest
 from cellgate.contract.errors import DataError
 from cellgate.contract.files import write_json
 from tests.bundle_manifests import manifest_content, part
@@ -19,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     model.mkdir(parents=True)
     (model / "model.safetensors").write_bytes(b"weights")
     (model / "config.json").write_bytes(b"{}")
-    write_json(tmp_path / MANIFEST_NAME, manifest_content(tmp_path))
+    write_json(tmp_path / BUNDLE_MANIFEST_NAME, manifest_content(tmp_path))
     return tmp_path
 
 
@@ -50,57 +51,59 @@ def _replace_a_file_by_a_link(folder: Path) -> None:
 
 
 def _change_the_threshold(folder: Path) -> None:
-    path = folder / MANIFEST_NAME
+    path = folder / BUNDLE_MANIFEST_NAME
     write_json(path, {**json.loads(path.read_bytes()), "threshold": 0.9})
 
 
 def _list_a_pickle(folder: Path) -> None:
     (folder / "seed-0/transformer/model.bin").write_bytes(b"pickle")
-    write_json(folder / MANIFEST_NAME, manifest_content(folder))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder))
 
 
 def _list_an_adapter(folder: Path) -> None:
     (folder / "seed-0/transformer/adapter_config.json").write_bytes(b"{}")
-    write_json(folder / MANIFEST_NAME, manifest_content(folder))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder))
 
 
 def _name_a_folder_that_is_not_there(folder: Path) -> None:
     members = [{"seed": 0, "transformer": part("seed-1/transformer"), "gnn": None, "fusion": None}]
-    write_json(folder / MANIFEST_NAME, manifest_content(folder, members=members))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, members=members))
 
 
 def _lead_out_of_the_folder(folder: Path) -> None:
     members = [{"seed": 0, "transformer": part("../other"), "gnn": None, "fusion": None}]
-    write_json(folder / MANIFEST_NAME, manifest_content(folder, members=members))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, members=members))
 
 
 def _be_an_ensemble_of_one(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, manifest_content(folder, kind="ensemble", text_weight=0.5, graph_weight=0.5))
+    write_json(
+        folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, kind="ensemble", text_weight=0.5, graph_weight=0.5)
+    )
 
 
 def _have_a_seed_twice(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, manifest_content(folder, members=2 * manifest_content(folder)["members"]))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, members=2 * manifest_content(folder)["members"]))
 
 
 def _weigh_one_model(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, manifest_content(folder, text_weight=0.5, graph_weight=0.5))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, text_weight=0.5, graph_weight=0.5))
 
 
 def _be_of_the_next_version(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, manifest_content(folder, schema_version=2))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, schema_version=2))
 
 
 def _have_a_field_too_many(folder: Path) -> None:
-    write_json(folder / MANIFEST_NAME, manifest_content(folder, code="import os"))
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, code="import os"))
 
 
 def _be_cut_off(folder: Path) -> None:
-    path = folder / MANIFEST_NAME
+    path = folder / BUNDLE_MANIFEST_NAME
     path.write_bytes(path.read_bytes()[:-20])
 
 
 def _be_away(folder: Path) -> None:
-    (folder / MANIFEST_NAME).unlink()
+    (folder / BUNDLE_MANIFEST_NAME).unlink()
 
 
 SPOILED: dict[Callable[[Path], None], str] = {

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.artifacts import DATASET_FOLDER
 from cellgate.contract.events import EventWriter
 from cellgate.contract.specs import PrepareSpec
-from trainers.data.prepare import DATASET_FOLDER, prepare
+from trainers.data.prepare import prepare
 
 Record = dict[str, Any]
 

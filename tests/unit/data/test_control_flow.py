@@ -5,8 +5,7 @@ import pytest
 from trainers.data.graphs.dataflow import owners
 from trainers.data.graphs.flow import control_flow
 from trainers.data.graphs.grammar import KINDS
-from trainers.data.graphs.strings import StringTable
-from trainers.data.graphs.syntax import SyntaxReader
+from trainers.data.graphs.syntax import StringTable, SyntaxReader
 
 
 def flow_of(body: str, *, whole: bool = False) -> set[str]:

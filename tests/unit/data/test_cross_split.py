@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cellgate.contract.specs import Split
+from cellgate.contract.configs import Split
 from trainers.data.clean.cross_split import CrossSplit, compare_splits
 from trainers.data.clean.near_duplicates import NearPairs
 from trainers.data.read.rows import Row

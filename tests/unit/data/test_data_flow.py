@@ -2,8 +2,7 @@
 
 from trainers.data.graphs.dataflow import data_flow, owners
 from trainers.data.graphs.flow import control_flow
-from trainers.data.graphs.strings import StringTable
-from trainers.data.graphs.syntax import SyntaxReader
+from trainers.data.graphs.syntax import StringTable, SyntaxReader
 
 
 def data_flow_of(body: str, parameters: str = "") -> set[str]:

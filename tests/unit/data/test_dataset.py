@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError
-from cellgate.contract.specs import Split
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
 from trainers.data.encoding import build_chunk

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import DataError
-from cellgate.contract.specs import FieldNames
 from trainers.data.read.rows import Reading, Row, read_rows
 
 F, G, H = "int f() { return 1; }", "int g() { return 2; }", "int h() { return 3; }"

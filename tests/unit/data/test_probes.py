@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cellgate.contract.specs import Split
+from cellgate.contract.configs import Split
 from trainers.data.clean.lexing import lex
 from trainers.data.clean.probes import Probes, run_probes
 

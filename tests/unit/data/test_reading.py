@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.specs import FieldNames
 from trainers.data.read.rows import Reading, read_rows
 
 GOOD: dict[str, Any] = {"func": "int f() { return 1; }", "target": 1}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellgate.contract.configs import GroupBy, Split, SplitFractions
 from cellgate.contract.errors import DataError
-from cellgate.contract.specs import GroupBy, Split, SplitFractions
 from trainers.data.clean.grouping import group_rows
 from trainers.data.clean.splits import assign_splits, check_splits
 from trainers.data.read.rows import Row

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.evidence import KindEvidence
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import KindEvidence
 from service.domain.decision.rules import decide
 from tests.fakes import F1s, evidence, shippable, truncation
 

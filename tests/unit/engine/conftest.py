@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from cellgate.contract.configs import Precision
 from cellgate.contract.events import EventWriter
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import Device, Precision
+from cellgate.contract.specs import Device
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.task import ParameterGroup, Prediction, Rows

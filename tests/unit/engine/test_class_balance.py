@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 from torch._inductor import config as inductor
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine.compilation import is_compiled
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from cellgate.contract.specs import Device, Precision
+from cellgate.contract.configs import Precision
+from cellgate.contract.specs import Device
 from trainers.engine.hardware import set_up_hardware
 
 

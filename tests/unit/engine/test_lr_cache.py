@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellgate.contract.configs import LearningRate, Precision, TrainingConfig
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import LearningRate, Precision, TrainingConfig
 from trainers.engine import lr_choice
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellgate.contract.specs import LearningRate, TrainingConfig
+from cellgate.contract.configs import LearningRate, TrainingConfig
 from tests.lr_curves import SETTINGS, Curve, draw_curves
 from trainers.engine import optimization
 from trainers.engine.context import RunContext

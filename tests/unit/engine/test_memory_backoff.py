@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import OutOfMemoryError
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer

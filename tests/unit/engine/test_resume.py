@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import InterruptedRun, SpecError
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine import checkpoint as checkpoint_module
 from trainers.engine.checkpoint import load_checkpoint
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, seed_everything
 from trainers.engine.loop import FitOutcome, fit
-from trainers.engine.resume import current_checkpoint, last_event
+from trainers.engine.run_folder import current_checkpoint, last_event
 
 CONFIG = TrainingConfig(epochs=3, accumulation=2, checkpoint_every_steps=3, patience=3)
 TRAIN, DEV = np.arange(120), np.arange(120, 160)

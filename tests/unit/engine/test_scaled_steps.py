@@ -13,9 +13,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from torch import Tensor, nn
 
+from cellgate.contract.configs import Precision, TrainingConfig
 from cellgate.contract.errors import DivergenceError
 from cellgate.contract.results import LearningRateOutcome
-from cellgate.contract.specs import Precision, TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import FitOutcome, fit

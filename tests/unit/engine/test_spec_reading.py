@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.errors import SpecError
-from cellgate.contract.specs import Cell, TransformerSpec
+from cellgate.contract.specs import TransformerSpec
 from trainers.spec_reading import read_spec
 
 

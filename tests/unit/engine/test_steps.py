@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import OutOfMemoryError
-from cellgate.contract.specs import TrainingConfig
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.optimization import Stepper, learning_rate_factor

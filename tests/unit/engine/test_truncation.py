@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cellgate.contract.results import Truncation, summed
+from cellgate.contract.evidence import Truncation, summed
 from trainers.engine.finish import TruncationMask, truncation_of
 from trainers.engine.predictions import Predictions
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, SpecError
+from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.files import to_json
 from cellgate.contract.options import OPTIONS
-from cellgate.contract.results import Evidence, OptionEvidence
-from cellgate.contract.specs import Split
 from tests.finished_runs import SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid

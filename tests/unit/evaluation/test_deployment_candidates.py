@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellgate.contract.results import DeploymentCandidate, Evidence
-from cellgate.contract.specs import AggregationSpec, BundleKind, Split
+from cellgate.contract.configs import Split
+from cellgate.contract.evidence import DeploymentCandidate, Evidence
+from cellgate.contract.specs import AggregationSpec, BundleKind
 from tests.finished_runs import SEEDS, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.bundle.member_runs import Stored, read_members
 from trainers.data.dataset import Dataset

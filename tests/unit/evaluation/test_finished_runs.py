@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, SpecError
-from cellgate.contract.specs import Cell, Split
 from tests.finished_runs import noisy_log_odds, write_result_of, write_run
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import Predictions, predictions_path, read_predictions, write_predictions

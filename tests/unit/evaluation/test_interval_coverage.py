@@ -5,9 +5,9 @@ from statistics import fmean
 import numpy as np
 import pytest
 
+from cellgate.contract.evidence import Interval
 from cellgate.contract.gate import GateReport
 from cellgate.contract.policy import Policy
-from cellgate.contract.results import Interval
 from service.domain.decision.rules import decide
 from tests.simulated_experiments import Sample, World, draw, evidence_of
 from trainers.evaluation.resampling import ResampledF1

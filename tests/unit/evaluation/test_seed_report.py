@@ -9,10 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from sklearn.metrics import precision_recall_curve as reference_curve
 
+from cellgate.contract.configs import Split
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.report import SeedReport, read_report, report_schema
 from cellgate.contract.results import read_result
-from cellgate.contract.specs import Split
 from tests.finished_runs import SEEDS, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import sigmoid

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import DataError
 from cellgate.contract.events import EventWriter
-from cellgate.contract.specs import TrainingConfig
 from tests.collapse_runs import HASH, InputError, SmallTask, new_hardware
 from trainers.engine.context import RunContext
 from trainers.engine.task import ParameterGroup, Prediction

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.specs import PrepareConfig
 from service.store.database import Database
 from service.store.datasets import create_dataset
 from tests.fakes import FakeTrainers

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.gate import GateReport
-from cellgate.contract.specs import Cell
 from cellgate.contract.states import FailureReason
 from service.store.database import Database
 from service.store.experiments import create_experiment, get_experiment

@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import TransformerConfig
 from cellgate.contract.events import EventKind
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell, TransformerConfig
 from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, JobState, RunState, job_state
 from service.domain.errors import Conflict, NotFound
 from service.store import lifecycle

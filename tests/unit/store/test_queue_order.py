@@ -2,9 +2,9 @@
 
 from collections import Counter
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell
 from cellgate.contract.waiting import Waiting
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next

@@ -1,7 +1,7 @@
 """No owner has more runs at work than one may have."""
 
+from cellgate.contract.cells import Cell
 from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database

@@ -1,7 +1,8 @@
 import pytest
 
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.events import EventKind
-from cellgate.contract.specs import Cell, PrepareConfig
 from service.domain.errors import Conflict, InvalidSpec, NotFound
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from cellgate.contract.specs import PrepareConfig
+from cellgate.contract.configs import PrepareConfig
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.configs import Split
 from cellgate.contract.results import NearDuplicates
-from cellgate.contract.specs import Split
 from trainers.data.clean.near_duplicates import NearPairs
 from trainers.data.read.rows import Row
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from cellgate.contract.specs import GroupBy
+from cellgate.contract.configs import GroupBy
 from trainers.data.read.rows import Row
 
 NAME_HEX_DIGITS = 16

@@ -14,8 +14,8 @@ from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve, roc_auc_score
 
-from cellgate.contract.results import Baseline
-from cellgate.contract.specs import Split
+from cellgate.contract.configs import Split
+from cellgate.contract.evidence import Baseline
 from trainers.data.clean.duplicates import KEYWORDS, is_name
 from trainers.data.clean.lexing import Lexed
 

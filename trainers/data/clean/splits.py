@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cellgate.contract.specs import Split, SplitFractions
+from cellgate.contract.configs import Split, SplitFractions
 from trainers.data.read.error_collector import ErrorCollector, shown
 from trainers.data.read.rows import Row
 

@@ -14,8 +14,7 @@ from trainers.data.graphs.accesses import DECLARATIONS, DECLARATORS, INIT_DECLAR
 from trainers.data.graphs.dataflow import data_flow, owners
 from trainers.data.graphs.flow import FUNCTION, IDENTIFIER, STATEMENTS, control_flow
 from trainers.data.graphs.grammar import Field, codes
-from trainers.data.graphs.strings import StringTable
-from trainers.data.graphs.syntax import GraphQuality, Syntax, SyntaxReader
+from trainers.data.graphs.syntax import GraphQuality, StringTable, Syntax, SyntaxReader
 
 EDGE_TYPES = ("ast", "cfg", "dfg", "next_token", "last_use")
 AST, CFG, DFG, NEXT_TOKEN, LAST_USE = range(len(EDGE_TYPES))

@@ -17,7 +17,6 @@ from trainers.data.graphs.grammar import (
     Tables,
     tables_of,
 )
-from trainers.data.graphs.strings import StringTable
 
 NO_PARENT = -1
 _IS_LEAF = [kind in LEAF_KINDS for kind in range(len(KINDS))]
@@ -32,6 +31,22 @@ class GraphQuality(IntEnum):
     PARTIAL = 1
     TOKEN_CHAIN = 2
     READY = 3
+
+
+class StringTable(dict[bytes, int]):
+    """The number of each string, in order of first appearance; asking for a new one numbers it. 0 is the empty string.
+
+    A dictionary that fills itself, because every node asks: one that is known costs a plain look-up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({b"": 0})
+        self.words = [b""]
+
+    def __missing__(self, word: bytes) -> int:
+        number = self[word] = len(self.words)
+        self.words.append(word)
+        return number
 
 
 @dataclass(frozen=True, kw_only=True)

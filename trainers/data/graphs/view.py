@@ -10,8 +10,7 @@ from trainers.data.graphs.build import EDGE_TYPES, FEATURES
 from trainers.data.graphs.dataflow import data_flow, owners
 from trainers.data.graphs.flow import CONTAINERS, DO, STATEMENTS, control_flow
 from trainers.data.graphs.grammar import KINDS, Field
-from trainers.data.graphs.strings import StringTable
-from trainers.data.graphs.syntax import Syntax, SyntaxReader
+from trainers.data.graphs.syntax import StringTable, Syntax, SyntaxReader
 from trainers.data.read.rows import normalise
 
 MAX_NODES = 2_000

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cellgate.contract.specs import FieldNames
+from cellgate.contract.configs import FieldNames
 from trainers.data.read.error_collector import ErrorCollector, shown
 from trainers.data.read.records import Record, read_records
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cellgate.contract.specs import Split
+from cellgate.contract.configs import Split
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins
 from trainers.engine.predictions import Predictions

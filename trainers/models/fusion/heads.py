@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cellgate.contract.specs import FusionModel
+from cellgate.contract.configs import FusionModel
 from trainers.models.fusion.model import FusionBatch, FusionHead, Side, verdicts
 
 VERDICTS = 3

@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from cellgate.contract.specs import FusionModel
+from cellgate.contract.configs import FusionModel
 from trainers.engine.task import Prediction
 
 # Confident models reach log-odds of 10 and more: at full size they would drown the projections.

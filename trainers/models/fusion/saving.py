@@ -8,9 +8,9 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
+from cellgate.contract.configs import FusionModel
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import write_bytes, write_json
-from cellgate.contract.specs import FusionModel
 from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.model import FusionHead
 

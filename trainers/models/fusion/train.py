@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cellgate.contract.artifacts import MODEL_FOLDER, predictions_name
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import Split
 from cellgate.contract.events import EventKind
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import Cell, FusionSpec, Split
+from cellgate.contract.specs import FusionSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.finish import finish
@@ -15,7 +18,6 @@ from trainers.engine.inference import infer
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.metrics import auroc, margins
-from trainers.engine.result_file import MODEL_FOLDER, PREDICTIONS_FOLDER
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
 from trainers.models.fusion.base_models import UnfrozenBase
 from trainers.models.fusion.features import Features, read_features
@@ -145,7 +147,7 @@ def _inputs(features: Features, text: FinishedRun, graph: FinishedRun) -> Fusion
 
 def _input_hashes(*runs: FinishedRun) -> list[str]:
     """Return what ties a learning rate to the very predictions that it was found on."""
-    return [run.result.artifacts[f"{PREDICTIONS_FOLDER}/{Split.FUSE.value}.arrow"] for run in runs]
+    return [run.result.artifacts[predictions_name(Split.FUSE)] for run in runs]
 
 
 def _pairs(spec: FusionSpec, dataset: Dataset) -> list[str | None] | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter, softmax
 
-from cellgate.contract.specs import GnnModel
+from cellgate.contract.configs import GnnModel
 from trainers.data.batching import GraphBatch
 from trainers.data.vocabulary import Vocabulary
 from trainers.engine.task import Prediction

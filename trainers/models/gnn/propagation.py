@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from cellgate.contract.specs import GnnModel
+from cellgate.contract.configs import GnnModel
 from trainers.data.batching import GraphBatch
 from trainers.models.gnn.messages import TypedEdges, TypedLinear, TypedMessages
 

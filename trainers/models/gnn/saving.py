@@ -7,16 +7,16 @@ from pathlib import Path
 import safetensors.torch
 from safetensors import SafetensorError
 
+from cellgate.contract.artifacts import VOCABULARY_NAME
+from cellgate.contract.configs import GnnModel
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import write_bytes, write_json
-from cellgate.contract.specs import GnnModel
 from trainers.data.vocabulary import Vocabulary
 from trainers.engine.checkpoint import weights_of
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
-VOCABULARY_NAME = "vocab.json"
 
 
 def save_gnn(folder: Path, model: GraphNetwork, *, config: GnnModel, vocabulary: Vocabulary) -> None:

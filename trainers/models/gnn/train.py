@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import nn
 
+from cellgate.contract.artifacts import MODEL_FOLDER
+from cellgate.contract.configs import Split, TrainingConfig
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import GnnSpec, Split, TrainingConfig
+from cellgate.contract.specs import GnnSpec
 from trainers.data.batching import GraphBatch, collate_graphs, node_budget_batches
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
@@ -14,7 +16,6 @@ from trainers.engine.finish import TruncationMask, finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
-from trainers.engine.result_file import MODEL_FOLDER
 from trainers.engine.task import ParameterGroup, Prediction, Rows
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 from trainers.models.gnn.saving import save_gnn

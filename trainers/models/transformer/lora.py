@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cellgate.contract.specs import Lora
+from cellgate.contract.configs import Lora
 
 ADAPTER = "default"
 # GPT-2's linear layer, whose matrix stands the other way round.

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from cellgate.contract.configs import TransformerModel
 from cellgate.contract.errors import InputError, SpecError
-from cellgate.contract.specs import TransformerModel
 from trainers.models.transformer.task import CLASSES
 
 OFFSET_POSITIONS = frozenset({"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "xmod"})

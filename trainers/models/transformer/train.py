@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
+from cellgate.contract.artifacts import MODEL_FOLDER
+from cellgate.contract.configs import Split, TransformerModel
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import Split, TransformerModel, TransformerSpec
+from cellgate.contract.specs import TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.data.writing import replaced_folder
 from trainers.engine.context import RunContext
@@ -19,8 +21,7 @@ from trainers.engine.finish import TruncationMask, finish
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
 from trainers.engine.lr_choice import choose_learning_rate
-from trainers.engine.malloc import keep_freed_memory
-from trainers.engine.result_file import MODEL_FOLDER
+from trainers.engine.memory import keep_freed_memory
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.pretrained import (
     check_vocabulary,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cellgate.contract.specs import GnnTraining, Split
+from cellgate.contract.configs import GnnTraining, Split
 from tests.fusion_batches import head_of, random_batch
 from trainers.data.dataset import Dataset
 from trainers.engine.task import Prediction

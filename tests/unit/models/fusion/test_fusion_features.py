@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from cellgate.contract.artifacts import DATASET_FOLDER
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import FusionModel, Split
 from cellgate.contract.events import EventWriter
-from cellgate.contract.specs import Cell, FusionModel, PrepareSpec, Split
+from cellgate.contract.specs import PrepareSpec
 from tests.finished_runs import noisy_log_odds, write_run
 from trainers.data.dataset import Dataset
-from trainers.data.prepare import DATASET_FOLDER, prepare
+from trainers.data.prepare import prepare
 from trainers.demo_data.generator import write_jsonl
 from trainers.engine.metrics import sigmoid
 from trainers.engine.predictions import predictions_path, read_predictions

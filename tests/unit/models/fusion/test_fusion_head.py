@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from cellgate.contract.configs import FusionModel
 from cellgate.contract.errors import DataError
-from cellgate.contract.specs import FusionModel
 from tests.fusion_batches import GRAPH_WIDTH, HEADS, TEXT_WIDTH, head_of, random_batch, trained_head
 from trainers.models.fusion.heads import HEADS as REGISTRY
 from trainers.models.fusion.model import FusionBatch

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from cellgate.contract.configs import GnnModel
 from cellgate.contract.errors import DataError
-from cellgate.contract.specs import GnnModel
 from trainers.data.batching import GraphBatch
 from trainers.data.vocabulary import Vocabulary
 from trainers.engine.task import Prediction

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
+from cellgate.contract.configs import Lora, TransformerModel
 from cellgate.contract.errors import InputError, SpecError
-from cellgate.contract.specs import Lora, TransformerModel
 from tests.tiny_checkpoints import VOCABULARY, make_checkpoint
 from trainers.models.transformer.pretrained import (
     check_vocabulary,

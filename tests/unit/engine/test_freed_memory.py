@@ -10,7 +10,7 @@ import pytest
 ASK_AGAIN_AND_AGAIN = """
 import resource, sys
 import numpy as np
-from trainers.engine.malloc import keep_freed_memory
+from trainers.engine.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def ask():

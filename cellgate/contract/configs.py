@@ -1,0 +1,303 @@
+"""How each cell trains or works: what a person sets, free of torch.
+
+A *config* says how to train. A *run spec* (`cellgate.contract.specs`) is a config plus what one process needs: data
+set, seed, inputs, device. A *job* (what the service accepts) is a config plus a data set id and seeds; see
+`cellgate.contract.api.schemas`.
+"""
+
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+
+class Split(StrEnum):
+    """The five splits; what each may fix is in ARCHITECTURE.md."""
+
+    TRAIN = "train"
+    DEV = "dev"
+    FUSE = "fuse"
+    GATE = "gate"
+    TEST = "test"
+
+
+class Spec(BaseModel):
+    """Base of every spec: unknown fields are mistakes, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Precision(StrEnum):
+    """Numbers that training computes with; `auto` is bf16 where the device has it, else fp32."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class LearningRate(Spec):
+    """Where the peak learning rate comes from."""
+
+    value: float | None = Field(
+        None, gt=0, le=1, description="Fixed peak learning rate; null asks the LR range test, or its cache."
+    )
+    fallback: float = Field(1e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    finder_steps: int = Field(60, ge=10, le=1000, description="Steps of the LR range test.")
+    finder_min: float = Field(1e-6, gt=0, le=1)
+    finder_max: float = Field(1e-1, gt=0, le=10)
+
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> Self:
+        if self.finder_min >= self.finder_max:
+            raise ValueError("finder_min must be below finder_max")
+        return self
+
+
+class TrainingConfig(Spec):
+    """The loop's settings, shared by cells 51 to 53."""
+
+    epochs: int = Field(8, ge=1, le=1000)
+    batch_size: int = Field(32, ge=1, le=4096, description="Functions per optimizer step, before accumulation.")
+    accumulation: int = Field(1, ge=1, le=256, description="Batches per optimizer step.")
+    learning_rate: LearningRate = LearningRate()
+    weight_decay: float = Field(0.01, ge=0, le=1)
+    warmup_fraction: float = Field(0.1, ge=0, le=0.9, description="Share of all steps in linear warm-up.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this total L2 norm.")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    patience: int = Field(3, ge=1, le=1000, description="Epochs without a better dev score before stopping.")
+    precision: Precision = Precision.AUTO
+    checkpoint_every_steps: int = Field(200, ge=1)
+    max_steps: int | None = Field(None, ge=1, description="Stop after this many optimizer steps.")
+    keep_pairs_together: bool = Field(
+        True, description="Put a vulnerable function and its patched version into the same batch."
+    )
+    class_balance: Literal["none", "weights", "sampling"] = Field(
+        "none",
+        description="What makes up for a rare class: its loss weighs more, or its functions come up more often; "
+        "never both.",
+    )
+    deterministic: bool = Field(
+        False,
+        description="On a GPU, only kernels that give the same bits each time, which cost speed; a CPU always does.",
+    )
+    compile: bool = Field(False, description="Train the model as torch.compile makes it; pays on long runs.")
+
+
+class Lora(Spec):
+    """Low-rank updates of a checkpoint's linear layers, trained instead of all its weights.
+
+    Source:
+        Hu et al. 2021, arXiv 2106.09685.
+    """
+
+    rank: int = Field(8, ge=1, le=512)
+    alpha: int = Field(16, ge=1, le=1024, description="The update is scaled by alpha / rank.")
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class TransformerModel(Spec):
+    """Which text model: a checkpoint by hub id or local path, or a small one from scratch."""
+
+    checkpoint: str | None = Field(
+        None,
+        min_length=1,
+        description="Hub id or local path for AutoModelForSequenceClassification; null trains from scratch.",
+    )
+    revision: str | None = Field(None, description="Hub revision of the checkpoint.")
+    size: Literal["tiny", "small", "base"] = Field("small", description="Size of the model from scratch.")
+    vocab_size: int = Field(1024, ge=128, le=200_000, description="Of the tokenizer fitted on train.")
+    max_tokens: int = Field(256, ge=16, le=8192)
+    lora: Lora | None = Field(
+        None, description="Train low-rank updates and the classifier alone; merged into the weights when saved."
+    )
+
+    @field_validator("lora")
+    @classmethod
+    def _updates_are_of_something(cls, lora: Lora | None, given: ValidationInfo) -> Lora | None:
+        if lora is not None and given.data.get("checkpoint", "") is None:
+            raise ValueError("lora updates the weights of a checkpoint: name one, or train from scratch without lora")
+        return lora
+
+
+class GnnModel(Spec):
+    """Which graph model."""
+
+    architecture: Literal["ggnn", "gine", "rgcn", "gat"] = Field(
+        "ggnn",
+        description="Gated graph network (Devign, DeepDFA), graph isomorphism network with edge features, relational "
+        "graph convolution, or graph attention; all of them read the edge types.",
+    )
+    width: int = Field(48, ge=8, le=1024)
+    layers: int = Field(
+        4, ge=1, le=32, description="Steps of message passing; the gated network's share their weights."
+    )
+    readout: Literal["attention", "max", "mean", "sum"] = "attention"
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class FusionModel(Spec):
+    """The head over the two frozen models; it starts as the weighted ensemble."""
+
+    head: Literal["gated", "cross_attention", "stacking"] = Field(
+        "gated",
+        description="Product and difference of the two embeddings behind a gate, attention of each embedding to the "
+        "other, or the two verdicts alone.",
+    )
+    width: int = Field(32, ge=8, le=1024)
+    slots: int = Field(4, ge=2, le=32, description="Of cross-attention: vectors that each embedding is split into.")
+    dropout: float = Field(0.2, ge=0, lt=1)
+    modality_dropout: float = Field(
+        0.0, ge=0, lt=0.5, description="Chance, for each model and function, that training hides its embedding."
+    )
+    text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the ensemble it starts as.")
+    transformer_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the text projection, of the head's LR.")
+    gnn_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the graph projection, of the head's LR.")
+    unfreeze: Literal["none", "transformer", "gnn", "both"] = Field(
+        "none", description="Which of the two models go on learning; each epoch then runs them, instead of reading."
+    )
+    unfrozen_lr_ratio: float = Field(0.01, gt=0, le=1, description="LR of an unfrozen model, of the head's LR.")
+
+
+class TransformerTraining(TrainingConfig):
+    """The loop's settings, and what only a stack of pretrained layers has a use for."""
+
+    layer_lr_decay: float = Field(
+        1.0, gt=0, le=1, description="LR of each layer, of the layer's above it; the classifier has the peak."
+    )
+
+
+class TransformerConfig(Spec):
+    """Cell 51: a transformer on source text."""
+
+    cell: Literal[51] = 51
+    model: TransformerModel = TransformerModel()
+    training: TransformerTraining = TransformerTraining()
+
+
+class GnnLearningRate(LearningRate):
+    """Where the gated graph network learns: best at 1.5e-3 to 3e-3; above 5e-3 the loss still falls, but less far."""
+
+    fallback: float = Field(2e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    finder_steps: int = Field(
+        120, ge=10, le=1000, description="Steps of the LR range test; from scratch the loss needs so many to move."
+    )
+    finder_min: float = Field(1e-4, gt=0, le=1)
+    finder_max: float = Field(4e-3, gt=0, le=10)
+
+
+class GnnTraining(TrainingConfig):
+    """The loop's settings, with the graph model's defaults."""
+
+    epochs: int = Field(5, ge=1, le=1000)
+    learning_rate: GnnLearningRate = GnnLearningRate()
+
+
+class GnnConfig(Spec):
+    """Cell 52: a graph network on code graphs."""
+
+    cell: Literal[52] = 52
+    model: GnnModel = GnnModel()
+    training: GnnTraining = GnnTraining()
+
+
+class FusionLearningRate(LearningRate):
+    """Where the fusion head learns within some hundred steps."""
+
+    fallback: float = Field(2e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    finder_min: float = Field(3e-4, gt=0, le=1)
+    finder_max: float = Field(3e-2, gt=0, le=10)
+
+
+class FusionTraining(TrainingConfig):
+    """The loop's settings, with the head's defaults: many short epochs on few rows, held back by weight decay."""
+
+    epochs: int = Field(40, ge=1, le=1000)
+    batch_size: int = Field(64, ge=1, le=4096, description="Functions per optimizer step, before accumulation.")
+    learning_rate: FusionLearningRate = FusionLearningRate()
+    weight_decay: float = Field(0.1, ge=0, le=1)
+    patience: int = Field(10, ge=1, le=1000, description="Epochs without a better dev score before stopping.")
+
+
+class FusionConfig(Spec):
+    """Cell 53: a trained head over the two frozen models of the same seed."""
+
+    cell: Literal[53] = 53
+    model: FusionModel = FusionModel()
+    training: FusionTraining = FusionTraining()
+
+
+class AggregationConfig(Spec):
+    """Cell 54: evidence over all seeds."""
+
+    cell: Literal[54] = 54
+    text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the fixed ensemble.")
+    resamples: int = Field(2000, ge=100, le=100_000, description="Bootstrap resamples, over groups.")
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    bootstrap_seed: int = Field(0, ge=0)
+
+
+class GroupBy(StrEnum):
+    """What may tie functions together so that they share a split."""
+
+    COMMIT = "commit"
+    PAIR = "pair"
+    PROJECT = "project"
+
+
+class FieldNames(Spec):
+    """Which of the file's fields hold what; null: recognise the layout."""
+
+    func: str | None = None
+    target: str | None = None
+    id: str | None = None
+    split: str | None = None
+    project: str | None = None
+    commit: str | None = None
+    cwe: str | None = None
+    pair: str | None = None
+
+
+class SplitFractions(Spec):
+    """Share of the functions in each split; they add up to 1."""
+
+    train: float = Field(0.60, gt=0, lt=1)
+    dev: float = Field(0.10, gt=0, lt=1)
+    fuse: float = Field(0.10, gt=0, lt=1)
+    gate: float = Field(0.12, gt=0, lt=1)
+    test: float = Field(0.08, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self.train + self.dev + self.fuse + self.gate + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the five fractions add up to {total:.4f}, expected 1")
+        return self
+
+
+class PrepareConfig(Spec):
+    """How a file of labelled functions becomes a data set."""
+
+    fields: FieldNames = FieldNames()
+    splits: SplitFractions = SplitFractions()
+    honour_split: dict[str, list[Split]] = Field(
+        default_factory=dict,
+        description="File's split name to ours, e.g. {'train': ['train'], 'valid': ['dev', 'fuse', 'gate', 'test']}; "
+        "several: divided among them by group in proportion to `splits`; empty: ignore the file's splits.",
+    )
+    group_by: list[GroupBy] = Field(default_factory=lambda: [GroupBy.COMMIT, GroupBy.PAIR])
+    split_seed: int = Field(0, ge=0)
+    max_function_chars: int = Field(50_000, ge=100)
+    max_nodes: int = Field(2_000, ge=16, description="Graph nodes kept per function.")
+    token_vocab_size: int = Field(2_000, ge=16)
+    near_duplicates: Literal["report", "group"] = Field(
+        "report",
+        description="Functions that are nearly the same: report those that another split shares with train, or group "
+        "them, so that no two splits share any.",
+    )
+    near_duplicate_similarity: float = Field(
+        0.8,
+        ge=0.5,
+        le=1,
+        description="From which share of common runs of five tokens (Jaccard) on two functions are nearly the same.",
+    )

@@ -1,0 +1,135 @@
+"""What cell 54 measures of every option on the gate split: the values that the decision is computed from."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
+from cellgate.contract.options import Option
+
+
+class Truncation(Document):
+    """How much of a split a model does not see all of: functions with more tokens or graph nodes than it reads."""
+
+    limit: int = Field(ge=1, description="Tokens or nodes that it reads of each at most.")
+    unit: Literal["tokens", "nodes"]
+    rows: int = Field(ge=1)
+    rows_cut: int = Field(ge=0)
+    positives: int = Field(ge=0)
+    positives_cut: int = Field(ge=0)
+    misses: int = Field(ge=0, description="Vulnerable functions that it calls safe.")
+    misses_cut: int = Field(ge=0)
+
+
+def summed(counted: Sequence[Truncation]) -> Truncation:
+    """Return the counts of several seeds of one model together; at least one."""
+    counts = ("rows", "rows_cut", "positives", "positives_cut", "misses", "misses_cut")
+    first = counted[0]
+    total = {name: sum(getattr(one, name) for one in counted) for name in counts}
+    return Truncation(limit=first.limit, unit=first.unit, **total)
+
+
+BaselineName = Literal["all_positive", "bag_of_tokens", "length", "identifiers"]
+
+
+class Baseline(Document):
+    """How something without any understanding does on the gate split."""
+
+    name: BaselineName
+    f1: Probability
+    auroc: Probability
+
+
+class Interval(Document):
+    """A confidence interval."""
+
+    low: Finite
+    high: Finite
+    confidence: Probability
+
+
+class OptionEvidence(Document):
+    """How one thing that could be shipped does on the gate split."""
+
+    option: Option
+    seeds: list[int]
+    f1_per_seed: list[Probability]
+    f1: Probability = Field(description="Mean over seeds.")
+    f1_sd: NonNegative = Field(description="Sample standard deviation over seeds; 0 with one seed.")
+    f1_interval: Interval
+    precision: Probability
+    recall: Probability
+    mcc: float = Field(ge=-1, le=1)
+    auprc: Probability | None
+    auroc: Probability | None
+    ece: Probability
+    vd_s: Probability | None
+    text_weight: Probability | None = Field(description="Of the ensembles; tuned on the fuse split or fixed.")
+    test_f1: Probability | None = Field(description="Mean over seeds on the test split, for the report only.")
+
+
+class Comparison(Document):
+    """Paired comparison of two options on the gate split: `first` minus `second`."""
+
+    first: Option
+    second: Option
+    f1_difference: Finite
+    f1_interval: Interval
+    mcnemar_p: Probability = Field(description="Exact McNemar, the seeds' median model pair.")
+    holm_p: Probability = Field(description="McNemar p after Holm's correction over all comparisons.")
+
+
+class Gain(Document):
+    """How much F1 one thing has over another, on the same functions."""
+
+    f1: Finite
+    interval: Interval
+
+
+class DeploymentCandidate(Document):
+    """One option as it would be packed: of one seed or of all, and how just that does on the gate split."""
+
+    option: Option
+    seeds: list[int] = Field(
+        min_length=1, description="The one that was best on dev, or all: the mean of their probabilities."
+    )
+    text_weight: Probability | None = Field(description="Of an ensemble.")
+    threshold: Probability = Field(description="The best on dev.")
+    dev_f1: Probability
+    f1: Probability
+    f1_interval: Interval = Field(description="Of these very models: it knows nothing of other seeds.")
+    precision: Probability
+    recall: Probability
+    ece: Probability
+    gain: Gain | None = Field(description="Of all seeds over the one that was best on dev; null for that one.")
+
+
+class KindEvidence(Document):
+    """Recall or accuracy of every option on one slice (CWE or project) of the gate split."""
+
+    slice: Literal["cwe", "project"]
+    value: str
+    rows: int = Field(ge=1)
+    accuracy: dict[str, Probability]
+
+
+class Evidence(Document):
+    """What the decision is computed from; made by cell 54 on the gate split."""
+
+    split: Literal["gate"]
+    rows: int = Field(ge=1)
+    positives: int = Field(ge=0)
+    groups: int = Field(ge=1)
+    all_positive_f1: Probability
+    baselines: list[Baseline] = Field(default_factory=list, description="As the data set's report has them.")
+    options: list[OptionEvidence]
+    comparisons: list[Comparison]
+    slices: list[KindEvidence]
+    shippable: list[DeploymentCandidate] = Field(
+        default_factory=list, description="Every option as it would be packed: the seed best on dev, then all seeds."
+    )
+    truncation: dict[Option, Truncation] = Field(
+        default_factory=dict, description="Of the two base models, summed over their seeds."
+    )
+    inputs: dict[str, Sha256] = Field(description="Hash of every predictions file that was read, by run.")
