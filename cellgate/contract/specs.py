@@ -1,7 +1,7 @@
 """What each cell may be asked to do: the one definition of every spec, free of torch.
 
 A *config* says how to train. A *run spec* is a config plus what one process needs: data set, seed, inputs, device.
-A *job spec* (what the service accepts) is a config plus a data set id and seeds; see `cellgate.contract.api.schemas`.
+A *job spec* (what the service accepts) is a config plus a data set id and seeds; see `cellgate.contract.api.jobs`.
 """
 
 from enum import StrEnum

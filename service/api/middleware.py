@@ -18,13 +18,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
 
+from cellgate.contract.api.tokens import Scope
 from service.api.auth import Authenticator
 from service.api.bodies import check_body
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
 from service.api.token_cache import TokenCache
 from service.domain.errors import MissingScope, ServiceError
-from service.domain.tokens import Principal, Scope, scope_needed
+from service.domain.tokens import Principal, scope_needed
 from service.settings import Settings
 from service.telemetry.metrics import Telemetry
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.webhooks import WebhookEvent
 from cellgate.contract.decision import DecisionAnswer, DecisionOutcome, Overruling
 from cellgate.contract.gate import GateReport, Waiver
 from cellgate.contract.results import Option
@@ -14,7 +15,6 @@ from cellgate.contract.states import ExperimentState
 from service.domain.errors import Conflict
 from service.domain.gate.waivers import waive
 from service.domain.pipeline import Step, shared_seeds
-from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
 from service.store.experiments import decisions_of
 from service.store.lookup import get_row

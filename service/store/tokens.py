@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.tokens import Scope
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
-from service.domain.tokens import RESERVED_NAMES, SHAPE, Scope, digest, new_secret, visible
+from service.domain.tokens import RESERVED_NAMES, SHAPE, digest, new_secret, visible
 from service.store.database import now_s
 from service.store.identifiers import new_id
 from service.store.lookup import get_row

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.webhooks import DeliveryState, WebhookEvent
 from service.domain.errors import Conflict, QuotaExceeded
-from service.domain.webhooks import MOST_WEBHOOKS, DeliveryState, WebhookEvent, new_signing_secret
+from service.domain.webhooks import MOST_WEBHOOKS, new_signing_secret
 from service.store.database import now_s
 from service.store.filters import FIRST_PAGE, PageOf
 from service.store.identifiers import new_id

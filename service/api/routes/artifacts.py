@@ -11,7 +11,7 @@ from fastapi import Path as InPath
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from cellgate.contract.api.output import ArtifactAnswer
+from cellgate.contract.api.runs import ArtifactAnswer
 from service.api.context import Context, Ctx
 from service.api.parameters import RunPath
 from service.api.problems import documented

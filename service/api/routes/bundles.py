@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.bundles import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
-from cellgate.contract.api.schemas import Page
+from cellgate.contract.api.common import Page
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import BundleSummary, Scores
 from cellgate.contract.specs import BundleKind, Cell

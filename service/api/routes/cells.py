@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
-from cellgate.contract.api.schemas import Answer
+from cellgate.contract.api.common import Answer
 from cellgate.contract.specs import AggregationConfig, Cell, FusionConfig, GnnConfig, Spec, TransformerConfig
 from service.api.context import Ctx
 from service.api.examples import CELL_EXAMPLES

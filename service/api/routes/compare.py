@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from cellgate.contract.api.schemas import ComparisonAnswer
+from cellgate.contract.api.runs import ComparisonAnswer
 from cellgate.contract.identifiers import ULID
 from service.api.context import Ctx
 from service.api.problems import documented

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import DatasetAnswer, DatasetCreate, Page
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.datasets import DatasetAnswer, DatasetCreate
 from cellgate.contract.specs import PrepareConfig
 from service.api.context import Ctx
 from service.api.examples import DATASETS

@@ -8,14 +8,9 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import (
-    EventAnswer,
-    ExperimentAnswer,
-    ExperimentCreate,
-    ExperimentStatus,
-    ExperimentSummary,
-    Page,
-)
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentCreate, ExperimentStatus, ExperimentSummary
+from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.experiment import ExperimentSpec
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS

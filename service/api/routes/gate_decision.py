@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import OverrulingCreate, WaiverCreate
+from cellgate.contract.api.experiments import OverrulingCreate, WaiverCreate
 from cellgate.contract.decision import DecisionAnswer, Overruling
 from cellgate.contract.gate import GateReport
 from service.api.context import Ctx

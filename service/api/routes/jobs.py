@@ -9,7 +9,8 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.jobs import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate
 from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.specs import Cell
 from service.api.context import Context, Ctx

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
-from cellgate.contract.api.output import AttemptAnswer, LogPage
+from cellgate.contract.api.runs import AttemptAnswer, LogPage
 from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx
 from service.api.output_views import attempt_answer, log_chunk

@@ -1,18 +1,16 @@
 """Pre-flight validation by itself: what a spec and a data set are worth before anything is trained on them."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse
-from pydantic import Field
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import Answer, DatasetId, JobAnswer, Request
-from cellgate.contract.results import Check, DatasetSummary
-from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.specs import Cell, FusionConfig, GnnConfig, TransformerConfig
+from cellgate.contract.api.jobs import JobAnswer, PreflightAnswer, PreflightCreate
+from cellgate.contract.results import DatasetSummary
+from cellgate.contract.specs import Cell
 from service.api.examples import DATASET_ID
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented_submission
@@ -38,24 +36,6 @@ EXAMPLES: dict[str, Example] = {
         value={"dataset": DATASET_ID, "mode": "static", "gnn": {"model": {"architecture": "gat"}}},
     ),
 }
-
-
-class PreflightCreate(Request, RunLimits):
-    """Check configs on a data set; `smoke` takes each through one real batch of every stage on a worker."""
-
-    dataset: DatasetId
-    mode: Literal["smoke", "static"] = "smoke"
-    transformer: TransformerConfig | None = None
-    gnn: GnnConfig | None = None
-    fusion: FusionConfig | None = Field(None, description="Tried on the two models above, which it needs.")
-
-
-class PreflightAnswer(Answer):
-    """What is known at once, and the job that finds out the rest."""
-
-    verdict: Literal["pass", "warn", "fail"] = Field(description="The worst of the checks.")
-    checks: list[Check] = Field(description="Of what is known of the data set.")
-    job: JobAnswer | None = Field(description="Its run's result has the checks of a smoke pre-flight.")
 
 
 @router.post(

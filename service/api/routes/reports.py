@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import AggregateAnswer, ReportAnswer
+from cellgate.contract.api.experiments import AggregateAnswer, ReportAnswer
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.report import REPORT_NAME, SeedReport
 from cellgate.contract.results import Evidence

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer, RunStatus
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
 from service.api.context import Ctx
 from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment, OfJob, RunStates, seconds
 from service.api.idempotency import Created, Post, Posted

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
-from cellgate.contract.api.schemas import UploadAnswer
+from cellgate.contract.api.datasets import UploadAnswer
 from service.api.context import Ctx
 from service.api.problems import documented
 from service.api.uploads import receive

@@ -8,10 +8,17 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Body, Path, Response
 from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, Field
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import Answer, Page, Request
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.webhooks import (
+    DeliveryAnswer,
+    DeliveryState,
+    NewWebhookAnswer,
+    WebhookAnswer,
+    WebhookCreate,
+    WebhookEvent,
+)
 from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
@@ -19,7 +26,7 @@ from service.api.paging import Paged
 from service.api.problems import EVERY_POST, documented, documented_post
 from service.api.views import when, when_or_none
 from service.dns import resolve
-from service.domain.webhooks import ALL_EVENTS, DeliveryState, WebhookEvent, check_url
+from service.domain.webhooks import check_url
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import (
     create_webhook,
@@ -42,44 +49,6 @@ CREATED = {
     "description": "Created",
     "headers": {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}},
 }
-
-
-class WebhookCreate(Request):
-    """Be told of what happens."""
-
-    url: str = Field(max_length=2000, description="Where to POST: http or https, at a public address.")
-    events: list[WebhookEvent] = Field(
-        default_factory=ALL_EVENTS.copy, min_length=1, max_length=len(WebhookEvent), description="Default: all."
-    )
-
-
-class WebhookAnswer(Answer):
-    """A webhook, without its secret."""
-
-    id: str
-    url: str
-    events: list[WebhookEvent]
-    active: bool = Field(description="False once it has answered 410: it is told nothing more.")
-    created_at: AwareDatetime
-
-
-class NewWebhookAnswer(WebhookAnswer):
-    """A new webhook."""
-
-    secret: str = Field(description="What its deliveries are signed with: shown only here. See docs/webhooks.md.")
-
-
-class DeliveryAnswer(Answer):
-    """One thing that a webhook was told, or is to be told."""
-
-    id: str = Field(description="The `webhook-id` header; the same at every try.")
-    event: WebhookEvent
-    state: DeliveryState
-    tries: int
-    next_at: AwareDatetime | None = Field(description="When it is tried (again).")
-    last_status: int | None = Field(description="What the receiver answered last.")
-    last_error: str | None
-    created_at: AwareDatetime
 
 
 @router.get("", responses=documented())

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import WorkerAnswer
+from cellgate.contract.api.workers import WorkerAnswer
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented, documented_post

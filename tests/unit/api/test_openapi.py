@@ -9,7 +9,9 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
-from cellgate.contract.api.schemas import DatasetCreate, ExperimentCreate, JobCreate
+from cellgate.contract.api.datasets import DatasetCreate
+from cellgate.contract.api.experiments import ExperimentCreate
+from cellgate.contract.api.jobs import JobCreate
 from service.api import routes
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
 from service.api.problems import MEDIA_TYPE, STATUS

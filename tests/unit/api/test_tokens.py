@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from cellgate.contract.api.tokens import Scope
 from service.api import token_cache as known_tokens
 from service.api.guesses import MOST_GUESSES
-from service.domain.tokens import Scope, digest, scope_needed
+from service.domain.tokens import digest, scope_needed
 from service.settings import Settings
 from service.store.experiments import list_experiments
 from service.store.filters import PageOf
