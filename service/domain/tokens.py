@@ -18,10 +18,6 @@ WITHOUT_TOKEN = "local"
 OF_THE_SETTINGS = "token"
 RESERVED_NAMES = frozenset({WITHOUT_TOKEN, OF_THE_SETTINGS})
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN_TO_READ = re.compile(r"^/v1/(tokens|webhooks)(/|$)")
-_ADMIN_TO_CHANGE = re.compile(r"^/v1/workers(/|$)|/(gate|decision|waivers?|overrules?)(/|$)")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
@@ -49,16 +45,3 @@ def digest(secret: str) -> str:
 def visible(secret: str) -> str:
     """Return the start of a token, by which people and the database find it."""
     return secret[:VISIBLE_CHARACTERS]
-
-
-def scope_needed(method: str, path: str) -> Scope:
-    """Return the scope that a request needs.
-
-    Args:
-        path: As it is routed, or a route's template.
-    """
-    if _ADMIN_TO_READ.search(path):
-        return Scope.ADMIN
-    if method in _READING:
-        return Scope.READ
-    return Scope.ADMIN if _ADMIN_TO_CHANGE.search(path) else Scope.SUBMIT

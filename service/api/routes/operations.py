@@ -3,18 +3,20 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from cellgate.contract.api.common import Time
 from cellgate.contract.api.operations import KeyedUsage, QueueAnswer, UsageAnswer, UsageBy, UsageGroup
+from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.parameters import Limit
 from service.api.problems import documented
+from service.api.scopes import ScopedRouter
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.queue_loads import QueueLoad, queue_loads
 from service.store.usage import Usage, usage_of
 
-router = APIRouter(prefix="/v1", tags=["operations"])
+router = ScopedRouter(prefix="/v1", tags=["operations"])
 SINCE_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 From = Annotated[
     Time,
@@ -24,14 +26,14 @@ To = Annotated[Time | None, Query(alias="to", description="End of the period; de
 By = Annotated[UsageBy, Query(description="What to sum by.")]
 
 
-@router.get("/queues", responses=documented())
+@router.get("/queues", Scope.READ, responses=documented())
 def read_queues(context: Ctx) -> list[QueueAnswer]:
     """List the queues that have unfinished runs or a living worker: how full they are, and who serves them."""
     with context.database.read() as session:
         return [_queue(load) for load in queue_loads(session)]
 
 
-@router.get("/usage", responses=documented())
+@router.get("/usage", Scope.READ, responses=documented())
 def read_usage(
     context: Ctx, since: From = SINCE_ALWAYS, before: To = None, by: By = UsageBy.EXPERIMENT, limit: Limit = 100
 ) -> UsageAnswer:

@@ -3,23 +3,25 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.jobs import JobAnswer, PreflightAnswer, PreflightCreate
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.results import DatasetSummary
 from cellgate.contract.specs import Cell
 from service.api.examples import DATASET_ID
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented_submission
+from service.api.scopes import ScopedRouter
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.domain.static_checks import static_checks, worst
 from service.store.jobs import create_job, ready_dataset, runs_of_jobs
 
-router = APIRouter(prefix="/v1/preflights", tags=["jobs"])
+router = ScopedRouter(prefix="/v1/preflights", tags=["jobs"])
 CONFIGS = ("transformer", "gnn", "fusion")
 EXAMPLES: dict[str, Example] = {
     "smoke": Example(
@@ -40,6 +42,7 @@ EXAMPLES: dict[str, Example] = {
 
 @router.post(
     "",
+    Scope.SUBMIT,
     status_code=HTTPStatus.ACCEPTED,
     response_model=PreflightAnswer,
     responses=documented_submission(),

@@ -3,18 +3,19 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import Body, Path, Response
 from fastapi.openapi.models import Example
 
 from cellgate.contract.api.tokens import NewTokenAnswer, Scope, TokenAnswer, TokenCreate
 from cellgate.contract.identifiers import TOKEN_ID
 from service.api.context import Ctx
 from service.api.problems import EVERY_POST, documented
+from service.api.scopes import ScopedRouter
 from service.api.views import when, when_or_none
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, list_tokens, live_ids, revoke_token
 
-router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
+router = ScopedRouter(prefix="/v1/tokens", tags=["tokens"])
 TokenId = Annotated[str, Path(pattern=TOKEN_ID)]
 
 EXAMPLES: dict[str, Example] = {
@@ -30,7 +31,7 @@ CREATED = {
 }
 
 
-@router.get("", responses=documented())
+@router.get("", Scope.ADMIN, responses=documented())
 def read_tokens(context: Ctx) -> list[TokenAnswer]:
     """List the tokens, newest first, also those that are no longer good."""
     with context.database.read() as session:
@@ -40,6 +41,7 @@ def read_tokens(context: Ctx) -> list[TokenAnswer]:
 
 @router.post(
     "",
+    Scope.ADMIN,
     status_code=HTTPStatus.CREATED,
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
@@ -54,7 +56,9 @@ def issue_token(
     return NewTokenAnswer(**_answer(made.row, live=True).model_dump(), token=made.secret)
 
 
-@router.delete("/{token_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND))
+@router.delete(
+    "/{token_id}", Scope.ADMIN, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
+)
 def withdraw_token(token_id: TokenId, context: Ctx) -> None:
     """Let a token be good no longer: here at once, in other processes of the API within five seconds."""
     with context.database.begin() as session:
