@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI, Request, Response
 
+from service.api import description
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.long_poll import poll_states_in, watch_output, watch_versions
@@ -20,6 +21,7 @@ from service.api.routes import (
     compare,
     datasets,
     experiments,
+    gate_decision,
     health,
     jobs,
     logs,
@@ -33,16 +35,39 @@ from service.api.routes import (
     webhooks,
     workers,
 )
-from service.api.routes import gate_decision as verdicts
 from service.api.run_files import Hashes
+from service.api.scopes import ScopeTable
 from service.api.token_cache import TokenCache
 from service.broker.notify import CeleryNotifier, Notifier
-from service.dashboard.routes import mount_dashboard
+from service.dashboard.routes import dashboard_routes
 from service.settings import Settings
 from service.startup_check import check_startup
 from service.store.database import Database, schema_is_current
 from service.telemetry.metrics import Telemetry
 from service.telemetry.tracing import tracing_of
+
+# In the order of the OpenAPI document.
+RESOURCES = (
+    datasets,
+    uploads,
+    experiments,
+    gate_decision,
+    reports,
+    jobs,
+    preflights,
+    runs,
+    logs,
+    artifacts,
+    bundles,
+    compare,
+    cells,
+    workers,
+    operations,
+    prometheus,
+    tokens,
+    webhooks,
+    health,
+)
 
 
 class NotReady(RuntimeError):
@@ -80,6 +105,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         version=version("cellgate"),
         telemetry=tracing.of_requests,
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
@@ -98,33 +124,12 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         telemetry=telemetry,
         hashes=Hashes(),
     )
-    for routes in (
-        datasets,
-        uploads,
-        experiments,
-        verdicts,
-        reports,
-        jobs,
-        preflights,
-        runs,
-        logs,
-        artifacts,
-        bundles,
-        compare,
-        cells,
-        workers,
-        operations,
-        prometheus,
-        tokens,
-        webhooks,
-        health,
-    ):
-        app.include_router(routes.router)
-    mount_dashboard(app)
-    describe(app, token_needed=settings.asks_for_token)
+    scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
+    scopes.include_in(app)
+    describe(app, scopes, token_needed=settings.asks_for_token)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
-    add_middleware(app, settings, known, telemetry)
+    add_middleware(app, settings, known, telemetry, scopes)
     return app
 
 

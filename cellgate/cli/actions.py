@@ -10,7 +10,9 @@ from cellgate.cli.connection import AsJson, client_of, no_id
 from cellgate.cli.watch import progress
 from cellgate.client.calls import Kind
 from cellgate.client.client import Client
-from cellgate.contract.api.schemas import ExperimentAnswer, JobAnswer, RunAnswer
+from cellgate.contract.api.experiments import ExperimentAnswer
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import RunAnswer
 
 AnyId = Annotated[str, typer.Argument(metavar="ID", help="An experiment (exp_…), a job (job_…) or a run (run_…).")]
 JobOrRunId = Annotated[str, typer.Argument(metavar="ID", help="A job (job_…) or a run (run_…).")]

@@ -15,7 +15,7 @@ from cellgate.cli.spec_files import BadInput
 from cellgate.cli.trainers import require_trainers
 from cellgate.cli.watch import last
 from cellgate.contract.api.bundles import BundleAnswer
-from cellgate.contract.api.schemas import RunStatus
+from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.specs import BundleKind, Explain
 from cellgate.contract.states import BundleState
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.spec_files import BadInput
-from cellgate.contract.api.schemas import Curve
+from cellgate.contract.api.runs import Curve
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 40

@@ -14,7 +14,8 @@ from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.trainers import require_trainers
 from cellgate.client.client import Client
-from cellgate.contract.api.schemas import ExperimentAnswer, RunAnswer
+from cellgate.contract.api.experiments import ExperimentAnswer
+from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.decision import DecisionAnswer
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.options import SINGLES

@@ -30,7 +30,8 @@ from cellgate.cli.workers import worker_app
 from cellgate.client.calls import Refused, ServerAway
 from cellgate.client.client import Client
 from cellgate.client.files import Damaged
-from cellgate.contract.api.schemas import ExperimentAnswer, JobAnswer
+from cellgate.contract.api.experiments import ExperimentAnswer
+from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.files import write_json
 from cellgate.contract.states import DatasetState, ExperimentState, JobState
 from service.commands.tokens import token_app

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from cellgate.contract.api.schemas import DatasetAnswer
+from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.states import DatasetState
 
 

@@ -8,7 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
-from cellgate.contract.api.schemas import DatasetAnswer, ExperimentSummary, JobAnswer, RunAnswer
+from cellgate.contract.api.datasets import DatasetAnswer
+from cellgate.contract.api.experiments import ExperimentSummary
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.decision import Decision
 from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport

@@ -13,7 +13,10 @@ from rich.text import Text
 from cellgate.cli.formatting import CELLS, AnyState, duration, score, state
 from cellgate.cli.tables import table
 from cellgate.client.client import Client
-from cellgate.contract.api.schemas import DatasetAnswer, ExperimentAnswer, JobAnswer, RunAnswer
+from cellgate.contract.api.datasets import DatasetAnswer
+from cellgate.contract.api.experiments import ExperimentAnswer
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.states import DatasetState, RunState
 
 BAR_WIDTH = 24

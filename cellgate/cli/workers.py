@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
-from cellgate.contract.api.schemas import WorkerAnswer
+from cellgate.contract.api.workers import WorkerAnswer
 
 worker_app = typer.Typer(no_args_is_help=True, help="Workers: ls, drain, resume.")
 WorkerId = Annotated[str, typer.Argument(metavar="ID", help="As `cellgate worker ls` names it.")]

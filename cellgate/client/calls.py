@@ -22,22 +22,18 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
-from cellgate.contract.api.schemas import (
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.datasets import DatasetAnswer, UploadAnswer
+from cellgate.contract.api.experiments import (
     AggregateAnswer,
-    ComparisonAnswer,
-    DatasetAnswer,
     ExperimentAnswer,
     ExperimentStatus,
     ExperimentSummary,
-    JobAnswer,
-    MetricsAnswer,
-    Page,
     ReportAnswer,
-    RunAnswer,
-    RunStatus,
-    UploadAnswer,
-    WorkerAnswer,
 )
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import ComparisonAnswer, MetricsAnswer, RunAnswer, RunStatus
+from cellgate.contract.api.workers import WorkerAnswer
 from cellgate.contract.decision import Decision, Overruling
 from cellgate.contract.gate import GateReport
 

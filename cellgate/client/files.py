@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from cellgate.client import calls
 from cellgate.client.calls import Call, ClientError, Patience
 from cellgate.client.client import Client
-from cellgate.contract.api.output import ArtifactAnswer, AttemptAnswer, LogChunk, LogPage
+from cellgate.contract.api.runs import ArtifactAnswer, AttemptAnswer, LogChunk, LogPage
 from cellgate.contract.files import atomic_file
 
 JSON = {"Accept": "application/json"}

@@ -3,10 +3,11 @@
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from cellgate.contract.api.tokens import Scope
 from service.api.guesses import Guesses
 from service.api.token_cache import TokenCache
 from service.domain.errors import Unauthorized
-from service.domain.tokens import WITHOUT_TOKEN, Principal, Scope, digest
+from service.domain.tokens import WITHOUT_TOKEN, Principal, digest
 
 
 class Authenticator:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
+from cellgate.contract.api.tokens import Scope
 from service.api.problems import MEDIA_TYPE
-from service.domain.tokens import scope_needed
+from service.api.scopes import ScopedRouter, ScopeTable
 
 ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.
 
@@ -29,14 +31,28 @@ TAGS = [
     {"name": "health", "description": "For load balancers and supervisors; needs no token."},
 ]
 
+router = ScopedRouter()
+
 
 def operation_id(route: APIRoute) -> str:
     """Return the name that generated clients give the operation."""
     return route.name
 
 
-def describe(app: FastAPI, *, token_needed: bool) -> None:
-    """Let the app answer GET /openapi.json with its whole contract."""
+@router.get("/openapi.json", Scope.READ, include_in_schema=False)
+def read_openapi(request: Request) -> JSONResponse:
+    """Return the OpenAPI document."""
+    return JSONResponse(request.app.openapi())
+
+
+def describe(app: FastAPI, scopes: ScopeTable, *, token_needed: bool) -> None:
+    """Let `app.openapi()` return the whole contract.
+
+    Args:
+        app: Has every route.
+        scopes: The scope that each operation needs.
+        token_needed: Whether the document asks for a token.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -45,7 +61,7 @@ def describe(app: FastAPI, *, token_needed: bool) -> None:
                 _keep_only_problems(operation["responses"])
             _drop_discriminators(schema["paths"])
             if token_needed:
-                _ask_for_token(schema)
+                _ask_for_token(schema, scopes)
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -75,9 +91,9 @@ def _drop_discriminators(node: Any) -> None:
             _drop_discriminators(value)
 
 
-def _ask_for_token(schema: dict[str, Any]) -> None:
+def _ask_for_token(schema: dict[str, Any], scopes: ScopeTable) -> None:
     schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": TOKEN}}
-    for path, methods in schema["paths"].items():
-        for method, operation in methods.items():
-            if operation["tags"] != ["health"]:
-                operation["security"] = [{"token": [scope_needed(method.upper(), path).value]}]
+    for operation in _operations(schema):
+        scope = scopes.of_operation(operation["operationId"])
+        if scope is not None:
+            operation["security"] = [{"token": [scope.value]}]

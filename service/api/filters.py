@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import StringConstraints
 
-from cellgate.contract.api.schemas import LABEL_KEY, LABEL_VALUE, Time
+from cellgate.contract.api.common import LABEL_KEY, LABEL_VALUE, Time
 from cellgate.contract.cells import Cell
 from cellgate.contract.identifiers import DATASET_ID, EXPERIMENT_ID, JOB_ID
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState

@@ -18,19 +18,18 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
 
+from cellgate.contract.api.tokens import Scope
 from service.api.auth import Authenticator
 from service.api.bodies import check_body
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
+from service.api.scopes import ScopeTable
 from service.api.token_cache import TokenCache
 from service.domain.errors import MissingScope, ServiceError
-from service.domain.tokens import Principal, Scope, scope_needed
+from service.domain.tokens import Principal
 from service.settings import Settings
 from service.telemetry.metrics import Telemetry
 
-# What a load balancer asks, and the pages that ask for the token: nothing else is open.
-OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.svg"})
-OPEN_PREFIX = "/static/"
 # What reads its body itself, as it comes.
 STREAMED_PREFIX = "/v1/uploads/"
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
@@ -45,8 +44,18 @@ Next = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
-def add_middleware(app: FastAPI, settings: Settings, tokens: TokenCache, telemetry: Telemetry) -> None:
-    """Check every request of the app, log it, and count it."""
+def add_middleware(
+    app: FastAPI, settings: Settings, tokens: TokenCache, telemetry: Telemetry, scopes: ScopeTable
+) -> None:
+    """Check every request of the app, log it, and count it.
+
+    Args:
+        app: Its routes see only requests that have passed.
+        settings: Whether a token is asked for, and how large a body may be.
+        tokens: Knows whom a token belongs to.
+        telemetry: Counts the answers.
+        scopes: The scope that each request needs.
+    """
 
     authenticator = Authenticator(tokens, asks_for_token=settings.asks_for_token)
 
@@ -55,7 +64,7 @@ def add_middleware(app: FastAPI, settings: Settings, tokens: TokenCache, telemet
         request.state.trace_id = _trace_id(request)
         get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
-            response = await _answer(request, go_on, settings, authenticator)
+            response = await _answer(request, go_on, settings, authenticator, scopes)
             took_s = time.perf_counter() - begun
             _log(request, response, took_s=took_s)
         _count(telemetry, request, response, took_s=took_s)
@@ -67,9 +76,11 @@ def add_middleware(app: FastAPI, settings: Settings, tokens: TokenCache, telemet
     app.middleware("http")(gatekeeper)
 
 
-async def _answer(request: Request, go_on: Next, settings: Settings, authenticator: Authenticator) -> Response:
+async def _answer(
+    request: Request, go_on: Next, settings: Settings, authenticator: Authenticator, scopes: ScopeTable
+) -> Response:
     try:
-        await _check(request, settings, authenticator)
+        await _check(request, settings, authenticator, scopes)
         return await go_on(request)
     except ServiceError as error:
         return refusal(request, error)
@@ -112,14 +123,15 @@ def _trace_id(request: Request) -> str:
     return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 
 
-async def _check(request: Request, settings: Settings, authenticator: Authenticator) -> None:
+async def _check(request: Request, settings: Settings, authenticator: Authenticator, scopes: ScopeTable) -> None:
     # What is routed; a URL would also be made of what the Host header says.
     path = str(request.scope["path"])
     if not settings.asks_for_token:
         check_origin(request, settings.host)
-    if path not in OPEN_PATHS and not path.startswith(OPEN_PREFIX):
+    needed = scopes.of_request(request.scope)
+    if needed is not None:
         principal = await authenticator.of(request)
-        _check_scope(principal, scope_needed(request.method, path))
+        _check_scope(principal, needed)
         request.state.principal = principal.name
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
         await check_body(request, settings.max_body_bytes)

@@ -1,6 +1,6 @@
 """Rows of attempts and output as answers. Pure."""
 
-from cellgate.contract.api.output import AttemptAnswer, LogChunk
+from cellgate.contract.api.runs import AttemptAnswer, LogChunk
 from service.api.views import when, when_or_none
 from service.store.tables import AttemptRow, LogRow
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Response
 
-from cellgate.contract.api.schemas import Page
+from cellgate.contract.api.common import Page
 from service.api.parameters import After, Limit
 from service.store.filters import PageOf
 

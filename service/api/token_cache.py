@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from service.domain.tokens import OF_THE_SETTINGS, Principal, Scope, digest
+from cellgate.contract.api.tokens import Scope
+from service.domain.tokens import OF_THE_SETTINGS, Principal, digest
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use

@@ -4,20 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
-from cellgate.contract.api.schemas import (
-    CellName,
-    Curve,
-    DatasetAnswer,
-    EventAnswer,
-    ExperimentAnswer,
-    ExperimentStatus,
-    ExperimentSummary,
-    JobAnswer,
-    Progress,
-    RunAnswer,
-    RunStatus,
-    WaitingAnswer,
-)
+from cellgate.contract.api.common import CellName
+from cellgate.contract.api.datasets import DatasetAnswer
+from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus, ExperimentSummary
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import Curve, EventAnswer, Progress, RunAnswer, RunStatus, WaitingAnswer
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
 from cellgate.contract.waiting import Waiting

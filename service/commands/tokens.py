@@ -12,9 +12,9 @@ import typer
 
 from cellgate.cli import tables
 from cellgate.cli.spec_files import BadInput
+from cellgate.contract.api.tokens import NAME, Scope
 from service.commands.settings import said
 from service.domain.errors import ServiceError
-from service.domain.tokens import NAME, Scope
 
 # The database's libraries are imported where they are used: every other command starts without them.
 if TYPE_CHECKING:

@@ -1,11 +1,14 @@
 """The dashboard: one page and its built files; everything it shows comes from the API."""
 
+import os
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from service.api.scopes import OPEN, ScopedRouter
 
 STATIC = Path(__file__).with_name("static")
 # Names under assets/ carry a hash of the content: what is in a cache under such a name is never stale.
@@ -33,19 +36,27 @@ class BuiltFiles(StaticFiles):
         return response
 
 
-def mount_dashboard(app: FastAPI, static: Path = STATIC) -> None:
-    """Serve the page at `/` and its files below `/static`; where they were not built, a page that says how to.
+def dashboard_routes(static: Path = STATIC) -> ScopedRouter:
+    """Return routes for the page at `/` and its files below `/static`; without a build, for a page that says how.
+
+    None of them needs a token: the page asks for it.
 
     Args:
-        static: What `npm run build` wrote.
+        static: Folder that `npm run build` wrote.
     """
+    router = ScopedRouter()
     index = static / "index.html"
+    files = BuiltFiles(directory=static, check_dir=False)
 
+    @router.get("/", OPEN, include_in_schema=False)
     def page() -> Response:
         if not index.is_file():
             return HTMLResponse(NOT_BUILT, headers={"Cache-Control": ASK_EACH_TIME})
         return FileResponse(index, media_type="text/html", headers={"Cache-Control": ASK_EACH_TIME})
 
-    app.get("/", include_in_schema=False)(page)
-    if static.is_dir():
-        app.mount("/static", BuiltFiles(directory=static), name="static")
+    @router.head("/static/{path:path}", OPEN, include_in_schema=False)
+    @router.get("/static/{path:path}", OPEN, include_in_schema=False)
+    async def built_file(path: str, request: Request) -> Response:
+        return await files.get_response(os.path.normpath(path), request.scope)
+
+    return router

@@ -7,33 +7,16 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from enum import StrEnum
+
+from cellgate.contract.api.tokens import Scope
 
 MARK = "cg_"
 VISIBLE_CHARACTERS = len(MARK) + 8
 SHAPE = re.compile(rf"^{MARK}[A-Za-z0-9_-]{{43}}\Z")
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 # Who asks without a token, and who asks with the one of the settings: no token may pass for either.
 WITHOUT_TOKEN = "local"
 OF_THE_SETTINGS = "token"
 RESERVED_NAMES = frozenset({WITHOUT_TOKEN, OF_THE_SETTINGS})
-
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN_TO_READ = re.compile(r"^/v1/(tokens|webhooks)(/|$)")
-_ADMIN_TO_CHANGE = re.compile(r"^/v1/workers(/|$)|/(gate|decision|waivers?|overrules?)(/|$)")
-
-
-class Scope(StrEnum):
-    """What a token is good for; each includes those before it."""
-
-    READ = "read"
-    SUBMIT = "submit"
-    ADMIN = "admin"
-
-    def includes(self, other: "Scope") -> bool:
-        """Whether who has this one may do what needs `other`."""
-        order = list(Scope)
-        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +45,3 @@ def digest(secret: str) -> str:
 def visible(secret: str) -> str:
     """Return the start of a token, by which people and the database find it."""
     return secret[:VISIBLE_CHARACTERS]
-
-
-def scope_needed(method: str, path: str) -> Scope:
-    """Return the scope that a request needs.
-
-    Args:
-        path: As it is routed, or a route's template.
-    """
-    if _ADMIN_TO_READ.search(path):
-        return Scope.ADMIN
-    if method in _READING:
-        return Scope.READ
-    return Scope.ADMIN if _ADMIN_TO_CHANGE.search(path) else Scope.SUBMIT

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 from service.domain.errors import InvalidSpec, Mistake
@@ -19,35 +18,6 @@ SECRET_BYTES = 32
 # After each failed try; once they are used up, the delivery has failed.
 WAITS_S = (5.0, 25.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0)
 MOST_WEBHOOKS = 50
-
-
-class WebhookEvent(StrEnum):
-    """What can be told."""
-
-    RUN_SUCCEEDED = "run.succeeded"
-    RUN_FAILED = "run.failed"
-    RUN_CANCELLED = "run.cancelled"
-    EXPERIMENT_SUCCEEDED = "experiment.succeeded"
-    EXPERIMENT_FAILED = "experiment.failed"
-    EXPERIMENT_CANCELLED = "experiment.cancelled"
-    DATASET_READY = "dataset.ready"
-    DATASET_FAILED = "dataset.failed"
-    GATE_PASSED = "gate.pass"
-    GATE_FAILED = "gate.fail"
-    DECISION_TAKEN = "decision.taken"
-    TEST = "webhook.test"
-
-
-# What a webhook is told that names nothing; a test is always told.
-ALL_EVENTS: list[WebhookEvent] = [event for event in WebhookEvent if event is not WebhookEvent.TEST]
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery is."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
 
 
 def new_signing_secret() -> str:

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from cellgate.contract.cells import Cell
 from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.states import BundleState, RunState, bundle_state
-from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
+from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.packing import Packing
 from service.store.database import now_s
 from service.store.experiments import get_experiment
 from service.store.filters import FIRST_PAGE, PageOf
 from service.store.identifiers import new_id
 from service.store.jobs import create_job
+from service.store.lookup import existing
 from service.store.steps import ONE_RUN, finished_runs
 from service.store.tables import BundleRow, JobRow, RunRow
 
@@ -97,9 +98,8 @@ def get_bundle(session: Session, bundle_id: str) -> BundleRecord:
         NotFound: There is no such bundle.
     """
     found = session.execute(_bundles().where(BundleRow.id == bundle_id)).one_or_none()
-    if found is None:
-        raise NotFound(f"there is no bundle {bundle_id}")
-    return BundleRecord(row=found[0], run=found[1])
+    row, run = existing(found, BundleRow, bundle_id)
+    return BundleRecord(row=row, run=run)
 
 
 def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str | None = None) -> list[BundleRecord]:

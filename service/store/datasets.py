@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import DatasetState
-from service.domain.errors import NotFound
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_datasets
 from service.store.identifiers import new_id
 from service.store.jobs import create_job
+from service.store.lookup import get_row
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 
@@ -53,10 +53,7 @@ def get_dataset(session: Session, dataset_id: str) -> DatasetRow:
     Raises:
         NotFound: There is no such data set.
     """
-    dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id))
-    if dataset is None:
-        raise NotFound(f"there is no data set {dataset_id}")
-    return dataset
+    return get_row(session, DatasetRow, dataset_id)
 
 
 def list_datasets(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[DatasetRow]:

@@ -6,7 +6,8 @@ from random import uniform
 from sqlalchemy import delete, null, select, update
 from sqlalchemy.orm import Session
 
-from service.domain.webhooks import DeliveryState, next_wait_s
+from cellgate.contract.api.webhooks import DeliveryState
+from service.domain.webhooks import next_wait_s
 from service.store.database import now_s
 from service.store.tables import DeliveryRow, WebhookRow
 

@@ -13,7 +13,7 @@ from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
-from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake, NotFound
+from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake
 from service.domain.pipeline import Step, shared_seeds
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
@@ -21,6 +21,7 @@ from service.store.gate import gate_report
 from service.store.identifiers import new_id
 from service.store.jobs import DEFAULT_TERMS, create_job
 from service.store.lifecycle import cancel_runs
+from service.store.lookup import get_row
 from service.store.pipeline import begin, set_state
 from service.store.steps import ONE_RUN, facts_of
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow
@@ -112,10 +113,7 @@ def get_experiment(session: Session, experiment_id: str) -> ExperimentRow:
     Raises:
         NotFound: There is no such experiment.
     """
-    experiment = session.scalar(select(ExperimentRow).where(ExperimentRow.id == experiment_id))
-    if experiment is None:
-        raise NotFound(f"there is no experiment {experiment_id}")
-    return experiment
+    return get_row(session, ExperimentRow, experiment_id)
 
 
 def decisions_of(session: Session, experiment_id: str) -> list[Decision]:
@@ -157,7 +155,7 @@ def cancel_experiment(session: Session, experiment_id: str) -> None:
     if ExperimentState(get_experiment(session, experiment_id).state).terminal:
         raise _ended(get_experiment(session, experiment_id))
     cancel_runs(session, select(RunRow).where(RunRow.experiment_id == experiment_id))
-    experiment = _locked(session, experiment_id)
+    experiment = get_row(session, ExperimentRow, experiment_id, lock=True)
     if ExperimentState(experiment.state).terminal:
         raise _ended(experiment)
     set_state(session, experiment, ExperimentState.CANCELLED, "cancelled on request")
@@ -203,7 +201,7 @@ def create_experiment_job(
         InvalidSpec: Cell 53 on seeds that the bases have not finished.
         Conflict: The experiment has ended, has this step already, or 54 has nothing to weigh.
     """
-    experiment = _locked(session, experiment_id)
+    experiment = get_row(session, ExperimentRow, experiment_id, lock=True)
     if cell is Cell.FUSION:
         _check_gate(session, experiment_id, artifacts)
     if ExperimentState(experiment.state).terminal:
@@ -282,15 +280,6 @@ def _run_counts(session: Session, experiment_ids: Sequence[str]) -> dict[str, tu
     for experiment_id, finished, total in session.execute(chosen.group_by(RunRow.experiment_id)):
         counts[str(experiment_id)] = int(finished), int(total)
     return counts
-
-
-def _locked(session: Session, experiment_id: str) -> ExperimentRow:
-    found = session.scalar(
-        select(ExperimentRow).where(ExperimentRow.id == experiment_id).with_for_update(key_share=True)
-    )
-    if found is None:
-        raise NotFound(f"there is no experiment {experiment_id}")
-    return found
 
 
 def _ended(experiment: ExperimentRow) -> Conflict:

@@ -11,10 +11,10 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.gate import GateReport
 from cellgate.contract.results import RunResult, read_result
 from cellgate.contract.states import RunState
-from service.domain.errors import NotFound
 from service.domain.gate.inputs import NAMES, BaseCell, GateInputs, RunFacts
 from service.domain.gate.report import evaluate_gate
 from service.domain.static_checks import BROKEN_GRAPHS
+from service.store.lookup import get_row
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
 # No probe: it reads nothing, and the gate compares with it by itself.
@@ -27,9 +27,7 @@ def gate_report(session: Session, experiment_id: str, artifacts: Path) -> GateRe
     Raises:
         NotFound: There is no such experiment.
     """
-    experiment = session.scalar(select(ExperimentRow).where(ExperimentRow.id == experiment_id))
-    if experiment is None:
-        raise NotFound(f"there is no experiment {experiment_id}")
+    experiment = get_row(session, ExperimentRow, experiment_id)
     if experiment.gate is not None:
         return GateReport.model_validate(experiment.gate)
     return build_gate_report(session, experiment, artifacts)

@@ -7,16 +7,17 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.webhooks import WebhookEvent
 from cellgate.contract.decision import DecisionAnswer, DecisionOutcome, Overruling
 from cellgate.contract.gate import GateReport, Waiver
 from cellgate.contract.options import OPTIONS, Option
 from cellgate.contract.states import ExperimentState
-from service.domain.errors import Conflict, NotFound
+from service.domain.errors import Conflict
 from service.domain.gate.report import waive
 from service.domain.pipeline import Step, shared_seeds
-from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
 from service.store.experiments import decisions_of
+from service.store.lookup import get_row
 from service.store.pipeline import advance, set_state, tell_of
 from service.store.steps import facts_of
 from service.store.tables import DecisionRow, EventRow, ExperimentRow
@@ -40,7 +41,7 @@ def waive_check(
         Conflict: The gate is pending, the check has not failed, the experiment was cancelled or has failed, or no seed
             of 51 and 52 finished together, so that a passed gate would have nothing to decide on.
     """
-    experiment = _locked(session, experiment_id)
+    experiment = get_row(session, ExperimentRow, experiment_id, lock=True)
     if experiment.gate is None:
         raise Conflict(f"the gate of {experiment_id} is pending: there is nothing to waive yet")
     if experiment.state in (ExperimentState.CANCELLED, ExperimentState.FAILED):
@@ -74,7 +75,7 @@ def overrule(
         NotFound: There is no such experiment.
         Conflict: There is no decision yet, or what is to be shipped was not weighed in it.
     """
-    _locked(session, experiment_id)
+    get_row(session, ExperimentRow, experiment_id, lock=True)
     chosen = select(DecisionRow).where(DecisionRow.experiment_id == experiment_id).order_by(DecisionRow.stage.desc())
     last = session.scalars(chosen.limit(1)).one_or_none()
     if last is None:
@@ -107,14 +108,6 @@ def answered_decisions(session: Session, experiment_id: str) -> list[DecisionAns
         DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])
         for taken in decisions_of(session, experiment_id)
     ]
-
-
-def _locked(session: Session, experiment_id: str) -> ExperimentRow:
-    chosen = select(ExperimentRow).where(ExperimentRow.id == experiment_id).with_for_update(key_share=True)
-    experiment = session.scalar(chosen)
-    if experiment is None:
-        raise NotFound(f"there is no experiment {experiment_id}")
-    return experiment
 
 
 def _now(session: Session) -> float:

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 from cellgate.contract.cells import Cell
 from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.states import DatasetState, RunState
-from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
+from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
 from service.store.identifiers import new_id
 from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
+from service.store.lookup import get_row
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 DEFAULT_TERMS = RunLimits()
@@ -73,10 +74,7 @@ def get_job(session: Session, job_id: str) -> JobRow:
     Raises:
         NotFound: There is no such job.
     """
-    job = session.scalar(select(JobRow).where(JobRow.id == job_id))
-    if job is None:
-        raise NotFound(f"there is no job {job_id}")
-    return job
+    return get_row(session, JobRow, job_id)
 
 
 def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[JobRow]:

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Select, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import LEASED, FailureReason, RunState
-from service.domain.errors import Conflict, NotFound
+from service.domain.errors import Conflict
 from service.store.database import now_s
+from service.store.lookup import existing
 from service.store.tables import AttemptRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions, has_lease, lock_run, lock_runs
 
@@ -275,10 +276,7 @@ def found_run(session: Session, run_id: str) -> RunRow:
     Raises:
         NotFound: There is no such run.
     """
-    run = lock_run(session, run_id)
-    if run is None:
-        raise NotFound(f"there is no run {run_id}")
-    return run
+    return existing(lock_run(session, run_id), RunRow, run_id)
 
 
 def _close_attempt(session: Session, run_id: str, attempt: int, *, outcome: str, exit_code: object) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.webhooks import WebhookEvent
 from cellgate.contract.cells import Cell
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
@@ -15,7 +16,6 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.decision.rules import decide
 from service.domain.gate.report import with_intervals
 from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
-from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
 from service.store.gate import build_gate_report
 from service.store.runs import get_run

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from service.domain.errors import NotFound
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_runs
+from service.store.lookup import get_row
 from service.store.tables import EventRow, JobRow, MetricRow, RunRow
 
 
@@ -27,10 +27,7 @@ def get_run(session: Session, run_id: str) -> RunRow:
     Raises:
         NotFound: There is no such run.
     """
-    run = session.scalar(select(RunRow).where(RunRow.id == run_id))
-    if run is None:
-        raise NotFound(f"there is no run {run_id}")
-    return run
+    return get_row(session, RunRow, run_id)
 
 
 def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[RunRow]:

@@ -8,10 +8,12 @@ from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.tokens import Scope
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
-from service.domain.tokens import RESERVED_NAMES, SHAPE, Scope, digest, new_secret, visible
+from service.domain.tokens import RESERVED_NAMES, SHAPE, digest, new_secret, visible
 from service.store.database import now_s
 from service.store.identifiers import new_id
+from service.store.lookup import get_row
 from service.store.tables import TokenRow
 
 # A token's last use is written no more often than this.
@@ -60,7 +62,7 @@ def create_token(session: Session, *, name: str, scope: Scope, expires_in_s: flo
             session.execute(insert(TokenRow).values(values))
     except IntegrityError as error:
         raise Conflict(f"a live token is named {name!r} already: revoke it first, or choose another name") from error
-    return NewToken(row=_read(session, token_id), secret=secret)
+    return NewToken(row=get_row(session, TokenRow, token_id), secret=secret)
 
 
 def find_token(session: Session, secret: str) -> TokenRow | None:
@@ -95,7 +97,7 @@ def revoke_token(session: Session, token_id: str) -> None:
     Raises:
         NotFound: There is no such token.
     """
-    _read(session, token_id)
+    get_row(session, TokenRow, token_id)
     session.execute(
         update(TokenRow).where(TokenRow.id == token_id, TokenRow.revoked_at.is_(None)).values(revoked_at=now_s())
     )
@@ -126,10 +128,3 @@ def _retire_expired(session: Session, name: str) -> None:
     # The name of a token that has run out is free again; the index knows only revoked ones.
     gone = (TokenRow.name == name) & TokenRow.revoked_at.is_(None) & (TokenRow.expires_at <= now_s())
     session.execute(update(TokenRow).where(gone).values(revoked_at=TokenRow.expires_at))
-
-
-def _read(session: Session, token_id: str) -> TokenRow:
-    row = session.scalars(select(TokenRow).where(TokenRow.id == token_id)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no token {token_id}")
-    return row

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.webhooks import WebhookEvent
 from cellgate.contract.states import RunState, sources_of
-from service.domain.webhooks import WebhookEvent
 from service.store.database import now_s
 from service.store.tables import EventRow, ExperimentRow, JobRow, RunRow
 from service.store.webhooks import tell

@@ -1,25 +1,15 @@
 """What was used: how long attempts have held a slot, by experiment, owner, cell or queue."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, Subquery, case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from cellgate.contract.api.operations import UsageBy
 from cellgate.contract.states import RunState
 from service.store.database import now_s
 from service.store.tables import AttemptRow, RunRow
-
-
-class UsageBy(StrEnum):
-    """What usage is summed by."""
-
-    EXPERIMENT = "experiment"
-    OWNER = "owner"
-    CELL = "cell"
-    QUEUE = "queue"
-
 
 _COLUMNS: dict[UsageBy, InstrumentedAttribute[str] | InstrumentedAttribute[str | None]] = {
     UsageBy.EXPERIMENT: RunRow.experiment_id,

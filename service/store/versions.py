@@ -8,12 +8,11 @@ from sqlalchemy import ColumnElement, Select, func, literal, null, select
 from sqlalchemy.orm import Session, defer, load_only
 
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
-from service.domain.errors import NotFound
+from service.store.lookup import existing
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
 Row = DatasetRow | ExperimentRow | JobRow | RunRow
 TABLES: Mapping[str, type[Row]] = {"ds": DatasetRow, "exp": ExperimentRow, "job": JobRow, "run": RunRow}
-NAMES: Mapping[str, str] = {"ds": "data set", "exp": "experiment", "job": "job", "run": "run"}
 _LIVE = [state.value for state in RunState if not state.terminal]
 _WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
 
@@ -42,9 +41,7 @@ def load_poll_state(session: Session, row_id: str) -> PollState:
         NotFound: There is no such thing.
     """
     found = load_poll_states(session, [row_id]).get(row_id)
-    if found is None:
-        raise NotFound(f"there is no {NAMES[row_id.partition('_')[0]]} {row_id}")
-    return found
+    return existing(found, TABLES[row_id.partition("_")[0]], row_id)
 
 
 def load_poll_states(session: Session, ids: Collection[str]) -> dict[str, PollState]:
@@ -72,9 +69,8 @@ def load_experiment_status(session: Session, experiment_id: str) -> tuple[Experi
     )
     chosen = select(ExperimentRow, ExperimentRow.gate["verdict"].as_string()).options(few)
     found = session.execute(chosen.where(ExperimentRow.id == experiment_id)).one_or_none()
-    if found is None:
-        raise NotFound(f"there is no experiment {experiment_id}")
-    return found[0], found[1]
+    row, verdict = existing(found, ExperimentRow, experiment_id)
+    return row, verdict
 
 
 def run_without_result(session: Session, run_id: str) -> RunRow:
@@ -84,9 +80,7 @@ def run_without_result(session: Session, run_id: str) -> RunRow:
         NotFound: There is no such run.
     """
     row = session.scalar(select(RunRow).options(defer(RunRow.result, raiseload=True)).where(RunRow.id == run_id))
-    if row is None:
-        raise NotFound(f"there is no run {run_id}")
-    return row
+    return existing(row, RunRow, run_id)
 
 
 def load_versions(session: Session, ids: Collection[str]) -> dict[str, int]:

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from service.domain.errors import Conflict, NotFound, QuotaExceeded
-from service.domain.webhooks import MOST_WEBHOOKS, DeliveryState, WebhookEvent, new_signing_secret
+from cellgate.contract.api.webhooks import DeliveryState, WebhookEvent
+from service.domain.errors import Conflict, QuotaExceeded
+from service.domain.webhooks import MOST_WEBHOOKS, new_signing_secret
 from service.store.database import now_s
 from service.store.filters import FIRST_PAGE, PageOf
 from service.store.identifiers import new_id
+from service.store.lookup import get_row
 from service.store.tables import DeliveryRow, WebhookRow
 
 
@@ -47,10 +49,7 @@ def get_webhook(session: Session, webhook_id: str) -> WebhookRow:
     Raises:
         NotFound: There is no such webhook.
     """
-    found = session.scalar(select(WebhookRow).where(WebhookRow.id == webhook_id))
-    if found is None:
-        raise NotFound(f"there is no webhook {webhook_id}")
-    return found
+    return get_row(session, WebhookRow, webhook_id)
 
 
 def delete_webhook(session: Session, webhook_id: str) -> None:

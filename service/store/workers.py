@@ -6,8 +6,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.domain.errors import NotFound
 from service.store.database import now_s
+from service.store.lookup import get_row
 from service.store.tables import WorkerRow
 
 # A worker that has not been heard of for so long counts as gone.
@@ -63,10 +63,7 @@ def get_worker(session: Session, worker_id: str) -> WorkerRow:
     Raises:
         NotFound: There is no such worker.
     """
-    worker = session.scalar(select(WorkerRow).where(WorkerRow.id == worker_id))
-    if worker is None:
-        raise NotFound(f"there is no worker {worker_id}; GET /v1/workers lists those there are")
-    return worker
+    return get_row(session, WorkerRow, worker_id)
 
 
 def living_workers(session: Session) -> Sequence[WorkerRow]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from cellgate.contract.api.schemas import Answer, Request
+from cellgate.contract.api.common import Answer, Request
 from cellgate.contract.experiment import Seeds
 from cellgate.contract.results import BundleSummary, Scores
 from cellgate.contract.run_limits import Priority, RunLimits

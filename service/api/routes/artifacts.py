@@ -6,22 +6,25 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
 from fastapi import Path as InPath
+from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
 
-from cellgate.contract.api.output import ArtifactAnswer
+from cellgate.contract.api.runs import ArtifactAnswer
+from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
 from service.api.parameters import RunPath
 from service.api.problems import documented
 from service.api.ranges import Part, RangeNotSatisfiable, is_held, part_of
 from service.api.run_files import RunFile, names_in, open_file
+from service.api.scopes import ScopedRouter
 from service.domain.errors import NotFound
 from service.store.logs import attempts_of
 from service.store.runs import get_run
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
 Name = Annotated[str, InPath(max_length=1000, description="As the list of the run's artifacts has it.")]
 # Whatever it is: the file is to be kept as it lies, not shown.
 OCTETS = "application/octet-stream"
@@ -33,7 +36,7 @@ FILE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{run_id}/artifacts", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/artifacts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
     """Return the files that the run's last attempt has left, without its checkpoint."""
     folder = _folder(context, run_id)
@@ -51,7 +54,8 @@ def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
     return found
 
 
-@router.get("/{run_id}/artifacts/{name:path}", response_class=Response, responses=FILE)
+@router.head("/{run_id}/artifacts/{name:path}", Scope.READ, response_class=Response, include_in_schema=False)
+@router.get("/{run_id}/artifacts/{name:path}", Scope.READ, response_class=Response, responses=FILE)
 def read_artifact(run_id: RunPath, name: Name, context: Ctx, request: Request) -> Response:
     """Return a file of the run's last attempt, or a range of it."""
     folder = _folder(context, run_id)
@@ -63,11 +67,6 @@ def read_artifact(run_id: RunPath, name: Name, context: Ctx, request: Request) -
     except RangeNotSatisfiable:
         file.close()
         raise
-
-
-router.add_api_route(
-    "/{run_id}/artifacts/{name:path}", read_artifact, methods=["HEAD"], response_class=Response, include_in_schema=False
-)
 
 
 def _sent(file: RunFile, request: Request) -> Response:
@@ -92,7 +91,7 @@ class _Sending(StreamingResponse):
         super().__init__(content, status_code=part.status, headers=headers, media_type=OCTETS)
         self._file = file
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -3,12 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.bundles import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
-from cellgate.contract.api.schemas import Page
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
@@ -24,6 +25,7 @@ from service.api.paging import Paged
 from service.api.parameters import BundlePath, ExperimentPath, RunPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.problems import documented, documented_submission
+from service.api.scopes import ScopedRouter
 from service.api.views import when
 from service.domain.errors import NotFound
 from service.domain.packing import Packing, asked_packing, decided_packing
@@ -42,7 +44,7 @@ from service.store.runs import get_run
 from service.store.tables import RunRow
 from service.store.versions import load_poll_state
 
-router = APIRouter(prefix="/v1", tags=["bundles"])
+router = ScopedRouter(prefix="/v1", tags=["bundles"])
 DECIDED = BundleCreate()
 ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -54,6 +56,7 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
 
 @router.post(
     "/experiments/{experiment_id}/bundle",
+    Scope.SUBMIT,
     status_code=HTTPStatus.ACCEPTED,
     response_model=BundleAnswer,
     responses=documented_submission(HTTPStatus.NOT_FOUND),
@@ -89,7 +92,7 @@ def _packing(session: Session, experiment_id: str, asked: BundleCreate) -> Packi
     return decided_packing(taken[-1] if taken else None, text_weight=policy.text_weight)
 
 
-@router.get("/bundles", responses=documented())
+@router.get("/bundles", Scope.READ, responses=documented())
 def read_bundles(context: Ctx, paging: Paged, experiment: OfExperiment = None) -> Page[BundleAnswer]:
     """List the bundles, newest first."""
     with context.database.read() as session:
@@ -97,7 +100,7 @@ def read_bundles(context: Ctx, paging: Paged, experiment: OfExperiment = None) -
         return paging.page([_answer(one) for one in found], [one.row.id for one in found])
 
 
-@router.get("/bundles/{bundle_id}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/bundles/{bundle_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
     """Return a bundle; what is in it once it is ready."""
     with context.database.read() as session:
@@ -106,6 +109,7 @@ def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
 
 @router.get(
     "/bundles/{bundle_id}/archive",
+    Scope.READ,
     response_class=StreamingResponse,
     responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)},
 )
@@ -126,6 +130,7 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
 
 @router.post(
     "/bundles/{bundle_id}/predict",
+    Scope.SUBMIT,
     status_code=HTTPStatus.ACCEPTED,
     response_model=ScoresAnswer,
     responses=documented_submission(HTTPStatus.NOT_FOUND),
@@ -144,7 +149,7 @@ def predict(
     return post.accept_within_quota(create)
 
 
-@router.get("/predictions/{run_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/predictions/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_prediction(run_id: RunPath, context: Ctx, poll: PolledIdle) -> ScoresAnswer:
     """Return what a bundle says of the functions that it was asked about."""
     with context.database.read() as session:

@@ -3,17 +3,19 @@
 import json
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import Field
 
-from cellgate.contract.api.schemas import Answer
+from cellgate.contract.api.common import Answer
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, Spec, TransformerConfig
 from service.api.context import Ctx
 from service.api.examples import CELL_EXAMPLES
 from service.api.problems import documented
+from service.api.scopes import ScopedRouter
 
-router = APIRouter(prefix="/v1", tags=["cells and workers"])
+router = ScopedRouter(prefix="/v1", tags=["cells and workers"])
 CONFIGS: dict[Cell, type[Spec]] = {
     Cell.TRANSFORMER: TransformerConfig,
     Cell.GNN: GnnConfig,
@@ -43,13 +45,13 @@ class CellAnswer(Answer):
     curl: str = Field(description="The same as a command.")
 
 
-@router.get("/cells", responses=documented())
+@router.get("/cells", Scope.READ, responses=documented())
 def read_cells(request: Request, context: Ctx) -> list[CellAnswer]:
     """List the numbered cells with their defaults and the schema of their configs."""
     return [_cell(cell, request, token_needed=context.settings.asks_for_token) for cell in CONFIGS]
 
 
-@router.get("/cells/{cell}", responses=documented())
+@router.get("/cells/{cell}", Scope.READ, responses=documented())
 def read_cell(number: CellNumber, request: Request, context: Ctx) -> CellAnswer:
     """Return one cell: its defaults, the schema of its config, what it needs, and a command that asks for it."""
     return _cell(Cell(number), request, token_needed=context.settings.asks_for_token)

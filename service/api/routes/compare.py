@@ -2,18 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from cellgate.contract.api.schemas import ComparisonAnswer
+from cellgate.contract.api.runs import ComparisonAnswer
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.identifiers import ULID
 from service.api.context import Ctx
 from service.api.problems import documented
+from service.api.scopes import ScopedRouter
 from service.api.views import run_answer
 from service.domain.comparison import Compared, differences, measures
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.runs import configs_of, runs_by_id
 
-router = APIRouter(prefix="/v1", tags=["runs"])
+router = ScopedRouter(prefix="/v1", tags=["runs"])
 FEWEST, MOST = 2, 32
 ONE = f"run_{ULID}"
 Runs = Annotated[
@@ -26,7 +28,7 @@ Runs = Annotated[
 ]
 
 
-@router.get("/compare", responses=documented())
+@router.get("/compare", Scope.READ, responses=documented())
 def compare_runs(context: Ctx, runs: Runs) -> ComparisonAnswer:
     """Compare runs: which settings differ, and what came of it."""
     ids = list(dict.fromkeys(runs.split(",")))

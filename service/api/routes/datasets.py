@@ -3,11 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import DatasetAnswer, DatasetCreate, Page
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.datasets import DatasetAnswer, DatasetCreate
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.configs import PrepareConfig
 from service.api.context import Ctx
 from service.api.examples import DATASETS
@@ -17,16 +19,17 @@ from service.api.paging import Paged
 from service.api.parameters import DatasetPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.problems import documented, documented_submission
+from service.api.scopes import ScopedRouter
 from service.api.source_check import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.filters import Filters
 from service.store.versions import load_poll_state
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+router = ScopedRouter(prefix="/v1/datasets", tags=["datasets"])
 
 
-@router.post("", status_code=202, response_model=DatasetAnswer, responses=documented_submission())
+@router.post("", Scope.SUBMIT, status_code=202, response_model=DatasetAnswer, responses=documented_submission())
 def add_dataset(
     spec: Annotated[DatasetCreate, Body(openapi_examples=DATASETS)], post: Posted, context: Ctx
 ) -> JSONResponse:
@@ -47,7 +50,7 @@ def add_dataset(
     return post.accept_within_quota(create)
 
 
-@router.get("", responses=documented())
+@router.get("", Scope.READ, responses=documented())
 def read_datasets(
     context: Ctx,
     paging: Paged,
@@ -65,7 +68,7 @@ def read_datasets(
     return paging.page(items, ids)
 
 
-@router.get("/{dataset_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{dataset_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> DatasetAnswer:
     """Return a data set; its summary once it is ready."""
     with context.database.read() as session:

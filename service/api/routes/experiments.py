@@ -4,18 +4,14 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import (
-    EventAnswer,
-    ExperimentAnswer,
-    ExperimentCreate,
-    ExperimentStatus,
-    ExperimentSummary,
-    Page,
-)
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentCreate, ExperimentStatus, ExperimentSummary
+from cellgate.contract.api.runs import EventAnswer
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
@@ -25,6 +21,7 @@ from service.api.paging import Paged
 from service.api.parameters import AfterEvent, ExperimentPath, Limit
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
+from service.api.scopes import ScopedRouter
 from service.api.views import event_answer, experiment_answer, experiment_status, experiment_summary
 from service.store.experiments import (
     cancel_experiment,
@@ -39,7 +36,7 @@ from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
 from service.store.versions import load_experiment_status, load_poll_state
 
-router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+router = ScopedRouter(prefix="/v1/experiments", tags=["experiments"])
 
 
 def _answer(session: Session, context: Context, experiment_id: str, poll: Poll | None = None) -> ExperimentAnswer:
@@ -55,7 +52,7 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
     return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None, labels)
 
 
-@router.post("", status_code=202, response_model=ExperimentAnswer, responses=documented_submission())
+@router.post("", Scope.SUBMIT, status_code=202, response_model=ExperimentAnswer, responses=documented_submission())
 def submit_experiment(
     spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
 ) -> JSONResponse:
@@ -76,7 +73,7 @@ def submit_experiment(
     return post.accept_within_quota(create)
 
 
-@router.get("", responses=documented())
+@router.get("", Scope.READ, responses=documented())
 def read_experiments(
     context: Ctx,
     paging: Paged,
@@ -100,14 +97,14 @@ def read_experiments(
     return paging.page(items, [item.id for item in items])
 
 
-@router.get("/{experiment_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{experiment_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: PolledIdle) -> ExperimentAnswer:
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
         return _answer(session, context, experiment_id, poll)
 
 
-@router.get("/{experiment_id}/status", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{experiment_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: PolledStatus) -> ExperimentStatus:
     """Return where an experiment is: one row, a few words."""
     with context.database.read() as session:
@@ -116,7 +113,7 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
         return experiment_status(row, verdict)
 
 
-@router.get("/{experiment_id}/events", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_experiment_events(
     experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100
 ) -> list[EventAnswer]:
@@ -129,6 +126,7 @@ def read_experiment_events(
 
 @router.post(
     "/{experiment_id}/cancel",
+    Scope.SUBMIT,
     status_code=202,
     response_model=ExperimentAnswer,
     responses=documented_post(HTTPStatus.NOT_FOUND),

@@ -3,23 +3,25 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import OverrulingCreate, WaiverCreate
+from cellgate.contract.api.experiments import OverrulingCreate, WaiverCreate
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.decision import DecisionAnswer, Overruling
 from cellgate.contract.gate import GateReport
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import ExperimentPath
 from service.api.problems import DecisionPending, documented, documented_post
+from service.api.scopes import ScopedRouter
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.experiments import get_experiment
 from service.store.gate import gate_report
 from service.store.gate_decision import answered_decisions, overrule, waive_check
 
-router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+router = ScopedRouter(prefix="/v1/experiments", tags=["experiments"])
 WAIVER = {"a check": {"value": {"check": "positives", "reason": "A larger gate split comes next month."}}}
 OVERRULING = {
     "ship": {
@@ -31,7 +33,7 @@ OVERRULING = {
 }
 
 
-@router.get("/{experiment_id}/gate", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/gate", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
     """Return the validation gate's report: every check with its threshold, what was measured, where, and its waiver."""
     with context.database.read() as session:
@@ -40,6 +42,7 @@ def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
 
 @router.post(
     "/{experiment_id}/gate/waivers",
+    Scope.ADMIN,
     status_code=202,
     response_model=GateReport,
     responses=documented_post(HTTPStatus.NOT_FOUND),
@@ -64,7 +67,7 @@ def waive(
     return post.accept(work)
 
 
-@router.get("/{experiment_id}/decision", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/decision", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer:
     """Return the last decision with its evidence; 404 with code `decision_pending` while there is none."""
     state, decisions = _decisions(context, experiment_id)
@@ -75,6 +78,7 @@ def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer
 
 @router.post(
     "/{experiment_id}/decision",
+    Scope.ADMIN,
     status_code=202,
     response_model=Overruling,
     responses=documented_post(HTTPStatus.NOT_FOUND),
@@ -107,7 +111,7 @@ def _check_option(asked: OverrulingCreate) -> None:
     raise InvalidSpec(detail, mistakes=[Mistake(pointer="/option", detail=detail)])
 
 
-@router.get("/{experiment_id}/decisions", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/decisions", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[DecisionAnswer]:
     """Return every decision in the order in which it was taken; none while there is none."""
     return _decisions(context, experiment_id)[1]

@@ -1,54 +1,29 @@
 """Whether the service lives, and whether it can do its work."""
 
 import structlog
-from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from fastapi import Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from cellgate.contract.api.operations import Checks, Health, HealthCheck
 from service.api.context import Context, Ctx
+from service.api.scopes import OPEN, ScopedRouter
 from service.store.database import Database, schema_is_current
 from service.store.queue_loads import queue_loads
 
-router = APIRouter(tags=["health"])
+router = ScopedRouter(tags=["health"])
 log = structlog.get_logger(__name__)
-
-
-class HealthCheck(BaseModel):
-    """One thing that the service needs."""
-
-    ok: bool
-    detail: str = Field(description="What was found, and what to do where it is not in order.")
-
-
-class Checks(BaseModel):
-    """Everything that the service needs."""
-
-    database: HealthCheck
-    migrations: HealthCheck = Field(description="Whether the database's schema is the one of this version.")
-    broker: HealthCheck
-    workers: HealthCheck = Field(
-        description="Whether a living worker serves every queue in which runs wait. Does not count towards `ready`: "
-        "without workers the API still accepts and answers."
-    )
-
-
-class Health(BaseModel):
-    """What the service needs, and whether it is there."""
-
-    ready: bool = Field(description="Whether database, schema and broker are in order.")
-    checks: Checks
 
 
 UNKNOWN = HealthCheck(ok=False, detail="not known: the database does not answer")
 
 
-@router.get("/livez")
+@router.get("/livez", OPEN)
 def live() -> dict[str, str]:
     """Say that the process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: {"model": Health, "description": "Something it needs is missing"}})
+@router.get("/readyz", OPEN, responses={503: {"model": Health, "description": "Something it needs is missing"}})
 def ready(response: Response, context: Ctx) -> Health:
     """Say whether database, schema and broker are there, 503 if not; and whether workers are, which stays 200."""
     checks = _checks(context)

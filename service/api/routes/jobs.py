@@ -5,11 +5,13 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate, Page
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.jobs import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
 from cellgate.contract.run_limits import RunLimits
 from service.api.context import Context, Ctx
@@ -20,6 +22,7 @@ from service.api.paging import Paged
 from service.api.parameters import JobPath
 from service.api.polling import PolledIdle, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
+from service.api.scopes import ScopedRouter
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
 from service.store.experiments import create_experiment_job, get_experiment
@@ -30,7 +33,7 @@ from service.store.retries import retry_job
 from service.store.tables import JobRow
 from service.store.versions import load_poll_state
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = ScopedRouter(prefix="/v1/jobs", tags=["jobs"])
 # Of a job's spec, what is not the cell's config.
 NOT_CONFIG = {"experiment", "dataset", "seeds", *RunLimits.model_fields}
 DEFAULT_SEEDS = [0, 1, 2]
@@ -49,6 +52,7 @@ def _answer(session: Session, context: Context, row: JobRow) -> JobAnswer:
 
 @router.post(
     "",
+    Scope.SUBMIT,
     status_code=202,
     response_model=JobAnswer,
     responses=documented_submission(),
@@ -108,7 +112,7 @@ def _refuse_other_dataset(spec: JobCreate) -> None:
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
 
 
-@router.get("", responses=documented())
+@router.get("", Scope.READ, responses=documented())
 def read_jobs(
     context: Ctx,
     paging: Paged,
@@ -137,7 +141,7 @@ def read_jobs(
     return paging.page(items, ids)
 
 
-@router.get("/{job_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{job_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:
@@ -149,7 +153,7 @@ def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
         return job_answer(row, runs, waiting)
 
 
-@router.post("/{job_id}/cancel", **ACTION, name="cancel_job")
+@router.post("/{job_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_job")
 def cancel(job_id: JobPath, post: Posted, context: Ctx) -> JSONResponse:
     """Cancel a job's runs that have not ended."""
 
@@ -161,19 +165,19 @@ def cancel(job_id: JobPath, post: Posted, context: Ctx) -> JSONResponse:
     return _act(post, job_id, work)
 
 
-@router.post("/{job_id}/pause", **ACTION, name="pause_job")
+@router.post("/{job_id}/pause", Scope.SUBMIT, **ACTION, name="pause_job")
 def pause(job_id: JobPath, post: Posted) -> JSONResponse:
     """Take a job's waiting runs out of the queue, and let its running ones save a checkpoint and wait."""
     return _act(post, job_id, lambda session: pause_job(session, job_id))
 
 
-@router.post("/{job_id}/resume", **ACTION, name="resume_job")
+@router.post("/{job_id}/resume", Scope.SUBMIT, **ACTION, name="resume_job")
 def resume(job_id: JobPath, post: Posted) -> JSONResponse:
     """Put a job's paused runs back into the queue; each goes on from its checkpoint."""
     return _act(post, job_id, lambda session: resume_job(session, job_id))
 
 
-@router.post("/{job_id}/retry", **QUEUES, name="retry_job")
+@router.post("/{job_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_job")
 def retry(job_id: JobPath, post: Posted) -> JSONResponse:
     """Try a job's failed and cancelled runs again: a new run takes each one's place and goes on from its checkpoint.
 

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
-from cellgate.contract.api.output import AttemptAnswer, LogPage
+from cellgate.contract.api.runs import AttemptAnswer, LogPage
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx
 from service.api.output_views import attempt_answer, log_chunk
 from service.api.parameters import RunPath
 from service.api.problems import documented
 from service.api.ranges import is_held, part_of
+from service.api.scopes import ScopedRouter
 from service.api.streams import News, stream_of
 from service.api.views import event_answer
 from service.domain.errors import InvalidSpec, Mistake
@@ -22,7 +24,7 @@ from service.store.logs import BATCH, START, Key, attempts_of, chunks_after, mea
 from service.store.runs import events_of, get_run
 from service.store.versions import run_without_result
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
 KEY = r"^\d{1,9}\.\d{1,9}$"
 PIECES = 100
 Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
@@ -51,7 +53,7 @@ OUTPUT: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{run_id}/attempts", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/attempts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
     """Return every try at the run, first to last."""
     with context.database.read() as session:
@@ -59,7 +61,7 @@ def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
         return [attempt_answer(row) for row in attempts_of(session, run_id)]
 
 
-@router.get("/{run_id}/logs", response_class=Response, responses=OUTPUT)
+@router.get("/{run_id}/logs", Scope.READ, response_class=Response, responses=OUTPUT)
 def read_logs(
     run_id: RunPath,
     context: Ctx,
@@ -75,7 +77,7 @@ def read_logs(
     return _as_text(context, run_id, attempt, request)
 
 
-@router.get("/{run_id}/logs/stream", response_class=StreamingResponse, responses=EVENT_STREAM)
+@router.get("/{run_id}/logs/stream", Scope.READ, response_class=StreamingResponse, responses=EVENT_STREAM)
 def stream_logs(
     run_id: RunPath, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
 ) -> StreamingResponse:
@@ -93,7 +95,7 @@ def stream_logs(
     return stream_of("log", run_id, last_event_id or _cursor(START), look, context.output)
 
 
-@router.get("/{run_id}/events/stream", response_class=StreamingResponse, responses=EVENT_STREAM)
+@router.get("/{run_id}/events/stream", Scope.READ, response_class=StreamingResponse, responses=EVENT_STREAM)
 def stream_events(run_id: RunPath, context: Ctx, last_event_id: LastEvent = None) -> StreamingResponse:
     """Send what happens to the run as it happens, from the start or after `Last-Event-ID`."""
 

@@ -1,28 +1,27 @@
 """Pre-flight validation by itself: what a spec and a data set are worth before anything is trained on them."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse
-from pydantic import Field
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import Answer, DatasetId, JobAnswer, Request
+from cellgate.contract.api.jobs import JobAnswer, PreflightAnswer, PreflightCreate
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
-from cellgate.contract.configs import FusionConfig, GnnConfig, TransformerConfig
-from cellgate.contract.results import Check, DatasetSummary
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.results import DatasetSummary
 from service.api.examples import DATASET_ID
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented_submission
+from service.api.scopes import ScopedRouter
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.domain.static_checks import static_checks, worst
 from service.store.jobs import create_job, ready_dataset, runs_of_jobs
 
-router = APIRouter(prefix="/v1/preflights", tags=["jobs"])
+router = ScopedRouter(prefix="/v1/preflights", tags=["jobs"])
 CONFIGS = ("transformer", "gnn", "fusion")
 EXAMPLES: dict[str, Example] = {
     "smoke": Example(
@@ -41,26 +40,9 @@ EXAMPLES: dict[str, Example] = {
 }
 
 
-class PreflightCreate(Request, RunLimits):
-    """Check configs on a data set; `smoke` takes each through one real batch of every stage on a worker."""
-
-    dataset: DatasetId
-    mode: Literal["smoke", "static"] = "smoke"
-    transformer: TransformerConfig | None = None
-    gnn: GnnConfig | None = None
-    fusion: FusionConfig | None = Field(None, description="Tried on the two models above, which it needs.")
-
-
-class PreflightAnswer(Answer):
-    """What is known at once, and the job that finds out the rest."""
-
-    verdict: Literal["pass", "warn", "fail"] = Field(description="The worst of the checks.")
-    checks: list[Check] = Field(description="Of what is known of the data set.")
-    job: JobAnswer | None = Field(description="Its run's result has the checks of a smoke pre-flight.")
-
-
 @router.post(
     "",
+    Scope.SUBMIT,
     status_code=HTTPStatus.ACCEPTED,
     response_model=PreflightAnswer,
     responses=documented_submission(),

@@ -2,16 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 from fastapi.responses import PlainTextResponse
 
+from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.problems import documented
+from service.api.scopes import ScopedRouter
 
-router = APIRouter(tags=["operations"])
+router = ScopedRouter(tags=["operations"])
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=documented())
+@router.get("/metrics", Scope.READ, response_class=PlainTextResponse, responses=documented())
 def read_measures(context: Ctx, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
     """Return queue depths, waits, run times, failures, leases and request latencies, as Prometheus reads them.
 

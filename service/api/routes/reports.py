@@ -3,11 +3,11 @@
 from contextlib import closing
 from http import HTTPStatus
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import AggregateAnswer, ReportAnswer
+from cellgate.contract.api.experiments import AggregateAnswer, ReportAnswer
+from cellgate.contract.api.tokens import Scope
 from cellgate.contract.artifacts import REPORT_NAME
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
@@ -17,6 +17,7 @@ from service.api.parameters import ExperimentPath
 from service.api.polling import Polled
 from service.api.problems import EvidencePending, ReportLost, documented
 from service.api.run_files import open_file
+from service.api.scopes import ScopedRouter
 from service.domain.decision.rules import Stage
 from service.domain.errors import NotFound
 from service.domain.pipeline import Step
@@ -29,11 +30,13 @@ from service.store.tables import RunRow
 from service.store.versions import load_poll_state
 from trainers.report.page import render, style_hash
 
-router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+router = ScopedRouter(prefix="/v1/experiments", tags=["experiments"])
 STAGES: tuple[tuple[Stage, Step], ...] = (("final", Step.EVIDENCE_FINAL), ("bases", Step.EVIDENCE_BASES))
 
 
-@router.get("/{experiment_id}/aggregate", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{experiment_id}/aggregate", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED)
+)
 def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> AggregateAnswer:
     """Return cell 54's evidence over the seeds, the newest; 404 with code `evidence_pending` while there is none."""
     with context.database.read() as session:
@@ -43,7 +46,7 @@ def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) ->
         return AggregateAnswer(experiment=experiment_id, stage=stage, run=run.id, evidence=evidence)
 
 
-@router.get("/{experiment_id}/report", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{experiment_id}/report", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_report(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ReportAnswer:
     """Return cell 54's report over the seeds, the newest: the evidence, and what lies behind it seed by seed."""
     with context.database.read() as session:
@@ -52,7 +55,9 @@ def read_report(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> Re
     return ReportAnswer(experiment=experiment_id, stage=stage, run=run.id, report=_report_of(context, run))
 
 
-@router.get("/{experiment_id}/report.html", response_class=HTMLResponse, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get(
+    "/{experiment_id}/report.html", Scope.READ, response_class=HTMLResponse, responses=documented(HTTPStatus.NOT_FOUND)
+)
 def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLResponse:
     """Return decision, gate and the report over the seeds as one HTML file without scripts, to send around."""
     with context.database.read() as session:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import EventAnswer, MetricsAnswer, Page, RunAnswer, RunStatus
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
+from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment, OfJob, RunStates, seconds
 from service.api.idempotency import Created, Post, Posted
@@ -17,6 +19,7 @@ from service.api.paging import Paged
 from service.api.parameters import AfterEvent, Limit, RunPath
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
+from service.api.scopes import ScopedRouter
 from service.api.views import curve_answer, event_answer, run_answer, run_status
 from service.domain.curves import POINTS_PER_INTERVAL
 from service.store.filters import Filters
@@ -26,7 +29,7 @@ from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, metrics_of
 from service.store.versions import load_poll_state, run_without_result
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
     str | None,
     Query(
@@ -51,7 +54,7 @@ ACTION: dict[str, Any] = {
 QUEUES = {**ACTION, "responses": documented_submission(HTTPStatus.NOT_FOUND)}
 
 
-@router.get("", responses=documented())
+@router.get("", Scope.READ, responses=documented())
 def read_runs(
     context: Ctx,
     paging: Paged,
@@ -77,7 +80,7 @@ def read_runs(
         return paging.page([run_answer(row, waiting) for row in rows], [row.id for row in rows])
 
 
-@router.get("/{run_id}", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
@@ -88,7 +91,7 @@ def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
         return run_answer(row, waiting, with_result=True)
 
 
-@router.get("/{run_id}/status", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{run_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunStatus:
     """Return where a run is: one row, a few words."""
     with context.database.read() as session:
@@ -96,7 +99,7 @@ def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunSta
         return run_status(run_without_result(session, run_id))
 
 
-@router.get("/{run_id}/metrics", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get("/{run_id}/metrics", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_metrics(
     run_id: RunPath, context: Ctx, poll: Polled, keys: Keys = None, max_points: MaxPoints = None
 ) -> MetricsAnswer:
@@ -112,7 +115,7 @@ def _named(keys: str | None, max_points: int | None) -> str:
     return hashlib.sha256(repr((keys, max_points)).encode()).hexdigest()[:16]
 
 
-@router.get("/{run_id}/events", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100) -> list[EventAnswer]:
     """Return what happened to the run, oldest first."""
     with context.database.read() as session:
@@ -120,7 +123,7 @@ def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Lim
         return [event_answer(row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
 
 
-@router.post("/{run_id}/cancel", **ACTION, name="cancel_run")
+@router.post("/{run_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_run")
 def cancel(run_id: RunPath, post: Posted, context: Ctx) -> JSONResponse:
     """Cancel a run: at once while it waits, else after its trainer has saved a checkpoint."""
 
@@ -132,7 +135,7 @@ def cancel(run_id: RunPath, post: Posted, context: Ctx) -> JSONResponse:
     return _act(post, work)
 
 
-@router.post("/{run_id}/pause", **ACTION, name="pause_run")
+@router.post("/{run_id}/pause", Scope.SUBMIT, **ACTION, name="pause_run")
 def pause(run_id: RunPath, post: Posted) -> JSONResponse:
     """Pause a run: at once while it waits, else after its trainer has saved a checkpoint."""
 
@@ -143,7 +146,7 @@ def pause(run_id: RunPath, post: Posted) -> JSONResponse:
     return _act(post, work)
 
 
-@router.post("/{run_id}/resume", **ACTION, name="resume_run")
+@router.post("/{run_id}/resume", Scope.SUBMIT, **ACTION, name="resume_run")
 def resume(run_id: RunPath, post: Posted) -> JSONResponse:
     """Put a paused run back into the queue; it goes on from its checkpoint."""
 
@@ -154,7 +157,7 @@ def resume(run_id: RunPath, post: Posted) -> JSONResponse:
     return _act(post, work)
 
 
-@router.post("/{run_id}/retry", **QUEUES, name="retry_run")
+@router.post("/{run_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_run")
 def retry(run_id: RunPath, post: Posted) -> JSONResponse:
     """Try a failed or cancelled run again: a new run takes its place, and is answered.
 

@@ -3,22 +3,21 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import Body, Path, Response
 from fastapi.openapi.models import Example
-from pydantic import AwareDatetime, Field, StringConstraints
 
-from cellgate.contract.api.schemas import Answer, Request
+from cellgate.contract.api.tokens import NewTokenAnswer, Scope, TokenAnswer, TokenCreate
 from cellgate.contract.identifiers import TOKEN_ID
 from service.api.context import Ctx
 from service.api.problems import EVERY_POST, documented
+from service.api.scopes import ScopedRouter
 from service.api.views import when, when_or_none
-from service.domain.tokens import NAME, Scope
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, list_tokens, live_ids, revoke_token
 
-router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
+router = ScopedRouter(prefix="/v1/tokens", tags=["tokens"])
 TokenId = Annotated[str, Path(pattern=TOKEN_ID)]
-LONGEST_S = 10 * 365 * 86_400
+
 EXAMPLES: dict[str, Example] = {
     "ci": Example(
         summary="A build that submits experiments, for 30 days",
@@ -32,37 +31,7 @@ CREATED = {
 }
 
 
-class TokenCreate(Request):
-    """Make a token."""
-
-    name: Annotated[str, StringConstraints(pattern=NAME)] = Field(
-        description="No other live token may have it. What is asked for with the token belongs to it; quotas too."
-    )
-    scope: Scope = Field(description="`read`: look; `submit`: also create and act; `admin`: also tokens and workers.")
-    expires_in_s: int | None = Field(None, ge=1, le=LONGEST_S, description="Default: good until it is revoked.")
-
-
-class TokenAnswer(Answer):
-    """A token, without the token itself."""
-
-    id: str
-    name: str
-    prefix: str = Field(description="How the token begins.")
-    scope: Scope
-    live: bool = Field(description="Neither revoked nor expired.")
-    created_at: AwareDatetime
-    expires_at: AwareDatetime | None
-    revoked_at: AwareDatetime | None
-    last_used_at: AwareDatetime | None = Field(description="To the minute.")
-
-
-class NewTokenAnswer(TokenAnswer):
-    """A new token."""
-
-    token: str = Field(description="The token itself: shown only here, kept nowhere.")
-
-
-@router.get("", responses=documented())
+@router.get("", Scope.ADMIN, responses=documented())
 def read_tokens(context: Ctx) -> list[TokenAnswer]:
     """List the tokens, newest first, also those that are no longer good."""
     with context.database.read() as session:
@@ -72,6 +41,7 @@ def read_tokens(context: Ctx) -> list[TokenAnswer]:
 
 @router.post(
     "",
+    Scope.ADMIN,
     status_code=HTTPStatus.CREATED,
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
@@ -86,7 +56,9 @@ def issue_token(
     return NewTokenAnswer(**_answer(made.row, live=True).model_dump(), token=made.secret)
 
 
-@router.delete("/{token_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND))
+@router.delete(
+    "/{token_id}", Scope.ADMIN, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
+)
 def withdraw_token(token_id: TokenId, context: Ctx) -> None:
     """Let a token be good no longer: here at once, in other processes of the API within five seconds."""
     with context.database.begin() as session:

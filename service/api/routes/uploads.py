@@ -3,14 +3,16 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 
-from cellgate.contract.api.schemas import UploadAnswer
+from cellgate.contract.api.datasets import UploadAnswer
+from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.problems import documented
+from service.api.scopes import ScopedRouter
 from service.api.uploads import receive
 
-router = APIRouter(prefix="/v1/uploads", tags=["datasets"])
+router = ScopedRouter(prefix="/v1/uploads", tags=["datasets"])
 FOLDER = "uploads"
 BODY = {
     "requestBody": {
@@ -40,6 +42,7 @@ Name = Annotated[
 
 @router.put(
     "/{name}",
+    Scope.SUBMIT,
     status_code=HTTPStatus.CREATED,
     responses=documented(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE, HTTPStatus.UNPROCESSABLE_ENTITY

@@ -5,21 +5,30 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import Body, Path, Response
 from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, Field
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import Answer, Page, Request
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.tokens import Scope
+from cellgate.contract.api.webhooks import (
+    DeliveryAnswer,
+    DeliveryState,
+    NewWebhookAnswer,
+    WebhookAnswer,
+    WebhookCreate,
+    WebhookEvent,
+)
 from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.problems import EVERY_POST, documented, documented_post
+from service.api.scopes import ScopedRouter
 from service.api.views import when, when_or_none
 from service.dns import resolve
-from service.domain.webhooks import ALL_EVENTS, DeliveryState, WebhookEvent, check_url
+from service.domain.webhooks import check_url
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import (
     create_webhook,
@@ -30,7 +39,7 @@ from service.store.webhooks import (
     tell_test,
 )
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = ScopedRouter(prefix="/v1/webhooks", tags=["webhooks"])
 WebhookPath = Annotated[str, Path(alias="webhook_id", pattern=WEBHOOK_ID)]
 EXAMPLES: dict[str, Example] = {
     "chat": Example(
@@ -44,45 +53,7 @@ CREATED = {
 }
 
 
-class WebhookCreate(Request):
-    """Be told of what happens."""
-
-    url: str = Field(max_length=2000, description="Where to POST: http or https, at a public address.")
-    events: list[WebhookEvent] = Field(
-        default_factory=ALL_EVENTS.copy, min_length=1, max_length=len(WebhookEvent), description="Default: all."
-    )
-
-
-class WebhookAnswer(Answer):
-    """A webhook, without its secret."""
-
-    id: str
-    url: str
-    events: list[WebhookEvent]
-    active: bool = Field(description="False once it has answered 410: it is told nothing more.")
-    created_at: AwareDatetime
-
-
-class NewWebhookAnswer(WebhookAnswer):
-    """A new webhook."""
-
-    secret: str = Field(description="What its deliveries are signed with: shown only here. See docs/webhooks.md.")
-
-
-class DeliveryAnswer(Answer):
-    """One thing that a webhook was told, or is to be told."""
-
-    id: str = Field(description="The `webhook-id` header; the same at every try.")
-    event: WebhookEvent
-    state: DeliveryState
-    tries: int
-    next_at: AwareDatetime | None = Field(description="When it is tried (again).")
-    last_status: int | None = Field(description="What the receiver answered last.")
-    last_error: str | None
-    created_at: AwareDatetime
-
-
-@router.get("", responses=documented())
+@router.get("", Scope.ADMIN, responses=documented())
 def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
     """List the webhooks, newest first."""
     with context.database.read() as session:
@@ -91,6 +62,7 @@ def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
 
 @router.post(
     "",
+    Scope.ADMIN,
     status_code=HTTPStatus.CREATED,
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
@@ -115,14 +87,16 @@ def _refuse_private(url: str) -> None:
         resolve(urlsplit(url).hostname or "", None, allow_private=False)
 
 
-@router.get("/{webhook_id}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{webhook_id}", Scope.ADMIN, responses=documented(HTTPStatus.NOT_FOUND))
 def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
     """Return a webhook."""
     with context.database.read() as session:
         return _answer(get_webhook(session, webhook_id))
 
 
-@router.delete("/{webhook_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND))
+@router.delete(
+    "/{webhook_id}", Scope.ADMIN, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
+)
 def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
     """Delete a webhook; what it was still to be told is not told."""
     with context.database.begin() as session:
@@ -131,6 +105,7 @@ def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
 
 @router.post(
     "/{webhook_id}/test",
+    Scope.ADMIN,
     status_code=HTTPStatus.ACCEPTED,
     response_model=DeliveryAnswer,
     responses=documented_post(HTTPStatus.NOT_FOUND),
@@ -145,7 +120,7 @@ def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:
     return post.accept(work)
 
 
-@router.get("/{webhook_id}/deliveries", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{webhook_id}/deliveries", Scope.ADMIN, responses=documented(HTTPStatus.NOT_FOUND))
 def read_deliveries(webhook_id: WebhookPath, context: Ctx, paging: Paged) -> Page[DeliveryAnswer]:
     """List what a webhook was told, or is to be told, newest first; what ended a week ago is gone."""
     with context.database.read() as session:

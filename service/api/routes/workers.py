@@ -4,21 +4,23 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.schemas import WorkerAnswer
+from cellgate.contract.api.tokens import Scope
+from cellgate.contract.api.workers import WorkerAnswer
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented, documented_post
+from service.api.scopes import ScopedRouter
 from service.api.views import when
 from service.store.draining import set_draining
 from service.store.queue_loads import held_runs
 from service.store.tables import WorkerRow
 from service.store.workers import get_worker, list_workers, living_workers
 
-router = APIRouter(prefix="/v1/workers", tags=["cells and workers"])
+router = ScopedRouter(prefix="/v1/workers", tags=["cells and workers"])
 WorkerId = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="As GET /v1/workers names it.")]
 ACTION: dict[str, Any] = {
     "status_code": HTTPStatus.ACCEPTED,
@@ -27,14 +29,14 @@ ACTION: dict[str, Any] = {
 }
 
 
-@router.get("", responses=documented())
+@router.get("", Scope.READ, responses=documented())
 def read_workers(context: Ctx) -> list[WorkerAnswer]:
     """List the workers, also those that have fallen silent."""
     with context.database.read() as session:
         return _answers(session, list_workers(session))
 
 
-@router.get("/{worker_id}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{worker_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
     """Return a worker and what it has at work."""
     with context.database.read() as session:
@@ -42,7 +44,7 @@ def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
     return answer
 
 
-@router.post("/{worker_id}/drain", **ACTION, name="drain_worker")
+@router.post("/{worker_id}/drain", Scope.ADMIN, **ACTION, name="drain_worker")
 def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
     """Let a worker take no more runs from now on; what it has at work goes on to its end.
 
@@ -51,7 +53,7 @@ def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
     return _set(post, worker_id, draining=True)
 
 
-@router.post("/{worker_id}/resume", **ACTION, name="resume_worker")
+@router.post("/{worker_id}/resume", Scope.ADMIN, **ACTION, name="resume_worker")
 def resume(worker_id: WorkerId, post: Posted) -> JSONResponse:
     """Let a worker that drains take runs again."""
     answer = _set(post, worker_id, draining=False)

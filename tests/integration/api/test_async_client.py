@@ -10,7 +10,7 @@ import pytest
 from cellgate.client.async_client import AsyncClient
 from cellgate.client.calls import Refused, ServerAway
 from cellgate.client.client import Client
-from cellgate.contract.api.schemas import ExperimentAnswer
+from cellgate.contract.api.experiments import ExperimentAnswer
 from tests.live_server import Served, served
 
 

@@ -10,9 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 
+from cellgate.contract.api.tokens import Scope
 from service.app import create_app
 from service.domain.errors import Conflict
-from service.domain.tokens import Scope
 from service.settings import Settings
 from service.store.database import Database, migrate
 from service.store.tables import TokenRow

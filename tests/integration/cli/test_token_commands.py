@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.tokens import Scope
+from cellgate.contract.api.tokens import Scope
 from service.store.database import Database
 from service.store.tokens import find_token
 

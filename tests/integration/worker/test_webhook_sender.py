@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import delete, select, update
 
-from service.domain.webhooks import WebhookEvent
+from cellgate.contract.api.webhooks import WebhookEvent
 from service.settings import Settings
 from service.store.database import Database
 from service.store.deliveries import claim_due, forget_old_deliveries, record_try

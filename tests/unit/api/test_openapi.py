@@ -6,13 +6,19 @@ from pkgutil import iter_modules
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
+from starlette.routing import Mount, Route
 
-from cellgate.contract.api.schemas import DatasetCreate, ExperimentCreate, JobCreate
-from service.api import routes
+from cellgate.contract.api.datasets import DatasetCreate
+from cellgate.contract.api.experiments import ExperimentCreate
+from cellgate.contract.api.jobs import JobCreate
+from service.api import description, routes
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
 from service.api.problems import MEDIA_TYPE, STATUS
+from service.api.scopes import OPEN, ScopedRouter
+from service.dashboard.routes import dashboard_routes
 from service.settings import Settings
 from tests.api_client import Api, asked
 
@@ -126,3 +132,26 @@ def test_no_route_is_left_out(document: dict[str, Any]) -> None:
     expected = {route.name for module in modules for route in module.router.routes if isinstance(route, APIRoute)}
 
     assert {operation["operationId"] for _, _, operation in operations(document)} == expected
+
+
+def test_every_route_of_the_app_declares_its_scope(api: Api) -> None:
+    app = api.client.app
+    assert isinstance(app, FastAPI)
+    declared = [import_module(f"{routes.__name__}.{found.name}").router for found in iter_modules(routes.__path__)]
+    declared += [description.router, dashboard_routes()]
+
+    # What the app holds besides the routers that it includes would be a route that bypassed the declaration.
+    assert not [route for route in app.router.routes if isinstance(route, Route | Mount)]
+    assert len(app.router.routes) == len(declared)
+    for router in declared:
+        assert isinstance(router, ScopedRouter)
+        assert {route.name for route in router.routes} == set(router.scopes)
+
+
+def test_only_probes_and_the_dashboard_are_open() -> None:
+    modules = [import_module(f"{routes.__name__}.{found.name}") for found in iter_modules(routes.__path__)]
+    routers = [*(module.router for module in modules), dashboard_routes()]
+
+    open_routes = {name for router in routers for name, scope in router.scopes.items() if scope is OPEN}
+
+    assert open_routes == {"live", "ready", "page", "built_file"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from service.api.routes.health import Health
+from cellgate.contract.api.operations import Health
 from service.settings import Settings
 from service.store.workers import register_worker
 from tests.api_client import Api, asked

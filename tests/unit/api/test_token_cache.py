@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select
 
+from cellgate.contract.api.tokens import Scope
 from service.api import guesses as guesses_module
 from service.api.guesses import MOST_GUESSES, WINDOW_S, Guesses, network_of
 from service.api.token_cache import REMEMBERED_S, TokenCache
 from service.domain.errors import TooManyWrongTokens
-from service.domain.tokens import Principal, Scope
+from service.domain.tokens import Principal
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import TokenRow

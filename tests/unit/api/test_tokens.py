@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from cellgate.contract.api.tokens import Scope
 from service.api import token_cache as known_tokens
 from service.api.guesses import MOST_GUESSES
-from service.domain.tokens import Scope, digest, scope_needed
+from service.domain.tokens import digest
 from service.settings import Settings
 from service.store.experiments import list_experiments
 from service.store.filters import PageOf
@@ -86,11 +87,24 @@ def test_a_scope_that_is_missing_is_named(guarded: Api) -> None:
         ("POST", "/v1/webhooks/wh_1/test", "admin"),
         ("POST", "/v1/workers/w/drain", "admin"),
         ("POST", "/v1/experiments/exp_1/gate/waivers", "admin"),
-        ("POST", "/v1/experiments/exp_1/decision/overrule", "admin"),
+        ("POST", "/v1/experiments/exp_1/decision", "admin"),
     ],
 )
-def test_looking_needs_read_acting_submit_and_ruling_admin(method: str, path: str, scope: str) -> None:
-    assert scope_needed(method, path) == scope
+def test_looking_needs_read_acting_submit_and_ruling_admin(guarded: Api, method: str, path: str, scope: str) -> None:
+    enough = ask(guarded, a_token(guarded, Scope(scope), "enough"), method, path)
+    missing = ask(guarded, a_token(guarded, Scope.READ, "read"), method, path)
+
+    assert enough.status_code != 403
+    if scope == "read":
+        assert missing.status_code != 403
+    else:
+        assert (missing.status_code, missing.json()["scope"]) == (403, scope)
+
+
+def test_the_scope_is_checked_before_the_body_is_read(guarded: Api) -> None:
+    answer = ask(guarded, a_token(guarded, Scope.READ), "POST", "/v1/jobs", content=b"\x00 no JSON")
+
+    assert_refused(answer, status=403, code="missing_scope", pointers=[])
 
 
 def test_what_is_asked_for_belongs_to_the_name_of_the_token(guarded: Api) -> None:

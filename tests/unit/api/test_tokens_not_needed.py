@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from cellgate.contract.api.tokens import Scope
 from service.app import create_app
-from service.domain.tokens import Scope
 from service.settings import Settings
 from service.startup_check import MissingAdminToken
 from service.store.database import Database

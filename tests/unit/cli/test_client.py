@@ -7,7 +7,7 @@ import pytest
 from cellgate.client import calls
 from cellgate.client.calls import Refused, ServerAway
 from cellgate.client.client import Client
-from cellgate.contract.api.schemas import ExperimentAnswer
+from cellgate.contract.api.experiments import ExperimentAnswer
 
 Handler = Callable[[httpx.Request], httpx.Response]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cellgate.cli.spec_files import BadInput, named_dataset, read_spec
-from cellgate.contract.api.schemas import DatasetAnswer
+from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.states import DatasetState
 from service.commands.settings import said
 

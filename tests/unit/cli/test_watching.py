@@ -4,7 +4,8 @@ from typing import Any
 from rich.console import Console
 
 from cellgate.cli.watch import progress, share_done, told
-from cellgate.contract.api.schemas import JobAnswer, Progress, RunAnswer, WaitingAnswer
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import Progress, RunAnswer, WaitingAnswer
 from cellgate.contract.states import ExperimentState, FailureReason, JobState, RunState
 from cellgate.contract.waiting import WaitingReason
 

@@ -3,7 +3,8 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.dashboard.routes import mount_dashboard
+from service.api.scopes import ScopeTable
+from service.dashboard.routes import dashboard_routes
 
 
 def built(folder: Path) -> Path:
@@ -17,7 +18,7 @@ def built(folder: Path) -> Path:
 
 def client_of(static: Path) -> TestClient:
     app = FastAPI()
-    mount_dashboard(app, static)
+    ScopeTable([dashboard_routes(static)]).include_in(app)
     return TestClient(app)
 
 

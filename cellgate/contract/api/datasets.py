@@ -1,0 +1,44 @@
+"""Requests and answers about data sets and uploads."""
+
+from typing import Any
+
+from pydantic import AwareDatetime, Field
+
+from cellgate.contract.api.common import Answer, Name, Request
+from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.states import DatasetState
+
+
+class DatasetCreate(Request, PrepareConfig):
+    """Prepare a data set from a file below one of the server's data roots."""
+
+    name: Name
+    source: str = Field(description="Path of a .jsonl, .json or .csv file, also with .gz, below a data root.")
+    graphs: str | None = Field(
+        None,
+        description="Ready graphs, named by the functions' ids, below a data root: a folder of PyG `<id>.pt` files, or "
+        "a .jsonl or .jsonl.gz file of nodes and edges; functions without one get ours. See docs/data.md.",
+    )
+
+
+class DatasetAnswer(Answer):
+    """A data set."""
+
+    id: str
+    name: str
+    state: DatasetState
+    source: str
+    graphs: str | None = Field(description="Ready graphs, if any were given.")
+    content_hash: str | None
+    summary: dict[str, Any] | None = Field(description="cellgate.contract.results.DatasetSummary, once ready.")
+    failure_detail: str | None
+    run: str | None = Field(description="The run that prepares it.")
+    created_at: AwareDatetime
+
+
+class UploadAnswer(Answer):
+    """A file that the service keeps."""
+
+    source: str = Field(description="For `source` of POST /v1/datasets.")
+    size_bytes: int
+    sha256: str

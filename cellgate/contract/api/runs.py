@@ -1,0 +1,139 @@
+"""Answers about runs: their state, curves, events, attempts, output and files."""
+
+from typing import Any
+
+from pydantic import AwareDatetime, Field
+
+from cellgate.contract.api.common import Answer, CellName
+from cellgate.contract.states import FailureReason, RunState
+from cellgate.contract.waiting import WaitingReason
+
+
+class Progress(Answer):
+    """How far a run is."""
+
+    phase: str | None
+    steps_done: int | None
+    steps_total: int | None
+    epoch: int | None
+    epochs: int | None
+    eta_s: float | None
+
+
+class WaitingAnswer(Answer):
+    """What a run waits for."""
+
+    reason: WaitingReason
+    detail: str = Field(description="The reason in words.")
+    ahead: int | None = Field(description="Queued runs of its queue whose turn comes before; null while paused.")
+
+
+class RunAnswer(Answer):
+    """A run."""
+
+    id: str
+    job: str
+    experiment: str | None
+    cell: CellName
+    seed: int
+    state: RunState
+    waiting: WaitingAnswer | None = Field(description="While it is queued or paused.")
+    attempt: int
+    superseded_by: str | None = Field(description="The run that counts in its place, once it was tried again.")
+    worker: str | None
+    queue: str
+    progress: Progress
+    f1: float | None = Field(description="On the gate split, once there is a result.")
+    exit_code: int | None
+    failure_reason: FailureReason | None
+    failure_detail: str | None
+    result: dict[str, Any] | None = Field(description="result.json; only where one run is asked for.")
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+
+
+class RunStatus(Answer):
+    """Where a run is, and nothing more."""
+
+    id: str
+    state: RunState
+    attempt: int
+    progress: Progress
+    failure_reason: FailureReason | None
+    finished_at: AwareDatetime | None
+
+
+class Curve(Answer):
+    """One metric of one run, by step."""
+
+    key: str
+    steps: list[int]
+    values: list[float]
+    points: int = Field(description="That were measured; more than are here where `max_points` thinned them.")
+
+
+class MetricsAnswer(Answer):
+    """A run's curves."""
+
+    run: str
+    curves: list[Curve]
+
+
+class EventAnswer(Answer):
+    """One event of a run or an experiment."""
+
+    id: int
+    run: str | None
+    attempt: int | None
+    kind: str
+    at: AwareDatetime
+    body: dict[str, Any]
+
+
+class ComparisonAnswer(Answer):
+    """Runs side by side; every list is in the order of `runs`."""
+
+    runs: list[RunAnswer]
+    config: dict[str, list[Any]] = Field(
+        description="Settings that are not the same in all of them, by JSON pointer; null where a run has none."
+    )
+    metrics: dict[str, list[float | None]] = Field(description="By split and name, as in `gate/f1`.")
+
+
+class AttemptAnswer(Answer):
+    """One worker's try at a run."""
+
+    attempt: int
+    worker: str
+    outcome: str | None = Field(description="How it ended; null while it goes on.")
+    exit_code: int | None
+    checkpoint_step: int | None = Field(description="Optimizer steps in its last checkpoint, if it has saved one.")
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class LogChunk(Answer):
+    """A numbered piece of what a trainer printed."""
+
+    attempt: int
+    number: int
+    text: str
+    at: AwareDatetime
+
+
+class LogPage(Answer):
+    """Output in pieces, oldest first."""
+
+    chunks: list[LogChunk]
+    next: str | None = Field(description="For `after`: what follows these pieces; null where there is none yet.")
+    ended: bool = Field(description="Whether the run has ended and these are its last pieces.")
+
+
+class ArtifactAnswer(Answer):
+    """A file that a run has left."""
+
+    name: str = Field(description="Its path below the run's folder.")
+    size: int = Field(description="In bytes.")
+    sha256: str = Field(description="64 hexadecimal digits; its entity tag too.")
+    media_type: str

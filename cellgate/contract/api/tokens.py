@@ -1,0 +1,57 @@
+"""Requests and answers about tokens."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from cellgate.contract.api.common import (
+    Answer,
+    Request,
+)
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+LONGEST_S = 10 * 365 * 86_400
+
+
+class Scope(StrEnum):
+    """What a token is good for; each includes those before it."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    ADMIN = "admin"
+
+    def includes(self, other: "Scope") -> bool:
+        """Whether who has this one may do what needs `other`."""
+        order = list(Scope)
+        return order.index(self) >= order.index(other)
+
+
+class TokenCreate(Request):
+    """Make a token."""
+
+    name: Annotated[str, StringConstraints(pattern=NAME)] = Field(
+        description="No other live token may have it. What is asked for with the token belongs to it; quotas too."
+    )
+    scope: Scope = Field(description="`read`: look; `submit`: also create and act; `admin`: also tokens and workers.")
+    expires_in_s: int | None = Field(None, ge=1, le=LONGEST_S, description="Default: good until it is revoked.")
+
+
+class TokenAnswer(Answer):
+    """A token, without the token itself."""
+
+    id: str
+    name: str
+    prefix: str = Field(description="How the token begins.")
+    scope: Scope
+    live: bool = Field(description="Neither revoked nor expired.")
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    last_used_at: AwareDatetime | None = Field(description="To the minute.")
+
+
+class NewTokenAnswer(TokenAnswer):
+    """A new token."""
+
+    token: str = Field(description="The token itself: shown only here, kept nowhere.")

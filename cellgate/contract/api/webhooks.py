@@ -1,0 +1,77 @@
+"""Requests and answers about webhooks."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from cellgate.contract.api.common import (
+    Answer,
+    Request,
+)
+
+
+class WebhookEvent(StrEnum):
+    """What can be told."""
+
+    RUN_SUCCEEDED = "run.succeeded"
+    RUN_FAILED = "run.failed"
+    RUN_CANCELLED = "run.cancelled"
+    EXPERIMENT_SUCCEEDED = "experiment.succeeded"
+    EXPERIMENT_FAILED = "experiment.failed"
+    EXPERIMENT_CANCELLED = "experiment.cancelled"
+    DATASET_READY = "dataset.ready"
+    DATASET_FAILED = "dataset.failed"
+    GATE_PASSED = "gate.pass"
+    GATE_FAILED = "gate.fail"
+    DECISION_TAKEN = "decision.taken"
+    TEST = "webhook.test"
+
+
+# What a webhook is told that names nothing; a test is always told.
+ALL_EVENTS: list[WebhookEvent] = [event for event in WebhookEvent if event is not WebhookEvent.TEST]
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class WebhookCreate(Request):
+    """Be told of what happens."""
+
+    url: str = Field(max_length=2000, description="Where to POST: http or https, at a public address.")
+    events: list[WebhookEvent] = Field(
+        default_factory=ALL_EVENTS.copy, min_length=1, max_length=len(WebhookEvent), description="Default: all."
+    )
+
+
+class WebhookAnswer(Answer):
+    """A webhook, without its secret."""
+
+    id: str
+    url: str
+    events: list[WebhookEvent]
+    active: bool = Field(description="False once it has answered 410: it is told nothing more.")
+    created_at: AwareDatetime
+
+
+class NewWebhookAnswer(WebhookAnswer):
+    """A new webhook."""
+
+    secret: str = Field(description="What its deliveries are signed with: shown only here. See docs/webhooks.md.")
+
+
+class DeliveryAnswer(Answer):
+    """One thing that a webhook was told, or is to be told."""
+
+    id: str = Field(description="The `webhook-id` header; the same at every try.")
+    event: WebhookEvent
+    state: DeliveryState
+    tries: int
+    next_at: AwareDatetime | None = Field(description="When it is tried (again).")
+    last_status: int | None = Field(description="What the receiver answered last.")
+    last_error: str | None
+    created_at: AwareDatetime

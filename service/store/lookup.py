@@ -1,0 +1,58 @@
+"""Looking a row up by its id: one error for every kind of row that does not exist."""
+
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.domain.errors import NotFound
+from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow
+
+Row = TypeVar("Row", BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow)
+T = TypeVar("T")
+NAMES: dict[type[object], str] = {
+    BundleRow: "bundle",
+    DatasetRow: "data set",
+    ExperimentRow: "experiment",
+    JobRow: "job",
+    RunRow: "run",
+    TokenRow: "token",
+    WebhookRow: "webhook",
+    WorkerRow: "worker",
+}
+# Where a caller can find a name that it cannot guess.
+ADVICE: dict[type[object], str] = {WorkerRow: "; GET /v1/workers lists those there are"}
+
+
+def get_row(session: Session, table: type[Row], row_id: str, *, lock: bool = False) -> Row:
+    """Return the row of `table` with this id.
+
+    Args:
+        session: Transaction to read in.
+        table: Mapped class of the row.
+        row_id: Primary key, as callers know it.
+        lock: Lock the row against other writers until the transaction ends.
+
+    Raises:
+        NotFound: No such row exists.
+    """
+    chosen = select(table).where(table.id == row_id)
+    if lock:
+        chosen = chosen.with_for_update(key_share=True)
+    return existing(session.scalar(chosen), table, row_id)
+
+
+def existing(found: T | None, table: type[object], row_id: str) -> T:
+    """Return `found`, which a query for this id returned.
+
+    Args:
+        found: Row or columns; None where the query matched nothing.
+        table: Mapped class that names the kind of row in the error.
+        row_id: Id that was looked up.
+
+    Raises:
+        NotFound: `found` is None.
+    """
+    if found is None:
+        raise NotFound(f"there is no {NAMES[table]} {row_id}{ADVICE.get(table, '')}")
+    return found
