@@ -25,6 +25,8 @@ from trainers.engine.lr_finder import Suggestion
 from trainers.engine.predictions import Predictions, read_predictions, write_predictions
 from trainers.events import EventKind, EventWriter
 
+# The version that the first writer finds: one that was itself written over another.
+FIRST = 2
 # Large enough to take several writes.
 ROWS = 4_000
 KEY = "sha256:" + "a" * 64
@@ -34,7 +36,7 @@ KEY = "sha256:" + "a" * 64
 class Kind:
     """One way of writing: `write` puts a version on disk, `read` returns the one that lies there, or raises.
 
-    A writer is killed after `longest_life_s` at most, or three times what a write takes.
+    A writer is killed after `longest_life_s` at most, or four times what a write over another takes.
     """
 
     write: Callable[[Path, int], None]
@@ -179,15 +181,16 @@ def kill_writers(kind: Kind, folder: Path, *, seed: int, kills: int) -> dict[str
     journal = folder / "journal"
     work = folder / "work"
     work.mkdir()
-    begun_at = time.monotonic()
     kind.write(work, 1)
+    begun_at = time.monotonic()
+    kind.write(work, FIRST)
     # Where a disk is slow, a shorter life would end every writer in its first write.
-    longest_life_s = max(kind.longest_life_s, 3 * (time.monotonic() - begun_at))
-    journal.write_text("begun 1\ndone 1\n")
+    longest_life_s = max(kind.longest_life_s, 4 * (time.monotonic() - begun_at))
+    journal.write_text(f"begun {FIRST}\ndone {FIRST}\n")
     wrong: list[str] = []
     during = 0
     for kill in range(kills):
-        version = max(_last(journal, "done"), kind.read(work)) if kill else 1
+        version = max(_last(journal, "done"), kind.read(work)) if kill else FIRST
         child = os.fork()
         if child == 0:
             _write_for_ever(kind, work, journal, version)
@@ -204,7 +207,7 @@ def kill_writers(kind: Kind, folder: Path, *, seed: int, kills: int) -> dict[str
             break
         if not done <= found <= max(begun, done):
             wrong.append(f"kill {kill}: version {found} lies there; {done} was done, {begun} begun")
-    return {"kills": kills, "during_a_write": during, "versions": _last(journal, "done"), "wrong": wrong}
+    return {"kills": kills, "during_a_write": during, "versions": _last(journal, "done") - FIRST, "wrong": wrong}
 
 
 if __name__ == "__main__":
