@@ -3,11 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 # A torch of your own choice (another CUDA, ROCm): make demo TORCH="torch==2.13.0 --index-url …"
 TORCH ?= torch==2.13.0
+# Two processes; who has nothing left to do takes over half of what the other has.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 .DEFAULT_GOAL := help
+# Python compiles what it imports once, whatever the shell says: each test process imports much.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install dashboard browser demo up test faults contract unit lint format clean
+.PHONY: help install dashboard browser demo up test slow faults contract unit lint format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
@@ -41,8 +45,11 @@ demo: .venv/.installed service/dashboard/static/.built  ## Labelled functions to
 up: .venv/.installed service/dashboard/static/.built  ## API, worker and broker on this machine, until Ctrl-C
 	@$(BIN)/cellgate up
 
-test: .venv/.installed service/dashboard/static/.built browser  ## All tests
-	@$(BIN)/pytest -n 2 --dist loadscope
+test: .venv/.installed service/dashboard/static/.built browser  ## All tests but the slow ones
+	@$(PYTEST) -m "not slow"
+
+slow: .venv/.installed service/dashboard/static/.built browser  ## The tests that prove by repetition
+	@$(PYTEST) -m slow
 
 faults: .venv/.installed  ## Break it N times at random, on SQLite and on PostgreSQL (N=300 SEED=…)
 	@for backend in sqlite postgres; do \
@@ -53,7 +60,7 @@ contract: .venv/.installed  ## Ask the API at random, right and wrong; every ans
 	@$(BIN)/python -m tests.contract.fuzz --examples $(or $(N),300) $(if $(SEED),--seed $(SEED))
 
 unit: .venv/.installed  ## The tests that need no server
-	@$(BIN)/pytest -m unit
+	@$(PYTEST) -m "not slow" tests/unit
 
 lint: .venv/.installed  ## ruff, mypy --strict, import directions
 	@$(BIN)/ruff check .

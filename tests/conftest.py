@@ -24,7 +24,7 @@ TIERS = ("unit", "integration", "e2e", "faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's tier is the folder it lives in."""
+    """A test's tier is the folder it lives in; `slow` is said of a test, beside that."""
     for item in items:
         tier = item.path.relative_to(REPOSITORY / "tests").parts[0]
         item.add_marker(tier)

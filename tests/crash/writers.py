@@ -1,4 +1,4 @@
-"""Kills a writer 200 times and looks at what it leaves: `python -m tests.crash.writers KIND FOLDER SEED`.
+"""Kills a writer again and again and looks at what it leaves: `python -m tests.crash.writers KIND FOLDER SEED KILLS`.
 
 A process of its own, and a light one, because it forks: each writer is a child that writes versions 1, 2, 3 … over one
 another and notes each before and after. What lies on disk after the kill must be the last version that was noted as
@@ -25,7 +25,8 @@ from trainers.engine.lr_cache import LearningRateCache
 from trainers.engine.lr_finder import Suggestion
 from trainers.engine.predictions import Predictions, read_predictions, write_predictions
 
-KILLS = 200
+# The version that the first writer finds: one that was itself written over another.
+FIRST = 2
 # Large enough to take several writes.
 ROWS = 4_000
 KEY = "sha256:" + "a" * 64
@@ -35,7 +36,7 @@ KEY = "sha256:" + "a" * 64
 class Kind:
     """One way of writing: `write` puts a version on disk, `read` returns the one that lies there, or raises.
 
-    A writer is killed after `longest_life_s` at most.
+    A writer is killed after `longest_life_s` at most, or four times what a write over another takes.
     """
 
     write: Callable[[Path, int], None]
@@ -175,22 +176,26 @@ def _last(journal: Path, word: str) -> int:
     return max((int(number) for said, number in lines if said == word), default=0)
 
 
-def kill_writers(kind: Kind, folder: Path, *, seed: int) -> dict[str, object]:
+def kill_writers(kind: Kind, folder: Path, *, seed: int, kills: int) -> dict[str, object]:
     """Start and kill writers one after another; return how many, and what was wrong."""
     rng = random.Random(seed)
     journal = folder / "journal"
     work = folder / "work"
     work.mkdir()
     kind.write(work, 1)
-    journal.write_text("begun 1\ndone 1\n")
+    begun_at = time.monotonic()
+    kind.write(work, FIRST)
+    # Where a disk is slow, a shorter life would end every writer in its first write.
+    longest_life_s = max(kind.longest_life_s, 4 * (time.monotonic() - begun_at))
+    journal.write_text(f"begun {FIRST}\ndone {FIRST}\n")
     wrong: list[str] = []
     during = 0
-    for kill in range(KILLS):
-        version = max(_last(journal, "done"), kind.read(work)) if kill else 1
+    for kill in range(kills):
+        version = max(_last(journal, "done"), kind.read(work)) if kill else FIRST
         child = os.fork()
         if child == 0:
             _write_for_ever(kind, work, journal, version)
-        time.sleep(rng.uniform(0, kind.longest_life_s))
+        time.sleep(rng.uniform(0, longest_life_s))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         begun, done = _last(journal, "begun"), _last(journal, "done")
@@ -203,11 +208,11 @@ def kill_writers(kind: Kind, folder: Path, *, seed: int) -> dict[str, object]:
             break
         if not done <= found <= max(begun, done):
             wrong.append(f"kill {kill}: version {found} lies there; {done} was done, {begun} begun")
-    return {"kills": KILLS, "during_a_write": during, "versions": _last(journal, "done"), "wrong": wrong}
+    return {"kills": kills, "during_a_write": during, "versions": _last(journal, "done") - FIRST, "wrong": wrong}
 
 
 if __name__ == "__main__":
-    name, place, number = sys.argv[1:]
+    name, place, number, times = sys.argv[1:]
     # Its pool of threads does not survive a fork.
     pa.set_cpu_count(1)
-    print(json.dumps(kill_writers(KINDS[name], Path(place), seed=int(number))))
+    print(json.dumps(kill_writers(KINDS[name], Path(place), seed=int(number), kills=int(times))))

@@ -43,7 +43,8 @@ def _function(rng: random.Random, number: int) -> str:
     return f"int f{number}(char *out, const char *in, int total)\n{{\n{lines}\n    return total;\n}}\n"
 
 
-@pytest.fixture(params=["embedded", "postgres_and_redis"])
+# `make demo` does the same embedded.
+@pytest.fixture(params=[pytest.param("embedded", marks=pytest.mark.slow), "postgres_and_redis"])
 def deployment(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) -> Iterator[httpx.Client]:
     """A client of a whole Cellgate that `cellgate up` started, and that is stopped at the end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CELLGATE_")}

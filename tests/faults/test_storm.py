@@ -12,7 +12,7 @@ SEED = 11
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize("backend", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"])
 def test_no_run_is_lost_doubled_stuck_or_corrupt_whatever_breaks(tmp_path: Path, backend: Backend) -> None:
     storm = break_at_random(tmp_path, backend=backend, faults=len(FAULTS), seed=SEED)
 

@@ -1,7 +1,10 @@
 """Every answer is as the OpenAPI document says, whatever is asked."""
 
-from tests.contract.fuzz import fuzz
+import pytest
+
+from tests.contract.fuzz import PHASES, fuzz
 
 
-def test_generated_requests_right_and_wrong_get_only_documented_answers() -> None:
-    assert fuzz(examples=5, seed=0) == 0
+@pytest.mark.parametrize("phases", ["examples,fuzzing,stateful", pytest.param(PHASES, marks=pytest.mark.slow)])
+def test_generated_requests_right_and_wrong_get_only_documented_answers(phases: str) -> None:
+    assert fuzz(examples=5, seed=0, phases=phases) == 0

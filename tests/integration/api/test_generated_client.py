@@ -84,6 +84,7 @@ def generate(context: Served, folder: Path, token: str | None) -> "subprocess.Co
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["open", "with a token"])
 def test_a_generated_client_runs_an_experiment(tmp_path: Path, token: str | None) -> None:
     with served(tmp_path / "var", token=token) as context, working(context):

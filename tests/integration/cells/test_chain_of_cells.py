@@ -1,9 +1,7 @@
 """Cells 51 to 54 one after another, each a process of its own, as the worker runs them."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,39 +16,37 @@ from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.options import OPTIONS
 from cellgate.contract.results import RunResult, read_result
 from tests.finished_runs import prepare_generated
+from tests.warm_trainers import WarmTrainers
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins, sigmoid
 from trainers.engine.predictions import predictions_path, read_predictions, write_predictions
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 Finished = subprocess.CompletedProcess[str]
 
 
-def run_cell(name: str, spec: dict[str, Any], out: Path) -> Finished:
+def run_cell(warm: WarmTrainers, name: str, spec: dict[str, Any], out: Path) -> Finished:
     """Run one cell to its end."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "spec.json").write_text(json.dumps(spec, default=str))
-    command = [sys.executable, "-m", "trainers", name, "--spec", str(out / "spec.json"), "--out", str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=240)
+    return warm.run(name, "--spec", str(out / "spec.json"), "--out", str(out))
 
 
-def succeed(name: str, spec: dict[str, Any], out: Path) -> RunResult:
-    done = run_cell(name, spec, out)
+def succeed(warm: WarmTrainers, name: str, spec: dict[str, Any], out: Path) -> RunResult:
+    done = run_cell(warm, name, spec, out)
     assert done.returncode == ExitCode.SUCCESS, done.stderr
     return read_result(out / "result.json")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(warm: WarmTrainers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where everything of this module lies; the data set and both bases are made once."""
     folder = tmp_path_factory.mktemp("chain")
     dataset = prepare_generated(folder, functions=600)
     common = {"dataset": dataset, "seed": 0, "lr_cache": folder / "lr", "device": "cpu"}
     tiny = {"model": {"size": "tiny"}, "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}}}
-    succeed("transformer", {"cell": 51, **common, **tiny}, folder / "transformer")
+    succeed(warm, "transformer", {"cell": 51, **common, **tiny}, folder / "transformer")
     small = {"model": {"width": 32}, "training": {"epochs": 4, "batch_size": 16, "learning_rate": {"value": 3e-3}}}
-    succeed("gnn", {"cell": 52, **common, **small}, folder / "gnn")
+    succeed(warm, "gnn", {"cell": 52, **common, **small}, folder / "gnn")
     return folder
 
 
@@ -69,9 +65,9 @@ def fusion_spec(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def fusion(folder: Path, fusion_spec: dict[str, Any]) -> RunResult:
+def fusion(warm: WarmTrainers, folder: Path, fusion_spec: dict[str, Any]) -> RunResult:
     """The result of cell 53."""
-    return succeed("fusion", fusion_spec, folder / "fusion")
+    return succeed(warm, "fusion", fusion_spec, folder / "fusion")
 
 
 @pytest.fixture
@@ -107,10 +103,10 @@ def test_the_graph_model_learns_the_generated_functions(folder: Path) -> None:
     assert auroc > 0.6
 
 
-def test_the_same_seed_trains_the_same_weights(folder: Path, tmp_path: Path) -> None:
+def test_the_same_seed_trains_the_same_weights(warm: WarmTrainers, folder: Path, tmp_path: Path) -> None:
     spec = json.loads((folder / "gnn" / "spec.json").read_text())
 
-    succeed("gnn", spec, tmp_path / "again")
+    succeed(warm, "gnn", spec, tmp_path / "again")
 
     first, again = (sha256_of_file(out / "model" / "model.safetensors") for out in (folder / "gnn", tmp_path / "again"))
     assert first == again
@@ -146,10 +142,12 @@ def test_fusion_reads_the_bases_predictions_and_leaves_them_as_they_were(folder:
             assert sha256_of_file(folder / name / path) == digest
 
 
-def test_fusion_refuses_a_base_run_of_another_seed_or_cell(fusion_spec: dict[str, Any], tmp_path: Path) -> None:
+def test_fusion_refuses_a_base_run_of_another_seed_or_cell(
+    warm: WarmTrainers, fusion_spec: dict[str, Any], tmp_path: Path
+) -> None:
     swapped = {**fusion_spec, "seed": 1, "transformer": fusion_spec["gnn"]}
 
-    done = run_cell("fusion", swapped, tmp_path)
+    done = run_cell(warm, "fusion", swapped, tmp_path)
 
     assert done.returncode == ExitCode.BAD_SPEC
     assert "/transformer: found cell 52, expected cell 51" in done.stderr
@@ -159,21 +157,23 @@ def test_fusion_refuses_a_base_run_of_another_seed_or_cell(fusion_spec: dict[str
 
 
 def test_fusion_names_the_ids_that_a_base_run_lacks(
-    fusion_spec: dict[str, Any], damaged_gnn: Callable[[int], Path], folder: Path, tmp_path: Path
+    warm: WarmTrainers, fusion_spec: dict[str, Any], damaged_gnn: Callable[[int], Path], folder: Path, tmp_path: Path
 ) -> None:
     missing = read_predictions(predictions_path(folder / "gnn", Split.GATE)).ids[:2]
 
-    done = run_cell("fusion", {**fusion_spec, "gnn": damaged_gnn(2)}, tmp_path / "out")
+    done = run_cell(warm, "fusion", {**fusion_spec, "gnn": damaged_gnn(2)}, tmp_path / "out")
 
     assert done.returncode == ExitCode.DATA_ERROR
     for name in missing:
         assert name in done.stderr
 
 
-def test_aggregation_weighs_every_option_of_the_trained_runs(folder: Path, fusion: RunResult, tmp_path: Path) -> None:
+def test_aggregation_weighs_every_option_of_the_trained_runs(
+    warm: WarmTrainers, folder: Path, fusion: RunResult, tmp_path: Path
+) -> None:
     outputs = {name: [{"seed": 0, "path": folder / name}] for name in ("transformer", "gnn", "fusion")}
 
-    result = succeed("aggregation", {"cell": 54, "dataset": folder / "dataset", **outputs}, tmp_path)
+    result = succeed(warm, "aggregation", {"cell": 54, "dataset": folder / "dataset", **outputs}, tmp_path)
 
     assert result.evidence is not None
     f1 = {option.option: option.f1 for option in result.evidence.options}
@@ -183,11 +183,11 @@ def test_aggregation_weighs_every_option_of_the_trained_runs(folder: Path, fusio
 
 
 def test_what_the_bases_do_not_see_is_counted_by_each_and_told_by_aggregation(
-    folder: Path, fusion_spec: dict[str, Any], tmp_path: Path
+    warm: WarmTrainers, folder: Path, fusion_spec: dict[str, Any], tmp_path: Path
 ) -> None:
     spec = {"dataset": fusion_spec["dataset"], "resamples": 100}
     spec |= {name: [{"seed": 0, "path": fusion_spec[name]}] for name in ("transformer", "gnn")}
-    evidence = succeed("aggregation", spec, tmp_path / "evidence").evidence
+    evidence = succeed(warm, "aggregation", spec, tmp_path / "evidence").evidence
     gate = Dataset.open(Path(fusion_spec["dataset"]))
     rows = gate.rows(Split.GATE)
     tokenizer = AutoTokenizer.from_pretrained(folder / "transformer" / "model")
@@ -202,14 +202,16 @@ def test_what_the_bases_do_not_see_is_counted_by_each_and_told_by_aggregation(
     assert text.positives == graph.positives == int(gate.labels(rows).sum())
 
 
-def test_aggregation_refuses_predictions_that_its_run_does_not_vouch_for(folder: Path, tmp_path: Path) -> None:
+def test_aggregation_refuses_predictions_that_its_run_does_not_vouch_for(
+    warm: WarmTrainers, folder: Path, tmp_path: Path
+) -> None:
     outputs = {name: [{"seed": 0, "path": folder / name}] for name in ("transformer", "gnn")}
     kept = predictions_path(folder / "gnn", Split.TEST).read_bytes()
     try:
         predictions_path(folder / "gnn", Split.TEST).write_bytes(
             predictions_path(folder / "gnn", Split.DEV).read_bytes()
         )
-        done = run_cell("aggregation", {"cell": 54, "dataset": folder / "dataset", **outputs}, tmp_path)
+        done = run_cell(warm, "aggregation", {"cell": 54, "dataset": folder / "dataset", **outputs}, tmp_path)
     finally:
         predictions_path(folder / "gnn", Split.TEST).write_bytes(kept)
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.made_once import made_once, shared_folder
 from tests.trained_runs import train_every_cell, train_on_planted
+from tests.warm_trainers import WarmProcess, WarmTrainers
 
 FUNCTIONS = 1_000
 WAIT_S = 120
@@ -19,13 +21,19 @@ POLL_S = 0.01
 
 
 class Trainer:
-    """Runs `python -m trainers` and reads what it leaves."""
+    """Runs `python -m trainers` and reads what it leaves.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Of specs and outputs.
+        warm: Starts the cells, except where a test asks for a cold start.
+    """
+
+    def __init__(self, folder: Path, warm: WarmTrainers) -> None:
         self.folder = folder
+        self._warm = warm
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a process."""
+        """Start a process of its own, cold."""
         return subprocess.Popen(
             [sys.executable, "-m", "trainers", *arguments],
             stdout=subprocess.PIPE,
@@ -36,16 +44,17 @@ class Trainer:
         )
 
     def start_cell(
-        self, cell: str, spec: dict[str, Any], out: str, *more: str, **options: Any
-    ) -> subprocess.Popen[str]:
-        """Start a cell on a spec, into a folder by name."""
+        self, cell: str, spec: dict[str, Any], out: str, *more: str, cold: bool = False, **options: Any
+    ) -> subprocess.Popen[str] | WarmProcess:
+        """Start a cell on a spec, into a folder by name; with options of `Popen` it starts cold."""
         path = self.folder / f"{out}.json"
         path.write_text(json.dumps(spec))
-        return self.start(cell, "--spec", str(path), "--out", str(self.out(out)), *more, **options)
+        arguments = [cell, "--spec", str(path), "--out", str(self.out(out)), *more]
+        return self.start(*arguments, **options) if cold or options else self._warm.start(*arguments)
 
-    def run(self, cell: str, spec: dict[str, Any], out: str, *more: str) -> tuple[int, str]:
-        """Run a cell; return its exit code and what it said on stderr."""
-        process = self.start_cell(cell, spec, out, *more)
+    def run(self, cell: str, spec: dict[str, Any], out: str, *more: str, cold: bool = False) -> tuple[int, str]:
+        """Run a cell; return its exit code and what it said on stderr, of a warm one on standard output too."""
+        process = self.start_cell(cell, spec, out, *more, cold=cold)
         _, stderr = process.communicate(timeout=WAIT_S)
         return process.returncode, stderr
 
@@ -64,7 +73,9 @@ class Trainer:
         text = path.read_text() if path.exists() else ""
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
-    def wait_for(self, process: subprocess.Popen[str], name: str, is_it: Callable[[dict[str, Any]], bool]) -> None:
+    def wait_for(
+        self, process: subprocess.Popen[str] | WarmProcess, name: str, is_it: Callable[[dict[str, Any]], bool]
+    ) -> None:
         """Wait until a run has said an event."""
         deadline = time.monotonic() + WAIT_S
         while not any(map(is_it, self.events(name))):
@@ -74,19 +85,24 @@ class Trainer:
 
 
 @pytest.fixture(scope="session")
-def trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
-    return Trainer(tmp_path_factory.mktemp("trainers"))
+def trainer(tmp_path_factory: pytest.TempPathFactory, warm: WarmTrainers) -> Trainer:
+    """Starts trainers; what they leave under one name is there for every process of the session."""
+    folder = shared_folder(tmp_path_factory) / "trainers"
+    folder.mkdir(exist_ok=True)
+    return Trainer(folder, warm)
 
 
 @pytest.fixture(scope="session")
 def dataset(trainer: Trainer) -> Path:
     """A prepared set of generated functions."""
-    source = trainer.folder / "functions.jsonl"
-    process = trainer.start("generate", "--functions", str(FUNCTIONS), "--seed", "3", "--out", str(source))
-    assert process.communicate(timeout=WAIT_S)[1] == ""
-    code, stderr = trainer.run("prepare", {"source": str(source)}, "prepare")
-    assert (code, stderr) == (0, "")
-    return trainer.out("prepare") / "dataset"
+
+    def make(_folder: Path) -> None:
+        source = trainer.folder / "functions.jsonl"
+        process = trainer.start("generate", "--functions", str(FUNCTIONS), "--seed", "3", "--out", str(source))
+        assert process.communicate(timeout=WAIT_S)[1] == ""
+        assert trainer.run("prepare", {"source": str(source)}, "prepare") == (0, "")
+
+    return made_once(trainer.out("prepare"), make) / "dataset"
 
 
 @pytest.fixture(scope="session")
@@ -109,19 +125,21 @@ def tiny(dataset: Path, trainer: Trainer) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def whole(trainer: Trainer, tiny: dict[str, Any]) -> str:
-    """A run that nothing disturbed."""
-    code, stderr = trainer.run("transformer", tiny, "whole")
-    assert (code, stderr) == (0, "")
-    return "whole"
+    """A run that nothing disturbed, of a process of its own; what starts warm is held against it."""
+
+    def make(_folder: Path) -> None:
+        assert trainer.run("transformer", tiny, "whole", cold=True) == (0, "")
+
+    return made_once(trainer.out("whole"), make).name
 
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set whose vulnerable functions have one line more, and both models trained on it."""
-    return train_on_planted(tmp_path_factory.mktemp("planted"))
+    return made_once(shared_folder(tmp_path_factory) / "planted", train_on_planted)
 
 
 @pytest.fixture(scope="session")
 def every_cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set and two seeds of every cell."""
-    return train_every_cell(tmp_path_factory.mktemp("cells"))
+    return made_once(shared_folder(tmp_path_factory) / "cells", train_every_cell)

@@ -18,7 +18,11 @@ from trainers.models.transformer.token_ids import head_and_tail, tokenize
 from trainers.models.transformer.train import save_model
 
 MAX_TOKENS = 24
-KINDS = pytest.mark.parametrize("kind", CONFIGS)
+# An encoder with positions of its own, ours, an encoder and decoder, a decoder; each of the others is like one of them.
+ONE_OF_EACH = ("roberta", "eurobert", "t5", "gpt2")
+KINDS = pytest.mark.parametrize(
+    "kind", [kind if kind in ONE_OF_EACH else pytest.param(kind, marks=pytest.mark.slow) for kind in CONFIGS]
+)
 
 
 @pytest.fixture(scope="module")

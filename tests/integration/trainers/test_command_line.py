@@ -199,6 +199,7 @@ def test_memory_that_runs_out_exits_7(trainer: Any, tiny: dict[str, Any], limit_
     assert trainer.events(f"memory-{limit_mb}")[-1]["reason"] == "out_of_memory"
 
 
+@pytest.mark.usefixtures("whole")
 def test_a_full_disk_exits_70_and_says_so(trainer: Any, tiny: dict[str, Any]) -> None:
     """A limit on the size of a file stands for a disk without room."""
     process = trainer.start_cell(

@@ -59,7 +59,14 @@ def fusion(folder: Path, transformer: dict[str, Any], gnn: dict[str, Any]) -> di
     return _killed(folder, "53", {**bases, "training": training})
 
 
-@pytest.mark.parametrize("cell", ["transformer", "gnn", "fusion"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param("transformer", marks=pytest.mark.slow),
+        "gnn",
+        pytest.param("fusion", marks=pytest.mark.slow),
+    ],
+)
 def test_weights_and_metrics_are_those_of_an_undisturbed_run(cell: str, request: pytest.FixtureRequest) -> None:
     found = request.getfixturevalue(cell)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parents[3]
 WARM_UP, STEPS, WINDOW = 300, 1_000, 50
 # Found by a leak of so much per step, as the last test shows.

@@ -32,11 +32,13 @@ def _taken(trainer: Any, out: str) -> int:
 def test_every_cells_peak_is_as_predicted(trainer: Any, tiny: dict[str, Any], whole: str) -> None:
     text = {"model": tiny["model"], "training": tiny["training"]}
     spec = {"dataset": tiny["dataset"], "device": "cpu", "transformer": text, "gnn": GRAPH, "fusion": {}}
-    assert trainer.run("preflight", spec, "prediction")[0] == 0
+    # Cold, all of them: a fork shares what its server holds.
+    assert trainer.run("preflight", spec, "prediction", cold=True)[0] == 0
     graph = {"dataset": tiny["dataset"], "device": "cpu", **GRAPH}
-    assert trainer.run("gnn", graph, "predicted-gnn") == (0, "")
+    assert trainer.run("gnn", graph, "predicted-gnn", cold=True) == (0, "")
     bases = {"transformer": str(trainer.out(whole)), "gnn": str(trainer.out("predicted-gnn"))}
-    assert trainer.run("fusion", {"dataset": tiny["dataset"], "device": "cpu", **bases}, "predicted-fusion")[0] == 0
+    fusion = {"dataset": tiny["dataset"], "device": "cpu", **bases}
+    assert trainer.run("fusion", fusion, "predicted-fusion", cold=True)[0] == 0
 
     predicted = _predicted(trainer, "prediction")
 
@@ -46,9 +48,10 @@ def test_every_cells_peak_is_as_predicted(trainer: Any, tiny: dict[str, Any], wh
 
 def test_the_peak_of_a_large_model_is_as_predicted(trainer: Any, tiny: dict[str, Any]) -> None:
     spec = {"dataset": tiny["dataset"], "device": "cpu", "gnn": LARGE_GRAPH}
-    assert trainer.run("preflight", spec, "large-prediction")[0] == 0
+    assert trainer.run("preflight", spec, "large-prediction", cold=True)[0] == 0
     # Four steps need not teach it anything: the memory is told all the same.
-    process = trainer.start_cell("gnn", {"dataset": tiny["dataset"], "device": "cpu", **LARGE_GRAPH}, "large-gnn")
+    large = {"dataset": tiny["dataset"], "device": "cpu", **LARGE_GRAPH}
+    process = trainer.start_cell("gnn", large, "large-gnn", cold=True)
     peak = 0
     while process.poll() is None:
         peak = max(peak, _high_water(process.pid))

@@ -63,7 +63,7 @@ def test_what_onnx_says_is_what_the_bundle_says(
     assert not list(folder.rglob("*.safetensors"))
 
 
-@pytest.mark.parametrize("kind", ["roberta", "t5", "gpt2"])
+@pytest.mark.parametrize("kind", ["roberta", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("t5", "gpt2"))])
 def test_other_architectures_are_exported_for_any_number_of_functions_and_tokens(kind: str, tmp_path: Path) -> None:
     source = make_checkpoint(kind, tmp_path / "checkpoint")
     functions = [SimpleNamespace(source=f"int f(int a) {{ return a{' + a' * n}; }}") for n in range(5)]

@@ -36,6 +36,7 @@ def test_a_balanced_and_deterministic_run_gives_the_same_weights_twice(
     assert all(runs[0][1][name].equal(tensor) for name, tensor in runs[1][1].items())
 
 
+@pytest.mark.slow
 def test_a_compiled_model_learns_what_it_learns_as_it_is(trainer: Any, dataset: Path) -> None:
     _, plain = _run(trainer, "gnn", _spec(dataset, "gnn"), "plain")
 

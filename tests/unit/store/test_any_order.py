@@ -72,13 +72,14 @@ class Seen:
 class Runs(RuleBasedStateMachine):
     """A few runs, some workers that claimed them at some time, and people who ask for things."""
 
+    root: Path
     template: Path
     dataset_id: str
 
     @initialize()
     def begin(self) -> None:
         """Start with a few queued runs of one job."""
-        self.folder = Path(tempfile.mkdtemp(prefix="cellgate-runs-"))
+        self.folder = Path(tempfile.mkdtemp(dir=self.root))
         self.database = Database(f"sqlite:///{shutil.copy(self.template, self.folder / 'cellgate.db')}")
         self.held: list[Held] = []
         self.events = 0
@@ -182,8 +183,9 @@ class Runs(RuleBasedStateMachine):
 
 
 def test_whatever_happens_in_whatever_order_runs_stay_on_the_legal_graph(
-    template: Any, monkeypatch: pytest.MonkeyPatch
+    template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Runs, "root", tmp_path, raising=False)
     monkeypatch.setattr(Runs, "template", template.file, raising=False)
     monkeypatch.setattr(Runs, "dataset_id", template.dataset_id, raising=False)
     budget = settings(
