@@ -1,6 +1,7 @@
 """Cell 54 as a whole, on runs whose predictions are made by hand."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def test_every_option_is_weighed_and_every_two_are_compared(make_spec: MakeSpec,
     evidence = aggregate(make_spec(), tmp_path / "out")
 
     assert list(options_of(evidence)) == [option.name for option in OPTIONS]
-    assert len(evidence.comparisons) == len(OPTIONS) * (len(OPTIONS) - 1) / 2
+    assert len(evidence.comparisons) == math.comb(len(OPTIONS), 2)
     assert all(comparison.holm_p >= comparison.mcnemar_p for comparison in evidence.comparisons)
     assert len(evidence.inputs) == 3 * (4 + 4 + 3)
 
@@ -64,7 +65,7 @@ def test_without_fusion_runs_there_is_no_fusion_option(make_spec: MakeSpec, tmp_
     evidence = aggregate(make_spec(fusion=[]), tmp_path / "out")
 
     assert "fusion" not in options_of(evidence)
-    assert len(evidence.comparisons) == 6
+    assert len(evidence.comparisons) == math.comb(len(OPTIONS) - 1, 2)
 
 
 def test_the_fixed_ensemble_is_judged_on_gate_at_the_threshold_that_dev_likes_best(

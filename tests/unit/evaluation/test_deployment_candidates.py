@@ -8,6 +8,7 @@ import pytest
 from cellgate.contract.configs import Split
 from cellgate.contract.evidence import DeploymentCandidate, Evidence
 from cellgate.contract.specs import AggregationSpec, BundleKind
+from cellgate.contract.options import OPTIONS
 from tests.finished_runs import SEEDS, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.bundle.member_runs import Stored, read_members
 from trainers.data.dataset import Dataset
@@ -61,7 +62,7 @@ def test_one_seed_is_weighed_once(make_spec: MakeSpec, tmp_path: Path) -> None:
 
     evidence = aggregate(one, tmp_path / "out")
 
-    assert [(form.seeds, form.gain) for form in evidence.shippable] == [([1], None)] * 5
+    assert [(form.seeds, form.gain) for form in evidence.shippable] == [([1], None)] * len(OPTIONS)
     assert [form.f1_interval for form in evidence.shippable] == [option.f1_interval for option in evidence.options]
 
 
