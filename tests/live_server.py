@@ -26,7 +26,7 @@ from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.lifecycle import mark_running
-from service.store.recording import record_event, record_log, record_metrics, record_progress
+from service.store.recorder import record_event, record_log, record_metrics, record_progress
 from service.store.workers import register_worker
 from tests.fakes import HEALTHY, F1s, FakeTrainers
 

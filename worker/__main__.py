@@ -1,4 +1,4 @@
-"""`python -m worker run` serves queues; `python -m worker reconciler` finds what was lost."""
+"""`python -m worker run` serves queues; `python -m worker reconciler` recovers lost runs and sends webhooks."""
 
 import argparse
 import signal
@@ -16,16 +16,19 @@ from worker.app import run_worker
 from worker.reconciler import Reconciler
 from worker.webhook_sender import WebhookSender
 
-BROKE_OFF = 1
+ENDED_BY_ITSELF = 1
 BAD_SETTINGS = 2
 OLD_SCHEMA = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a worker or a reconciler until SIGTERM; 1: the worker broke off, 2: settings are wrong, 3: the schema is.
+    """Run a worker or a reconciler until SIGTERM and return the exit code.
+
+    0: it was stopped by a signal. 1: the worker ended by itself. 2: a setting is wrong. 3: the database has another
+    schema.
 
     Raises:
-        sqlalchemy.exc.OperationalError: The database cannot be reached at the start.
+        sqlalchemy.exc.OperationalError: The database cannot be reached at start-up.
     """
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", nargs="?", choices=["run", "reconciler"], default="run")
@@ -37,15 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_SETTINGS
     if settings.redis_url is None:
         print(
-            "settings: CELLGATE_REDIS_URL is not set: name the broker (`cellgate up` brings its own)", file=sys.stderr
+            "settings: CELLGATE_REDIS_URL is not set: name the broker (`cellgate up` starts its own)", file=sys.stderr
         )
         return BAD_SETTINGS
     set_up_logging(settings.log_format)
     if not _schema_is_current(settings):
-        print("database: its schema is not the one of this version: run `cellgate migrate`", file=sys.stderr)
+        print("database: its schema is not that of this release: run `cellgate migrate`", file=sys.stderr)
         return OLD_SCHEMA
     if role == "run":
-        return 0 if run_worker(settings, settings.redis_url) else BROKE_OFF
+        return 0 if run_worker(settings, settings.redis_url) else ENDED_BY_ITSELF
     _reconcile(settings, settings.redis_url)
     return 0
 

@@ -1,4 +1,4 @@
-"""The worker process: Celery listens for the notification, threads supervise trainers. The composition root."""
+"""The worker process: Celery receives notifications, threads supervise trainers. The composition root."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 from service.broker.notify import TASK, TASK_OF_RELEASE_0_1, CeleryNotifier, celery_app
 from service.settings import Settings
 from service.store.database import Database
-from service.store.workers import beat, register_worker, retire_worker
+from service.store.workers import record_heartbeat, register_worker, retire_worker
 from worker.claim_loop import work_off_queue
 from worker.context import UNREACHABLE, WorkerContext
 from worker.devices import find_devices
@@ -25,13 +25,17 @@ log = structlog.get_logger(__name__)
 
 
 def run_worker(settings: Settings, redis_url: str) -> bool:
-    """Serve the settings' queues until SIGTERM; runs under way are then checkpointed and given back.
+    """Serve the settings' queues until SIGTERM; runs under way are then checkpointed and released.
+
+    Args:
+        settings: Of this worker.
+        redis_url: Of the broker.
 
     Returns:
-        Whether it ended because it was asked to: Celery also ends, without raising, on what it cannot read.
+        Whether a signal ended it: Celery also ends, without raising, on input that it cannot parse.
 
     Raises:
-        sqlalchemy.exc.OperationalError: The database cannot be reached at the start.
+        sqlalchemy.exc.OperationalError: The database cannot be reached at start-up.
     """
     database = Database(settings.database)
     fork_server = ForkServer() if settings.warm_start else None
@@ -48,8 +52,8 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         fork_server.start(trainer_environment(threads=1))
     with database.begin() as session:
         register_worker(session, worker_id=context.worker_id, queues=settings.queues, slots=context.slots)
-    heart = threading.Thread(target=_beat, args=(context,), name="heartbeat", daemon=True)
-    heart.start()
+    heartbeat = threading.Thread(target=_send_heartbeats, args=(context,), name="heartbeat", daemon=True)
+    heartbeat.start()
     # Its types say that worker_main never returns; it does.
     celery: Any = _celery(context, redis_url)
     try:
@@ -57,7 +61,7 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         return context.draining.is_set()
     finally:
         context.draining.set()
-        heart.join(HEARTBEAT_S)
+        heartbeat.join(HEARTBEAT_S)
         with database.begin() as session:
             retire_worker(session, worker_id=context.worker_id)
         database.dispose()
@@ -68,7 +72,7 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
 def _celery(context: WorkerContext, redis_url: str) -> Celery:
     app = celery_app(redis_url)
 
-    # The content of the message is not trusted: the worker claims whatever SQL has next.
+    # The message's content is not trusted: the worker claims the next run in SQL.
     def on_notification(*_: Any, **message: Any) -> None:
         with bound_contextvars(worker=context.worker_id):
             log.debug("notification", run=message.get("run_id"))
@@ -77,19 +81,19 @@ def _celery(context: WorkerContext, redis_url: str) -> Celery:
     def drain(**_: Any) -> None:
         context.draining.set()
 
-    def look_once(**_: Any) -> None:
-        # What was notified while no worker was there.
+    def claim_at_start(**_: Any) -> None:
+        # Runs whose notification was sent while no worker was running.
         threading.Thread(target=_fill_slots, args=(context, app), daemon=True).start()
 
-    def log_as_we_do(**_: Any) -> None:
-        # Being connected is enough: Celery leaves the logs alone then.
+    def keep_logging(**_: Any) -> None:
+        # Celery configures logging unless a handler is connected; an empty one is enough.
         pass
 
     for name in (TASK, TASK_OF_RELEASE_0_1):
         app.task(name=name)(on_notification)
-    setup_logging.connect(log_as_we_do, weak=False)
+    setup_logging.connect(keep_logging, weak=False)
     worker_shutting_down.connect(drain, weak=False)
-    worker_ready.connect(look_once, weak=False)
+    worker_ready.connect(claim_at_start, weak=False)
     return app
 
 
@@ -101,8 +105,8 @@ def _fill_slots(context: WorkerContext, app: Celery) -> None:
 def _arguments(context: WorkerContext) -> list[str]:
     """Return Celery's command line.
 
-    Threads, not processes: a supervisor only waits, and CUDA does not survive a fork. Gossip and mingle serve
-    clusters that talk to one another; ours talk through SQL.
+    Threads, not processes: a supervisor only waits, and CUDA does not survive a fork. Gossip and mingle let
+    workers talk to one another; ours share state in SQL.
     """
     settings = context.settings
     return [
@@ -117,11 +121,11 @@ def _arguments(context: WorkerContext) -> list[str]:
     ]
 
 
-def _beat(context: WorkerContext) -> None:
+def _send_heartbeats(context: WorkerContext) -> None:
     while not context.draining.wait(HEARTBEAT_S):
         try:
             with context.database.begin() as session:
-                if not beat(session, worker_id=context.worker_id):
+                if not record_heartbeat(session, worker_id=context.worker_id):
                     queues, slots = context.settings.queues, context.slots
                     register_worker(session, worker_id=context.worker_id, queues=queues, slots=slots)
         except UNREACHABLE as error:

@@ -1,22 +1,31 @@
-"""One attempt at a run, from its claim to its end: start its trainer, watch it, say how it ended."""
+"""One attempt at a run, from its claim to its end: start the trainer, watch it, store how it ended."""
 
 import time
 from pathlib import Path
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
+from cellgate.contract.artifacts import EVENTS_NAME, RESULT_NAME
+from cellgate.contract.results import read_result
 from cellgate.contract.states import FailureReason
+from service.broker.notify import notify_waiting_runs
 from service.domain.errors import ServiceError
+from service.domain.trainer_events import storable
 from service.store.claims import Claim
-from worker.catching_up import catch_up
-from worker.context import UNREACHABLE, WorkerContext
-from worker.end import end_attempt
+from service.store.lifecycle import cancelled, fail, release, succeed
+from service.store.pipeline import after_run
+from service.store.recorder import import_missing_events
+from trainers.engine.run_folder import last_event
+from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.fork_server import ForkServerLost
 from worker.monitor import AttemptMonitor
-from worker.outcome import AttemptOutcome, Failed, Released
+from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Succeeded
 from worker.start import start_trainer
+from worker.tail import read_events
 
 log = structlog.get_logger(__name__)
 
@@ -32,17 +41,17 @@ def _supervise(context: WorkerContext, claim: Claim, *, held_since: float) -> No
     try:
         with context.devices.lend() as gpu:
             outcome, exit_code = _attempt(context, claim, folder, gpu=gpu, held_since=held_since)
-            end_attempt(context, claim, folder, outcome, exit_code=exit_code)
+            _end_attempt(context, claim, folder, outcome, exit_code=exit_code)
     except UNREACHABLE:
-        # Its lease runs out, and the reconciler takes it back.
+        # The lease expires, and the reconciler takes the run back.
         log.exception("attempt_left_behind")
         return
-    # Here a run ends: what was not thought of must not leave it without an end.
+    # The last line of defence: a bug in the supervisor must not leave the run without an end.
     except Exception as error:
         log.exception("supervision_failed")
         detail = f"supervision failed: {type(error).__name__}: {error}"
         outcome, exit_code = Failed(reason=FailureReason.INTERNAL_ERROR, detail=detail), None
-        end_attempt(context, claim, folder, outcome, exit_code=exit_code)
+        _end_attempt(context, claim, folder, outcome, exit_code=exit_code)
     log.info("run_ended", outcome=type(outcome).__name__, exit_code=exit_code)
 
 
@@ -59,10 +68,10 @@ def _attempt(
         return _not_started(FailureReason.INTERNAL_ERROR, error), None
     log.info("run_started", cell=claim.cell.label, seed=claim.seed, pid=process.pid)
     try:
-        catch_up(context, claim)
+        _catch_up(context, claim)
         outcome = AttemptMonitor(context, claim, process, folder, held_since=held_since).run()
     finally:
-        # Whatever happened here: no trainer outlives its supervisor, and nothing outlives its trainer.
+        # On every path: no trainer outlives its supervisor, and nothing outlives its trainer.
         process.kill()
         process.close()
     return outcome, process.exit_code()
@@ -71,3 +80,83 @@ def _attempt(
 def _not_started(reason: FailureReason, error: Exception) -> Failed:
     log.warning("run_not_started", exc_info=True)
     return Failed(reason=reason, detail=f"the trainer could not be started: {error}")
+
+
+def _catch_up(context: WorkerContext, claim: Claim) -> None:
+    """Import the events before the checkpoint that the previous attempt did not store."""
+    if claim.resume_from is None:
+        return
+    artifacts = context.settings.artifacts
+    try:
+        until = last_event(artifacts / claim.resume_from)
+        with context.database.begin() as session:
+            import_missing_events(
+                session, claim, until=until, read_events=lambda path: read_events(artifacts / path / EVENTS_NAME)
+            )
+    # A gap in the curves is no reason to keep a trainer waiting.
+    except (*UNREACHABLE, OSError, ValueError, KeyError):
+        log.warning("events_not_imported", exc_info=True)
+
+
+def _end_attempt(
+    context: WorkerContext, claim: Claim, folder: Path, outcome: AttemptOutcome, *, exit_code: int | None
+) -> None:
+    """Store the end and move on what waited for it in one transaction; then notify workers of new runs."""
+    if isinstance(outcome, Abandoned):
+        return
+    result: dict[str, Any] = {}
+    if isinstance(outcome, Succeeded):
+        result, problem = _read_result(folder / RESULT_NAME)
+        if problem is not None:
+            outcome = Failed(reason=FailureReason.INVALID_RESULT, detail=problem)
+    deadline = time.monotonic() + context.settings.lease_s
+    while True:
+        try:
+            _write(context, claim, outcome, result, exit_code)
+            break
+        except UNREACHABLE:
+            # Beyond its lease the run is the reconciler's.
+            if time.monotonic() > deadline:
+                log.exception("end_not_written")
+                return
+            time.sleep(DATABASE_RETRY_S)
+    notify_waiting_runs(context.database, context.notifier)
+
+
+def _read_result(path: Path) -> tuple[dict[str, Any], str | None]:
+    """Return result.json as it lies on disk, or an error message."""
+    try:
+        return storable(read_result(path).model_dump(mode="json")), None
+    except (OSError, ValueError) as error:
+        return {}, f"{path.name} is missing or breaks its schema: {error}"
+
+
+def _write(
+    context: WorkerContext, claim: Claim, outcome: AttemptOutcome, result: dict[str, Any], exit_code: int | None
+) -> None:
+    try:
+        with context.database.begin() as session:
+            _write_end(session, claim, outcome, result, exit_code)
+            after_run(session, run_id=claim.run_id, artifacts=context.settings.artifacts)
+    except UNREACHABLE:
+        raise
+    # The run ends even when its pipeline cannot move on: the reconciler tries that again.
+    except Exception:
+        log.exception("pipeline_not_moved_on")
+        with context.database.begin() as session:
+            _write_end(session, claim, outcome, result, exit_code)
+
+
+def _write_end(
+    session: Session, claim: Claim, outcome: AttemptOutcome, result: dict[str, Any], exit_code: int | None
+) -> None:
+    run: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
+    match outcome:
+        case Succeeded():
+            succeed(session, **run, exit_code=0, result=result)
+        case Failed(reason=reason, detail=detail):
+            fail(session, **run, reason=reason, detail=storable(detail), exit_code=exit_code)
+        case Cancelled():
+            cancelled(session, **run, exit_code=exit_code)
+        case Released(why=why, counts=counts):
+            release(session, **run, why=storable(why), exit_code=exit_code, counts=counts)

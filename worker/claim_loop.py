@@ -1,47 +1,47 @@
-"""The notification's task: whatever the message says, work off what waits in SQL."""
+"""Claim queued runs and supervise each, until none is left: the task that every notification starts."""
 
 import time
 
 import structlog
 
 from service.store.claims import Claim, claim_next, is_anything_open
-from service.store.draining import left_to_others
+from service.store.draining import run_for_others
 from worker.attempt import supervise
 from worker.context import UNREACHABLE, WorkerContext
 
 CLAIM_TRIES = 5
 CLAIM_RETRY_S = 0.05
-LEAVE_S = 0.5
+FORWARD_AFTER_S = 0.5
 log = structlog.get_logger(__name__)
 
 
 def work_off_queue(context: WorkerContext) -> int:
-    """Claim and supervise waiting runs until none is left; return how many there were."""
+    """Claim and supervise queued runs until none is left; return their number."""
     count = 0
     while not context.draining.is_set() and (claim := _claim(context)) is not None:
         supervise(context, claim)
         count += 1
-    _leave_to_others(context)
+    _forward_notification(context)
     return count
 
 
-def _leave_to_others(context: WorkerContext) -> None:
-    """Forward a notification that a draining worker received: its run is for another worker."""
+def _forward_notification(context: WorkerContext) -> None:
+    """Forward a notification that a draining worker received to a worker with room."""
     try:
         with context.database.read() as session:
-            left = left_to_others(session, context.worker_id)
+            left = run_for_others(session, context.worker_id)
     except UNREACHABLE as error:
         # The reconciler notifies again.
         log.warning("database_not_reached", error=str(error.orig))
         return
-    # Not at once: it may well be this worker that hears it again.
-    if left is not None and not context.draining.wait(LEAVE_S):
+    # Delayed, because this worker may receive the forwarded message itself.
+    if left is not None and not context.draining.wait(FORWARD_AFTER_S):
         run_id, queue = left
         context.notifier.notify(run_id, queue)
 
 
 def _claim(context: WorkerContext) -> Claim | None:
-    """Claim the next run; look again while a row waits that somebody else holds locked at this moment."""
+    """Claim the next run; try again while the only queued rows are locked by other transactions."""
     settings = context.settings
     for attempt in range(CLAIM_TRIES):
         try:

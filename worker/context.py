@@ -1,4 +1,4 @@
-"""What every supervisor of a worker shares."""
+"""The parts that all supervisors of one worker share."""
 
 import sys
 import threading
@@ -14,20 +14,20 @@ from worker.devices import Devices
 from worker.fork_server import ForkServer
 
 TRAINER = (sys.executable, "-m", "trainers")
-# What the drivers raise while a database is away, busy or restarting; a later try may succeed.
+# The drivers raise these while a database is unreachable, busy or restarting; a later try may succeed.
 UNREACHABLE = (OperationalError, InterfaceError)
 DATABASE_RETRY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerContext:
-    """What every supervisor of a worker shares.
+    """The parts that all supervisors of one worker share.
 
     Args:
         draining: Set when the worker is shutting down.
-        command: How a trainer is started cold, before the cell's name; tests put their own here.
-        devices: What its runs compute on.
-        fork_server: Starts trainers warm; null: all start cold.
+        command: Starts a trainer cold; the cell's name and arguments follow. Tests put their own here.
+        devices: The GPUs to lend to runs.
+        fork_server: Starts trainers warm; None starts all of them cold.
     """
 
     database: Database
@@ -41,5 +41,5 @@ class WorkerContext:
 
     @property
     def slots(self) -> int:
-        """How many runs it trains at the same time."""
+        """How many runs the worker trains at the same time."""
         return self.devices.slots(self.settings.slots)

@@ -1,4 +1,4 @@
-"""The GPUs of a worker, each lent to one run at a time. Known by `nvidia-smi`: CUDA is left to the trainers."""
+"""The GPUs of a worker, each lent to one run at a time. `nvidia-smi` lists them: only trainers load CUDA."""
 
 import os
 import queue
@@ -20,10 +20,10 @@ log = structlog.get_logger(__name__)
 
 
 class Devices:
-    """What the runs of a worker compute on.
+    """A pool of GPUs.
 
     Args:
-        gpus: As CUDA_VISIBLE_DEVICES names them; one that is named twice is lent twice. Empty: runs use the CPU.
+        gpus: As CUDA_VISIBLE_DEVICES names them; a GPU that is named twice is lent twice. Empty: runs use the CPU.
     """
 
     def __init__(self, gpus: Sequence[str] = ()) -> None:
@@ -38,16 +38,16 @@ class Devices:
 
     @contextmanager
     def lend(self) -> Iterator[str | None]:
-        """Yield the GPU of one run, null on the CPU; it is lent again once the run's memory is free.
+        """Yield the GPU of one run, None on the CPU; it is lent again once the run's memory is free.
 
         Raises:
-            queue.Empty: More runs than `slots` allows.
+            queue.Empty: More runs ask for a GPU than `slots` allows.
         """
         if not self.gpus:
             yield None
             return
         gpu = self._free.get_nowait()
-        # Of a GPU that is shared, nobody can tell whose memory it is.
+        # nvidia-smi reports the memory of a GPU, not whose it is: useless for a GPU that two runs share.
         held = used_bytes(gpu) if self.gpus.count(gpu) == 1 else None
         try:
             yield gpu
@@ -57,7 +57,7 @@ class Devices:
 
 
 def find_devices(settings: Settings) -> Devices:
-    """Return what the settings name, or else every GPU that this process may see."""
+    """Return the GPUs that the settings name, or else all that this process may see."""
     if settings.device == "cpu":
         return Devices()
     if settings.gpus is not None:
@@ -65,19 +65,19 @@ def find_devices(settings: Settings) -> Devices:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return Devices([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    return Devices((_ask("--query-gpu=uuid") or "").split())
+    return Devices((_query("--query-gpu=uuid") or "").split())
 
 
 def used_bytes(gpu: str) -> int | None:
-    """Return the memory that is in use on a GPU; null when nobody can tell."""
-    said = _ask("--query-gpu=memory.used", f"--id={gpu}")
-    if said is None or not said.split()[:1] or not said.split()[0].isdigit():
+    """Return the memory in use on a GPU, in bytes; None if `nvidia-smi` cannot tell."""
+    output = _query("--query-gpu=memory.used", f"--id={gpu}")
+    if output is None or not output.split()[:1] or not output.split()[0].isdigit():
         return None
-    return int(said.split()[0]) << 20
+    return int(output.split()[0]) << 20
 
 
 def _wait_until_free(gpu: str, held: int | None) -> None:
-    """Wait until a GPU has no more memory in use than before its run, for a while."""
+    """Wait until a GPU has no more memory in use than before its run, at most FREE_TIMEOUT_S."""
     deadline = time.monotonic() + FREE_TIMEOUT_S
     while held is not None and (used := used_bytes(gpu)) is not None and used > held:
         if time.monotonic() > deadline:
@@ -86,11 +86,11 @@ def _wait_until_free(gpu: str, held: int | None) -> None:
         time.sleep(FREE_POLL_S)
 
 
-def _ask(*question: str) -> str | None:
-    """Return what nvidia-smi answers; null when it is not there, or has no answer."""
+def _query(*arguments: str) -> str | None:
+    """Return the output of nvidia-smi; None if it is not installed or fails."""
     try:
         done = subprocess.run(
-            [SMI, *question, "--format=csv,noheader,nounits"],
+            [SMI, *arguments, "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
             timeout=SMI_TIMEOUT_S,

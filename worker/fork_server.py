@@ -1,4 +1,4 @@
-"""The worker's fork server: trainers that start within milliseconds, where that is to be had."""
+"""Client of the fork server, which starts trainers within milliseconds from a process that has imported torch."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 COMMAND = (sys.executable, "-m", "trainers.fork_server")
-# Threads do not survive a fork: a trainer sets the number of torch's itself, and Arrow's allocator shall start none.
+# Threads do not survive a fork: a trainer sets torch's number itself, and Arrow's allocator must start none.
 SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -32,37 +32,37 @@ log = structlog.get_logger(__name__)
 
 
 class ForkServerLost(Exception):
-    """It broke off after it was asked: nobody knows whether the trainer runs, so this attempt cannot go on."""
+    """The fork server ended after a request: whether the trainer runs is unknown, so this attempt cannot go on."""
 
 
 class WarmTrainer:
-    """A trainer that the fork server has started; what `subprocess.Popen` is to one of our own.
+    """A trainer that the fork server has started: the counterpart of `subprocess.Popen`.
 
     Args:
-        pid: Of the trainer, which leads its group.
-        connection: On which its exit code will come.
+        pid: Of the trainer, which leads its process group.
+        connection: The socket on which its exit code will arrive.
     """
 
     def __init__(self, pid: int, connection: socket.socket) -> None:
         self.pid = pid
         self._connection = connection
-        self._said = b""
+        self._received = b""
         self._exit_code: int | None = None
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for its end at most so long; return its exit code, negative for a signal, or None."""
+        """Wait for its end, at most `timeout_s`; return the exit code, negative for a signal, or None."""
         deadline = time.monotonic() + timeout_s
         while self._exit_code is None:
             self._connection.settimeout(max(0.001, deadline - time.monotonic()))
             try:
-                said = self._connection.recv(4096)
+                received = self._connection.recv(4096)
             except TimeoutError:
                 return None
-            self._said += said
-            if not said:
+            self._received += received
+            if not received:
                 self._exit_code = self._end_without_server()
-            elif self._said.endswith(b"\n"):
-                self._exit_code = int(json.loads(self._said)["exit_code"])
+            elif self._received.endswith(b"\n"):
+                self._exit_code = int(json.loads(self._received)["exit_code"])
         return self._exit_code
 
     def close(self) -> None:
@@ -70,10 +70,10 @@ class WarmTrainer:
         self._connection.close()
 
     def _end_without_server(self) -> int:
-        """Kill what nobody can wait for any more; its exit code is then the signal's."""
+        """Kill a trainer that has no parent to report its end; return SIGKILL's exit code."""
         deadline = time.monotonic() + KILL_TIMEOUT_S
         with suppress(ProcessLookupError, PermissionError):
-            # Until nothing is left of the group, or only what no parent asks for.
+            # Until the group is gone, or only zombies without a parent are left of it.
             while time.monotonic() < deadline:
                 os.killpg(self.pid, signal.SIGKILL)
                 time.sleep(0.01)
@@ -81,21 +81,21 @@ class WarmTrainer:
 
 
 class ForkServer:
-    """Starts the server, starts it again when it has died, and asks it for trainers."""
+    """Starts the server process, restarts it after a crash, and requests trainers from it."""
 
     def __init__(self, *, command: Sequence[str] = COMMAND) -> None:
         self._command = command
-        # Short, since the path of a socket may have 100 characters only, and ours alone.
+        # A folder of our own with a short name: the path of a socket is limited to about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="cellgate-fork-"))
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._started = float("-inf")
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start the server unless it runs, or died just now.
+        """Start the server unless it runs, or was started less than RESTART_AFTER_S ago.
 
         Args:
-            environment: Its whole environment; each trainer brings its own.
+            environment: Its whole environment; each trainer gets one of its own.
         """
         with self._lock:
             dead = self._process is None or self._process.poll() is not None
@@ -116,17 +116,17 @@ class ForkServer:
     def fork(
         self, arguments: Sequence[str], *, environment: Mapping[str, str], stdin: int, output: int, patience_s: float
     ) -> WarmTrainer | None:
-        """Return a started trainer; None when the server does not get ready in time: start it cold, then.
+        """Return a started trainer; None if the server is not ready in time: the caller then starts one cold.
 
         Args:
             arguments: Of `python -m trainers`.
-            environment: Of the trainer, whole.
+            environment: The trainer's whole environment.
             stdin: Descriptor of its standard input.
             output: Descriptor of its standard output and error.
-            patience_s: How long to wait for a server that is still importing.
+            patience_s: Seconds to wait for a server that is still importing.
 
         Raises:
-            ForkServerLost: It broke off after it was asked.
+            ForkServerLost: The server ended after the request.
         """
         connection = self._connect(patience_s)
         if connection is None:
@@ -138,11 +138,11 @@ class ForkServer:
             pid = int(json.loads(_read_line(connection))["pid"])
         except (OSError, ValueError, KeyError) as error:
             connection.close()
-            raise ForkServerLost(f"the fork server broke off: {error}") from error
+            raise ForkServerLost(f"the fork server ended unexpectedly: {error}") from error
         return WarmTrainer(pid, connection)
 
     def close(self) -> None:
-        """End the server, and with it its trainers."""
+        """Kill the server, and with it its trainers."""
         with self._lock:
             self._release()
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -181,13 +181,13 @@ def _read_line(connection: socket.socket) -> bytes:
     """Return the next line.
 
     Raises:
-        OSError: The server went away, or says nothing.
+        OSError: The server closed the connection, or sends nothing in time.
     """
     line = b""
     while not line.endswith(b"\n"):
-        # One by one: what follows the line belongs to whoever waits for the exit code.
-        said = connection.recv(1)
-        if not said:
+        # Byte by byte: what follows the line belongs to whoever waits for the exit code.
+        received = connection.recv(1)
+        if not received:
             raise ConnectionResetError("the fork server closed the connection")
-        line += said
+        line += received
     return line

@@ -1,4 +1,4 @@
-"""Watching one trainer until it has ended and everything it said is in SQL."""
+"""Watch one trainer until it has ended and all of its events and output are stored."""
 
 import time
 from collections.abc import Callable
@@ -13,25 +13,28 @@ from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.claims import Claim
 from service.store.lifecycle import held_state, mark_running, renew
+from service.store.recorder import Recorder
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.outcome import AttemptOutcome, Stop, classify_exit
 from worker.process import TrainerProcess, Watchdog
-from worker.recorder import Recorder
 from worker.start import GIVE_UP_AT
 from worker.tail import EventTail, OutputTail
 
 POLL_S = 0.1
 # Of the lease: when to renew it.
 RENEW_AT = 0.25
-# How long somebody who cancels or pauses a run waits at most to be heard; one indexed row is read for it.
+# A cancel or pause request takes effect within this time; each poll reads one indexed row.
 POLL_STATE_EVERY_S = 0.5
 log = structlog.get_logger(__name__)
 
 
 class AttemptMonitor:
-    """The watch over one attempt.
+    """Watches one attempt.
 
     Args:
+        context: Of the worker.
+        claim: The attempt.
+        process: Its running trainer.
         folder: The attempt's output folder.
         held_since: When the attempt was claimed, by `time.monotonic()`.
     """
@@ -58,10 +61,10 @@ class AttemptMonitor:
         self._kill_at = float("inf")
 
     def run(self) -> AttemptOutcome:
-        """Return what the trainer's end means.
+        """Return the attempt's outcome once its trainer has ended.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: The database refuses what the trainer said.
+            sqlalchemy.exc.SQLAlchemyError: The database refuses an event or output.
         """
         try:
             while (exit_code := self._process.exit_code()) is None:
@@ -98,7 +101,7 @@ class AttemptMonitor:
         if state == "lost":
             self._stop = Stop.LEASE_LOST
             return
-        # From before the renewal was sent: never later than the database counts it.
+        # The time before the renewal was sent: never later than the database's.
         self._watchdog.renew(now)
         self._renew_after = now + RENEW_AT * lease_s
         self._poll_after = now + POLL_STATE_EVERY_S
@@ -113,7 +116,7 @@ class AttemptMonitor:
         return "lost" if state is None else state.value
 
     def _poll_state(self, now: float) -> None:
-        """Look whether somebody wants the run to stop, or holds it by now."""
+        """Read the run's state: it may be cancelling or pausing, or another attempt may hold the run."""
         if now < self._poll_after:
             return
         self._poll_after = now + POLL_STATE_EVERY_S
@@ -121,7 +124,7 @@ class AttemptMonitor:
             with self._context.database.read() as session:
                 state = held_state(session, run_id=self._claim.run_id, attempt=self._claim.attempt)
         except UNREACHABLE:
-            # The next renewal says so, and by when it must succeed.
+            # The next renewal reports that, and has a deadline.
             return
         if state is None:
             self._stop = Stop.LEASE_LOST
@@ -135,7 +138,11 @@ class AttemptMonitor:
             self._ask_to_stop(Stop.PAUSED)
 
     def _collect(self) -> bool:
-        """Read what is new and write it to SQL, what could not be written before first; return whether any was new."""
+        """Read new events and output and store them, after any that could not be stored before.
+
+        Returns:
+            Whether any were new.
+        """
         events, output = self._events.read(), self._output.read()
         self._pending += events
         self._pending_output += output
@@ -162,7 +169,7 @@ class AttemptMonitor:
             self._limit = self._time_limit
             self._ask_to_stop(Stop.TIMEOUT)
         elif now - self._last_event_at > settings.stall_timeout_s:
-            self._limit = f"the trainer said nothing for stall_timeout_s, {settings.stall_timeout_s:g} s"
+            self._limit = f"the trainer wrote no event for stall_timeout_s, {settings.stall_timeout_s:g} s"
             self._ask_to_stop(Stop.STALLED)
 
     def _ask_to_stop(self, why: Stop) -> None:
@@ -172,7 +179,7 @@ class AttemptMonitor:
             self._process.ask_to_stop()
 
     def _flush(self) -> None:
-        """Bring everything that it still said into SQL, which refuses it once the lease is lost."""
+        """Store the remaining events and output; SQL refuses them once the lease is lost."""
         deadline = time.monotonic() + self._context.settings.lease_s
         while self._stop is not Stop.LEASE_LOST:
             new = self._collect()
@@ -182,12 +189,12 @@ class AttemptMonitor:
             if new:
                 continue
             if time.monotonic() > deadline:
-                # Without its last words it has no end that can be trusted: the reconciler takes it back.
+                # Without its last events the end cannot be trusted: the reconciler takes the run back.
                 self._stop = Stop.LEASE_LOST
             time.sleep(POLL_S)
 
     def _try(self, work: Callable[[Session], str]) -> str | None:
-        """Run a transaction; None when the database could not be reached just now."""
+        """Run a transaction; return None if the database cannot be reached at the moment."""
         try:
             with self._context.database.begin() as session:
                 return work(session)
@@ -197,12 +204,12 @@ class AttemptMonitor:
 
 
 def _time_limit(settings: Settings, claim: Claim) -> tuple[float, str]:
-    """Return the attempt's time limit in seconds, the deployment's or the run's, and what to say when it is broken."""
+    """Return the attempt's time limit in seconds, the stricter one, and the message when it is exceeded."""
     limits = [(float("inf"), "")]
     if settings.run_timeout_s is not None:
-        said = f"the attempt took longer than run_timeout_s, {settings.run_timeout_s:g} s"
-        limits.append((settings.run_timeout_s, said))
+        message = f"the attempt took longer than run_timeout_s, {settings.run_timeout_s:g} s"
+        limits.append((settings.run_timeout_s, message))
     if claim.timeout_s is not None and claim.time_left_s is not None:
-        said = f"the run took longer than its timeout_s, {claim.timeout_s:g} s over all of its attempts"
-        limits.append((claim.time_left_s, said))
+        message = f"the run took longer than its timeout_s, {claim.timeout_s:g} s over all of its attempts"
+        limits.append((claim.time_left_s, message))
     return min(limits)

@@ -1,4 +1,4 @@
-"""What an ended trainer process means for its run. Pure."""
+"""Map the end of a trainer process to an outcome of its attempt. Pure."""
 
 import signal
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.states import FailureReason
 
 MAX_OUT_OF_MEMORY_RETRIES = 1
-# Whoever killed it, an operator or a kernel that needed memory for something else, may not do so again.
+# An operator, or a kernel short of memory for something else, may have killed it: that need not happen again.
 MAX_KILLED_RETRIES = 2
 SHOWN_PROBLEMS = 20
 
@@ -39,12 +39,12 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Succeeded:
-    """It ended by itself, with 0; its result has still to be read."""
+    """The trainer ended with 0; its result has still to be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """It will not be tried again."""
+    """The run has failed and is not tried again."""
 
     reason: FailureReason
     detail: str
@@ -52,12 +52,17 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class Cancelled:
-    """It was stopped because somebody cancelled the run."""
+    """The trainer was stopped because the run was cancelled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Released:
-    """The run goes back: to the queue, or to where it was asked to wait."""
+    """The run goes back: to the queue, or to paused if that was requested.
+
+    Args:
+        why: Kept in the event.
+        counts: Whether this is a recovery, of which a run has a limited number.
+    """
 
     why: str
     counts: bool
@@ -65,7 +70,7 @@ class Released:
 
 @dataclass(frozen=True, kw_only=True)
 class Abandoned:
-    """The lease is lost: nothing may be written any more."""
+    """The lease is lost: this attempt may write nothing more."""
 
 
 AttemptOutcome = Succeeded | Failed | Cancelled | Released | Abandoned
@@ -74,14 +79,14 @@ AttemptOutcome = Succeeded | Failed | Cancelled | Released | Abandoned
 def classify_exit(
     exit_code: int, *, stop: Stop | None, failure: Mapping[str, Any] | None, recoveries: int, limits: str = ""
 ) -> AttemptOutcome:
-    """Return what the end of the process means.
+    """Return the outcome of an attempt whose trainer has ended.
 
     Args:
-        exit_code: Negative for the signal that killed it.
-        stop: Why we stopped it, if we did.
-        failure: Its `failed` event, if it wrote one.
-        recoveries: How often the run was tried again before.
-        limits: The limit that it broke, in words, when `stop` is a limit.
+        exit_code: Negative for the signal that killed the trainer.
+        stop: Why the supervisor stopped it; None if it did not.
+        failure: Body of its `failed` event; None if it wrote none.
+        recoveries: How often the run was recovered before.
+        limits: The limit that was exceeded, for people, when `stop` is TIMEOUT or STALLED.
     """
     match stop:
         case Stop.LEASE_LOST:
@@ -99,10 +104,10 @@ def classify_exit(
             return Released(why=stop.value, counts=False)
         case Stop.TOO_LATE:
             return Released(why=stop.value, counts=True)
-    return _unasked(exit_code, failure, recoveries)
+    return _without_stop(exit_code, failure, recoveries)
 
 
-def _unasked(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> AttemptOutcome:
+def _without_stop(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> AttemptOutcome:
     detail = describe(failure)
     if exit_code in (ExitCode.INTERRUPTED, -signal.SIGTERM):
         return Released(why="interrupted from outside", counts=True)
@@ -121,7 +126,7 @@ def _unasked(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int)
 
 
 def describe(failure: Mapping[str, Any] | None) -> str:
-    """Put a `failed` event into words: the message, then each problem on a line of its own."""
+    """Return a `failed` event as text: the message, then one line per problem; empty without an event."""
     if failure is None:
         return ""
     problems = [problem for problem in failure.get("problems", []) if isinstance(problem, dict)]

@@ -1,4 +1,4 @@
-"""One trainer: its own process group, a heartbeat pipe on its standard input, its output in a file, a fuse."""
+"""One trainer process: its own process group, a heartbeat pipe on standard input, output in a file, a watchdog."""
 
 import os
 import signal
@@ -16,16 +16,16 @@ KILL_AGAIN_S = 1.0
 
 
 class Trainer(Protocol):
-    """A started process, ours or a fork server's."""
+    """A started process: a child of this one, or of the fork server."""
 
     pid: int
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for its end at most so long; return its exit code, negative for a signal, or None."""
+        """Wait for its end, at most `timeout_s`; return the exit code, negative for a signal, or None."""
         ...
 
     def close(self) -> None:
-        """Let go of what waiting for it took."""
+        """Release the resources that waiting for it needs."""
         ...
 
 
@@ -37,14 +37,14 @@ class ColdTrainer:
         self.pid = process.pid
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for its end at most so long; return its exit code, negative for a signal, or None."""
+        """Wait for its end, at most `timeout_s`; return the exit code, negative for a signal, or None."""
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: a child process holds no other resource."""
 
 
 def start_cold(command: Sequence[str], *, stdin: int, output: int, environment: Mapping[str, str]) -> ColdTrainer:
@@ -75,8 +75,8 @@ class TrainerProcess:
     """A trainer under supervision: its heartbeat pipe, and the signals to its group.
 
     Args:
-        start: Starts it, given the descriptors of its standard input and of its output.
-        folder: Where its standard output and error go, into `output.log`.
+        start: Starts the trainer, given the descriptors of its standard input and of its output.
+        folder: Its standard output and error go into `output.log` there.
 
     Raises:
         OSError: It cannot be started.
@@ -102,30 +102,30 @@ class TrainerProcess:
         return self._trainer.pid
 
     def exit_code(self) -> int | None:
-        """The exit code, negative for the signal that killed it; None while it runs."""
+        """Return the exit code, negative for the signal that killed it; None while it runs."""
         return self.wait(0)
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for its end at most so long; return its exit code, or None."""
+        """Wait for its end, at most `timeout_s`; return the exit code, or None."""
         if self._exit_code is None:
             self._exit_code = self._trainer.wait(timeout_s)
         return self._exit_code
 
     def send_heartbeat(self) -> None:
-        """Write to its heartbeat pipe: the lease holds, go on."""
+        """Write to the heartbeat pipe: the lease is held, go on."""
         with suppress(OSError):
             os.write(self._heartbeat_pipe, b"ok\n")
 
     def ask_to_stop(self) -> None:
-        """SIGTERM: save a checkpoint and end."""
+        """Send SIGTERM: the trainer saves a checkpoint and ends."""
         self._signal(signal.SIGTERM)
 
     def kill_group(self) -> None:
-        """SIGKILL to the whole group, also when only grandchildren are left; returns at once."""
+        """Send SIGKILL to the whole group, also when only grandchildren are left; return at once."""
         self._signal(signal.SIGKILL)
 
     def kill(self) -> None:
-        """SIGKILL to the whole group; returns when the trainer is gone."""
+        """Send SIGKILL to the whole group and return when the trainer is gone."""
         self.kill_group()
         while self.wait(KILL_AGAIN_S) is None:
             self.kill_group()
@@ -141,12 +141,12 @@ class TrainerProcess:
 
 
 class Watchdog:
-    """Kills a trainer once its lease was not renewed in time, whatever its supervisor is waiting for meanwhile.
+    """Kills a trainer whose lease was not renewed in time, whatever its supervisor waits for meanwhile.
 
     Args:
-        process: What to kill.
-        burns_s: Seconds from a renewal to the end.
-        lit_at: When the lease began, by `time.monotonic()`.
+        process: The trainer to kill.
+        timeout_s: Seconds from a renewal to the kill.
+        started_at: When the lease began, by `time.monotonic()`.
     """
 
     def __init__(self, process: TrainerProcess, *, timeout_s: float, started_at: float) -> None:
@@ -160,15 +160,15 @@ class Watchdog:
 
     @property
     def expired(self) -> bool:
-        """Whether it was too late."""
+        """Whether the timeout passed and the trainer was killed."""
         return self._expired.is_set()
 
     def renew(self, at: float) -> None:
-        """Start afresh from `at`, by `time.monotonic()`."""
+        """Restart the timeout from `at`, by `time.monotonic()`."""
         self._deadline = at + self._timeout_s
 
     def stop(self) -> None:
-        """Kill nothing any more."""
+        """Stop the watchdog: it kills nothing any more."""
         self._stopped.set()
         self._thread.join()
 

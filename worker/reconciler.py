@@ -1,6 +1,6 @@
-"""What was lost is found again: leases and waits that ran out, notifications nobody heard, pipelines that stood still.
+"""Recover what was lost: expired leases and queue timeouts, notifications nobody received, pipelines that stopped.
 
-Runs as a process of its own; two at once do no harm, since every step is a compare-and-set or a claim.
+It runs as a process of its own. Two at once do no harm: every step is a compare-and-set or a claim.
 """
 
 import threading
@@ -23,16 +23,19 @@ from service.store.workers import retire_silent_workers
 
 log = structlog.get_logger(__name__)
 
-# A Redis that has forgotten this key has forgotten its messages too.
+# A Redis without this key was flushed or restarted, and has lost its messages too.
 SENTINEL = "cellgate:sentinel"
 SILENT_S = 3600.0
 
 
 class Reconciler:
-    """One look after another, until told to stop.
+    """Recovers lost runs periodically.
 
     Args:
-        broker: A client of the broker, to see whether it was flushed or restarted.
+        database: Where the runs are.
+        notifier: Wakes workers.
+        settings: Of the deployment.
+        broker: A client of the broker, to detect that it was flushed or restarted.
     """
 
     def __init__(self, *, database: Database, notifier: Notifier, settings: Settings, broker: redis.Redis) -> None:
@@ -42,22 +45,22 @@ class Reconciler:
         self._broker = broker
 
     def run(self, stop: threading.Event) -> None:
-        """Look every `reconcile_every_s` until `stop` is set; an unreachable database or broker is waited for."""
+        """Reconcile every `reconcile_every_s` until `stop` is set; wait while database or broker are unreachable."""
         while not stop.wait(self._settings.reconcile_every_s):
             try:
-                self.look()
+                self.reconcile()
             except SQLAlchemyError as error:
                 log.warning("reconciler_waits_for_the_database", error=str(error))
 
-    def look(self) -> None:
-        """Find what was lost, once.
+    def reconcile(self) -> None:
+        """Recover what was lost, once.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
         """
         with self._database.begin() as session:
             lost = expire_leases(session)
-        # Each in a transaction of its own: who holds an experiment may not go back to waiting for runs or jobs.
+        # Each in a transaction of its own: a holder of an experiment's lock may not wait for runs or jobs again.
         with self._database.begin() as session:
             overdue = expire_queued(session)
         with self._database.begin() as session:
@@ -71,7 +74,7 @@ class Reconciler:
         self._notify()
 
     def _move_on(self, changed: list[str]) -> None:
-        """Move on what should have moved when a run ended."""
+        """Advance pipelines that should have moved on when a run ended."""
         artifacts = self._settings.artifacts
         with self._database.read() as session:
             ended = {*changed, *unfinished_datasets(session)}
@@ -87,17 +90,17 @@ class Reconciler:
                 move_on(session)
         except SQLAlchemyError:
             raise
-        # One experiment that cannot be judged must not hold up all others.
+        # One experiment that fails here must not hold up all others.
         except Exception:
             log.exception("not_moved_on", subject=subject)
 
     def _notify(self) -> None:
         try:
-            # A broker that has forgotten the sentinel was flushed or restarted.
-            forgotten = bool(self._broker.set(SENTINEL, "1", nx=True))
-            self._notify_for(0.0 if forgotten else self._settings.redispatch_after_s)
+            # Setting the sentinel succeeds only where it is missing: then the broker was flushed or restarted.
+            was_flushed = bool(self._broker.set(SENTINEL, "1", nx=True))
+            self._notify_for(0.0 if was_flushed else self._settings.redispatch_after_s)
         except (redis.RedisError, OSError):
-            log.warning("broker_does_not_answer")
+            log.warning("broker_unreachable")
 
     def _notify_for(self, redispatch_after_s: float) -> None:
         with self._database.begin() as session:
@@ -106,7 +109,7 @@ class Reconciler:
         for run_id, queue in due:
             runs_by_queue[queue].append(run_id)
         for queue, runs in runs_by_queue.items():
-            # Any message wakes a worker for any run: while all are busy, those that lie there are enough.
+            # Any message wakes a worker for any run: while all are busy, the messages in the queue are enough.
             waiting = int(self._broker.llen(queue))
             for run_id in runs[waiting:]:
                 self._notifier.notify(run_id, queue)

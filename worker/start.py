@@ -1,4 +1,4 @@
-"""Starting the trainer of an attempt: its spec, its folder, its command line, its environment."""
+"""Start the trainer of an attempt: its spec, folder, command line and environment."""
 
 import os
 import time
@@ -14,9 +14,9 @@ from service.store.run_specs import trainer_spec
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.process import Trainer, TrainerProcess, start_cold
 
-# Of the lease: when supervisor and trainer give up by their own clocks, whatever the database's clock says.
+# Share of the lease after which supervisor and trainer give up by their own clocks, whatever the database's says.
 GIVE_UP_AT = 0.8
-# Of the lease: how long to wait for a fork server that is still importing.
+# Share of the lease to wait for a fork server that is still importing.
 FORK_SERVER_PATIENCE = 0.25
 KEPT_VARIABLES = frozenset(
     {
@@ -34,16 +34,18 @@ def start_trainer(
     """Return the attempt's running trainer.
 
     Args:
-        folder: The attempt's output folder, made here.
-        gpu: The one that it may see, as CUDA_VISIBLE_DEVICES names it; null leaves that as it is.
+        context: Of the worker.
+        claim: The attempt.
+        folder: The attempt's output folder; it is created.
+        gpu: The one GPU that the trainer sees, as CUDA_VISIBLE_DEVICES names it; None leaves that variable alone.
         held_since: When the lease began, by `time.monotonic()`.
 
     Raises:
         ServiceError: An input of the run is missing.
         pydantic.ValidationError: The job's config is not one for its cell.
-        OSError: The folder cannot be written to, or the process not be started.
-        ForkServerLost: Nobody knows whether it was started.
-        sqlalchemy.exc.OperationalError: The database cannot be reached as long as the lease holds.
+        OSError: The folder cannot be written, or the process cannot be started.
+        ForkServerLost: It is unknown whether the trainer was started.
+        sqlalchemy.exc.OperationalError: The database could not be reached while the lease was held.
     """
     settings = context.settings
     spec = _read_spec(context, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
@@ -67,7 +69,7 @@ def start_trainer(
 def _start(
     context: WorkerContext, arguments: list[str], environment: dict[str, str], stdin: int, output: int
 ) -> Trainer:
-    """Start a trainer by the fork server, and where that cannot be, by itself."""
+    """Start a trainer warm by the fork server, or cold if that is not possible."""
     server = context.fork_server
     if server is not None:
         server.start(environment)
@@ -90,14 +92,14 @@ def _read_spec(context: WorkerContext, claim: Claim, *, until: float) -> dict[st
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def trainer_environment(threads: int) -> dict[str, str]:
-    """Return the trainer's environment: none of the service's secrets, and no more threads than its share."""
+    """Return the trainer's environment: none of the service's secrets, and its share of threads."""
     kept = {
         name: value for name, value in os.environ.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
     }

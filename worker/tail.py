@@ -1,23 +1,23 @@
-"""Following the files that a trainer writes: whole lines of events, numbered chunks of output."""
+"""Read the files that a trainer is writing: whole lines of events, numbered chunks of output."""
 
 import codecs
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cellgate.contract.events import EventKind
-from worker.text import storable
+from service.domain.trainer_events import broken_event, storable
 
 READ_BYTES = 1 << 20
 CHUNK_CHARACTERS = 16_384
-SHOWN_CHARACTERS = 200
-# Of one attempt's output; a trainer that never stops printing must not fill the database.
+# Limit of one attempt's output: a trainer that never stops printing must not fill the database.
 MOST_CHARACTERS = 16 << 20
 CUT = "\n… more than the database keeps; the whole output is in the attempt's output.log\n"
 
 
 class EventTail:
-    """The events that have been written since the last look.
+    """Reads the events that were written since the last call.
 
     Args:
         path: `events.jsonl`; it may not exist yet.
@@ -29,9 +29,9 @@ class EventTail:
         self._last = 0
 
     def read(self) -> list[dict[str, Any]]:
-        """Return new whole lines, in order; a half-written last line waits for its end.
+        """Return the events of new whole lines, in order; a half-written last line is left for later.
 
-        One call returns a bounded part: after the trainer's end call it until it returns nothing. A line that is no
+        One call reads a bounded part: after the trainer's end, call it until it returns nothing. A line that is no
         event becomes a warning that shows it: one bad line must not cost a run.
         """
         try:
@@ -57,12 +57,11 @@ class EventTail:
         return {**storable(event), "kind": kind, "n": number}
 
 
-def broken_event(number: int, shown: object, error: Exception) -> dict[str, Any]:
-    """Return the warning that stands for an event that cannot be read."""
-    message = f"found an event that breaks the contract ({error!r}): {str(shown)[:SHOWN_CHARACTERS]}"
-    return storable(  # type: ignore[no-any-return]  # what comes out has the shape of what goes in
-        {"n": number, "kind": EventKind.WARNING, "code": "broken_event", "message": message}
-    )
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield every whole event of a file that nobody writes to any more."""
+    tail = EventTail(path)
+    while events := tail.read():
+        yield from events
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -70,10 +69,10 @@ def _refuse(constant: str) -> NoReturn:
 
 
 class OutputTail:
-    """A process's output in numbered chunks.
+    """Reads a process's output in numbered chunks.
 
     Args:
-        path: The file that it goes into; it may not exist yet.
+        path: `output.log`; it may not exist yet.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tells webhooks what the outbox holds: at least once each, signed, never where it may not go."""
+"""Send the outbox's deliveries to webhooks: signed, at least once, never to a forbidden address."""
 
 import threading
 import time
@@ -15,10 +15,10 @@ from service.domain.errors import InvalidSpec
 from service.domain.webhooks import signature
 from service.settings import Settings
 from service.store.database import Database
-from service.store.deliveries import Due, claim_due, forget_old_deliveries, record_try
+from service.store.deliveries import Due, claim_due, delete_old_deliveries, record_try
 
 LOOK_EVERY_S = 1.0
-FORGET_EVERY_S = 3600.0
+DELETE_EVERY_S = 3600.0
 TIMEOUT_S = 10.0
 AT_ONCE = 8
 log = structlog.get_logger(__name__)
@@ -26,10 +26,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryResult:
-    """What came of one try.
+    """Outcome of one try.
 
     Args:
-        error: Why it did not arrive; None: it did.
+        status: HTTP status of the response; None without a response.
+        error: Why the delivery failed; None if it arrived.
     """
 
     status: int | None
@@ -37,7 +38,7 @@ class DeliveryResult:
 
 
 class WebhookSender:
-    """Works the outbox off, until told to stop; any number of them deliver each thing once while all is well."""
+    """Sends deliveries that are due; several senders at once deliver each one once while none of them fails."""
 
     def __init__(self, *, database: Database, settings: Settings, look_every_s: float = LOOK_EVERY_S) -> None:
         self._database = database
@@ -45,32 +46,32 @@ class WebhookSender:
         self._look_every_s = look_every_s
 
     def run(self, stop: threading.Event) -> None:
-        """Deliver what is due every `look_every_s`; a slow receiver keeps nobody else waiting for long."""
-        forget_at = time.monotonic()
+        """Send due deliveries every `look_every_s` until `stop` is set; a slow receiver hardly delays the others."""
+        delete_at = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-sender") as pool:
             while not stop.wait(self._look_every_s):
                 try:
                     while self.deliver_due(pool) and not stop.is_set():
                         pass
-                    if time.monotonic() >= forget_at:
-                        forget_at = time.monotonic() + FORGET_EVERY_S
-                        self._forget()
+                    if time.monotonic() >= delete_at:
+                        delete_at = time.monotonic() + DELETE_EVERY_S
+                        self._delete_old()
                 except SQLAlchemyError as error:
                     log.warning("webhook_sender_waits_for_the_database", error=str(error))
 
     def deliver_due(self, pool: ThreadPoolExecutor) -> int:
-        """Try a handful of deliveries that are due, at the same time, and return how many."""
+        """Send up to AT_ONCE due deliveries in parallel and return how many."""
         with self._database.begin() as session:
             due = claim_due(session, limit=AT_ONCE)
         list(pool.map(self._deliver, due))
         return len(due)
 
     def _deliver(self, due: Due) -> None:
-        outcome = self._try(due)
-        level = log.info if outcome.error is None else log.warning
-        level("webhook_told", delivery=due.delivery_id, webhook=due.webhook_id, tries=due.tries, error=outcome.error)
+        result = self._try(due)
+        level = log.info if result.error is None else log.warning
+        level("webhook_sent", delivery=due.delivery_id, webhook=due.webhook_id, tries=due.tries, error=result.error)
         with self._database.begin() as session:
-            record_try(session, due, status=outcome.status, error=outcome.error)
+            record_try(session, due, status=result.status, error=result.error)
 
     def _try(self, due: Due) -> DeliveryResult:
         try:
@@ -80,21 +81,25 @@ class WebhookSender:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return DeliveryResult(status=None, error=f"{type(error).__name__}: {error}"[:500])
 
-    def _forget(self) -> None:
+    def _delete_old(self) -> None:
         with self._database.begin() as session:
-            forget_old_deliveries(session)
+            delete_old_deliveries(session)
 
 
 def send(due: Due, *, allow_private: bool) -> DeliveryResult:
-    """Send one delivery and return what came of it.
+    """Send one delivery and return its outcome.
 
-    The name is resolved once, and the very address that was checked is asked: a name that resolves to another one the
-    next moment leads nowhere. Redirects are not followed.
+    The host name is resolved once, and the request goes to the address that was checked: a name that resolves to
+    another address a moment later has no effect. Redirects are not followed.
+
+    Args:
+        due: The delivery.
+        allow_private: Whether addresses of private networks are allowed.
 
     Raises:
-        InvalidSpec: The address is not one that may be told.
-        httpx.HTTPError: There was no answer.
-        OSError: The name cannot be resolved.
+        InvalidSpec: The address is forbidden.
+        httpx.HTTPError: There was no response.
+        OSError: The host name cannot be resolved.
     """
     parts = urlsplit(due.url)
     host = parts.hostname or ""
@@ -112,8 +117,8 @@ def send(due: Due, *, allow_private: bool) -> DeliveryResult:
         httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client,
         client.stream(
             "POST", url, content=due.body.encode(), headers=headers, extensions={"sni_hostname": host}
-        ) as answer,
+        ) as response,
     ):
-        # What it says besides is of no interest, however long it is.
-        status = answer.status_code
+        # The body is not read, however long it is.
+        status = response.status_code
     return DeliveryResult(status=status, error=None if 200 <= status < 300 else f"it answered {status}")

@@ -100,7 +100,7 @@ def _set(session: Session, due: Due, **values: object) -> None:
     )
 
 
-def forget_old_deliveries(session: Session) -> None:
+def delete_old_deliveries(session: Session) -> None:
     """Delete what came to its end more than `KEPT_S` ago, and what nobody is there to be told."""
     ended = (DeliveryRow.state != DeliveryState.PENDING.value) & (DeliveryRow.created_at < now_s() - KEPT_S)
     orphaned = DeliveryRow.webhook_id.not_in(select(WebhookRow.id))

@@ -29,7 +29,7 @@ def may_claim(session: Session, worker_id: str) -> bool:
     return not session.scalar(draining)
 
 
-def left_to_others(session: Session, worker_id: str) -> tuple[str, str] | None:
+def run_for_others(session: Session, worker_id: str) -> tuple[str, str] | None:
     """Return (run, its queue) of a queued run that this worker must leave, as it drains, and another has room for."""
     worker = session.scalar(select(WorkerRow).where(WorkerRow.id == worker_id, WorkerRow.draining.is_(True)))
     if worker is None:

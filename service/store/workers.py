@@ -34,8 +34,8 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         session.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
-def beat(session: Session, *, worker_id: str) -> bool:
-    """Say that the worker is alive; False when it is not registered (any more)."""
+def record_heartbeat(session: Session, *, worker_id: str) -> bool:
+    """Store that the worker is alive now; return False if it is not registered (any more)."""
     found = session.execute(
         update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s()).returning(WorkerRow.id)
     ).scalar()

@@ -7,7 +7,7 @@ import pytest
 
 from service.settings import Settings
 from service.store.logs import output_versions
-from service.store.recording import record_log
+from service.store.recorder import record_log
 from tests.api_client import Api, asked, begin
 
 TEXTS = ["loading…\n", "", "Größe: 3\n", "🦉 done\n"]

@@ -20,7 +20,7 @@ from service.run import Server
 from service.settings import Settings
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
-from service.store.recording import record_log
+from service.store.recorder import record_log
 from tests.live_server import Served, SilentBell, served
 
 STREAMS = 200

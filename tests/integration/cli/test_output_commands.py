@@ -12,7 +12,7 @@ import pytest
 from cellgate.client.files import Damaged, OutputClient
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
-from service.store.recording import record_log
+from service.store.recorder import record_log
 from tests.live_server import Served
 
 Cellgate = Callable[..., Any]

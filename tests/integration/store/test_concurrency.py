@@ -21,7 +21,7 @@ from service.store.database import Database, now_s
 from service.store.datasets import create_dataset
 from service.store.experiments import cancel_experiment, create_experiment, decisions_of, get_experiment
 from service.store.jobs import create_job, jobs_of_experiment
-from service.store.recording import record_metrics, record_progress
+from service.store.recorder import record_metrics, record_progress
 from service.store.tables import RunRow
 from tests.fakes import FakeTrainers
 

@@ -97,7 +97,7 @@ def test_draining_waits_for_a_claim_that_is_being_made_and_then_shows_its_run(fl
 @pytest.fixture
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who drains rings on at once."""
-    monkeypatch.setattr(tasks, "LEAVE_S", 0.0)
+    monkeypatch.setattr(tasks, "FORWARD_AFTER_S", 0.0)
 
 
 @pytest.mark.usefixtures("prompt")

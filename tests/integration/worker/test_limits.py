@@ -57,8 +57,8 @@ def test_the_reconciler_ends_what_waited_too_long_and_moves_on_what_waited_for_i
         reconciler = Reconciler(
             database=context.database, notifier=context.notifier, settings=context.settings, broker=broker
         )
-        reconciler.look()
-        reconciler.look()
+        reconciler.reconcile()
+        reconciler.reconcile()
 
     run = small_floor.run(run_id)
     assert (run.state, run.failure_reason) == ("failed", "queue_timeout")

@@ -112,13 +112,13 @@ def test_a_lost_message_is_sent_again_but_not_at_every_look(small_floor: Floor, 
     run_id = small_floor.prepare_run()
     context = small_floor.context("finish()", redispatch_after_s=600.0)
     reconcile = reconciler(context, broker)
-    reconcile.look()
-    reconcile.look()
+    reconcile.reconcile()
+    reconcile.reconcile()
     assert small_floor.notifier.notified == [run_id]
 
     with small_floor.database.begin() as session:
         session.execute(update(RunRow).values(dispatched_at=now_s() - 601))
-    reconcile.look()
+    reconcile.reconcile()
 
     assert small_floor.notifier.notified == [run_id, run_id]
 
@@ -129,13 +129,13 @@ def test_after_a_flush_of_the_broker_every_queued_run_is_sent_again_once(
     runs = small_floor.gnn_runs(3)
     context = small_floor.context("finish()", redispatch_after_s=600.0)
     reconcile = reconciler(context, broker)
-    reconcile.look()
-    reconcile.look()
+    reconcile.reconcile()
+    reconcile.reconcile()
     assert sorted(small_floor.notifier.notified) == sorted(runs)
 
     broker.flushall()
-    reconcile.look()
-    reconcile.look()
+    reconcile.reconcile()
+    reconcile.reconcile()
 
     assert sorted(small_floor.notifier.notified) == sorted(runs * 2)
 
@@ -145,7 +145,7 @@ def test_without_a_broker_nothing_is_marked_as_notified(small_floor: Floor) -> N
     context = small_floor.context("finish()")
 
     with redis.Redis(unix_socket_path=str(small_floor.folder / "nobody.sock")) as nobody:
-        reconciler(context, nobody).look()
+        reconciler(context, nobody).reconcile()
 
     with small_floor.database.begin() as session:
         assert due_for_dispatch(session, redispatch_after_s=600) == [(run_id, "cpu")]
@@ -157,11 +157,11 @@ def test_the_run_of_a_lost_worker_is_queued_again_and_notified(floor: Floor, bro
     context = floor.context("finish()")
     claim_as(floor.database, "lost")
     reconcile = reconciler(context, broker)
-    reconcile.look()
+    reconcile.reconcile()
     assert floor.state(run_id) is RunState.STARTING
 
     expire_lease(floor)
-    reconcile.look()
+    reconcile.reconcile()
 
     run = floor.run(run_id)
     assert (run.state, run.recoveries, run.worker) == (RunState.QUEUED, 1, None)
@@ -178,7 +178,7 @@ def test_a_run_that_loses_every_worker_fails_and_so_does_its_data_set(small_floo
     for _ in range(1 + MAX_RECOVERIES):
         claim_as(small_floor.database, "lost")
         expire_lease(small_floor)
-        reconcile.look()
+        reconcile.reconcile()
 
     run = small_floor.run(run_id)
     with small_floor.database.read() as session:

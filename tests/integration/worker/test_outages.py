@@ -18,12 +18,11 @@ from cellgate.contract.states import FailureReason, RunState
 from service.store.database import Database
 from service.store.experiments import create_experiment
 from service.store.lifecycle import release
-from service.store.recording import record_checkpoint, record_metrics, record_position
+from service.store.recorder import Recorder, record_checkpoint, record_metrics, record_position
 from service.store.runs import metrics_of
 from service.store.tables import ExperimentRow, JobRow
 from tests.worker_harness import Floor, Supervision, claim_as, until
 from worker.attempt import supervise
-from worker.recorder import Recorder
 
 CUTS = 10
 

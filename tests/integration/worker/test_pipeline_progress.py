@@ -57,7 +57,7 @@ def test_as_many_messages_wait_as_runs_however_long_nobody_has_a_free_slot(
     looks = reconciler(floor, notifier, broker)
 
     for _ in range(5):
-        looks.look()
+        looks.reconcile()
 
     assert broker.llen("cpu") == 3
 
@@ -68,10 +68,10 @@ def test_a_message_that_was_lost_on_its_way_is_sent_again(
     floor.prepare_run()
     floor.prepare_run()
     looks = reconciler(floor, notifier, broker)
-    looks.look()
+    looks.reconcile()
     broker.lpop("cpu")
 
-    looks.look()
+    looks.reconcile()
 
     assert broker.llen("cpu") == 2
 
@@ -82,10 +82,10 @@ def test_a_flushed_broker_is_noticed_before_the_runs_are_due_again(
     small_floor.prepare_run()
     settings = small_floor.context("", redispatch_after_s=3600.0).settings
     looks = Reconciler(database=small_floor.database, notifier=notifier, settings=settings, broker=broker)
-    looks.look()
+    looks.reconcile()
     broker.flushall()
 
-    looks.look()
+    looks.reconcile()
 
     assert broker.llen("cpu") == 1
 
@@ -94,7 +94,7 @@ def test_without_a_broker_nothing_counts_as_notified(small_floor: Floor, tmp_pat
     run_id = small_floor.prepare_run()
     url = f"redis+socket://{tmp_path / 'nobody.sock'}?virtual_host=0"
     with redis.Redis.from_url(redis_client_url(url), retry=None) as nobody:
-        reconciler(small_floor, CeleryNotifier(url), nobody).look()
+        reconciler(small_floor, CeleryNotifier(url), nobody).reconcile()
 
     with small_floor.database.begin() as session:
         assert due_for_dispatch(session, redispatch_after_s=3600.0) == [(run_id, "cpu")]
@@ -118,7 +118,7 @@ def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
         session.execute(update(ExperimentRow).values(state="waiting"))
         session.execute(update(ExperimentRow).where(ExperimentRow.id == spoiled).values(spec={"seeds": "spoiled"}))
 
-    reconciler(floor, notifier, broker).look()
+    reconciler(floor, notifier, broker).reconcile()
 
     with floor.database.read() as session:
         states = {row: session.get_one(ExperimentRow, row).state for row in (spoiled, healthy)}

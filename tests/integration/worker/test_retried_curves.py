@@ -9,7 +9,7 @@ from cellgate.contract.files import write_bytes, write_json
 from cellgate.contract.states import FailureReason, RunState
 from service.store.claims import Claim
 from service.store.lifecycle import fail
-from service.store.recording import record_checkpoint, record_metrics, record_position
+from service.store.recorder import record_checkpoint, record_metrics, record_position
 from service.store.retries import retry_run
 from service.store.runs import events_of, metrics_of
 from tests.worker_harness import Floor, claim_as

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 from cellgate.contract.api.webhooks import WebhookEvent
 from service.settings import Settings
 from service.store.database import Database
-from service.store.deliveries import claim_due, forget_old_deliveries, record_try
+from service.store.deliveries import claim_due, delete_old_deliveries, record_try
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import create_webhook, get_webhook, list_deliveries, tell
 from worker.webhook_sender import WebhookSender
@@ -239,7 +239,7 @@ def test_what_a_deleted_webhook_was_to_be_told_is_told_to_nobody_and_forgotten(d
         # As if it had been deleted between the look at the webhooks and the writing of what they are told.
         session.execute(delete(WebhookRow))
         assert claim_due(session, limit=8) == []
-        forget_old_deliveries(session)
+        delete_old_deliveries(session)
 
     with database.read() as session:
         assert session.scalars(select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id)).all() == []

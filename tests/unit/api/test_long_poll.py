@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from cellgate.contract.states import FailureReason
 from service.api.long_poll import PollStateReader
 from service.store.lifecycle import fail, renew
-from service.store.recording import record_progress
+from service.store.recorder import record_progress
 from service.store.versions import PollState
 from tests.api_client import Api, begin, get
 from tests.statements import counted_statements

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import Claim
-from service.store.recording import record_checkpoint, record_log
+from service.store.recorder import record_checkpoint, record_log
 from tests.api_client import Api, assert_refused, begin, get
 
 TEXTS = ["loading…\n", "", "Größe: 3\n", "🦉 done\n", "plain\n"]

@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from service.store.lifecycle import cancelled
-from service.store.recording import record_metrics
+from service.store.recorder import record_metrics
 from service.store.workers import register_worker
 from tests.api_client import Api, begin, get
 from tests.fakes import F1s

@@ -7,8 +7,8 @@ import pytest
 
 from cellgate.contract.configs import Split
 from cellgate.contract.evidence import DeploymentCandidate, Evidence
-from cellgate.contract.specs import AggregationSpec, BundleKind
 from cellgate.contract.options import OPTIONS
+from cellgate.contract.specs import AggregationSpec, BundleKind
 from tests.finished_runs import SEEDS, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.bundle.member_runs import Stored, read_members
 from trainers.data.dataset import Dataset

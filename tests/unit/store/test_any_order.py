@@ -28,7 +28,7 @@ from service.store import lifecycle
 from service.store.claims import claim_next
 from service.store.database import Database
 from service.store.jobs import create_job, runs_of_jobs
-from service.store.recording import record_metrics
+from service.store.recorder import record_metrics
 from service.store.retries import retry_run
 from service.store.tables import AttemptRow, EventRow, RunRow
 

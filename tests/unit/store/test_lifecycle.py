@@ -17,7 +17,7 @@ from service.store.database import Database, now_s
 from service.store.experiments import create_experiment, get_experiment
 from service.store.jobs import create_job, get_job, runs_of_jobs
 from service.store.logs import chunks_after
-from service.store.recording import (
+from service.store.recorder import (
     record_checkpoint,
     record_event,
     record_log,

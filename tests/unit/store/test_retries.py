@@ -23,7 +23,7 @@ from service.store.experiments import (
     list_experiments,
 )
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
-from service.store.recording import record_checkpoint, record_metrics
+from service.store.recorder import record_checkpoint, record_metrics
 from service.store.retries import retry_job, retry_run
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import RunRow

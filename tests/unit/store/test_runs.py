@@ -13,9 +13,9 @@ from service.store.filters import PageOf
 from service.store.identifiers import new_id
 from service.store.jobs import create_job, get_job, list_jobs, runs_of_jobs
 from service.store.logs import chunks_after
-from service.store.recording import record_event, record_log, record_metrics
+from service.store.recorder import record_event, record_log, record_metrics
 from service.store.runs import events_of, get_run, list_runs, metrics_of
-from service.store.workers import beat, list_workers, living_workers, register_worker, retire_silent_workers
+from service.store.workers import list_workers, living_workers, record_heartbeat, register_worker, retire_silent_workers
 
 
 def job_with(database: Database, dataset_id: str, seeds: list[int]) -> list[str]:
@@ -131,8 +131,8 @@ def test_a_worker_is_alive_while_its_heart_beats(database: Database) -> None:
     with database.begin() as session:
         for slots in (1, 2):
             register_worker(session, worker_id="w", queues=["cpu"], slots=slots)
-        assert beat(session, worker_id="w")
-        assert not beat(session, worker_id="other")
+        assert record_heartbeat(session, worker_id="w")
+        assert not record_heartbeat(session, worker_id="other")
         assert [(worker.id, worker.slots) for worker in living_workers(session)] == [("w", 2)]
         retire_silent_workers(session, silent_s=60)
         assert len(list_workers(session)) == 1

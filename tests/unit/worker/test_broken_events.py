@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from cellgate.contract.events import EventKind
-from worker.recorder import MAX_KEY, MAX_STEP, sort_events
+from service.domain.trainer_events import MAX_KEY, MAX_STEP, REPLACEMENT, sort_events, storable
 from worker.tail import READ_BYTES, EventTail
-from worker.text import REPLACEMENT, storable
 
 
 def event(number: int, kind: EventKind, **fields: Any) -> dict[str, Any]:

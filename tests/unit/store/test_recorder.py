@@ -10,9 +10,9 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.logs import chunks_after
+from service.store.recorder import Recorder
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import AttemptRow, EventRow, LogRow, MetricRow, RunRow
-from worker.recorder import Recorder
 
 Event = dict[str, Any]
 
@@ -44,9 +44,9 @@ def run_row(database: Database, claim: Claim) -> RunRow:
         return get_run(session, claim.run_id)
 
 
-def attempt_row(database: Database) -> AttemptRow:
+def attempt_row(database: Database, claim: Claim) -> AttemptRow:
     with database.read() as session:
-        return session.scalars(select(AttemptRow)).one()
+        return session.scalars(select(AttemptRow).where(AttemptRow.run_id == claim.run_id)).one()
 
 
 def said(database: Database, claim: Claim) -> list[tuple[str, Event]]:
@@ -101,7 +101,7 @@ def test_the_newest_checkpoint_is_registered_relative_to_the_artifact_root(datab
 
     record(database, Recorder(claim), events)
 
-    attempt = attempt_row(database)
+    attempt = attempt_row(database, claim)
     assert (attempt.checkpoint, attempt.checkpoint_step) == (f"runs/{claim.run_id}/attempt-1/checkpoint", 20)
 
 
@@ -124,7 +124,7 @@ def test_the_number_of_the_last_event_and_the_output_are_kept(database: Database
 
     with database.read() as session:
         logs = [(row.number, row.text) for row in chunks_after(session, claim.run_id)]
-    assert attempt_row(database).last_event == 41
+    assert attempt_row(database, claim).last_event == 41
     assert logs == [(1, "loading\n"), (2, "training\n")]
 
 
@@ -163,7 +163,7 @@ def test_an_event_that_breaks_the_contract_becomes_a_warning_and_costs_no_other(
 
     kinds = [kind for kind, _ in said(database, claim)]
     assert kinds == ["phase", "warning", "phase"]
-    assert attempt_row(database).last_event == 3
+    assert attempt_row(database, claim).last_event == 3
 
 
 def test_an_attempt_that_lost_its_lease_writes_nothing(database: Database, claim: Claim) -> None:
@@ -182,7 +182,7 @@ def test_an_attempt_that_lost_its_lease_writes_nothing(database: Database, claim
 
     with database.read() as session:
         counts = [session.scalar(select(func.count()).select_from(table)) for table in (MetricRow, LogRow)]
-        checkpoints = session.scalars(select(AttemptRow.checkpoint)).all()
+        checkpoints = session.scalars(select(AttemptRow.checkpoint).where(AttemptRow.run_id == claim.run_id)).all()
         listed = session.scalar(select(func.count()).select_from(EventRow).where(EventRow.kind != "transition"))
     run = run_row(database, claim)
     assert counts == [0, 0]
