@@ -33,7 +33,7 @@ def differences(runs: Sequence[Compared]) -> dict[str, list[Any]]:
     return {pointer: found for pointer, found in values.items() if any(value != found[0] for value in found)}
 
 
-def measures(runs: Sequence[Compared]) -> dict[str, list[float | None]]:
+def metrics_side_by_side(runs: Sequence[Compared]) -> dict[str, list[float | None]]:
     """Return each metric as `split/name`, and its value in each run, in their order; null where a run has none."""
     flat = [_metrics(run.result) for run in runs]
     names = dict.fromkeys(name for metrics in flat for name in metrics)

@@ -12,7 +12,7 @@ from cellgate.contract.states import RunState
 from service.domain.paths import attempt_path
 from service.store.database import now_s
 from service.store.draining import may_claim
-from service.store.queue_order import AGE, LAST_TURN, with_fairness_key
+from service.store.queue_order import AGE, LAST_SERVED, with_fairness_key
 from service.store.quotas import within_quota
 from service.store.tables import AttemptRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions
@@ -68,7 +68,7 @@ def claim_next(
     waiting = _queued(queues)
     if max_running is not None:
         waiting = within_quota(session, waiting, max_running)
-    in_turn = with_fairness_key(waiting).order_by(RunRow.priority.desc(), LAST_TURN, *AGE).limit(1)
+    in_turn = with_fairness_key(waiting).order_by(RunRow.priority.desc(), LAST_SERVED, *AGE).limit(1)
     run: RunRow | None = session.scalar(in_turn.with_for_update(key_share=True, skip_locked=True, of=RunRow))
     if run is None:
         return None

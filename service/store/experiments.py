@@ -19,10 +19,12 @@ from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
 from service.store.gate import gate_report
 from service.store.identifiers import new_id
-from service.store.jobs import DEFAULT_TERMS, create_job
+from service.store.jobs import DEFAULT_LIMITS, create_job
 from service.store.lifecycle import cancel_runs
 from service.store.lookup import get_row
-from service.store.pipeline import begin, set_state
+from service.store.pipeline import begin
+from service.store.pipeline import set_state
+from service.store.pipeline import start_first_steps
 from service.store.steps import ONE_RUN, facts_of
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow
 
@@ -88,7 +90,7 @@ def create_experiment(
     }
     experiment = session.scalars(insert(ExperimentRow).values(values).returning(ExperimentRow)).one()
     _keep_labels(session, experiment.id, labels)
-    begin(session, experiment)
+    start_first_steps(session, experiment)
     return get_experiment(session, experiment.id)
 
 
@@ -185,7 +187,7 @@ def create_experiment_job(
     config: dict[str, Any],
     artifacts: Path,
     seeds: Sequence[int] | None = None,
-    limits: RunLimits = DEFAULT_TERMS,
+    limits: RunLimits = DEFAULT_LIMITS,
     owner: str | None = None,
 ) -> JobRow:
     """Run one of the numbered cells as a step of an experiment, by hand.
@@ -218,7 +220,7 @@ def create_experiment_job(
         limits=limits,
         owner=owner,
     )
-    begin(session, experiment)
+    start_first_steps(session, experiment)
     return job
 
 

@@ -18,7 +18,10 @@ from service.domain.pipeline import Step, shared_seeds
 from service.store.database import now_s
 from service.store.experiments import decisions_of
 from service.store.lookup import get_row
-from service.store.pipeline import advance, set_state, tell_of
+from service.store.pipeline import advance
+from service.store.pipeline import set_state
+from service.store.pipeline import tell_of
+from service.store.pipeline import enqueue_experiment_event
 from service.store.steps import facts_of
 from service.store.tables import DecisionRow, EventRow, ExperimentRow
 
@@ -53,10 +56,10 @@ def waive_check(
     taken = select(DecisionRow).where(DecisionRow.experiment_id == experiment_id).order_by(DecisionRow.stage)
     withdrawn = [row.body for row in session.scalars(taken)] if report.verdict == "pass" else []
     body = {"check": check, **waiver.model_dump(), "gate": experiment.gate, "decisions": withdrawn}
-    _tell(session, experiment_id, WAIVED, body)
+    _add_event(session, experiment_id, WAIVED, body)
     _set(session, experiment_id, gate=report.model_dump(mode="json"))
     if report.verdict == "pass":
-        tell_of(session, experiment, WebhookEvent.GATE_PASSED, summary=report.summary)
+        enqueue_experiment_event(session, experiment, WebhookEvent.GATE_PASSED, summary=report.summary)
         session.execute(delete(DecisionRow).where(DecisionRow.experiment_id == experiment_id))
         set_state(session, experiment, ExperimentState.DECIDING, f"the gate passes: {check} was waived")
         advance(session, experiment_id=experiment_id, artifacts=artifacts)
@@ -87,7 +90,7 @@ def overrule(
     kept = Overruling.model_validate(
         {"stage": last.stage, "outcome": outcome, "option": shipped, "reason": reason, "by": by, "at": _now(session)}
     )
-    _tell(session, experiment_id, OVERRULED, kept.model_dump(mode="json"))
+    _add_event(session, experiment_id, OVERRULED, kept.model_dump(mode="json"))
     _set(session, experiment_id)
     return kept
 
@@ -114,7 +117,7 @@ def _now(session: Session) -> float:
     return float(session.scalars(select(now_s())).one())
 
 
-def _tell(session: Session, experiment_id: str, kind: str, body: dict[str, Any]) -> None:
+def _add_event(session: Session, experiment_id: str, kind: str, body: dict[str, Any]) -> None:
     session.execute(insert(EventRow).values(experiment_id=experiment_id, kind=kind, body=body, at=now_s()))
 
 

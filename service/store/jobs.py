@@ -18,7 +18,7 @@ from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
 from service.store.lookup import get_row
 from service.store.tables import DatasetRow, JobRow, RunRow
 
-DEFAULT_TERMS = RunLimits()
+DEFAULT_LIMITS = RunLimits()
 
 
 def create_job(
@@ -30,7 +30,7 @@ def create_job(
     seeds: Sequence[int],
     experiment_id: str | None = None,
     step: str | None = None,
-    limits: RunLimits = DEFAULT_TERMS,
+    limits: RunLimits = DEFAULT_LIMITS,
     owner: str | None = None,
 ) -> JobRow:
     """Create a job and its runs, queued.

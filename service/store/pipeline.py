@@ -22,7 +22,7 @@ from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
 from service.store.transitions import TRANSITION
-from service.store.webhooks import tell
+from service.store.webhooks import enqueue_event
 
 UNENDED = [state.value for state in ExperimentState if not state.terminal]
 ENDED_RUN = [state.value for state in RunState if state.terminal]
@@ -55,9 +55,11 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
             case EvaluateGate():
                 report = build_gate_report(session, experiment, artifacts)
                 _set(session, experiment, gate=report.model_dump(mode="json"))
-                tell_of(session, experiment, WebhookEvent(f"gate.{report.verdict}"), summary=report.summary)
+                enqueue_experiment_event(
+                    session, experiment, WebhookEvent(f"gate.{report.verdict}"), summary=report.summary
+                )
             case Decide() as asked:
-                _take(session, experiment, asked)
+                _decide(session, experiment, asked)
             case Wait(state=state):
                 set_state(session, experiment, state)
                 return
@@ -66,7 +68,7 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
                 return
 
 
-def begin(session: Session, experiment: ExperimentRow) -> None:
+def start_first_steps(session: Session, experiment: ExperimentRow) -> None:
     """Start what a new experiment starts with."""
     while isinstance(action := next_action(facts_of(session, experiment)), Start):
         start_step(session, experiment, action.step)
@@ -87,12 +89,12 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
     _set(session, experiment, **values)
     if to.terminal:
-        tell_of(session, experiment, WebhookEvent(f"experiment.{to.value}"), detail=detail)
+        enqueue_experiment_event(session, experiment, WebhookEvent(f"experiment.{to.value}"), detail=detail)
 
 
-def tell_of(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
+def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
     """Tell whoever listens what became of an experiment."""
-    tell(session, event, {"experiment": experiment.id, "name": experiment.name, **data})
+    enqueue_event(session, event, {"experiment": experiment.id, "name": experiment.name, **data})
 
 
 def idle_experiments(session: Session) -> Sequence[str]:
@@ -117,7 +119,7 @@ def unfinished_datasets(session: Session) -> Sequence[str]:
     return session.scalars(chosen.order_by(RunRow.id)).all()
 
 
-def _take(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
+def _decide(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
     evidence = None
     gate = GateReport.model_validate(experiment.gate)
     if asked.evidence is not None:
@@ -132,7 +134,7 @@ def _take(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
     )
     _set(session, experiment, gate=gate.model_dump(mode="json"))
     said = {"stage": taken.stage, "outcome": taken.outcome, "option": taken.option, "confidence": taken.confidence}
-    tell_of(session, experiment, WebhookEvent.DECISION_TAKEN, **said)
+    enqueue_experiment_event(session, experiment, WebhookEvent.DECISION_TAKEN, **said)
 
 
 def _finish_dataset(session: Session, run: RunRow, artifacts: Path) -> None:
@@ -146,7 +148,7 @@ def _finish_dataset(session: Session, run: RunRow, artifacts: Path) -> None:
         .execution_options(synchronize_session=False)
     )
     if changed is not None:
-        tell(session, WebhookEvent(f"dataset.{prepared['state']}"), {"dataset": dataset_id, "run": run.id})
+        enqueue_event(session, WebhookEvent(f"dataset.{prepared['state']}"), {"dataset": dataset_id, "run": run.id})
     waiting = select(ExperimentRow.id).where(
         ExperimentRow.dataset_id == dataset_id, ExperimentRow.state == ExperimentState.WAITING
     )

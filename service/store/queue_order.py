@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Select, case, func
 from service.store.tables import ExperimentRow, JobRow, RunRow
 
 # Whose turn it is: an experiment's, or that of a job alone.
-PARTY = func.coalesce(RunRow.experiment_id, RunRow.job_id)
+FAIRNESS_KEY = func.coalesce(RunRow.experiment_id, RunRow.job_id)
 _SERVED_AT = case((RunRow.experiment_id.is_(None), JobRow.served_at), else_=ExperimentRow.served_at)
-LAST_TURN: ColumnElement[Any] = func.coalesce(_SERVED_AT, 0.0)
+LAST_SERVED: ColumnElement[Any] = func.coalesce(_SERVED_AT, 0.0)
 AGE = (RunRow.created_at, RunRow.seed, RunRow.id)
 
 

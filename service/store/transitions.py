@@ -16,7 +16,7 @@ from cellgate.contract.api.webhooks import WebhookEvent
 from cellgate.contract.states import RunState, sources_of
 from service.store.database import now_s
 from service.store.tables import EventRow, ExperimentRow, JobRow, RunRow
-from service.store.webhooks import tell
+from service.store.webhooks import enqueue_event
 
 TRANSITION = "transition"
 
@@ -60,14 +60,14 @@ def apply_transition(session: Session, change: Transition) -> bool:
     body = {"from": run.state, "to": change.to.value, "reason": change.reason}
     add_event(session, run=run, attempt=moved, kind=TRANSITION, body=body)
     if change.to.terminal:
-        _tell_end(session, run, change)
+        _enqueue_end(session, run, change)
     return True
 
 
-def _tell_end(session: Session, run: RunRow, change: Transition) -> None:
+def _enqueue_end(session: Session, run: RunRow, change: Transition) -> None:
     reason = change.values.get("failure_reason")
     data = {"run": run.id, "job": run.job_id, "experiment": run.experiment_id, "cell": run.cell, "seed": run.seed}
-    tell(session, WebhookEvent(f"run.{change.to.value}"), {**data, "failure_reason": reason})
+    enqueue_event(session, WebhookEvent(f"run.{change.to.value}"), {**data, "failure_reason": reason})
 
 
 def lock_run(session: Session, run_id: str) -> RunRow | None:

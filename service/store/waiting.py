@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, aliased
 
 from cellgate.contract.states import LEASED, RunState
 from cellgate.contract.waiting import Waiting, WaitingReason
-from service.store.queue_order import AGE, LAST_TURN, PARTY, with_fairness_key
+from service.store.queue_order import AGE, FAIRNESS_KEY, LAST_SERVED, with_fairness_key
 from service.store.quotas import at_work_of
 from service.store.tables import RunRow, WorkerRow
 from service.store.workers import living_workers
@@ -63,9 +63,9 @@ def _nobody(queue: str, *, draining: int) -> str:
 
 def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:
     """Return (run, its queue, how many are before it, how many are at work), all parties taking turns from now on."""
-    turn = func.row_number().over(partition_by=(RunRow.queue, RunRow.priority, PARTY), order_by=AGE)
+    turn = func.row_number().over(partition_by=(RunRow.queue, RunRow.priority, FAIRNESS_KEY), order_by=AGE)
     chosen = select(
-        RunRow.id, RunRow.queue, RunRow.priority, turn.label("turn"), LAST_TURN.label("last"), *AGE[:2]
+        RunRow.id, RunRow.queue, RunRow.priority, turn.label("turn"), LAST_SERVED.label("last"), *AGE[:2]
     ).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_({run.queue for run in runs}))
     in_turn = with_fairness_key(chosen).subquery()
     order = (in_turn.c.priority.desc(), in_turn.c.turn, in_turn.c.last, *(in_turn.c[part.key] for part in AGE))

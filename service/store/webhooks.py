@@ -76,7 +76,7 @@ def list_deliveries(session: Session, webhook_id: str, page: PageOf = FIRST_PAGE
     return session.scalars(chosen.order_by(DeliveryRow.id.desc()).limit(page.limit)).all()
 
 
-def tell(session: Session, event: WebhookEvent, data: Mapping[str, Any]) -> None:
+def enqueue_event(session: Session, event: WebhookEvent, data: Mapping[str, Any]) -> None:
     """Let every webhook that wants to know of this event be told, once the transaction is committed.
 
     Args:
@@ -85,10 +85,10 @@ def tell(session: Session, event: WebhookEvent, data: Mapping[str, Any]) -> None
     active = session.scalars(select(WebhookRow).where(WebhookRow.active)).all()
     for webhook in active:
         if event.value in webhook.events:
-            _put_out(session, webhook.id, event, data)
+            _enqueue(session, webhook.id, event, data)
 
 
-def tell_test(session: Session, webhook_id: str) -> DeliveryRow:
+def enqueue_test(session: Session, webhook_id: str) -> DeliveryRow:
     """Let one webhook be told that this is a test, whatever it wants to know, and return the delivery.
 
     Raises:
@@ -97,10 +97,10 @@ def tell_test(session: Session, webhook_id: str) -> DeliveryRow:
     """
     if not get_webhook(session, webhook_id).active:
         raise Conflict(f"webhook {webhook_id} has answered 410 and is told nothing more: delete it, and make a new one")
-    return _put_out(session, webhook_id, WebhookEvent.TEST, {"webhook": webhook_id})
+    return _enqueue(session, webhook_id, WebhookEvent.TEST, {"webhook": webhook_id})
 
 
-def _put_out(session: Session, webhook_id: str, event: WebhookEvent, data: Mapping[str, Any]) -> DeliveryRow:
+def _enqueue(session: Session, webhook_id: str, event: WebhookEvent, data: Mapping[str, Any]) -> DeliveryRow:
     at = float(session.scalars(select(now_s())).one())
     body = json.dumps({"type": event.value, "timestamp": at, "data": dict(data)}, ensure_ascii=False)
     values = {

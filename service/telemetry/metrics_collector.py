@@ -148,10 +148,10 @@ def _gauge(name: str, about: str, value: float) -> Metric:
 
 
 def _histogram(name: str, about: str, label: str, spreads: dict[str, Histogram]) -> Metric:
-    supervisor = HistogramMetricFamily(f"cellgate_{name}", about, labels=[label])
+    family = HistogramMetricFamily(f"cellgate_{name}", about, labels=[label])
     for value, spread in spreads.items():
-        supervisor.add_metric([value], *_buckets(spread))
-    return supervisor
+        family.add_metric([value], *_buckets(spread))
+    return family
 
 
 def _buckets(spread: Histogram) -> tuple[list[tuple[str, float]], float]:

@@ -11,7 +11,7 @@ from service.api.context import Ctx
 from service.api.problems import documented
 from service.api.scopes import ScopedRouter
 from service.api.views import run_answer
-from service.domain.comparison import Compared, differences, measures
+from service.domain.comparison import Compared, differences, metrics_side_by_side
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.runs import configs_of, runs_by_id
 
@@ -44,5 +44,5 @@ def compare_runs(context: Ctx, runs: Runs) -> ComparisonAnswer:
         return ComparisonAnswer(
             runs=[run_answer(row, waiting) for row in rows],
             config=differences(compared),
-            metrics=measures(compared),
+            metrics=metrics_side_by_side(compared),
         )

@@ -33,10 +33,10 @@ from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import (
     create_webhook,
     delete_webhook,
+    enqueue_test,
     get_webhook,
     list_deliveries,
     list_webhooks,
-    tell_test,
 )
 
 router = ScopedRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -114,7 +114,7 @@ def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:
     """Let a webhook be told `webhook.test`, the way everything else is told."""
 
     def work(session: Session) -> Created:
-        delivery = tell_test(session, webhook_id)
+        delivery = enqueue_test(session, webhook_id)
         return Created(location=f"/v1/webhooks/{webhook_id}/deliveries", answer=_delivery(delivery))
 
     return post.accept(work)

@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.deliveries import claim_due, delete_old_deliveries, record_try
 from service.store.tables import DeliveryRow, WebhookRow
-from service.store.webhooks import create_webhook, get_webhook, list_deliveries, tell
+from service.store.webhooks import create_webhook, enqueue_event, get_webhook, list_deliveries
 from worker.webhook_sender import WebhookSender
 
 TRUSTING = Settings(webhook_allow_private=True)
@@ -81,7 +81,7 @@ def happen(database: Database, number: int = 1) -> None:
     """Let so many runs have failed."""
     for run in range(number):
         with database.begin() as session:
-            tell(session, WebhookEvent.RUN_FAILED, {"run": f"run_{run}", "failure_reason": "stalled ü"})
+            enqueue_event(session, WebhookEvent.RUN_FAILED, {"run": f"run_{run}", "failure_reason": "stalled ü"})
 
 
 def deliver(database: Database, settings: Settings = TRUSTING) -> int:
@@ -223,7 +223,7 @@ def test_what_was_rolled_back_is_not_told(database: Database) -> None:
 
     def fail() -> None:
         with database.begin() as session:
-            tell(session, WebhookEvent.RUN_FAILED, {"run": "run_0"})
+            enqueue_event(session, WebhookEvent.RUN_FAILED, {"run": "run_0"})
             raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):

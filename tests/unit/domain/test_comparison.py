@@ -1,6 +1,6 @@
 """Runs side by side show what was asked of them differently, and what came of it."""
 
-from service.domain.comparison import Compared, differences, measures
+from service.domain.comparison import Compared, differences, metrics_side_by_side
 
 A = Compared(
     config={"model": {"width": 32, "kind": "ggnn"}, "training": {"epochs": 3}, "odd/name": 1},
@@ -30,4 +30,4 @@ def test_equal_runs_differ_in_nothing() -> None:
 
 
 def test_metrics_are_shown_by_split_and_name_but_those_of_the_training_split() -> None:
-    assert measures([A, B, C]) == {"gate/f1": [0.8, None, 0.9], "gate/auroc": [None, None, 0.7]}
+    assert metrics_side_by_side([A, B, C]) == {"gate/f1": [0.8, None, 0.9], "gate/auroc": [None, None, 0.7]}
