@@ -11,8 +11,8 @@ from statistics import fmean
 import numpy as np
 
 from cellgate.contract.evidence import Comparison, OptionEvidence
+from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateReport
-from cellgate.contract.policy import Policy
 from service.domain.decision.rules import decide
 from tests.simulated_experiments import World, draw, evidence_of
 

@@ -5,7 +5,7 @@ import time
 import structlog
 
 from service.store.claims import Claim, claim_next, is_anything_open
-from service.store.draining import run_for_others
+from service.store.queue import run_for_others
 from worker.attempt import supervise
 from worker.context import UNREACHABLE, WorkerContext
 

@@ -15,7 +15,7 @@ from service.domain.errors import InvalidSpec
 from service.domain.webhooks import signature
 from service.settings import Settings
 from service.store.database import Database
-from service.store.deliveries import Due, claim_due, delete_old_deliveries, record_try
+from service.store.webhooks import Due, claim_due, delete_old_deliveries, record_try
 
 LOOK_EVERY_S = 1.0
 DELETE_EVERY_S = 3600.0

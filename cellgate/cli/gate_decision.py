@@ -18,11 +18,11 @@ from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.decision import DecisionAnswer
 from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.options import SINGLES
 from cellgate.contract.results import RunResult
 from cellgate.contract.states import RunState
 from service.domain.decision.verify import Sources, differences
-from service.domain.paths import attempt_path
 
 AGGREGATION = 54
 NO_SUCCESS, UNDECIDED, DIFFERS = 1, 5, 6

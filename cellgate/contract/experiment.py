@@ -1,12 +1,63 @@
-"""What an experiment is asked to do; kept with it as it was sent."""
+"""What an experiment asks for: cells' configs, seeds, limits of its runs, and the policy of gate and decision."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
-from cellgate.contract.policy import Policy
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.gate import WarningName
+
+LONGEST_S = 90 * 86_400
+Priority = Annotated[int, Field(ge=-100, le=100, description="Higher runs first.")]
+Queue = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$"),
+    Field(description="Workers serve queues by name, `cpu` and `gpu` or any other; see GET /v1/workers."),
+]
+Limit = Annotated[float, Field(gt=0, le=LONGEST_S)]
+
+
+class RunLimits(BaseModel):
+    """How runs wait and how long they may take."""
+
+    priority: Priority = 0
+    queue: Queue = "cpu"
+    queue_timeout_s: Limit | None = Field(
+        None,
+        description="A run that is queued for longer fails with `queue_timeout`; time spent paused does not count.",
+    )
+    timeout_s: Limit | None = Field(
+        None, description="A run that runs for longer, over all of its attempts, fails with `timeout`."
+    )
+
+
+class Policy(BaseModel):
+    """Thresholds of gate and decision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gate_f1: float = Field(0.85, ge=0, le=1, description="Mean F1 of cells 51 and 52 must be above this.")
+    skip_fusion_f1: float = Field(0.90, ge=0, le=1, description="Above this without fusion, fusion is skipped.")
+    text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the ensemble.")
+    fusion: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="auto: the rule decides; always: train fusion once the gate passes, to measure what it adds.",
+    )
+    baseline_margin: float = Field(0.05, ge=0, le=1, description="F1 above the all-positive baseline, as a warning.")
+    leak_probe_f1: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="F1 of a probe without understanding above which data give labels away; a warning.",
+    )
+    minimum_positives: int = Field(100, ge=1, description="Positives in the gate split, as a warning.")
+    whole_graphs: float = Field(0.8, ge=0, le=1, description="Share of functions whose graph is whole, as a warning.")
+    truncated: float = Field(
+        0.3, ge=0, le=1, description="Share of functions that a model may not see all of, as a warning."
+    )
+    blocking: list[WarningName] = Field(
+        default_factory=list, description="Warnings that this team turns into blockers."
+    )
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -22,7 +73,7 @@ Seeds = Annotated[
 
 
 class ExperimentSpec(RunLimits):
-    """Configs of all cells, seeds, policy and terms of one experiment."""
+    """Configs of all cells, seeds, policy and run limits of one experiment."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

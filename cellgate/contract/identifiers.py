@@ -1,4 +1,4 @@
-"""What identifiers look like: a mark of what they name, and a ULID."""
+"""Patterns of identifiers (a prefix for the kind and a ULID), and the folder that is named by them."""
 
 ULID = "[0-9A-Z]{26}"
 DATASET_ID = f"^ds_{ULID}$"
@@ -8,3 +8,8 @@ RUN_ID = f"^run_{ULID}$"
 BUNDLE_ID = f"^bun_{ULID}$"
 TOKEN_ID = f"^tok_{ULID}$"
 WEBHOOK_ID = f"^wh_{ULID}$"
+
+
+def attempt_path(run_id: str, attempt: int) -> str:
+    """Return the folder of one attempt, relative to the artifact root."""
+    return f"runs/{run_id}/attempt-{attempt}"

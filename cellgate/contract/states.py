@@ -10,6 +10,7 @@ A run that was asked to stop ends as its trainer does, if that is faster: pausin
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -144,3 +145,28 @@ def job_state(runs: Iterable[RunState]) -> JobState:
     if RunState.FAILED in states:
         return JobState.FAILED
     return JobState.CANCELLED if RunState.CANCELLED in states else JobState.SUCCEEDED
+
+
+class WaitingReason(StrEnum):
+    """Why a run waits."""
+
+    PAUSED = "paused"
+    QUOTA = "quota"
+    NO_WORKER = "no_worker"
+    BEHIND = "behind"
+    BUSY = "busy"
+    NEXT = "next"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What a run waits for.
+
+    Args:
+        detail: The reason in words, with what to do where there is something.
+        ahead: Queued runs of its queue whose turn comes before; None for a run that is not queued.
+    """
+
+    reason: WaitingReason
+    detail: str
+    ahead: int | None = None

@@ -7,15 +7,15 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from cellgate.contract.waiting import Waiting
+from cellgate.contract.states import Waiting
 from service.api.long_poll import PollStateReader, VersionWatcher
 from service.api.run_files import Hashes
 from service.api.token_cache import TokenCache
 from service.broker.notify import Notifier, notify_waiting_runs
 from service.settings import Settings
 from service.store.database import Database
+from service.store.queue import waiting_of
 from service.store.tables import RunRow
-from service.store.waiting import waiting_of
 from service.telemetry.metrics import Telemetry
 
 

@@ -10,9 +10,8 @@ from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import Curve, EventAnswer, Progress, RunAnswer, RunStatus, WaitingAnswer
 from cellgate.contract.cells import Cell
-from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
-from cellgate.contract.waiting import Waiting
-from service.domain.curves import thinned
+from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, Waiting, job_state
+from service.domain.comparison import thinned
 from service.store.experiments import ExperimentOverview
 from service.store.runs import MetricCurve
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow

@@ -1,4 +1,4 @@
-"""Runs side by side: what was asked of them differently, and what came of it."""
+"""Figures of runs: settings and metrics side by side, and curves downsampled for a chart. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from typing import Any
 from service.domain.errors import escaped
 
 SPLITS_SHOWN = ("dev", "gate", "test")
+POINTS_PER_INTERVAL = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One run, as far as it is compared.
+    """The parts of a run that are compared.
 
     Args:
         config: Its cell's config.
-        result: `result.json`; None before its end.
+        result: `result.json`; None before the run's end.
     """
 
     config: Mapping[str, Any]
@@ -23,9 +24,9 @@ class Compared:
 
 
 def differences(runs: Sequence[Compared]) -> dict[str, list[Any]]:
-    """Return each setting that is not the same in all runs by its JSON pointer, with its value in each, in their order.
+    """Return each setting that differs between runs, by its JSON pointer, with its value in each run, in their order.
 
-    A setting that a run does not have is null.
+    None stands for a run without the setting.
     """
     flat = [dict(_leaves(run.config, "")) for run in runs]
     pointers = sorted({pointer for settings in flat for pointer in settings})
@@ -34,7 +35,7 @@ def differences(runs: Sequence[Compared]) -> dict[str, list[Any]]:
 
 
 def metrics_side_by_side(runs: Sequence[Compared]) -> dict[str, list[float | None]]:
-    """Return each metric as `split/name`, and its value in each run, in their order; null where a run has none."""
+    """Return the values of each metric `split/name`, one per run in their order; None where a run has none."""
     flat = [_metrics(run.result) for run in runs]
     names = dict.fromkeys(name for metrics in flat for name in metrics)
     return {name: [metrics.get(name) for metrics in flat] for name in names}
@@ -54,3 +55,34 @@ def _leaves(value: Any, pointer: str) -> list[tuple[str, Any]]:
     if not isinstance(value, Mapping) or not value:
         return [(pointer, value)]
     return [leaf for key in value for leaf in _leaves(value[key], f"{pointer}/{escaped(key)}")]
+
+
+def thinned(steps: Sequence[int], values: Sequence[float], *, max_points: int) -> tuple[list[int], list[float]]:
+    """Return at most `max_points` of the points, unchanged and in order, so that no peak is lost.
+
+    Args:
+        steps: Ascending, as many as `values`.
+        values: Finite.
+        max_points: At least `POINTS_PER_INTERVAL`.
+
+    Source:
+        M4: Jugel, Jerzak, Hackenbroich and Markl 2014, "M4: A Visualization-Oriented Time Series Data Aggregation",
+        PVLDB 7(10): of each interval of steps its first, last, lowest and highest point are kept.
+    """
+    if len(steps) <= max_points:
+        return list(steps), list(values)
+    intervals = max_points // POINTS_PER_INTERVAL
+    span = steps[-1] - steps[0] + 1
+    kept: list[int] = []
+    begin = 0
+    for interval in range(intervals):
+        # Integers throughout: the borders are the same wherever this is computed.
+        border = steps[0] + (interval + 1) * span // intervals
+        end = begin
+        while end < len(steps) and steps[end] < border:
+            end += 1
+        if end > begin:
+            inside = range(begin, end)
+            kept += sorted({begin, end - 1, min(inside, key=values.__getitem__), max(inside, key=values.__getitem__)})
+        begin = end
+    return [steps[at] for at in kept], [values[at] for at in kept]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from cellgate.contract.decision import DecisionAnswer
+from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.options import Option
-from cellgate.contract.policy import Policy
 from cellgate.contract.text import number, score
 from service.domain.decision.text import headline
 from trainers.report.page import CheckLine, DecisionSection, Judged

@@ -8,7 +8,7 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import RunLimits
 from cellgate.contract.states import BundleState, RunState, bundle_state
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.packing import Packing

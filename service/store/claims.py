@@ -8,14 +8,14 @@ from sqlalchemy import Select, func, insert, null, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
+from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.states import RunState
-from service.domain.paths import attempt_path
 from service.store.database import now_s
-from service.store.draining import may_claim
-from service.store.queue_order import AGE, LAST_SERVED, with_fairness_key
+from service.store.queue import AGE, LAST_SERVED, with_fairness_key
 from service.store.quotas import within_quota
 from service.store.tables import AttemptRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions
+from service.store.workers import may_claim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Claim:
 def claim_next(
     session: Session, *, worker: str, queues: Sequence[str], lease_s: float, max_running: int | None = None
 ) -> Claim | None:
-    """Claim the waiting run whose turn it is: see `service.store.queue_order`.
+    """Claim the waiting run whose turn it is: see `service.store.queue`.
 
     Args:
         worker: Who claims; shown with the run.

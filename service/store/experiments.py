@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.decision import Decision
-from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake
 from service.domain.pipeline import Step, shared_seeds
@@ -22,9 +21,7 @@ from service.store.identifiers import new_id
 from service.store.jobs import DEFAULT_LIMITS, create_job
 from service.store.lifecycle import cancel_runs
 from service.store.lookup import get_row
-from service.store.pipeline import begin
-from service.store.pipeline import set_state
-from service.store.pipeline import start_first_steps
+from service.store.pipeline import set_state, start_first_steps
 from service.store.steps import ONE_RUN, facts_of
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow
 

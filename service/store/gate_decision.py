@@ -18,10 +18,7 @@ from service.domain.pipeline import Step, shared_seeds
 from service.store.database import now_s
 from service.store.experiments import decisions_of
 from service.store.lookup import get_row
-from service.store.pipeline import advance
-from service.store.pipeline import set_state
-from service.store.pipeline import tell_of
-from service.store.pipeline import enqueue_experiment_event
+from service.store.pipeline import advance, enqueue_experiment_event, set_state
 from service.store.steps import facts_of
 from service.store.tables import DecisionRow, EventRow, ExperimentRow
 

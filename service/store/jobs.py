@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import RunLimits
 from cellgate.contract.states import DatasetState, RunState
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.store.database import now_s

@@ -1,4 +1,4 @@
-"""Workers: who is alive, for which queues, with how many slots."""
+"""Workers: who is alive, for which queues, with how many slots, and who is draining."""
 
 from collections.abc import Sequence
 
@@ -76,3 +76,22 @@ def living_workers(session: Session) -> Sequence[WorkerRow]:
 def serving_workers(session: Session) -> Sequence[WorkerRow]:
     """Return those of the living workers that take runs, by id: they do not drain."""
     return [worker for worker in living_workers(session) if not worker.draining]
+
+
+def set_draining(session: Session, worker_id: str, *, draining: bool) -> WorkerRow:
+    """Let a worker take no more runs, or take some again; twice does no harm.
+
+    Raises:
+        NotFound: There is no such worker.
+    """
+    session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(draining=draining))
+    return get_worker(session, worker_id)
+
+
+def may_claim(session: Session, worker_id: str) -> bool:
+    """Return whether this worker may be given a run; who lets it drain waits until this transaction has ended.
+
+    So what drains is known to SQL alone, from one moment on: the worker need not hear of it, or remember it.
+    """
+    draining = select(WorkerRow.draining).where(WorkerRow.id == worker_id).with_for_update(read=True)
+    return not session.scalar(draining)

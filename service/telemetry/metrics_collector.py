@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.states import RunState
 from service.broker.notify import Notifier
 from service.store.database import Database
-from service.store.queue_loads import QueueLoad, queue_loads
+from service.store.queue import QueueLoad, queue_loads
 from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
 from service.store.workers import list_workers, living_workers
 

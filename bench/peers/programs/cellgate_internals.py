@@ -23,10 +23,10 @@ from service.store.claims import claim_next
 from service.store.database import Database
 from service.store.identifiers import new_id
 from service.store.lifecycle import mark_running
+from service.store.recorder import Recorder
 from service.store.tables import EventRow, JobRow, RunRow
 from worker.__main__ import main as worker_main
 from worker.context import WorkerContext
-from worker.recorder import Recorder
 
 FIRST_S = 1.7e9
 NEVER_S = 4e9

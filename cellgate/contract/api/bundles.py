@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from cellgate.contract.api.common import Answer, Request
-from cellgate.contract.experiment import Seeds
+from cellgate.contract.experiment import Priority, RunLimits, Seeds
 from cellgate.contract.results import BundleSummary, Scores
-from cellgate.contract.run_limits import Priority, RunLimits
 from cellgate.contract.specs import BundleKind, Explain
 from cellgate.contract.states import BundleState, FailureReason, RunState
 

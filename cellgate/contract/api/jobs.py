@@ -7,9 +7,8 @@ from pydantic import AwareDatetime, Field
 from cellgate.contract.api.common import Answer, CellName, DatasetId, ExperimentId, Request
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
-from cellgate.contract.experiment import Seeds
+from cellgate.contract.experiment import RunLimits, Seeds
 from cellgate.contract.results import Check
-from cellgate.contract.run_limits import RunLimits
 from cellgate.contract.states import JobState
 
 

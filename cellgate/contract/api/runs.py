@@ -5,8 +5,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from cellgate.contract.api.common import Answer, CellName
-from cellgate.contract.states import FailureReason, RunState
-from cellgate.contract.waiting import WaitingReason
+from cellgate.contract.states import FailureReason, RunState, WaitingReason
 
 
 class Progress(Answer):

@@ -8,7 +8,7 @@ from cellgate.contract.api.operations import Checks, Health, HealthCheck
 from service.api.context import Context, Ctx
 from service.api.scopes import OPEN, ScopedRouter
 from service.store.database import Database, schema_is_current
-from service.store.queue_loads import queue_loads
+from service.store.queue import queue_loads
 
 router = ScopedRouter(tags=["health"])
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from cellgate.contract.api.common import Page
 from cellgate.contract.api.jobs import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import RunLimits
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
 from service.api.filters import Cells, CreatedBefore, CreatedSince, JobStates, OfDataset, OfExperiment, seconds

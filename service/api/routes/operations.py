@@ -13,7 +13,7 @@ from service.api.parameters import Limit
 from service.api.problems import documented
 from service.api.scopes import ScopedRouter
 from service.domain.errors import InvalidSpec, Mistake
-from service.store.queue_loads import QueueLoad, queue_loads
+from service.store.queue import QueueLoad, queue_loads
 from service.store.usage import Usage, usage_of
 
 router = ScopedRouter(prefix="/v1", tags=["operations"])

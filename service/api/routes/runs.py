@@ -21,7 +21,7 @@ from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import documented, documented_post, documented_submission
 from service.api.scopes import ScopedRouter
 from service.api.views import curve_answer, event_answer, run_answer, run_status
-from service.domain.curves import POINTS_PER_INTERVAL
+from service.domain.comparison import POINTS_PER_INTERVAL
 from service.store.filters import Filters
 from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run

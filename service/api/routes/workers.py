@@ -15,10 +15,9 @@ from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented, documented_post
 from service.api.scopes import ScopedRouter
 from service.api.views import when
-from service.store.draining import set_draining
-from service.store.queue_loads import held_runs
+from service.store.queue import held_runs
 from service.store.tables import WorkerRow
-from service.store.workers import get_worker, list_workers, living_workers
+from service.store.workers import get_worker, list_workers, living_workers, set_draining
 
 router = ScopedRouter(prefix="/v1/workers", tags=["cells and workers"])
 WorkerId = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="As GET /v1/workers names it.")]

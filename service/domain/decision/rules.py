@@ -23,10 +23,10 @@ from typing import Literal
 
 from cellgate.contract.decision import Decision, DecisionOutcome
 from cellgate.contract.evidence import Comparison, Evidence, Interval, OptionEvidence
+from cellgate.contract.experiment import Policy
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateReport
 from cellgate.contract.options import OUTCOMES, SINGLES, Option
-from cellgate.contract.policy import Policy
 from service.domain.decision.text import (
     describe_difference,
     describe_forms,

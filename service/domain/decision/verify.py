@@ -8,9 +8,9 @@ from cellgate.contract.artifacts import PREDICTIONS_FOLDER
 from cellgate.contract.decision import Decision
 from cellgate.contract.errors import shortened
 from cellgate.contract.evidence import Evidence
+from cellgate.contract.experiment import Policy
 from cellgate.contract.files import sha256_of_json, to_json
 from cellgate.contract.gate import GateReport
-from cellgate.contract.policy import Policy
 from cellgate.contract.results import RunResult
 from service.domain.decision.rules import decide
 

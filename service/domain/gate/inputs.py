@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cellgate.contract.evidence import Truncation
+from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import SeedValue
-from cellgate.contract.policy import Policy
 from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.states import RunState
 

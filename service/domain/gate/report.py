@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from cellgate.contract.evidence import Evidence, OptionEvidence
+from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import BLOCKING, GateCheck, GateCheckVerdict, GateReport, Waiver
-from cellgate.contract.policy import Policy
 from service.domain.errors import Conflict
 from service.domain.gate.inputs import NAMES, GateInputs, GateRule
 from service.domain.gate.required import REQUIRED

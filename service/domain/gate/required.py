@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from statistics import fmean
 
-from cellgate.contract.policy import Policy
+from cellgate.contract.experiment import Policy
 from cellgate.contract.states import FailureReason, RunState
 from service.domain.gate.inputs import NAMES, BaseCell, Finding, GateInputs, GateRule, RunFacts, Value, links, values
 from service.domain.statistics import is_above, mean_interval

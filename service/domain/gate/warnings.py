@@ -4,7 +4,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from cellgate.contract.evidence import Truncation, summed
-from cellgate.contract.policy import Policy
+from cellgate.contract.experiment import Policy
 from service.domain.gate.inputs import NAMES, BaseCell, Finding, GateInputs, GateRule, links, values
 from service.domain.statistics import is_above
 

@@ -15,9 +15,8 @@ from service.broker.embedded import EmbeddedBroker
 from service.broker.notify import CeleryNotifier
 from service.settings import Settings
 from service.store.claims import claim_next
-from service.store.draining import set_draining
-from service.store.queue_loads import held_runs
-from service.store.workers import get_worker, register_worker
+from service.store.queue import held_runs
+from service.store.workers import get_worker, register_worker, set_draining
 from tests.hardware import Machine
 from tests.worker_harness import WAIT_S, Floor, until
 from trainers.demo_data.generator import write_jsonl

@@ -16,9 +16,16 @@ from sqlalchemy import delete, select, update
 from cellgate.contract.api.webhooks import WebhookEvent
 from service.settings import Settings
 from service.store.database import Database
-from service.store.deliveries import claim_due, delete_old_deliveries, record_try
 from service.store.tables import DeliveryRow, WebhookRow
-from service.store.webhooks import create_webhook, enqueue_event, get_webhook, list_deliveries
+from service.store.webhooks import (
+    claim_due,
+    create_webhook,
+    delete_old_deliveries,
+    enqueue_event,
+    get_webhook,
+    list_deliveries,
+    record_try,
+)
 from worker.webhook_sender import WebhookSender
 
 TRUSTING = Settings(webhook_allow_private=True)

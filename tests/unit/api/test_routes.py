@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from service.store.recording import record_event, record_log, record_metrics, record_progress
 
 from cellgate.contract.configs import GnnConfig, TransformerConfig
 from cellgate.contract.events import EventKind
+from service.store.recorder import record_event, record_log, record_metrics, record_progress
 from service.store.workers import register_worker
 from tests.api_client import Api, begin, get
 from tests.fakes import F1s

@@ -6,8 +6,7 @@ from rich.console import Console
 from cellgate.cli.watch import progress, share_done, told
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import Progress, RunAnswer, WaitingAnswer
-from cellgate.contract.states import ExperimentState, FailureReason, JobState, RunState
-from cellgate.contract.waiting import WaitingReason
+from cellgate.contract.states import ExperimentState, FailureReason, JobState, RunState, WaitingReason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HALF_WAY = Progress(phase="train", steps_done=50, steps_total=100, epoch=2, epochs=4, eta_s=65.0)

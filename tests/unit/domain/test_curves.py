@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.curves import thinned
+from service.domain.comparison import thinned
 
 POINTS = st.dictionaries(st.integers(0, 10_000), st.floats(-1e9, 1e9, allow_nan=False), min_size=1, max_size=300).map(
     lambda found: dict(sorted(found.items()))

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from cellgate.contract.evidence import KindEvidence
+from cellgate.contract.experiment import Policy
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateCheck, GateReport
-from cellgate.contract.policy import Policy
 from service.domain.decision.rules import decide
 from tests.fakes import F1s, evidence, shippable, truncation
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from cellgate.contract.decision import Decision
+from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateReport
-from cellgate.contract.policy import Policy
 from service.domain.decision.rules import decide
 from service.domain.decision.verify import Sources, differences
 from tests.fakes import evidence, result, trained

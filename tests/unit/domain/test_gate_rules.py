@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import CHECKS, GateReport
-from cellgate.contract.policy import Policy
 from cellgate.contract.results import Collapse
 from cellgate.contract.states import RunState
 from service.domain.gate.inputs import BaseCell, GateInputs, RunFacts

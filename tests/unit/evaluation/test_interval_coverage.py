@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cellgate.contract.evidence import Interval
+from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateReport
-from cellgate.contract.policy import Policy
 from service.domain.decision.rules import decide
 from tests.simulated_experiments import Sample, World, draw, evidence_of
 from trainers.evaluation.resampling import ResampledF1

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import RunLimits
 from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, RunState
 from service.domain.errors import Conflict
 from service.store import lifecycle

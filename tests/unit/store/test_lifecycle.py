@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import TransformerConfig
 from cellgate.contract.events import EventKind
-from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, JobState, RunState, job_state
 from service.domain.errors import Conflict, NotFound
 from service.store import lifecycle

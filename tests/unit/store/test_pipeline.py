@@ -5,8 +5,7 @@ import pytest
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, TransformerConfig
-from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.policy import Policy
+from cellgate.contract.experiment import ExperimentSpec, Policy
 from cellgate.contract.states import DatasetState, ExperimentState, FailureReason
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec
 from service.store.database import Database

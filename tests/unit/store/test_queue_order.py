@@ -3,17 +3,16 @@
 from collections import Counter
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import RunLimits
-from cellgate.contract.waiting import Waiting
+from cellgate.contract.experiment import ExperimentSpec, RunLimits
+from cellgate.contract.states import Waiting
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.experiments import create_experiment
 from service.store.filters import PageOf
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
+from service.store.queue import waiting_of
 from service.store.runs import get_run, list_runs
-from service.store.waiting import waiting_of
 from service.store.workers import register_worker
 from tests.fakes import FakeTrainers
 

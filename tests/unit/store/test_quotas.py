@@ -1,14 +1,14 @@
 """No owner has more runs at work than one may have."""
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import RunLimits
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.filters import PageOf
 from service.store.jobs import create_job
+from service.store.queue import waiting_of
 from service.store.runs import list_runs
-from service.store.waiting import waiting_of
 from service.store.workers import register_worker
 
 LIMIT = 2

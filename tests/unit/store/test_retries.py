@@ -7,8 +7,7 @@ from sqlalchemy import select
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
-from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
 from service.store import lifecycle

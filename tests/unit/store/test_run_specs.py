@@ -5,8 +5,7 @@ import pytest
 
 from cellgate.contract.cells import ANY_SPEC, Cell
 from cellgate.contract.configs import PrepareConfig
-from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.policy import Policy
+from cellgate.contract.experiment import ExperimentSpec, Policy
 from cellgate.contract.specs import AggregationSpec, FusionSpec, GnnSpec, PreflightSpec, PrepareSpec, TransformerSpec
 from service.domain.errors import Conflict
 from service.store.claims import claim_next

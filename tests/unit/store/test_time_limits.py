@@ -4,8 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
