@@ -1,4 +1,4 @@
-"""Spans of requests, made by FastAPI, and of the statements that they send; a statement's parameters are never in it.
+"""Spans of requests, made by FastAPI, and of the SQL statements that they send, without the statements' parameters.
 
 Source:
     OpenTelemetry semantic conventions for HTTP and database spans; W3C Trace Context.
@@ -17,13 +17,13 @@ from sqlalchemy import Connection, ExceptionContext
 
 from service.store.database import Database
 
-# Probes and monitors ask all the time and are no part of anybody's work.
+# Probes and monitors send requests all the time; their spans would bury the others.
 UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
 SPAN = "cellgate_span"
 
 
 def exporter(endpoint: str) -> SpanExporter:
-    """Return what sends spans to an OpenTelemetry collector, over HTTP.
+    """Return an exporter that sends spans to an OpenTelemetry collector over HTTP.
 
     Args:
         endpoint: Its base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT.
@@ -32,11 +32,11 @@ def exporter(endpoint: str) -> SpanExporter:
 
 
 class Spans:
-    """Makes spans of requests and statements.
+    """Spans of requests and statements.
 
     Args:
-        to: Where they go.
-        version: Of the service.
+        to: Exports them.
+        version: Of the service; part of every trace.
     """
 
     def __init__(self, to: SpanExporter, version: str) -> None:
@@ -46,7 +46,7 @@ class Spans:
 
     @property
     def of_requests(self) -> TelemetryConfig:
-        """What FastAPI is to trace: requests, but neither their parts nor what Prometheus and the log tell."""
+        """FastAPI's settings: trace requests, but not their parts; metrics and logs have channels of their own."""
         return {
             "tracer_provider": self._provider,
             "metrics": False,
@@ -57,19 +57,22 @@ class Spans:
         }
 
     def watch(self, database: Database) -> None:
-        """Make a span of every statement that a traced request sends."""
+        """Open a span for every statement that a traced request sends."""
         database.watch(StatementSpans(self._provider.get_tracer(__name__), database.dialect))
 
     def end(self) -> None:
-        """Send what is left, and make no more."""
+        """Export the remaining spans and stop."""
         self._provider.shutdown()
 
 
 class StatementSpans:
-    """Makes a span of every statement that is sent within another span.
+    """Opens a span for every statement that is sent within another span.
+
+    OpenTelemetry's own instrumentation puts the driver's message into the span of a failed statement, and with it
+    values that were sent; it also refuses SQLAlchemy 2.1 (opentelemetry-instrumentation-sqlalchemy 0.66b2).
 
     Args:
-        tracer: Makes them.
+        tracer: Opens the spans.
         system: The database, as OpenTelemetry names it.
     """
 

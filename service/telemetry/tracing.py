@@ -1,4 +1,4 @@
-"""Whether requests are traced: where `cellgate[otel]` is installed and a collector is named; others import nothing."""
+"""Tracing, if `cellgate[otel]` is installed and a collector is named; otherwise its libraries are not imported."""
 
 from typing import Protocol
 
@@ -13,39 +13,40 @@ log = structlog.get_logger(__name__)
 
 
 class Tracing(Protocol):
-    """What follows requests, or does not."""
+    """Traces requests and statements, or nothing."""
 
     @property
     def of_requests(self) -> TelemetryConfig:
-        """What FastAPI is to trace."""
+        """Settings for FastAPI."""
         ...
 
     def watch(self, database: Database) -> None:
-        """Trace its statements too."""
+        """Trace the database's statements."""
         ...
 
     def end(self) -> None:
-        """Send what is left."""
+        """Export the remaining spans."""
         ...
 
 
 class NoTracing:
-    """Follows nothing."""
+    """Traces nothing."""
 
     of_requests = NOTHING
 
     def watch(self, database: Database) -> None:
-        """Leave it alone."""
+        """Do nothing."""
 
     def end(self) -> None:
-        """Send nothing."""
+        """Do nothing."""
 
 
 def tracing_of(settings: Settings, version: str) -> Tracing:
-    """Return what the settings ask for, or `NoTracing` where its libraries are not installed.
+    """Return tracing as the settings want it, or `NoTracing` if its libraries are not installed.
 
     Args:
-        version: Of the service, told with every trace.
+        settings: Of the service; `otlp_endpoint` names the collector.
+        version: Of the service; part of every trace.
     """
     if settings.otlp_endpoint is None:
         return NoTracing()

@@ -182,7 +182,7 @@ def test_the_service_does_not_start_without_a_broker(tmp_path: Path) -> None:
 
 
 def test_starting_the_service_imports_nothing_heavy() -> None:
-    heavy = ["torch", "numpy", "transformers", "pyarrow", "sklearn", "worker", "tree_sitter"]
+    heavy = ["torch", "numpy", "scipy", "transformers", "pyarrow", "sklearn", "worker", "tree_sitter"]
     program = f"import sys, service.app; print(*[name for name in {heavy} if name in sys.modules])"
 
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -153,8 +153,8 @@ def test_a_check_shows_values_per_seed_threshold_interval_and_where_to_look() ->
     ]
     assert check.threshold == 0.85
     assert check.measured == pytest.approx(0.90)
-    # s = 0.0141421, t(0.975, 1) = 12.706: half width 0.12706
-    assert check.interval == pytest.approx((0.77294, 1.0))
+    # s = 0.0141421, t(0.975, 1) = 12.7062047: half width 0.1270620
+    assert check.interval == pytest.approx((0.772938, 1.0))
     assert check.evidence == ["/v1/runs/run_51_0", "/v1/runs/run_51_1"]
     assert "0.9000" in check.reason
 
