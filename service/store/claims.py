@@ -23,14 +23,14 @@ class Claim:
     """One attempt at a run, held under a lease.
 
     Args:
-        attempt: The fencing number: every write of this attempt carries it.
+        attempt: The fencing number, part of every write of this attempt.
         config: The job's config, as the cell's config model dumps it.
         path: Output folder of this attempt, relative to the artifact root.
-        resume_from: Checkpoint folder to go on from, relative to the artifact root: of an earlier attempt, or of a run
-            in whose place this one is.
-        recoveries: How often the run was taken over from a lost worker, or tried again.
-        timeout_s: How long the run may run, over all of its attempts; None: without limit.
-        time_left_s: How much of that is left for this attempt.
+        resume_from: Checkpoint folder to go on from, relative to the artifact root: of an earlier attempt, or of the
+            run that this one replaces.
+        recoveries: How often the run was recovered from a lost worker, or tried again.
+        timeout_s: Limit of the running time over all attempts; None: unlimited.
+        time_left_s: The rest of it for this attempt.
     """
 
     run_id: str
@@ -55,13 +55,14 @@ def claim_next(
     """Claim the waiting run whose turn it is: see `service.store.queue`.
 
     Args:
-        worker: Who claims; shown with the run.
+        session: An open transaction.
+        worker: Id of the claiming worker; shown with the run.
         queues: The queues that this worker serves.
         lease_s: Seconds until the claim lapses unless it is renewed.
-        max_running: Runs that one owner may have at work; None: without limit.
+        max_running: Limit of leased runs per owner; None: unlimited.
 
     Returns:
-        The claim, or None when the worker drains, or nothing waits that another one is not claiming right now.
+        The claim, or None if the worker drains, or every waiting run is locked by another claim.
     """
     if not may_claim(session, worker):
         return None
@@ -97,7 +98,7 @@ def claim_next(
 
 
 def is_anything_open(session: Session, *, worker: str, queues: Sequence[str]) -> bool:
-    """Return whether a run waits that this worker may claim, be it that another one is claiming it right now."""
+    """Return whether a run waits that this worker may claim, even if another claim has it locked now."""
     queued = _queued(queues).with_only_columns(RunRow.id).limit(1)
     return may_claim(session, worker) and session.scalar(queued) is not None
 

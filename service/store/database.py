@@ -1,4 +1,4 @@
-"""The database: one transaction at a time, on SQLite or PostgreSQL, by its own clock."""
+"""The database: transactions on SQLite or PostgreSQL, and its clock."""
 
 import threading
 import time
@@ -25,12 +25,12 @@ BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
 READ_ONLY = "cellgate_read_only"
-# Any constant will do: two processes that migrate at the same time must name the same one.
+# Arbitrary, but two processes that migrate at the same time must use the same one.
 ADVISORY_LOCK = 5_251_525_354
 
 
 class UnsuitableDatabase(RuntimeError):
-    """The database cannot hold what we write; the message says what to do."""
+    """The database cannot store all of our text; the message says what to do."""
 
 
 class now_s(FunctionElement[float]):
@@ -52,18 +52,18 @@ def _now_on_postgresql(_element: "now_s", _compiler: SQLCompiler, **_options: An
 
 
 class Watcher(Protocol):
-    """Somebody who is told of every statement."""
+    """Observer of every SQL statement."""
 
     def begun(self, connection: Connection, statement: str) -> None:
-        """A statement is about to be sent."""
+        """Called before a statement is sent."""
         ...
 
     def ended(self, connection: Connection) -> None:
-        """It was carried out."""
+        """Called after a statement has succeeded."""
         ...
 
     def failed(self, context: ExceptionContext) -> None:
-        """It, or something else, has failed."""
+        """Called after a statement, or anything else on the connection, has failed."""
         ...
 
 
@@ -72,7 +72,7 @@ class Database:
 
     Args:
         url: `sqlite:///FILE` or `postgresql+psycopg://…`; nothing is connected before the first transaction.
-        patience_s: How long the first transaction waits for a server that is still starting.
+        patience_s: Seconds that the first transaction waits for a server that is still starting.
     """
 
     def __init__(self, url: str, *, patience_s: float = FIRST_CONNECTION_TIMEOUT_S) -> None:
@@ -102,7 +102,7 @@ class Database:
             yield session
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell somebody of every statement from now on."""
+        """Call the watcher for every statement from now on."""
         event.listen(self._engine, "before_cursor_execute", lambda c, _c, sql, *_: watcher.begun(c, sql))
         event.listen(self._engine, "after_cursor_execute", lambda c, *_: watcher.ended(c))
         event.listen(self._engine, "handle_error", watcher.failed)
@@ -125,7 +125,7 @@ class Database:
 def new_engine(url: str) -> Engine:
     """Return an engine with Cellgate's settings; nothing is connected yet."""
     parsed = make_url(url)
-    # What is written may be a secret, and errors end in the log.
+    # Parameters may hold secrets, and errors end in the log.
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def new_engine(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_on_sqlite)
         return engine
-    # Said, not left to the server: with its SQL_ASCII the driver would answer bytes.
+    # Set here, not left to the server: with SQL_ASCII the driver would return bytes.
     utf8 = {"client_encoding": "utf8"}
     return create_engine(
         parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=utf8
@@ -141,10 +141,14 @@ def new_engine(url: str) -> Engine:
 
 
 def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
-    """Return once the database answers.
+    """Wait until the database accepts a connection.
+
+    Args:
+        engine: Of the database.
+        timeout_s: Seconds to wait at most.
 
     Raises:
-        sqlalchemy.exc.OperationalError: It still does not after `timeout_s`.
+        sqlalchemy.exc.OperationalError: It accepts none within `timeout_s`.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -184,7 +188,7 @@ def _begin_on_sqlite(connection: Connection) -> None:
 
 
 def migrate(url: str) -> None:
-    """Bring the database to the newest schema; nothing happens when it is there already.
+    """Migrate the database to the newest schema; do nothing if it has that already.
 
     Raises:
         UnsuitableDatabase: It is a PostgreSQL database that is not in UTF-8.
@@ -194,7 +198,7 @@ def migrate(url: str) -> None:
     try:
         wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
         with engine.connect() as connection:
-            _let_tables_be_rebuilt(connection)
+            _allow_table_rebuilds(connection)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     _check_encoding(connection)
@@ -206,8 +210,8 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
-def _let_tables_be_rebuilt(connection: Connection) -> None:
-    # SQLite changes a constraint by making the table anew; the rows that refer to it must bear that for a moment.
+def _allow_table_rebuilds(connection: Connection) -> None:
+    # SQLite changes a constraint by rebuilding the table; for a moment, rows refer to a table that is gone.
     if connection.dialect.name == "sqlite":
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
 
@@ -223,7 +227,7 @@ def _check_encoding(connection: Connection) -> None:
 
 
 def one_at_a_time(session: Session, key: int) -> None:
-    """Let nobody else pass here with this key until the transaction has ended; SQLite has one writer anyway."""
+    """Hold the advisory lock `key` until the transaction has ended; SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 

@@ -1,4 +1,4 @@
-"""What a person adds to what was computed: waivers of the gate's checks, overrulings of decisions. Kept for good."""
+"""A person's waivers of gate checks and overrulings of decisions. They are stored beside what was computed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,9 +32,17 @@ SHIPPED: Mapping[DecisionOutcome, Option] = {
 def waive_check(
     session: Session, experiment_id: str, *, check: str, reason: str, by: str, artifacts: Path
 ) -> GateReport:
-    """Let a failed check of the gate pass and return the new report; a gate that passes now is decided on anew.
+    """Waive a failed check of the gate and return the new report; a gate that passes now is decided on again.
 
     The decision that rested on the failed gate is withdrawn and kept in the event.
+
+    Args:
+        session: An open transaction.
+        experiment_id: The experiment.
+        check: Name of the check.
+        reason: Why, in the person's words.
+        by: Name of the person's token.
+        artifacts: The artifact root.
 
     Raises:
         NotFound: There is no such experiment.
@@ -66,10 +74,15 @@ def waive_check(
 def overrule(
     session: Session, experiment_id: str, *, outcome: DecisionOutcome, option: Option | None, reason: str, by: str
 ) -> Overruling:
-    """Put a person's own answer beside the last decision, which stays as it was computed.
+    """Store a person's own decision beside the last computed one, which stays.
 
     Args:
-        option: The single model to ship.
+        session: An open transaction.
+        experiment_id: The experiment.
+        outcome: The person's decision.
+        option: The single model to ship, for outcome `single`.
+        reason: Why, in the person's words.
+        by: Name of the person's token.
 
     Raises:
         NotFound: There is no such experiment.
@@ -93,7 +106,7 @@ def overrule(
 
 
 def overrulings_of(session: Session, experiment_id: str) -> list[Overruling]:
-    """Return what people put beside the decisions, oldest first; not of decisions withdrawn since."""
+    """Return people's overrulings, oldest first, without those of decisions withdrawn since."""
     chosen = select(EventRow).where(EventRow.experiment_id == experiment_id, EventRow.kind == OVERRULED)
     found = [Overruling.model_validate(event.body) for event in session.scalars(chosen.order_by(EventRow.id))]
     decisions = session.scalars(select(DecisionRow).where(DecisionRow.experiment_id == experiment_id))

@@ -1,8 +1,8 @@
 """The life of a run: the only writer of `runs.state`. One function per transition; terminal is final.
 
-A function that takes an attempt is fenced by it: once the run has moved on to another attempt, or its lease is gone,
-it changes nothing and says so. After a run has ended, the caller lets `service.store.pipeline` move on what waited
-for it, in the same transaction.
+A function that takes an attempt is fenced by it: once another attempt holds the run, or the lease is lost, it changes
+nothing and its return value says so. After a run has ended, the caller lets `service.store.pipeline` advance what
+waited for it, in the same transaction.
 """
 
 from typing import Any
@@ -18,12 +18,18 @@ from service.store.tables import AttemptRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions, has_lease, lock_run, lock_runs
 
 S = RunState
-# A run whose workers were lost this often is at fault itself.
+# After this many lost workers the run itself is assumed to be at fault.
 MAX_RECOVERIES = 5
 
 
 def renew(session: Session, *, run_id: str, attempt: int, lease_s: float) -> RunState | None:
     """Extend the attempt's lease by `lease_s` from now.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
+        lease_s: Seconds.
 
     Returns:
         The run's state (cancelling and pausing ask the holder to stop), or None when the lease is lost.
@@ -39,14 +45,26 @@ def renew(session: Session, *, run_id: str, attempt: int, lease_s: float) -> Run
 
 
 def held_state(session: Session, *, run_id: str, attempt: int) -> RunState | None:
-    """Return what `renew` does, and change nothing."""
+    """Return the run's state while the attempt holds the lease, else None; change nothing.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
+    """
     chosen = select(RunRow.state).where(RunRow.id == run_id, RunRow.attempt == attempt, RunRow.state.in_(LEASED))
     state = session.scalar(chosen)
     return None if state is None else RunState(state)
 
 
 def mark_running(session: Session, *, run_id: str, attempt: int) -> bool:
-    """Say that the trainer process has started; False when the lease is lost or the run is to be cancelled."""
+    """Set the state to running; return False if the lease is lost or the run is being cancelled or paused.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
+    """
     return _fenced(session, Transition(run_id=run_id, attempt=attempt, to=S.RUNNING, reason="the trainer has started"))
 
 
@@ -77,15 +95,19 @@ def cancelled(session: Session, *, run_id: str, attempt: int, exit_code: int | N
 def release(
     session: Session, *, run_id: str, attempt: int, why: str, exit_code: int | None = None, counts: bool = False
 ) -> RunState | None:
-    """Give the run back without an end; its checkpoint stays for the next attempt.
+    """Release the run without ending it; its checkpoint stays for the next attempt.
 
     Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
         why: Plain words for the event.
-        counts: Whether this is a recovery, of which a run has `MAX_RECOVERIES`: not so for a worker that drains.
+        exit_code: Of the trainer.
+        counts: Whether this is a recovery, of which a run has `MAX_RECOVERIES`; a draining worker's release is none.
 
     Returns:
-        What has become of it: queued again, paused or cancelled if that was asked for, failed after too many
-        recoveries; None when the lease is lost.
+        The run's new state: queued, paused or cancelled if that was requested, failed after too many recoveries; None
+        if the lease is lost.
     """
     run = lock_run(session, run_id)
     if run is None or not has_lease(run, attempt):
@@ -97,7 +119,7 @@ def release(
 
 
 def expire_leases(session: Session) -> list[str]:
-    """Take back every run whose worker was lost, and return their ids; those with recoveries left are queued again."""
+    """Take back every run whose lease has expired and return their ids; runs with recoveries left are queued again."""
     expired = select(RunRow).where(RunRow.state.in_(LEASED), RunRow.lease_expires_at < now_s())
     runs = lock_runs(session, expired, skip=True)
     for run in runs:
@@ -109,7 +131,7 @@ def expire_leases(session: Session) -> list[str]:
 
 
 def cancel_run(session: Session, run_id: str) -> RunState:
-    """Cancel a run: at once while it waits, else by asking its worker; doing it twice does no harm.
+    """Cancel a run: at once while it waits, else through its worker; doing it twice does no harm.
 
     Raises:
         NotFound: There is no such run.
@@ -171,7 +193,7 @@ def resume_runs(session: Session, chosen: Select[RunRow]) -> int:
 
 
 def expire_queued(session: Session) -> list[str]:
-    """End every run that has been queued for longer than its job lets it, and return their ids."""
+    """Fail every run that has been queued for longer than its job's queue_timeout_s, and return their ids."""
     too_long = RunRow.queued_at + JobRow.queue_timeout_s < now_s()
     chosen = select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.state == S.QUEUED, too_long)
     runs = lock_runs(session, chosen, skip=True)
@@ -187,11 +209,12 @@ def expire_queued(session: Session) -> list[str]:
 def due_for_dispatch(
     session: Session, *, redispatch_after_s: float | None = None, limit: int = 500
 ) -> list[tuple[str, str]]:
-    """Return (run id, queue) of queued runs whose notification is to be notified, marked as notified now.
+    """Return (run id, queue) of queued runs that workers must be notified of, and mark them as notified now.
 
     Args:
-        redispatch_after_s: Notify again for runs last notified longer ago than this; 0: for every queued run; None: for
-            none.
+        session: An open transaction.
+        redispatch_after_s: Include runs whose last notification is older than this; 0: all queued runs; None: none.
+        limit: Runs at most.
     """
     due: ColumnElement[bool] = RunRow.dispatched_at.is_(None)
     if redispatch_after_s is not None:

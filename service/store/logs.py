@@ -1,4 +1,4 @@
-"""Reading what runs have said: output by numbered chunks, events, attempts; never more of it at once than was asked."""
+"""Read the output of runs by numbered chunks, and their attempts, in bounded parts."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Key = tuple[int, int]  # attempt, number
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """Where one chunk lies in the whole text, in bytes of UTF-8."""
+    """Position of one chunk in the whole text, in bytes of UTF-8."""
 
     key: Key
     begin: int
@@ -26,7 +26,15 @@ class Piece:
 def chunks_after(
     session: Session, run_id: str, after: Key = START, *, attempt: int | None = None, limit: int = BATCH
 ) -> Sequence[LogRow]:
-    """Return the chunks that follow `after`, in order; `attempt`: only that one's."""
+    """Return the chunks that follow `after`, in order.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        after: (attempt, number) of the last chunk that is known.
+        attempt: Only chunks of this attempt; None: of all.
+        limit: Chunks at most.
+    """
     chosen = select(LogRow).where(LogRow.run_id == run_id, tuple_(LogRow.attempt, LogRow.number) > after)
     if attempt is not None:
         chosen = chosen.where(LogRow.attempt == attempt)
@@ -34,7 +42,13 @@ def chunks_after(
 
 
 def measured(session: Session, run_id: str, *, attempt: int | None = None) -> list[Piece]:
-    """Return where every chunk lies; no text is read into memory."""
+    """Return the position of every chunk; no text is read into memory.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: Only chunks of this attempt; None: of all.
+    """
     length = func.octet_length(LogRow.text)
     if session.get_bind().dialect.name == "sqlite":
         # Older versions have no octet_length, and length() counts characters.
@@ -51,7 +65,15 @@ def measured(session: Session, run_id: str, *, attempt: int | None = None) -> li
 
 
 def text_between(database: Database, run_id: str, pieces: Sequence[Piece], begin: int, end: int) -> Iterator[bytes]:
-    """Yield the bytes from `begin` to before `end` chunk by chunk; no connection is held in between."""
+    """Yield the bytes from `begin` up to `end`, chunk by chunk; no connection is held in between.
+
+    Args:
+        database: Read in short transactions.
+        run_id: The run.
+        pieces: Positions of the chunks.
+        begin: First byte.
+        end: Byte after the last.
+    """
     wanted = [piece for piece in pieces if piece.begin < end and piece.end > begin]
     for first in range(0, len(wanted), BATCH):
         batch = wanted[first : first + BATCH]
@@ -74,7 +96,7 @@ def attempts_of(session: Session, run_id: str) -> Sequence[AttemptRow]:
 
 
 def output_versions(session: Session, run_ids: Collection[str]) -> Mapping[str, int]:
-    """Return a number for each of these runs that rises with every chunk, event and transition of it."""
+    """Return a number per run that rises with every chunk, event and transition."""
     last_chunk = (
         select(func.max(LogRow.number))
         .where(LogRow.run_id == RunRow.id, LogRow.attempt == RunRow.attempt)
@@ -83,7 +105,7 @@ def output_versions(session: Session, run_ids: Collection[str]) -> Mapping[str, 
     )
     last_event = select(func.max(EventRow.id)).where(EventRow.run_id == RunRow.id).correlate(RunRow).scalar_subquery()
     chosen = select(RunRow.id, RunRow.version, last_event, last_chunk).where(RunRow.id.in_(run_ids))
-    # Numbers begin anew with each attempt, and an attempt with a transition, which is an event.
+    # Chunk numbers restart with each attempt, but an attempt starts with a transition, which is an event.
     return {
         run_id: ((version + (event or 0)) << 31) + (number or 0)
         for run_id, version, event, number in session.execute(chosen)

@@ -1,4 +1,4 @@
-"""Moving on what waited for a run: its data set, its experiment. Idempotent: asking twice starts nothing twice."""
+"""Advance what waits for a run: its data set, its experiment. Idempotent: a second call starts nothing twice."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,14 +24,16 @@ from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRo
 from service.store.transitions import TRANSITION
 from service.store.webhooks import enqueue_event
 
-UNENDED = [state.value for state in ExperimentState if not state.terminal]
+OPEN_STATES = [state.value for state in ExperimentState if not state.terminal]
 ENDED_RUN = [state.value for state in RunState if state.terminal]
 
 
 def after_run(session: Session, *, run_id: str, artifacts: Path) -> None:
-    """Move on the data set or the experiment that the run belongs to; to be called in the transaction that ends it.
+    """Advance the data set or the experiment that the run belongs to; call it in the transaction that ends the run.
 
     Args:
+        session: That transaction.
+        run_id: The run.
         artifacts: The artifact root.
 
     Raises:
@@ -47,7 +49,13 @@ def after_run(session: Session, *, run_id: str, artifacts: Path) -> None:
 
 
 def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
-    """Do everything that the experiment's rule asks for now; an experiment that has ended stays as it is."""
+    """Carry out every action that the pipeline's rule gives now; do nothing for an experiment that has ended.
+
+    Args:
+        session: An open transaction.
+        experiment_id: The experiment.
+        artifacts: The artifact root.
+    """
     while (experiment := _lock(session, experiment_id)) is not None:
         match next_action(facts_of(session, experiment)):
             case Start(step=step):
@@ -58,8 +66,8 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
                 enqueue_experiment_event(
                     session, experiment, WebhookEvent(f"gate.{report.verdict}"), summary=report.summary
                 )
-            case Decide() as asked:
-                _decide(session, experiment, asked)
+            case Decide() as action:
+                _decide(session, experiment, action)
             case Wait(state=state):
                 set_state(session, experiment, state)
                 return
@@ -69,7 +77,7 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
 
 
 def start_first_steps(session: Session, experiment: ExperimentRow) -> None:
-    """Start what a new experiment starts with."""
+    """Start the steps that a new experiment begins with."""
     while isinstance(action := next_action(facts_of(session, experiment)), Start):
         start_step(session, experiment, action.step)
     if isinstance(action, Wait):
@@ -77,7 +85,14 @@ def start_first_steps(session: Session, experiment: ExperimentRow) -> None:
 
 
 def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, detail: str = "") -> None:
-    """Move the experiment and say so in an event; nothing happens when it is there already."""
+    """Set the experiment's state and add an event; do nothing if it has that state already.
+
+    Args:
+        session: A transaction that holds the experiment's lock.
+        experiment: Its row.
+        to: The new state.
+        detail: Why; kept in the event.
+    """
     if experiment.state == to:
         return
     values: dict[str, Any] = {
@@ -93,19 +108,26 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
 
 
 def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
-    """Tell whoever listens what became of an experiment."""
+    """Insert deliveries of an experiment's event for the webhooks that subscribe to it.
+
+    Args:
+        session: The transaction that causes the event.
+        experiment: Its row.
+        event: What happened.
+        data: Further JSON values.
+    """
     enqueue_event(session, event, {"experiment": experiment.id, "name": experiment.name, **data})
 
 
 def idle_experiments(session: Session) -> Sequence[str]:
-    """Return experiments that have not ended but have no run that could move them on: `advance` each of them."""
+    """Return experiments that have not ended but have no run that would advance them: call `advance` for each."""
     live = select(RunRow.id).where(RunRow.experiment_id == ExperimentRow.id, RunRow.state.not_in(ENDED_RUN))
-    chosen = select(ExperimentRow.id).where(ExperimentRow.state.in_(UNENDED), ~live.exists())
+    chosen = select(ExperimentRow.id).where(ExperimentRow.state.in_(OPEN_STATES), ~live.exists())
     return session.scalars(chosen.order_by(ExperimentRow.id)).all()
 
 
 def unfinished_datasets(session: Session) -> Sequence[str]:
-    """Return ended runs whose data set still counts as being prepared: call `after_run` with each of them."""
+    """Return ended runs whose data set is still in state preparing: call `after_run` for each."""
     chosen = (
         select(RunRow.id)
         .join(JobRow, RunRow.job_id == JobRow.id)
@@ -119,22 +141,22 @@ def unfinished_datasets(session: Session) -> Sequence[str]:
     return session.scalars(chosen.order_by(RunRow.id)).all()
 
 
-def _decide(session: Session, experiment: ExperimentRow, asked: Decide) -> None:
+def _decide(session: Session, experiment: ExperimentRow, action: Decide) -> None:
     evidence = None
     gate = GateReport.model_validate(experiment.gate)
-    if asked.evidence is not None:
-        (run,) = finished_runs(session, experiment.id, asked.evidence).values()
+    if action.evidence is not None:
+        (run,) = finished_runs(session, experiment.id, action.evidence).values()
         evidence = Evidence.model_validate((run.result or {}).get("evidence"))
         gate = with_intervals(gate, evidence)
     policy = ExperimentSpec.model_validate(experiment.spec).policy
-    taken = decide(evidence, gate, policy, stage=asked.stage)
+    taken = decide(evidence, gate, policy, stage=action.stage)
     body = taken.model_dump(mode="json")
     session.execute(
-        insert(DecisionRow).values(experiment_id=experiment.id, stage=asked.stage, body=body, taken_at=now_s())
+        insert(DecisionRow).values(experiment_id=experiment.id, stage=action.stage, body=body, taken_at=now_s())
     )
     _set(session, experiment, gate=gate.model_dump(mode="json"))
-    said = {"stage": taken.stage, "outcome": taken.outcome, "option": taken.option, "confidence": taken.confidence}
-    enqueue_experiment_event(session, experiment, WebhookEvent.DECISION_TAKEN, **said)
+    summary = {"stage": taken.stage, "outcome": taken.outcome, "option": taken.option, "confidence": taken.confidence}
+    enqueue_experiment_event(session, experiment, WebhookEvent.DECISION_TAKEN, **summary)
 
 
 def _finish_dataset(session: Session, run: RunRow, artifacts: Path) -> None:
@@ -166,7 +188,7 @@ def _prepared(run: RunRow) -> dict[str, Any]:
 
 
 def _lock(session: Session, experiment_id: str) -> ExperimentRow | None:
-    chosen = select(ExperimentRow).where(ExperimentRow.id == experiment_id, ExperimentRow.state.in_(UNENDED))
+    chosen = select(ExperimentRow).where(ExperimentRow.id == experiment_id, ExperimentRow.state.in_(OPEN_STATES))
     return session.scalar(chosen.with_for_update(key_share=True))
 
 

@@ -1,7 +1,7 @@
 """The queue: its order, why a run waits in it, and how full it is.
 
 The order is priority, then turns, then age. Within a priority, experiments (and jobs that belong to none) take turns:
-whoever was served the longest ago is next, so that many runs of one never keep the few of another waiting. Within an
+the one that was served longest ago is next, so that many runs of one never delay the few of another. Within an
 experiment the oldest run is first.
 """
 
@@ -19,7 +19,7 @@ from service.store.quotas import at_work_of
 from service.store.tables import ExperimentRow, JobRow, RunRow, WorkerRow
 from service.store.workers import living_workers, serving_workers
 
-# Whose turn it is: an experiment's, or that of a job alone.
+# What takes turns: an experiment, or a job that belongs to none.
 FAIRNESS_KEY = func.coalesce(RunRow.experiment_id, RunRow.job_id)
 _SERVED_AT = case((RunRow.experiment_id.is_(None), JobRow.served_at), else_=ExperimentRow.served_at)
 LAST_SERVED: ColumnElement[Any] = func.coalesce(_SERVED_AT, 0.0)
@@ -27,7 +27,7 @@ AGE = (RunRow.created_at, RunRow.seed, RunRow.id)
 
 
 def with_fairness_key(chosen: Select[Any]) -> Select[Any]:
-    """Return the selection of runs with what their turn depends on."""
+    """Return the selection of runs joined with the tables that `LAST_SERVED` reads."""
     jobs = chosen.join(JobRow, RunRow.job_id == JobRow.id)
     return jobs.outerjoin(ExperimentRow, RunRow.experiment_id == ExperimentRow.id)
 
@@ -38,14 +38,15 @@ Counts = Mapping[str, Mapping[RunState, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class QueueLoad:
-    """One queue.
+    """Load of one queue.
 
     Args:
-        counts: Runs in each state that is not an end.
-        oldest_wait_s: How long the run has been queued that was queued the longest ago; None when none is.
-        workers: Workers that serve it: they are alive and do not drain.
-        slots: Runs that these can have at work at once, also for other queues that they serve.
-        free_slots: Those of the slots with no run at work.
+        queue: Its name.
+        counts: Number of runs in each state that is not terminal.
+        oldest_wait_s: Seconds since the longest waiting run was queued; None if no run is queued.
+        workers: Number of workers that serve it: alive and not draining.
+        slots: Slots of these workers, which may serve other queues too.
+        free_slots: Slots without a run.
     """
 
     queue: str
@@ -57,17 +58,17 @@ class QueueLoad:
 
     @property
     def queued(self) -> int:
-        """Runs that wait for a worker."""
+        """Number of runs that wait for a worker."""
         return self.counts[RunState.QUEUED]
 
     @property
     def running(self) -> int:
-        """Runs that a worker holds."""
+        """Number of runs that a worker holds."""
         return sum(self.counts[state] for state in LEASED)
 
     @property
     def paused(self) -> int:
-        """Runs that wait to be resumed."""
+        """Number of paused runs."""
         return self.counts[RunState.PAUSED]
 
 
@@ -105,7 +106,7 @@ def _unfinished(session: Session) -> tuple[defaultdict[str, Counter[RunState]], 
     for queue, state, count, longest_s in session.execute(chosen.group_by(RunRow.queue, RunRow.state)):
         counts[queue][RunState(state)] = count
         if state == RunState.QUEUED:
-            # Two readings of a clock: the later one may be a little early.
+            # Two readings of a clock: the later one may be slightly smaller.
             oldest[queue] = max(0.0, longest_s)
     return counts, oldest
 
@@ -128,12 +129,14 @@ def _load(
 
 
 def waiting_of(session: Session, runs: Iterable[RunRow], *, max_running: int | None = None) -> dict[str, Waiting]:
-    """Return what each of these runs waits for, by id; those that do not wait are left out.
+    """Return why each of these runs waits, by id; runs that do not wait are left out.
 
-    Takes two queries, however many runs there are, and none when none of them is queued; a third with a limit.
+    Takes two queries for any number of runs, none if none of them is queued, and a third with a limit.
 
     Args:
-        max_running: Runs that one owner may have at work; None: without limit.
+        session: An open transaction.
+        runs: In any state.
+        max_running: Limit of leased runs per owner; None: unlimited.
     """
     found = list(runs)
     paused = Waiting(reason=WaitingReason.PAUSED, detail="it was paused on request: resume it to let it go on")
@@ -176,7 +179,7 @@ def _nobody(queue: str, *, draining: int) -> str:
 
 
 def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:
-    """Return (run, its queue, how many are before it, how many are at work), all parties taking turns from now on."""
+    """Return (run, queue, runs ahead of it, leased runs of the queue), with all taking turns from now on."""
     turn = func.row_number().over(partition_by=(RunRow.queue, RunRow.priority, FAIRNESS_KEY), order_by=AGE)
     chosen = select(
         RunRow.id, RunRow.queue, RunRow.priority, turn.label("turn"), LAST_SERVED.label("last"), *AGE[:2]
@@ -192,7 +195,7 @@ def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str
 
 
 def run_for_others(session: Session, worker_id: str) -> tuple[str, str] | None:
-    """Return (run, its queue) of a queued run that this worker must leave, as it drains, and another has room for."""
+    """Return (run, queue) of a queued run that this draining worker may not claim and another has room for, or None."""
     worker = session.scalar(select(WorkerRow).where(WorkerRow.id == worker_id, WorkerRow.draining.is_(True)))
     if worker is None:
         return None

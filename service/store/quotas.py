@@ -1,4 +1,4 @@
-"""How much one caller may have: runs that wait, and runs at work."""
+"""Limits per owner: waiting runs and leased runs."""
 
 from sqlalchemy import ScalarSelect, Select, func, or_, select
 from sqlalchemy.orm import Session
@@ -8,19 +8,24 @@ from service.domain.errors import QuotaExceeded
 from service.store.database import one_at_a_time
 from service.store.tables import RunRow
 
-# Any constants will do: whoever counts the same thing must name the same one.
+# Keys of advisory locks; arbitrary, but transactions that count the same thing must use the same one.
 CLAIMS = 5_251_525_355
 SUBMISSIONS = 5_251_525_356
 WAITING = (RunState.QUEUED, RunState.PAUSED)
 
 
 def check_waiting(session: Session, *, owner: str, limit: int | None) -> None:
-    """Return if the owner's waiting runs, those of this transaction included, are no more than `limit`.
+    """Check that the owner's waiting runs, including those of this transaction, do not exceed `limit`.
 
-    What an experiment queues by itself later is never refused, but counts.
+    Runs that an experiment queues by itself later are never refused, but they count.
+
+    Args:
+        session: The transaction that queues runs.
+        owner: Name of the token that asks.
+        limit: None: unlimited.
 
     Raises:
-        QuotaExceeded: They are more.
+        QuotaExceeded: There are more.
     """
     if limit is None:
         return
@@ -29,23 +34,28 @@ def check_waiting(session: Session, *, owner: str, limit: int | None) -> None:
     count = session.scalars(waiting).one()
     if count > limit:
         raise QuotaExceeded(
-            f"with this, {count} of your runs would wait, and at most {limit} may: try again once some have started, "
+            f"quota exceeded: {count} waiting runs with this request, limit {limit}; try again once some have started, "
             "cancel what is not needed, or ask for fewer seeds",
             extra={"limit": limit, "waiting": count},
         )
 
 
 def within_quota(session: Session, waiting: Select[RunRow], limit: int) -> Select[RunRow]:
-    """Return those of the waiting runs whose owner has fewer than `limit` runs at work.
+    """Return the selection restricted to runs whose owner has fewer than `limit` leased runs.
 
-    Nobody else counts until the transaction has ended.
+    No other transaction counts until this one has ended.
+
+    Args:
+        session: The transaction that claims.
+        waiting: Selects queued runs.
+        limit: Leased runs per owner.
     """
     one_at_a_time(session, CLAIMS)
     return waiting.where(or_(RunRow.owner.is_(None), at_work_of(RunRow) < limit))
 
 
 def at_work_of(run: type[RunRow]) -> ScalarSelect[int]:
-    """Return how many runs the owner of `run` has at work."""
+    """Return a subquery: the number of leased runs of the owner of `run`."""
     other = RunRow.__table__.alias("at_work")
     counted = select(func.count()).where(other.c.owner == run.owner, other.c.state.in_(LEASED))
     return counted.scalar_subquery()

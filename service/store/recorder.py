@@ -256,7 +256,7 @@ def _set_attempt(session: Session, run_id: str, attempt: int, **values: object) 
 def _insert_new(session: Session, table: type[MetricRow] | type[LogRow], rows: list[dict[str, Any]]) -> None:
     at = session.scalar(now_s().select())
     stamped = [{**row, "at": at} for row in rows]
-    # on_conflict_do_nothing is a word of each dialect, not of SQL.
+    # ON CONFLICT is part of each dialect, not of standard SQL.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(postgresql.insert(table).on_conflict_do_nothing(), stamped)
     else:

@@ -1,4 +1,4 @@
-"""Reading runs: their rows, curves and events."""
+"""Read runs: their rows, curves and events."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ def get_run(session: Session, run_id: str) -> RunRow:
 
 
 def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[RunRow]:
-    """Return a page of the runs that are wanted, newest first."""
+    """Return a page of the runs that match the filters, newest first."""
     return session.scalars(page_of_runs(page, wanted)).all()
 
 
 def runs_by_id(session: Session, run_ids: Collection[str]) -> dict[str, RunRow]:
-    """Return those of these runs that there are, by id."""
+    """Return the runs that exist among these ids, by id."""
     return {run.id: run for run in session.scalars(select(RunRow).where(RunRow.id.in_(run_ids)))}
 
 
@@ -49,9 +49,11 @@ def configs_of(session: Session, run_ids: Collection[str]) -> dict[str, dict[str
 def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:
     """Return a run's curves by key; where two attempts measured the same step, the later one counts.
 
-    A run in the place of another goes on from its checkpoint, and so do its curves.
+    A run that replaces another goes on from its checkpoint, and so do its curves.
 
     Args:
+        session: An open transaction.
+        run_id: The run.
         keys: Only these; None: all.
     """
     run, earlier = aliased(RunRow), aliased(RunRow)
@@ -81,8 +83,11 @@ def events_of(
     """Return events in order, of one run or of a whole experiment.
 
     Args:
-        after: Only those with a higher id.
-        limit: At most so many.
+        session: An open transaction.
+        run_id: Only events of this run.
+        experiment_id: Only events of this experiment.
+        after: Only events with a higher id.
+        limit: Events at most.
     """
     chosen = select(EventRow).where(EventRow.id > after).order_by(EventRow.id).limit(limit)
     if run_id is not None:

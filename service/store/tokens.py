@@ -1,4 +1,4 @@
-"""Tokens in the database: made, found, revoked; a token itself is never kept."""
+"""Tokens: create, find and revoke them. Only hashes are stored."""
 
 import secrets
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ class NewToken:
     """A token that was just made.
 
     Args:
-        secret: The token itself; nobody can tell it a second time.
+        row: What is stored.
+        secret: The token itself; it cannot be shown again.
     """
 
     row: TokenRow
@@ -36,11 +37,13 @@ def create_token(session: Session, *, name: str, scope: Scope, expires_in_s: flo
     """Make a token.
 
     Args:
-        name: As `service.domain.tokens.NAME` allows; what is asked for with the token belongs to this name.
-        expires_in_s: Seconds; None: it is good until it is revoked.
+        session: An open transaction.
+        name: Matches `service.domain.tokens.NAME`; owns everything that is requested with the token.
+        scope: What the token allows.
+        expires_in_s: Lifetime in seconds; None: valid until it is revoked.
 
     Raises:
-        InvalidSpec: The name stands for somebody else.
+        InvalidSpec: The name is reserved.
         Conflict: A live token has this name.
     """
     if name in RESERVED_NAMES:
@@ -66,8 +69,8 @@ def create_token(session: Session, *, name: str, scope: Scope, expires_in_s: flo
 
 
 def find_token(session: Session, secret: str) -> TokenRow | None:
-    """Return the live token that this is; hashes are compared in constant time."""
-    # Nothing else was ever given out, and a header may hold what a database refuses.
+    """Return the valid token with this secret, or None; hashes are compared in constant time."""
+    # No other shape was ever issued, and a header may hold text that a database refuses.
     if not SHAPE.match(secret):
         return None
     wanted = digest(secret)
@@ -76,23 +79,23 @@ def find_token(session: Session, secret: str) -> TokenRow | None:
 
 
 def note_use(session: Session, token_id: str) -> None:
-    """Write that the token was used now, unless that was written a moment ago."""
+    """Store that the token was used now, at most once every USE_NOTED_EVERY_S."""
     stale = or_(TokenRow.last_used_at.is_(None), TokenRow.last_used_at < now_s() - USE_NOTED_EVERY_S)
     session.execute(update(TokenRow).where(TokenRow.id == token_id, stale).values(last_used_at=now_s()))
 
 
 def list_tokens(session: Session) -> Sequence[TokenRow]:
-    """Return all tokens, also those that are no longer good, newest first."""
+    """Return all tokens, newest first, including expired and revoked ones."""
     return session.scalars(select(TokenRow).order_by(TokenRow.id.desc())).all()
 
 
 def live_ids(session: Session) -> frozenset[str]:
-    """Return the ids of the tokens that are good now."""
+    """Return the ids of the tokens that are valid now."""
     return frozenset(session.scalars(select(TokenRow.id).where(_live())))
 
 
 def revoke_token(session: Session, token_id: str) -> None:
-    """Let a token be good no longer; nothing happens when it was revoked before.
+    """Revoke a token; do nothing if it is revoked already.
 
     Raises:
         NotFound: There is no such token.
@@ -104,7 +107,7 @@ def revoke_token(session: Session, token_id: str) -> None:
 
 
 def revoke_named(session: Session, name: str) -> None:
-    """Let the token of this name be good no longer.
+    """Revoke the token of this name.
 
     Raises:
         NotFound: No live token has this name.
@@ -115,7 +118,7 @@ def revoke_named(session: Session, name: str) -> None:
 
 
 def has_live_admin(session: Session) -> bool:
-    """Whether some token opens everything."""
+    """Return whether a valid token of scope admin exists."""
     admin = select(TokenRow.id).where(TokenRow.scope == Scope.ADMIN, _live()).limit(1)
     return session.scalars(admin).one_or_none() is not None
 
@@ -125,6 +128,6 @@ def _live() -> ColumnElement[bool]:
 
 
 def _retire_expired(session: Session, name: str) -> None:
-    # The name of a token that has run out is free again; the index knows only revoked ones.
+    # The name of an expired token is free again, but the unique index excludes only revoked ones.
     gone = (TokenRow.name == name) & TokenRow.revoked_at.is_(None) & (TokenRow.expires_at <= now_s())
     session.execute(update(TokenRow).where(gone).values(revoked_at=TokenRow.expires_at))

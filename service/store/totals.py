@@ -1,4 +1,4 @@
-"""Totals since the first run, for monitors: every process that asks is told the same."""
+"""Totals since the first run, for monitoring; computed in SQL, so every API process reports the same."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _TERMINAL = [state for state in RunState if state.terminal]
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """How a time is spread.
+    """Histogram of durations.
 
     Args:
-        at_most: How many took at most so long, for each bound in s.
-        count: How many there were.
-        sum_s: How long they took together.
+        at_most: Number of durations up to each bound, in seconds.
+        count: Number of durations.
+        sum_s: Their sum, in seconds.
     """
 
     at_most: Mapping[float, int]
@@ -35,8 +35,8 @@ class FinishedRuns:
     """Runs of one cell that ended the same way.
 
     Args:
-        reason: Why they failed; None for those that did not.
-        run_time: Of all of a run's attempts together.
+        reason: The failure reason; None for runs that did not fail.
+        run_time: Running time over all attempts of a run.
     """
 
     cell: str
@@ -52,7 +52,7 @@ def ended_runs(session: Session) -> list[FinishedRuns]:
         .group_by(AttemptRow.run_id)
         .subquery()
     )
-    # A run that was cancelled while it waited has no attempt.
+    # A run that was cancelled while waiting has no attempt.
     seconds = func.coalesce(spent.c.seconds, 0.0)
     by = (RunRow.cell, RunRow.state, RunRow.failure_reason)
     chosen = select(*by, *_histogram_of(seconds, RUN_BOUNDS_S)).outerjoin(spent, spent.c.run_id == RunRow.id)
@@ -72,7 +72,7 @@ def waits(session: Session) -> dict[str, Histogram]:
 
 
 def lost_leases(session: Session) -> int:
-    """Return how often a run was taken from a worker that was not heard of in time."""
+    """Return how often a lease expired and its run was taken from the worker."""
     return session.scalars(select(func.count()).where(AttemptRow.outcome == "lost")).one()
 
 

@@ -1,8 +1,8 @@
-"""One move of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
+"""One transition of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
 
 Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other.
-A transaction that has come to jobs or experiments does not go back to runs that it has not locked yet.
-They are FOR NO KEY UPDATE (`key_share`): who adds a row that refers to a locked one must not wait either.
+A transaction that has locked jobs or experiments locks no further runs.
+The locks are FOR NO KEY UPDATE (`key_share`): inserting a row that refers to a locked one does not wait either.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,13 +23,13 @@ TRANSITION = "transition"
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """What is to change.
+    """A requested change of a run's state.
 
     Args:
-        run_id: Which run.
+        run_id: The run.
         to: Its next state.
         reason: Why, in a few plain words; kept in the event.
-        attempt: The fencing number that the writer holds; None for who holds no lease (the API, the reconciler).
+        attempt: The writer's fencing number; None for writers without a lease (the API, the reconciler).
         values: Further columns of the run to set.
     """
 
@@ -41,13 +41,13 @@ class Transition:
 
 
 def apply_transition(session: Session, change: Transition) -> bool:
-    """Move the run if that is legal now, and say so in an event; False when it is not, and nothing has changed."""
+    """Apply the transition and add its event; return False, having changed nothing, if it is not legal now."""
     run = lock_run(session, change.run_id)
     if run is None or RunState(run.state) not in sources_of(change.to):
         return False
     if change.attempt is not None and not has_lease(run, change.attempt):
         return False
-    # One statement decides, whatever was read before it.
+    # The UPDATE's WHERE decides, not what was read before it.
     moved = session.execute(
         update(RunRow)
         .where(RunRow.id == run.id, RunRow.state == run.state, RunRow.attempt == run.attempt)
@@ -79,7 +79,9 @@ def lock_runs(session: Session, chosen: Select[RunRow], *, skip: bool = False) -
     """Return the chosen runs by id, locked until the transaction ends.
 
     Args:
-        skip: Leave out those that another transaction holds, instead of waiting for it.
+        session: An open transaction.
+        chosen: Selects the runs.
+        skip: Leave out runs that another transaction has locked, instead of waiting for it.
     """
     locked = chosen.order_by(RunRow.id).with_for_update(key_share=True, skip_locked=skip, of=RunRow)
     return session.scalars(locked).all()
@@ -91,16 +93,26 @@ def has_lease(run: RunRow, attempt: int) -> bool:
 
 
 def add_event(session: Session, *, run: RunRow, attempt: int, kind: str, body: dict[str, Any]) -> None:
-    """Append one event of a run."""
+    """Append one event of a run.
+
+    Args:
+        session: An open transaction.
+        run: The run.
+        attempt: Number of the attempt that it belongs to.
+        kind: `transition` or an EventKind.
+        body: JSON values.
+    """
     values = {"run_id": run.id, "experiment_id": run.experiment_id, "attempt": attempt, "kind": kind, "body": body}
     session.execute(insert(EventRow).values(**values, at=now_s()))
 
 
 def bump_versions(session: Session, runs: Iterable[RunRow], **values: Any) -> None:
-    """Give the runs' jobs and experiments a new version: what they answer has changed.
+    """Increment the versions of the runs' jobs and experiments, so that pollers see the change.
 
     Args:
-        values: Columns that both have, to be set.
+        session: An open transaction.
+        runs: The runs that changed.
+        values: Columns of both tables to set.
     """
     found = list(runs)
     _bump(session, JobRow, {run.job_id for run in found}, values)

@@ -1,4 +1,4 @@
-"""How far what is polled has come: version and state, in one statement on indexed rows, without any body."""
+"""Versions and states of polled rows, read in one statement on indexed columns, without any body."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ _WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
 
 @dataclass(frozen=True, kw_only=True)
 class PollState:
-    """How far something has come.
+    """Poll state of a data set, an experiment, a job or a run.
 
     Args:
-        version: Rises with every change of what is stored of it.
-        ended: Whether it, and every run below it, can still change: false while any can.
-        waits: Whether a run of it waits, so that its place in the queue changes without its version.
-        eta_s: Until the next of its runs that are at work ends, in seconds, where one has said so.
+        version: Rises with every stored change.
+        ended: Whether neither it nor any of its runs can change any more.
+        waits: Whether one of its runs is queued or paused: its place in the queue changes without its version.
+        eta_s: Seconds until the next of its leased runs ends; None if no run has an estimate.
     """
 
     version: int
@@ -35,7 +35,7 @@ class PollState:
 
 
 def load_poll_state(session: Session, row_id: str) -> PollState:
-    """Return the standing of a data set, an experiment, a job or a run.
+    """Return the poll state of a data set, an experiment, a job or a run.
 
     Raises:
         NotFound: There is no such thing.
@@ -45,7 +45,7 @@ def load_poll_state(session: Session, row_id: str) -> PollState:
 
 
 def load_poll_states(session: Session, ids: Collection[str]) -> dict[str, PollState]:
-    """Return the standing of each of these that there is, by id, with one statement for each table they are of."""
+    """Return the poll states of those ids that exist, by id, with one statement per table."""
     found: dict[str, PollState] = {}
     for prefix, of_ids in _by_table(ids):
         table = TABLES[prefix]
@@ -55,7 +55,7 @@ def load_poll_states(session: Session, ids: Collection[str]) -> dict[str, PollSt
 
 
 def load_experiment_status(session: Session, experiment_id: str) -> tuple[ExperimentRow, str | None]:
-    """Return the few columns that say where an experiment is, and its gate's verdict.
+    """Return an experiment with only its status columns loaded, and its gate's verdict.
 
     Raises:
         NotFound: There is no such experiment.
@@ -84,7 +84,7 @@ def run_without_result(session: Session, run_id: str) -> RunRow:
 
 
 def load_versions(session: Session, ids: Collection[str]) -> dict[str, int]:
-    """Return the version of each of these that there is, by id, with one statement for each table they are of."""
+    """Return the versions of those ids that exist, by id, with one statement per table."""
     versions: dict[str, int] = {}
     for prefix, of_ids in _by_table(ids):
         table = TABLES[prefix]

@@ -20,14 +20,19 @@ from service.store.tables import DeliveryRow, WebhookRow
 
 
 def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent]) -> WebhookRow:
-    """Create a webhook with a secret of its own.
+    """Create a webhook with a signing secret of its own.
+
+    Args:
+        session: An open transaction.
+        url: Where deliveries are sent.
+        events: The events to subscribe to.
 
     Raises:
-        QuotaExceeded: There are as many as there may be.
+        QuotaExceeded: There are MOST_WEBHOOKS already.
     """
-    there_are = session.scalar(select(func.count()).select_from(WebhookRow)) or 0
-    if there_are >= MOST_WEBHOOKS:
-        detail = f"there are {there_are} webhooks, as many as there may be: delete one"
+    count = session.scalar(select(func.count()).select_from(WebhookRow)) or 0
+    if count >= MOST_WEBHOOKS:
+        detail = f"quota exceeded: found {count} webhooks, limit {MOST_WEBHOOKS}; delete one first"
         raise QuotaExceeded(detail, extra={"limit": MOST_WEBHOOKS})
     values = {
         "id": new_id("wh"),
@@ -55,7 +60,7 @@ def get_webhook(session: Session, webhook_id: str) -> WebhookRow:
 
 
 def delete_webhook(session: Session, webhook_id: str) -> None:
-    """Delete a webhook and everything that it was or would have been told.
+    """Delete a webhook and its deliveries; pending ones are dropped.
 
     Raises:
         NotFound: There is no such webhook.
@@ -66,7 +71,7 @@ def delete_webhook(session: Session, webhook_id: str) -> None:
 
 
 def list_deliveries(session: Session, webhook_id: str, page: PageOf = FIRST_PAGE) -> Sequence[DeliveryRow]:
-    """Return a page of what a webhook was told or is to be told, newest first.
+    """Return a page of a webhook's deliveries, newest first.
 
     Raises:
         NotFound: There is no such webhook.
@@ -79,10 +84,12 @@ def list_deliveries(session: Session, webhook_id: str, page: PageOf = FIRST_PAGE
 
 
 def enqueue_event(session: Session, event: WebhookEvent, data: Mapping[str, Any]) -> None:
-    """Let every webhook that wants to know of this event be told, once the transaction is committed.
+    """Insert a delivery for every webhook that subscribes to the event; it is sent once the transaction commits.
 
     Args:
-        data: Ids and states as JSON values; nothing that a stranger might not see.
+        session: The transaction that causes the event.
+        event: What happened.
+        data: Ids and states as JSON values; nothing that a stranger must not see.
     """
     active = session.scalars(select(WebhookRow).where(WebhookRow.active)).all()
     for webhook in active:
@@ -91,14 +98,16 @@ def enqueue_event(session: Session, event: WebhookEvent, data: Mapping[str, Any]
 
 
 def enqueue_test(session: Session, webhook_id: str) -> DeliveryRow:
-    """Let one webhook be told that this is a test, whatever it wants to know, and return the delivery.
+    """Insert a test delivery for one webhook, whatever it subscribes to, and return the delivery.
 
     Raises:
         NotFound: There is no such webhook.
-        Conflict: It has answered 410, and is told nothing more.
+        Conflict: It has answered 410, which ends its deliveries.
     """
     if not get_webhook(session, webhook_id).active:
-        raise Conflict(f"webhook {webhook_id} has answered 410 and is told nothing more: delete it, and make a new one")
+        raise Conflict(
+            f"webhook {webhook_id} has answered 410 and gets no more deliveries: delete it and make a new one"
+        )
     return _enqueue(session, webhook_id, WebhookEvent.TEST, {"webhook": webhook_id})
 
 
@@ -118,7 +127,7 @@ def _enqueue(session: Session, webhook_id: str, event: WebhookEvent, data: Mappi
     return session.scalars(insert(DeliveryRow).values(values).returning(DeliveryRow)).one()
 
 
-# Who has claimed a delivery and is not heard of for so long has not delivered it.
+# A claim lapses after this time: its sender has probably died.
 CLAIM_S = 60.0
 KEPT_S = 7 * 86_400.0
 GONE = 410
@@ -126,10 +135,10 @@ GONE = 410
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """A delivery that its claimer is to try.
+    """A claimed delivery.
 
     Args:
-        tries: This one included; who reports on it must name it.
+        tries: Number of this try, from 1: the fencing number of its outcome.
     """
 
     delivery_id: str
@@ -141,7 +150,7 @@ class Due:
 
 
 def claim_due(session: Session, *, limit: int) -> list[Due]:
-    """Claim deliveries that are due, the longest due first; nobody else tries them for `CLAIM_S`."""
+    """Claim up to `limit` due deliveries, the longest due first; no other sender gets them for `CLAIM_S`."""
     chosen = (
         select(DeliveryRow, WebhookRow)
         .join(WebhookRow, DeliveryRow.webhook_id == WebhookRow.id)
@@ -172,24 +181,26 @@ def _due(delivery: DeliveryRow, webhook: WebhookRow) -> Due:
 
 
 def record_try(session: Session, due: Due, *, status: int | None, error: str | None) -> None:
-    """Keep what came of a try; nothing happens where another has tried since.
+    """Store the outcome of a try; do nothing if another sender has claimed the delivery since.
 
-    A webhook that answers 410 (Gone) wants to be told nothing more, and is not.
+    A webhook that answers 410 (Gone) is deactivated.
 
     Args:
-        status: Of the answer, if there was one.
-        error: Why there was none, or not the right one.
+        session: An open transaction.
+        due: The delivery.
+        status: HTTP status of the response; None without a response.
+        error: Why the delivery failed; None if it arrived.
     """
     if error is None:
         _set(session, due, state=DeliveryState.DELIVERED.value, next_at=null(), last_status=status, last_error=null())
         return
     wait_s = None if status == GONE else next_wait_s(due.tries)
-    said = {"last_status": null() if status is None else status, "last_error": error}
+    outcome = {"last_status": null() if status is None else status, "last_error": error}
     if wait_s is None:
-        _set(session, due, state=DeliveryState.FAILED.value, next_at=null(), **said)
+        _set(session, due, state=DeliveryState.FAILED.value, next_at=null(), **outcome)
     else:
-        # Those that failed together are not all tried again together.
-        _set(session, due, next_at=now_s() + wait_s * uniform(0.8, 1.2), **said)
+        # Jitter: deliveries that failed together are not all tried again together.
+        _set(session, due, next_at=now_s() + wait_s * uniform(0.8, 1.2), **outcome)
     if status == GONE:
         session.execute(update(WebhookRow).where(WebhookRow.id == due.webhook_id).values(active=False))
 
@@ -208,7 +219,7 @@ def _set(session: Session, due: Due, **values: object) -> None:
 
 
 def delete_old_deliveries(session: Session) -> None:
-    """Delete what came to its end more than `KEPT_S` ago, and what nobody is there to be told."""
+    """Delete deliveries finished more than KEPT_S seconds ago and deliveries of deleted webhooks."""
     ended = (DeliveryRow.state != DeliveryState.PENDING.value) & (DeliveryRow.created_at < now_s() - KEPT_S)
     orphaned = DeliveryRow.webhook_id.not_in(select(WebhookRow.id))
     session.execute(delete(DeliveryRow).where(ended | orphaned).execution_options(synchronize_session=False))

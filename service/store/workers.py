@@ -10,12 +10,19 @@ from service.store.database import now_s
 from service.store.lookup import get_row
 from service.store.tables import WorkerRow
 
-# A worker that has not been heard of for so long counts as gone.
+# A worker without a heartbeat for this long counts as gone.
 ALIVE_S = 30.0
 
 
 def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], slots: int) -> None:
-    """Add a worker, or its new start under the same id, which ends its draining."""
+    """Add a worker, or update it after a restart under the same id, which ends its draining.
+
+    Args:
+        session: An open transaction.
+        worker_id: Unique among workers.
+        queues: The queues that it serves.
+        slots: How many runs it can have at the same time.
+    """
     values = {
         "id": worker_id,
         "queues": list(queues),
@@ -25,7 +32,7 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         "heartbeat_at": now_s(),
     }
     changed = {name: value for name, value in values.items() if name != "id"}
-    # ON CONFLICT is a word of each dialect, not of SQL.
+    # ON CONFLICT is part of each dialect, not of standard SQL.
     if session.get_bind().dialect.name == "postgresql":
         on_postgresql = postgresql.insert(WorkerRow).values(values)
         session.execute(on_postgresql.on_conflict_do_update(index_elements=["id"], set_=changed))
@@ -48,12 +55,12 @@ def retire_worker(session: Session, *, worker_id: str) -> None:
 
 
 def retire_silent_workers(session: Session, *, silent_s: float) -> None:
-    """Remove every worker that has not been heard of for `silent_s`."""
+    """Remove every worker without a heartbeat for `silent_s`."""
     session.execute(delete(WorkerRow).where(WorkerRow.heartbeat_at < now_s() - silent_s))
 
 
 def list_workers(session: Session) -> Sequence[WorkerRow]:
-    """Return all workers, also those that have fallen silent, by id."""
+    """Return all workers by id, including those that stopped sending heartbeats."""
     return session.scalars(select(WorkerRow).order_by(WorkerRow.id)).all()
 
 
@@ -67,19 +74,24 @@ def get_worker(session: Session, worker_id: str) -> WorkerRow:
 
 
 def living_workers(session: Session) -> Sequence[WorkerRow]:
-    """Return the workers that were heard of in the last `ALIVE_S`, by id."""
+    """Return the workers with a heartbeat in the last `ALIVE_S`, by id."""
     return session.scalars(
         select(WorkerRow).where(WorkerRow.heartbeat_at >= now_s() - ALIVE_S).order_by(WorkerRow.id)
     ).all()
 
 
 def serving_workers(session: Session) -> Sequence[WorkerRow]:
-    """Return those of the living workers that take runs, by id: they do not drain."""
+    """Return the living workers that claim runs, by id: those that are not draining."""
     return [worker for worker in living_workers(session) if not worker.draining]
 
 
 def set_draining(session: Session, worker_id: str, *, draining: bool) -> WorkerRow:
-    """Let a worker take no more runs, or take some again; twice does no harm.
+    """Stop a worker from claiming runs, or let it claim again; doing it twice does no harm.
+
+    Args:
+        session: An open transaction.
+        worker_id: The worker.
+        draining: True to stop it.
 
     Raises:
         NotFound: There is no such worker.
@@ -89,9 +101,9 @@ def set_draining(session: Session, worker_id: str, *, draining: bool) -> WorkerR
 
 
 def may_claim(session: Session, worker_id: str) -> bool:
-    """Return whether this worker may be given a run; who lets it drain waits until this transaction has ended.
+    """Return whether this worker may claim a run; a request to drain it waits until this transaction has ended.
 
-    So what drains is known to SQL alone, from one moment on: the worker need not hear of it, or remember it.
+    Draining is therefore enforced in SQL from one moment on: the worker need not be notified of it.
     """
     draining = select(WorkerRow.draining).where(WorkerRow.id == worker_id).with_for_update(read=True)
     return not session.scalar(draining)

@@ -37,11 +37,11 @@ def answers(broker: EmbeddedBroker) -> bool:
             return False
 
 
-def test_it_answers_both_the_client_and_the_doorbell(running: EmbeddedBroker) -> None:
+def test_it_answers_both_the_client_and_the_notifier(running: EmbeddedBroker) -> None:
     notifier = CeleryNotifier(running.url)
 
     assert answers(running)
-    assert notifier.answers()
+    assert notifier.is_reachable()
     assert notifier.notify("run_1", "cpu")
     notifier.close()
 

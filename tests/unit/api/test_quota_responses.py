@@ -33,7 +33,7 @@ def test_more_waiting_runs_than_the_quota_are_refused_and_nothing_is_created(str
     refused = a_job(strict, dataset, [0, 1])
 
     problem = assert_refused(refused, status=429, code="quota_exceeded", pointers=[])
-    assert problem["detail"].startswith("with this, 4 of your runs would wait, and at most 3 may: ")
+    assert problem["detail"].startswith("quota exceeded: 4 waiting runs with this request, limit 3; ")
     assert (problem["limit"], problem["waiting"], refused.headers["Retry-After"]) == (3, 4, "30")
     assert strict.counts() == before
     assert a_job(strict, dataset, [0]).status_code == 202
