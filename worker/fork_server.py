@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,7 +15,9 @@ from pathlib import Path
 
 import structlog
 
-COMMAND = (sys.executable, "-m", "trainers.fork_server")
+from cellgate.contract.processes import module_command
+
+COMMAND = tuple(module_command("trainers.fork_server"))
 # Threads do not survive a fork: a trainer sets the number of torch's itself, and Arrow's allocator shall start none.
 SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
