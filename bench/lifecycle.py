@@ -19,14 +19,13 @@ from typing import Any, get_args
 import psutil
 from sqlalchemy import select
 
-from cellgate.client.client import Client
-from cellgate.contract.artifacts import EVENTS_NAME
+from cellgate import Client
 from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.tables import AttemptRow, EventRow, RunRow
 from tests.faults.deployment import Backend, Deployment
 from tests.faults.workload import JOB, prepare_dataset, wait_until
-from worker.tail import EventTail
+from worker.tail import EVENTS_NAME, EventTail
 
 CHECKPOINT_EVERY = 20
 TRAINING: Any = JOB["training"]

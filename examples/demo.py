@@ -59,7 +59,7 @@ def run(module: str, *arguments: str) -> None:
 
 def cellgate(url: str, *arguments: str, check: bool = True) -> int:
     """Run the command line against the demo's service; return its exit code."""
-    command = [sys.executable, "-m", "cellgate.cli.main", "--server", url, *arguments]
+    command = [sys.executable, "-m", "cellgate", "--server", url, *arguments]
     return subprocess.run(command, cwd=REPOSITORY, check=check).returncode
 
 
@@ -68,7 +68,7 @@ def submit(url: str) -> str:
     command = [
         sys.executable,
         "-m",
-        "cellgate.cli.main",
+        "cellgate",
         "--server",
         url,
         "submit",
@@ -87,7 +87,7 @@ def service(*, keep: bool) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "cellgate.cli.main", "up", "--port", str(port), "--data-dir", str(FOLDER)]
+    command = [sys.executable, "-m", "cellgate", "up", "--port", str(port), "--data-dir", str(FOLDER)]
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "service.log").open("wb") as log:
         process = subprocess.Popen(

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cellgate.client.files import Damaged, OutputClient
+from cellgate import Client, Damaged
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.recording import record_log
@@ -113,7 +113,7 @@ def test_followed_output_that_is_cut_goes_on_where_it_was(context: Served, claim
     end(context, claim)
     network = Cutting(after_bytes=600)
 
-    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client:
+    with Client(context.url, transport=network, sleep=lambda _: None) as client:
         numbers = [chunk.number for chunk in client.follow_logs(claim.run_id)]
 
     assert numbers == list(range(1, 40))
@@ -134,7 +134,7 @@ def test_the_files_of_a_run_are_listed_and_downloaded(cellgate: Cellgate, claim:
 def test_a_download_that_is_cut_goes_on_where_it_was(context: Served, claim: Claim, tmp_path: Path) -> None:
     network = Cutting(after_bytes=200_000)
 
-    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client:
+    with Client(context.url, transport=network, sleep=lambda _: None) as client:
         client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
 
     assert (tmp_path / "weights.bin").read_bytes() == CONTENT
@@ -144,12 +144,12 @@ def test_a_download_that_is_cut_goes_on_where_it_was(context: Served, claim: Cla
 def test_a_download_that_arrives_damaged_is_not_kept(context: Served, claim: Claim, tmp_path: Path) -> None:
     network = Cutting(after_bytes=1 << 30, spoil=True)
 
-    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
+    with Client(context.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
         client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_try_at_a_run_is_told_to_a_program(context: Served, claim: Claim) -> None:
-    with OutputClient(context.url) as client:
+    with Client(context.url) as client:
         assert [(one.attempt, one.worker) for one in client.attempts(claim.run_id)] == [(1, "worker-1")]
