@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from cellgate.contract.processes import module_command
+from cellgate.contract.processes import module_command, module_environment
 
 COMMAND = tuple(module_command("trainers.fork_server"))
 # Threads do not survive a fork: a trainer sets the number of torch's itself, and Arrow's allocator shall start none.
@@ -108,7 +108,7 @@ class ForkServer:
                 self._process = subprocess.Popen(
                     [*self._command, str(self._socket)],
                     stdin=subprocess.PIPE,
-                    env={**environment, **SINGLE_THREADED},
+                    env={**module_environment(environment), **SINGLE_THREADED},
                     start_new_session=True,
                 )
             except OSError as error:
