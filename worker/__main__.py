@@ -1,4 +1,4 @@
-"""`python -m worker run` serves queues; `python -m worker reconciler` finds what was lost."""
+"""`cellgate run-worker` (`python -m worker run`) serves queues; `cellgate run-reconciler` recovers lost runs."""
 
 import argparse
 import signal
