@@ -14,7 +14,7 @@ RUN npm run --silent build
 
 FROM ${PYTHON_IMAGE} AS wheel
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY cellgate cellgate
 COPY service service
 COPY worker worker
@@ -33,8 +33,9 @@ RUN python -m venv /opt/cellgate \
     && mkdir -p data artifacts && chown -R cellgate /var/lib/cellgate
 COPY constraints.txt pyproject.toml /opt/
 RUN python -c "import tomllib; p = tomllib.load(open('/opt/pyproject.toml', 'rb'))['project']; \
-open('/opt/api.txt', 'w').write('\n'.join(p['dependencies'])); \
-open('/opt/worker.txt', 'w').write('\n'.join(p['optional-dependencies']['worker']))" \
+extras = p['optional-dependencies']; \
+open('/opt/api.txt', 'w').write('\n'.join(p['dependencies'] + extras['server'])); \
+open('/opt/worker.txt', 'w').write('\n'.join(d for d in extras['worker'] if not d.startswith('cellgate[')))" \
     && pip install --no-cache-dir -q -c /opt/constraints.txt -r /opt/api.txt
 
 FROM base AS api
@@ -52,4 +53,4 @@ RUN pip install --no-cache-dir -q ${TORCH} && pip install --no-cache-dir -q -c /
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir -q --no-deps /wheels/*.whl
 USER cellgate
-CMD ["python", "-m", "worker", "run"]
+CMD ["cellgate", "run-worker"]

@@ -11,17 +11,17 @@ WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path
 # Python compiles what it imports once, whatever the shell says: each test process imports much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install dashboard browser demo up test slow faults contract unit lint format clean
+.PHONY: help install dashboard browser demo up client test slow faults contract unit lint format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
 
 # torch comes first and pinned: any range would pull gigabytes of another build.
-.venv/.installed: pyproject.toml constraints.txt
+.venv/.installed: pyproject.toml setup.py constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing torch and the rest into .venv (some minutes the first time)…"
 	@$(BIN)/python -c "import torch" 2>/dev/null || $(PIP) $(TORCH)
-	@$(PIP) -e ".[worker,embedded,dev]"
+	@$(PIP) -e ".[dev]"
 	@touch $@
 
 web/node_modules/.installed: web/package-lock.json | .venv/.installed
@@ -44,6 +44,9 @@ demo: .venv/.installed service/dashboard/static/.built  ## Labelled functions to
 
 up: .venv/.installed service/dashboard/static/.built  ## API, worker and broker on this machine, until Ctrl-C
 	@$(BIN)/cellgate up
+
+client: .venv/.installed  ## Generate the synchronous client from the asynchronous one
+	@$(BIN)/python scripts/generate_client.py
 
 test: .venv/.installed service/dashboard/static/.built browser  ## All tests but the slow ones
 	@$(PYTEST) -m "not slow"

@@ -92,7 +92,7 @@ def context(folder: Path, given: argparse.Namespace) -> Iterator[Deployment]:
         port = free_port()
         settings = {"DATA_DIR": folder, "DATABASE_URL": url, "REDIS_URL": broker, "PORT": port, "LOG_FORMAT": "json"}
         environment = os.environ | {f"CELLGATE_{name}": str(value) for name, value in settings.items()}
-        command = [sys.executable, "-m", "cellgate.cli.main", "serve"]
+        command = [sys.executable, "-m", "service", "serve"]
         process = open_servers.enter_context(_process(command, environment))
         server = f"http://127.0.0.1:{port}"
         _wait_until(lambda: httpx.get(f"{server}/livez").is_success)

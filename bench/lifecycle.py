@@ -19,7 +19,7 @@ from typing import Any, get_args
 import psutil
 from sqlalchemy import select
 
-from cellgate.client.client import Client
+from cellgate.client._sync.client import Client
 from cellgate.contract.artifacts import EVENTS_NAME
 from cellgate.contract.states import RunState
 from service.settings import Settings

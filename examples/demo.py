@@ -20,6 +20,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = REPOSITORY / "var" / "demo"
+CELLGATE = (sys.executable, "-m", "cellgate")
 FUNCTIONS = 6_000
 SEED = 7
 READY_TIMEOUT_S = 120
@@ -34,15 +35,15 @@ def main() -> int:
     started = time.monotonic()
     shutil.rmtree(FOLDER, ignore_errors=True)
     data = FOLDER / "data" / "demo.jsonl"
-    run("trainers", "generate", "--functions", str(arguments.functions), "--seed", str(SEED), "--out", str(data))
+    cellgate("generate", "--functions", str(arguments.functions), "--seed", str(SEED), "--out", str(data))
     with service(keep=arguments.keep) as url:
-        cellgate(url, "dataset", "add", str(data), "--name", "demo", "--wait")
+        cellgate("dataset", "add", str(data), "--name", "demo", "--wait", url=url)
         experiment = submit(url)
-        watched = cellgate(url, "watch", experiment, check=False)
-        cellgate(url, "gate", experiment, check=False)
-        cellgate(url, "decision", experiment, check=False)
+        watched = cellgate("watch", experiment, url=url, check=False)
+        cellgate("gate", experiment, url=url, check=False)
+        cellgate("decision", experiment, url=url, check=False)
         files = [str(FOLDER / name) for name in ("report.html", "report.json")]
-        cellgate(url, "report", experiment, "--html", files[0], "--out", files[1])
+        cellgate("report", experiment, "--html", files[0], "--out", files[1], url=url)
         print(
             f"\nPage:   {url}/#/experiments/{experiment}"
             + ("" if arguments.keep else "  (make demo KEEP=1 leaves it up)")
@@ -52,31 +53,16 @@ def main() -> int:
     return watched
 
 
-def run(module: str, *arguments: str) -> None:
-    """Run one of our modules and fail with it."""
-    subprocess.run([sys.executable, "-m", module, *arguments], cwd=REPOSITORY, check=True)
-
-
-def cellgate(url: str, *arguments: str, check: bool = True) -> int:
-    """Run the command line against the demo's service; return its exit code."""
-    command = [sys.executable, "-m", "cellgate.cli.main", "--server", url, *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, check=check).returncode
+def cellgate(*arguments: str, url: str | None = None, check: bool = True) -> int:
+    """Run the command line, against the demo's service where a URL is given; return its exit code."""
+    server = [] if url is None else ["--server", url]
+    return subprocess.run([*CELLGATE, *server, *arguments], cwd=REPOSITORY, check=check).returncode
 
 
 def submit(url: str) -> str:
     """Submit the demo's experiment and return its id."""
-    command = [
-        sys.executable,
-        "-m",
-        "cellgate.cli.main",
-        "--server",
-        url,
-        "submit",
-        "examples/demo.yaml",
-        "--dataset",
-        "demo",
-    ]
-    done = subprocess.run([*command, "--json"], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)
+    command = [*CELLGATE, "--server", url, "submit", "examples/demo.yaml", "--dataset", "demo", "--json"]
+    done = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)
     return str(json.loads(done.stdout)["id"])
 
 
@@ -87,7 +73,7 @@ def service(*, keep: bool) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "cellgate.cli.main", "up", "--port", str(port), "--data-dir", str(FOLDER)]
+    command = [*CELLGATE, "up", "--port", str(port), "--data-dir", str(FOLDER)]
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "service.log").open("wb") as log:
         process = subprocess.Popen(

@@ -1,11 +1,10 @@
-"""`cellgate up`: the whole service on this machine as one supervised family of processes."""
+"""`cellgate up`: API, reconciler, worker and broker on this machine as supervised processes."""
 
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,9 @@ from urllib.request import urlopen
 
 import structlog
 
+from cellgate.contract.processes import module_command, module_environment
 from service.broker.embedded import EmbeddedBroker
+from service.die_with_parent import die_with_parent
 from service.settings import Settings
 from service.startup_check import MissingAdminToken, check_startup
 from service.store.database import Database, UnsuitableDatabase, migrate
@@ -36,11 +37,11 @@ class StackFailed(Exception):
 
 @dataclass(kw_only=True)
 class ManagedProcess:
-    """A process that is kept running.
+    """A process that the supervisor keeps running.
 
     Args:
-        name: What it is called in the log.
-        command: What to run.
+        name: Name in the log.
+        command: Program and arguments.
     """
 
     name: str
@@ -52,11 +53,11 @@ class ManagedProcess:
 
 
 class ProcessSupervisor:
-    """Children that are started again, later and later, when they die, and that are all stopped together.
+    """Start child processes, restart those that die after growing delays, and stop all together.
 
     Args:
-        children: What to run.
-        environment: Of every child.
+        children: Processes to run.
+        environment: Environment of every child.
     """
 
     def __init__(self, children: Sequence[ManagedProcess], environment: Mapping[str, str]) -> None:
@@ -64,7 +65,7 @@ class ProcessSupervisor:
         self._environment = dict(environment)
 
     def look(self) -> None:
-        """Start what is due and note what has died."""
+        """Start the children that are due, and schedule a restart of those that have died."""
         now = time.monotonic()
         for child in self.children:
             if child.process is None and now >= child.start_at:
@@ -73,11 +74,11 @@ class ProcessSupervisor:
                 self._on_exit(child, now)
 
     def stop(self, *, grace_s: float, hurry: threading.Event) -> None:
-        """Ask all to end, wait, then kill what is left with everything it started.
+        """Send SIGTERM to all children, wait, then kill those that are left with their process groups.
 
         Args:
-            grace_s: How long to wait.
-            hurry: Set: do not wait any longer.
+            grace_s: Longest wait before the kill.
+            hurry: Ends the wait at once when it is set.
         """
         living = [child.process for child in self.children if child.process is not None]
         for process in living:
@@ -95,7 +96,7 @@ class ProcessSupervisor:
     def _start(self, child: ManagedProcess, now: float) -> None:
         # A session of its own: Ctrl-C reaches only us, and we end the children in order.
         child.process = subprocess.Popen(
-            [sys.executable, "-m", "service.die_with_parent", *child.command],
+            die_with_parent(child.command),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -116,12 +117,12 @@ def run_local_stack(settings: Settings, *, with_worker: bool, announce: Callable
     """Run the service until SIGINT or SIGTERM; a second one does not wait for checkpoints.
 
     Args:
-        settings: Its settings; `port` 0 takes a free one.
-        with_worker: Also run a worker.
-        announce: Called with the address once everything answers.
+        settings: Settings of the service; `port` 0 takes a free one.
+        with_worker: Also run a worker on this machine.
+        announce: Called with the URL once the API answers.
 
     Raises:
-        HouseFailed: It cannot be started.
+        StackFailed: The service cannot be started.
     """
     stop, hurry = threading.Event(), threading.Event()
 
@@ -160,20 +161,25 @@ def _prepare_database(settings: Settings) -> None:
 
 def stack_processes(*, with_worker: bool) -> list[ManagedProcess]:
     """Return the processes that make up the service, the API first."""
-    python = sys.executable
     children = [
-        ManagedProcess(name="api", command=[python, "-m", "cellgate.cli.main", "serve"]),
-        ManagedProcess(name="reconciler", command=[python, "-m", "worker", "reconciler"]),
+        ManagedProcess(name="api", command=module_command("service", "serve")),
+        ManagedProcess(name="reconciler", command=module_command("worker", "reconciler")),
     ]
     if with_worker:
-        children.append(ManagedProcess(name="worker", command=[python, "-m", "worker", "run"]))
+        children.append(ManagedProcess(name="worker", command=module_command("worker", "run")))
     return children
 
 
 def child_environment(settings: Settings, *, redis_url: str, port: int) -> dict[str, str]:
-    """Return our own environment with every setting that was decided here."""
+    """Return this process's environment with every setting that was decided here.
+
+    Args:
+        settings: Settings of the whole stack.
+        redis_url: URL of the broker, embedded or not.
+        port: Port that the API listens on; never 0.
+    """
     return {
-        **os.environ,
+        **module_environment(os.environ),
         "CELLGATE_DATA_DIR": str(settings.data_dir.resolve()),
         "CELLGATE_DATABASE_URL": settings.database,
         "CELLGATE_REDIS_URL": redis_url,
@@ -188,10 +194,10 @@ def claim_port(host: str, port: int) -> int:
     """Return the port to listen on, a free one for 0.
 
     Raises:
-        HouseFailed: It is taken, or there is no such address here.
+        StackFailed: It is taken, or there is no such address here.
     """
-    supervisor = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(supervisor, socket.SOCK_STREAM) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -205,7 +211,7 @@ def _wait_until_ready(supervisor: ProcessSupervisor, host: str, port: int, stop:
     while not stop.wait(LOOK_EVERY_S):
         supervisor.look()
         if any(child.backoff_s > FIRST_BACKOFF_S for child in supervisor.children):
-            raise StackFailed("a part of the service ended at its start; what it said stands above")
+            raise StackFailed("a part of the service ended at its start; its message stands above")
         if _answers(f"http://{_reachable(host)}:{port}/readyz"):
             return
         if time.monotonic() > deadline:

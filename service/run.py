@@ -21,15 +21,15 @@ class CannotServe(Exception):
 
 
 class Server(uvicorn.Server):
-    """An API server that keeps nobody waiting when it ends."""
+    """A uvicorn server that answers all long polls when it ends."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let those go who wait for a change, then end as uvicorn does."""
-        self._app.state.context.changes.close()
+        """Release the requests that wait for a change, then end as uvicorn does."""
+        self._app.state.context.versions.close()
         self._app.state.context.output.close()
         await super().shutdown(sockets)
 

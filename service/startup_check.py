@@ -1,4 +1,4 @@
-"""Whether the service may listen where it is told to: beyond this machine somebody must hold a key."""
+"""Refuse to start on a non-loopback address unless a token exists."""
 
 from service.settings import Settings
 from service.store.database import Database
@@ -6,17 +6,18 @@ from service.store.tokens import has_live_admin
 
 
 class MissingAdminToken(RuntimeError):
-    """The service would stand open, or be closed to everybody; the message says what to do."""
+    """Other machines could reach the service, and no token exists; the message says what to do."""
 
 
 def check_startup(settings: Settings, database: Database) -> None:
     """Return if the service may listen on its host.
 
     Args:
-        database: At the newest schema.
+        settings: Host and token of the service.
+        database: Database at the newest schema.
 
     Raises:
-        NoKey: Other machines reach the host, and there is no token.
+        MissingAdminToken: The host is not loopback, and neither a setting nor the database holds an admin token.
     """
     if not settings.asks_for_token or settings.token is not None:
         return

@@ -1,4 +1,4 @@
-"""`python -m worker run` serves queues; `python -m worker reconciler` recovers lost runs and sends webhooks."""
+"""`cellgate run-worker` serves queues; `cellgate run-reconciler` recovers lost runs and sends webhooks."""
 
 import argparse
 import signal

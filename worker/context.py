@@ -1,19 +1,19 @@
 """The parts that all supervisors of one worker share."""
 
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from cellgate.contract.processes import module_command
 from service.broker.notify import Notifier
 from service.settings import Settings
 from service.store.database import Database
 from worker.devices import Devices
 from worker.fork_server import ForkServer
 
-TRAINER = (sys.executable, "-m", "trainers")
+TRAINER = tuple(module_command("trainers"))
 # The drivers raise these while a database is unreachable, busy or restarting; a later try may succeed.
 UNREACHABLE = (OperationalError, InterfaceError)
 DATABASE_RETRY_S = 0.5

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,7 +15,9 @@ from pathlib import Path
 
 import structlog
 
-COMMAND = (sys.executable, "-m", "trainers.fork_server")
+from cellgate.contract.processes import module_command, module_environment
+
+COMMAND = tuple(module_command("trainers.fork_server"))
 # Threads do not survive a fork: a trainer sets torch's number itself, and Arrow's allocator must start none.
 SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
@@ -107,7 +108,7 @@ class ForkServer:
                 self._process = subprocess.Popen(
                     [*self._command, str(self._socket)],
                     stdin=subprocess.PIPE,
-                    env={**environment, **SINGLE_THREADED},
+                    env={**module_environment(environment), **SINGLE_THREADED},
                     start_new_session=True,
                 )
             except OSError as error:

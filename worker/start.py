@@ -9,6 +9,7 @@ from typing import Any
 from cellgate.contract.artifacts import SPEC_NAME
 from cellgate.contract.cells import Cell
 from cellgate.contract.files import write_json
+from cellgate.contract.processes import module_environment
 from service.store.claims import Claim
 from service.store.run_specs import trainer_spec
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
@@ -103,4 +104,9 @@ def trainer_environment(threads: int) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
     }
-    return {**kept, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return {
+        **module_environment(kept),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }

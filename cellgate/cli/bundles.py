@@ -1,27 +1,25 @@
-"""`cellgate bundle`: packing what was decided, and getting it; `cellgate predict`: scoring files with it."""
+"""`cellgate bundle`: pack, list, download and check bundles."""
 
-import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
-from cellgate.cli.spec_files import BadInput
-from cellgate.cli.trainers import require_trainers
-from cellgate.cli.watch import last
+from cellgate.cli.handover import PassedOn, hand_over
+from cellgate.cli.progress import last
 from cellgate.contract.api.bundles import BundleAnswer
 from cellgate.contract.api.runs import RunStatus
-from cellgate.contract.specs import BundleKind, Explain
+from cellgate.contract.exit_codes import CommandExit, UsageError
+from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState
 
-NO_SUCCESS = 1
-Layout = Literal["text", "json", "sarif"]
-bundle_app = typer.Typer(no_args_is_help=True, help="Bundles: pack what was decided, ls, get.")
+app = typer.Typer()
+bundle_app = typer.Typer(no_args_is_help=True, help="Pack, list, download and check bundles.")
+app.add_typer(bundle_app, name="bundle")
 BundleId = Annotated[str, typer.Argument(metavar="ID", help="Id of a bundle (bun_…).")]
 
 
@@ -29,15 +27,15 @@ BundleId = Annotated[str, typer.Argument(metavar="ID", help="Id of a bundle (bun
 def pack(
     context: typer.Context,
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of an experiment (exp_…).")],
-    kind: Annotated[BundleKind | None, typer.Option(help="Default: what the last decision ships.")] = None,
+    kind: Annotated[BundleKind | None, typer.Option(help="Default: the kind that was decided.")] = None,
     option: Annotated[str | None, typer.Option(help="transformer or gnn, for a single model.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Only this seed; may be given again.")] = None,
-    licence_notes: Annotated[str | None, typer.Option(help="For whoever gets the bundle.")] = None,
-    tolerance: Annotated[float | None, typer.Option(help="See docs/bundles.md; runs of a GPU need more.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed to pack; may be repeated.")] = None,
+    licence_notes: Annotated[str | None, typer.Option(help="Licence notes for those who receive the bundle.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Allowed difference from the runs' probabilities.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pack what was decided and wait until it is ready; exit code 1 when it could not be packed."""
-    asked: dict[str, Any] = {
+    """Pack what was decided and wait until it is ready; exit code 1 when packing failed."""
+    body: dict[str, Any] = {
         "kind": kind,
         "option": option,
         "seeds": seed or None,
@@ -45,19 +43,19 @@ def pack(
         "tolerance": tolerance,
     }
     with client_of(context) as client:
-        made = client.pack(experiment, {name: value for name, value in asked.items() if value is not None})
+        made = client.pack(experiment, {name: value for name, value in body.items() if value is not None})
         with tables.terminal().status("packing…"):
             path = f"/v1/runs/{made.run}/status"
             last(client.follow(path, RunStatus, ended=lambda found: found.state.terminal))
         made = client.bundle(made.id)
     _show(made, as_json=as_json)
     if made.state is BundleState.FAILED:
-        raise typer.Exit(NO_SUCCESS)
+        raise typer.Exit(CommandExit.FAILED)
 
 
 def _show(made: BundleAnswer, *, as_json: bool) -> None:
     if as_json:
-        print(made.model_dump_json(indent=2))
+        tables.print_json(made)
         return
     console = tables.terminal()
     if made.summary is None:
@@ -67,7 +65,7 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     speed = "" if rate is None else f", {rate:,.0f} functions a second where it was packed"
     what = f"{made.kind} of {' and '.join(made.summary.parts)}, seeds {', '.join(map(str, made.summary.seeds))}"
     console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB{speed}", markup=False)
-    console.print(f"`cellgate bundle get {made.id}` brings it here.", markup=False)
+    console.print(f"`cellgate bundle get {made.id}` downloads it.", markup=False)
 
 
 @bundle_app.command("ls")
@@ -94,12 +92,12 @@ def list_bundles(context: typer.Context, as_json: AsJson = False) -> None:
 def get(
     context: typer.Context,
     bundle: BundleId,
-    out: Annotated[Path, typer.Option(help="Folder to put it into.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder that the bundle's folder is put into.")] = Path(),
 ) -> None:
-    """Bring a bundle here, as a folder named by its id."""
+    """Download a bundle as a folder named by its id."""
     target = out / bundle
     if target.exists():
-        raise BadInput(f"{target} exists: remove it, or name another folder with --out")
+        raise UsageError(f"{target} exists: remove it, or name another folder with --out")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".cellgate-") as partial, client_of(context) as client:
         archive = Path(partial) / "bundle.tar"
@@ -111,18 +109,19 @@ def get(
     tables.terminal().print(f"{target}: `cellgate predict {target} FILES` scores source with it.", markup=False)
 
 
-def predict(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="C and C++ files, or folders of such.")],
-    layout: Annotated[Layout, typer.Option("--format", help="How to tell what was found.")] = "text",
-    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Instead of the bundle's own.")] = None,
-    explain: Annotated[Explain, typer.Option(help="For which functions to say which lines weighed most.")] = "findings",
-    out: Annotated[Path | None, typer.Option(help="Write there instead of standard output.")] = None,
-) -> None:
-    """Score the functions of C and C++ files on this machine; exit code 9 when at least one is above the threshold."""
-    require_trainers("scoring")
-    command = [sys.executable, "-m", "trainers", "predict", str(bundle), *map(str, files)]
-    command += ["--format", layout, "--explain", explain]
-    command += [] if threshold is None else ["--threshold", str(threshold)]
-    command += [] if out is None else ["--out", str(out)]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+@bundle_app.command("check", cls=PassedOn)
+def check_bundle(context: typer.Context) -> None:
+    """Verify every file of a bundle's folder and run its self-test."""
+    hand_over(context, "trainers", "bundle", "check", needs="worker")
+
+
+@bundle_app.command("pack-local", cls=PassedOn)
+def pack_local(context: typer.Context) -> None:
+    """Pack folders of finished runs on this machine, without a server."""
+    hand_over(context, "trainers", "bundle", "pack", needs="worker")
+
+
+@bundle_app.command("onnx", cls=PassedOn)
+def export_onnx(context: typer.Context) -> None:
+    """Export the text models of a bundle's folder as ONNX."""
+    hand_over(context, "trainers", "bundle", "onnx", needs="worker")

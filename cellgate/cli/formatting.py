@@ -1,4 +1,4 @@
-"""How values read on the terminal."""
+"""Values as text for the terminal."""
 
 from typing import Literal
 
@@ -21,6 +21,8 @@ VERDICTS = {
     "waived": "[yellow]waived[/]",
     "pending": "[dim]pending[/]",
 }
+BARS = "▁▂▃▄▅▆▇█"
+BARS_WIDTH = 40
 AnyState = RunState | JobState | DatasetState | ExperimentState
 GOOD = frozenset({"succeeded", "ready"})
 BAD = frozenset({"failed", "cancelled"})
@@ -28,7 +30,7 @@ WAITING = frozenset({"queued", "paused", "waiting"})
 
 
 def state(value: AnyState) -> str:
-    """Return a state in its colour."""
+    """Return a state as coloured markup."""
     colour = "green" if value in GOOD else "red" if value in BAD else "dim" if value in WAITING else "cyan"
     return f"[{colour}]{value.value}[/]"
 
@@ -39,7 +41,7 @@ def score(value: float | None, digits: int = 4) -> str:
 
 
 def span(low: float, high: float, *, sign: Literal["", "+"] = "") -> str:
-    """Return an interval."""
+    """Return an interval, with signs for differences."""
     return f"{low:{sign}.3f} to {high:{sign}.3f}"
 
 
@@ -53,3 +55,19 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def bars(values: list[float], width: int = BARS_WIDTH) -> str:
+    """Return values as a line of bars, each the mean of an equal share of them.
+
+    Args:
+        values: At least one value.
+        width: Largest number of bars.
+    """
+    count = min(width, len(values))
+    shares = [values[len(values) * i // count : len(values) * (i + 1) // count] for i in range(count)]
+    means = [sum(share) / len(share) for share in shares]
+    low, high = min(means), max(means)
+    if high == low:
+        return BARS[0] * count
+    return "".join(BARS[round((mean - low) / (high - low) * (len(BARS) - 1))] for mean in means)

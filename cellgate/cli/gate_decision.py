@@ -1,7 +1,7 @@
-"""Commands about an experiment's gate and decisions: show, waive, overrule, verify."""
+"""`cellgate gate` and `cellgate decision`: show, waive, overrule, verify."""
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,26 +11,24 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of
-from cellgate.cli.trainers import require_trainers
-from cellgate.client.client import Client
+from cellgate.cli.connection import AsJson, ExperimentId, client_of
+from cellgate.cli.handover import require_extra
+from cellgate.client._sync.client import Client
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.runs import RunAnswer
-from cellgate.contract.decision import DecisionAnswer
+from cellgate.contract.decision import AttemptName, DecisionAnswer, StoredDecisions
+from cellgate.contract.exit_codes import CommandExit
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.options import SINGLES
+from cellgate.contract.processes import module_command, module_environment
 from cellgate.contract.results import RunResult
 from cellgate.contract.states import RunState
-from service.domain.decision.verify import Sources, differences
 
-AGGREGATION = 54
-NO_SUCCESS, UNDECIDED, DIFFERS = 1, 5, 6
-GATE_CODES = {"pass": 0, "fail": NO_SUCCESS, "pending": UNDECIDED}
+EVALUATION = 54
+GATE_CODES = {"pass": CommandExit.SUCCESS, "fail": CommandExit.FAILED, "pending": CommandExit.UNDECIDED}
 DECISIONS = TypeAdapter(list[DecisionAnswer])
 
-ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
-Reason = Annotated[str, typer.Option(help="Stays on record and is shown with it; 10 characters or more.")]
+Reason = Annotated[str, typer.Option(help="Reason, kept on record; 10 characters or more.")]
 
 
 class ShowFirst(TyperGroup):
@@ -38,12 +36,19 @@ class ShowFirst(TyperGroup):
 
     # The library keeps the types of these to itself.
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that is named, or `show`."""
+        """Return the named command, else `show`."""
         return super().resolve_command(ctx, args if args[0] in self.commands else ["show", *args])
 
 
-gate_app = typer.Typer(cls=ShowFirst, no_args_is_help=True, help="The gate of an experiment: show ID, waive.")
-decision_app = typer.Typer(cls=ShowFirst, no_args_is_help=True, help="Its decisions: show ID, overrule, verify.")
+app = typer.Typer()
+gate_app = typer.Typer(
+    cls=ShowFirst, no_args_is_help=True, help="Show the gate of an experiment, or waive a check of it."
+)
+decision_app = typer.Typer(
+    cls=ShowFirst, no_args_is_help=True, help="Show, overrule or verify the decisions of an experiment."
+)
+app.add_typer(gate_app, name="gate")
+app.add_typer(decision_app, name="decision")
 
 
 @gate_app.command("show")
@@ -52,7 +57,7 @@ def show_gate(context: typer.Context, experiment: ExperimentId, as_json: AsJson 
     with client_of(context) as client:
         report = client.gate(experiment)
     if as_json:
-        print(report.model_dump_json(indent=2))
+        tables.print_json(report)
     else:
         tables.show_gate(tables.terminal(), report)
     raise typer.Exit(GATE_CODES[report.verdict])
@@ -65,7 +70,7 @@ def waive(
     check: Annotated[str, typer.Argument(help="Name of a check that failed.")],
     reason: Reason,
 ) -> None:
-    """Let a failed check pass; exit code 0 when the gate passes now, else 1."""
+    """Waive a failed check; exit code 0 when the gate passes now, else 1."""
     with client_of(context) as client:
         report = client.waive(experiment, check=check, reason=reason)
     tables.show_gate(tables.terminal(), report)
@@ -74,11 +79,11 @@ def waive(
 
 @decision_app.command("show")
 def show_decision(context: typer.Context, experiment: ExperimentId, as_json: AsJson = False) -> None:
-    """Show the last decision with its evidence, and what people put beside it; exit code 5 while there is none."""
+    """Show the last decision with its evidence and overrulings; exit code 5 while there is none."""
     with client_of(context) as client:
         taken = _decisions(client, experiment)[-1]
     if as_json:
-        print(taken.model_dump_json(indent=2))
+        tables.print_json(taken)
         return
     console = tables.terminal()
     tables.show_decision(console, taken)
@@ -94,7 +99,7 @@ def overrule(
     outcome: Annotated[str, typer.Argument(help="transformer, gnn, ensemble, fusion or improve.")],
     reason: Reason,
 ) -> None:
-    """Put your own answer beside the last decision, which stays as it was computed."""
+    """Record your own answer beside the last decision, which stays as it was computed."""
     named = {"outcome": "single", "option": outcome} if outcome in SINGLES else {"outcome": outcome}
     with client_of(context) as client:
         kept = client.overrule(experiment, {**named, "reason": reason})
@@ -107,36 +112,24 @@ def verify(
     experiment: ExperimentId,
     artifacts: Annotated[
         Path | None,
-        typer.Option(help="The server's artifact root, on this machine: weigh the stored predictions again as well."),
+        typer.Option(help="Artifact root of the server, on this machine: evaluate the stored predictions again too."),
     ] = None,
 ) -> None:
-    """Compute every decision again from what is stored; exit code 0 when all bytes are equal, 6 when not, 5 if none."""
+    """Recompute every decision; exit code 0 when all bytes are equal, 6 when not, 5 if there is none."""
+    if artifacts is not None:
+        require_extra("worker", "cellgate decision verify --artifacts")
     with client_of(context) as client:
         decisions = _decisions(client, experiment)
-        answer = client.experiment(experiment)
-        runs = _finished_runs(client, answer)
-        sources = _sources(client, answer, runs)
-    console = tables.terminal()
-    wrong = False
-    for decision in decisions:
-        found = differences(decision, sources)
-        wrong = wrong or bool(found)
-        says = "differs from what its evidence gives" if found else "computed again is the same, byte for byte"
-        console.print(f"The {decision.stage} decision, {decision.outcome}, {says}.", markup=False)
-        for difference in found:
-            console.print(f"  · {difference}", style="red", markup=False)
-    if artifacts is not None:
-        folders = [artifacts / attempt_path(run.id, run.attempt) for run in runs if run.cell == AGGREGATION]
-        equal = [_weighs_the_same(folder) for folder in folders]
-        wrong = wrong or not all(equal)
-    raise typer.Exit(DIFFERS if wrong else 0)
-
-
-def _weighs_the_same(folder: Path) -> bool:
-    """Let a process of the trainers weigh again and say what it finds; return whether all is equal."""
-    require_trainers("weighing again")
-    command = [sys.executable, "-m", "trainers", "verify", str(folder)]
-    return subprocess.run(command, check=False).returncode == 0
+        stored = _stored(client, client.experiment(experiment), decisions)
+    # The rules belong to the server: they run in a process of their own.
+    options = [] if artifacts is None else ["--artifacts", str(artifacts)]
+    done = subprocess.run(
+        module_command("service.commands.decision_check", *options),
+        input=stored.model_dump_json().encode(),
+        env=module_environment(os.environ),
+        check=False,
+    )
+    raise typer.Exit(done.returncode)
 
 
 def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
@@ -145,17 +138,20 @@ def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
     if not taken:
         state = client.experiment_status(experiment).state
         typer.echo(f"no decision has been taken yet: experiment {experiment} is {state}", err=True)
-        raise typer.Exit(UNDECIDED)
+        raise typer.Exit(CommandExit.UNDECIDED)
     return taken
+
+
+def _stored(client: Client, answer: ExperimentAnswer, decisions: list[DecisionAnswer]) -> StoredDecisions:
+    runs = _finished_runs(client, answer)
+    return StoredDecisions(
+        decisions=decisions,
+        gate=client.gate(answer.id),
+        policy=ExperimentSpec.model_validate(answer.spec).policy,
+        results=[RunResult.model_validate(run.result) for run in runs if run.result is not None],
+        evaluations=[AttemptName(run=run.id, attempt=run.attempt) for run in runs if run.cell == EVALUATION],
+    )
 
 
 def _finished_runs(client: Client, answer: ExperimentAnswer) -> list[RunAnswer]:
     return [client.run(run.id) for job in answer.jobs for run in job.runs if run.state is RunState.SUCCEEDED]
-
-
-def _sources(client: Client, answer: ExperimentAnswer, runs: list[RunAnswer]) -> Sources:
-    return Sources(
-        gate=client.gate(answer.id),
-        policy=ExperimentSpec.model_validate(answer.spec).policy,
-        results=[RunResult.model_validate(run.result) for run in runs if run.result is not None],
-    )

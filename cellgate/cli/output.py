@@ -1,4 +1,4 @@
-"""`cellgate logs`, `artifacts` and `download`: what a run printed and left behind."""
+"""Commands about a run's output and files: logs, artifacts, download."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,25 +7,27 @@ import typer
 from rich.markup import escape
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of
+from cellgate.cli.connection import AsJson, RunId, client_of
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run (run_…).")]
+app = typer.Typer()
 
 
+@app.command()
 def logs(
     context: typer.Context,
     run: RunId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
-    attempt: Annotated[int | None, typer.Option(min=1, help="Only this try at it.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Number of one attempt.")] = None,
 ) -> None:
-    """Print what a run's trainers printed."""
+    """Print a run's output."""
     with client_of(context) as client:
         for chunk in client.follow_logs(run, attempt=attempt) if follow else client.logs(run, attempt=attempt):
             print(chunk.text, end="", flush=follow)
 
 
+@app.command()
 def artifacts(context: typer.Context, run: RunId, as_json: AsJson = False) -> None:
-    """List the files that a run has left."""
+    """List the files that a run has written."""
     with client_of(context) as client:
         found = client.artifacts(run)
     if as_json:
@@ -37,13 +39,14 @@ def artifacts(context: typer.Context, run: RunId, as_json: AsJson = False) -> No
     tables.terminal().print(table)
 
 
+@app.command()
 def download(
     context: typer.Context,
     run: RunId,
-    name: Annotated[str, typer.Argument(help="As `cellgate artifacts` names it.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; default: its own name, here.")] = None,
+    name: Annotated[str, typer.Argument(help="Name of the file, as `cellgate artifacts` lists it.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: its own name in this folder.")] = None,
 ) -> None:
-    """Download a file that a run has left; its SHA-256 is checked."""
+    """Download a run's file and check its SHA-256."""
     path = out or Path(name.rpartition("/")[2])
     with client_of(context) as client:
         client.download_artifact(run, name, path)

@@ -1,4 +1,4 @@
-"""Reading a spec from a YAML or JSON file, and what it means to name a data set."""
+"""Specs from YAML or JSON files, and data sets by name."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,27 +7,24 @@ from typing import Any
 import yaml
 
 from cellgate.contract.api.datasets import DatasetAnswer
+from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.states import DatasetState
 
 
-class BadInput(ValueError):
-    """What the command line was given cannot be used; the message says why."""
-
-
 def read_spec(path: Path) -> dict[str, Any]:
-    """Return the mapping that a YAML or JSON file holds (JSON is YAML).
+    """Return the mapping in a YAML or JSON file (JSON is YAML).
 
     Raises:
-        BadInput: It cannot be read, is not YAML, or holds something else than a mapping.
+        UsageError: The file cannot be read, is not YAML, or holds something else than a mapping.
     """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read: {error}") from error
+        raise UsageError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise BadInput(f"{path}: is neither YAML nor JSON: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{path}: is neither YAML nor JSON: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
-        raise BadInput(f"{path}: holds {type(found).__name__}, expected a mapping such as `name: …`")
+        raise UsageError(f"{path}: holds {type(found).__name__}, expected a mapping such as `name: …`")
     return {str(name): value for name, value in found.items()}
 
 
@@ -35,11 +32,11 @@ def named_dataset(datasets: Iterable[DatasetAnswer], name: str) -> str:
     """Return the id of the newest data set of that name that has not failed.
 
     Args:
-        datasets: All there are, newest first.
-        name: A name, or an id, which is returned as it is.
+        datasets: All data sets, newest first.
+        name: A name, or an id, which is returned unchanged.
 
     Raises:
-        BadInput: There is none; the message lists the names there are.
+        UsageError: No data set has this name; the message lists the known names.
     """
     if name.startswith("ds_"):
         return name
@@ -49,4 +46,4 @@ def named_dataset(datasets: Iterable[DatasetAnswer], name: str) -> str:
             return dataset.id
         names.append(dataset.name)
     known = ", ".join(sorted(set(names))) or "none yet"
-    raise BadInput(f"there is no data set named {name} (known: {known}): add it with `cellgate dataset add FILE`")
+    raise UsageError(f"there is no data set named {name} (known: {known}): add it with `cellgate dataset add FILE`")

@@ -16,8 +16,7 @@ from cellgate.contract.decision import Decision
 from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.results import Metrics, RunResult
-from cellgate.contract.text import number
-from service.domain.decision.text import headline
+from cellgate.contract.text import headline, number
 
 WIDTH_WITHOUT_TERMINAL = 160
 TRAINED = (51, 52, 53)
@@ -40,6 +39,11 @@ def table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) 
         right = column in numbers
         made.add_column(column, justify="right" if right else "left", no_wrap=right, header_style="dim")
     return made
+
+
+def print_json(answer: BaseModel) -> None:
+    """Print an answer as JSON."""
+    print(answer.model_dump_json(indent=2))
 
 
 def print_list(answers: Iterable[BaseModel]) -> None:
@@ -87,14 +91,6 @@ def show_experiments(console: Console, experiments: Iterable[ExperimentSummary])
             f"{found.runs_done}/{found.runs_total}",
             f"{found.created_at:%Y-%m-%d %H:%M}",
         )
-    console.print(rows)
-
-
-def show_tokens(console: Console, tokens: Iterable[Sequence[str]]) -> None:
-    """Print a row per token."""
-    rows = table("name", "begins", "scope", "standing", "last used")
-    for token in tokens:
-        rows.add_row(*map(escape, token))
     console.print(rows)
 
 

@@ -1,4 +1,4 @@
-"""`cellgate worker`: who works, and letting one drain."""
+"""`cellgate worker`: list workers, and let one drain."""
 
 from typing import Annotated
 
@@ -9,13 +9,15 @@ from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.contract.api.workers import WorkerAnswer
 
-worker_app = typer.Typer(no_args_is_help=True, help="Workers: ls, drain, resume.")
-WorkerId = Annotated[str, typer.Argument(metavar="ID", help="As `cellgate worker ls` names it.")]
+app = typer.Typer()
+worker_app = typer.Typer(no_args_is_help=True, help="List workers, and let one drain.")
+app.add_typer(worker_app, name="worker")
+WorkerId = Annotated[str, typer.Argument(metavar="ID", help="Id of a worker, as `cellgate worker ls` lists it.")]
 
 
 @worker_app.command("ls")
 def list_workers(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the workers, also those that have fallen silent."""
+    """List the workers, silent ones included."""
     with client_of(context) as client:
         found = client.workers()
     if as_json:
@@ -30,7 +32,7 @@ def list_workers(context: typer.Context, as_json: AsJson = False) -> None:
 
 @worker_app.command()
 def drain(context: typer.Context, worker: WorkerId) -> None:
-    """Let a worker finish what it runs and take nothing more."""
+    """Let a worker finish its runs and claim no more."""
     with client_of(context) as client:
         found = client.drain(worker)
     left = f"{len(found.runs)} of its runs go on" if found.runs else "it has nothing at work"
@@ -39,7 +41,7 @@ def drain(context: typer.Context, worker: WorkerId) -> None:
 
 @worker_app.command()
 def resume(context: typer.Context, worker: WorkerId) -> None:
-    """Let a drained worker take runs again."""
+    """Let a drained worker claim runs again."""
     with client_of(context) as client:
         client.undrain(worker)
     tables.terminal().print(f"{worker} takes runs again.", markup=False)

@@ -5,7 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cellgate.contract.evidence import Evidence
+from cellgate.contract.experiment import Policy
+from cellgate.contract.gate import GateReport
 from cellgate.contract.options import Option
+from cellgate.contract.results import RunResult
 
 DecisionOutcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
 
@@ -47,3 +50,27 @@ class DecisionAnswer(Decision):
     """A decision, with what people put beside it; the last of these counts."""
 
     overrulings: list[Overruling] = Field(default_factory=list)
+
+
+class AttemptName(BaseModel):
+    """One attempt at a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    attempt: int
+
+
+class StoredDecisions(BaseModel):
+    """An experiment's decisions with everything that they were computed from.
+
+    `cellgate decision verify` hands it to `python -m service.commands.decision_check`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    decisions: list[DecisionAnswer]
+    gate: GateReport
+    policy: Policy
+    results: list[RunResult] = Field(description="Of every run of the experiment that succeeded and counts.")
+    evaluations: list[AttemptName] = Field(description="Finished runs of cell 54.")

@@ -1,6 +1,6 @@
-"""The exit codes of `python -m trainers`: one per cause, so that whoever waits for the process knows why it ended.
+"""Exit codes: one table for `python -m trainers`, which the worker reads, and one for the `cellgate` command.
 
-| code | cause | retried by the worker |
+| `python -m trainers` | cause | retried by the worker |
 |---|---|---|
 | 0 | success | – |
 | 2 | the spec is wrong | no |
@@ -11,8 +11,12 @@
 | 7 | out of memory, host or device | a bounded number of times |
 | 8 | interrupted, checkpoint saved | yes, from the checkpoint |
 | 70 | internal error (EX_SOFTWARE of sysexits.h) | no |
+
+`COMMAND_EXITS` holds the meanings of the `cellgate` command's codes, as its `--help` prints them. The commands that it
+hands over to the trainers (`predict`, `bundle check`, `graph`, …) end with the codes of `python -m trainers`.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -28,3 +32,37 @@ class ExitCode(IntEnum):
     OUT_OF_MEMORY = 7
     INTERRUPTED = 8
     INTERNAL_ERROR = 70
+
+
+class CommandExit(IntEnum):
+    """Why a `cellgate` command ended."""
+
+    SUCCESS = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    SERVER_AWAY = 4
+    UNDECIDED = 5
+    DIFFERS = 6
+    FOUND = 9
+    INTERRUPTED = 130
+
+
+COMMAND_EXITS: Mapping[CommandExit, str] = {
+    CommandExit.SUCCESS: "success",
+    CommandExit.FAILED: "the work ended without success: failed, cancelled, gate not passed",
+    CommandExit.USAGE: "wrong usage, settings or spec file, or an extra is not installed",
+    CommandExit.REFUSED: "the server refused the request",
+    CommandExit.SERVER_AWAY: "no server answers",
+    CommandExit.UNDECIDED: "not decided yet",
+    CommandExit.DIFFERS: "a stored decision differs from its recomputation",
+    CommandExit.FOUND: "`predict` found at least one function above the threshold",
+    CommandExit.INTERRUPTED: "interrupted; what was started goes on",
+}
+
+
+class UsageError(ValueError):
+    """A command was called wrongly, or an input of it cannot be used; the message says what to do.
+
+    Ends the command with `CommandExit.USAGE`.
+    """

@@ -1,6 +1,10 @@
-"""How options and figures read in a report."""
+"""How options, decisions and figures read in a report and on the terminal."""
 
+from collections.abc import Mapping, Sequence
+
+from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.evidence import BaselineName
+from cellgate.contract.options import OPTION_NAMES, Option
 
 BASELINE_NAMES: dict[BaselineName, str] = {
     "all_positive": "Everything called vulnerable",
@@ -8,6 +12,32 @@ BASELINE_NAMES: dict[BaselineName, str] = {
     "length": "Length alone",
     "identifiers": "Identifiers alone",
 }
+HEADLINES: Mapping[DecisionOutcome, str] = {
+    "ensemble": "Ship the ensemble",
+    "single": "Ship a single model",
+    "fusion": "Ship fusion",
+    "train_fusion": "Train fusion",
+    "improve": "Improve 51 and 52",
+}
+
+
+def headline(outcome: DecisionOutcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
+    """Return a decision as a short sentence.
+
+    Args:
+        outcome: What was decided.
+        option: The single model that is shipped; null names none.
+        seeds: Seeds that are shipped; empty leaves them out.
+    """
+    text = HEADLINES[outcome]
+    if outcome == "single" and option is not None:
+        text = f"Ship the {OPTION_NAMES[option].lower()} alone"
+    return f"{text}, {name_seeds(seeds)}" if seeds else text
+
+
+def name_seeds(seeds: Sequence[int]) -> str:
+    """Return `seed 3`, or `seeds 0, 1, 2 together`."""
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
 
 
 def score(value: float | None, digits: int = 3) -> str:

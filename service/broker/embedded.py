@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,6 +15,8 @@ import redis
 import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from service.die_with_parent import die_with_parent
 
 log = structlog.get_logger(__name__)
 
@@ -111,14 +112,14 @@ class EmbeddedBroker:
 
     def _start(self) -> None:
         self.socket.unlink(missing_ok=True)
-        # Bound to our life: whoever kills us without asking leaves no server behind.
-        command = [sys.executable, "-m", "service.die_with_parent", self._program, "--port", "0"]
+        command = [self._program, "--port", "0"]
         command += ["--unixsocket", str(self.socket), "--unixsocketperm", "700", "--dir", str(self.socket.parent)]
         # Nothing here is worth keeping: the notification is sent again from SQL.
         command += ["--save", "", "--appendonly", "no"]
         # A session of its own: Ctrl-C ends the workers first, which still need it.
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, start_new_session=True)
+        # Killing this process with SIGKILL must leave no server behind.
+        self._process = subprocess.Popen(die_with_parent(command), stdin=quiet, stdout=quiet, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _answers(self.socket):
             if time.monotonic() > deadline or self._process.poll() is not None:

@@ -4,21 +4,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cellgate.cli.spec_files import BadInput
+from cellgate.contract.exit_codes import UsageError
 from service.settings import Settings
 
 
-def said(**values: Any) -> Settings:
-    """Return the settings; a value that is None was not said, and comes from the environment or its default.
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings; an override that is None leaves the environment's value or the default.
 
     Raises:
-        BadInput: Some are wrong; every mistake is listed.
+        UsageError: Some are wrong; every mistake is listed.
     """
     try:
-        return Settings(**{name: value for name, value in values.items() if value is not None})
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
             for mistake in error.errors()
         ]
-        raise BadInput("\n".join(lines)) from error
+        raise UsageError("\n".join(lines)) from error

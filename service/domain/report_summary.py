@@ -6,8 +6,7 @@ from cellgate.contract.decision import DecisionAnswer
 from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.options import Option
-from cellgate.contract.text import number, score
-from service.domain.decision.text import headline
+from cellgate.contract.text import headline, number, score
 from trainers.report.page import CheckLine, DecisionSection, Judged
 
 STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusion measured"}

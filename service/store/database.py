@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +23,8 @@ from sqlalchemy.types import Double
 BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
+# Beside this package, wherever it lies: an installed package of that name may be somebody else's.
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 READ_ONLY = "cellgate_read_only"
 # Arbitrary, but two processes that migrate at the same time must use the same one.
 ADVISORY_LOCK = 5_251_525_354
@@ -241,5 +242,5 @@ def schema_is_current(database: Database) -> bool:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(files("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

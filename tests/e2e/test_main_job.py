@@ -54,7 +54,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path, functions: Path) 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cellgate.cli.main", "up", "--port", str(port), "--slots", "2"]
+    command = [sys.executable, "-m", "cellgate", "up", "--port", str(port), "--slots", "2"]
     command += ["--data-dir", str(tmp_path / "var"), "--data-root", str(functions.parent)]
     log = tmp_path / "up.log"
     with log.open("wb") as output:
@@ -174,7 +174,7 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
 
 
 def _cellgate(deployment: httpx.Client, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "cellgate.cli.main", "--server", str(deployment.base_url), *arguments]
+    command = [sys.executable, "-m", "cellgate", "--server", str(deployment.base_url), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
 

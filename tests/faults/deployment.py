@@ -21,7 +21,7 @@ import redis
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from cellgate.client.client import Client
+from cellgate.client._sync.client import Client
 from service.broker.embedded import find_server
 from service.store.database import Database, migrate
 
@@ -110,7 +110,7 @@ class Deployment:
             member.name: member
             for member in (
                 Member(name="redis", command=server),
-                Member(name="api", command=[python, "-m", "cellgate.cli.main", "serve"]),
+                Member(name="api", command=[python, "-m", "service", "serve"]),
                 Member(name="reconciler-1", command=[*worker, "reconciler"]),
                 Member(name="reconciler-2", command=[*worker, "reconciler"]),
                 *(

@@ -18,7 +18,7 @@ import redis
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from cellgate.client.calls import ClientError
+from cellgate.client.errors import ClientError
 from cellgate.contract.states import LEASED, RunState
 from service.broker.notify import CeleryNotifier
 from service.store.tables import RunRow

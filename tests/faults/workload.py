@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from cellgate.client.calls import ClientError, Refused
-from cellgate.client.client import Client
+from cellgate.client._sync.client import Client
+from cellgate.client.errors import ClientError, Refused
 from cellgate.contract.states import RunState
 from service.store.runs import metrics_of
 from service.store.tables import RunRow

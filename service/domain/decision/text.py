@@ -1,38 +1,19 @@
 """The decision's evidence in plain words: what was measured, how sure it is, what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.evidence import Comparison, DeploymentCandidate, Evidence, Interval, KindEvidence, OptionEvidence
 from cellgate.contract.gate import GateCheck
-from cellgate.contract.options import OPTION_NAMES, OPTIONS, Option
+from cellgate.contract.options import OPTIONS, Option
+from cellgate.contract.text import name_seeds
 from service.domain.gate.report import ADVICE
 
-HEADLINES: Mapping[DecisionOutcome, str] = {
-    "ensemble": "Ship the ensemble",
-    "single": "Ship a single model",
-    "fusion": "Ship fusion",
-    "train_fusion": "Train fusion",
-    "improve": "Improve 51 and 52",
-}
 # Slices with fewer functions say more about chance than about the model.
 MIN_SLICE_ROWS = 10
 WEAKEST_SLICES = 3
 # By so much more of the misses than of all vulnerable functions must be cut to be worth a word, and by so much must
 # an F1 be surely above that of calling everything vulnerable.
 NOTABLE_SHARE = 0.05
-
-
-def headline(outcome: DecisionOutcome, option: Option | None, seeds: Sequence[int] = ()) -> str:
-    """Return a decision in a few words."""
-    words = HEADLINES[outcome]
-    if outcome == "single" and option is not None:
-        words = f"Ship the {OPTION_NAMES[option].lower()} alone"
-    return f"{words}, {_named(seeds)}" if seeds else words
-
-
-def _named(seeds: Sequence[int]) -> str:
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
 
 
 def describe_split(evidence: Evidence) -> str:
@@ -109,7 +90,7 @@ def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence:
         seeds: Those that go into it.
     """
     steps = [
-        f"Pack it (cellgate bundle pack): {chosen.option}, {_named(seeds)}; then score code with cellgate predict."
+        f"Pack it (cellgate bundle pack): {chosen.option}, {name_seeds(seeds)}; then score code with cellgate predict."
     ]
     if confidence == "borderline":
         steps.append("The evidence is borderline: more seeds or a larger gate split would make it firmer.")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cellgate.client.async_client import AsyncClient
-from cellgate.client.calls import Refused, ServerAway
-from cellgate.client.client import Client
+from cellgate.client._async.client import AsyncClient
+from cellgate.client._sync.client import Client
+from cellgate.client.errors import Refused, ServerAway
 from cellgate.contract.api.experiments import ExperimentAnswer
 from tests.live_server import Served, served
 

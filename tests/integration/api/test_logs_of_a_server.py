@@ -33,7 +33,7 @@ def serving(folder: Path, log: Path) -> Iterator[str]:
         "CELLGATE_TOKEN": TOKEN,
         "CELLGATE_LOG_FORMAT": "json",
     }
-    command = [sys.executable, "-m", "cellgate.cli.main", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "cellgate", "serve", "--port", str(port)]
     with log.open("wb") as stderr:
         server = subprocess.Popen(
             command, cwd=REPOSITORY, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cellgate.cli.main import main
+from service.commands.app import main as service_main
 from tests.live_server import Served, served
 
 
@@ -47,19 +48,21 @@ def finished(context: Served, ready_dataset: str) -> str:
 
 
 @pytest.fixture
-def cellgate(context: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cellgate:
-    """Run the command line against the deployment."""
+def cellgate(context: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cellgate:
+    """Run the command line against the deployment; a command of the server's runs in this process as well."""
     monkeypatch.delenv("CELLGATE_TOKEN", raising=False)
 
     def run(*arguments: str | Path, server: str = context.url) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["cellgate", "--server", server, *map(str, arguments)])
-        capsys.readouterr()
+        handed_over = arguments[0] == "token"
+        options = [] if handed_over else ["--server", server]
+        monkeypatch.setattr(sys, "argv", ["cellgate", *options, *map(str, arguments)])
+        capfd.readouterr()
         try:
-            main()
+            service_main() if handed_over else main()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        said = capsys.readouterr()
+        said = capfd.readouterr()
         return Outcome(code=code, out=said.out, err=said.err)
 
     return run

@@ -1,15 +1,18 @@
 """What a run printed and left behind, from the command line and by the client, over a network that cuts."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cellgate.client.files import Damaged, OutputClient
+from cellgate.client._async.client import AsyncClient
+from cellgate.client._sync.client import Client
+from cellgate.client.errors import Damaged
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.recorder import record_log
@@ -59,6 +62,43 @@ class _Cut(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._answer.close()
+
+
+class AsyncCutting(httpx.AsyncBaseTransport):
+    """`Cutting` for programs that await."""
+
+    def __init__(self, after_bytes: int) -> None:
+        self._network = httpx.AsyncHTTPTransport()
+        self._after_bytes = after_bytes
+        self.cuts = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._network.handle_async_request(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=_AsyncCut(self, answer))
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
+
+    async def pass_on(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        left = self._after_bytes
+        async for block in blocks:
+            yield block[:left]
+            left -= len(block)
+            if left <= 0:
+                self.cuts += 1
+                raise httpx.ReadError("cut")
+
+
+class _AsyncCut(httpx.AsyncByteStream):
+    def __init__(self, network: AsyncCutting, answer: httpx.Response) -> None:
+        self._network = network
+        self._answer = answer
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._network.pass_on(self._answer.aiter_raw())
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
 
 
 @pytest.fixture
@@ -113,7 +153,7 @@ def test_followed_output_that_is_cut_goes_on_where_it_was(context: Served, claim
     end(context, claim)
     network = Cutting(after_bytes=600)
 
-    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client:
+    with Client(context.url, transport=network, sleep=lambda _: None) as client:
         numbers = [chunk.number for chunk in client.follow_logs(claim.run_id)]
 
     assert numbers == list(range(1, 40))
@@ -134,7 +174,7 @@ def test_the_files_of_a_run_are_listed_and_downloaded(cellgate: Cellgate, claim:
 def test_a_download_that_is_cut_goes_on_where_it_was(context: Served, claim: Claim, tmp_path: Path) -> None:
     network = Cutting(after_bytes=200_000)
 
-    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client:
+    with Client(context.url, transport=network, sleep=lambda _: None) as client:
         client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
 
     assert (tmp_path / "weights.bin").read_bytes() == CONTENT
@@ -144,12 +184,52 @@ def test_a_download_that_is_cut_goes_on_where_it_was(context: Served, claim: Cla
 def test_a_download_that_arrives_damaged_is_not_kept(context: Served, claim: Claim, tmp_path: Path) -> None:
     network = Cutting(after_bytes=1 << 30, spoil=True)
 
-    with OutputClient(context.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
+    with Client(context.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
         client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_try_at_a_run_is_told_to_a_program(context: Served, claim: Claim) -> None:
-    with OutputClient(context.url) as client:
+    with Client(context.url) as client:
         assert [(one.attempt, one.worker) for one in client.attempts(claim.run_id)] == [(1, "worker-1")]
+
+
+def test_a_program_that_awaits_reads_output_and_downloads_over_a_network_that_cuts(
+    context: Served, claim: Claim, tmp_path: Path
+) -> None:
+    for number in range(3, 40):
+        say(context, claim, number, f"{number}\n")
+    end(context, claim)
+
+    async def wait(_: float) -> None:
+        await asyncio.sleep(0)
+
+    async def read(network: AsyncCutting) -> tuple[list[int], list[str]]:
+        async with AsyncClient(context.url, transport=network, sleep=wait) as client:
+            numbers = [chunk.number async for chunk in client.follow_logs(claim.run_id)]
+            names = [file.name for file in await client.artifacts(claim.run_id)]
+            return numbers, names
+
+    async def download(network: AsyncCutting) -> None:
+        async with AsyncClient(context.url, transport=network, sleep=wait) as client:
+            await client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
+
+    reading, downloading = AsyncCutting(after_bytes=600), AsyncCutting(after_bytes=200_000)
+    assert asyncio.run(read(reading)) == (list(range(1, 40)), ["model/weights.bin"])
+    asyncio.run(download(downloading))
+
+    assert (tmp_path / "weights.bin").read_bytes() == CONTENT
+    assert reading.cuts > 3
+    assert downloading.cuts == 3
+
+
+def test_a_program_that_awaits_sends_a_file(context: Served, tmp_path: Path) -> None:
+    file = tmp_path / "sent.jsonl"
+    file.write_bytes(b"{}\n" * 200_000)
+
+    async def send() -> str:
+        async with AsyncClient(context.url) as client:
+            return (await client.upload(file, "sent.jsonl")).source
+
+    assert Path(asyncio.run(send())).read_bytes() == file.read_bytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cellgate.cli.curves import drawn
+from cellgate.cli.formatting import bars
 from tests.integration.cli.conftest import Cellgate
 from tests.live_server import Served
 
@@ -27,9 +27,9 @@ def test_curves_are_drawn_with_their_ends(context: Served, finished: str, cellga
 
 
 def test_a_line_of_bars_rises_and_falls_with_its_values() -> None:
-    assert drawn([0.0, 1.0, 2.0, 7.0, 3.5]) == "▁▂▃█▅"
-    assert drawn([5.0] * 3) == "▁▁▁"
-    assert drawn([0.0] * 50 + [1.0] * 50, width=10) == "▁▁▁▁▁█████"
+    assert bars([0.0, 1.0, 2.0, 7.0, 3.5]) == "▁▂▃█▅"
+    assert bars([5.0] * 3) == "▁▁▁"
+    assert bars([0.0] * 50 + [1.0] * 50, width=10) == "▁▁▁▁▁█████"
 
 
 def test_two_runs_are_compared(context: Served, finished: str, cellgate: Cellgate) -> None:

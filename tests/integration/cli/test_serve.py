@@ -27,7 +27,7 @@ START_TIMEOUT_S = 30
 def serve(folder: Path, *arguments: str, broker: str | None = NOBODY) -> "subprocess.CompletedProcess[str]":
     """What came of a service that cannot start."""
     return subprocess.run(
-        [sys.executable, "-m", "cellgate.cli.main", "serve", *arguments],
+        [sys.executable, "-m", "cellgate", "serve", *arguments],
         cwd=folder,
         env=_environment(folder, broker),
         capture_output=True,
@@ -50,7 +50,7 @@ def serving(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "cellgate.cli.main", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "cellgate", "serve", "--port", str(port)]
     with subprocess.Popen(command, cwd=folder, env=_environment(folder, NOBODY)) as process:
         url = f"http://127.0.0.1:{port}"
         try:

@@ -87,7 +87,7 @@ def test_beyond_this_machine_up_says_how_to_make_the_first_token(tmp_path: Path)
     command = [
         sys.executable,
         "-m",
-        "cellgate.cli.main",
+        "cellgate",
         "up",
         "--host",
         "0.0.0.0",

@@ -47,7 +47,7 @@ class Up:
 @contextmanager
 def running(folder: Path) -> Iterator[Up]:
     log = folder / "up.log"
-    command = [sys.executable, "-m", "cellgate.cli.main", "up", "--port", "0", "--data-dir", str(folder / "var")]
+    command = [sys.executable, "-m", "cellgate", "up", "--port", "0", "--data-dir", str(folder / "var")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CELLGATE_")}
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
@@ -66,12 +66,12 @@ def test_it_serves_restarts_what_dies_and_leaves_nothing_behind(tmp_path: Path) 
     with running(tmp_path) as up:
         # given API, reconciler, worker and broker under one parent
         names = [" ".join(child.cmdline()) for child in up.children()]
-        for words in ("cellgate.cli.main serve", "worker reconciler", "worker run", "unixsocket"):
+        for words in ("service serve", "worker reconciler", "worker run", "unixsocket"):
             assert any(words in name for name in names), (words, names)
         assert httpx.get(f"{up.url}/readyz").status_code == 200
 
         # when the API is killed
-        killed = up.child("cellgate.cli.main serve")
+        killed = up.child("service serve")
         killed.kill()
 
         # then another one answers at the same address

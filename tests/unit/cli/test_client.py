@@ -4,9 +4,9 @@ from typing import Any
 import httpx
 import pytest
 
-from cellgate.client import calls
-from cellgate.client.calls import Refused, ServerAway
-from cellgate.client.client import Client
+from cellgate.client._sync.client import Client
+from cellgate.client.defaults import PACE_S
+from cellgate.client.errors import Refused, ServerAway
 from cellgate.contract.api.experiments import ExperimentAnswer
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -141,7 +141,7 @@ def test_following_waits_with_the_etag_it_holds_and_asks_no_more_often_than_it_m
     # then what had not changed was not told again
     assert states == ["training", "succeeded"]
     assert held == [None, 'W/"1"', 'W/"1"']
-    assert pauses == [calls.PACE_S] * 2
+    assert pauses == [PACE_S] * 2
 
 
 def test_a_list_is_read_page_by_page_to_its_end() -> None:

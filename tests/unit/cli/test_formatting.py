@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 
 from cellgate.cli.formatting import duration, score, span
@@ -28,10 +25,3 @@ def test_counts_have_no_decimals_but_a_score_of_one_has() -> None:
 
 def test_an_interval_of_differences_shows_its_signs() -> None:
     assert span(-0.01, 0.02, sign="+") == "-0.010 to +0.020"
-
-
-def test_the_command_line_starts_without_what_only_the_server_needs() -> None:
-    heavy = "{'torch', 'fastapi', 'sqlalchemy', 'celery', 'redis', 'uvicorn', 'alembic'}"
-    code = f"import sys, cellgate.cli.main; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from cellgate.cli.spec_files import BadInput, named_dataset, read_spec
+from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.contract.api.datasets import DatasetAnswer
+from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.states import DatasetState
-from service.commands.settings import said
+from service.commands.settings import load_settings
 
 
 def dataset(identifier: str, name: str, state: DatasetState = DatasetState.READY) -> DatasetAnswer:
@@ -43,13 +44,13 @@ def test_yaml_and_json_say_the_same(tmp_path: Path, text: str) -> None:
 def test_a_file_that_holds_no_spec_is_named_with_what_it_holds(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=told) as caught:
+    with pytest.raises(UsageError, match=told) as caught:
         read_spec(path)
     assert str(path) in str(caught.value)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         read_spec(tmp_path / "nowhere.yaml")
 
 
@@ -63,11 +64,11 @@ def test_an_id_is_taken_as_it_is() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(BadInput, match=r"named mine \(known: a, b\)"):
+    with pytest.raises(UsageError, match=r"named mine \(known: a, b\)"):
         named_dataset([dataset("ds_2", "b"), dataset("ds_1", "a")], "mine")
 
 
 def test_every_wrong_setting_is_told_at_once() -> None:
-    with pytest.raises(BadInput) as caught:
-        said(port=-1, slots=0)
+    with pytest.raises(UsageError) as caught:
+        load_settings(port=-1, slots=0)
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["port", "slots"]

@@ -3,7 +3,7 @@ from typing import Any
 
 from rich.console import Console
 
-from cellgate.cli.watch import progress, share_done, told
+from cellgate.cli.progress import activity, progress, share_done
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import Progress, RunAnswer, WaitingAnswer
 from cellgate.contract.states import ExperimentState, FailureReason, JobState, RunState, WaitingReason
@@ -60,7 +60,7 @@ def job(*runs: RunAnswer) -> JobAnswer:
 
 def test_a_run_that_waits_tells_what_for() -> None:
     waits = WaitingAnswer(reason=WaitingReason.BEHIND, detail="3 runs ahead in queue cpu", ahead=3)
-    assert told(run(RunState.QUEUED, waiting=waits)) == "3 runs ahead in queue cpu"
+    assert activity(run(RunState.QUEUED, waiting=waits)) == "3 runs ahead in queue cpu"
 
 
 def test_a_run_is_as_far_as_its_steps_say_and_whole_once_it_succeeded() -> None:
@@ -70,12 +70,12 @@ def test_a_run_is_as_far_as_its_steps_say_and_whole_once_it_succeeded() -> None:
 
 
 def test_a_second_attempt_is_told() -> None:
-    assert told(run(RunState.RUNNING, HALF_WAY, attempt=2)) == "train, epoch 2/4, attempt 2"
+    assert activity(run(RunState.RUNNING, HALF_WAY, attempt=2)) == "train, epoch 2/4, attempt 2"
 
 
 def test_a_failed_run_tells_its_cause_instead_of_its_progress() -> None:
     failed = run(RunState.FAILED, HALF_WAY, failure_reason=FailureReason.OUT_OF_MEMORY)
-    assert told(failed) == "out_of_memory"
+    assert activity(failed) == "out_of_memory"
 
 
 def test_the_live_view_has_a_row_per_run_with_eta_and_f1() -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cellgate.cli.formatting import CELLS, AnyState, duration, score, state
 from cellgate.cli.tables import table
-from cellgate.client.client import Client
+from cellgate.client._sync.client import Client
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
@@ -33,13 +33,13 @@ STEPS = {
 
 
 def watch_dataset(client: Client, dataset_id: str, console: Console) -> DatasetAnswer:
-    """Return the data set once it is ready or has failed, telling how far it is until then."""
+    """Return the data set once it is ready or has failed, and show its progress until then."""
     dataset = client.dataset(dataset_id)
     if dataset.state is DatasetState.PREPARING and dataset.run is not None:
         with console.status(f"preparing {escape(dataset.name)}…") as status:
             path = f"/v1/runs/{dataset.run}"
             for run in client.follow(path, RunAnswer, ended=lambda found: found.state.terminal):
-                status.update(f"preparing {escape(dataset.name)}: {run.state} {told(run)}")
+                status.update(f"preparing {escape(dataset.name)}: {run.state} {activity(run)}")
     path = f"/v1/datasets/{dataset_id}"
     return last(client.follow(path, DatasetAnswer, ended=lambda found: found.state is not DatasetState.PREPARING))
 
@@ -51,20 +51,20 @@ def last(answers: Iterator[A]) -> A:
 
 
 def watch_experiment(client: Client, experiment_id: str, console: Console) -> ExperimentAnswer:
-    """Return the experiment once it has ended, showing every run until then."""
+    """Return the experiment once it has ended, and show every run until then."""
     follow = client.follow(f"/v1/experiments/{experiment_id}", ExperimentAnswer, ended=lambda x: x.state.terminal)
     return _watch(follow, lambda answer: answer.jobs, console)
 
 
 def watch_job(client: Client, job_id: str, console: Console) -> JobAnswer:
-    """Return the job once it has ended, showing every run until then."""
+    """Return the job once it has ended, and show every run until then."""
     follow = client.follow(f"/v1/jobs/{job_id}", JobAnswer, ended=lambda answer: answer.state.terminal)
     return _watch(follow, lambda answer: [answer], console)
 
 
 def _watch(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], console: Console) -> T:
     if not console.is_terminal:
-        return _tell_changes(answers, jobs_of, console)
+        return _print_changes(answers, jobs_of, console)
     with Live(console=console, refresh_per_second=4) as live:
         for answer in answers:
             live.update(progress(answer.state, jobs_of(answer)))
@@ -81,7 +81,7 @@ def progress(whole: AnyState, jobs: list[JobAnswer]) -> RenderableType:
                 total=1, completed=share_done(run), width=BAR_WIDTH, complete_style="cyan", finished_style="green"
             )
             eta = "" if run.state.terminal else duration(run.progress.eta_s)
-            rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, told(run), eta, score(run.f1))
+            rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, activity(run), eta, score(run.f1))
     return Group(Text.from_markup(f"{state(whole)}  {steps}"), rows)
 
 
@@ -94,8 +94,8 @@ def share_done(run: RunAnswer) -> float:
     return min(1.0, (run.progress.steps_done or 0) / run.progress.steps_total)
 
 
-def told(run: RunAnswer) -> str:
-    """Return in words what a run is doing, or why it failed."""
+def activity(run: RunAnswer) -> str:
+    """Return a run's phase, what it waits for, or why it failed."""
     if run.state.terminal:
         return run.failure_reason.value if run.failure_reason else ""
     if run.waiting is not None:
@@ -108,17 +108,17 @@ def told(run: RunAnswer) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _tell_changes(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], console: Console) -> T:
+def _print_changes(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], console: Console) -> T:
     """Print a line per change: where there is no terminal, bars would only fill a log."""
     started = time.monotonic()
-    said: dict[str, str] = {}
+    printed: dict[str, str] = {}
     for answer in answers:
         lines = {answer.id: answer.state.value}
         lines |= {_who(job, run): _line(run) for job in jobs_of(answer) for run in job.runs}
         for who, line in lines.items():
-            if said.get(who) != line:
+            if printed.get(who) != line:
                 console.print(f"{duration(time.monotonic() - started):>7}  {who}: {escape(line)}", soft_wrap=True)
-        said = lines
+        printed = lines
     return answer
 
 

@@ -1,0 +1,102 @@
+"""Every command of `cellgate`: where it is defined, and its line in `cellgate --help`.
+
+A command's module is imported when the command runs, so that `--help` and `--version` need neither httpx nor pydantic.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One command, or one group of commands.
+
+    Args:
+        module: Module of `cellgate.cli` whose `app` holds it.
+        help: First line of the command's own help; a test keeps both equal.
+    """
+
+    module: str
+    help: str
+
+
+EXPERIMENTS, RESULTS = "Experiments and runs", "Results"
+DATA, SERVER, LOCAL = "Data sets and bundles", "Server and workers", "On this machine, without a server"
+COMMANDS: Mapping[str, Mapping[str, Entry]] = {
+    EXPERIMENTS: {
+        "submit": Entry(module="experiments", help="Submit an experiment, or one cell."),
+        "watch": Entry(module="experiments", help="Watch an experiment, a job or a data set until it ends."),
+        "ls": Entry(module="experiments", help="List the experiments, newest first."),
+        "show": Entry(module="experiments", help="Show the state of an experiment, a job or a run."),
+        "cancel": Entry(module="experiments", help="Cancel the unfinished runs of an experiment, a job or a run."),
+        "pause": Entry(module="experiments", help="Pause a job or a run; running ones save a checkpoint first."),
+        "resume": Entry(module="experiments", help="Queue a paused job or run again, from its checkpoint."),
+        "retry": Entry(module="experiments", help="Retry a failed or cancelled run, or every such run of a job."),
+    },
+    RESULTS: {
+        "gate": Entry(module="gate_decision", help="Show the gate of an experiment, or waive a check of it."),
+        "decision": Entry(module="gate_decision", help="Show, overrule or verify the decisions of an experiment."),
+        "report": Entry(module="results", help="Write an experiment's report as a page, as JSON, or both."),
+        "compare": Entry(module="results", help="Compare runs: their differing settings and their metrics."),
+        "metrics": Entry(module="results", help="Show a run's curves with their last, lowest and highest value."),
+        "logs": Entry(module="output", help="Print a run's output."),
+        "artifacts": Entry(module="output", help="List the files that a run has written."),
+        "download": Entry(module="output", help="Download a run's file and check its SHA-256."),
+    },
+    DATA: {
+        "dataset": Entry(module="datasets", help="Prepare, list and show data sets."),
+        "bundle": Entry(module="bundles", help="Pack, list, download and check bundles."),
+    },
+    SERVER: {
+        "up": Entry(module="local", help="Run API, worker, reconciler and broker on this machine until Ctrl-C."),
+        "serve": Entry(module="local", help="Run the API alone."),
+        "run-worker": Entry(module="local", help="Run a worker: claim runs and train them until SIGTERM."),
+        "run-reconciler": Entry(
+            module="local", help="Run the reconciler: recover lost runs and send webhooks until SIGTERM."
+        ),
+        "migrate": Entry(module="local", help="Bring the database to the newest schema."),
+        "token": Entry(module="local", help="Make, list and revoke tokens in the database."),
+        "worker": Entry(module="workers", help="List workers, and let one drain."),
+    },
+    LOCAL: {
+        "predict": Entry(
+            module="local",
+            help="Score the functions of C and C++ files with a bundle; exit code 9 when one is above the threshold.",
+        ),
+        "graph": Entry(module="local", help="Show the graph that the model sees of one function."),
+        "generate": Entry(module="local", help="Write labelled C functions for a demo or a test."),
+        "verify": Entry(
+            module="local",
+            help="Evaluate the predictions of a finished run of cell 54 again and compare every byte.",
+        ),
+        "trainers": Entry(module="local", help="Run one cell without a server, as workers do: `python -m trainers`."),
+    },
+}
+ENTRIES: Mapping[str, Entry] = {name: entry for entries in COMMANDS.values() for name, entry in entries.items()}
+
+
+class LazyGroup(TyperGroup):
+    """The commands of `COMMANDS`; each is imported when it is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for panel, entries in COMMANDS.items():
+            for name, entry in entries.items():
+                self.add_command(TyperCommand(name, help=entry.help, rich_help_panel=panel))
+
+    # The library keeps the types of these to itself.
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the arguments name, imported."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load_command(str(name)), rest
+
+
+def load_command(name: str) -> Any:
+    """Import a command of `COMMANDS` and return it."""
+    app = import_module(f"cellgate.cli.{ENTRIES[name].module}").app
+    return typer.main.get_group(app).commands[name]

@@ -1,0 +1,178 @@
+"""Commands about experiments, jobs and runs: submit, watch, list, show, cancel, pause, resume, retry."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cellgate.cli import tables
+from cellgate.cli.connection import AsJson, client_of, complain, no_id
+from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
+from cellgate.cli.spec_files import named_dataset, read_spec
+from cellgate.client._sync.client import Client
+from cellgate.client.requests import Kind
+from cellgate.contract.api.experiments import ExperimentAnswer
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import RunAnswer
+from cellgate.contract.exit_codes import CommandExit
+from cellgate.contract.states import DatasetState, ExperimentState, JobState
+
+app = typer.Typer()
+AnyId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment, a job or a run (exp_…, job_…, run_…).")]
+JobOrRunId = Annotated[str, typer.Argument(metavar="ID", help="Id of a job (job_…) or a run (run_…).")]
+KINDS: Mapping[str, Kind] = {"exp": "experiments", "job": "jobs", "run": "runs"}
+STOPPABLE: Mapping[str, Kind] = {"job": "jobs", "run": "runs"}
+NAMES = {"exp": "an experiment", "job": "a job", "run": "a run"}
+
+
+@app.command()
+def submit(
+    context: typer.Context,
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML or JSON: an experiment, or a job with a `cell`.")],
+    dataset: Annotated[str | None, typer.Option(help="Id or name of the data set; replaces the file's.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit an experiment, or one cell."""
+    body = read_spec(spec)
+    with client_of(context) as client:
+        if wanted := dataset or body.get("dataset"):
+            body["dataset"] = named_dataset(client.datasets(), str(wanted))
+        submitted: JobAnswer | ExperimentAnswer
+        submitted = client.submit_job(body) if "cell" in body else client.submit_experiment(body)
+        if as_json:
+            tables.print_json(submitted)
+        elif isinstance(submitted, JobAnswer):
+            tables.show_job(tables.terminal(), submitted)
+        else:
+            hint = "" if watch else f": `cellgate watch {submitted.id}` shows it"
+            _print(f"Experiment {submitted.id}{hint}")
+        if watch:
+            _watch(client, submitted.id)
+
+
+@app.command("watch")
+def watch_anything(
+    context: typer.Context,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment, a job or a data set.")],
+) -> None:
+    """Watch an experiment, a job or a data set until it ends.
+
+    Shows progress, remaining time and F1 of every run. Exit code 0 when it succeeded, else 1.
+    """
+    with client_of(context) as client:
+        _watch(client, identifier)
+
+
+@app.command("ls")
+def list_experiments(
+    context: typer.Context,
+    state: Annotated[list[ExperimentState] | None, typer.Option(help="State to list; may be repeated.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Label as key:value; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the experiments, newest first."""
+    with client_of(context) as client:
+        found = client.experiments(state=[one.value for one in state or ()], label=label or ())
+        tables.print_list(found) if as_json else tables.show_experiments(tables.terminal(), found)
+
+
+@app.command()
+def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> None:
+    """Show the state of an experiment, a job or a run.
+
+    Also shows progress, and the reason why a run waits.
+    """
+    with client_of(context) as client:
+        found = _load(client, identifier)
+    if as_json:
+        tables.print_json(found)
+        return
+    console = tables.terminal()
+    match found:
+        case ExperimentAnswer():
+            console.print(progress(found.state, found.jobs))
+        case JobAnswer():
+            console.print(progress(found.state, [found]))
+        case RunAnswer():
+            tables.show_run(console, found)
+
+
+@app.command()
+def cancel(context: typer.Context, identifier: AnyId) -> None:
+    """Cancel the unfinished runs of an experiment, a job or a run."""
+    with client_of(context) as client:
+        client.act("cancel", _kind(identifier, KINDS), identifier)
+    _print(f"{identifier} is being cancelled.")
+
+
+@app.command()
+def pause(context: typer.Context, identifier: JobOrRunId) -> None:
+    """Pause a job or a run; running ones save a checkpoint first."""
+    with client_of(context) as client:
+        client.act("pause", _kind(identifier, STOPPABLE), identifier)
+    _print(f"{identifier} is being paused: `cellgate resume {identifier}` lets it go on.")
+
+
+@app.command()
+def resume(context: typer.Context, identifier: JobOrRunId) -> None:
+    """Queue a paused job or run again, from its checkpoint."""
+    with client_of(context) as client:
+        client.act("resume", _kind(identifier, STOPPABLE), identifier)
+    _print(f"{identifier} is queued again.")
+
+
+@app.command()
+def retry(context: typer.Context, identifier: JobOrRunId) -> None:
+    """Retry a failed or cancelled run, or every such run of a job.
+
+    Its experiment goes on by itself.
+    """
+    with client_of(context) as client:
+        client.act("retry", _kind(identifier, STOPPABLE), identifier)
+    _print(f"{identifier} is tried again, from its last checkpoint.")
+
+
+def _load(client: Client, identifier: str) -> ExperimentAnswer | JobAnswer | RunAnswer:
+    match _kind(identifier, KINDS):
+        case "experiments":
+            return client.experiment(identifier)
+        case "jobs":
+            return client.job(identifier)
+        case "runs":
+            return client.run(identifier)
+
+
+def _kind(identifier: str, kinds: Mapping[str, Kind]) -> Kind:
+    kind = kinds.get(identifier.partition("_")[0])
+    if kind is None:
+        *others, last = [f"{NAMES[prefix]} ({prefix}_…)" for prefix in kinds]
+        raise no_id(identifier, f"{', '.join(others)} or {last}")
+    return kind
+
+
+def _watch(client: Client, identifier: str) -> None:
+    console = tables.terminal()
+    match identifier.partition("_")[0]:
+        case "exp":
+            experiment = watch_experiment(client, identifier, console)
+            jobs, succeeded = experiment.jobs, experiment.state is ExperimentState.SUCCEEDED
+            if experiment.failure_detail:
+                complain(experiment.failure_detail)
+        case "job":
+            job = watch_job(client, identifier, console)
+            jobs, succeeded = [job], job.state is JobState.SUCCEEDED
+        case "ds":
+            dataset = watch_dataset(client, identifier, console)
+            tables.show_dataset(console, dataset)
+            jobs, succeeded = [], dataset.state is DatasetState.READY
+        case _:
+            raise no_id(identifier, "an experiment (exp_…), a job (job_…) or a data set (ds_…)")
+    tables.show_runs(console, [client.run(run.id) for job in jobs for run in job.runs])
+    if not succeeded:
+        raise typer.Exit(CommandExit.FAILED)
+
+
+def _print(message: str) -> None:
+    tables.terminal().print(message, markup=False)

@@ -1,0 +1,280 @@
+"""A typed client of the HTTP API."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from cellgate.client._async.connection import AsyncConnection
+from cellgate.client.blocking import async_run
+from cellgate.client.requests import Call, Kind, Verb, upload_headers, with_query
+from cellgate.client.streams import EventParser
+from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
+from cellgate.contract.api.common import Page
+from cellgate.contract.api.datasets import DatasetAnswer, UploadAnswer
+from cellgate.contract.api.experiments import (
+    AggregateAnswer,
+    ExperimentAnswer,
+    ExperimentStatus,
+    ExperimentSummary,
+    ReportAnswer,
+)
+from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.runs import (
+    ArtifactAnswer,
+    AttemptAnswer,
+    ComparisonAnswer,
+    LogChunk,
+    LogPage,
+    MetricsAnswer,
+    RunAnswer,
+    RunStatus,
+)
+from cellgate.contract.api.workers import WorkerAnswer
+from cellgate.contract.decision import Decision, Overruling
+from cellgate.contract.gate import GateReport
+
+JSON = {"Accept": "application/json"}
+
+
+class AsyncClient(AsyncConnection):
+    """The API, one method per operation; a context manager.
+
+    Args:
+        server: Base URL of the server.
+        token: Bearer token, where the server wants one.
+        transport: Replaces the network, in tests.
+        patience_s: Seconds to go on trying when a server that has answered before is away.
+        sleep: Waits for a number of seconds.
+
+    Raises:
+        Refused: The server answered a request with a problem.
+        ServerAway: No server answered in time.
+    """
+
+    async def add_dataset(self, body: Mapping[str, Any]) -> DatasetAnswer:
+        """Submit a data set for preparation."""
+        return await self._post("/v1/datasets", DatasetAnswer, body)
+
+    async def upload(self, file: Path, name: str) -> UploadAnswer:
+        """Send a file to the server; the answer holds its path there, for `source` of a data set.
+
+        Args:
+            file: File to send.
+            name: Its name on the server: ends in .jsonl, .json or .csv, also with .gz.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        headers = await async_run(upload_headers, file)
+        path = f"/v1/uploads/{quote(name)}"
+        return await self._ask(Call(method="PUT", path=path, answer=UploadAnswer, file=file, headers=headers))
+
+    async def dataset(self, dataset_id: str) -> DatasetAnswer:
+        """Return a data set."""
+        return await self._get(f"/v1/datasets/{dataset_id}", DatasetAnswer)
+
+    def datasets(self, **filters: Any) -> AsyncIterator[DatasetAnswer]:
+        """Yield all data sets, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/datasets", Page[DatasetAnswer], filters)
+
+    async def submit_experiment(self, body: Mapping[str, Any]) -> ExperimentAnswer:
+        """Submit an experiment."""
+        return await self._post("/v1/experiments", ExperimentAnswer, body)
+
+    async def experiment(self, experiment_id: str) -> ExperimentAnswer:
+        """Return an experiment with its jobs and runs."""
+        return await self._get(f"/v1/experiments/{experiment_id}", ExperimentAnswer)
+
+    async def experiment_status(self, experiment_id: str) -> ExperimentStatus:
+        """Return an experiment's state and progress."""
+        return await self._get(f"/v1/experiments/{experiment_id}/status", ExperimentStatus)
+
+    def experiments(self, **filters: Any) -> AsyncIterator[ExperimentSummary]:
+        """Yield all experiments, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/experiments", Page[ExperimentSummary], filters)
+
+    async def gate(self, experiment_id: str) -> GateReport:
+        """Return an experiment's gate report."""
+        return await self._get(f"/v1/experiments/{experiment_id}/gate", GateReport)
+
+    async def decision(self, experiment_id: str) -> Decision:
+        """Return an experiment's last decision; refused with code `decision_pending` while there is none."""
+        return await self._get(f"/v1/experiments/{experiment_id}/decision", Decision)
+
+    async def aggregate(self, experiment_id: str) -> AggregateAnswer:
+        """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
+        return await self._get(f"/v1/experiments/{experiment_id}/aggregate", AggregateAnswer)
+
+    async def report(self, experiment_id: str) -> ReportAnswer:
+        """Return cell 54's newest report; refused with code `evidence_pending` while there is none."""
+        return await self._get(f"/v1/experiments/{experiment_id}/report", ReportAnswer)
+
+    async def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
+        """Waive a failed check of the gate and return the new report.
+
+        Args:
+            experiment_id: Id of the experiment.
+            check: Name of the failed check.
+            reason: Shown beside the check from then on.
+        """
+        body = {"check": check, "reason": reason}
+        return await self._post(f"/v1/experiments/{experiment_id}/gate/waivers", GateReport, body)
+
+    async def overrule(self, experiment_id: str, body: Mapping[str, Any]) -> Overruling:
+        """Put a person's answer beside the last decision."""
+        return await self._post(f"/v1/experiments/{experiment_id}/decision", Overruling, body)
+
+    async def submit_job(self, body: Mapping[str, Any]) -> JobAnswer:
+        """Submit one cell."""
+        return await self._post("/v1/jobs", JobAnswer, body)
+
+    async def job(self, job_id: str) -> JobAnswer:
+        """Return a job with its runs."""
+        return await self._get(f"/v1/jobs/{job_id}", JobAnswer)
+
+    async def run(self, run_id: str) -> RunAnswer:
+        """Return a run with its result."""
+        return await self._get(f"/v1/runs/{run_id}", RunAnswer)
+
+    async def run_status(self, run_id: str) -> RunStatus:
+        """Return a run's state and progress."""
+        return await self._get(f"/v1/runs/{run_id}/status", RunStatus)
+
+    def runs(self, **filters: Any) -> AsyncIterator[RunAnswer]:
+        """Yield all runs, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/runs", Page[RunAnswer], filters)
+
+    async def metrics(self, run_id: str, *, keys: Sequence[str] = (), max_points: int | None = None) -> MetricsAnswer:
+        """Return a run's curves.
+
+        Args:
+            run_id: Id of the run.
+            keys: Names of the curves, such as `dev/f1`; empty returns all.
+            max_points: Largest number of points of each curve; peaks are kept.
+        """
+        parameters = {"keys": ",".join(keys) or None, "max_points": max_points}
+        return await self._get(with_query(f"/v1/runs/{run_id}/metrics", parameters), MetricsAnswer)
+
+    async def compare(self, run_ids: Sequence[str]) -> ComparisonAnswer:
+        """Return the settings and metrics of several runs side by side."""
+        return await self._get(with_query("/v1/compare", {"runs": ",".join(run_ids)}), ComparisonAnswer)
+
+    async def pack(self, experiment_id: str, body: Mapping[str, Any]) -> BundleAnswer:
+        """Pack the decided option as a bundle, or the one that the body names."""
+        return await self._post(f"/v1/experiments/{experiment_id}/bundle", BundleAnswer, body)
+
+    async def bundle(self, bundle_id: str) -> BundleAnswer:
+        """Return a bundle."""
+        return await self._get(f"/v1/bundles/{bundle_id}", BundleAnswer)
+
+    def bundles(self, **filters: Any) -> AsyncIterator[BundleAnswer]:
+        """Yield all bundles, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/bundles", Page[BundleAnswer], filters)
+
+    async def predict(self, bundle_id: str, body: Mapping[str, Any]) -> ScoresAnswer:
+        """Submit functions for scoring by a bundle; `prediction` returns the scores of the answer's run."""
+        return await self._post(f"/v1/bundles/{bundle_id}/predict", ScoresAnswer, body)
+
+    async def prediction(self, run_id: str) -> ScoresAnswer:
+        """Return a bundle's scores, once there are any."""
+        return await self._get(f"/v1/predictions/{run_id}", ScoresAnswer)
+
+    async def workers(self) -> list[WorkerAnswer]:
+        """Return the workers, silent ones included."""
+        return await self._get("/v1/workers", list[WorkerAnswer])
+
+    async def drain(self, worker_id: str) -> WorkerAnswer:
+        """Let a worker finish its runs and claim no more."""
+        return await self._post(f"/v1/workers/{quote(worker_id, safe='')}/drain", WorkerAnswer)
+
+    async def undrain(self, worker_id: str) -> WorkerAnswer:
+        """Let a drained worker claim runs again."""
+        return await self._post(f"/v1/workers/{quote(worker_id, safe='')}/resume", WorkerAnswer)
+
+    async def act(self, verb: Verb, kind: Kind, identifier: str) -> None:
+        """Cancel, pause, resume or retry an experiment, a job or a run.
+
+        Args:
+            verb: Action.
+            kind: Collection that the id belongs to; experiments can only be cancelled.
+            identifier: Id of the experiment, job or run.
+        """
+        await self._post(f"/v1/{kind}/{identifier}/{verb}", object)
+
+    async def attempts(self, run_id: str) -> list[AttemptAnswer]:
+        """Return a run's attempts, first to last."""
+        return await self._get(f"/v1/runs/{run_id}/attempts", list[AttemptAnswer])
+
+    async def artifacts(self, run_id: str) -> list[ArtifactAnswer]:
+        """Return the files that a run has written."""
+        return await self._get(f"/v1/runs/{run_id}/artifacts", list[ArtifactAnswer])
+
+    async def logs(self, run_id: str, *, attempt: int | None = None) -> AsyncIterator[LogChunk]:
+        """Yield a run's output until now, oldest first; `attempt` selects one attempt."""
+        after: str | None = None
+        while True:
+            path = with_query(f"/v1/runs/{run_id}/logs", {"attempt": attempt, "after": after})
+            page = await self._get(path, LogPage, headers=JSON)
+            for chunk in page.chunks:
+                yield chunk
+            if not page.chunks or page.next is None:
+                return
+            after = page.next
+
+    async def follow_logs(self, run_id: str, *, attempt: int | None = None) -> AsyncIterator[LogChunk]:
+        """Yield a run's output until the run has ended; a stream that breaks off is continued."""
+        path = with_query(f"/v1/runs/{run_id}/logs/stream", {"attempt": attempt})
+        cursor: dict[str, str] = {}
+        patience = self._patience()
+        while True:
+            try:
+                async with self._opened(path, cursor) as answer:
+                    events = EventParser()
+                    async for line in answer.aiter_lines():
+                        event = events.feed(line)
+                        if event is None:
+                            continue
+                        if event.kind == "end":
+                            return
+                        cursor = {"Last-Event-ID": event.id}
+                        yield LogChunk.model_validate_json(event.data)
+                        patience = self._patience()
+                reason = "the stream ended before the run"
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
+            await self._sleep(patience.pause_s(reason))
+
+    async def download_artifact(self, run_id: str, name: str, path: Path) -> None:
+        """Write a run's file to `path`, whole or not at all; a download that breaks off is continued.
+
+        Args:
+            run_id: Id of the run.
+            name: Name of the file, as `artifacts` lists it.
+            path: File to write.
+
+        Raises:
+            Damaged: The content has another hash than the server's file.
+            OSError: `path` cannot be written.
+        """
+        await self._download(f"/v1/runs/{run_id}/artifacts/{quote(name)}", path)
+
+    async def download_bundle(self, bundle_id: str, target: Path) -> None:
+        """Write a bundle's archive to a file, whole or not at all.
+
+        Raises:
+            Refused: There is no such bundle, or it is not ready.
+            OSError: The file cannot be written.
+        """
+        await self._save(f"/v1/bundles/{bundle_id}/archive", target)
+
+    async def download_report(self, experiment_id: str, target: Path) -> None:
+        """Write an experiment's report to a file as one HTML page, whole or not at all.
+
+        Raises:
+            Refused: There is no such experiment, or cell 54 has no report yet.
+            OSError: The file cannot be written.
+        """
+        await self._save(f"/v1/experiments/{experiment_id}/report.html", target)

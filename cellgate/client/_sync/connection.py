@@ -1,0 +1,167 @@
+# Generated from cellgate/client/_async by scripts/generate_client.py: do not edit.
+"""Requests to one server: retries that are safe, long polls, pages, streams, downloads."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import httpx
+from pydantic import BaseModel
+
+from cellgate.client.blocking import SyncSleep, sync_blocks, sync_sleep
+from cellgate.client.defaults import (
+    DEFAULT_SERVER,
+    FIRST_PATIENCE_S,
+    HOLD_S,
+    PACE_S,
+    PAGE_SIZE,
+    PATIENCE_S,
+    TIMEOUT_S,
+)
+from cellgate.client.errors import ServerAway, checked
+from cellgate.client.requests import AWAY, Call, Patience, with_query
+from cellgate.client.streams import Download
+from cellgate.contract.api.common import Page
+from cellgate.contract.files import atomic_file
+
+A = TypeVar("A")
+M = TypeVar("M", bound=BaseModel)
+
+
+class Connection:
+    """Requests to one server.
+
+    Every POST carries an `Idempotency-Key`, the same for all tries: the server answers a repeated try again and does
+    not repeat the work.
+    """
+
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        *,
+        token: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        patience_s: float = PATIENCE_S,
+        sleep: SyncSleep = sync_sleep,
+    ) -> None:
+        self.server = server.rstrip("/")
+        self._patience_s = patience_s
+        self._sleep = sleep
+        self._was_there = False
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=TIMEOUT_S, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def json(self, path: str) -> Any:
+        """Return the resource at `path` as plain JSON values."""
+        return self._get(path, object)
+
+    def follow(self, path: str, model: type[M], *, ended: Callable[[M], bool]) -> Iterator[M]:
+        """Yield the resource at `path`, and again after each change, until it has ended.
+
+        Args:
+            path: Path of a resource that has an ETag.
+            model: Type of the resource.
+            ended: Returns true for the last state.
+        """
+        etag = ""
+        while True:
+            headers = {"If-None-Match": etag} if etag else {}
+            call = Call(method="GET", path=f"{path}?wait={HOLD_S}", answer=model, headers=headers)
+            answer = self._send(call)
+            if answer.status_code != httpx.codes.NOT_MODIFIED:
+                etag = answer.headers.get("ETag", "")
+                found = call.parsed(answer, self.server)
+                yield found
+                if ended(found):
+                    return
+            self._sleep(PACE_S)
+
+    def _get(self, path: str, answer: type[A], *, headers: Mapping[str, str] | None = None) -> A:
+        return self._ask(Call(method="GET", path=path, answer=answer, headers=headers or {}))
+
+    def _post(self, path: str, answer: type[A], body: Mapping[str, Any] | None = None) -> A:
+        headers = {"Idempotency-Key": str(uuid4())}
+        sent = None if body is None else dict(body)
+        return self._ask(Call(method="POST", path=path, answer=answer, body=sent, headers=headers))
+
+    def _pages(self, path: str, answer: type[Page[A]], filters: Mapping[str, Any]) -> Iterator[A]:
+        after = None
+        while True:
+            page = self._get(with_query(path, {**filters, "limit": PAGE_SIZE, "after": after}), answer)
+            yield from page.items
+            if page.next is None:
+                return
+            after = page.next
+
+    def _ask(self, call: Call[A]) -> A:
+        return call.parsed(self._send(call), self.server)
+
+    def _send(self, call: Call[Any]) -> httpx.Response:
+        patience = self._patience()
+        while True:
+            try:
+                answer = self._try(call)
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+                raise ServerAway(self.server, str(error)) from error
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
+            else:
+                if answer.status_code not in AWAY:
+                    self._was_there = True
+                    return checked(answer)
+                reason = f"status {answer.status_code}"
+            self._sleep(patience.pause_s(reason))
+
+    def _try(self, call: Call[Any]) -> httpx.Response:
+        headers = dict(call.headers)
+        if call.file is None:
+            return self._http.request(call.method, call.path, json=call.body, headers=headers)
+        with call.file.open("rb") as content:
+            return self._http.request(call.method, call.path, content=sync_blocks(content), headers=headers)
+
+    def _save(self, path: str, target: Path) -> None:
+        with atomic_file(target) as file, self._opened(path, {}) as answer:
+            for block in answer.iter_bytes():
+                file.write(block)
+
+    def _download(self, path: str, target: Path) -> None:
+        with atomic_file(target) as file:
+            download = Download(to=file)
+            patience = self._patience()
+            while not download.complete:
+                before = download.done
+                try:
+                    with self._opened(path, download.headers) as answer:
+                        download.begin(answer)
+                        for block in answer.iter_raw():
+                            download.write(block)
+                except httpx.TransportError as error:
+                    if download.done != before:
+                        patience = self._patience()
+                    self._sleep(patience.pause_s(str(error) or type(error).__name__))
+            download.check(path)
+
+    @contextmanager
+    def _opened(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        with self._http.stream("GET", path, headers=dict(headers)) as answer:
+            if answer.status_code in AWAY:
+                raise httpx.RemoteProtocolError(f"status {answer.status_code}")
+            if answer.is_error:
+                answer.read()
+            self._was_there = True
+            yield checked(answer)
+
+    def _patience(self) -> Patience:
+        patience_s = self._patience_s if self._was_there else min(self._patience_s, FIRST_PATIENCE_S)
+        return Patience(self.server, patience_s)

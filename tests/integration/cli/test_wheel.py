@@ -1,0 +1,129 @@
+"""The built wheel in an environment of its own, without extras: what a build machine installs.
+
+Slow: it builds the wheel, makes an environment and installs five libraries with what they need from the package index.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live_server import Served, served
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+REPOSITORY = Path(__file__).resolve().parents[3]
+PACKAGES = ("cellgate", "service", "worker", "trainers", "migrations")
+SERVER = {"service", "worker", "trainers", "migrations"}
+FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CELLGATE_", "PYTHON"))}
+
+
+def run(*command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        list(map(str, command)), cwd=cwd, env=clean_environment(), capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of an environment with nothing but the wheel and its own requirements."""
+    folder = tmp_path_factory.mktemp("wheel")
+    sources = folder / "sources"
+    sources.mkdir()
+    for name in FILES:
+        shutil.copy(REPOSITORY / name, sources)
+    for name in PACKAGES:
+        # Without what a checkout may hold besides its sources: an old build would end up in the wheel.
+        shutil.copytree(REPOSITORY / name, sources / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
+    quiet = ("--quiet", "--disable-pip-version-check")
+    built = run(
+        *(sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "--no-build-isolation"),
+        *("--wheel-dir", folder, sources),
+        cwd=folder,
+    )
+    assert built.returncode == 0, built.stderr
+    [wheel] = folder.glob("*.whl")
+    made = run(sys.executable, "-m", "venv", folder / "environment", cwd=folder)
+    assert made.returncode == 0, made.stderr
+    binaries = folder / "environment" / "bin"
+    done = run(binaries / "pip", "install", *quiet, "-c", REPOSITORY / "constraints.txt", wheel, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return binaries
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API over a database of this module's own."""
+    with served(tmp_path_factory.mktemp("deployment")) as running:
+        yield running
+
+
+def test_cellgate_is_all_that_becomes_importable(installed: Path, tmp_path: Path) -> None:
+    code = "import pkgutil; print(*{module.name for module in pkgutil.iter_modules()})"
+    names = set(run(installed / "python", "-I", "-c", code, cwd=tmp_path).stdout.split())
+
+    assert "cellgate" in names
+    assert names & {*SERVER, "tests", "bench", "scripts", "sqlalchemy", "fastapi", "torch"} == set()
+
+
+def test_version_and_help_work(installed: Path, tmp_path: Path) -> None:
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+
+    assert run(installed / "cellgate", "--version", cwd=tmp_path).stdout == f"cellgate {version}\n"
+    shown = run(installed / "cellgate", "--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "run-worker" in shown.stdout
+
+
+def test_a_build_machine_submits_watches_and_fetches(installed: Path, context: Served, tmp_path: Path) -> None:
+    # given a server with a finished experiment
+    dataset = context.dataset()
+    context.trainers().work()
+    experiment = context.experiment(dataset, "finished")
+    context.trainers().work()
+    cellgate = (installed / "cellgate", "--server", context.url)
+
+    # when the command line and the client are used against it
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("name: submitted\nseeds: [7]\n")
+    submitted = run(*cellgate, "submit", spec, "--dataset", dataset, cwd=tmp_path)
+    watched = run(*cellgate, "watch", experiment, cwd=tmp_path)
+    fetched = run(*cellgate, "report", experiment, "--out", tmp_path / "report.json", cwd=tmp_path)
+    verified = run(*cellgate, "decision", "verify", experiment, cwd=tmp_path)
+    code = f"from cellgate import Client; print(Client({context.url!r}).decision({experiment!r}).outcome)"
+    decided = run(installed / "python", "-c", code, cwd=tmp_path)
+
+    # then each does its work; the decision is recomputed by the rules that the wheel carries
+    assert (submitted.returncode, watched.returncode, fetched.returncode) == (0, 0, 0), submitted.stderr
+    assert (tmp_path / "report.json").stat().st_size > 1000
+    assert "byte for byte" in verified.stdout, verified.stderr
+    assert decided.stdout == "ensemble\n", decided.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "install"),
+    [
+        (("up", "--help"), "cellgate[all]"),
+        (("serve",), "cellgate[server]"),
+        (("token", "ls"), "cellgate[server]"),
+        (("run-worker",), "cellgate[worker]"),
+        (("predict", "bundle", "file.c"), "cellgate[worker]"),
+        (("bundle", "check", "bundle"), "cellgate[worker]"),
+    ],
+)
+def test_a_command_that_needs_an_extra_names_it(
+    installed: Path, tmp_path: Path, arguments: tuple[str, ...], install: str
+) -> None:
+    ended = run(installed / "cellgate", *arguments, cwd=tmp_path)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"pip install '{install}'" in ended.stderr
+    assert "Traceback" not in ended.stderr
