@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
+from cellgate.contract import cells
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentSummary
 from cellgate.contract.api.jobs import JobAnswer
@@ -20,7 +21,7 @@ from cellgate.contract.text import number
 from service.domain.decision.text import headline
 
 WIDTH_WITHOUT_TERMINAL = 160
-TRAINED = (51, 52, 53)
+TRAINED = tuple(entry.json for entry in cells.TRAINED)
 
 
 def terminal() -> Console:

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 LONGEST_S = 90 * 86_400
+DEFAULT_QUEUE = "cpu"
 Priority = Annotated[int, Field(ge=-100, le=100, description="Higher runs first.")]
 Queue = Annotated[
     str,
@@ -18,7 +19,7 @@ class RunLimits(BaseModel):
     """How runs wait and how long they may take."""
 
     priority: Priority = 0
-    queue: Queue = "cpu"
+    queue: Queue = DEFAULT_QUEUE
     queue_timeout_s: Limit | None = Field(
         None,
         description="A run that is queued for longer fails with `queue_timeout`; time spent paused does not count.",

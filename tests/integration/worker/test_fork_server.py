@@ -76,7 +76,7 @@ fork_server._run = lambda arguments: print(json.dumps([arguments, dict(os.enviro
 stdin, heartbeat_pipe = os.pipe()
 os.write(heartbeat_pipe, b"ok\\n")
 fork_server.become_trainer(
-    fork_server.Request(arguments=["51"], environment={"CUDA_VISIBLE_DEVICES": "3"}, stdin=stdin, output=os.dup(1))
+    fork_server.ForkRequest(arguments=["51"], environment={"CUDA_VISIBLE_DEVICES": "3"}, stdin=stdin, output=os.dup(1))
 )
 """
 
