@@ -18,8 +18,8 @@ def graph(
     as_json: Annotated[bool, typer.Option("--json", help="Print nodes and edges in words.")] = False,
 ) -> None:
     """Show the graph of one C or C++ function."""
-    from trainers.data.graphs.picture import draw
-    from trainers.data.graphs.view import graph_document, read_function, view_of
+    from trainers.data.pictures.picture import draw
+    from trainers.data.pictures.view import graph_document, read_function, view_of
 
     with exit_on_trainer_error():
         if png is None and not as_json:
