@@ -18,6 +18,7 @@ from cellgate.contract.specs import Device
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.loop import fit
+from trainers.engine.planning import TrainingPlan
 from trainers.engine.task import ParameterGroup, Prediction, Rows
 
 FEATURES = 6
@@ -150,11 +151,13 @@ def train(
         context = RunContext(out=folder, events=events, spec_hash=HASH, started_at=0.0)
         try:
             fit(
-                task,
-                train_rows=rows[dev:],
+                TrainingPlan(
+                    task=task,
+                    rows=rows[dev:],
+                    labels=task.labels,
+                    config=TrainingConfig(epochs=epochs, patience=epochs, batch_size=task.batch_size),
+                ),
                 dev_rows=rows[:dev],
-                labels=task.labels,
-                config=TrainingConfig(epochs=epochs, patience=epochs, batch_size=task.batch_size),
                 learning_rate=LearningRateOutcome(
                     learning_rate=learning_rate,
                     source="spec",

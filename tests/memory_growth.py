@@ -21,6 +21,7 @@ from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.loop import fit
+from trainers.engine.planning import TrainingPlan
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 from trainers.models.gnn.train import GraphTask
 from trainers.models.transformer.train import build_task, prepare_text
@@ -75,11 +76,13 @@ def main(cell: str, folder: Path, out: Path, steps: int, leak: int) -> None:
     # What it learns is not the question.
     with EventWriter(out / "events.jsonl") as events, suppress(CollapseError):
         fit(
-            watched,
-            train_rows=dataset.rows(Split.TRAIN),
+            TrainingPlan(
+                task=watched,
+                rows=dataset.rows(Split.TRAIN),
+                labels=dataset.labels(np.arange(len(dataset))),
+                config=config,
+            ),
             dev_rows=dataset.rows(Split.DEV)[:DEV_ROWS],
-            labels=dataset.labels(np.arange(len(dataset))),
-            config=config,
             learning_rate=RATE,
             seed=0,
             context=RunContext(out=out, events=events, spec_hash="sha256:" + "0" * 64, started_at=0.0),

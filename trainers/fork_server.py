@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cellgate.contract.cells import CELLS
 from cellgate.contract.exit_codes import ExitCode
 
 # What training imports, the optimizer's lazy `torch._dynamo` (seconds) among it. Imports only: a tensor operation may
@@ -38,12 +39,7 @@ PRELOADED = (
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.eurobert.modeling_eurobert",
-    "trainers.models.transformer.train",
-    "trainers.models.gnn.train",
-    "trainers.models.fusion.train",
-    "trainers.evaluation.aggregate",
-    "trainers.prepare_run",
-    "trainers.preflight.run",
+    *(entry.trainer.partition(":")[0] for entry in CELLS),
     "trainers.__main__",
 )
 MAX_REQUEST_BYTES = 1 << 20

@@ -3,11 +3,13 @@
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from cellgate.contract.artifacts import EVENTS_NAME, RESULT_NAME
-from cellgate.contract.cells import AnySpec, Cell
+from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.errors import (
     InputError,
     InterruptedRun,
@@ -20,18 +22,10 @@ from cellgate.contract.errors import (
 from cellgate.contract.events import EventKind, EventWriter
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_json
-from cellgate.contract.specs import (
-    AggregationSpec,
-    FusionSpec,
-    GnnSpec,
-    PackSpec,
-    PreflightSpec,
-    PrepareSpec,
-    ScoreSpec,
-    TransformerSpec,
-)
+from cellgate.contract.results import RunResult
+from cellgate.contract.specs import AnySpec
 from trainers.engine.context import RunContext, stop_on_signals
-from trainers.engine.run_folder import last_event
+from trainers.engine.run_folder import last_event, seed_of
 from trainers.spec_reading import read_spec
 
 # Of a failure's problems; the total is told besides.
@@ -70,19 +64,15 @@ def _run(cell: Cell, events: EventWriter, *, spec_path: Path, out: Path, resume:
             started_at=started_at,
             resume=resume,
         )
-        stop_on_signals(context.stop, at_once=not isinstance(spec, TransformerSpec | GnnSpec | FusionSpec))
+        stop_on_signals(context.stop, at_once=not ENTRY_OF[cell].checkpoints)
         # Of an earlier run into the same folder.
         (out / RESULT_NAME).unlink(missing_ok=True)
-        events.write(EventKind.STARTED, cell=cell.value, seed=_seed(spec), spec_hash=context.spec_hash)
-        _dispatch(spec, context)
+        events.write(EventKind.STARTED, cell=cell.value, seed=seed_of(spec), spec_hash=context.spec_hash)
+        _trainer_of(cell)(spec, context)
     # The process ends here: whatever it was becomes an exit code.
     except BaseException as error:  # noqa: BLE001
         return _tell(error, events)
     return ExitCode.SUCCESS
-
-
-def _seed(spec: AnySpec) -> int:
-    return spec.split_seed if isinstance(spec, PrepareSpec) else spec.seed
 
 
 def _check_resume(resume: Path | None) -> None:
@@ -100,41 +90,11 @@ def _check_resume(resume: Path | None) -> None:
         )
 
 
-def _dispatch(spec: AnySpec, context: RunContext) -> None:
-    """Import what the cell needs, nothing else, and run it."""
-    match spec:
-        case PrepareSpec():
-            from trainers import prepare_run
-
-            prepare_run.run(spec, context)
-        case PreflightSpec():
-            from trainers.preflight import run as preflight
-
-            preflight.run(spec, context)
-        case TransformerSpec():
-            from trainers.models.transformer import train as transformer
-
-            transformer.run(spec, context)
-        case GnnSpec():
-            from trainers.models.gnn import train as gnn
-
-            gnn.run(spec, context)
-        case FusionSpec():
-            from trainers.models.fusion import train as fusion
-
-            fusion.run(spec, context)
-        case AggregationSpec():
-            from trainers.evaluation import aggregate
-
-            aggregate.run(spec, context)
-        case PackSpec():
-            from trainers.bundle import pack_and_score as cells
-
-            cells.pack(spec, context)
-        case ScoreSpec():
-            from trainers.bundle import pack_and_score as cells
-
-            cells.score(spec, context)
+def _trainer_of(cell: Cell) -> Callable[[AnySpec, RunContext], RunResult]:
+    """Import what the cell needs, nothing else, and return the function that runs it."""
+    module, _, function = ENTRY_OF[cell].trainer.partition(":")
+    trainer: Callable[[AnySpec, RunContext], RunResult] = getattr(import_module(module), function)
+    return trainer
 
 
 def _tell(error: BaseException, events: EventWriter) -> int:

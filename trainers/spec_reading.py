@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cellgate.contract.cells import ANY_SPEC, AnySpec, Cell
+from cellgate.contract.cells import ANY_SPEC, ENTRY_OF, Cell
 from cellgate.contract.errors import InputError, SpecError
+from cellgate.contract.specs import AnySpec
 
 MAX_SHOWN_CHARS = 80
 
@@ -24,7 +25,7 @@ def read_spec(path: Path, cell: Cell) -> AnySpec:
     content = _read_json(path)
     if not isinstance(content, dict):
         raise _refusal(path, "", found=type(content).__name__, expected="a JSON object", fix="")
-    named = content.setdefault("cell", int(cell.value) if cell.value.isdigit() else cell.value)
+    named = content.setdefault("cell", ENTRY_OF[cell].json)
     if str(named) != cell.value:
         raise _refusal(
             path,

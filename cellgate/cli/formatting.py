@@ -1,19 +1,13 @@
 """Values as text for the terminal."""
 
+from collections.abc import Mapping
 from typing import Literal
 
+from cellgate.contract import cells
+from cellgate.contract.cells import CellName
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
 
-CELLS: dict[object, str] = {
-    "prepare": "prepare",
-    "preflight": "preflight",
-    51: "51 transformer",
-    52: "52 gnn",
-    53: "53 fusion",
-    54: "54 evidence",
-    "pack": "pack",
-    "score": "score",
-}
+CELLS: Mapping[CellName, str] = {entry.json: entry.label for entry in cells.CELLS}
 VERDICTS = {
     "pass": "[green]pass[/]",
     "fail": "[red]FAIL[/]",

@@ -24,10 +24,7 @@ A = TypeVar("A")
 T = TypeVar("T", ExperimentAnswer, JobAnswer)
 STEPS = {
     "preflight": "pre-flight",
-    "51": "51",
-    "52": "52",
     "54-bases": "evidence, gate, decision",
-    "53": "53",
     "54-final": "evidence, last decision",
 }
 
@@ -71,9 +68,13 @@ def _watch(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], consol
     return answer
 
 
+def _step(job: JobAnswer) -> str:
+    return CELLS[job.cell] if job.step is None else STEPS.get(job.step, job.step)
+
+
 def progress(whole: AnyState, jobs: list[JobAnswer]) -> RenderableType:
     """Return the pipeline's steps and a bar per run."""
-    steps = " → ".join(f"{STEPS.get(job.step or '', CELLS[job.cell])} {state(job.state)}" for job in jobs)
+    steps = " → ".join(f"{_step(job)} {state(job.state)}" for job in jobs)
     rows = table("cell", "seed", "state", "progress", "", "ETA", "F1", numbers=("seed", "ETA", "F1"))
     for job in jobs:
         for run in job.runs:

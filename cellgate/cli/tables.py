@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
+from cellgate.contract import cells
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentSummary
 from cellgate.contract.api.jobs import JobAnswer
@@ -19,7 +20,7 @@ from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.text import headline, number
 
 WIDTH_WITHOUT_TERMINAL = 160
-TRAINED = (51, 52, 53)
+TRAINED = tuple(entry.json for entry in cells.TRAINED)
 
 
 def terminal() -> Console:

@@ -8,6 +8,7 @@ from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig
 from cellgate.contract.gate import WarningName
 
 LONGEST_S = 90 * 86_400
+DEFAULT_QUEUE = "cpu"
 Priority = Annotated[int, Field(ge=-100, le=100, description="Higher runs first.")]
 Queue = Annotated[
     str,
@@ -21,7 +22,7 @@ class RunLimits(BaseModel):
     """How runs wait and how long they may take."""
 
     priority: Priority = 0
-    queue: Queue = "cpu"
+    queue: Queue = DEFAULT_QUEUE
     queue_timeout_s: Limit | None = Field(
         None,
         description="A run that is queued for longer fails with `queue_timeout`; time spent paused does not count.",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from cellgate.contract.cells import CellName
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Truncation
 
@@ -178,7 +179,7 @@ class RunResult(Document):
     """The whole of `result.json`."""
 
     schema_version: Literal[1]
-    cell: Literal["prepare", "preflight", 51, 52, 53, 54, "pack", "score"]
+    cell: CellName
     seed: int = Field(ge=0)
     spec_hash: Sha256
     dataset_id: Sha256

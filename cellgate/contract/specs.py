@@ -116,3 +116,9 @@ class ScoreSpec(ProcessSpec):
     functions: list[str] = Field(min_length=1, max_length=1_000)
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own.")
     explain: Explain = "findings"
+
+
+# Every spec is one of these; which of them there are says cellgate.contract.cells.
+AnySpec = PrepareSpec | ProcessSpec
+# Those that train a model.
+TrainedSpec = TransformerSpec | GnnSpec | FusionSpec

@@ -1,13 +1,8 @@
 """Bodies that can be sent as they are, but for the ids; they stand in the OpenAPI document."""
 
-from typing import Any
-
 from fastapi.openapi.models import Example
 
-from cellgate.contract.cells import Cell
-
-DATASET_ID = "ds_01J8Z0K3V9Q4T6X2B5N7M1C8DA"
-EXPERIMENT_ID = "exp_01J8Z0K3V9Q4T6X2B5N7M1C8DB"
+from cellgate.contract.cells import EXAMPLE_DATASET, EXAMPLE_EXPERIMENT
 
 DATASETS: dict[str, Example] = {
     "recognised": Example(
@@ -27,13 +22,13 @@ DATASETS: dict[str, Example] = {
 EXPERIMENTS: dict[str, Example] = {
     "defaults": Example(
         summary="Small models from scratch, three seeds, every default",
-        value={"name": "is fusion worth it?", "dataset": DATASET_ID},
+        value={"name": "is fusion worth it?", "dataset": EXAMPLE_DATASET},
     ),
     "pretrained": Example(
         summary="A pretrained text model on GPU workers, five seeds, fusion in any case",
         value={
             "name": "unixcoder and graphs",
-            "dataset": DATASET_ID,
+            "dataset": EXAMPLE_DATASET,
             "seeds": [0, 1, 2, 3, 4],
             "queue": "gpu",
             "priority": 10,
@@ -59,19 +54,13 @@ SCORES: dict[str, Example] = {
         value={"functions": ["void copy(char *to, const char *from) { while ((*to++ = *from++)); }"]},
     ),
 }
-CELL_EXAMPLES: dict[Cell, dict[str, Any]] = {
-    Cell.TRANSFORMER: {"cell": 51, "dataset": DATASET_ID, "seeds": [0, 1, 2], "training": {"epochs": 4}},
-    Cell.GNN: {"cell": 52, "dataset": DATASET_ID, "seeds": [0, 1, 2], "training": {"epochs": 4}},
-    Cell.FUSION: {"cell": 53, "experiment": EXPERIMENT_ID},
-    Cell.AGGREGATION: {"cell": 54, "experiment": EXPERIMENT_ID},
-}
 JOBS: dict[str, Example] = {
     "alone": Example(
         summary="Cell 52 alone on a data set",
-        value={"cell": 52, "dataset": DATASET_ID, "seeds": [0], "training": {"epochs": 2}},
+        value={"cell": 52, "dataset": EXAMPLE_DATASET, "seeds": [0], "training": {"epochs": 2}},
     ),
     "step": Example(
         summary="Cell 53 as a step of an experiment whose gate has passed",
-        value={"cell": 53, "experiment": EXPERIMENT_ID, "model": {"width": 16}},
+        value={"cell": 53, "experiment": EXAMPLE_EXPERIMENT, "model": {"width": 16}},
     ),
 }

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from cellgate.contract.cells import SUBMITTED
 from service.api.bodies import BodyTooLarge, UnsupportedMediaType
 from service.api.ranges import RangeNotSatisfiable
 from service.api.uploads import StorageFull
@@ -39,6 +40,7 @@ from service.domain.errors import (
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MEDIA_TYPE = "application/problem+json"
+CELL_NUMBERS = tuple(entry.cell.value for entry in SUBMITTED)
 RETRY_AFTER_S = 2
 QUOTA_RETRY_AFTER_S = 30
 log = structlog.get_logger(__name__)
@@ -289,8 +291,8 @@ def _pointer(kind: str, location: Sequence[str | int]) -> str:
 
 
 def _is_tag(part: str | int, parts: Sequence[str | int]) -> bool:
-    # `cell` discriminates jobs: 51 to 54 come first in the location, as the tag.
-    return bool(parts) and part is parts[0] and str(part) in {"51", "52", "53", "54"}
+    # `cell` discriminates jobs: its number comes first in the location, as the tag.
+    return bool(parts) and part is parts[0] and str(part) in CELL_NUMBERS
 
 
 def _words(error: Any) -> str:
@@ -300,7 +302,7 @@ def _words(error: Any) -> str:
     if kind == "missing":
         return "this field is missing" if len(error["loc"]) > 1 else "there is no body, expected a JSON object"
     if kind.startswith("union_tag_"):
-        return f"found {_shown(error['input'].get('cell'))}, expected one of the numbers 51, 52, 53, 54"
+        return f"found {_shown(error['input'].get('cell'))}, expected one of the numbers {', '.join(CELL_NUMBERS)}"
     if kind.endswith("_attributes_type") or kind == "model_type":
         return f"found {_shown(error.get('input'))}, expected a JSON object"
     if kind == "extra_forbidden":

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
-from cellgate.contract.api.common import CellName
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus, ExperimentSummary
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import Curve, EventAnswer, Progress, RunAnswer, RunStatus, WaitingAnswer
-from cellgate.contract.cells import Cell
+from cellgate.contract.cells import ENTRY_OF, Cell, CellName
 from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, Waiting, job_state
 from service.domain.comparison import thinned
 from service.store.experiments import ExperimentOverview
@@ -32,7 +31,7 @@ def when_or_none(seconds: float | None) -> datetime | None:
 
 def cell_name(cell: str) -> CellName:
     """Return the cell as in JSON: its number where it has one."""
-    return cast(CellName, int(cell) if cell.isdigit() else Cell(cell).value)
+    return ENTRY_OF[Cell(cell)].json
 
 
 def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import case, func, insert, select
 from sqlalchemy.orm import Session
 
-from cellgate.contract.cells import Cell
+from cellgate.contract.cells import ENTRY_OF, SUBMITTED, Cell
 from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
@@ -27,6 +27,7 @@ from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow,
 
 NO_LABELS: Mapping[str, str] = {}
 BASES = (Step.TRANSFORMER, Step.GNN)
+STEPS_BY_HAND = ", ".join(entry.cell.value for entry in SUBMITTED if entry.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,14 +234,12 @@ def _check_gate(session: Session, experiment_id: str, artifacts: Path) -> None:
 def _step_of(session: Session, experiment: ExperimentRow, cell: Cell) -> Step:
     """Return the step that this cell would be, after checking that it can come now."""
     facts = facts_of(session, experiment)
-    match cell:
-        case Cell.TRANSFORMER | Cell.GNN | Cell.FUSION:
-            step = Step(cell.value)
-        case Cell.AGGREGATION:
-            fused = bool(shared_seeds(facts, *BASES, Step.FUSION))
-            step = Step.EVIDENCE_FINAL if fused else Step.EVIDENCE_BASES
-        case Cell.PREPARE | Cell.PREFLIGHT | Cell.PACK | Cell.SCORE:
-            raise Conflict(f"cell {cell} is no step that can be started by hand; 51, 52, 53 and 54 are")
+    steps = ENTRY_OF[cell].steps if ENTRY_OF[cell].submission is not None else ()
+    if not steps:
+        raise Conflict(f"cell {cell} is no step that can be started by hand; {STEPS_BY_HAND} are")
+    step = Step(steps[0])
+    if cell is Cell.AGGREGATION and shared_seeds(facts, *BASES, Step.FUSION):
+        step = Step.EVIDENCE_FINAL
     if step in facts.steps:
         chosen = select(JobRow.id).where(JobRow.experiment_id == experiment.id, JobRow.step == step.value)
         raise Conflict(f"experiment {experiment.id} has step {step} already: job {session.scalar(chosen)}")

@@ -1,5 +1,6 @@
 """The spec of one trainer process: a job's config plus where its inputs lie."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,18 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER
-from cellgate.contract.cells import AnySpec, Cell
-from cellgate.contract.specs import (
-    AggregationSpec,
-    FusionSpec,
-    GnnSpec,
-    PackSpec,
-    PreflightSpec,
-    PrepareSpec,
-    RunOutput,
-    ScoreSpec,
-    TransformerSpec,
-)
+from cellgate.contract.cells import ENTRY_OF, Cell
+from cellgate.contract.specs import AnySpec, PrepareSpec, RunOutput
 from service.domain.errors import Conflict
 from service.domain.pipeline import Step
 from service.store.bundles import ready_bundle
@@ -28,6 +19,7 @@ from service.store.steps import finished_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 LR_CACHE = "lr_cache"
+Inputs = dict[str, Any]
 
 
 def trainer_spec(session: Session, *, run_id: str, artifacts: Path) -> dict[str, Any]:
@@ -49,40 +41,27 @@ def trainer_spec(session: Session, *, run_id: str, artifacts: Path) -> dict[str,
 
 
 def _spec(session: Session, run: RunRow, job: JobRow, dataset: DatasetRow, root: Path) -> AnySpec:
-    config = job.spec
     cell = Cell(run.cell)
     if cell is Cell.PREPARE:
-        return PrepareSpec(**config, source=Path(dataset.source))
+        return PrepareSpec(**job.spec, source=Path(dataset.source))
     if dataset.path is None:
         raise Conflict(f"data set {dataset.id} is {dataset.state}: run {run.id} has nothing to work on")
-    place: dict[str, Any] = {"dataset": root / dataset.path, "seed": run.seed}
-    cache = {"lr_cache": root / LR_CACHE}
-    match cell:
-        case Cell.PREFLIGHT:
-            return PreflightSpec(**config, **place)
-        case Cell.TRANSFORMER:
-            return TransformerSpec(**config, **place, **cache)
-        case Cell.GNN:
-            return GnnSpec(**config, **place, **cache)
-        case Cell.FUSION:
-            return FusionSpec(**config, **place, **cache, **_bases(session, run, root))
-        case Cell.AGGREGATION:
-            return AggregationSpec(**config, **place, **_outputs(session, job, root))
-        case Cell.PACK:
-            return PackSpec(**{**config, "runs": _folders(session, config["runs"], root)}, **place)
-        case Cell.SCORE:
-            return ScoreSpec(**{**config, "bundle": _bundle(session, config["bundle"], root)}, seed=run.seed)
+    offered = {"dataset": root / dataset.path, "seed": run.seed, "lr_cache": root / LR_CACHE}
+    spec = ENTRY_OF[cell].spec
+    common = {name: value for name, value in offered.items() if name in spec.model_fields}
+    inputs = INPUTS_OF[cell](session, run, job, root) if cell in INPUTS_OF else {}
+    return spec.model_validate({**job.spec, **common, **inputs})
 
 
-def _folders(session: Session, run_ids: list[str], root: Path) -> list[Path]:
-    return [root / str(get_run(session, run_id).path) for run_id in run_ids]
+def _runs_to_pack(session: Session, _run: RunRow, job: JobRow, root: Path) -> Inputs:
+    return {"runs": [root / str(get_run(session, run_id).path) for run_id in job.spec["runs"]]}
 
 
-def _bundle(session: Session, bundle_id: str, root: Path) -> Path:
-    return root / str(ready_bundle(session, bundle_id).run.path) / BUNDLE_FOLDER
+def _bundle(session: Session, _run: RunRow, job: JobRow, root: Path) -> Inputs:
+    return {"bundle": root / str(ready_bundle(session, job.spec["bundle"]).run.path) / BUNDLE_FOLDER}
 
 
-def _bases(session: Session, run: RunRow, root: Path) -> dict[str, Path]:
+def _bases(session: Session, run: RunRow, _job: JobRow, root: Path) -> Inputs:
     """Return the output folders of this seed's two bases."""
     experiment_id = run.experiment_id or ""
     found = {
@@ -95,7 +74,7 @@ def _bases(session: Session, run: RunRow, root: Path) -> dict[str, Path]:
     return {name: root / str(base.path) for name, base in found.items() if base is not None}
 
 
-def _outputs(session: Session, job: JobRow, root: Path) -> dict[str, list[RunOutput]]:
+def _outputs(session: Session, _run: RunRow, job: JobRow, root: Path) -> Inputs:
     """Return the output folders of every seed that all weighed cells have finished."""
     steps = {"transformer": Step.TRANSFORMER, "gnn": Step.GNN}
     if job.step == Step.EVIDENCE_FINAL:
@@ -106,3 +85,12 @@ def _outputs(session: Session, job: JobRow, root: Path) -> dict[str, list[RunOut
         name: [RunOutput(seed=seed, path=root / str(runs[seed].path), run=runs[seed].id) for seed in seeds]
         for name, runs in finished.items()
     }
+
+
+# What the cells read besides the data set.
+INPUTS_OF: Mapping[Cell, Callable[[Session, RunRow, JobRow, Path], Inputs]] = {
+    Cell.FUSION: _bases,
+    Cell.AGGREGATION: _outputs,
+    Cell.PACK: _runs_to_pack,
+    Cell.SCORE: _bundle,
+}

@@ -6,21 +6,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cellgate.contract.cells import Cell
+from cellgate.contract.cells import CELLS, Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import DatasetState, RunState, job_state
 from service.domain.pipeline import Facts, Step, StepFacts, shared_seeds
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
 
-CELLS: Mapping[Step, Cell] = {
-    Step.PREFLIGHT: Cell.PREFLIGHT,
-    Step.TRANSFORMER: Cell.TRANSFORMER,
-    Step.GNN: Cell.GNN,
-    Step.EVIDENCE_BASES: Cell.AGGREGATION,
-    Step.FUSION: Cell.FUSION,
-    Step.EVIDENCE_FINAL: Cell.AGGREGATION,
-}
+CELL_OF: Mapping[Step, Cell] = {Step(step): entry.cell for entry in CELLS for step in entry.steps}
 # What runs once per experiment has no seed of its own.
 ONE_RUN = (0,)
 
@@ -52,7 +45,7 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
     config, seeds = _config(spec, step), _seeds(session, experiment, spec, step)
     return create_job(
         session,
-        cell=CELLS[step],
+        cell=CELL_OF[step],
         dataset_id=experiment.dataset_id,
         experiment_id=experiment.id,
         step=step.value,

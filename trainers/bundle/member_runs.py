@@ -21,7 +21,7 @@ from trainers.engine.metrics import best_threshold, margins, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
 
-CELLS = {cell.value: cell for cell in (Cell.TRANSFORMER, Cell.GNN, Cell.FUSION)}
+PACKABLE = {cell.value: cell for cell in (Cell.TRANSFORMER, Cell.GNN, Cell.FUSION)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def _read_runs(paths: Sequence[Path], dataset: Dataset) -> list[FinishedRun]:
             expected = "the result of a finished run"
             unreadable.append(InputError(where=str(path / RESULT_NAME), found=str(error), expected=expected))
             continue
-        cell = CELLS.get(str(result.cell))
+        cell = PACKABLE.get(str(result.cell))
         if cell is None:
             wrong.append(InputError(where=str(path), found=f"cell {result.cell}", expected="cell 51, 52 or 53"))
         elif result.dataset_id != dataset.id:

@@ -1,18 +1,16 @@
 """The runs that make a bundle and that ask one: each leaves a `result.json` as every run does."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.bundle import BundleManifest
 from cellgate.contract.configs import Split
 from cellgate.contract.results import (
-    SCHEMA_VERSION,
     BundleSummary,
     FunctionScore,
     LineWeight,
-    Memory,
     RunResult,
     Scores,
 )
@@ -21,8 +19,7 @@ from trainers.bundle.bundle import Bundle, Prediction
 from trainers.bundle.packing import NO_NOTES, pack_bundle
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.environment import describe_environment, peak_host_bytes
-from trainers.engine.run_folder import write_result
+from trainers.engine.run_folder import result_header, write_result
 
 # Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
 MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0
@@ -45,14 +42,15 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
         licence_notes=spec.licence_notes or NO_NOTES,
         tolerance=spec.tolerance,
     )
-    return _write(
-        spec,
-        context,
-        dataset_id=manifest.dataset_id,
-        timings_s={"pack": time.perf_counter() - begun},
+    packed = time.perf_counter()
+    summary = _summary(manifest, functions_per_s=_speed(context.out / BUNDLE_FOLDER, Dataset.open(spec.dataset)))
+    header = result_header(spec, context, cell=spec.cell, dataset_id=manifest.dataset_id)
+    result = RunResult(
+        **{**header, "timings_s": {"pack": packed - begun}},
         artifacts={f"{BUNDLE_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()},
-        bundle=_summary(manifest, functions_per_s=_speed(context.out / BUNDLE_FOLDER, Dataset.open(spec.dataset))),
+        bundle=summary,
     )
+    return write_result(result, context)
 
 
 def score(spec: ScoreSpec, context: RunContext) -> RunResult:
@@ -67,13 +65,14 @@ def score(spec: ScoreSpec, context: RunContext) -> RunResult:
     opened = time.perf_counter()
     predictions = bundle.predict(spec.functions, threshold=spec.threshold, explain=spec.explain)
     threshold = bundle.manifest.threshold if spec.threshold is None else spec.threshold
-    return _write(
-        spec,
-        context,
-        dataset_id=bundle.manifest.dataset_id,
-        timings_s={"open": opened - begun, "score": time.perf_counter() - opened},
+    scored = time.perf_counter()
+    header = result_header(spec, context, cell=spec.cell, dataset_id=bundle.manifest.dataset_id)
+    result = RunResult(
+        **{**header, "timings_s": {"open": opened - begun, "score": scored - opened}},
+        artifacts={},
         scores=Scores(bundle=bundle.manifest.id, threshold=threshold, functions=[_said(one) for one in predictions]),
     )
+    return write_result(result, context)
 
 
 def _speed(path: Path, dataset: Dataset) -> float:
@@ -118,30 +117,3 @@ def _said(prediction: Prediction) -> FunctionScore:
         if weights is None
         else [LineWeight(start_line=one.start_line, end_line=one.end_line, log_odds=one.log_odds) for one in weights],
     )
-
-
-def _write(
-    spec: PackSpec | ScoreSpec,
-    context: RunContext,
-    *,
-    dataset_id: str,
-    timings_s: Mapping[str, float],
-    artifacts: Mapping[str, str] | None = None,
-    bundle: BundleSummary | None = None,
-    scores: Scores | None = None,
-) -> RunResult:
-    result = RunResult(
-        schema_version=SCHEMA_VERSION,
-        cell=spec.cell,
-        seed=spec.seed,
-        spec_hash=context.spec_hash,
-        dataset_id=dataset_id,
-        started_at=context.started_at,
-        timings_s=dict(timings_s),
-        memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
-        environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
-        artifacts=dict(artifacts or {}),
-        bundle=bundle,
-        scores=scores,
-    )
-    return write_result(result, context)

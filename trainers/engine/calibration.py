@@ -2,12 +2,13 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from trainers.engine.metrics import cross_entropy, margins
 
 LOWEST, HIGHEST = 0.05, 20.0
-_GOLDEN = (np.sqrt(5.0) - 1) / 2
-_ITERATIONS = 60
+# Of 1 / temperature; the loss is flat there to more digits than a probability is given with.
+TOLERANCE = 1e-10
 
 
 def fit_temperature(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> float:
@@ -18,25 +19,14 @@ def fit_temperature(labels: NDArray[np.integer], logits: NDArray[np.floating]) -
         logits: (R, 2), finite.
 
     Source:
-        Guo et al. 2017, arXiv 1706.04599, section 4.2. The loss is convex in 1 / temperature, so a golden-section
-        search over it finds the optimum.
+        Guo et al. 2017, arXiv 1706.04599, section 4.2. The loss is convex in 1 / temperature, so it has one minimum.
     """
     labels_R = labels.astype(np.int64)
     margin_R = margins(logits)
-
-    def loss(inverse: float) -> float:
-        return cross_entropy(labels_R, margin_R * inverse)
-
-    low, high = 1 / HIGHEST, 1 / LOWEST
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    loss_left, loss_right = loss(left), loss(right)
-    for _ in range(_ITERATIONS):
-        if loss_left <= loss_right:
-            high, right, loss_right = right, left, loss_left
-            left = high - _GOLDEN * (high - low)
-            loss_left = loss(left)
-        else:
-            low, left, loss_left = left, right, loss_right
-            right = low + _GOLDEN * (high - low)
-            loss_right = loss(right)
-    return float(2 / (low + high))
+    found = minimize_scalar(
+        lambda inverse: cross_entropy(labels_R, margin_R * inverse),
+        bounds=(1 / HIGHEST, 1 / LOWEST),
+        method="bounded",
+        options={"xatol": TOLERANCE},
+    )
+    return float(1 / found.x)

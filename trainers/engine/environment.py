@@ -20,16 +20,23 @@ PACKAGES = (
     "tokenizers",
     "tree-sitter",
 )
-_SOURCES = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
+# The contract too: it holds the defaults of every spec.
+_SOURCES = ("cellgate/contract", "trainers")
 
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Return the package's version and a hash of the trainers' sources, as `0.1.0+0123456789ab`."""
+    """Return the package's version and a hash of the sources that training depends on, as `0.1.0+0123456789ab`."""
+    return f"{_version('cellgate') or '0'}+{hash_sources(_ROOT)[:12]}"
+
+
+def hash_sources(root: Path) -> str:
+    """Return the hash of the Python files of the trainers and of the contract below `root`, in hex digits."""
     digest = hashlib.sha256()
-    for path in sorted(_SOURCES.rglob("*.py")):
-        digest.update(path.relative_to(_SOURCES).as_posix().encode() + b"\0" + path.read_bytes())
-    return f"{_version('cellgate') or '0'}+{digest.hexdigest()[:12]}"
+    for path in sorted(path for folder in _SOURCES for path in (root / folder).rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _version(package: str) -> str | None:

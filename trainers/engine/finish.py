@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from cellgate.contract.configs import Split
 from cellgate.contract.errors import DivergenceError
 from cellgate.contract.evidence import Truncation
-from cellgate.contract.results import SCHEMA_VERSION, LearningRateOutcome, RunResult
-from cellgate.contract.specs import FusionSpec, GnnSpec, TransformerSpec
+from cellgate.contract.results import LearningRateOutcome, RunResult
+from cellgate.contract.specs import TrainedSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.context import RunContext
-from trainers.engine.environment import describe_environment
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.loop import FitOutcome
 from trainers.engine.memory import peak_memory
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
-from trainers.engine.run_folder import hash_artifacts, write_result
+from trainers.engine.run_folder import hash_artifacts, result_header, write_result
 from trainers.engine.task import Task
 
 
@@ -47,7 +46,7 @@ def finish(
     task: Task,
     *,
     dataset: Dataset,
-    spec: TransformerSpec | GnnSpec | FusionSpec,
+    spec: TrainedSpec,
     outcome: FitOutcome,
     learning_rate: LearningRateOutcome,
     context: RunContext,
@@ -93,18 +92,16 @@ def finish(
                 split.value: truncation_of(of_split, cut, threshold=threshold, temperature=temperature)
                 for split, of_split in predictions.items()
             }
-    result = RunResult(
-        schema_version=SCHEMA_VERSION,
+    header = result_header(
+        spec,
+        context,
         cell=spec.cell,
-        seed=spec.seed,
-        spec_hash=context.spec_hash,
         dataset_id=dataset.id,
-        started_at=context.started_at,
-        timings_s=dict(context.timings_s),
         memory=peak_memory(hardware.device),
-        environment=describe_environment(
-            device=hardware.device_name, threads=hardware.threads, precision=hardware.precision.value
-        ),
+        environment=hardware.describe(),
+    )
+    result = RunResult(
+        **header,
         warnings=list(warnings),
         artifacts=hash_artifacts(context.out),
         metrics=metrics,

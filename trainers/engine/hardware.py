@@ -10,7 +10,9 @@ from accelerate import Accelerator
 
 from cellgate.contract.configs import Precision
 from cellgate.contract.errors import InputError, SpecError
+from cellgate.contract.results import Environment
 from cellgate.contract.specs import Device
+from trainers.engine.environment import describe_environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,10 @@ class Hardware:
     def device_name(self) -> str:
         """The device in words."""
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+
+    def describe(self) -> Environment:
+        """Return versions, platform, device, threads and precision, as a result has them."""
+        return describe_environment(device=self.device_name, threads=self.threads, precision=self.precision.value)
 
 
 def set_up_hardware(

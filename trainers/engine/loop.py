@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from cellgate.contract.artifacts import CHECKPOINT_FOLDER
-from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.errors import CollapseError, DataError, DivergenceError, InputError, InterruptedRun
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
@@ -33,9 +31,9 @@ from trainers.engine.gradients import weight_norms
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.optimization import Stepper, StepReport, learning_rate_factor
-from trainers.engine.planning import EpochPlan
+from trainers.engine.planning import TrainingPlan
 from trainers.engine.progress import TrainingProgress
-from trainers.engine.task import Rows, Task
+from trainers.engine.task import Rows
 
 # A component that gets no gradient is on record, but the model may do without it; these make it useless.
 FATAL_COLLAPSES = frozenset({"single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy"})
@@ -66,17 +64,13 @@ class FitOutcome:
 
 
 def fit(
-    task: Task,
+    plan: TrainingPlan,
     *,
-    train_rows: Rows,
     dev_rows: Rows,
-    labels: npt.NDArray[np.int64],
-    config: TrainingConfig,
     learning_rate: LearningRateOutcome,
     seed: int,
     context: RunContext,
     hardware: Hardware,
-    pairs: Sequence[str | None] | None = None,
 ) -> FitOutcome:
     """Train a task; leave the weights with the best dev score in its model.
 
@@ -84,12 +78,12 @@ def fit(
     The model's device is set here. A checkpoint in `context.resume` is gone on from, exactly.
 
     Args:
-        train_rows: Rows that fix the weights.
+        plan: The task, the rows that fix its weights, and the config.
         dev_rows: Rows that decide on early stopping.
-        labels: By row of the data set, 0 or 1.
         learning_rate: Peak, of a group whose ratio is 1.
         seed: Decides the order of the batches.
-        pairs: By row of the data set; null when nothing must stay together.
+        context: Takes events and checkpoints; asked before each step whether to stop.
+        hardware: Where to train, and in which precision.
 
     Raises:
         DivergenceError: Loss, gradients or predictions became NaN or Inf.
@@ -98,27 +92,16 @@ def fit(
         OutOfMemoryError: Memory ran out after every back-off.
         SpecError: The checkpoint belongs to another run.
     """
-    task.model.to(hardware.device)
-    run = _Fit(
-        task,
-        train_rows=train_rows,
-        dev_rows=dev_rows,
-        labels=labels,
-        config=config,
-        learning_rate=learning_rate,
-        seed=seed,
-        context=context,
-        hardware=hardware,
-        pairs=pairs,
-    )
+    model = plan.task.model.to(hardware.device)
+    run = _Fit(plan, dev_rows=dev_rows, learning_rate=learning_rate, seed=seed, context=context, hardware=hardware)
     run.restore()
-    if config.compile:
-        compile_in_place(task.model)
+    if plan.config.compile:
+        compile_in_place(model)
     try:
         with context.phase("train"):
             run.train()
     finally:
-        undo_compilation(task.model)
+        undo_compilation(model)
     return run.outcome()
 
 
@@ -127,55 +110,49 @@ class _Fit:
 
     def __init__(
         self,
-        task: Task,
+        plan: TrainingPlan,
         *,
-        train_rows: Rows,
         dev_rows: Rows,
-        labels: npt.NDArray[np.int64],
-        config: TrainingConfig,
         learning_rate: LearningRateOutcome,
         seed: int,
         context: RunContext,
         hardware: Hardware,
-        pairs: Sequence[str | None] | None,
     ) -> None:
-        self._task = task
-        self._train_rows = train_rows
+        self._plan = plan
+        self._task = plan.task
+        self._config = plan.config
         self._dev_rows = dev_rows
-        self._labels = labels
-        self._config = config
         self._peak = learning_rate.learning_rate
         self._seed = seed
         self._context = context
         self._hardware = hardware
         self._folder = context.out / CHECKPOINT_FOLDER
-        self._epochs = EpochPlan(task=task, rows=train_rows, labels=labels, config=config, pairs=pairs)
-        planned = sum(len(self._plan(epoch)) for epoch in range(config.epochs))
-        self._total = min(planned, config.max_steps or planned)
+        planned = sum(len(self._steps(epoch)) for epoch in range(plan.config.epochs))
+        self._total = min(planned, plan.config.max_steps or planned)
         self._best: Weights | None = None
         self._state = TrainingState(
             fingerprint=self._fingerprint(), learning_rate=learning_rate.model_dump(mode="json")
         )
         self._stepper = Stepper(
-            task,
-            labels=labels,
-            config=config,
+            plan.task,
+            labels=plan.labels,
+            config=plan.config,
             hardware=hardware,
             events=context.events,
-            class_weights=self._epochs.class_weights,
+            class_weights=plan.class_weights,
         )
-        self._gradients = GradientWatch(max_grad_norm=config.max_grad_norm)
+        self._gradients = GradientWatch(max_grad_norm=plan.config.max_grad_norm)
 
-    def _plan(self, epoch: int) -> list[list[Rows]]:
+    def _steps(self, epoch: int) -> list[list[Rows]]:
         """Return the epoch's optimizer steps, each a list of batches: a function of seed and epoch alone."""
-        return self._epochs.steps(np.random.default_rng([self._seed, epoch]))
+        return self._plan.steps(np.random.default_rng([self._seed, epoch]))
 
     def _fingerprint(self) -> str:
         return sha256_of_json(
             {
                 "training": self._config.model_dump(mode="json"),
                 "seed": self._seed,
-                "rows": [len(self._train_rows), len(self._dev_rows)],
+                "rows": [len(self._plan.rows), len(self._dev_rows)],
                 "weights": {name: list(tensor.shape) for name, tensor in self._task.model.state_dict().items()},
             }
         )
@@ -239,7 +216,7 @@ class _Fit:
     def _train_epoch(self, progress: TrainingProgress) -> None:
         state = self._state
         self._task.model.train()
-        for batches in self._plan(state.epoch)[state.step_in_epoch :]:
+        for batches in self._steps(state.epoch)[state.step_in_epoch :]:
             if state.step >= self._total:
                 return
             if self._context.stop.is_set():
@@ -318,7 +295,7 @@ class _Fit:
         except InterruptedRun:
             # The epoch's steps are done and worth keeping: the resumed run evaluates first.
             self._interrupt()
-        labels_R = self._labels[self._dev_rows]
+        labels_R = self._plan.labels[self._dev_rows]
         collapses = detect_prediction_collapse(labels_R, outputs.logits_RC, step=state.step)
         collapses += self._gradients.evaluate(weight_norms(self._task.components), step=state.step)
         self._tell_collapses(collapses)

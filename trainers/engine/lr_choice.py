@@ -1,108 +1,119 @@
 """The peak learning rate of a run: fixed by the spec, remembered by a checkpoint or the cache, or found."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from cellgate.contract.configs import LearningRate, TrainingConfig
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import TrainedSpec
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_cache import DamagedEntryError, LearningRateCache
 from trainers.engine.lr_finder import Suggestion, find_learning_rate
 from trainers.engine.optimization import OPTIMIZER
+from trainers.engine.planning import TrainingPlan
 from trainers.engine.run_folder import STATE_NAME, current_checkpoint
-from trainers.engine.task import Rows, Task
+from trainers.engine.task import Task
 
-# What of the training config the range test's answer depends on.
-_SETTINGS = {
-    "batch_size",
-    "accumulation",
-    "learning_rate",
-    "weight_decay",
-    "max_grad_norm",
-    "label_smoothing",
-    "keep_pairs_together",
-    "class_balance",
+# Fields of a spec that the range test's answer does not depend on, or that are in the key by another name, with the
+# reason. Every other field is in the key: a new one is, until somebody adds it here.
+NOT_IN_KEY: Mapping[str, str] = {
+    "seed": "the seeds of an experiment share one rate",
+    "dataset": "a path; the data set's id is in the key",
+    "device": "changes the last digits alone; the precision it resolves to is in the key",
+    "threads": "changes the last digits alone",
+    "lr_cache": "where the cache lies",
+    "transformer": "a path; the hash of the predictions that are read from it is in the key",
+    "gnn": "a path; the hash of the predictions that are read from it is in the key",
+    "training.epochs": "the test has steps of its own",
+    "training.max_steps": "the test has steps of its own",
+    "training.warmup_fraction": "the test has a schedule of its own",
+    "training.patience": "the test evaluates nothing",
+    "training.checkpoint_every_steps": "the test saves nothing",
+    "training.precision": "the precision that `auto` resolves to is in the key",
+    "training.deterministic": "changes the last digits alone",
+    "training.compile": "the test runs the model as it is",
 }
 
 
 def choose_learning_rate(
-    task: Task,
+    plan: TrainingPlan,
     *,
-    train_rows: Rows,
-    labels: npt.NDArray[np.int64],
-    config: TrainingConfig,
-    model: Mapping[str, object],
+    spec: TrainedSpec,
     dataset_id: str,
-    cache: Path | None,
     context: RunContext,
     hardware: Hardware,
-    pairs: Sequence[str | None] | None = None,
+    inputs: Sequence[str] = (),
 ) -> LearningRateOutcome:
     """Return the run's peak learning rate and where it came from; always a usable one.
 
     Args:
-        model: The model's part of the spec, as JSON; part of the cache's key.
-        cache: The cache's folder; null does without.
-        pairs: By row of the data set; null when nothing must stay together.
+        plan: What the range test draws its steps from.
+        spec: With the rate, or the range to look in, and the cache's folder; null does without a cache.
+        dataset_id: `sha256:` and 64 hex digits; part of the cache's key.
+        context: Told of the outcome; a checkpoint that it resumes from keeps its rate.
+        hardware: Where the test runs.
+        inputs: Hashes of the files that the model learns from besides the data set; part of the cache's key.
 
     Raises:
         InterruptedRun: The run was told to stop.
         OutOfMemoryError: Memory ran out after every back-off.
     """
+    settings = plan.config.learning_rate
     with context.phase("lr_finder"):
-        outcome = _remembered(context.resume) or _fixed(config)
+        outcome = _remembered(context.resume) or _fixed(plan.config)
         if outcome is None:
-            find = partial(
-                find_learning_rate,
-                task,
-                train_rows=train_rows,
-                labels=labels,
-                config=config,
-                context=context,
-                hardware=hardware,
-                pairs=pairs,
-            )
-            if cache is None:
-                outcome = settle(find(), config.learning_rate)
+            find = partial(find_learning_rate, plan, context=context, hardware=hardware)
+            if spec.lr_cache is None:
+                outcome = settle(find(), settings)
             else:
-                key = cache_key(task, config=config, model=model, dataset_id=dataset_id, hardware=hardware)
-                shared = _SharedRate(
-                    cache=LearningRateCache(folder=cache), key=key, settings=config.learning_rate, context=context
-                )
-                outcome = shared.get(find)
+                key = cache_key(plan.task, spec=spec, dataset_id=dataset_id, inputs=inputs, hardware=hardware)
+                cache = LearningRateCache(folder=spec.lr_cache)
+                outcome = _SharedRate(cache=cache, key=key, settings=settings, context=context).get(find)
     context.events.write(EventKind.LR_FINDER, **outcome.model_dump(mode="json"))
     return outcome
 
 
-def cache_key(
-    task: Task, *, config: TrainingConfig, model: Mapping[str, object], dataset_id: str, hardware: Hardware
-) -> str:
-    """Return the hash of everything that changes the range test's answer, but the seed, which the seeds share.
+def cache_key(task: Task, *, spec: TrainedSpec, dataset_id: str, hardware: Hardware, inputs: Sequence[str] = ()) -> str:
+    """Return the hash of everything that changes the range test's answer: every field of the spec not in NOT_IN_KEY.
 
     The budgets of tokens and nodes per batch follow from the model, the batch size and the code.
+
+    Args:
+        task: With the parameter groups that the rate is for.
+        spec: Of any seed; see NOT_IN_KEY for what of it does not count.
+        dataset_id: `sha256:` and 64 hex digits.
+        hardware: With the precision that the test computes in.
+        inputs: Hashes of the files that the model learns from besides the data set.
     """
+    fields = dict(_leaves(spec.model_dump(mode="json")))
     return sha256_of_json(
         {
-            "model": dict(model),
+            "spec": {path: value for path, value in fields.items() if path not in NOT_IN_KEY},
+            "inputs": list(inputs),
             "dataset": dataset_id,
-            "settings": config.model_dump(mode="json", include=_SETTINGS),
             "groups": [[group.name, group.lr_ratio, group.weight_decay] for group in task.groups],
             "precision": hardware.precision.value,
             "optimizer": OPTIMIZER,
             "code": code_version(),
         }
     )
+
+
+def _leaves(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each field of a nested document by its dotted path, e.g. `training.epochs`."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _remembered(resume: Path | None) -> LearningRateOutcome | None:

@@ -2,19 +2,18 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from cellgate.contract.configs import LearningRate, TrainingConfig
+from cellgate.contract.configs import LearningRate
 from trainers.engine.checkpoint import generator_states, restore_generators, weights_of
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.optimization import Stepper
-from trainers.engine.planning import EpochPlan
-from trainers.engine.task import Rows, Task
+from trainers.engine.planning import TrainingPlan
+from trainers.engine.task import Rows
 
 SMOOTHING = 0.9
 BLOW_UP = 4.0
@@ -176,19 +175,15 @@ def has_blown_up(losses: list[float]) -> bool:
     return len(losses) >= MIN_POINTS and smoothed[-1] > BLOW_UP * min(smoothed)
 
 
-def find_learning_rate(
-    task: Task,
-    *,
-    train_rows: Rows,
-    labels: npt.NDArray[np.int64],
-    config: TrainingConfig,
-    context: RunContext,
-    hardware: Hardware,
-    pairs: Sequence[str | None] | None = None,
-) -> Suggestion:
-    """Run the test on the train rows; model and random generators are left as they were.
+def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Hardware) -> Suggestion:
+    """Return what the range test suggests; model and random generators are left as they were.
 
     One multiplier moves all groups, so that their ratios stay.
+
+    Args:
+        plan: Its rows and its config's learning-rate range are those of the test.
+        context: Asked before each step whether to stop.
+        hardware: The model is moved to its device.
 
     Raises:
         InterruptedRun: The run was told to stop.
@@ -197,6 +192,7 @@ def find_learning_rate(
     Source:
         Smith 2017, arXiv 1506.01186, section 3.3.
     """
+    task = plan.task
     task.model.to(hardware.device)
     weights = weights_of(task.model)
     generators = generator_states()
@@ -204,11 +200,15 @@ def find_learning_rate(
     scale = None if scaler is None else scaler.state_dict()
     task.model.train()
     # A stepper of its own: its optimizer's moments must not reach the real training.
-    plan = EpochPlan(task=task, rows=train_rows, labels=labels, config=config, pairs=pairs)
     stepper = Stepper(
-        task, labels=labels, config=config, hardware=hardware, events=None, class_weights=plan.class_weights
+        task,
+        labels=plan.labels,
+        config=plan.config,
+        hardware=hardware,
+        events=None,
+        class_weights=plan.class_weights,
     )
-    rates = log_spaced(config.learning_rate)
+    rates = log_spaced(plan.config.learning_rate)
     losses: list[float] = []
     try:
         for rate, batches in zip(rates, _steps_without_end(plan), strict=False):
@@ -228,6 +228,6 @@ def find_learning_rate(
     return suggest(rates[: len(losses)], losses)
 
 
-def _steps_without_end(plan: EpochPlan) -> Iterator[list[Rows]]:
+def _steps_without_end(plan: TrainingPlan) -> Iterator[list[Rows]]:
     for epoch in itertools.count():
         yield from plan.steps(np.random.default_rng([BATCH_ORDER_SEED, epoch]))

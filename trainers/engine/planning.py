@@ -1,4 +1,4 @@
-"""An epoch's optimizer steps: which functions each of them sees."""
+"""What training draws its optimizer steps from: which functions each of them sees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from trainers.engine.task import Rows, Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpochPlan:
+class TrainingPlan:
     """What a training run, or a range test, draws its steps from.
 
     Args:
@@ -25,7 +25,7 @@ class EpochPlan:
     rows: Rows
     labels: npt.NDArray[np.int64]
     config: TrainingConfig
-    pairs: Sequence[str | None] | None
+    pairs: Sequence[str | None] | None = None
 
     @property
     def class_weights(self) -> tuple[float, float]:

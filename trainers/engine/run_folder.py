@@ -3,15 +3,57 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cellgate.contract.artifacts import MODEL_FOLDER, PREDICTIONS_FOLDER, RESULT_NAME
+from cellgate.contract.cells import CellName
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_file, write_json
-from cellgate.contract.results import RunResult, read_result
+from cellgate.contract.results import SCHEMA_VERSION, Environment, Memory, RunResult, read_result
+from cellgate.contract.specs import AnySpec, PrepareSpec
 from trainers.engine.context import RunContext
+from trainers.engine.environment import describe_environment, peak_host_bytes
 
 CURRENT_NAME = "current.json"
 STATE_NAME = "state.json"
+
+
+def result_header(
+    spec: AnySpec,
+    context: RunContext,
+    *,
+    cell: CellName,
+    dataset_id: str,
+    memory: Memory | None = None,
+    environment: Environment | None = None,
+) -> dict[str, Any]:
+    """Return the fields that every result has, whatever its cell.
+
+    Args:
+        spec: Of this run.
+        context: With the start, the phases' times and the spec's hash.
+        cell: As the spec names it.
+        dataset_id: `sha256:` and 64 hex digits.
+        memory: Peak memory; default: of a process without a GPU.
+        environment: Default: the CPU, with the spec's threads.
+    """
+    threads = spec.workers if isinstance(spec, PrepareSpec) else spec.threads
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "cell": cell,
+        "seed": seed_of(spec),
+        "spec_hash": context.spec_hash,
+        "dataset_id": dataset_id,
+        "started_at": context.started_at,
+        "timings_s": dict(context.timings_s),
+        "memory": memory or Memory(host_bytes=peak_host_bytes(), device_bytes=0),
+        "environment": environment or describe_environment(device="cpu", threads=threads, precision="fp32"),
+    }
+
+
+def seed_of(spec: AnySpec) -> int:
+    """Return what decides a run's random choices; of `prepare` the seed of the splits."""
+    return spec.split_seed if isinstance(spec, PrepareSpec) else spec.seed
 
 
 def hash_artifacts(out: Path) -> Mapping[str, str]:

@@ -13,12 +13,11 @@ from cellgate.contract.evidence import Evidence, Truncation, summed
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.options import Option
 from cellgate.contract.report import SeedReport, write_report
-from cellgate.contract.results import SCHEMA_VERSION, Memory, RunResult
+from cellgate.contract.results import RunResult
 from cellgate.contract.specs import AggregationSpec, RunOutput
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.environment import describe_environment, peak_host_bytes
-from trainers.engine.run_folder import write_result
+from trainers.engine.run_folder import result_header, write_result
 from trainers.evaluation.baselines import read_baselines
 from trainers.evaluation.evidence import make_evidence
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
@@ -46,16 +45,10 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     _tell(weighed.evidence, context)
     path = context.out / REPORT_NAME
     write_report(path, weighed.report)
+    header = result_header(spec, context, cell=spec.cell, dataset_id=weighed.report.dataset_id)
+    total_s = max(0.0, time.time() - context.started_at)
     result = RunResult(
-        schema_version=SCHEMA_VERSION,
-        cell=spec.cell,
-        seed=spec.seed,
-        spec_hash=context.spec_hash,
-        dataset_id=weighed.report.dataset_id,
-        started_at=context.started_at,
-        timings_s={**context.timings_s, "total": max(0.0, time.time() - context.started_at)},
-        memory=Memory(host_bytes=peak_host_bytes(), device_bytes=0),
-        environment=describe_environment(device="cpu", threads=spec.threads, precision="fp32"),
+        **{**header, "timings_s": {**context.timings_s, "total": total_s}},
         artifacts={REPORT_NAME: sha256_of_file(path)},
         evidence=weighed.evidence,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from cellgate.contract.evidence import Interval
 
@@ -98,12 +99,7 @@ def mcnemar_p(first_right_R: Booleans, second_right_R: Booleans) -> float:
     only_first = int(np.count_nonzero(first_right_R & ~second_right_R))
     only_second = int(np.count_nonzero(second_right_R & ~first_right_R))
     differing = only_first + only_second
-    ways = tail = 1
-    # Whole numbers to the end: 2 ** -differing alone is 0 in floating point beyond a thousand rows.
-    for k in range(min(only_first, only_second)):
-        ways = ways * (differing - k) // (k + 1)
-        tail += ways
-    return min(1.0, float(2 * tail / 2**differing))
+    return float(binomtest(only_first, differing).pvalue) if differing else 1.0
 
 
 def holm(p_values_H: Sequence[float]) -> list[float]:

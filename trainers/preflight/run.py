@@ -13,14 +13,13 @@ import psutil
 
 from cellgate.contract.configs import FusionConfig, GnnConfig, Precision, TransformerConfig
 from cellgate.contract.errors import DataError, InputError, PreflightError
-from cellgate.contract.results import SCHEMA_VERSION, Check, PreflightVerdict, RunResult
+from cellgate.contract.results import Check, PreflightVerdict, RunResult
 from cellgate.contract.specs import Device, PreflightSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.environment import describe_environment
 from trainers.engine.hardware import Hardware, find_hardware_problems, set_up_hardware
 from trainers.engine.memory import peak_memory, resident_bytes
-from trainers.engine.run_folder import write_result
+from trainers.engine.run_folder import result_header, write_result
 from trainers.preflight.checks import Checks
 from trainers.preflight.dataset_checks import check_dataset
 from trainers.preflight.resources import engine_bytes
@@ -125,19 +124,13 @@ def _configs(spec: PreflightSpec) -> dict[str, TransformerConfig | GnnConfig | F
 def _result(
     spec: PreflightSpec, dataset: Dataset, checks: list[Check], context: RunContext, hardware: Hardware
 ) -> RunResult:
-    return RunResult(
-        schema_version=SCHEMA_VERSION,
-        cell="preflight",
-        seed=spec.seed,
-        spec_hash=context.spec_hash,
+    header = result_header(
+        spec,
+        context,
+        cell=spec.cell,
         dataset_id=dataset.id,
-        started_at=context.started_at,
-        timings_s=dict(context.timings_s),
         memory=peak_memory(hardware.device),
-        environment=describe_environment(
-            device=hardware.device_name, threads=hardware.threads, precision=hardware.precision.value
-        ),
-        warnings=[check.detail for check in checks if check.verdict == "warn"],
-        artifacts={},
-        checks=checks,
+        environment=hardware.describe(),
     )
+    warnings = [check.detail for check in checks if check.verdict == "warn"]
+    return RunResult(**header, warnings=warnings, artifacts={}, checks=checks)

@@ -1,7 +1,7 @@
 """Bases and fields that the requests and answers of several resources share."""
 
 import re
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -38,7 +38,6 @@ LabelMap = Annotated[
     ],
     Field(max_length=16, json_schema_extra={"additionalProperties": False}),
 ]
-CellName = Literal["prepare", "preflight", "pack", "score"] | Literal[51, 52, 53, 54]
 
 
 class Request(BaseModel):

@@ -1,55 +1,74 @@
 """Requests and answers about jobs."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, create_model
 
-from cellgate.contract.api.common import Answer, CellName, DatasetId, ExperimentId, Request
+from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, Request
 from cellgate.contract.api.runs import RunAnswer
-from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
-from cellgate.contract.experiment import RunLimits, Seeds
+from cellgate.contract.cells import SUBMITTED, CellEntry, CellName, Submission, one_of
+from cellgate.contract.configs import FusionConfig, GnnConfig, TransformerConfig
+from cellgate.contract.experiment import Queue, RunLimits, Seeds
 from cellgate.contract.results import Check
 from cellgate.contract.states import JobState
 
 
-class JobFields(Request, RunLimits):
-    """What every job may say besides its config."""
+class JobBody(Request, RunLimits):
+    """What every job names, whatever its cell."""
+
+    cell: int
+
+
+class DatasetJob(JobBody):
+    """A cell that runs on a data set, alone or as a step of an experiment."""
 
     experiment: ExperimentId | None = Field(None, description="Run this cell as a step of an experiment.")
     seeds: Seeds | None = Field(None, description="Default: the experiment's, or 0, 1, 2.")
-
-
-class TransformerJobCreate(JobFields, TransformerConfig):
-    """Cell 51, alone on a data set or as a step of an experiment."""
-
-    cell: Literal[51]
     dataset: DatasetId | None = Field(None, description="Needed without an experiment.")
 
 
-class GnnJobCreate(JobFields, GnnConfig):
-    """Cell 52, alone on a data set or as a step of an experiment."""
+class ExperimentJob(JobBody):
+    """A cell that runs on each seed of an experiment."""
 
-    cell: Literal[52]
-    dataset: DatasetId | None = Field(None, description="Needed without an experiment.")
+    experiment: ExperimentId
+    seeds: Seeds | None = Field(None, description="Default: the experiment's, or 0, 1, 2.")
 
 
-class FusionJobCreate(JobFields, FusionConfig):
-    """Cell 53, over the bases of an experiment whose gate has passed."""
+class SingleJob(JobBody):
+    """A cell that runs once, over all seeds of an experiment."""
 
-    cell: Literal[53]
     experiment: ExperimentId
 
 
-class AggregationJobCreate(Request, RunLimits, AggregationConfig):
-    """Cell 54, over all finished runs of an experiment."""
+_JOB_OF: dict[Submission, type[JobBody]] = {
+    Submission.DATASET: DatasetJob,
+    Submission.EXPERIMENT: ExperimentJob,
+    Submission.ONCE: SingleJob,
+}
 
-    cell: Literal[54]
-    experiment: ExperimentId
+
+def _job_body(entry: CellEntry) -> type[JobBody]:
+    """Return the body of a cell's job: what it names, and the fields of its config."""
+    if entry.submission is None or entry.config is None:
+        raise ValueError(f"cell {entry.label} has no job of its own: give it a submission and a config")
+    fields: dict[str, Any] = {
+        "cell": (entry.config.model_fields["cell"].annotation, ...),
+        "queue": (Queue, entry.queue),
+    }
+    bases: tuple[Any, ...] = (_JOB_OF[entry.submission], entry.config)
+    return create_model(
+        f"{entry.name.capitalize()}JobCreate",
+        __base__=bases,
+        __doc__=f"Cell {entry.cell.value}. Needs {entry.needs}.",
+        **fields,
+    )
 
 
-JobCreate = Annotated[
-    TransformerJobCreate | GnnJobCreate | FusionJobCreate | AggregationJobCreate, Field(discriminator="cell")
-]
+if TYPE_CHECKING:
+    # A type checker cannot follow the registry; of each body it needs no more than what every job of its kind has.
+    JobCreate = DatasetJob | ExperimentJob | SingleJob
+else:
+    JobCreate = one_of(*(_job_body(entry) for entry in SUBMITTED))
 
 
 class JobAnswer(Answer):

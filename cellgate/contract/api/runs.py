@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from cellgate.contract.api.common import Answer, CellName
+from cellgate.contract.api.common import Answer
+from cellgate.contract.cells import CellName
 from cellgate.contract.states import FailureReason, RunState, WaitingReason
 
 

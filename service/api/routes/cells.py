@@ -1,35 +1,21 @@
 """What can be asked for."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Path, Request
 from pydantic import Field
 
 from cellgate.contract.api.common import Answer
 from cellgate.contract.api.tokens import Scope
-from cellgate.contract.cells import Cell
-from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, Spec, TransformerConfig
+from cellgate.contract.cells import ENTRY_OF, SUBMITTED, Cell, CellEntry, CellNumber
+from cellgate.contract.configs import Spec
 from service.api.context import Ctx
-from service.api.examples import CELL_EXAMPLES
 from service.api.problems import documented
 from service.api.scopes import ScopedRouter
 
 router = ScopedRouter(prefix="/v1", tags=["cells and workers"])
-CONFIGS: dict[Cell, type[Spec]] = {
-    Cell.TRANSFORMER: TransformerConfig,
-    Cell.GNN: GnnConfig,
-    Cell.FUSION: FusionConfig,
-    Cell.AGGREGATION: AggregationConfig,
-}
-NEEDS: dict[Cell, str] = {
-    Cell.TRANSFORMER: "a ready data set; alone, or as a step of an experiment",
-    Cell.GNN: "a ready data set; alone, or as a step of an experiment",
-    Cell.FUSION: "an experiment whose gate has passed, or whose failed checks were waived; seeds that 51 and 52 have "
-    "both finished",
-    Cell.AGGREGATION: "an experiment with at least one seed that 51 and 52 have both finished",
-}
-CellNumber = Annotated[Literal["51", "52", "53", "54"], Path(alias="cell")]
+NumberPath = Annotated[CellNumber, Path(alias="cell")]
 
 
 class CellAnswer(Answer):
@@ -48,22 +34,23 @@ class CellAnswer(Answer):
 @router.get("/cells", Scope.READ, responses=documented())
 def read_cells(request: Request, context: Ctx) -> list[CellAnswer]:
     """List the numbered cells with their defaults and the schema of their configs."""
-    return [_cell(cell, request, token_needed=context.settings.asks_for_token) for cell in CONFIGS]
+    return [_answer(entry, request, token_needed=context.settings.asks_for_token) for entry in SUBMITTED]
 
 
 @router.get("/cells/{cell}", Scope.READ, responses=documented())
-def read_cell(number: CellNumber, request: Request, context: Ctx) -> CellAnswer:
+def read_cell(number: NumberPath, request: Request, context: Ctx) -> CellAnswer:
     """Return one cell: its defaults, the schema of its config, what it needs, and a command that asks for it."""
-    return _cell(Cell(number), request, token_needed=context.settings.asks_for_token)
+    return _answer(ENTRY_OF[Cell(number)], request, token_needed=context.settings.asks_for_token)
 
 
-def _cell(cell: Cell, request: Request, *, token_needed: bool) -> CellAnswer:
-    config, example = CONFIGS[cell], CELL_EXAMPLES[cell]
+def _answer(entry: CellEntry, request: Request, *, token_needed: bool) -> CellAnswer:
+    config = entry.config or Spec
+    example = {"cell": entry.json, **entry.example}
     return CellAnswer(
-        cell=int(cell.value),
-        name=cell.label,
+        cell=int(entry.cell.value),
+        name=entry.name,
         summary=(config.__doc__ or "").strip(),
-        needs=NEEDS[cell],
+        needs=entry.needs,
         defaults=config().model_dump(mode="json"),
         config_schema=config.model_json_schema(),
         example=example,

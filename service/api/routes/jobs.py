@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
-from cellgate.contract.api.jobs import AggregationJobCreate, FusionJobCreate, JobAnswer, JobCreate
+from cellgate.contract.api.jobs import DatasetJob, JobAnswer, JobCreate, SingleJob
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
@@ -79,7 +79,7 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
             cell=cell,
             config=config,
             artifacts=post.context.settings.artifacts,
-            seeds=None if isinstance(spec, AggregationJobCreate) else spec.seeds,
+            seeds=None if isinstance(spec, SingleJob) else spec.seeds,
             limits=spec,
             owner=post.principal,
         )
@@ -107,7 +107,7 @@ def _require_experiment(session: Session, experiment_id: str) -> None:
 
 
 def _refuse_other_dataset(spec: JobCreate) -> None:
-    if not isinstance(spec, FusionJobCreate | AggregationJobCreate) and spec.dataset is not None:
+    if isinstance(spec, DatasetJob) and spec.dataset is not None:
         detail = "an experiment has a data set of its own: leave `dataset` out, or leave `experiment` out"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
 

@@ -10,9 +10,8 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.jobs import JobAnswer, PreflightAnswer, PreflightCreate
 from cellgate.contract.api.tokens import Scope
-from cellgate.contract.cells import Cell
+from cellgate.contract.cells import EXAMPLE_DATASET, Cell
 from cellgate.contract.results import DatasetSummary
-from service.api.examples import DATASET_ID
 from service.api.idempotency import Created, Post, Posted
 from service.api.problems import documented_submission
 from service.api.scopes import ScopedRouter
@@ -27,7 +26,7 @@ EXAMPLES: dict[str, Example] = {
     "smoke": Example(
         summary="Take a pretrained text model and the default graph network through one real batch on a GPU worker",
         value={
-            "dataset": DATASET_ID,
+            "dataset": EXAMPLE_DATASET,
             "queue": "gpu",
             "transformer": {"model": {"checkpoint": "microsoft/codebert-base", "max_tokens": 512}},
             "gnn": {},
@@ -35,7 +34,7 @@ EXAMPLES: dict[str, Example] = {
     ),
     "static": Example(
         summary="Check the spec and what is known of the data set; no worker is needed",
-        value={"dataset": DATASET_ID, "mode": "static", "gnn": {"model": {"architecture": "gat"}}},
+        value={"dataset": EXAMPLE_DATASET, "mode": "static", "gnn": {"model": {"architecture": "gat"}}},
     ),
 }
 

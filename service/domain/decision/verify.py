@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from cellgate.contract.artifacts import PREDICTIONS_FOLDER
+from cellgate.contract.cells import TRAINED, CellName
 from cellgate.contract.decision import Decision
 from cellgate.contract.errors import shortened
 from cellgate.contract.evidence import Evidence
@@ -14,7 +15,7 @@ from cellgate.contract.gate import GateReport
 from cellgate.contract.results import RunResult
 from service.domain.decision.rules import decide
 
-OPTION_OF_CELL: Mapping[object, str] = {51: "transformer", 52: "gnn", 53: "fusion"}
+OPTION_OF_CELL: Mapping[CellName, str] = {entry.json: entry.name for entry in TRAINED}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,11 +21,12 @@ from cellgate.contract.results import RunResult
 from cellgate.contract.specs import FusionSpec, GnnSpec, TransformerSpec
 from tests.finished_runs import SPEC_HASH, prepare_generated
 from trainers.data.dataset import Dataset
-from trainers.engine import lr_finder
+from trainers.engine import lr_finder, train_cell
 from trainers.engine.context import RunContext
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.metrics import auroc, margins
 from trainers.engine.optimization import Stepper, StepReport
+from trainers.engine.planning import TrainingPlan
 from trainers.engine.predictions import predictions_path, read_predictions
 from trainers.engine.task import Rows
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
@@ -248,14 +249,14 @@ def test_an_unfrozen_model_that_ranks_dev_worse_is_undone_with_its_bases(
 ) -> None:
     dataset, _, _, features = bases
 
-    def fit_and_spoil(task: FusionTask, **settings: Any) -> FitOutcome:
-        outcome = fit(task, **settings)
+    def fit_and_spoil(plan: TrainingPlan, **settings: Any) -> FitOutcome:
+        outcome = fit(plan, **settings)
         with torch.no_grad():
-            for parameter in task.model.parameters():
+            for parameter in plan.task.model.parameters():
                 parameter.add_(torch.randn_like(parameter))
         return outcome
 
-    monkeypatch.setattr(fusion, "fit", fit_and_spoil)
+    monkeypatch.setattr(train_cell, "fit", fit_and_spoil)
 
     result = fuse(spec_of(unfreeze="both"), tmp_path)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.sarif_rules import check_sarif
 from tests.trained_runs import PLANTED, planted_function
 from trainers.__main__ import main
-from trainers.bundle.command import FOUND
+from trainers.commands.bundles import FOUND
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -7,8 +7,8 @@ import pytest
 
 from cellgate.contract.exit_codes import ExitCode
 from trainers.__main__ import main
-from trainers.data.graphs.layout import Layout, Wire, lanes_of, layout_of
-from trainers.data.graphs.view import view_of
+from trainers.data.pictures.layout import Layout, Wire, lanes_of, layout_of
+from trainers.data.pictures.view import view_of
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 FALL_THROUGH = """int f(int k) {

@@ -18,7 +18,7 @@ from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.optimization import Stepper
-from trainers.engine.planning import EpochPlan
+from trainers.engine.planning import TrainingPlan
 
 ROWS = np.arange(40)
 WEIGHTS = (0.625, 2.5)
@@ -138,9 +138,9 @@ def test_rare_rows_come_up_equally_often_give_or_take_one() -> None:
     assert {times[row] for row in np.flatnonzero(labels).tolist()} <= {7, 8}
 
 
-def _plan(task: Any, **config: Any) -> EpochPlan:
+def _plan(task: Any, **config: Any) -> TrainingPlan:
     pairs: list[str | None] = [str(row // 5) if row % 5 < 2 else None for row in range(len(task.labels))]
-    return EpochPlan(task=task, rows=ROWS, labels=task.labels, config=TrainingConfig(**config), pairs=pairs)
+    return TrainingPlan(task=task, rows=ROWS, labels=task.labels, config=TrainingConfig(**config), pairs=pairs)
 
 
 def test_an_epoch_drawn_evenly_is_a_function_of_the_generator_alone(toy: type[Any]) -> None:
@@ -180,11 +180,13 @@ def test_only_an_even_training_finds_a_rare_class_that_is_hard_to_tell(
     # One in ten, and only partly told by the first feature: without balance, no function is more likely than not.
     task.labels[:] = rng.random(len(task.labels)) < 0.1 + 0.15 * (task.inputs[:, 0].numpy() > 0.8)
     outcome: FitOutcome = fit(
-        task,
-        train_rows=np.arange(120),
+        TrainingPlan(
+            task=task,
+            rows=np.arange(120),
+            labels=task.labels,
+            config=TrainingConfig(epochs=4, patience=4, class_balance=balance),
+        ),
         dev_rows=np.arange(120, 160),
-        labels=task.labels,
-        config=TrainingConfig(epochs=4, patience=4, class_balance=balance),
         learning_rate=rate,
         seed=0,
         context=new_context(balance),

@@ -18,6 +18,7 @@ from trainers.engine.compilation import is_compiled
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import fit
+from trainers.engine.planning import TrainingPlan
 
 
 class Network(nn.Module):
@@ -46,11 +47,10 @@ def train(hardware: Hardware, new_context: Callable[..., RunContext], rate: Lear
         context = new_context(str(compile_it))
         torch.manual_seed(1)
         fit(
-            task,
-            train_rows=np.arange(80),
+            TrainingPlan(
+                task=task, rows=np.arange(80), labels=task.labels, config=TrainingConfig(epochs=2, compile=compile_it)
+            ),
             dev_rows=np.arange(80, 160),
-            labels=task.labels,
-            config=TrainingConfig(epochs=2, compile=compile_it),
             learning_rate=rate,
             seed=0,
             context=context,

@@ -16,6 +16,7 @@ from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.metrics import auroc, margins
+from trainers.engine.planning import TrainingPlan
 
 TRAIN, DEV = np.arange(120), np.arange(120, 160)
 Train = Callable[..., FitOutcome]
@@ -25,11 +26,13 @@ Train = Callable[..., FitOutcome]
 def train(hardware: Hardware, rate: LearningRateOutcome) -> Train:
     def train(task: Any, context: RunContext, *, learning_rate: float = 0.01, **config: Any) -> FitOutcome:
         return fit(
-            task,
-            train_rows=TRAIN,
+            TrainingPlan(
+                task=task,
+                rows=TRAIN,
+                labels=task.labels,
+                config=TrainingConfig(**{"epochs": 4, "patience": 4, **config}),
+            ),
             dev_rows=DEV,
-            labels=task.labels,
-            config=TrainingConfig(**{"epochs": 4, "patience": 4, **config}),
             learning_rate=rate.model_copy(update={"learning_rate": learning_rate}),
             seed=0,
             context=context,

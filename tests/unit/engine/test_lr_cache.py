@@ -3,7 +3,7 @@
 import fcntl
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,14 @@ import pytest
 
 from cellgate.contract.configs import LearningRate, Precision, TrainingConfig
 from cellgate.contract.results import LearningRateOutcome
+from cellgate.contract.specs import TransformerSpec
 from trainers.engine import lr_choice
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_cache import LearningRateCache
 from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.lr_finder import Suggestion
+from trainers.engine.planning import TrainingPlan
 
 Choose = Callable[..., LearningRateOutcome]
 
@@ -36,16 +38,16 @@ def choose(task: Any, hardware: Hardware, new_context: Callable[..., RunContext]
         config: TrainingConfig | None = None,
         dataset_id: str = "a",
         model: dict[str, object] | None = None,
+        inputs: Sequence[str] = (),
         precision: Precision = Precision.FP32,
     ) -> LearningRateOutcome:
+        config = config or TrainingConfig()
+        settings = {"model": model or {"max_tokens": 64}, "training": config.model_dump()}
         return choose_learning_rate(
-            task,
-            train_rows=np.arange(120),
-            labels=task.labels,
-            config=config or TrainingConfig(),
-            model=model or {"width": 8},
+            TrainingPlan(task=task, rows=np.arange(120), labels=task.labels, config=config),
+            spec=TransformerSpec(dataset=tmp_path, lr_cache=tmp_path / "cache", **settings),
             dataset_id=dataset_id,
-            cache=tmp_path / "cache",
+            inputs=inputs,
             context=new_context(),
             hardware=replace(hardware, precision=precision),
         )
@@ -85,7 +87,8 @@ def test_a_hit_gives_the_same_rate_without_a_training_step(choose: Choose, task:
     "change",
     [
         {"dataset_id": "b"},
-        {"model": {"width": 9}},
+        {"model": {"max_tokens": 65}},
+        {"inputs": ["sha256:0"]},
         {"precision": Precision.BF16},
         {"config": TrainingConfig(batch_size=16)},
         {"config": TrainingConfig(accumulation=2)},

@@ -16,6 +16,7 @@ from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_finder import Suggestion, find_learning_rate, has_blown_up, log_spaced, suggest
 from trainers.engine.optimization import Stepper
+from trainers.engine.planning import TrainingPlan
 
 RATES = np.geomspace(1e-6, 1e-1, 60).tolist()
 Find = Callable[..., Suggestion]
@@ -113,10 +114,12 @@ def test_rates_are_evenly_spaced_by_logarithm() -> None:
 def find(hardware: Hardware, new_context: Callable[..., RunContext]) -> Find:
     def find(task: Any, **settings: Any) -> Suggestion:
         return find_learning_rate(
-            task,
-            train_rows=np.arange(120),
-            labels=task.labels,
-            config=TrainingConfig(learning_rate=LearningRate(**settings)),
+            TrainingPlan(
+                task=task,
+                rows=np.arange(120),
+                labels=task.labels,
+                config=TrainingConfig(learning_rate=LearningRate(**settings)),
+            ),
             context=new_context(),
             hardware=hardware,
         )

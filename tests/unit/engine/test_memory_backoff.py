@@ -16,6 +16,7 @@ from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.optimization import Stepper
+from trainers.engine.planning import TrainingPlan
 
 TRAIN, DEV = np.arange(120), np.arange(120, 160)
 STEP = [np.arange(0, 16), np.arange(16, 21), np.arange(21, 32)]
@@ -128,11 +129,8 @@ def test_another_error_is_no_lack_of_memory(toy: type[Any], hardware: Hardware) 
 def train(hardware: Hardware, rate: LearningRateOutcome) -> Callable[..., FitOutcome]:
     def train(task: Any, context: RunContext) -> FitOutcome:
         return fit(
-            task,
-            train_rows=TRAIN,
+            TrainingPlan(task=task, rows=TRAIN, labels=task.labels, config=TrainingConfig(epochs=2, batch_size=8)),
             dev_rows=DEV,
-            labels=task.labels,
-            config=TrainingConfig(epochs=2, batch_size=8),
             learning_rate=rate,
             seed=0,
             context=context,

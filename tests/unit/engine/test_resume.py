@@ -18,6 +18,7 @@ from trainers.engine.checkpoint import load_checkpoint
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, seed_everything
 from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.planning import TrainingPlan
 from trainers.engine.run_folder import current_checkpoint, last_event
 
 CONFIG = TrainingConfig(epochs=3, accumulation=2, checkpoint_every_steps=3, patience=3)
@@ -34,11 +35,8 @@ def train(hardware: Hardware, rate: LearningRateOutcome) -> Train:
     def train(task: Any, context: RunContext, *, seed: int = 0, config: TrainingConfig = CONFIG) -> FitOutcome:
         seed_everything(seed)
         return fit(
-            task,
-            train_rows=TRAIN,
+            TrainingPlan(task=task, rows=TRAIN, labels=task.labels, config=config),
             dev_rows=DEV,
-            labels=task.labels,
-            config=config,
             learning_rate=rate,
             seed=seed,
             context=context,

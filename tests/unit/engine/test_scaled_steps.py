@@ -20,6 +20,7 @@ from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import FitOutcome, fit
 from trainers.engine.optimization import Stepper
+from trainers.engine.planning import TrainingPlan
 from trainers.engine.task import ParameterGroup, Prediction, Rows
 
 ROWS = np.arange(40)
@@ -206,11 +207,10 @@ def train(make_hardware: MakeHardware, new_context: Callable[..., RunContext], r
     def train(task: Any, *, scale: float, **config: Any) -> tuple[FitOutcome, list[dict[str, Any]]]:
         context = new_context()
         outcome = fit(
-            HalfPrecision(task),
-            train_rows=np.arange(80),
+            TrainingPlan(
+                task=HalfPrecision(task), rows=np.arange(80), labels=task.labels, config=TrainingConfig(**config)
+            ),
             dev_rows=np.arange(80, 160),
-            labels=task.labels,
-            config=TrainingConfig(**config),
             learning_rate=rate,
             seed=0,
             context=context,

@@ -1,21 +1,15 @@
 """A trained fusion head on disk, with everything that its inputs are made with."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import safetensors.torch
-from safetensors import SafetensorError
 from torch import nn
 
 from cellgate.contract.configs import FusionModel
-from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.files import write_bytes, write_json
+from trainers.engine.model_files import load_model_files, save_model_files
 from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.model import FusionHead
-
-WEIGHTS_NAME = "model.safetensors"
-CONFIG_NAME = "config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +50,15 @@ class SavedFusion:
 
 
 def save_fusion(folder: Path, head: FusionHead, *, config: FusionModel, inputs: FusionInputs) -> None:
-    """Write weights and config to `folder`, each file atomically; the config comes last."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    write_bytes(folder / WEIGHTS_NAME, safetensors.torch.save(weights))
-    write_json(folder / CONFIG_NAME, {"model": config.model_dump(mode="json"), "inputs": asdict(inputs)})
+    """Write weights and config to `folder`, each file atomically; the config comes last.
+
+    Args:
+        folder: Made where it is missing.
+        head: On any device.
+        config: That the head was built from.
+        inputs: What the head's inputs are made with.
+    """
+    save_model_files(folder, head, config={"model": config.model_dump(mode="json"), "inputs": asdict(inputs)})
 
 
 def load_fusion(folder: Path) -> SavedFusion:
@@ -69,21 +68,15 @@ def load_fusion(folder: Path) -> SavedFusion:
         DataError: A file is missing or damaged, or weights and config do not belong together.
         SpecError: The text model cannot be loaded.
     """
-    try:
-        content = json.loads((folder / CONFIG_NAME).read_bytes())
-        inputs = FusionInputs(**content["inputs"])
-        config = FusionModel.model_validate(content["model"])
-        head = build_head(config, text_width=inputs.text_width, graph_width=inputs.graph_width)
-        head.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_NAME))
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        problem = InputError(
-            where=str(folder),
-            found=f"{type(error).__name__}: {error}",
-            expected=f"{CONFIG_NAME} and {WEIGHTS_NAME} of one trained fusion head",
-            fix="train the head again",
-        )
-        raise DataError(f"{folder}: the fusion head cannot be loaded", [problem]) from error
-    return SavedFusion(head=head.eval(), config=config, inputs=inputs, bases=_bases(folder, config))
+    content: dict[str, Any] = {}
+
+    def build(found: dict[str, Any]) -> FusionHead:
+        content.update(config=FusionModel.model_validate(found["model"]), inputs=FusionInputs(**found["inputs"]))
+        inputs = content["inputs"]
+        return build_head(content["config"], text_width=inputs.text_width, graph_width=inputs.graph_width)
+
+    head = load_model_files(folder, build, name="fusion head")
+    return SavedFusion(head=head, bases=_bases(folder, content["config"]), **content)
 
 
 def _bases(folder: Path, config: FusionModel) -> dict[str, nn.Module]:

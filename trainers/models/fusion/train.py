@@ -1,10 +1,11 @@
 """Cell 53 from top to bottom: a head over the transformer and the graph model of one seed, frozen or learning on."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from cellgate.contract.artifacts import MODEL_FOLDER, predictions_name
+from cellgate.contract.artifacts import predictions_name
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import Split
 from cellgate.contract.events import EventKind
@@ -12,12 +13,10 @@ from cellgate.contract.results import RunResult
 from cellgate.contract.specs import FusionSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.finish import finish
-from trainers.engine.hardware import Hardware, set_up_hardware
+from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
-from trainers.engine.loop import fit
-from trainers.engine.lr_choice import choose_learning_rate
 from trainers.engine.metrics import auroc, margins
+from trainers.engine.train_cell import Trainee, open_inputs, train_cell
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
 from trainers.models.fusion.base_models import UnfrozenBase
 from trainers.models.fusion.features import Features, read_features
@@ -35,60 +34,25 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
         TrainerError: As its subclasses say.
     """
     with context.phase("load"):
-        dataset = Dataset.open(spec.dataset)
+        inputs = open_inputs(spec)
+        dataset = inputs.dataset
         text, graph = _open_bases(spec, dataset)
         features = read_features(text, graph, dataset=dataset, text_weight=spec.model.text_weight)
-        hardware = set_up_hardware(
-            device=spec.device,
-            precision=spec.training.precision,
-            threads=spec.threads,
-            seed=spec.seed,
-            deterministic=spec.training.deterministic,
-        )
         task = _build_task(spec, dataset, features, text, graph, scratch=context.out)
-        labels = dataset.labels(np.arange(len(dataset)))
-        pairs = _pairs(spec, dataset)
-        fuse_rows = dataset.rows(Split.FUSE)
-    learning_rate = choose_learning_rate(
-        task,
-        train_rows=fuse_rows,
-        labels=labels,
-        config=spec.training,
-        model={"cell": spec.cell, **spec.model.model_dump(mode="json"), "inputs": _input_hashes(text, graph)},
-        dataset_id=dataset.id,
-        cache=spec.lr_cache,
-        context=context,
-        hardware=hardware,
-        pairs=pairs,
-    )
-    outcome = fit(
-        task,
-        train_rows=fuse_rows,
-        dev_rows=dataset.rows(Split.DEV),
-        labels=labels,
-        config=spec.training,
-        learning_rate=learning_rate,
-        seed=spec.seed,
-        context=context,
-        hardware=hardware,
-        pairs=pairs,
-    )
-    warnings = _keep_the_better(task, features, dataset, hardware, context)
-    with context.phase("save"):
+
+    def save(folder: Path) -> None:
         for name, base in task.bases.items():
-            base.save(context.out / MODEL_FOLDER / name)
-        inputs = _inputs(features, text, graph)
-        save_fusion(context.out / MODEL_FOLDER, task.head, config=spec.model, inputs=inputs)
-    return finish(
-        task,
-        dataset=dataset,
-        spec=spec,
-        outcome=outcome,
-        learning_rate=learning_rate,
-        context=context,
-        hardware=hardware,
-        warnings=warnings,
+            base.save(folder / name)
+        save_fusion(folder, task.head, config=spec.model, inputs=_inputs(features, text, graph))
+
+    trainee = Trainee(
+        task=task,
+        save=save,
+        train_split=Split.FUSE,
+        rate_inputs=[run.result.artifacts[predictions_name(Split.FUSE)] for run in (text, graph)],
+        review=partial(_keep_the_better, task, features, dataset, inputs.hardware, context),
     )
+    return train_cell(trainee, inputs, spec=spec, context=context)
 
 
 def _build_task(
@@ -143,11 +107,6 @@ def _inputs(features: Features, text: FinishedRun, graph: FinishedRun) -> Fusion
         text_spec_hash=text.result.spec_hash,
         graph_spec_hash=graph.result.spec_hash,
     )
-
-
-def _input_hashes(*runs: FinishedRun) -> list[str]:
-    """Return what ties a learning rate to the very predictions that it was found on."""
-    return [run.result.artifacts[predictions_name(Split.FUSE)] for run in runs]
 
 
 def _pairs(spec: FusionSpec, dataset: Dataset) -> list[str | None] | None:

@@ -15,11 +15,12 @@ from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import FusionSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.checkpoint import weights_of
+from trainers.engine.model_files import CONFIG_NAME
 from trainers.engine.task import Rows
 from trainers.evaluation.finished_runs import FinishedRun
 from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.fusion.features import Features
-from trainers.models.gnn.saving import CONFIG_NAME, load_gnn, save_gnn
+from trainers.models.gnn.saving import load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
 from trainers.models.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer
 from trainers.models.transformer.task import TransformerTask

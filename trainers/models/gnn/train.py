@@ -1,22 +1,20 @@
 """Cell 52 from top to bottom: a graph network on code graphs, one seed."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from torch import nn
 
-from cellgate.contract.artifacts import MODEL_FOLDER
-from cellgate.contract.configs import Split, TrainingConfig
+from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.results import RunResult
 from cellgate.contract.specs import GnnSpec
 from trainers.data.batching import GraphBatch, collate_graphs, node_budget_batches
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.finish import TruncationMask, finish
-from trainers.engine.hardware import set_up_hardware
-from trainers.engine.loop import fit
-from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.finish import TruncationMask
 from trainers.engine.task import ParameterGroup, Prediction, Rows
+from trainers.engine.train_cell import Trainee, open_inputs, train_cell
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 from trainers.models.gnn.saving import save_gnn
 
@@ -33,55 +31,15 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
         TrainerError: As its subclasses say.
     """
     with context.phase("load"):
-        dataset = Dataset.open(spec.dataset)
-        hardware = set_up_hardware(
-            device=spec.device,
-            precision=spec.training.precision,
-            threads=spec.threads,
-            seed=spec.seed,
-            deterministic=spec.training.deterministic,
-        )
+        inputs = open_inputs(spec)
+        dataset = inputs.dataset
         model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
-        task = GraphTask(model, dataset, spec.training)
-        labels = dataset.labels(np.arange(len(dataset)))
-        pairs = dataset.pairs(np.arange(len(dataset)))
-        train_rows = dataset.rows(Split.TRAIN)
-    learning_rate = choose_learning_rate(
-        task,
-        train_rows=train_rows,
-        labels=labels,
-        config=spec.training,
-        model={"cell": spec.cell, **spec.model.model_dump(mode="json")},
-        dataset_id=dataset.id,
-        cache=spec.lr_cache,
-        context=context,
-        hardware=hardware,
-        pairs=pairs,
-    )
-    outcome = fit(
-        task,
-        train_rows=train_rows,
-        dev_rows=dataset.rows(Split.DEV),
-        labels=labels,
-        config=spec.training,
-        learning_rate=learning_rate,
-        seed=spec.seed,
-        context=context,
-        hardware=hardware,
-        pairs=pairs,
-    )
-    with context.phase("save"):
-        save_gnn(context.out / MODEL_FOLDER, model, config=spec.model, vocabulary=dataset.vocab)
-    return finish(
-        task,
-        dataset=dataset,
-        spec=spec,
-        outcome=outcome,
-        learning_rate=learning_rate,
-        context=context,
-        hardware=hardware,
-        cut=_cut(dataset),
-    )
+        trainee = Trainee(
+            task=GraphTask(model, dataset, spec.training),
+            save=partial(save_gnn, model=model, config=spec.model, vocabulary=dataset.vocab),
+            cut=_cut(dataset),
+        )
+    return train_cell(trainee, inputs, spec=spec, context=context)
 
 
 def _cut(dataset: Dataset) -> TruncationMask:

@@ -1,13 +1,13 @@
 """Cell 51: a transformer on source text, from a checkpoint or from scratch."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from transformers.utils import logging
 
-from cellgate.contract.artifacts import MODEL_FOLDER
 from cellgate.contract.configs import Split, TransformerModel
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
@@ -17,11 +17,9 @@ from trainers.data.dataset import Dataset
 from trainers.data.writing import replaced_folder
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
-from trainers.engine.finish import TruncationMask, finish
-from trainers.engine.hardware import set_up_hardware
-from trainers.engine.loop import fit
-from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.finish import TruncationMask
 from trainers.engine.memory import keep_freed_memory
+from trainers.engine.train_cell import Trainee, open_inputs, train_cell
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.pretrained import (
     check_vocabulary,
@@ -62,58 +60,19 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
     quieten_library()
     keep_freed_memory()
     with context.phase("load"):
-        dataset = Dataset.open(spec.dataset)
-        hardware = set_up_hardware(
-            device=spec.device,
-            precision=spec.training.precision,
-            threads=spec.threads,
-            seed=spec.seed,
-            deterministic=spec.training.deterministic,
-        )
-        labels = dataset.labels(np.arange(len(dataset)))
-        pairs = dataset.pairs(np.arange(len(dataset)))
+        inputs = open_inputs(spec)
     with context.phase("tokenize"):
-        text = prepare_text(spec.model, dataset, cache=spec.lr_cache or context.out)
+        text = prepare_text(spec.model, inputs.dataset, cache=spec.lr_cache or context.out)
         warnings = _truncation_warnings(text, context)
     with context.phase("build"):
-        task = build_task(spec, dataset, text)
-    learning_rate = choose_learning_rate(
-        task,
-        train_rows=dataset.rows(Split.TRAIN),
-        labels=labels,
-        config=spec.training,
-        model=spec.model.model_dump(mode="json"),
-        dataset_id=dataset.id,
-        cache=spec.lr_cache,
-        context=context,
-        hardware=hardware,
-        pairs=pairs,
-    )
-    outcome = fit(
-        task,
-        train_rows=dataset.rows(Split.TRAIN),
-        dev_rows=dataset.rows(Split.DEV),
-        labels=labels,
-        config=spec.training,
-        learning_rate=learning_rate,
-        seed=spec.seed,
-        context=context,
-        hardware=hardware,
-        pairs=pairs,
-    )
-    with context.phase("save"):
-        save_model(task.model, text.tokenizer, context.out / MODEL_FOLDER)
-    return finish(
-        task,
-        dataset=dataset,
-        spec=spec,
-        outcome=outcome,
-        learning_rate=learning_rate,
-        context=context,
-        hardware=hardware,
+        task = build_task(spec, inputs.dataset, text)
+    trainee = Trainee(
+        task=task,
+        save=partial(save_model, task.model, text.tokenizer),
         warnings=warnings,
         cut=TruncationMask(limit=text.max_tokens, unit="tokens", rows_F=text.tokens.truncated_F),
     )
+    return train_cell(trainee, inputs, spec=spec, context=context)
 
 
 def quieten_library() -> None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from trainers.data.graphs.grammar import KINDS, OPERATORS
-from trainers.data.graphs.view import View
+from trainers.data.pictures.view import View
 
 # From so many jumps on, as of a `switch`, they leave in one lane; fewer are gathered where they arrive.
 MANY_JUMPS = 3

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellgate.contract.errors import SpecError
-from trainers.data.graphs.layout import Layout, Row, Wire, lanes_of, layout_of
-from trainers.data.graphs.view import View
+from trainers.data.pictures.layout import Layout, Row, Wire, lanes_of, layout_of
+from trainers.data.pictures.view import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,34 @@
+"""The trainers' command line for people, with one help: `python -m trainers COMMAND`.
+
+What a command needs is imported when it runs: the models' libraries take seconds.
+"""
+
+from collections.abc import Sequence
+
+import typer
+
+from cellgate.contract.cells import CELLS
+from trainers.commands.bundles import bundle_app, predict
+from trainers.commands.graphs import generate, graph
+from trainers.commands.reports import report, schema, verify
+
+HELP = "Work with models, bundles, graphs and reports, without a service."
+CELL_NAMES = ", ".join(entry.name for entry in CELLS)
+EPILOG = (
+    "One cell, for machines: python -m trainers CELL --spec SPEC.json --out DIR [--resume CHECKPOINT] [--heartbeat S]; "
+    f"CELL is one of {CELL_NAMES}, or the number. Exit codes: 0 success; 2 wrong usage or spec; 3 wrong data; "
+    "4 pre-flight failed; 5 collapse; 6 divergence; 7 out of memory; 8 interrupted; 70 internal error."
+)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP, epilog=EPILOG)
+app.add_typer(bundle_app, name="bundle")
+for command in (predict, graph, generate, report, verify, schema):
+    app.command()(command)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    try:
+        app(args=list(arguments), prog_name="python -m trainers")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0

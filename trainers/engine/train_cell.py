@@ -1,0 +1,127 @@
+"""What cells 51, 52 and 53 do alike: find a learning rate, train, save the model, predict, leave the result."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cellgate.contract.artifacts import MODEL_FOLDER
+from cellgate.contract.configs import Split
+from cellgate.contract.results import RunResult
+from cellgate.contract.specs import TrainedSpec
+from trainers.data.dataset import Dataset
+from trainers.engine.context import RunContext
+from trainers.engine.finish import TruncationMask, finish
+from trainers.engine.hardware import Hardware, set_up_hardware
+from trainers.engine.loop import fit
+from trainers.engine.lr_choice import choose_learning_rate
+from trainers.engine.planning import TrainingPlan
+from trainers.engine.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What every cell opens first."""
+
+    dataset: Dataset
+    hardware: Hardware
+
+
+def open_inputs(spec: TrainedSpec) -> Inputs:
+    """Return the data set and the hardware that a spec names; every random generator is seeded.
+
+    Raises:
+        DataError: The data set is missing or damaged.
+        SpecError: This machine lacks the device or the precision.
+    """
+    dataset = Dataset.open(spec.dataset)
+    hardware = set_up_hardware(
+        device=spec.device,
+        precision=spec.training.precision,
+        threads=spec.threads,
+        seed=spec.seed,
+        deterministic=spec.training.deterministic,
+    )
+    return Inputs(dataset=dataset, hardware=hardware)
+
+
+def no_review() -> Sequence[str]:
+    """Leave the trained model as it is."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainee:
+    """A cell's model, ready to be trained, and what only this cell knows of it.
+
+    Args:
+        task: The model and its data, as the engine sees them.
+        save: Writes the trained model into a folder.
+        train_split: The split that fixes the weights.
+        rate_inputs: Hashes of the files that the model learns from besides the data set.
+        review: Called once after training; may change the model, and returns warnings for the result.
+        warnings: For the result, known before training.
+        cut: Which functions the model does not see all of; null where it sees all.
+    """
+
+    task: Task
+    save: Callable[[Path], None]
+    train_split: Split = Split.TRAIN
+    rate_inputs: Sequence[str] = ()
+    review: Callable[[], Sequence[str]] = no_review
+    warnings: Sequence[str] = ()
+    cut: TruncationMask | None = None
+
+
+def train_cell(trainee: Trainee, inputs: Inputs, *, spec: TrainedSpec, context: RunContext) -> RunResult:
+    """Train one seed, and leave its model, predictions and result in the output folder.
+
+    Args:
+        trainee: The model to train.
+        inputs: The data set and the hardware, as `open_inputs` returned them.
+        spec: With config and seed.
+        context: Takes events and files; a checkpoint that it names is gone on from.
+
+    Raises:
+        TrainerError: As its subclasses say.
+    """
+    dataset, hardware = inputs.dataset, inputs.hardware
+    every_row = np.arange(len(dataset))
+    plan = TrainingPlan(
+        task=trainee.task,
+        rows=dataset.rows(trainee.train_split),
+        labels=dataset.labels(every_row),
+        config=spec.training,
+        pairs=dataset.pairs(every_row),
+    )
+    learning_rate = choose_learning_rate(
+        plan,
+        spec=spec,
+        dataset_id=dataset.id,
+        context=context,
+        hardware=hardware,
+        inputs=trainee.rate_inputs,
+    )
+    outcome = fit(
+        plan,
+        dev_rows=dataset.rows(Split.DEV),
+        learning_rate=learning_rate,
+        seed=spec.seed,
+        context=context,
+        hardware=hardware,
+    )
+    warnings = [*trainee.warnings, *trainee.review()]
+    with context.phase("save"):
+        trainee.save(context.out / MODEL_FOLDER)
+    return finish(
+        trainee.task,
+        dataset=dataset,
+        spec=spec,
+        outcome=outcome,
+        learning_rate=learning_rate,
+        context=context,
+        hardware=hardware,
+        warnings=warnings,
+        cut=trainee.cut,
+    )
