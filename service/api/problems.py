@@ -32,7 +32,6 @@ from service.domain.errors import (
     NotFound,
     QuotaExceeded,
     ServiceError,
-    TooManyWrongTokens,
     Unauthorized,
     escaped,
 )
@@ -73,7 +72,6 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     MissingScope: HTTPStatus.FORBIDDEN,
     ForeignCaller: HTTPStatus.FORBIDDEN,
-    TooManyWrongTokens: HTTPStatus.TOO_MANY_REQUESTS,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
@@ -185,8 +183,6 @@ def _headers_of(error: ServiceError) -> dict[str, str] | None:
             return {"WWW-Authenticate": "Bearer"}
         case MissingScope():
             return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.extra["scope"]}"'}
-        case TooManyWrongTokens():
-            return {"Retry-After": str(error.retry_after_s)}
         case RangeNotSatisfiable():
             return {"Content-Range": f"bytes */{error.size}"}
         case QuotaExceeded():
@@ -327,7 +323,7 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 def documented_submission(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return what a POST that queues runs can answer."""
     too_many = _documented(HTTPStatus.TOO_MANY_REQUESTS)
-    too_many["description"] = "More runs of the caller would wait than may; or too many wrong tokens"
+    too_many["description"] = "The caller would have more queued runs than its quota allows"
     return {**documented_post(*statuses), int(HTTPStatus.TOO_MANY_REQUESTS): too_many}
 
 

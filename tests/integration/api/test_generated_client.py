@@ -13,7 +13,7 @@ import pytest
 
 from tests.live_server import Served, served
 
-TOKEN = "a token of 16 or more"
+TOKEN = "a token of 32 characters or more"
 CONFIG = "post_hooks: []\nproject_name_override: generated\npackage_name_override: generated\n"
 # What a user of the generated client writes; its types are checked as it runs.
 PROGRAM = """

@@ -114,7 +114,7 @@ def test_every_body_comes_with_examples_that_are_in_order(document: dict[str, An
 
 
 def test_a_token_is_asked_for_everywhere_but_at_the_probes(settings: Settings) -> None:
-    token = "correct-horse-battery-staple"
+    token = "correct-horse-battery-staple-and-cart"
     with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         document = api.client.get("/openapi.json", headers={"Authorization": f"Bearer {token}"}).json()
 
