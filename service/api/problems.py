@@ -12,12 +12,12 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from cellgate.contract.api.problem import MistakeAnswer, Problem
 from service.api.bodies import BodyTooLarge, UnsupportedMediaType
 from service.api.ranges import RangeNotSatisfiable
 from service.api.uploads import StorageFull
@@ -101,27 +101,6 @@ EVERY_POST = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
-
-
-class MistakeAnswer(BaseModel):
-    """One mistake in the request."""
-
-    pointer: str = Field(description="RFC 6901 pointer into the body; `#query/…`, `#path/…`, `#header/…` elsewhere.")
-    detail: str
-
-
-class Problem(BaseModel):
-    """A problem document (RFC 9457)."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    code: str = Field(description="Stable; what a program should look at.")
-    detail: str
-    errors: list[MistakeAnswer] = Field(default_factory=list, description="Every mistake in the request.")
-    trace_id: str = Field(description="Also in the X-Request-Id header and in the log.")
 
 
 def status_of(error: ServiceError) -> HTTPStatus:

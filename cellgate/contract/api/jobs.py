@@ -6,10 +6,19 @@ from pydantic import AwareDatetime, Field
 
 from cellgate.contract.api.common import Answer, CellName, DatasetId, ExperimentId, Request
 from cellgate.contract.api.runs import RunAnswer
-from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
+from cellgate.contract.api.stored import StoredAs
+from cellgate.contract.configs import (
+    AggregationConfig,
+    FusionConfig,
+    GnnConfig,
+    PrepareConfig,
+    Spec,
+    TransformerConfig,
+)
 from cellgate.contract.experiment import Seeds
 from cellgate.contract.results import Check
 from cellgate.contract.run_limits import RunLimits
+from cellgate.contract.specs import BundleKind, Explain
 from cellgate.contract.states import JobState
 
 
@@ -53,6 +62,45 @@ JobCreate = Annotated[
 ]
 
 
+class PreflightConfig(Spec):
+    """What a pre-flight takes through one real batch."""
+
+    transformer: TransformerConfig | None = None
+    gnn: GnnConfig | None = None
+    fusion: FusionConfig | None = None
+
+
+class PackConfig(Spec):
+    """What is packed into a bundle."""
+
+    kind: BundleKind
+    runs: list[str] = Field(description="Runs of cells 51 to 53.")
+    text_weight: float | None = None
+    licence_notes: str | None = None
+    tolerance: float
+
+
+class ScoreConfig(Spec):
+    """What a bundle scores."""
+
+    bundle: str
+    functions: list[str]
+    threshold: float | None = None
+    explain: Explain
+
+
+JobConfig = (
+    TransformerConfig
+    | GnnConfig
+    | FusionConfig
+    | AggregationConfig
+    | PrepareConfig
+    | PreflightConfig
+    | PackConfig
+    | ScoreConfig
+)
+
+
 class JobAnswer(Answer):
     """A job with its runs."""
 
@@ -63,7 +111,7 @@ class JobAnswer(Answer):
     cell: CellName
     state: JobState
     seeds: list[int]
-    spec: dict[str, Any]
+    spec: Annotated[dict[str, Any], StoredAs(JobConfig)] = Field(description="The config of its cell.")
     priority: int
     queue: str
     queue_timeout_s: float | None

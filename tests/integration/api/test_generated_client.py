@@ -53,7 +53,7 @@ with client:
     result = read_run.sync(runs.items[0].id, client=client).result
     gate, decision = read_gate.sync(asked.id, client=client), read_decision.sync(asked.id, client=client)
     print(status.state.value, len(whole.jobs), sorted(run.seed for run in runs.items), len(curves.curves[0].values))
-    print(gate.verdict, decision.outcome, result["cell"])
+    print(gate.verdict, decision.outcome, result.cell)
 """
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 from cellgate.contract.api.datasets import DatasetCreate
 from cellgate.contract.api.experiments import ExperimentCreate
 from cellgate.contract.api.jobs import JobCreate
+from cellgate.contract.api.problem import Problem
 from service.api import description, routes
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
 from service.api.problems import MEDIA_TYPE, STATUS
@@ -155,3 +156,12 @@ def test_only_probes_and_the_dashboard_are_open() -> None:
     open_routes = {name for router in routers for name, scope in router.scopes.items() if scope is OPEN}
 
     assert open_routes == {"live", "ready", "page", "built_file"}
+
+
+def test_a_foreign_problem_document_can_be_read_and_ours_is_documented_whole(api: Api) -> None:
+    shown = api.client.get("/openapi.json").json()["components"]["schemas"]["Problem"]
+
+    foreign = Problem.model_validate({"status": 502, "title": "Bad Gateway"})
+
+    assert (foreign.code, foreign.detail, foreign.errors) == ("unknown", "", [])
+    assert shown["required"] == ["title", "status", "code", "detail", "trace_id"]
