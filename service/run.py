@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let those go who wait for a change, then end as uvicorn does."""
-        self._app.state.context.changes.close()
+        self._app.state.context.versions.close()
         self._app.state.context.output.close()
         await super().shutdown(sockets)
 

@@ -24,8 +24,7 @@ class Split(StrEnum):
 class Spec(BaseModel):
     """Base of every spec: unknown fields are mistakes, values do not change."""
 
-    # One schema for what is sent and what is answered: a stored spec may lack fields that have defaults.
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_mode_override="validation")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Precision(StrEnum):

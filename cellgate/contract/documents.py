@@ -16,5 +16,4 @@ Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 class Document(BaseModel):
     """Base of everything in a result: complete, exact, frozen."""
 
-    # A document of an earlier release may lack the fields that have defaults: no reader may count on them.
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_mode_override="validation")
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -24,7 +24,7 @@ Seeds = Annotated[
 class ExperimentSpec(RunLimits):
     """Configs of all cells, seeds, policy and terms of one experiment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_mode_override="validation")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seeds: Seeds = Field(default_factory=lambda: [0, 1, 2])
     transformer: TransformerConfig = TransformerConfig()

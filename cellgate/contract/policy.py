@@ -10,7 +10,7 @@ from cellgate.contract.gate import WarningName
 class Policy(BaseModel):
     """Thresholds of gate and decision."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_mode_override="validation")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gate_f1: float = Field(0.85, ge=0, le=1, description="Mean F1 of cells 51 and 52 must be above this.")
     skip_fusion_f1: float = Field(0.90, ge=0, le=1, description="Above this without fusion, fusion is skipped.")

@@ -10,6 +10,7 @@ from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import Curve, EventAnswer, Progress, RunAnswer, RunStatus, WaitingAnswer
 from cellgate.contract.cells import Cell
+from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, job_state
 from cellgate.contract.waiting import Waiting
 from service.domain.curves import thinned
@@ -149,7 +150,7 @@ def experiment_answer(
     jobs: Sequence[JobRow],
     runs: Mapping[str, Sequence[RunRow]],
     waiting: Waitings,
-    outcome: str | None,
+    outcome: DecisionOutcome | None,
     labels: Mapping[str, str],
 ) -> ExperimentAnswer:
     """Return an experiment with its pipeline."""
@@ -185,7 +186,7 @@ def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
         dataset=row.dataset_id,
         state=ExperimentState(row.state),
         gate_verdict=gate_verdict(found.gate_verdict),
-        outcome=found.outcome,
+        outcome=cast(DecisionOutcome | None, found.outcome),
         labels=dict(found.labels),
         runs_done=found.runs_done,
         runs_total=found.runs_total,

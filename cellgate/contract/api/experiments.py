@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.stored import StoredAs
+from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.report import SeedReport
@@ -53,7 +54,7 @@ class ExperimentAnswer(Answer):
     spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="What it was asked to do.")
     jobs: list[JobAnswer]
     gate_verdict: Literal["pending", "pass", "fail"]
-    outcome: str | None = Field(description="Of the last decision.")
+    outcome: DecisionOutcome | None = Field(description="Of the last decision.")
     failure_detail: str | None
     created_at: AwareDatetime
     finished_at: AwareDatetime | None
@@ -67,7 +68,7 @@ class ExperimentSummary(Answer):
     dataset: str
     state: ExperimentState
     gate_verdict: Literal["pending", "pass", "fail"]
-    outcome: str | None
+    outcome: DecisionOutcome | None
     labels: dict[str, str]
     runs_done: int
     runs_total: int
