@@ -1,11 +1,12 @@
 """What a run has printed and what happened to it: attempts, output whole, by pieces and live, events live."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
 from cellgate.contract.api.runs import AttemptAnswer, LogPage
@@ -17,7 +18,7 @@ from service.api.parameters import RunPath
 from service.api.problems import documented
 from service.api.ranges import is_held, part_of
 from service.api.scopes import ScopedRouter
-from service.api.streams import News, stream_of
+from service.api.streams import News, stream_events_of
 from service.api.views import event_answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.logs import BATCH, START, Key, attempts_of, chunks_after, measured, output_versions, text_between
@@ -53,6 +54,16 @@ OUTPUT: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _existing_run(run_id: RunPath, context: Ctx) -> str:
+    # Before the stream begins: afterwards no status can be sent.
+    with context.database.read() as session:
+        get_run(session, run_id)
+    return run_id
+
+
+ExistingRun = Annotated[str, Depends(_existing_run)]
+
+
 @router.get("/{run_id}/attempts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
     """Return every try at the run, first to last."""
@@ -77,10 +88,10 @@ def read_logs(
     return _as_text(context, run_id, attempt, request)
 
 
-@router.get("/{run_id}/logs/stream", Scope.READ, response_class=StreamingResponse, responses=EVENT_STREAM)
-def stream_logs(
-    run_id: RunPath, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
-) -> StreamingResponse:
+@router.get("/{run_id}/logs/stream", Scope.READ, response_class=EventSourceResponse, responses=EVENT_STREAM)
+async def stream_logs(
+    run_id: ExistingRun, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
+) -> AsyncIterator[ServerSentEvent]:
     """Send what the run's trainers print as they print it, from the start or after `Last-Event-ID`."""
 
     def look(cursor: str) -> News:
@@ -91,12 +102,14 @@ def stream_logs(
             items = [(_cursor((row.attempt, row.number)), log_chunk(row)) for row in rows]
         return _news(version, items, state)
 
-    _check_there(context, run_id)
-    return stream_of("log", run_id, last_event_id or _cursor(START), look, context.output)
+    async for event in stream_events_of("log", run_id, last_event_id or _cursor(START), look, context.output):
+        yield event
 
 
-@router.get("/{run_id}/events/stream", Scope.READ, response_class=StreamingResponse, responses=EVENT_STREAM)
-def stream_events(run_id: RunPath, context: Ctx, last_event_id: LastEvent = None) -> StreamingResponse:
+@router.get("/{run_id}/events/stream", Scope.READ, response_class=EventSourceResponse, responses=EVENT_STREAM)
+async def stream_events(
+    run_id: ExistingRun, context: Ctx, last_event_id: LastEvent = None
+) -> AsyncIterator[ServerSentEvent]:
     """Send what happens to the run as it happens, from the start or after `Last-Event-ID`."""
 
     def look(cursor: str) -> News:
@@ -107,13 +120,8 @@ def stream_events(run_id: RunPath, context: Ctx, last_event_id: LastEvent = None
             items = [(str(row.id), event_answer(row)) for row in rows]
         return _news(version, items, state)
 
-    _check_there(context, run_id)
-    return stream_of("event", run_id, last_event_id or "0", look, context.output)
-
-
-def _check_there(context: Context, run_id: str) -> None:
-    with context.database.read() as session:
-        get_run(session, run_id)
+    async for event in stream_events_of("event", run_id, last_event_id or "0", look, context.output):
+        yield event
 
 
 def _news(version: int, items: Sequence[tuple[str, BaseModel]], state: RunState) -> News:
