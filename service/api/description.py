@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from cellgate.contract.api.tokens import Scope
-from service.api.problems import MEDIA_TYPE
+from service.api.responses import MEDIA_TYPE
 from service.api.scopes import ScopedRouter, ScopeTable
 
 ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.

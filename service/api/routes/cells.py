@@ -12,7 +12,7 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, Spec, TransformerConfig
 from service.api.context import Ctx
 from service.api.examples import CELL_EXAMPLES
-from service.api.problems import documented
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 
 router = ScopedRouter(prefix="/v1", tags=["cells and workers"])

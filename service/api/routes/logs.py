@@ -9,17 +9,16 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
-from cellgate.contract.api.runs import AttemptAnswer, LogPage
+from cellgate.contract.api.runs import AttemptAnswer, EventAnswer, LogChunk, LogPage
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx
-from service.api.output_views import attempt_answer, log_chunk
 from service.api.parameters import RunPath
-from service.api.problems import documented
 from service.api.ranges import is_held, part_of
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.streams import News, stream_events_of
-from service.api.views import event_answer
+from service.api.views import answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.logs import BATCH, START, Key, attempts_of, chunks_after, measured, output_versions, text_between
 from service.store.runs import events_of, get_run
@@ -69,7 +68,7 @@ def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
     """Return every try at the run, first to last."""
     with context.database.read() as session:
         get_run(session, run_id)
-        return [attempt_answer(row) for row in attempts_of(session, run_id)]
+        return [answer(AttemptAnswer, row) for row in attempts_of(session, run_id)]
 
 
 @router.get("/{run_id}/logs", Scope.READ, response_class=Response, responses=OUTPUT)
@@ -99,7 +98,7 @@ async def stream_logs(
             version = output_versions(session, [run_id])[run_id]
             state = RunState(run_without_result(session, run_id).state)
             rows = chunks_after(session, run_id, _key(cursor), attempt=attempt)
-            items = [(_cursor((row.attempt, row.number)), log_chunk(row)) for row in rows]
+            items = [(_cursor((row.attempt, row.number)), answer(LogChunk, row)) for row in rows]
         return _news(version, items, state)
 
     async for event in stream_events_of("log", run_id, last_event_id or _cursor(START), look, context.output):
@@ -117,7 +116,7 @@ async def stream_events(
             version = output_versions(session, [run_id])[run_id]
             state = RunState(run_without_result(session, run_id).state)
             rows = events_of(session, run_id=run_id, after=int(cursor), limit=BATCH)
-            items = [(str(row.id), event_answer(row)) for row in rows]
+            items = [(str(row.id), answer(EventAnswer, row)) for row in rows]
         return _news(version, items, state)
 
     async for event in stream_events_of("event", run_id, last_event_id or "0", look, context.output):
@@ -149,7 +148,7 @@ def _by_pieces(context: Context, run_id: str, attempt: int | None, after: Key, l
     with context.database.read() as session:
         ended = RunState(get_run(session, run_id).state).terminal
         rows = chunks_after(session, run_id, after, attempt=attempt, limit=limit + 1)
-        chunks = [log_chunk(row) for row in rows[:limit]]
+        chunks = [answer(LogChunk, row) for row in rows[:limit]]
     last = (chunks[-1].attempt, chunks[-1].number) if chunks else after
     page = LogPage(
         chunks=chunks, next=None if last == START else _cursor(last), ended=ended and len(rows) == len(chunks)

@@ -17,7 +17,8 @@ from cellgate.contract.api.jobs import JobCreate
 from cellgate.contract.api.problem import Problem
 from service.api import description, routes
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
-from service.api.problems import MEDIA_TYPE, STATUS
+from service.api.problems import STATUS
+from service.api.responses import MEDIA_TYPE
 from service.api.scopes import OPEN, ScopedRouter
 from service.dashboard.routes import dashboard_routes
 from service.settings import Settings
