@@ -6,7 +6,9 @@ TORCH ?= torch==2.13.0
 # Two processes; who has nothing left to do takes over half of what the other has.
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+GENERATED := web/openapi.json web/src/api-types.ts
+WEB_SOURCES := $(filter-out $(GENERATED),$(shell find web -type f -not -path '*/node_modules/*'))
+API_SOURCES := $(shell find cellgate/contract service -name '*.py')
 .DEFAULT_GOAL := help
 # Python compiles what it imports once, whatever the shell says: each test process imports much.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,7 +30,12 @@ web/node_modules/.installed: web/package-lock.json | .venv/.installed
 	@cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-service/dashboard/static/.built: $(WEB_SOURCES) web/node_modules/.installed
+# What the dashboard's types are generated from; needs neither a server nor a database.
+web/openapi.json: $(API_SOURCES) | .venv/.installed
+	@$(BIN)/python -m service.commands.openapi > $@.new
+	@mv $@.new $@
+
+service/dashboard/static/.built: $(WEB_SOURCES) web/openapi.json web/node_modules/.installed
 	@cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent build
 	@touch $@
 
@@ -76,4 +83,4 @@ format: .venv/.installed  ## Format the sources
 	@$(BIN)/ruff format .
 
 clean:  ## Remove everything that was installed or made
-	@rm -rf .venv var web/node_modules service/dashboard/static .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .venv var web/node_modules $(GENERATED) service/dashboard/static .mypy_cache .ruff_cache .pytest_cache

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI, Request, Response
 
 from service.api import description
+from service.api.auth import TokenCache
 from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.long_poll import poll_states_in, watch_output, watch_versions
@@ -37,7 +38,6 @@ from service.api.routes import (
 )
 from service.api.run_files import Hashes
 from service.api.scopes import ScopeTable
-from service.api.token_cache import TokenCache
 from service.broker.notify import CeleryNotifier, Notifier
 from service.dashboard.routes import dashboard_routes
 from service.settings import Settings

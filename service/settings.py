@@ -31,7 +31,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
     port: int = Field(8451, ge=0, le=65535)
-    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that opens everything.")
+    token: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Bearer token with the scope admin, at least 32 characters; `openssl rand -hex 24` makes one.",
+    )
     log_format: Literal["pretty", "json"] = "pretty"
     otlp_endpoint: str | None = Field(
         None,

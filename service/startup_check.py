@@ -26,6 +26,6 @@ def check_startup(settings: Settings, database: Database) -> None:
             return
     raise MissingAdminToken(
         f"host {settings.host} can be reached from other machines, and nobody holds a token: make one with `cellgate "
-        "token new NAME --scope admin`, or set CELLGATE_TOKEN to a secret of at least 16 characters, or listen on "
+        "token new NAME --scope admin`, or set CELLGATE_TOKEN to a secret of at least 32 characters, or listen on "
         "127.0.0.1"
     )

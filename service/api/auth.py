@@ -1,52 +1,121 @@
-"""Who asks: a token's name and scope, or whoever sits at this machine where no token is asked for."""
+"""Who sends a request: the name and scope of its token, or whoever sits at this machine where none is needed."""
 
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
 from fastapi import Request
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from cellgate.contract.api.tokens import Scope
-from service.api.guesses import Guesses
-from service.api.token_cache import TokenCache
 from service.domain.errors import Unauthorized
-from service.domain.tokens import WITHOUT_TOKEN, Principal, digest
+from service.domain.tokens import OF_THE_SETTINGS, WITHOUT_TOKEN, Principal, digest
+from service.settings import Settings
+from service.store.database import Database
+from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use
+
+# A token that another process revoked is accepted for no longer than this.
+CACHED_S = 5.0
+MOST_CACHED = 1000
+log = structlog.get_logger(__name__)
 
 
-class Authenticator:
-    """Tells who asks.
+@dataclass(frozen=True, kw_only=True)
+class _Cached:
+    principal: Principal
+    until: float
+
+
+class TokenCache:
+    """Finds the principal of a token, and keeps it for a few seconds: polling costs no query each time.
 
     Args:
-        asks_for_token: Whether a request without a token is refused. One with a wrong token always is.
+        settings: May hold a token of their own.
+        database: Holds the digests of all others.
+        clock: Returns seconds that never go back.
     """
 
-    def __init__(self, tokens: TokenCache, *, asks_for_token: bool) -> None:
-        self._tokens = tokens
-        self._asks_for_token = asks_for_token
-        self._guesses = Guesses()
+    def __init__(self, settings: Settings, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._configured = None if settings.token is None else settings.token.get_secret_value()
+        self._database = database
+        self._clock = clock
+        # A plain dict: an entry ends some seconds after its query began, and requests of other threads read it.
+        self._cached: dict[str, _Cached] = {}
+        self._use_noted_at: dict[str, float] = {}
 
-    async def of(self, request: Request) -> Principal:
-        """Return who sends this request.
+    def cached(self, secret: str) -> Principal | None:
+        """Return the principal that this token had a few seconds ago; costs no query."""
+        found = self._cached.get(digest(secret))
+        return None if found is None or found.until <= self._clock() else found.principal
+
+    def look_up(self, secret: str) -> Principal | None:
+        """Return the principal that this token has now, or None.
 
         Raises:
-            Unauthorized: Nobody who may ask.
-            TooManyWrongTokens: Its address has tried too many tokens.
+            sqlalchemy.exc.OperationalError: The database cannot be reached.
         """
-        secret = _bearer(request)
-        if secret is not None:
-            return self._tokens.cached(secret) or await self._look_up(request, secret)
-        if self._asks_for_token:
+        until = self._clock() + CACHED_S
+        principal = self._find(secret)
+        if principal is None:
+            self._cached.pop(digest(secret), None)
+            return None
+        if len(self._cached) >= MOST_CACHED:
+            self.forget()
+        self._cached[digest(secret)] = _Cached(principal=principal, until=until)
+        return principal
+
+    def forget(self) -> None:
+        """Drop every entry: a token has changed."""
+        self._cached.clear()
+
+    def _find(self, secret: str) -> Principal | None:
+        # As bytes: a header may hold anything, and text beyond ASCII cannot be compared in constant time.
+        if self._configured is not None and secrets.compare_digest(secret.encode(), self._configured.encode()):
+            return Principal(name=OF_THE_SETTINGS, scope=Scope.ADMIN)
+        with self._database.read() as session:
+            row = find_token(session, secret)
+        if row is None:
+            return None
+        self._note_use(row.id)
+        return Principal(name=row.name, scope=Scope(row.scope))
+
+    def _note_use(self, token_id: str) -> None:
+        now = self._clock()
+        if now - self._use_noted_at.get(token_id, -USE_NOTED_EVERY_S) < USE_NOTED_EVERY_S:
+            return
+        self._use_noted_at[token_id] = now
+        try:
+            with self._database.begin() as session:
+                note_use(session, token_id)
+        except OperationalError:
+            # The principal was found; that a note of it fails must not stop it.
+            log.warning("token_use_not_noted", token=token_id)
+
+
+async def authenticate(request: Request, tokens: TokenCache, *, token_needed: bool) -> Principal:
+    """Return the principal that sends this request.
+
+    Args:
+        request: Its `Authorization` header may hold a bearer token.
+        tokens: Finds the principal of a token.
+        token_needed: Whether a request without a token is refused. One with a wrong token always is.
+
+    Raises:
+        Unauthorized: The token is missing where one is needed, or it is wrong.
+        sqlalchemy.exc.OperationalError: The database cannot be reached.
+    """
+    secret = _bearer(request)
+    if secret is None:
+        if token_needed:
             raise Unauthorized("send a token of this service: `Authorization: Bearer …`")
         return Principal(name=WITHOUT_TOKEN, scope=Scope.ADMIN)
-
-    async def _look_up(self, request: Request, secret: str) -> Principal:
-        address, tried = request.client.host if request.client else "", digest(secret)
-        if not self._tokens.was_valid(secret):
-            self._guesses.check(address)
-        principal = None
-        if not self._guesses.was_wrong(address, tried):
-            principal = await run_in_threadpool(self._tokens.look_up, secret)
-        if principal is None:
-            self._guesses.add(address, tried)
-            raise Unauthorized("this is no token of this service, or no longer: send another, or ask its admin for one")
-        return principal
+    principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
+    if principal is None:
+        raise Unauthorized("this is no token of this service, or no longer: send another, or ask its admin for one")
+    return principal
 
 
 def _bearer(request: Request) -> str | None:

@@ -8,9 +8,9 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
+from service.api.auth import TokenCache
 from service.api.long_poll import PollStateReader, VersionWatcher
 from service.api.run_files import Hashes
-from service.api.token_cache import TokenCache
 from service.broker.notify import Notifier, notify_waiting_runs
 from service.settings import Settings
 from service.store.database import Database

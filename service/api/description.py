@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from cellgate.contract.api.tokens import Scope
-from service.api.problems import MEDIA_TYPE
+from service.api.responses import MEDIA_TYPE
 from service.api.scopes import ScopedRouter, ScopeTable
 
 ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.
@@ -58,7 +58,7 @@ def describe(app: FastAPI, scopes: ScopeTable, *, token_needed: bool) -> None:
         if app.openapi_schema is None:
             schema = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes, tags=TAGS)
             for operation in _operations(schema):
-                _keep_only_problems(operation["responses"])
+                _correct_media_types(operation["responses"])
             _drop_discriminators(schema["paths"])
             if token_needed:
                 _ask_for_token(schema, scopes)
@@ -72,12 +72,15 @@ def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return [operation for methods in schema["paths"].values() for operation in methods.values()]
 
 
-def _keep_only_problems(responses: dict[str, Any]) -> None:
+def _correct_media_types(responses: dict[str, Any]) -> None:
     # FastAPI lists a response's model under the route's own media type too, where no problem ever comes.
     for response in responses.values():
         content = response.get("content", {})
         if MEDIA_TYPE in content:
             response["content"] = {MEDIA_TYPE: content[MEDIA_TYPE]}
+        for shown in content.values():
+            # OpenAPI 3.2; the document is 3.1.
+            shown.pop("itemSchema", None)
 
 
 def _drop_discriminators(node: Any) -> None:

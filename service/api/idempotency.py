@@ -45,20 +45,6 @@ class Post:
     key: str | None
     request_hash: str
 
-    def accept_within_quota(self, work: Callable[[Session], Created]) -> JSONResponse:
-        """Return what `accept` does, if the caller has no more waiting runs then than it may have.
-
-        Raises:
-            QuotaExceeded: It has more.
-        """
-
-        def checked(session: Session) -> Created:
-            created = work(session)
-            check_waiting(session, owner=self.principal, limit=self.context.settings.max_queued_runs)
-            return created
-
-        return self.accept(checked)
-
     def answered(self) -> JSONResponse | None:
         """Return the stored answer when this key was served before: what the answer was made from may be gone.
 
@@ -71,10 +57,15 @@ class Post:
             known = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self.key)).one_or_none()
             return None if known is None else self._replay(known)
 
-    def accept(self, work: Callable[[Session], Created]) -> JSONResponse:
+    def accept(self, work: Callable[[Session], Created], *, queues_runs: bool = False) -> JSONResponse:
         """Return 202 with what `work` made, or the stored answer when this key was served before.
 
+        Args:
+            work: Runs in the transaction that stores the answer.
+            queues_runs: Refuse it where the caller then has more queued runs than its quota allows.
+
         Raises:
+            QuotaExceeded: It has more.
             IdempotencyMismatch: The key came before with another request.
             ServiceError: What `work` raises; nothing is stored then.
         """
@@ -83,10 +74,35 @@ class Post:
             if known is not None:
                 return self._replay(known)
             created = work(session)
+            if queues_runs:
+                check_waiting(session, owner=self.principal, limit=self.context.settings.max_queued_runs)
             body = created.answer.model_dump(mode="json")
             self._store(session, created.location, body)
         self.context.notify()
         return _response(created.location, body)
+
+    def act(
+        self,
+        identifier: str,
+        work: Callable[[Session, str], object],
+        answer: Callable[[Session, Context, str], Created],
+        *,
+        queues_runs: bool = False,
+    ) -> JSONResponse:
+        """Return 202 with a resource after something was done with it: cancelled, paused, resumed or tried again.
+
+        Args:
+            identifier: Id of the resource.
+            work: Does it; where a new resource takes its place, returns the id of that one.
+            answer: Returns the resource as it is then.
+            queues_runs: As for `accept`.
+        """
+
+        def done(session: Session) -> Created:
+            successor = work(session, identifier)
+            return answer(session, self.context, successor if isinstance(successor, str) else identifier)
+
+        return self.accept(done, queues_runs=queues_runs)
 
     def _claim(self, session: Session) -> IdempotencyRow | None:
         """Take the key, or return its row. A second request with the same key waits here for the first to commit."""

@@ -19,12 +19,11 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
 
 from cellgate.contract.api.tokens import Scope
-from service.api.auth import Authenticator
+from service.api.auth import TokenCache, authenticate
 from service.api.bodies import check_body
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
 from service.api.scopes import ScopeTable
-from service.api.token_cache import TokenCache
 from service.domain.errors import MissingScope, ServiceError
 from service.domain.tokens import Principal
 from service.settings import Settings
@@ -57,14 +56,12 @@ def add_middleware(
         scopes: The scope that each request needs.
     """
 
-    authenticator = Authenticator(tokens, asks_for_token=settings.asks_for_token)
-
     async def gatekeeper(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
         get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
-            response = await _answer(request, go_on, settings, authenticator, scopes)
+            response = await _answer(request, go_on, settings, tokens, scopes)
             took_s = time.perf_counter() - begun
             _log(request, response, took_s=took_s)
         _count(telemetry, request, response, took_s=took_s)
@@ -77,10 +74,10 @@ def add_middleware(
 
 
 async def _answer(
-    request: Request, go_on: Next, settings: Settings, authenticator: Authenticator, scopes: ScopeTable
+    request: Request, go_on: Next, settings: Settings, tokens: TokenCache, scopes: ScopeTable
 ) -> Response:
     try:
-        await _check(request, settings, authenticator, scopes)
+        await _check(request, settings, tokens, scopes)
         return await go_on(request)
     except ServiceError as error:
         return refusal(request, error)
@@ -123,14 +120,14 @@ def _trace_id(request: Request) -> str:
     return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 
 
-async def _check(request: Request, settings: Settings, authenticator: Authenticator, scopes: ScopeTable) -> None:
+async def _check(request: Request, settings: Settings, tokens: TokenCache, scopes: ScopeTable) -> None:
     # What is routed; a URL would also be made of what the Host header says.
     path = str(request.scope["path"])
     if not settings.asks_for_token:
         check_origin(request, settings.host)
     needed = scopes.of_request(request.scope)
     if needed is not None:
-        principal = await authenticator.of(request)
+        principal = await authenticate(request, tokens, token_needed=settings.asks_for_token)
         _check_scope(principal, needed)
         request.state.principal = principal.name
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):

@@ -4,7 +4,7 @@ Source:
     RFC 9457 (problem details), RFC 6901 (JSON pointers).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,16 +12,17 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from cellgate.contract.cells import SUBMITTED
+from cellgate.contract.api.problem import MistakeAnswer, Problem
 from service.api.bodies import BodyTooLarge, UnsupportedMediaType
 from service.api.ranges import RangeNotSatisfiable
+from service.api.responses import MEDIA_TYPE
 from service.api.uploads import StorageFull
+from service.api.validation import mistakes_of, summary_of
 from service.domain.errors import (
     Conflict,
     ForeignCaller,
@@ -33,14 +34,10 @@ from service.domain.errors import (
     NotFound,
     QuotaExceeded,
     ServiceError,
-    TooManyWrongTokens,
     Unauthorized,
-    escaped,
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-MEDIA_TYPE = "application/problem+json"
-CELL_NUMBERS = tuple(entry.cell.value for entry in SUBMITTED)
 RETRY_AFTER_S = 2
 QUOTA_RETRY_AFTER_S = 30
 log = structlog.get_logger(__name__)
@@ -75,7 +72,6 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     MissingScope: HTTPStatus.FORBIDDEN,
     ForeignCaller: HTTPStatus.FORBIDDEN,
-    TooManyWrongTokens: HTTPStatus.TOO_MANY_REQUESTS,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
@@ -90,42 +86,6 @@ HTTP_DETAILS = {
     404: "there is nothing at {path}; GET /openapi.json lists every route",
     405: "{method} is not possible at {path}",
 }
-
-EVERYWHERE = (
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
-EVERY_POST = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-)
-
-
-class MistakeAnswer(BaseModel):
-    """One mistake in the request."""
-
-    pointer: str = Field(description="RFC 6901 pointer into the body; `#query/…`, `#path/…`, `#header/…` elsewhere.")
-    detail: str
-
-
-class Problem(BaseModel):
-    """A problem document (RFC 9457)."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    code: str = Field(description="Stable; what a program should look at.")
-    detail: str
-    errors: list[MistakeAnswer] = Field(default_factory=list, description="Every mistake in the request.")
-    trace_id: str = Field(description="Also in the X-Request-Id header and in the log.")
 
 
 def status_of(error: ServiceError) -> HTTPStatus:
@@ -187,8 +147,6 @@ def _headers_of(error: ServiceError) -> dict[str, str] | None:
             return {"WWW-Authenticate": "Bearer"}
         case MissingScope():
             return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.extra["scope"]}"'}
-        case TooManyWrongTokens():
-            return {"Retry-After": str(error.retry_after_s)}
         case RangeNotSatisfiable():
             return {"Content-Range": f"bytes */{error.size}"}
         case QuotaExceeded():
@@ -214,7 +172,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         request,
         status=HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY,
         code="malformed_json" if malformed else code,
-        detail="the body is not JSON" if malformed else _count(mistakes),
+        detail="the body is not JSON" if malformed else summary_of(mistakes),
         mistakes=mistakes,
     )
 
@@ -271,77 +229,3 @@ def unexpected(request: Request, error: Exception) -> JSONResponse:
         code="internal_error",
         detail="the service failed on this request; its log has more under this trace_id",
     )
-
-
-def mistakes_of(errors: Sequence[Any]) -> list[Mistake]:
-    """Put pydantic's errors into words, each with a pointer to where it is."""
-    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_words(error)) for error in errors]
-
-
-def _pointer(kind: str, location: Sequence[str | int]) -> str:
-    if kind == "json_invalid":
-        return ""
-    if kind.startswith("union_tag_"):
-        return "/cell"
-    place, parts = (location[0], list(location[1:])) if location else ("body", [])
-    # pydantic names the member of a union it tried; that is no place in the body.
-    steps = [escaped(str(part)) for part in parts if not _is_tag(part, parts)]
-    path = "".join(f"/{step}" for step in steps)
-    return path if place == "body" else f"#{place}{path}"
-
-
-def _is_tag(part: str | int, parts: Sequence[str | int]) -> bool:
-    # `cell` discriminates jobs: its number comes first in the location, as the tag.
-    return bool(parts) and part is parts[0] and str(part) in CELL_NUMBERS
-
-
-def _words(error: Any) -> str:
-    """Return what was found and what was expected."""
-    message = str(error["msg"]).removeprefix("Value error, ")
-    kind = error["type"]
-    if kind == "missing":
-        return "this field is missing" if len(error["loc"]) > 1 else "there is no body, expected a JSON object"
-    if kind.startswith("union_tag_"):
-        return f"found {_shown(error['input'].get('cell'))}, expected one of the numbers {', '.join(CELL_NUMBERS)}"
-    if kind.endswith("_attributes_type") or kind == "model_type":
-        return f"found {_shown(error.get('input'))}, expected a JSON object"
-    if kind == "extra_forbidden":
-        return "there is no such field; GET /openapi.json lists those there are"
-    if kind == "json_invalid":
-        return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
-    return f"{message}; found {_shown(error.get('input'))}"
-
-
-def _shown(found: Any) -> str:
-    shown = repr(found)
-    return shown if len(shown) <= 100 else shown[:99] + "…"
-
-
-def _count(mistakes: Sequence[Mistake]) -> str:
-    return f"the request has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was created"
-
-
-def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """Return these problems for a route's OpenAPI responses, besides those that every route can give."""
-    return {int(status): _documented(status) for status in (*EVERYWHERE, *statuses)}
-
-
-def documented_submission(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """Return what a POST that queues runs can answer."""
-    too_many = _documented(HTTPStatus.TOO_MANY_REQUESTS)
-    too_many["description"] = "More runs of the caller would wait than may; or too many wrong tokens"
-    return {**documented_post(*statuses), int(HTTPStatus.TOO_MANY_REQUESTS): too_many}
-
-
-def documented_post(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """Return what a POST can answer: accepted with a Location, these problems, and those that every POST can give."""
-    location = {"description": "Where it can be read.", "schema": {"type": "string"}}
-    accepted = {"description": "Accepted", "headers": {"Location": location}}
-    return {int(HTTPStatus.ACCEPTED): accepted, **documented(*EVERY_POST, *statuses)}
-
-
-def _documented(status: HTTPStatus) -> dict[str, Any]:
-    if status is HTTPStatus.NOT_MODIFIED:
-        return {"description": "What the caller holds is still so"}
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"model": Problem, "description": status.phrase, "content": content}

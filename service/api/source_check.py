@@ -1,7 +1,6 @@
 """A first look at a file of labelled functions and at ready graphs, before any run is created for them."""
 
 import csv
-import gzip
 import io
 import itertools
 import json
@@ -9,21 +8,20 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from cellgate.contract.configs import FieldNames
 from service.domain.errors import InvalidSpec, Mistake
+from trainers.data.read.records import FORMS, is_csv, open_source
+from trainers.data.read.rows import KNOWN_FIELDS, REQUIRED
 
 POINTER = "/source"
 GRAPHS_POINTER = "/graphs"
-LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
-WHOLE_SUFFIXES = (".json", ".json.gz")
-TABLE_SUFFIXES = (".csv", ".csv.gz")
-SUFFIXES = (*LINE_SUFFIXES, *WHOLE_SUFFIXES, *TABLE_SUFFIXES)
+SUFFIXES = tuple(form + packed for form in FORMS for packed in ("", ".gz"))
+GRAPH_LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
 GRAPH_FILE_SUFFIX = ".pt"
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
-FUNCTION_FIELDS = ("func", "func_before", "processed_func", "code", "function")
-LABEL_FIELDS = ("target", "label", "vul")
 
 
 def check_source(source: str, fields: FieldNames, roots: Sequence[Path]) -> Path:
@@ -54,8 +52,10 @@ def check_graphs(graphs: str, roots: Sequence[Path]) -> Path:
     if stat.S_ISDIR(mode):
         if not any(path.glob(f"*{GRAPH_FILE_SUFFIX}")):
             raise _refused(f"the folder {graphs} holds no {GRAPH_FILE_SUFFIX} file", GRAPHS_POINTER)
-    elif not stat.S_ISREG(mode) or not path.name.endswith(LINE_SUFFIXES):
-        detail = f"{graphs} is neither a folder of {GRAPH_FILE_SUFFIX} files nor a {' or '.join(LINE_SUFFIXES)} file"
+    elif not stat.S_ISREG(mode) or not path.name.endswith(GRAPH_LINE_SUFFIXES):
+        detail = (
+            f"{graphs} is neither a folder of {GRAPH_FILE_SUFFIX} files nor a {' or '.join(GRAPH_LINE_SUFFIXES)} file"
+        )
         raise _refused(detail, GRAPHS_POINTER)
     return path
 
@@ -84,13 +84,12 @@ def _refused(detail: str, pointer: str) -> InvalidSpec:
 
 def _look(path: Path, fields: FieldNames) -> Iterator[str]:
     try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        with open_source(path) as file:
             begun = file.readline(MAX_LINE_BYTES)
-            if path.name.endswith(TABLE_SUFFIXES):
+            one_value = begun.lstrip().startswith(b"[") or len(begun) == MAX_LINE_BYTES
+            if is_csv(path):
                 yield from _look_at_header(begun, fields)
-            elif path.name.endswith(WHOLE_SUFFIXES) and (
-                begun.lstrip().startswith(b"[") or len(begun) == MAX_LINE_BYTES
-            ):
+            elif one_value and path.name.removesuffix(".gz").endswith(".json"):
                 # One value as long as the file: the run that reads it looks at its rows.
                 return
             else:
@@ -99,7 +98,7 @@ def _look(path: Path, fields: FieldNames) -> Iterator[str]:
         yield f"it cannot be read: {error}"
 
 
-def _lines(file: io.BufferedIOBase) -> Iterator[bytes]:
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: file.readline(MAX_LINE_BYTES), b"")
 
 
@@ -147,8 +146,9 @@ def _look_at_line(line: bytes, fields: FieldNames) -> Iterator[str]:
 
 
 def _missing(names: Sequence[str], fields: FieldNames) -> Iterator[str]:
-    for role, said, known in (("func", fields.func, FUNCTION_FIELDS), ("target", fields.target, LABEL_FIELDS)):
-        wanted = (said,) if said else known
+    for role in REQUIRED:
+        mapped = getattr(fields, role)
+        wanted = (mapped,) if mapped else KNOWN_FIELDS[role]
         if not any(name in names for name in wanted):
             present = ", ".join(names[:8])
             yield f"no field {' or '.join(wanted)} for {role} (found: {present}); map it with /fields/{role}"

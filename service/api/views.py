@@ -1,32 +1,40 @@
-"""Rows as answers. Pure."""
+"""Rows as answers: one conversion copies the fields, and each resource adds what is computed. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
+from cellgate.contract.api.common import Answer
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus, ExperimentSummary
 from cellgate.contract.api.jobs import JobAnswer
-from cellgate.contract.api.runs import Curve, EventAnswer, Progress, RunAnswer, RunStatus, WaitingAnswer
+from cellgate.contract.api.runs import Curve, Progress, RunAnswer, RunStatus, WaitingAnswer
 from cellgate.contract.cells import ENTRY_OF, Cell, CellName
-from cellgate.contract.states import DatasetState, ExperimentState, FailureReason, RunState, Waiting, job_state
+from cellgate.contract.decision import DecisionOutcome
+from cellgate.contract.states import RunState, Waiting, job_state
 from service.domain.comparison import thinned
 from service.store.experiments import ExperimentOverview
 from service.store.runs import MetricCurve
-from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow
+from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
 Waitings = Mapping[str, Waiting]
 GateVerdict = Literal["pending", "pass", "fail"]
+A = TypeVar("A", bound=Answer)
 
 
-def when(seconds: float) -> datetime:
-    """Return seconds since the epoch as a time."""
-    return datetime.fromtimestamp(seconds, tz=UTC)
+def answer(kind: type[A], row: object, **computed: Any) -> A:
+    """Return a row as an answer: what is not computed is copied from the column of the same name.
+
+    Args:
+        kind: Model of the answer; it turns seconds since the epoch into times, and text into states.
+        row: Row, or any value with the same attributes; `job` is the column `job_id`.
+        computed: Fields that are no plain copy.
+    """
+    copied = kind.model_fields.keys() - computed.keys()
+    return kind(**{name: _column(row, name) for name in copied}, **computed)
 
 
-def when_or_none(seconds: float | None) -> datetime | None:
-    """Return seconds since the epoch as a time, if any."""
-    return None if seconds is None else when(seconds)
+def _column(row: object, name: str) -> Any:
+    return getattr(row, name) if hasattr(row, name) else getattr(row, f"{name}_id")
 
 
 def cell_name(cell: str) -> CellName:
@@ -36,84 +44,26 @@ def cell_name(cell: str) -> CellName:
 
 def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:
     """Return a data set."""
-    return DatasetAnswer(
-        id=row.id,
-        name=row.name,
-        state=DatasetState(row.state),
-        source=row.source,
-        graphs=row.spec.get("graphs"),
-        content_hash=row.content_hash,
-        summary=row.summary,
-        failure_detail=row.failure_detail,
-        run=run_id,
-        created_at=when(row.created_at),
-    )
+    return answer(DatasetAnswer, row, graphs=row.spec.get("graphs"), run=run_id)
 
 
 def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> RunAnswer:
-    """Return a run; with its whole result only where one run is asked for."""
+    """Return a run; with its whole result only where one run is read."""
     waits = waiting.get(row.id)
-    return RunAnswer(
-        id=row.id,
-        job=row.job_id,
-        experiment=row.experiment_id,
+    return answer(
+        RunAnswer,
+        row,
         cell=cell_name(row.cell),
-        seed=row.seed,
-        state=RunState(row.state),
-        waiting=waits and WaitingAnswer(reason=waits.reason, detail=waits.detail, ahead=waits.ahead),
-        attempt=row.attempt,
-        superseded_by=row.superseded_by,
-        worker=row.worker,
-        queue=row.queue,
-        progress=progress(row),
+        waiting=waits and answer(WaitingAnswer, waits),
+        progress=answer(Progress, row),
         f1=gate_f1(row.result),
-        exit_code=row.exit_code,
-        failure_reason=None if row.failure_reason is None else FailureReason(row.failure_reason),
-        failure_detail=row.failure_detail,
         result=row.result if with_result else None,
-        created_at=when(row.created_at),
-        started_at=when_or_none(row.started_at),
-        finished_at=when_or_none(row.finished_at),
-    )
-
-
-def progress(row: RunRow) -> Progress:
-    """Return how far a run is."""
-    return Progress(
-        phase=row.phase,
-        steps_done=row.steps_done,
-        steps_total=row.steps_total,
-        epoch=row.epoch,
-        epochs=row.epochs,
-        eta_s=row.eta_s,
     )
 
 
 def run_status(row: RunRow) -> RunStatus:
     """Return where a run is."""
-    return RunStatus(
-        id=row.id,
-        state=RunState(row.state),
-        attempt=row.attempt,
-        progress=progress(row),
-        failure_reason=None if row.failure_reason is None else FailureReason(row.failure_reason),
-        finished_at=when_or_none(row.finished_at),
-    )
-
-
-def experiment_status(row: ExperimentRow, verdict: str | None) -> ExperimentStatus:
-    """Return where an experiment is.
-
-    Args:
-        verdict: Of its gate, once that was judged.
-    """
-    return ExperimentStatus(
-        id=row.id,
-        state=ExperimentState(row.state),
-        gate_verdict=gate_verdict(verdict),
-        failure_detail=row.failure_detail,
-        finished_at=when_or_none(row.finished_at),
-    )
+    return answer(RunStatus, row, progress=answer(Progress, row))
 
 
 def gate_f1(result: Mapping[str, Any] | None) -> float | None:
@@ -124,48 +74,56 @@ def gate_f1(result: Mapping[str, Any] | None) -> float | None:
 
 def job_answer(row: JobRow, runs: Sequence[RunRow], waiting: Waitings) -> JobAnswer:
     """Return a job with its runs."""
-    return JobAnswer(
-        id=row.id,
-        experiment=row.experiment_id,
-        dataset=row.dataset_id,
-        step=row.step,
+    return answer(
+        JobAnswer,
+        row,
         cell=cell_name(row.cell),
         state=job_state(RunState(run.state) for run in runs),
-        seeds=[int(seed) for seed in row.seeds],
-        spec=row.spec,
-        priority=row.priority,
-        queue=row.queue,
-        queue_timeout_s=row.queue_timeout_s,
-        timeout_s=row.timeout_s,
         runs=[run_answer(run, waiting) for run in runs],
-        created_at=when(row.created_at),
     )
 
 
 def experiment_answer(
     row: ExperimentRow,
-    jobs: Sequence[JobRow],
-    runs: Mapping[str, Sequence[RunRow]],
-    waiting: Waitings,
-    outcome: str | None,
+    *,
+    jobs: Sequence[JobAnswer],
+    outcome: DecisionOutcome | None,
     labels: Mapping[str, str],
 ) -> ExperimentAnswer:
-    """Return an experiment with its pipeline."""
-    return ExperimentAnswer(
-        id=row.id,
-        name=row.name,
-        dataset=row.dataset_id,
-        state=ExperimentState(row.state),
-        autopilot=row.autopilot,
-        seeds=[int(seed) for seed in row.spec["seeds"]],
+    """Return an experiment with its pipeline.
+
+    Args:
+        row: The experiment.
+        jobs: In the order of their steps.
+        outcome: Of its last decision.
+        labels: By key.
+    """
+    return answer(
+        ExperimentAnswer,
+        row,
+        seeds=row.spec["seeds"],
         labels=dict(labels),
-        spec=row.spec,
-        jobs=[job_answer(job, runs[job.id], waiting) for job in jobs],
+        jobs=list(jobs),
         gate_verdict=gate_verdict((row.gate or {}).get("verdict")),
         outcome=outcome,
-        failure_detail=row.failure_detail,
-        created_at=when(row.created_at),
-        finished_at=when_or_none(row.finished_at),
+    )
+
+
+def experiment_status(row: ExperimentRow, verdict: str | None) -> ExperimentStatus:
+    """Return where an experiment is; `verdict` is that of its gate, once that was judged."""
+    return answer(ExperimentStatus, row, gate_verdict=gate_verdict(verdict))
+
+
+def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
+    """Return an experiment in a list."""
+    return answer(
+        ExperimentSummary,
+        found.experiment,
+        gate_verdict=gate_verdict(found.gate_verdict),
+        outcome=found.outcome,
+        labels=dict(found.labels),
+        runs_done=found.runs_done,
+        runs_total=found.runs_total,
     )
 
 
@@ -174,32 +132,9 @@ def gate_verdict(verdict: str | None) -> GateVerdict:
     return cast(GateVerdict, verdict or "pending")
 
 
-def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
-    """Return an experiment in a list."""
-    row = found.experiment
-    return ExperimentSummary(
-        id=row.id,
-        name=row.name,
-        dataset=row.dataset_id,
-        state=ExperimentState(row.state),
-        gate_verdict=gate_verdict(found.gate_verdict),
-        outcome=found.outcome,
-        labels=dict(found.labels),
-        runs_done=found.runs_done,
-        runs_total=found.runs_total,
-        created_at=when(row.created_at),
-        finished_at=when_or_none(row.finished_at),
-    )
-
-
 def curve_answer(found: MetricCurve, max_points: int | None) -> Curve:
     """Return a curve, of at most so many points."""
     steps, values = found.steps, found.values
     if max_points is not None:
         steps, values = thinned(steps, values, max_points=max_points)
     return Curve(key=found.key, steps=steps, values=values, points=len(found.steps))
-
-
-def event_answer(row: EventRow) -> EventAnswer:
-    """Return an event."""
-    return EventAnswer(id=row.id, run=row.run_id, attempt=row.attempt, kind=row.kind, at=when(row.at), body=row.body)

@@ -10,8 +10,7 @@ ServiceError
 ├── QuotaExceeded           the caller has as much as it may have
 ├── Unauthorized            no token, or not this one
 ├── MissingScope            the token is not good for this
-├── ForeignCaller           a page of another site asks a service that needs no token
-└── TooManyWrongTokens      this address keeps trying tokens
+└── ForeignCaller           a page of another site asks a service that needs no token
 """
 
 from collections.abc import Iterable, Mapping
@@ -109,20 +108,6 @@ class ForeignCaller(ServiceError):
     """The browser of somebody on this machine was sent here by a page that is not ours."""
 
     code = "foreign_caller"
-
-
-class TooManyWrongTokens(ServiceError):
-    """Too many different wrong tokens came from one address.
-
-    Args:
-        retry_after_s: When the address may try again.
-    """
-
-    code = "too_many_wrong_tokens"
-
-    def __init__(self, detail: str, *, retry_after_s: int) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(detail)
 
 
 def escaped(step: str) -> str:

@@ -20,7 +20,7 @@ from service.store.versions import TABLES
 from tests.live_server import Served, served
 
 PHASES = "examples,coverage,fuzzing,stateful"
-TOKEN = "a token of the contract test"
+TOKEN = "a token of the contract test, long enough"
 # Streams end with their run, and nobody works on the runs that the requests make.
 STREAMS = r"/stream$"
 

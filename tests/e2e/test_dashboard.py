@@ -199,10 +199,10 @@ def test_the_page_says_when_the_server_is_away_and_when_it_is_back(
 
 
 def test_a_locked_service_asks_for_its_token(tmp_path: Path, browser: Browser) -> None:
-    with served(tmp_path, token="a secret of 16 or more") as locked:
+    with served(tmp_path, token="a secret of 32 characters or more") as locked:
         page = browser.new_page()
         page.goto(locked.url)
-        page.get_by_label("Token").fill("a secret of 16 or more")
+        page.get_by_label("Token").fill("a secret of 32 characters or more")
         page.get_by_role("button").click()
         expect(page.get_by_text("No experiment yet.")).to_be_visible()
         page.close()

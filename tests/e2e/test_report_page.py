@@ -12,7 +12,7 @@ from tests.live_server import Served, served
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 F1S: F1s = {"transformer": [0.90, 0.91], "gnn": [0.88, 0.89], "ensemble": [0.93, 0.94], "fusion": [0.95, 0.95]}
-TOKEN = "a secret of 16 or more"
+TOKEN = "a secret of 32 characters or more"
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 // What may be asked of a run, a job or an experiment in the state that it is in; the server has the last word.
 
-import { ended, type Decision, type Experiment, type Job, type Run } from "./types";
+import type { Decision, Experiment, Job, Run } from "./schemas";
+import { ended } from "./states";
 
 export interface Action {
   /** The last part of the route. */
@@ -35,7 +36,7 @@ export function actionsOfExperiment(experiment: Experiment): Action[] {
 
 /** Whether something was decided that can be shipped. */
 export function actionsOfBundles(decision: Decision | undefined): Action[] {
-  const last = decision?.overrulings.at(-1) ?? decision;
+  const last = decision?.overrulings?.at(-1) ?? decision;
   if (last === undefined || last.option === null) return [];
   return [{ verb: "bundle", label: "Pack what was decided", question: null }];
 }

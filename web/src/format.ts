@@ -1,6 +1,6 @@
 // How values read on screen.
 
-import type { CellName, Option, Outcome } from "./types";
+import type { CellName, Option, Outcome } from "./schemas";
 
 const CELLS: Record<string, string> = {
   prepare: "Prepare",

@@ -2,10 +2,12 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { read } from "./api";
-import { ended, type Curve, type Run, type RunMetrics } from "./types";
+import type { Curve, Run, RunMetrics } from "./schemas";
+import { ended } from "./states";
 
 const EVERY_S = 3;
-const MOST_POINTS = 300;
+// The server thins a curve to measured points: first, last, lowest and highest of each interval.
+const FEWEST_POINTS = 4;
 
 export type CurvesOfRuns = Record<string, Curve[]>;
 
@@ -17,18 +19,20 @@ export function useCurves(runs: Run[], keys: string[]): CurvesOfRuns {
   useEffect(() => {
     const abort = new AbortController();
     const etags = new Map<string, string | null>();
+    const points = screenPoints();
+    const names = keys.map(encodeURIComponent).join();
     let timer: number | undefined;
 
     async function ask(): Promise<void> {
       for (const run of started) {
         if (abort.signal.aborted) return;
         if (ended(run.state) && etags.has(run.id)) continue;
-        const path = `/v1/runs/${run.id}/metrics?keys=${keys.map(encodeURIComponent).join()}`;
+        const path = `/v1/runs/${run.id}/metrics?max_points=${points}&keys=${names}`;
         const answer = await read<RunMetrics>(path, etags.get(run.id) ?? null, abort.signal);
         if (answer.kind !== "fresh") continue;
         etags.set(run.id, answer.etag);
-        const found = answer.value.curves.map(downSampled);
-        setCurves((was) => ({ ...was, [run.id]: found }));
+        const { curves } = answer.value;
+        setCurves((was) => ({ ...was, [run.id]: curves }));
       }
       if (started.some((run) => !ended(run.state) || !etags.has(run.id))) {
         timer = window.setTimeout(loop, 1000 * EVERY_S * (document.hidden ? 10 : 1));
@@ -48,16 +52,7 @@ export function useCurves(runs: Run[], keys: string[]): CurvesOfRuns {
   return curves;
 }
 
-/** A curve with at most 300 points: means of equal groups of neighbours. */
-export function downSampled(curve: Curve): Curve {
-  const size = Math.ceil(curve.steps.length / MOST_POINTS);
-  if (size <= 1) return curve;
-  const steps: number[] = [];
-  const values: number[] = [];
-  for (let start = 0; start < curve.steps.length; start += size) {
-    const group = curve.values.slice(start, start + size);
-    steps.push(curve.steps[Math.min(start + size, curve.steps.length) - 1] ?? 0);
-    values.push(group.reduce((sum, value) => sum + value, 0) / group.length);
-  }
-  return { key: curve.key, steps, values };
+/** How many points of one curve a screen can show: as many as the window has pixels from left to right. */
+export function screenPoints(): number {
+  return Math.max(FEWEST_POINTS, Math.round(document.documentElement.clientWidth * devicePixelRatio));
 }

@@ -1,11 +1,13 @@
 """Requests and answers about data sets and uploads."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
 from cellgate.contract.api.common import Answer, Name, Request
+from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.results import DatasetSummary
 from cellgate.contract.states import DatasetState
 
 
@@ -30,7 +32,9 @@ class DatasetAnswer(Answer):
     source: str
     graphs: str | None = Field(description="Ready graphs, if any were given.")
     content_hash: str | None
-    summary: dict[str, Any] | None = Field(description="cellgate.contract.results.DatasetSummary, once ready.")
+    summary: Annotated[dict[str, Any], StoredAs(DatasetSummary)] | None = Field(
+        description="What is in it, once it is ready."
+    )
     failure_detail: str | None
     run: str | None = Field(description="The run that prepares it.")
     created_at: AwareDatetime

@@ -1,11 +1,13 @@
 """Requests and answers about experiments, their gates and their decisions."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
 from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.stored import StoredAs
+from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.report import SeedReport
@@ -49,10 +51,10 @@ class ExperimentAnswer(Answer):
     autopilot: bool
     seeds: list[int]
     labels: dict[str, str]
-    spec: dict[str, Any]
+    spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="What it was asked to do.")
     jobs: list[JobAnswer]
     gate_verdict: Literal["pending", "pass", "fail"]
-    outcome: str | None = Field(description="Of the last decision.")
+    outcome: DecisionOutcome | None = Field(description="Of the last decision.")
     failure_detail: str | None
     created_at: AwareDatetime
     finished_at: AwareDatetime | None
@@ -66,7 +68,7 @@ class ExperimentSummary(Answer):
     dataset: str
     state: ExperimentState
     gate_verdict: Literal["pending", "pass", "fail"]
-    outcome: str | None
+    outcome: DecisionOutcome | None
     labels: dict[str, str]
     runs_done: int
     runs_total: int

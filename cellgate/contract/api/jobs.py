@@ -1,15 +1,24 @@
 """Requests and answers about jobs."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, create_model
 
 from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, Request
 from cellgate.contract.api.runs import RunAnswer
-from cellgate.contract.cells import SUBMITTED, CellEntry, CellName, Submission, one_of
-from cellgate.contract.configs import FusionConfig, GnnConfig, TransformerConfig
+from cellgate.contract.api.stored import StoredAs
+from cellgate.contract.cells import CELLS, SUBMITTED, CellEntry, CellName, Submission, one_of
+from cellgate.contract.configs import (
+    FusionConfig,
+    GnnConfig,
+    Spec,
+    TransformerConfig,
+)
 from cellgate.contract.experiment import Queue, RunLimits, Seeds
 from cellgate.contract.results import Check
+from cellgate.contract.specs import BundleKind, Explain
 from cellgate.contract.states import JobState
 
 
@@ -71,6 +80,38 @@ else:
     JobCreate = one_of(*(_job_body(entry) for entry in SUBMITTED))
 
 
+class PreflightConfig(Spec):
+    """What a pre-flight takes through one real batch."""
+
+    transformer: TransformerConfig | None = None
+    gnn: GnnConfig | None = None
+    fusion: FusionConfig | None = None
+
+
+class PackConfig(Spec):
+    """What is packed into a bundle."""
+
+    kind: BundleKind
+    runs: list[str] = Field(description="Runs of cells 51 to 53.")
+    text_weight: float | None = None
+    licence_notes: str | None = None
+    tolerance: float
+
+
+class ScoreConfig(Spec):
+    """What a bundle scores."""
+
+    bundle: str
+    functions: list[str]
+    threshold: float | None = None
+    explain: Explain
+
+
+JobConfig: Any = reduce(
+    or_, (*(entry.config for entry in CELLS if entry.config is not None), PreflightConfig, PackConfig, ScoreConfig)
+)
+
+
 class JobAnswer(Answer):
     """A job with its runs."""
 
@@ -81,7 +122,7 @@ class JobAnswer(Answer):
     cell: CellName
     state: JobState
     seeds: list[int]
-    spec: dict[str, Any]
+    spec: Annotated[dict[str, Any], StoredAs(JobConfig)] = Field(description="The config of its cell.")
     priority: int
     queue: str
     queue_timeout_s: float | None

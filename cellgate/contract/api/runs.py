@@ -1,11 +1,13 @@
 """Answers about runs: their state, curves, events, attempts, output and files."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from cellgate.contract.api.common import Answer
+from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.cells import CellName
+from cellgate.contract.results import RunResult
 from cellgate.contract.states import FailureReason, RunState, WaitingReason
 
 
@@ -47,7 +49,9 @@ class RunAnswer(Answer):
     exit_code: int | None
     failure_reason: FailureReason | None
     failure_detail: str | None
-    result: dict[str, Any] | None = Field(description="result.json; only where one run is asked for.")
+    result: Annotated[dict[str, Any], StoredAs(RunResult)] | None = Field(
+        description="result.json; only where one run is asked for."
+    )
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
@@ -80,15 +84,25 @@ class MetricsAnswer(Answer):
     curves: list[Curve]
 
 
+class EventBody(BaseModel):
+    """The fields of an event. Those of a `transition` are named here; docs/api.md lists the other kinds."""
+
+    model_config = ConfigDict(extra="allow")
+
+    from_: str | None = Field(None, alias="from", description="State before; null for the first.")
+    to: str | None = Field(None, description="State after.")
+    reason: str | None = Field(None, description="Why, where there is a reason.")
+
+
 class EventAnswer(Answer):
     """One event of a run or an experiment."""
 
     id: int
     run: str | None
     attempt: int | None
-    kind: str
+    kind: str = Field(description="`transition`, an action of a person, or a kind of line in `events.jsonl`.")
     at: AwareDatetime
-    body: dict[str, Any]
+    body: Annotated[dict[str, Any], StoredAs(EventBody)] = Field(description="Its fields depend on `kind`.")
 
 
 class ComparisonAnswer(Answer):

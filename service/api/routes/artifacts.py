@@ -16,8 +16,8 @@ from cellgate.contract.api.runs import ArtifactAnswer
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
 from service.api.parameters import RunPath
-from service.api.problems import documented
 from service.api.ranges import Part, RangeNotSatisfiable, is_held, part_of
+from service.api.responses import documented
 from service.api.run_files import RunFile, names_in, open_file
 from service.api.scopes import ScopedRouter
 from service.domain.errors import NotFound

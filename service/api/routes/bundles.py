@@ -1,7 +1,7 @@
 """Bundles: packing what was decided, sending it, asking it."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import Body
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -14,7 +14,6 @@ from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import BundleSummary, Scores
-from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
 from service.api.context import Ctx
@@ -24,9 +23,9 @@ from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.parameters import BundlePath, ExperimentPath, RunPath
 from service.api.polling import IDLE, PolledIdle
-from service.api.problems import documented, documented_submission
+from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
-from service.api.views import when
+from service.api.views import answer
 from service.domain.errors import NotFound
 from service.domain.packing import Packing, asked_packing, decided_packing
 from service.store.bundles import (
@@ -57,9 +56,7 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/experiments/{experiment_id}/bundle",
     Scope.SUBMIT,
-    status_code=HTTPStatus.ACCEPTED,
-    response_model=BundleAnswer,
-    responses=documented_submission(HTTPStatus.NOT_FOUND),
+    **accepting(BundleAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
     name="pack_bundle",
 )
 def pack(
@@ -81,7 +78,7 @@ def pack(
         )
         return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
 
-    return post.accept_within_quota(create)
+    return post.accept(create, queues_runs=True)
 
 
 def _packing(session: Session, experiment_id: str, asked: BundleCreate) -> Packing:
@@ -131,9 +128,7 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
 @router.post(
     "/bundles/{bundle_id}/predict",
     Scope.SUBMIT,
-    status_code=HTTPStatus.ACCEPTED,
-    response_model=ScoresAnswer,
-    responses=documented_submission(HTTPStatus.NOT_FOUND),
+    **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
     name="predict",
 )
 def predict(
@@ -146,7 +141,7 @@ def predict(
         run = ask_bundle(session, bundle_id, config=config, limits=asked, owner=post.principal)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
-    return post.accept_within_quota(create)
+    return post.accept(create, queues_runs=True)
 
 
 @router.get("/predictions/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
@@ -163,15 +158,13 @@ def read_prediction(run_id: RunPath, context: Ctx, poll: PolledIdle) -> ScoresAn
 def _answer(found: BundleRecord) -> BundleAnswer:
     state = bundle_state(RunState(found.run.state))
     summary = (found.run.result or {}).get("bundle") if state is BundleState.READY else None
-    return BundleAnswer(
-        id=found.row.id,
-        experiment=found.row.experiment_id,
-        kind=cast(BundleKind, found.row.kind),
+    return answer(
+        BundleAnswer,
+        found.row,
         state=state,
         run=found.run.id,
         summary=None if summary is None else BundleSummary.model_validate(summary),
         failure_detail=found.run.failure_detail,
-        created_at=when(found.row.created_at),
     )
 
 

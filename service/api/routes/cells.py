@@ -11,7 +11,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import ENTRY_OF, SUBMITTED, Cell, CellEntry, CellNumber
 from cellgate.contract.configs import Spec
 from service.api.context import Ctx
-from service.api.problems import documented
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 
 router = ScopedRouter(prefix="/v1", tags=["cells and workers"])

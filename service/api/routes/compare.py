@@ -8,7 +8,7 @@ from cellgate.contract.api.runs import ComparisonAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.identifiers import ULID
 from service.api.context import Ctx
-from service.api.problems import documented
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.views import run_answer
 from service.domain.comparison import Compared, differences, metrics_side_by_side

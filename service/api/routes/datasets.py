@@ -18,7 +18,7 @@ from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.parameters import DatasetPath
 from service.api.polling import IDLE, PolledIdle
-from service.api.problems import documented, documented_submission
+from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
 from service.api.source_check import check_graphs, check_source
 from service.api.views import dataset_answer
@@ -29,7 +29,11 @@ from service.store.versions import load_poll_state
 router = ScopedRouter(prefix="/v1/datasets", tags=["datasets"])
 
 
-@router.post("", Scope.SUBMIT, status_code=202, response_model=DatasetAnswer, responses=documented_submission())
+@router.post(
+    "",
+    Scope.SUBMIT,
+    **accepting(DatasetAnswer, queues_runs=True),
+)
 def add_dataset(
     spec: Annotated[DatasetCreate, Body(openapi_examples=DATASETS)], post: Posted, context: Ctx
 ) -> JSONResponse:
@@ -47,7 +51,7 @@ def add_dataset(
         run_id = preparing_runs(session, [row.id]).get(row.id)
         return Created(location=f"/v1/datasets/{row.id}", answer=dataset_answer(row, run_id))
 
-    return post.accept_within_quota(create)
+    return post.accept(create, queues_runs=True)
 
 
 @router.get("", Scope.READ, responses=documented())

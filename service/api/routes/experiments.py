@@ -20,9 +20,9 @@ from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.parameters import AfterEvent, ExperimentPath, Limit
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
-from service.api.problems import documented, documented_post, documented_submission
+from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
-from service.api.views import event_answer, experiment_answer, experiment_status, experiment_summary
+from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
@@ -49,10 +49,19 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
         poll.check(experiment_id, poll_state, fingerprint(waiting))
     decisions = decisions_of(session, experiment_id)
     labels = labels_of(session, [experiment_id]).get(experiment_id, {})
-    return experiment_answer(row, jobs, runs, waiting, decisions[-1].outcome if decisions else None, labels)
+    return experiment_answer(
+        row,
+        jobs=[job_answer(job, runs[job.id], waiting) for job in jobs],
+        outcome=decisions[-1].outcome if decisions else None,
+        labels=labels,
+    )
 
 
-@router.post("", Scope.SUBMIT, status_code=202, response_model=ExperimentAnswer, responses=documented_submission())
+@router.post(
+    "",
+    Scope.SUBMIT,
+    **accepting(ExperimentAnswer, queues_runs=True),
+)
 def submit_experiment(
     spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
 ) -> JSONResponse:
@@ -68,9 +77,9 @@ def submit_experiment(
             owner=post.principal,
             labels=spec.labels,
         )
-        return Created(location=f"/v1/experiments/{row.id}", answer=_answer(session, post.context, row.id))
+        return _created(session, post.context, row.id)
 
-    return post.accept_within_quota(create)
+    return post.accept(create, queues_runs=True)
 
 
 @router.get("", Scope.READ, responses=documented())
@@ -121,24 +130,19 @@ def read_experiment_events(
     with context.database.read() as session:
         get_experiment(session, experiment_id)
         rows = events_of(session, experiment_id=experiment_id, after=after, limit=limit)
-        return [event_answer(row) for row in rows]
+        return [answer(EventAnswer, row) for row in rows]
 
 
 @router.post(
     "/{experiment_id}/cancel",
     Scope.SUBMIT,
-    status_code=202,
-    response_model=ExperimentAnswer,
-    responses=documented_post(HTTPStatus.NOT_FOUND),
+    **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
     name="cancel_experiment",
 )
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     """Cancel an experiment with every run below it."""
+    return post.act(experiment_id, cancel_experiment, _created)
 
-    def work(session: Session) -> Created:
-        cancel_experiment(session, experiment_id)
-        return Created(
-            location=f"/v1/experiments/{experiment_id}", answer=_answer(session, post.context, experiment_id)
-        )
 
-    return post.accept(work)
+def _created(session: Session, context: Context, experiment_id: str) -> Created:
+    return Created(location=f"/v1/experiments/{experiment_id}", answer=_answer(session, context, experiment_id))

@@ -14,7 +14,8 @@ from cellgate.contract.gate import GateReport
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import ExperimentPath
-from service.api.problems import DecisionPending, documented, documented_post
+from service.api.problems import DecisionPending
+from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.experiments import get_experiment
@@ -43,9 +44,7 @@ def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
 @router.post(
     "/{experiment_id}/gate/waivers",
     Scope.ADMIN,
-    status_code=202,
-    response_model=GateReport,
-    responses=documented_post(HTTPStatus.NOT_FOUND),
+    **accepting(GateReport, HTTPStatus.NOT_FOUND),
     name="waive_check",
 )
 def waive(
@@ -79,9 +78,7 @@ def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer
 @router.post(
     "/{experiment_id}/decision",
     Scope.ADMIN,
-    status_code=202,
-    response_model=Overruling,
-    responses=documented_post(HTTPStatus.NOT_FOUND),
+    **accepting(Overruling, HTTPStatus.NOT_FOUND),
     name="overrule_decision",
 )
 def overrule_decision(

@@ -1,9 +1,8 @@
 """Jobs: one cell, alone on a data set or as a step of an experiment."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Body
 from fastapi.responses import JSONResponse
@@ -21,7 +20,7 @@ from service.api.idempotency import Created, Post, Posted
 from service.api.paging import Paged
 from service.api.parameters import JobPath
 from service.api.polling import PolledIdle, fingerprint
-from service.api.problems import documented, documented_post, documented_submission
+from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
@@ -37,34 +36,28 @@ router = ScopedRouter(prefix="/v1/jobs", tags=["jobs"])
 # Of a job's spec, what is not the cell's config.
 NOT_CONFIG = {"experiment", "dataset", "seeds", *RunLimits.model_fields}
 DEFAULT_SEEDS = [0, 1, 2]
-ACTION: dict[str, Any] = {
-    "status_code": HTTPStatus.ACCEPTED,
-    "response_model": JobAnswer,
-    "responses": documented_post(HTTPStatus.NOT_FOUND),
-}
-QUEUES = {**ACTION, "responses": documented_submission(HTTPStatus.NOT_FOUND)}
+ACTION = accepting(JobAnswer, HTTPStatus.NOT_FOUND)
+QUEUES = accepting(JobAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
-def _answer(session: Session, context: Context, row: JobRow) -> JobAnswer:
-    runs = runs_of_jobs(session, [row.id])[row.id]
-    return job_answer(row, runs, context.waiting(session, runs))
+def _created(session: Session, context: Context, job_id: str) -> Created:
+    runs = runs_of_jobs(session, [job_id])[job_id]
+    answer = job_answer(get_job(session, job_id), runs, context.waiting(session, runs))
+    return Created(location=f"/v1/jobs/{job_id}", answer=answer)
 
 
 @router.post(
     "",
     Scope.SUBMIT,
-    status_code=202,
-    response_model=JobAnswer,
-    responses=documented_submission(),
+    **accepting(JobAnswer, queues_runs=True),
 )
 def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Posted) -> JSONResponse:
     """Run one cell; 53 only over an experiment whose gate has passed (else 409 with the gate's report)."""
 
     def create(session: Session) -> Created:
-        row = _create(session, spec, post)
-        return Created(location=f"/v1/jobs/{row.id}", answer=_answer(session, post.context, row))
+        return _created(session, post.context, _create(session, spec, post).id)
 
-    return post.accept_within_quota(create)
+    return post.accept(create, queues_runs=True)
 
 
 def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
@@ -154,27 +147,27 @@ def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
 
 
 @router.post("/{job_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_job")
-def cancel(job_id: JobPath, post: Posted, context: Ctx) -> JSONResponse:
+def cancel(job_id: JobPath, post: Posted) -> JSONResponse:
     """Cancel a job's runs that have not ended."""
 
-    def work(session: Session) -> None:
+    def work(session: Session, job_id: str) -> None:
         cancel_job(session, job_id)
         for run in runs_of_jobs(session, [job_id])[job_id]:
-            after_run(session, run_id=run.id, artifacts=context.settings.artifacts)
+            after_run(session, run_id=run.id, artifacts=post.context.settings.artifacts)
 
-    return _act(post, job_id, work)
+    return post.act(job_id, work, _created)
 
 
 @router.post("/{job_id}/pause", Scope.SUBMIT, **ACTION, name="pause_job")
 def pause(job_id: JobPath, post: Posted) -> JSONResponse:
     """Take a job's waiting runs out of the queue, and let its running ones save a checkpoint and wait."""
-    return _act(post, job_id, lambda session: pause_job(session, job_id))
+    return post.act(job_id, pause_job, _created)
 
 
 @router.post("/{job_id}/resume", Scope.SUBMIT, **ACTION, name="resume_job")
 def resume(job_id: JobPath, post: Posted) -> JSONResponse:
     """Put a job's paused runs back into the queue; each goes on from its checkpoint."""
-    return _act(post, job_id, lambda session: resume_job(session, job_id))
+    return post.act(job_id, resume_job, _created)
 
 
 @router.post("/{job_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_job")
@@ -183,18 +176,4 @@ def retry(job_id: JobPath, post: Posted) -> JSONResponse:
 
     An experiment that went on without them goes back, and concludes anew.
     """
-    return _act(post, job_id, lambda session: retry_job(session, job_id), queues=True)
-
-
-def _act(post: Post, job_id: str, work: Callable[[Session], object], *, queues: bool = False) -> JSONResponse:
-    """Answer with the job after `work`.
-
-    Args:
-        queues: Whether that makes new runs, which count towards the caller's quota.
-    """
-
-    def done(session: Session) -> Created:
-        work(session)
-        return Created(location=f"/v1/jobs/{job_id}", answer=_answer(session, post.context, get_job(session, job_id)))
-
-    return post.accept_within_quota(done) if queues else post.accept(done)
+    return post.act(job_id, retry_job, _created, queues_runs=True)

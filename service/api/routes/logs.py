@@ -1,24 +1,24 @@
 """What a run has printed and what happened to it: attempts, output whole, by pieces and live, events live."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
-from cellgate.contract.api.runs import AttemptAnswer, LogPage
+from cellgate.contract.api.runs import AttemptAnswer, EventAnswer, LogChunk, LogPage
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx
-from service.api.output_views import attempt_answer, log_chunk
 from service.api.parameters import RunPath
-from service.api.problems import documented
 from service.api.ranges import is_held, part_of
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
-from service.api.streams import News, stream_of
-from service.api.views import event_answer
+from service.api.streams import News, stream_events_of
+from service.api.views import answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.logs import BATCH, START, Key, attempts_of, chunks_after, measured, output_versions, text_between
 from service.store.runs import events_of, get_run
@@ -53,12 +53,22 @@ OUTPUT: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _existing_run(run_id: RunPath, context: Ctx) -> str:
+    # Before the stream begins: afterwards no status can be sent.
+    with context.database.read() as session:
+        get_run(session, run_id)
+    return run_id
+
+
+ExistingRun = Annotated[str, Depends(_existing_run)]
+
+
 @router.get("/{run_id}/attempts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
     """Return every try at the run, first to last."""
     with context.database.read() as session:
         get_run(session, run_id)
-        return [attempt_answer(row) for row in attempts_of(session, run_id)]
+        return [answer(AttemptAnswer, row) for row in attempts_of(session, run_id)]
 
 
 @router.get("/{run_id}/logs", Scope.READ, response_class=Response, responses=OUTPUT)
@@ -77,10 +87,10 @@ def read_logs(
     return _as_text(context, run_id, attempt, request)
 
 
-@router.get("/{run_id}/logs/stream", Scope.READ, response_class=StreamingResponse, responses=EVENT_STREAM)
-def stream_logs(
-    run_id: RunPath, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
-) -> StreamingResponse:
+@router.get("/{run_id}/logs/stream", Scope.READ, response_class=EventSourceResponse, responses=EVENT_STREAM)
+async def stream_logs(
+    run_id: ExistingRun, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
+) -> AsyncIterator[ServerSentEvent]:
     """Send what the run's trainers print as they print it, from the start or after `Last-Event-ID`."""
 
     def look(cursor: str) -> News:
@@ -88,15 +98,17 @@ def stream_logs(
             version = output_versions(session, [run_id])[run_id]
             state = RunState(run_without_result(session, run_id).state)
             rows = chunks_after(session, run_id, _key(cursor), attempt=attempt)
-            items = [(_cursor((row.attempt, row.number)), log_chunk(row)) for row in rows]
+            items = [(_cursor((row.attempt, row.number)), answer(LogChunk, row)) for row in rows]
         return _news(version, items, state)
 
-    _check_there(context, run_id)
-    return stream_of("log", run_id, last_event_id or _cursor(START), look, context.output)
+    async for event in stream_events_of("log", run_id, last_event_id or _cursor(START), look, context.output):
+        yield event
 
 
-@router.get("/{run_id}/events/stream", Scope.READ, response_class=StreamingResponse, responses=EVENT_STREAM)
-def stream_events(run_id: RunPath, context: Ctx, last_event_id: LastEvent = None) -> StreamingResponse:
+@router.get("/{run_id}/events/stream", Scope.READ, response_class=EventSourceResponse, responses=EVENT_STREAM)
+async def stream_events(
+    run_id: ExistingRun, context: Ctx, last_event_id: LastEvent = None
+) -> AsyncIterator[ServerSentEvent]:
     """Send what happens to the run as it happens, from the start or after `Last-Event-ID`."""
 
     def look(cursor: str) -> News:
@@ -104,16 +116,11 @@ def stream_events(run_id: RunPath, context: Ctx, last_event_id: LastEvent = None
             version = output_versions(session, [run_id])[run_id]
             state = RunState(run_without_result(session, run_id).state)
             rows = events_of(session, run_id=run_id, after=int(cursor), limit=BATCH)
-            items = [(str(row.id), event_answer(row)) for row in rows]
+            items = [(str(row.id), answer(EventAnswer, row)) for row in rows]
         return _news(version, items, state)
 
-    _check_there(context, run_id)
-    return stream_of("event", run_id, last_event_id or "0", look, context.output)
-
-
-def _check_there(context: Context, run_id: str) -> None:
-    with context.database.read() as session:
-        get_run(session, run_id)
+    async for event in stream_events_of("event", run_id, last_event_id or "0", look, context.output):
+        yield event
 
 
 def _news(version: int, items: Sequence[tuple[str, BaseModel]], state: RunState) -> News:
@@ -141,7 +148,7 @@ def _by_pieces(context: Context, run_id: str, attempt: int | None, after: Key, l
     with context.database.read() as session:
         ended = RunState(get_run(session, run_id).state).terminal
         rows = chunks_after(session, run_id, after, attempt=attempt, limit=limit + 1)
-        chunks = [log_chunk(row) for row in rows[:limit]]
+        chunks = [answer(LogChunk, row) for row in rows[:limit]]
     last = (chunks[-1].attempt, chunks[-1].number) if chunks else after
     page = LogPage(
         chunks=chunks, next=None if last == START else _cursor(last), ended=ended and len(rows) == len(chunks)

@@ -10,10 +10,11 @@ from cellgate.contract.api.operations import KeyedUsage, QueueAnswer, UsageAnswe
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.parameters import Limit
-from service.api.problems import documented
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
+from service.api.views import answer
 from service.domain.errors import InvalidSpec, Mistake
-from service.store.queue import QueueLoad, queue_loads
+from service.store.queue import queue_loads
 from service.store.usage import Usage, usage_of
 
 router = ScopedRouter(prefix="/v1", tags=["operations"])
@@ -30,7 +31,7 @@ By = Annotated[UsageBy, Query(description="What to sum by.")]
 def read_queues(context: Ctx) -> list[QueueAnswer]:
     """List the queues that have unfinished runs or a living worker: how full they are, and who serves them."""
     with context.database.read() as session:
-        return [_queue(load) for load in queue_loads(session)]
+        return [answer(QueueAnswer, load, name=load.queue) for load in queue_loads(session)]
 
 
 @router.get("/usage", Scope.READ, responses=documented())
@@ -50,19 +51,6 @@ def read_usage(
         by=by,
         total=_used(total),
         groups=[KeyedUsage(key=group.key, **_used(group).model_dump()) for group in groups],
-    )
-
-
-def _queue(load: QueueLoad) -> QueueAnswer:
-    return QueueAnswer(
-        name=load.queue,
-        queued=load.queued,
-        running=load.running,
-        paused=load.paused,
-        oldest_wait_s=load.oldest_wait_s,
-        workers=load.workers,
-        slots=load.slots,
-        free_slots=load.free_slots,
     )
 
 

@@ -1,6 +1,5 @@
 """Pre-flight validation by itself: what a spec and a data set are worth before anything is trained on them."""
 
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Body
@@ -13,7 +12,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import EXAMPLE_DATASET, Cell
 from cellgate.contract.results import DatasetSummary
 from service.api.idempotency import Created, Post, Posted
-from service.api.problems import documented_submission
+from service.api.responses import accepting
 from service.api.scopes import ScopedRouter
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake
@@ -42,9 +41,7 @@ EXAMPLES: dict[str, Example] = {
 @router.post(
     "",
     Scope.SUBMIT,
-    status_code=HTTPStatus.ACCEPTED,
-    response_model=PreflightAnswer,
-    responses=documented_submission(),
+    **accepting(PreflightAnswer, queues_runs=True),
 )
 def submit_preflight(spec: Annotated[PreflightCreate, Body(openapi_examples=EXAMPLES)], post: Posted) -> JSONResponse:
     """Check a spec and a data set before a slot is spent on them; `smoke` queues a job, and `Location` is its own."""
@@ -57,7 +54,7 @@ def submit_preflight(spec: Annotated[PreflightCreate, Body(openapi_examples=EXAM
         answer = PreflightAnswer(verdict=worst(checks), checks=checks, job=job)
         return Created(location=None if job is None else f"/v1/jobs/{job.id}", answer=answer)
 
-    return post.accept_within_quota(create)
+    return post.accept(create, queues_runs=True)
 
 
 def _check_cells(spec: PreflightCreate) -> None:

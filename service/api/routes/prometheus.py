@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse
 
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
-from service.api.problems import documented
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 
 router = ScopedRouter(tags=["operations"])

@@ -15,7 +15,8 @@ from cellgate.contract.report import SeedReport
 from service.api.context import Context, Ctx
 from service.api.parameters import ExperimentPath
 from service.api.polling import Polled
-from service.api.problems import EvidencePending, ReportLost, documented
+from service.api.problems import EvidencePending, ReportLost
+from service.api.responses import documented
 from service.api.run_files import open_file
 from service.api.scopes import ScopedRouter
 from service.domain.decision.rules import Stage

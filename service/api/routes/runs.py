@@ -1,9 +1,8 @@
 """Runs: one seed of a job, its curves and events."""
 
 import hashlib
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query
 from fastapi.responses import JSONResponse
@@ -12,15 +11,15 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
 from cellgate.contract.api.tokens import Scope
-from service.api.context import Ctx
+from service.api.context import Context, Ctx
 from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment, OfJob, RunStates, seconds
-from service.api.idempotency import Created, Post, Posted
+from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
 from service.api.parameters import AfterEvent, Limit, RunPath
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
-from service.api.problems import documented, documented_post, documented_submission
+from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
-from service.api.views import curve_answer, event_answer, run_answer, run_status
+from service.api.views import answer, curve_answer, run_answer, run_status
 from service.domain.comparison import POINTS_PER_INTERVAL
 from service.store.filters import Filters
 from service.store.lifecycle import cancel_run, pause_run, resume_run
@@ -46,12 +45,8 @@ MaxPoints = Annotated[
         description="Points of each curve at most: first, last, lowest and highest of equal intervals of steps.",
     ),
 ]
-ACTION: dict[str, Any] = {
-    "status_code": HTTPStatus.ACCEPTED,
-    "response_model": RunAnswer,
-    "responses": documented_post(HTTPStatus.NOT_FOUND),
-}
-QUEUES = {**ACTION, "responses": documented_submission(HTTPStatus.NOT_FOUND)}
+ACTION = accepting(RunAnswer, HTTPStatus.NOT_FOUND)
+QUEUES = accepting(RunAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
 @router.get("", Scope.READ, responses=documented())
@@ -120,41 +115,30 @@ def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Lim
     """Return what happened to the run, oldest first."""
     with context.database.read() as session:
         get_run(session, run_id)
-        return [event_answer(row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
+        return [answer(EventAnswer, row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
 
 
 @router.post("/{run_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_run")
-def cancel(run_id: RunPath, post: Posted, context: Ctx) -> JSONResponse:
+def cancel(run_id: RunPath, post: Posted) -> JSONResponse:
     """Cancel a run: at once while it waits, else after its trainer has saved a checkpoint."""
 
-    def work(session: Session) -> str:
+    def work(session: Session, run_id: str) -> None:
         cancel_run(session, run_id)
-        after_run(session, run_id=run_id, artifacts=context.settings.artifacts)
-        return run_id
+        after_run(session, run_id=run_id, artifacts=post.context.settings.artifacts)
 
-    return _act(post, work)
+    return post.act(run_id, work, _created)
 
 
 @router.post("/{run_id}/pause", Scope.SUBMIT, **ACTION, name="pause_run")
 def pause(run_id: RunPath, post: Posted) -> JSONResponse:
     """Pause a run: at once while it waits, else after its trainer has saved a checkpoint."""
-
-    def work(session: Session) -> str:
-        pause_run(session, run_id)
-        return run_id
-
-    return _act(post, work)
+    return post.act(run_id, pause_run, _created)
 
 
 @router.post("/{run_id}/resume", Scope.SUBMIT, **ACTION, name="resume_run")
 def resume(run_id: RunPath, post: Posted) -> JSONResponse:
     """Put a paused run back into the queue; it goes on from its checkpoint."""
-
-    def work(session: Session) -> str:
-        resume_run(session, run_id)
-        return run_id
-
-    return _act(post, work)
+    return post.act(run_id, resume_run, _created)
 
 
 @router.post("/{run_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_run")
@@ -163,18 +147,9 @@ def retry(run_id: RunPath, post: Posted) -> JSONResponse:
 
     It goes on from the old one's checkpoint. An experiment that went on without it goes back, and concludes anew.
     """
-    return _act(post, lambda session: retry_run(session, run_id), queues=True)
+    return post.act(run_id, retry_run, _created, queues_runs=True)
 
 
-def _act(post: Post, work: Callable[[Session], str], *, queues: bool = False) -> JSONResponse:
-    """Answer with the run whose id `work` returns.
-
-    Args:
-        queues: Whether that is a new run, which counts towards the caller's quota.
-    """
-
-    def done(session: Session) -> Created:
-        row = get_run(session, work(session))
-        return Created(location=f"/v1/runs/{row.id}", answer=run_answer(row, post.context.waiting(session, [row])))
-
-    return post.accept_within_quota(done) if queues else post.accept(done)
+def _created(session: Session, context: Context, run_id: str) -> Created:
+    row = get_run(session, run_id)
+    return Created(location=f"/v1/runs/{row.id}", answer=run_answer(row, context.waiting(session, [row])))

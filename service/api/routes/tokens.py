@@ -9,10 +9,9 @@ from fastapi.openapi.models import Example
 from cellgate.contract.api.tokens import NewTokenAnswer, Scope, TokenAnswer, TokenCreate
 from cellgate.contract.identifiers import TOKEN_ID
 from service.api.context import Ctx
-from service.api.problems import EVERY_POST, documented
+from service.api.responses import EVERY_POST, documented
 from service.api.scopes import ScopedRouter
-from service.api.views import when, when_or_none
-from service.store.tables import TokenRow
+from service.api.views import answer
 from service.store.tokens import create_token, list_tokens, live_ids, revoke_token
 
 router = ScopedRouter(prefix="/v1/tokens", tags=["tokens"])
@@ -36,7 +35,7 @@ def read_tokens(context: Ctx) -> list[TokenAnswer]:
     """List the tokens, newest first, also those that are no longer good."""
     with context.database.read() as session:
         live = live_ids(session)
-        return [_answer(row, live=row.id in live) for row in list_tokens(session)]
+        return [answer(TokenAnswer, row, live=row.id in live) for row in list_tokens(session)]
 
 
 @router.post(
@@ -53,7 +52,7 @@ def issue_token(
         made = create_token(session, name=wanted.name, scope=wanted.scope, expires_in_s=wanted.expires_in_s)
     response.headers["Location"] = f"/v1/tokens/{made.row.id}"
     response.headers["Cache-Control"] = "no-store"
-    return NewTokenAnswer(**_answer(made.row, live=True).model_dump(), token=made.secret)
+    return answer(NewTokenAnswer, made.row, live=True, token=made.secret)
 
 
 @router.delete(
@@ -64,17 +63,3 @@ def withdraw_token(token_id: TokenId, context: Ctx) -> None:
     with context.database.begin() as session:
         revoke_token(session, token_id)
     context.tokens.forget()
-
-
-def _answer(row: TokenRow, *, live: bool) -> TokenAnswer:
-    return TokenAnswer(
-        id=row.id,
-        name=row.name,
-        prefix=row.prefix,
-        scope=Scope(row.scope),
-        live=live,
-        created_at=when(row.created_at),
-        expires_at=when_or_none(row.expires_at),
-        revoked_at=when_or_none(row.revoked_at),
-        last_used_at=when_or_none(row.last_used_at),
-    )

@@ -8,7 +8,7 @@ from fastapi import Path, Request
 from cellgate.contract.api.datasets import UploadAnswer
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
-from service.api.problems import documented
+from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.uploads import receive
 

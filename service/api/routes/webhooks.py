@@ -14,22 +14,19 @@ from cellgate.contract.api.common import Page
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.api.webhooks import (
     DeliveryAnswer,
-    DeliveryState,
     NewWebhookAnswer,
     WebhookAnswer,
     WebhookCreate,
-    WebhookEvent,
 )
 from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.paging import Paged
-from service.api.problems import EVERY_POST, documented, documented_post
+from service.api.responses import EVERY_POST, accepting, documented
 from service.api.scopes import ScopedRouter
-from service.api.views import when, when_or_none
+from service.api.views import answer
 from service.dns import resolve
 from service.domain.webhooks import check_url
-from service.store.tables import DeliveryRow, WebhookRow
 from service.store.webhooks import (
     create_webhook,
     delete_webhook,
@@ -57,7 +54,7 @@ CREATED = {
 def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
     """List the webhooks, newest first."""
     with context.database.read() as session:
-        return [_answer(row) for row in list_webhooks(session)]
+        return [answer(WebhookAnswer, row) for row in list_webhooks(session)]
 
 
 @router.post(
@@ -75,10 +72,9 @@ def add_webhook(
         _refuse_private(wanted.url)
     with context.database.begin() as session:
         row = create_webhook(session, url=wanted.url, events=list(dict.fromkeys(wanted.events)))
-        secret = row.secret
     response.headers["Location"] = f"/v1/webhooks/{row.id}"
     response.headers["Cache-Control"] = "no-store"
-    return NewWebhookAnswer(**_answer(row).model_dump(), secret=secret)
+    return answer(NewWebhookAnswer, row)
 
 
 def _refuse_private(url: str) -> None:
@@ -91,7 +87,7 @@ def _refuse_private(url: str) -> None:
 def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
     """Return a webhook."""
     with context.database.read() as session:
-        return _answer(get_webhook(session, webhook_id))
+        return answer(WebhookAnswer, get_webhook(session, webhook_id))
 
 
 @router.delete(
@@ -106,16 +102,14 @@ def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
 @router.post(
     "/{webhook_id}/test",
     Scope.ADMIN,
-    status_code=HTTPStatus.ACCEPTED,
-    response_model=DeliveryAnswer,
-    responses=documented_post(HTTPStatus.NOT_FOUND),
+    **accepting(DeliveryAnswer, HTTPStatus.NOT_FOUND),
 )
 def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:
     """Let a webhook be told `webhook.test`, the way everything else is told."""
 
     def work(session: Session) -> Created:
         delivery = enqueue_test(session, webhook_id)
-        return Created(location=f"/v1/webhooks/{webhook_id}/deliveries", answer=_delivery(delivery))
+        return Created(location=f"/v1/webhooks/{webhook_id}/deliveries", answer=answer(DeliveryAnswer, delivery))
 
     return post.accept(work)
 
@@ -125,27 +119,4 @@ def read_deliveries(webhook_id: WebhookPath, context: Ctx, paging: Paged) -> Pag
     """List what a webhook was told, or is to be told, newest first; what ended a week ago is gone."""
     with context.database.read() as session:
         rows = list_deliveries(session, webhook_id, paging.wanted)
-        return paging.page([_delivery(row) for row in rows], [row.id for row in rows])
-
-
-def _answer(row: WebhookRow) -> WebhookAnswer:
-    return WebhookAnswer(
-        id=row.id,
-        url=row.url,
-        events=[WebhookEvent(event) for event in row.events],
-        active=row.active,
-        created_at=when(row.created_at),
-    )
-
-
-def _delivery(row: DeliveryRow) -> DeliveryAnswer:
-    return DeliveryAnswer(
-        id=row.id,
-        event=WebhookEvent(row.event),
-        state=DeliveryState(row.state),
-        tries=row.tries,
-        next_at=when_or_none(row.next_at),
-        last_status=row.last_status,
-        last_error=row.last_error,
-        created_at=when(row.created_at),
-    )
+        return paging.page([answer(DeliveryAnswer, row) for row in rows], [row.id for row in rows])

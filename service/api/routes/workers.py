@@ -1,8 +1,8 @@
 """Workers over HTTP: who is there, what they have at work, and letting them drain."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path
 from fastapi.responses import JSONResponse
@@ -12,20 +12,16 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.api.workers import WorkerAnswer
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
-from service.api.problems import documented, documented_post
+from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
-from service.api.views import when
+from service.api.views import answer
 from service.store.queue import held_runs
 from service.store.tables import WorkerRow
 from service.store.workers import get_worker, list_workers, living_workers, set_draining
 
 router = ScopedRouter(prefix="/v1/workers", tags=["cells and workers"])
 WorkerId = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="As GET /v1/workers names it.")]
-ACTION: dict[str, Any] = {
-    "status_code": HTTPStatus.ACCEPTED,
-    "response_model": WorkerAnswer,
-    "responses": documented_post(HTTPStatus.NOT_FOUND),
-}
+ACTION = accepting(WorkerAnswer, HTTPStatus.NOT_FOUND)
 
 
 @router.get("", Scope.READ, responses=documented())
@@ -39,8 +35,8 @@ def read_workers(context: Ctx) -> list[WorkerAnswer]:
 def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
     """Return a worker and what it has at work."""
     with context.database.read() as session:
-        [answer] = _answers(session, [get_worker(session, worker_id)])
-    return answer
+        [found] = _answers(session, [get_worker(session, worker_id)])
+    return found
 
 
 @router.post("/{worker_id}/drain", Scope.ADMIN, **ACTION, name="drain_worker")
@@ -55,20 +51,20 @@ def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
 @router.post("/{worker_id}/resume", Scope.ADMIN, **ACTION, name="resume_worker")
 def resume(worker_id: WorkerId, post: Posted) -> JSONResponse:
     """Let a worker that drains take runs again."""
-    answer = _set(post, worker_id, draining=False)
+    answered = _set(post, worker_id, draining=False)
     # Who was notified while it drained is not notified again so soon: it is woken to look for itself.
     with post.context.database.read() as session:
         worker = get_worker(session, worker_id)
     for _ in range(worker.slots):
         if not post.context.notifier.notify("", str(worker.queues[0])):
             break
-    return answer
+    return answered
 
 
 def _set(post: Post, worker_id: str, *, draining: bool) -> JSONResponse:
     def work(session: Session) -> Created:
-        [answer] = _answers(session, [set_draining(session, worker_id, draining=draining)])
-        return Created(location=f"/v1/workers/{worker_id}", answer=answer)
+        [found] = _answers(session, [set_draining(session, worker_id, draining=draining)])
+        return Created(location=f"/v1/workers/{worker_id}", answer=found)
 
     return post.accept(work)
 
@@ -76,16 +72,4 @@ def _set(post: Post, worker_id: str, *, draining: bool) -> JSONResponse:
 def _answers(session: Session, workers: Sequence[WorkerRow]) -> list[WorkerAnswer]:
     alive = {row.id for row in living_workers(session)}
     runs = held_runs(session)
-    return [_answer(row, runs, alive=row.id in alive) for row in workers]
-
-
-def _answer(row: WorkerRow, runs: Mapping[str, Sequence[str]], *, alive: bool) -> WorkerAnswer:
-    return WorkerAnswer(
-        id=row.id,
-        queues=[str(queue) for queue in row.queues],
-        slots=row.slots,
-        alive=alive,
-        draining=row.draining,
-        runs=list(runs.get(row.id, ())),
-        heartbeat_at=when(row.heartbeat_at),
-    )
+    return [answer(WorkerAnswer, row, alive=row.id in alive, runs=list(runs.get(row.id, ()))) for row in workers]

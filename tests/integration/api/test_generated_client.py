@@ -13,7 +13,7 @@ import pytest
 
 from tests.live_server import Served, served
 
-TOKEN = "a token of 16 or more"
+TOKEN = "a token of 32 characters or more"
 CONFIG = "post_hooks: []\nproject_name_override: generated\npackage_name_override: generated\n"
 # What a user of the generated client writes; its types are checked as it runs.
 PROGRAM = """
@@ -53,7 +53,7 @@ with client:
     result = read_run.sync(runs.items[0].id, client=client).result
     gate, decision = read_gate.sync(asked.id, client=client), read_decision.sync(asked.id, client=client)
     print(status.state.value, len(whole.jobs), sorted(run.seed for run in runs.items), len(curves.curves[0].values))
-    print(gate.verdict, decision.outcome, result["cell"])
+    print(gate.verdict, decision.outcome, result.cell)
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.hardware import REPOSITORY
 from tests.worker_harness import WAIT_S, until
 
-TOKEN = "correct-horse-battery-staple"
+TOKEN = "correct-horse-battery-staple-and-cart"
 WRONG = "cg_" + "w" * 43
 PASSWORD = "geheimnis"
 

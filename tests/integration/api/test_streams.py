@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fastapi.routing
 import httpx
 import pytest
 import uvicorn
 from sqlalchemy import text
 
-from service.api import streams
 from service.app import create_app
 from service.run import Server
 from service.settings import Settings
@@ -108,12 +108,12 @@ def test_what_is_said_arrives_while_the_stream_is_open(context: Served) -> None:
 
 
 def test_a_quiet_stream_says_that_it_is_still_there(context: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.05)
     claim = running(context)
     path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
     with httpx.stream("GET", path, headers={"Last-Event-ID": "1.1"}, timeout=30) as answer:
         lines = (line for line in answer.iter_lines() if line)
-        assert [next(lines) for _ in range(4)] == ["retry: 1000", *[": still here"] * 3]
+        assert [next(lines) for _ in range(4)] == ["retry: 1000", *[": ping"] * 3]
 
 
 def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(context: Served) -> None:

@@ -273,7 +273,7 @@ def test_where_no_server_answers_the_exit_code_is_4(cellgate: Cellgate) -> None:
 
 
 def test_a_server_with_a_token_refuses_a_caller_without_it(tmp_path: Path, cellgate: Cellgate) -> None:
-    with served(tmp_path, token="a secret of 16 or more") as locked:
+    with served(tmp_path, token="a secret of 32 characters or more") as locked:
         refused = cellgate("ls", server=locked.url)
         assert refused.code == 3
         assert "token" in refused.err

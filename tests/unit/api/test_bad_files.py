@@ -92,7 +92,7 @@ BAD_FILES: list[tuple[str, Callable[[Path], Path], list[str]]] = [
     ("blank lines only", lambda data: _text(data / "blank.jsonl", "\n \n"), ["it is empty"]),
     ("a damaged archive", _damaged, ["it cannot be read"]),
     ("an archive cut off", _cut_off, ["it cannot be read"]),
-    ("no archive at all", lambda data: _text(data / "no.jsonl.gz", "{}"), ["it cannot be read"]),
+    ("no archive at all", lambda data: _text(data / "no.jsonl.gz", "{}"), ["no field func", "no field target"]),
     ("one line of five million characters", _one_long_line, ["line 1: it is longer than"]),
     ("nested too deep", lambda data: _text(data / "deep.jsonl", "[" * 100_000), ["line 1: it is JSON nested too deep"]),
     (

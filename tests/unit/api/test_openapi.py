@@ -14,9 +14,11 @@ from starlette.routing import Mount, Route
 from cellgate.contract.api.datasets import DatasetCreate
 from cellgate.contract.api.experiments import ExperimentCreate
 from cellgate.contract.api.jobs import JobCreate
+from cellgate.contract.api.problem import Problem
 from service.api import description, routes
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
-from service.api.problems import MEDIA_TYPE, STATUS
+from service.api.problems import STATUS
+from service.api.responses import MEDIA_TYPE
 from service.api.scopes import OPEN, ScopedRouter
 from service.dashboard.routes import dashboard_routes
 from service.settings import Settings
@@ -114,7 +116,7 @@ def test_every_body_comes_with_examples_that_are_in_order(document: dict[str, An
 
 
 def test_a_token_is_asked_for_everywhere_but_at_the_probes(settings: Settings) -> None:
-    token = "correct-horse-battery-staple"
+    token = "correct-horse-battery-staple-and-cart"
     with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         document = api.client.get("/openapi.json", headers={"Authorization": f"Bearer {token}"}).json()
 
@@ -155,3 +157,12 @@ def test_only_probes_and_the_dashboard_are_open() -> None:
     open_routes = {name for router in routers for name, scope in router.scopes.items() if scope is OPEN}
 
     assert open_routes == {"live", "ready", "page", "built_file"}
+
+
+def test_a_foreign_problem_document_can_be_read_and_ours_is_documented_whole(api: Api) -> None:
+    shown = api.client.get("/openapi.json").json()["components"]["schemas"]["Problem"]
+
+    foreign = Problem.model_validate({"status": 502, "title": "Bad Gateway"})
+
+    assert (foreign.code, foreign.detail, foreign.errors) == ("unknown", "", [])
+    assert shown["required"] == ["title", "status", "code", "detail", "trace_id"]

@@ -176,10 +176,10 @@ def test_a_stream_of_an_ended_run_tells_all_and_ends(api: Api) -> None:
 
     data = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     assert [line for line in lines if line.startswith(("id", "event"))] == [
+        "event: log",
         "id: 1.4",
         "event: log",
         "id: 1.5",
-        "event: log",
         "event: end",
     ]
     assert [item["text"] for item in data[:-1]] == TEXTS[3:]

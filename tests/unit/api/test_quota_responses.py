@@ -11,7 +11,7 @@ from service.store.filters import PageOf
 from service.store.runs import list_runs
 from tests.api_client import Api, asked, assert_refused, get
 
-TOKEN = "correct-horse-battery-staple"
+TOKEN = "correct-horse-battery-staple-and-cart"
 
 
 @pytest.fixture

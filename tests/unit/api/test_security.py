@@ -15,7 +15,7 @@ from service.app import NotReady, create_app
 from service.settings import Settings
 from tests.api_client import Api, RecordingNotifier, asked
 
-TOKEN = "correct-horse-battery-staple"
+TOKEN = "correct-horse-battery-staple-and-cart"
 NOT_THE_TOKEN = [
     b"",
     b"Bearer",
@@ -79,8 +79,8 @@ def test_no_path_below_static_leads_back_into_the_api(guarded: Api) -> None:
 
 
 def test_a_short_token_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="16"):
-        Settings.model_validate({"data_dir": tmp_path, "token": "short"})
+    with pytest.raises(ValidationError, match="32"):
+        Settings.model_validate({"data_dir": tmp_path, "token": "x" * 31})
 
 
 def test_settings_come_from_the_environment_and_do_not_show_the_token(

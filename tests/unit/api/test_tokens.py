@@ -8,8 +8,6 @@ import pytest
 from sqlalchemy import select, update
 
 from cellgate.contract.api.tokens import Scope
-from service.api import token_cache as known_tokens
-from service.api.guesses import MOST_GUESSES
 from service.domain.tokens import digest
 from service.settings import Settings
 from service.store.experiments import list_experiments
@@ -19,7 +17,7 @@ from service.store.tables import TokenRow
 from service.store.tokens import create_token, revoke_named
 from tests.api_client import Api, asked, assert_refused
 
-BOOTSTRAP = "correct-horse-battery-staple"
+BOOTSTRAP = "correct-horse-battery-staple-and-cart"
 NO_TOKEN = "cg_" + "x" * 43
 
 
@@ -208,31 +206,11 @@ def test_the_last_use_is_noted(guarded: Api) -> None:
     assert (datetime.now(UTC) - datetime.fromisoformat(listed["last_used_at"])).total_seconds() < 300
 
 
-def test_who_keeps_trying_tokens_has_to_wait_and_who_holds_one_need_not(
-    guarded: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Every request is looked up, as if seconds had passed since the last.
-    monkeypatch.setattr(known_tokens, "REMEMBERED_S", 0.0)
-    secret = a_token(guarded)
-    assert ask(guarded, secret).status_code == 200
+def test_a_right_token_is_accepted_however_many_wrong_ones_came_before(guarded: Api) -> None:
+    tried = {ask(guarded, f"cg_{number:043}").status_code for number in range(30)}
 
-    tried = [ask(guarded, f"cg_{number:043}").status_code for number in range(MOST_GUESSES)]
-    refused = ask(guarded, NO_TOKEN)
-
-    assert tried == [401] * MOST_GUESSES
-    assert_refused(refused, status=429, code="too_many_wrong_tokens", pointers=[])
-    assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    # A right one that was not seen before waits too, or the answer would tell that it is right.
-    assert ask(guarded, BOOTSTRAP).status_code == 429
-    assert ask(guarded, secret).status_code == 200
-    assert guarded.client.get("/v1/experiments").status_code == 401
-
-
-def test_a_client_with_one_token_that_is_no_longer_good_is_refused_and_no_guesser(guarded: Api) -> None:
-    for _ in range(2 * MOST_GUESSES):
-        assert ask(guarded, NO_TOKEN).status_code == 401
-
-    assert ask(guarded, BOOTSTRAP).status_code == 200
+    assert tried == {401}
+    assert ask(guarded, a_token(guarded)).status_code == 200
 
 
 @pytest.mark.parametrize("given", [b"cg_\x00" + b"x" * 42, b"cg_" + b"\xff" * 43, b"cg_" + b"x" * 100_000])

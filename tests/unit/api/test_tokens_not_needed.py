@@ -13,7 +13,7 @@ from service.store.database import Database
 from service.store.tokens import create_token, revoke_named
 from tests.api_client import Api, RecordingNotifier, asked, assert_refused
 
-TOKEN = "correct-horse-battery-staple"
+TOKEN = "correct-horse-battery-staple-and-cart"
 ELSEWHERE = [
     *("evil.example", "evil.example:8451", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.7", "[::2]"),
     *("0.0.0.0", "", "localhost:", "localhost:80:80", "evil@localhost", "localhost/", "a b", "[127.0.0.1"),

@@ -74,7 +74,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         DataError: The file cannot be read.
     """
     try:
-        with _opened(path) as file:
+        with open_source(path) as file:
             for number, line in enumerate(file, start=1):
                 content = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
                 if content.strip():
@@ -83,7 +83,12 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise _unreadable(path, error) from error
 
 
-def _opened(path: Path) -> IO[bytes]:
+def open_source(path: Path) -> IO[bytes]:
+    """Return a file's content, open for reading; one that begins as gzip is decompressed, whatever its name.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     with path.open("rb") as file:
         compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     if compressed:
@@ -99,12 +104,13 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 
 def _of_file(path: Path, name: str, prefix: str, split: str | None, problems: ErrorCollector) -> Iterator[Record]:
-    rows = _csv_rows(path, prefix, problems) if _is_csv(path) else _json_rows(path, prefix, problems)
+    rows = _csv_rows(path, prefix, problems) if is_csv(path) else _json_rows(path, prefix, problems)
     for number, where, content in rows:
         yield Record(file=name, number=number, where=where, split=split, content=content)
 
 
-def _is_csv(path: Path) -> bool:
+def is_csv(path: Path) -> bool:
+    """Whether the file's name says that it is a table."""
     return path.name.removesuffix(".gz").endswith(".csv")
 
 
@@ -115,7 +121,7 @@ def _csv_rows(path: Path, prefix: str, problems: ErrorCollector) -> Rows:
     csv.field_size_limit(MAX_CSV_FIELD_CHARS)
     number = 0
     try:
-        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        with open_source(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
             for number, row in enumerate(csv.DictReader(text, strict=True), start=1):
                 where = f"{prefix}row {number}"
                 extra = row.pop(None, None)  # csv keeps under None what has no header

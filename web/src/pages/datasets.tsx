@@ -2,7 +2,8 @@ import { State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { age, count, score } from "../format";
 import { usePoll } from "../poll";
-import { ended, type Dataset, type DatasetSummary, type Page } from "../types";
+import type { Dataset, DatasetSummary, Page } from "../schemas";
+import { ended } from "../states";
 
 const LIST_S = 4;
 

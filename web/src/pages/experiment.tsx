@@ -11,7 +11,8 @@ import { TokenForm } from "../parts/token";
 import { between, cellName, duration, moment } from "../format";
 import { usePoll } from "../poll";
 import { useTitle } from "../router";
-import { ended, type Dataset, type Decision, type Experiment, type GateReport, type Run } from "../types";
+import type { Dataset, Decision, Experiment, GateReport, Run } from "../schemas";
+import { ended } from "../states";
 
 export function ExperimentPage({ id }: { id: string }) {
   const path = `/v1/experiments/${id}`;

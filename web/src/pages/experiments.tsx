@@ -2,7 +2,8 @@ import { TokenForm } from "../parts/token";
 import { State, Trouble, VerdictMark } from "../parts/state";
 import { age, between, duration, moment, outcomeName } from "../format";
 import { usePoll } from "../poll";
-import { ended, type ExperimentSummary, type Page } from "../types";
+import type { ExperimentSummary, Page } from "../schemas";
+import { ended } from "../states";
 
 const LIST_S = 4;
 

@@ -1,15 +1,16 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { actionsOfRun } from "../actions";
 import { Actions } from "../parts/actions";
 import { Chart, type Line } from "../parts/chart";
 import { Bar, State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { between, cellName, clock, count, duration, scientific, score } from "../format";
-import { downSampled } from "../metrics";
+import { screenPoints } from "../metrics";
 import { usePoll } from "../poll";
 import { goToRun, useTitle } from "../router";
-import { ended, type Curve, type Result, type Run, type RunEvent, type RunMetrics, type Waiting } from "../types";
+import type { Curve, Result, Run, RunEvent, RunMetrics, Waiting } from "../schemas";
+import { ended } from "../states";
 
 const LAST_EVENTS = 200;
 const TAIL_CHARS = 40_000;
@@ -18,7 +19,9 @@ export function RunPage({ id }: { id: string }) {
   const path = `/v1/runs/${id}`;
   const { value: run, trouble, status } = usePoll<Run>(path, (found) => ended(found.state));
   const over = run !== null && ended(run.state);
-  const metrics = usePoll<RunMetrics>(run ? `${path}/metrics` : null, () => over);
+  // Once for the page's life: another width would be another path, and the curves would be gone until it is read.
+  const [points] = useState(screenPoints);
+  const metrics = usePoll<RunMetrics>(run ? `${path}/metrics?max_points=${points}` : null, () => over);
   const events = usePoll<RunEvent[]>(run ? `${path}/events?limit=500` : null, () => over);
   const logs = usePoll<string>(run ? `${path}/logs` : null, () => over);
   useTitle(run ? `${cellName(run.cell)}, seed ${run.seed}` : null);
@@ -108,8 +111,9 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 }
 
 function ResultCard({ result }: { result: Result }) {
-  const splits = Object.entries(result.metrics);
-  const rate = result.learning_rate;
+  const splits = Object.entries(result.metrics ?? {});
+  // A result of an earlier release may lack what has a default.
+  const { learning_rate: rate, checks = [], warnings = [] } = result;
   return (
     <section class="card" aria-labelledby="result">
       <h2 id="result">Result</h2>
@@ -151,33 +155,33 @@ function ResultCard({ result }: { result: Result }) {
             {scientific(rate.learning_rate)} <span class="quiet">{rate.source}</span>
           </Fact>
         )}
-        {result.best_epoch !== null && (
+        {result.best_epoch != null && (
           <Fact name="Best epoch">
             {result.best_epoch} of {result.epochs}
           </Fact>
         )}
-        {result.steps !== null && <Fact name="Steps">{count(result.steps)}</Fact>}
-        {result.parameters !== null && <Fact name="Parameters">{count(result.parameters)}</Fact>}
-        {result.threshold !== null && <Fact name="Threshold">{score(result.threshold, 3)}</Fact>}
-        {result.temperature !== null && <Fact name="Temperature">{score(result.temperature, 3)}</Fact>}
+        {result.steps != null && <Fact name="Steps">{count(result.steps)}</Fact>}
+        {result.parameters != null && <Fact name="Parameters">{count(result.parameters)}</Fact>}
+        {result.threshold != null && <Fact name="Threshold">{score(result.threshold, 3)}</Fact>}
+        {result.temperature != null && <Fact name="Temperature">{score(result.temperature, 3)}</Fact>}
         <Fact name="Peak memory">{count(Math.round(result.memory.host_bytes / 2 ** 20))} MiB</Fact>
         <Fact name="Device">
           {result.environment.device}, {result.environment.precision}, threads: {result.environment.threads}
         </Fact>
       </dl>
       {rate && <p class="quiet small">Learning rate: {rate.reason}</p>}
-      {result.checks.length > 0 && (
+      {checks.length > 0 && (
         <ul class="checks">
-          {result.checks.map((check) => (
+          {checks.map((check) => (
             <li key={check.name}>
               <State state={check.verdict} /> <strong>{check.name.replaceAll("_", " ")}</strong> {check.detail} {check.fix}
             </li>
           ))}
         </ul>
       )}
-      {result.warnings.length > 0 && (
+      {warnings.length > 0 && (
         <ul class="warnings">
-          {result.warnings.map((warning) => (
+          {warnings.map((warning) => (
             <li key={warning}>{warning}</li>
           ))}
         </ul>
@@ -199,7 +203,6 @@ function Charts({ curves }: { curves: Curve[] }) {
   const lines = (wanted: (key: string) => boolean, log = false): Line[] =>
     curves
       .filter((curve) => wanted(curve.key) && (!log || curve.values.every((value) => value > 0)))
-      .map(downSampled)
       .map((curve, index) => ({
         label: curve.key,
         colour: `--line-${(index % COLOURS) + 1}`,

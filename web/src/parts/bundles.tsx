@@ -3,7 +3,7 @@
 import { actionsOfBundles } from "../actions";
 import { count, moment, score } from "../format";
 import { usePoll } from "../poll";
-import type { Bundle, Decision, Experiment } from "../types";
+import type { Bundle, Decision, Experiment } from "../schemas";
 import { Actions } from "./actions";
 import { State } from "./state";
 

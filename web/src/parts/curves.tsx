@@ -1,5 +1,5 @@
 import { useCurves } from "../metrics";
-import type { Job, Run } from "../types";
+import type { Job, Run } from "../schemas";
 import { Chart, type Line } from "./chart";
 
 const KEYS = ["dev/f1", "train/loss"];

@@ -1,5 +1,5 @@
 import { count, optionName, outcomeName, score, seedsName, signed } from "../format";
-import type { Comparison, Decision, Evidence, Option, Policy, Slice } from "../types";
+import type { Comparison, Decision, Evidence, Option, Policy, Slice } from "../schemas";
 import { Whiskers } from "./whiskers";
 
 const STAGES: Record<Decision["stage"], string> = {
@@ -36,7 +36,7 @@ export function DecisionCard({ decision, policy, earlier }: DecisionCardProps) {
           {outcomeName(decision.outcome, decision.option)}
         </h2>
         <span class={`badge ${decision.confidence}`}>{decision.confidence}</span>
-        <span class="quiet">{seedsName(decision.seeds)}</span>
+        <span class="quiet">{seedsName(decision.seeds ?? [])}</span>
       </div>
       <Body decision={decision} policy={policy} />
     </section>
@@ -46,7 +46,7 @@ export function DecisionCard({ decision, policy, earlier }: DecisionCardProps) {
 function Body({ decision, policy }: { decision: Decision; policy: Policy }) {
   return (
     <>
-      {decision.overrulings.map((overruling) => (
+      {decision.overrulings?.map((overruling) => (
         <p key={overruling.reason} class="overruled">
           Overruled by {overruling.by}: <strong>{outcomeName(overruling.outcome, overruling.option)}</strong>.{" "}
           {overruling.reason}

@@ -1,5 +1,5 @@
 import { score } from "../format";
-import type { GateCheck, GateReport, SeedValue } from "../types";
+import type { GateCheck, GateReport, SeedValue } from "../schemas";
 import { VerdictMark } from "./state";
 
 export function Gate({ report }: { report: GateReport }) {
@@ -37,6 +37,7 @@ export function Gate({ report }: { report: GateReport }) {
 }
 
 function Check({ check }: { check: GateCheck }) {
+  const { seeds = [] } = check;
   return (
     <tr>
       <th scope="row">
@@ -46,9 +47,9 @@ function Check({ check }: { check: GateCheck }) {
       <td>
         <VerdictMark verdict={check.verdict} />
       </td>
-      <td class="number" data-name="threshold">{check.threshold === null ? "" : number(check.threshold)}</td>
+      <td class="number" data-name="threshold">{check.threshold == null ? "" : number(check.threshold)}</td>
       <td class="number" data-name="measured">
-        {check.measured === null ? "" : number(check.measured)}
+        {check.measured == null ? "" : number(check.measured)}
         {check.interval && (
           <small>
             {score(check.interval[0], 3)} to {score(check.interval[1], 3)}
@@ -64,9 +65,9 @@ function Check({ check }: { check: GateCheck }) {
             Waived by {check.waiver.by}: {check.waiver.reason}
           </div>
         )}
-        {check.seeds.length > 0 && (
+        {seeds.length > 0 && (
           <ul class="values">
-            {check.seeds.map((seed) => (
+            {seeds.map((seed) => (
               <li key={seed.run}>
                 <a href={`#/runs/${seed.run}`}>
                   {seed.cell}·{seed.seed}

@@ -3,7 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { actionsOfJob } from "../actions";
 import { duration, outcomeName, score } from "../format";
-import { ended, type Dataset, type Decision, type Experiment, type Job, type Run } from "../types";
+import type { Dataset, Decision, Experiment, Job, Run } from "../schemas";
+import { ended } from "../states";
 import { Actions } from "./actions";
 import { Bar, Mark, State } from "./state";
 

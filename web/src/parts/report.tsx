@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { save, token } from "../api";
-import type { Experiment } from "../types";
+import type { Experiment } from "../schemas";
 
 export function Report({ experiment }: { experiment: Experiment }) {
   const [trouble, setTrouble] = useState<string | null>(null);

@@ -1,6 +1,6 @@
 // States and verdicts: always a shape and a word, never a colour alone.
 
-import type { Verdict } from "../types";
+import type { Verdict } from "../schemas";
 
 type Tone = "good" | "bad" | "busy" | "warn" | "idle";
 

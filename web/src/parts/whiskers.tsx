@@ -1,7 +1,7 @@
 // Options as dots with whiskers on one axis, against the thresholds. The table beside them says the same in numbers.
 
 import { optionName, score } from "../format";
-import type { Option, OptionEvidence, Policy } from "../types";
+import type { Option, OptionEvidence, Policy } from "../schemas";
 
 const TICKS = 5;
 

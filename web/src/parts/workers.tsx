@@ -1,5 +1,5 @@
 import { usePoll } from "../poll";
-import type { Worker } from "../types";
+import type { Worker } from "../schemas";
 
 /** How many workers are there, in the header. */
 export function Workers() {

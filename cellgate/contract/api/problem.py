@@ -1,0 +1,39 @@
+"""The problem document (RFC 9457) that every refusal carries: written by the server, read by clients.
+
+Source:
+    RFC 9457 (problem details), RFC 6901 (JSON pointers).
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MistakeAnswer(BaseModel):
+    """One mistake in the request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pointer: str = Field(description="RFC 6901 pointer into the body; `#query/…`, `#path/…`, `#header/…` elsewhere.")
+    detail: str
+
+
+def _always_written(schema: dict[str, Any]) -> None:
+    # Our own server writes every member; the defaults are for documents of a proxy in front of it.
+    schema["required"] = ["title", "status", "code", "detail", "trace_id"]
+    for name in schema["required"]:
+        schema["properties"][name].pop("default", None)
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra=_always_written)
+
+    type: str = "about:blank"
+    title: str = ""
+    status: int
+    code: str = Field("unknown", description="Stable; what a program should look at.")
+    detail: str = ""
+    errors: list[MistakeAnswer] = Field(default_factory=list, description="Every mistake in the request.")
+    trace_id: str = Field("", description="Also in the X-Request-Id header and in the log.")

@@ -1,0 +1,62 @@
+"""Pydantic's errors as mistakes: each with a JSON pointer, what was found and what was expected.
+
+Source:
+    RFC 6901 (JSON pointers).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cellgate.contract.cells import SUBMITTED
+from service.domain.errors import Mistake, escaped
+
+CELL_NUMBERS = tuple(entry.cell.value for entry in SUBMITTED)
+
+
+def mistakes_of(errors: Sequence[Any]) -> list[Mistake]:
+    """Put pydantic's errors into words, each with a pointer to where it is."""
+    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_words(error)) for error in errors]
+
+
+def _pointer(kind: str, location: Sequence[str | int]) -> str:
+    if kind == "json_invalid":
+        return ""
+    if kind.startswith("union_tag_"):
+        return "/cell"
+    place, parts = (location[0], list(location[1:])) if location else ("body", [])
+    # pydantic names the member of a union it tried; that is no place in the body.
+    steps = [escaped(str(part)) for part in parts if not _is_tag(part, parts)]
+    path = "".join(f"/{step}" for step in steps)
+    return path if place == "body" else f"#{place}{path}"
+
+
+def _is_tag(part: str | int, parts: Sequence[str | int]) -> bool:
+    # `cell` discriminates jobs: 51 to 54 come first in the location, as the tag.
+    return bool(parts) and part is parts[0] and str(part) in CELL_NUMBERS
+
+
+def _words(error: Any) -> str:
+    """Return what was found and what was expected."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    kind = error["type"]
+    if kind == "missing":
+        return "this field is missing" if len(error["loc"]) > 1 else "there is no body, expected a JSON object"
+    if kind.startswith("union_tag_"):
+        return f"found {_shown(error['input'].get('cell'))}, expected one of the numbers {', '.join(CELL_NUMBERS)}"
+    if kind.endswith("_attributes_type") or kind == "model_type":
+        return f"found {_shown(error.get('input'))}, expected a JSON object"
+    if kind == "extra_forbidden":
+        return "there is no such field; GET /openapi.json lists those there are"
+    if kind == "json_invalid":
+        return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
+    return f"{message}; found {_shown(error.get('input'))}"
+
+
+def _shown(found: Any) -> str:
+    shown = repr(found)
+    return shown if len(shown) <= 100 else shown[:99] + "…"
+
+
+def summary_of(mistakes: Sequence[Mistake]) -> str:
+    """Return one sentence about all of them."""
+    return f"the request has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was created"

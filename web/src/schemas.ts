@@ -1,0 +1,38 @@
+// Short names for what the API answers; the types are generated from its OpenAPI document at every build.
+
+import type { components } from "./api-types";
+
+type Schemas = components["schemas"];
+
+export type Bundle = Schemas["BundleAnswer"];
+export type CellName = Run["cell"];
+export type Comparison = Schemas["Comparison"];
+export type Curve = Schemas["Curve"];
+export type Dataset = Schemas["DatasetAnswer"];
+export type DatasetSummary = Schemas["DatasetSummary"];
+export type Decision = Schemas["DecisionAnswer"];
+export type Evidence = Schemas["Evidence"];
+export type Experiment = Schemas["ExperimentAnswer"];
+export type ExperimentSummary = Schemas["ExperimentSummary"];
+export type GateCheck = Schemas["GateCheck"];
+export type GateReport = Schemas["GateReport"];
+export type Job = Schemas["JobAnswer"];
+export type Option = Schemas["OptionEvidence"]["option"];
+export type OptionEvidence = Schemas["OptionEvidence"];
+export type Outcome = Decision["outcome"];
+export type Policy = Schemas["Policy"];
+export type Result = Schemas["RunResult"];
+export type Run = Schemas["RunAnswer"];
+export type RunEvent = Schemas["EventAnswer"];
+export type RunMetrics = Schemas["MetricsAnswer"];
+export type SeedValue = Schemas["SeedValue"];
+export type Slice = Evidence["slices"][number];
+export type Verdict = GateCheck["verdict"] | GateReport["verdict"];
+export type Waiting = Schemas["WaitingAnswer"];
+export type Worker = Schemas["WorkerAnswer"];
+
+/** A page of a list, newest first. */
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
