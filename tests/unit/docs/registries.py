@@ -14,29 +14,34 @@ from pydantic.fields import FieldInfo
 
 import cellgate.contract
 import service.app
+import service.domain
 from cellgate.cli.main import Exit
 from service.api.problems import HTTP_CODES, status_of
 from service.domain.errors import ServiceError
-from service.domain.webhooks import DeliveryState, WebhookEvent
 from service.settings import Settings
 from tests.unit.docs.pages import REPOSITORY
 from trainers.bundle.command import FOUND
 
 
 @cache
-def _contract() -> dict[str, Any]:
-    """Return everything that the contract's modules define, by name: a move between them changes nothing here."""
-    modules = pkgutil.walk_packages(cellgate.contract.__path__, f"{cellgate.contract.__name__}.")
-    return {name: value for module in modules for name, value in vars(import_module(module.name)).items()}
+def _defined() -> dict[str, Any]:
+    """Return what the modules of contract and rules define, by name: a move between them changes nothing here."""
+    packages = (service.domain, cellgate.contract)
+    modules = [
+        module.name
+        for package in packages
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    return {name: value for module in modules for name, value in vars(import_module(module)).items()}
 
 
 def _models(*names: str) -> tuple[type[BaseModel], ...]:
-    return tuple(_contract()[name] for name in names)
+    return tuple(_defined()[name] for name in names)
 
 
 def _values(name: str) -> set[str]:
-    """Return the values of one of the contract's enumerations or literals, as text."""
-    found = _contract()[name]
+    """Return the values of an enumeration or literal of contract or rules, as text."""
+    found = _defined()[name]
     return names(found) if inspect.isclass(found) else {str(value) for value in get_args(found)}
 
 
@@ -101,8 +106,8 @@ def spec_fields(section: str) -> dict[str, list[FieldInfo]]:
 
 def spec_classes() -> set[type[BaseModel]]:
     """Return every class of the contract that describes a spec or a part of one, requests apart."""
-    found = [value for value in _contract().values() if inspect.isclass(value)]
-    return {value for value in found if issubclass(value, _contract()["Spec"]) and ".api" not in value.__module__}
+    found = [value for value in _defined().values() if inspect.isclass(value)]
+    return {value for value in found if issubclass(value, _defined()["Spec"]) and ".api" not in value.__module__}
 
 
 def _own_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -232,12 +237,12 @@ NAMED: dict[tuple[str, str], set[str]] = {
     ("states", "Experiments"): _values("ExperimentState"),
     ("states", "Data sets"): _values("DatasetState"),
     ("states", "Bundles"): _values("BundleState"),
-    ("states", "Deliveries of webhooks"): names(DeliveryState),
+    ("states", "Deliveries of webhooks"): _values("DeliveryState"),
     ("states", "Why a run failed"): _values("FailureReason"),
     ("states", "Why a run waits"): _values("WaitingReason"),
     ("states", "Events of a trainer"): _values("EventKind"),
-    ("states", "Events of a webhook"): names(WebhookEvent),
-    ("gate", "Checks"): set(_contract()["TITLES"]),
+    ("states", "Events of a webhook"): _values("WebhookEvent"),
+    ("gate", "Checks"): set(_defined()["TITLES"]),
     ("gate", "Verdicts of a check"): _values("GateCheckVerdict"),
     ("gate", "Outcomes of a decision"): _values("DecisionOutcome"),
     ("gate", "Options that a decision weighs"): _values("Option"),
@@ -248,4 +253,4 @@ NAMED: dict[tuple[str, str], set[str]] = {
 
 def check_titles() -> dict[str, str]:
     """Return the titles of the gate's checks by name."""
-    return dict(_contract()["TITLES"])
+    return dict(_defined()["TITLES"])
