@@ -21,6 +21,7 @@ from service.domain.errors import ServiceError
 from service.settings import Settings
 from tests.unit.docs.pages import REPOSITORY
 from trainers.bundle.command import FOUND
+from worker.__main__ import BAD_SETTINGS, BROKE_OFF, OLD_SCHEMA
 
 
 @cache
@@ -247,6 +248,7 @@ NAMED: dict[tuple[str, str], set[str]] = {
     ("gate", "Outcomes of a decision"): _values("DecisionOutcome"),
     ("gate", "Options that a decision weighs"): _values("Option"),
     ("exit-codes", "Trainers"): _values("ExitCode"),
+    ("exit-codes", "Worker and reconciler"): {"0", *map(str, (BROKE_OFF, BAD_SETTINGS, OLD_SCHEMA))},
     ("exit-codes", "Command line"): names(Exit) | {str(FOUND)},
 }
 
