@@ -7,6 +7,7 @@ from enum import Enum
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -15,13 +16,13 @@ from pydantic.fields import FieldInfo
 import cellgate.contract
 import service.app
 import service.domain
+import worker.__main__
 from cellgate.cli.main import Exit
 from service.api.problems import HTTP_CODES, status_of
 from service.domain.errors import ServiceError
 from service.settings import Settings
 from tests.unit.docs.pages import REPOSITORY
 from trainers.bundle.command import FOUND
-from worker.__main__ import BAD_SETTINGS, BROKE_OFF, OLD_SCHEMA
 
 
 @cache
@@ -40,6 +41,18 @@ def _models(*names: str) -> tuple[type[BaseModel], ...]:
     return tuple(_defined()[name] for name in names)
 
 
+def _members(union: str) -> tuple[type[BaseModel], ...]:
+    """Return the models of a union."""
+    return tuple(kind for kind in _flat(_defined()[union]) if inspect.isclass(kind) and issubclass(kind, BaseModel))
+
+
+def _flat(annotation: Any) -> list[Any]:
+    """Return the parts of a type, unions and containers taken apart, literals whole."""
+    if get_origin(annotation) is Literal or not get_args(annotation):
+        return [annotation]
+    return [kind for argument in get_args(annotation) for kind in _flat(argument)]
+
+
 def _values(name: str) -> set[str]:
     """Return the values of an enumeration or literal of contract or rules, as text."""
     found = _defined()[name]
@@ -54,7 +67,7 @@ def names(kind: type[Enum]) -> set[str]:
 # Sections of spec.md, and the classes whose fields each lists; a field of several classes has one row.
 SPEC_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "Experiment": _models("ExperimentSpec"),
-    "Requests": _models("ExperimentCreate", "DatasetCreate", "TransformerJobCreate"),
+    "Requests": (*_models("ExperimentCreate", "DatasetCreate"), *_members("JobCreate")),
     "Limits of every experiment and job": _models("RunLimits"),
     "Policy": _models("Policy"),
     "Training": _models("TransformerTraining", "GnnTraining", "FusionTraining"),
@@ -159,12 +172,6 @@ def choices(field: FieldInfo) -> list[str]:
     ]
 
 
-def _flat(annotation: Any) -> list[Any]:
-    if get_origin(annotation) is Literal or not get_args(annotation):
-        return [annotation]
-    return [kind for argument in get_args(annotation) for kind in _flat(argument)]
-
-
 def bounds(field: FieldInfo) -> list[str]:
     """Return a number's limits, as `≥ 1` and `≤ 1000`."""
     signs = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
@@ -231,6 +238,11 @@ def _name(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
 
 
+def _constants(module: ModuleType) -> set[str]:
+    """Return the whole numbers that a module names in capitals."""
+    return {str(value) for name, value in vars(module).items() if name.isupper() and isinstance(value, int)}
+
+
 # Page and heading of each list that has a name and nothing else to compare.
 NAMED: dict[tuple[str, str], set[str]] = {
     ("states", "Runs"): _values("RunState"),
@@ -248,7 +260,7 @@ NAMED: dict[tuple[str, str], set[str]] = {
     ("gate", "Outcomes of a decision"): _values("DecisionOutcome"),
     ("gate", "Options that a decision weighs"): _values("Option"),
     ("exit-codes", "Trainers"): _values("ExitCode"),
-    ("exit-codes", "Worker and reconciler"): {"0", *map(str, (BROKE_OFF, BAD_SETTINGS, OLD_SCHEMA))},
+    ("exit-codes", "Worker and reconciler"): {"0"} | _constants(worker.__main__),
     ("exit-codes", "Command line"): names(Exit) | {str(FOUND)},
 }
 
