@@ -256,7 +256,7 @@ NAMED: dict[tuple[str, str], set[str]] = {
     ("states", "Why a run waits"): _values("WaitingReason"),
     ("states", "Events of a trainer"): _values("EventKind"),
     ("states", "Events of a webhook"): _values("WebhookEvent"),
-    ("gate", "Checks"): set(_defined()["TITLES"]),
+    ("gate", "Checks"): {check.name for check in _defined()["CHECKS"]},
     ("gate", "Verdicts of a check"): _values("GateCheckVerdict"),
     ("gate", "Outcomes of a decision"): _values("DecisionOutcome"),
     ("gate", "Options that a decision weighs"): _values("Option"),
@@ -266,6 +266,6 @@ NAMED: dict[tuple[str, str], set[str]] = {
 }
 
 
-def check_titles() -> dict[str, str]:
-    """Return the titles of the gate's checks by name."""
-    return dict(_defined()["TITLES"])
+def gate_checks() -> dict[str, tuple[str, str]]:
+    """Return title and kind of the gate's checks by name; `always` blocks, `on request` blocks if a policy names it."""
+    return {check.name: (check.title, "always" if check.blocking else "on request") for check in _defined()["CHECKS"]}

@@ -11,10 +11,10 @@ from tests.unit.docs.registries import (
     SPEC_SECTIONS,
     WITHOUT_SECTION,
     bounds,
-    check_titles,
     choices,
     default_text,
     error_codes,
+    gate_checks,
     routes,
     setting_names,
     spec_classes,
@@ -112,7 +112,7 @@ def test_every_error_code_has_its_row_with_its_status_and_what_to_do() -> None:
         assert rows[code].cells["what to do"], code
 
 
-def test_every_check_of_the_gate_is_documented_under_its_title() -> None:
-    titles = {name: row.cells["title"] for name, row in _rows("gate", "Checks").items()}
+def test_every_check_of_the_gate_is_documented_with_its_title_and_whether_it_blocks() -> None:
+    rows = _rows("gate", "Checks")
 
-    assert titles == check_titles()
+    assert {name: (row.cells["title"], row.cells["blocks"]) for name, row in rows.items()} == gate_checks()
