@@ -175,7 +175,7 @@ def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Wai
 def _nobody(queue: str, *, draining: int) -> str:
     if draining:
         return f"every worker of queue {queue} drains: POST /v1/workers/{{id}}/resume lets one take runs again"
-    return f"no worker serves queue {queue}: start one with `python -m worker run`, CELLGATE_QUEUES naming it"
+    return f"no worker serves queue {queue}: start one with `cellgate run-worker`, CELLGATE_QUEUES naming it"
 
 
 def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:
