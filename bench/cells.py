@@ -1,6 +1,6 @@
 """All four cells on one labelled file: what each model, the ensembles and fusion reach, with intervals.
 
-`python bench/cells.py FILE.jsonl[.gz] OUT [--functions N] [--graphs READY] [--seeds 3] [--epochs 3] [--at-once 2]`
+`python -m bench.cells FILE.jsonl[.gz] OUT [--functions N] [--graphs READY] [--seeds 3] [--epochs 3] [--at-once 2]`
 
 Draws N functions, prepares them, trains cells 51 and 52 over the seeds, fusion over each pair, and aggregates: each a
 `python -m trainers` process of its own, as the worker runs them. Prints the data set's report and the evidence as

@@ -1,6 +1,6 @@
 """A fusion epoch from the cache against one that asks both frozen models again: seconds, and their ratio.
 
-`python bench/fusion.py DATASET TRANSFORMER_RUN GNN_RUN [--size base] [--repeats 5] [--threads 1] [--profile]`
+`python -m bench.fusion DATASET TRANSFORMER_RUN GNN_RUN [--size base] [--repeats 5] [--threads 1] [--profile]`
 
 Both epochs take the same optimizer steps on the fuse rows, with norms and events as in a run. The naive one first runs
 both models over these rows, in inference mode. On a CPU the seconds are those of the process, so that other work on

@@ -1,6 +1,6 @@
 """Every kind of fusion over the same two runs, against each model alone and their ensemble, as a Markdown table.
 
-`python bench/fusion_kinds.py DATASET TRANSFORMER_RUN GNN_RUN OUT [--epochs 20]`
+`python -m bench.fusion_kinds DATASET TRANSFORMER_RUN GNN_RUN OUT [--epochs 20]`
 
 Each kind is a `python -m trainers fusion` process. Threshold and temperature come from dev, also those of the
 ensemble; the figures are of gate.

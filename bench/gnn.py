@@ -1,6 +1,6 @@
 """Graphs per second of our training loop against a plain PyG loop on the same data and the same mathematics.
 
-`python bench/gnn.py DATASET [--functions 1000] [--rounds 3]`: DATASET is a prepared folder. The peer is what a good
+`python -m bench.gnn DATASET [--functions 1000] [--rounds 3]`: DATASET is a prepared folder. The peer is what a good
 user of torch-geometric writes: a list of `Data` in memory, its DataLoader, RGCNConv for messages by edge type, a GRU
 cell, soft attention, AdamW, clipping. Both train one epoch at a time, by turns, in one process with one thread, so that
 other work on the machine hits both; CPU seconds are counted. Prints the ratio, and our speed on the other networks.

@@ -1,6 +1,6 @@
 """Each graph architecture and each readout on one data set: what it reaches, and how long an epoch takes.
 
-`python bench/gnn_kinds.py FILE.jsonl OUT [--epochs 5] [--learning-rate 2e-3]`: prepares the file and trains cell 52
+`python -m bench.gnn_kinds FILE.jsonl OUT [--epochs 5] [--learning-rate 2e-3]`: prepares the file and trains cell 52
 once for each, all at one peak learning rate. Prints a Markdown table.
 """
 

@@ -1,6 +1,6 @@
 """How fast graphs are built, and how much of the source is understood.
 
-`python bench/graphs.py FILE.jsonl[.gz] [--functions N] [--max-nodes 2000]`
+`python -m bench.graphs FILE.jsonl[.gz] [--functions N] [--max-nodes 2000]`
 
 Builds the graphs of a labelled file, or of N functions drawn from it, in one process on one core, and prints the
 functions per second of CPU time, how much of that tree-sitter's own parsing takes, and the graphs' qualities.

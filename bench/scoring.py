@@ -1,6 +1,6 @@
 """How many functions a second each kind of bundle scores, with and without saying which lines weighed most.
 
-`python bench/scoring.py DATASET BASES [--functions 512] [--explained 16] [--repeats 3] [--threads 2]`
+`python -m bench.scoring DATASET BASES [--functions 512] [--explained 16] [--repeats 3] [--threads 2]`
 
 BASES is a folder of finished runs, `t<seed>`, `g<seed>` and `f<seed>` for cells 51, 52 and 53; every kind of bundle is
 packed of the first seed, and the fusion of all seeds too. The functions are those of the data set's gate, repeated as

@@ -1,6 +1,6 @@
 """CPU time of `cellgate --help` and `--version`, beside that of an interpreter that does nothing.
 
-    python bench/startup.py
+    python -m bench.startup
 
 Target: `--help` within 0.3 s of CPU. Prints the lowest of several starts, and its ratio to `python -c pass`.
 """

@@ -1,6 +1,6 @@
 """Training of the text model: functions per CPU second of our loop, and of the transformers library's `Trainer`.
 
-`python bench/transformer.py FILE.jsonl[.gz] [--functions 2000] [--max-tokens 512] [--size small] [--rounds 3]
+`python -m bench.transformer FILE.jsonl[.gz] [--functions 2000] [--max-tokens 512] [--size small] [--rounds 3]
 [--compile]`
 
 Both train the same fresh model on the same ids, tokenised once, with the same batch size and threads, one epoch at a
