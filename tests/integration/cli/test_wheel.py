@@ -32,9 +32,12 @@ def run(*command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
+QUIET = ("--quiet", "--disable-pip-version-check")
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` folder of an environment with nothing but the wheel and its own requirements."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built of a copy of the sources."""
     folder = tmp_path_factory.mktemp("wheel")
     sources = folder / "sources"
     sources.mkdir()
@@ -43,20 +46,36 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in PACKAGES:
         # Without what a checkout may hold besides its sources: an old build would end up in the wheel.
         shutil.copytree(REPOSITORY / name, sources / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
-    quiet = ("--quiet", "--disable-pip-version-check")
     built = run(
-        *(sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "--no-build-isolation"),
+        *(sys.executable, "-m", "pip", "wheel", *QUIET, "--no-deps", "--no-build-isolation"),
         *("--wheel-dir", folder, sources),
         cwd=folder,
     )
     assert built.returncode == 0, built.stderr
-    [wheel] = folder.glob("*.whl")
-    made = run(sys.executable, "-m", "venv", folder / "environment", cwd=folder)
+    [found] = folder.glob("*.whl")
+    return found
+
+
+def environment_with(requirement: str, folder: Path) -> Path:
+    """Return the `bin` folder of a new environment with the requirement and what it needs."""
+    made = run(sys.executable, "-m", "venv", folder, cwd=folder.parent)
     assert made.returncode == 0, made.stderr
-    binaries = folder / "environment" / "bin"
-    done = run(binaries / "pip", "install", *quiet, "-c", REPOSITORY / "constraints.txt", wheel, cwd=folder)
+    constraints = ("-c", REPOSITORY / "constraints.txt")
+    done = run(folder / "bin" / "pip", "install", *QUIET, "--no-compile", *constraints, requirement, cwd=folder.parent)
     assert done.returncode == 0, done.stderr
-    return binaries
+    return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """The `bin` folder of an environment with nothing but the wheel and its own requirements."""
+    return environment_with(str(wheel), wheel.parent / "bare")
+
+
+@pytest.fixture(scope="module")
+def server(wheel: Path) -> Path:
+    """The `bin` folder of an environment with the extra `server` besides, as in the image of the API."""
+    return environment_with(f"{wheel}[server]", wheel.parent / "server")
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +146,20 @@ def test_a_command_that_needs_an_extra_names_it(
     assert (ended.returncode, ended.stdout) == (2, "")
     assert f"pip install '{install}'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_extra_server_is_enough_for_the_api_and_the_reconciler(server: Path, tmp_path: Path) -> None:
+    # both import everything that they use before they miss a broker
+    assert run(server / "cellgate", "migrate", cwd=tmp_path).returncode == 0
+    for command in ("serve", "run-reconciler"):
+        ended = run(server / "cellgate", command, cwd=tmp_path)
+        assert ended.returncode == 2, ended.stderr
+        assert "CELLGATE_REDIS_URL is not set" in ended.stderr
+
+
+def test_up_without_the_extra_worker_names_it_and_what_does_without(server: Path, tmp_path: Path) -> None:
+    refused = run(server / "cellgate", "up", cwd=tmp_path)
+
+    assert refused.returncode == 2
+    assert "cellgate[worker]" in refused.stderr
+    assert "--no-worker" in refused.stderr
