@@ -1,4 +1,4 @@
-"""The decision's values (the rule is in `service.domain.decision.rules`)."""
+"""Decisions and overrulings as stored and returned (the rule is in `service.domain.decision.rules`)."""
 
 from typing import Literal
 
@@ -34,7 +34,7 @@ class Decision(BaseModel):
 
 
 class Overruling(BaseModel):
-    """A person's own answer, beside the one that was computed, which stays as it is."""
+    """A person's own decision, stored beside the computed one, which stays."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,7 +47,7 @@ class Overruling(BaseModel):
 
 
 class DecisionAnswer(Decision):
-    """A decision, with what people put beside it; the last of these counts."""
+    """A decision with people's overrulings; the last of them counts."""
 
     overrulings: list[Overruling] = Field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""What an experiment asks for: cells' configs, seeds, limits of its runs, and the policy of gate and decision."""
+"""An experiment's request: configs of its cells, seeds, limits of its runs, and the policy of gate and decision."""
 
 from typing import Annotated, Literal
 

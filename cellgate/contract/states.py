@@ -1,4 +1,4 @@
-"""The run's state machine: which states there are and which moves are legal. Terminal is final.
+"""The run's states and legal transitions, and the states derived from them. Terminal is final.
 
 queued → starting → running → succeeded | failed | cancelled
 queued → paused; starting | running → pausing → paused; paused → queued
@@ -6,7 +6,7 @@ queued → failed                                 it waited too long
 starting | running → recovering → queued        the worker was lost or interrupted: next attempt
 starting | running | pausing → cancelling → cancelled; queued | paused → cancelled
 
-A run that was asked to stop ends as its trainer does, if that is faster: pausing | cancelling → succeeded | failed.
+A run that was asked to stop ends as its trainer does if that ends first: pausing | cancelling → succeeded | failed.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """Where one run is."""
+    """State of a run."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -30,7 +30,7 @@ class RunState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no other state can follow."""
         return not LEGAL_TRANSITIONS[self]
 
     @property
@@ -58,7 +58,7 @@ class FailureReason(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job is, derived from its runs."""
+    """State of a job, derived from its runs."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -68,12 +68,12 @@ class JobState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no other state can follow."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 class DatasetState(StrEnum):
-    """Where a data set is."""
+    """State of a data set."""
 
     PREPARING = "preparing"
     READY = "ready"
@@ -81,7 +81,7 @@ class DatasetState(StrEnum):
 
 
 class BundleState(StrEnum):
-    """Where a bundle is, derived from the run that packs it."""
+    """State of a bundle, derived from the run that packs it."""
 
     PACKING = "packing"
     READY = "ready"
@@ -89,7 +89,7 @@ class BundleState(StrEnum):
 
 
 class ExperimentState(StrEnum):
-    """Where an experiment is: which step of the pipeline it waits for, or how it ended."""
+    """State of an experiment: the step of the pipeline that it waits for, or how it ended."""
 
     WAITING = "waiting"  # for its data set
     PREFLIGHT = "preflight"
@@ -103,7 +103,7 @@ class ExperimentState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no other state can follow."""
         return self in (ExperimentState.SUCCEEDED, ExperimentState.FAILED, ExperimentState.CANCELLED)
 
 
@@ -124,7 +124,7 @@ LEASED = frozenset({S.STARTING, S.RUNNING, S.PAUSING, S.CANCELLING})
 
 
 def sources_of(target: RunState) -> frozenset[RunState]:
-    """Return the states from which `target` can be reached in one move."""
+    """Return the states from which `target` can be reached in one transition."""
     return frozenset(state for state, targets in LEGAL_TRANSITIONS.items() if target in targets)
 
 
@@ -160,11 +160,12 @@ class WaitingReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """What a run waits for.
+    """Why a run waits.
 
     Args:
-        detail: The reason in words, with what to do where there is something.
-        ahead: Queued runs of its queue whose turn comes before; None for a run that is not queued.
+        reason: Its code.
+        detail: The reason for people, with what to do if there is something.
+        ahead: Number of runs ahead in the same queue; None for a run that is not queued.
     """
 
     reason: WaitingReason

@@ -1,4 +1,4 @@
-"""Notify workers that the queue in SQL has work: a Celery message without content that anybody relies on."""
+"""Notify workers that the queue in SQL has work, by a Celery message whose content nobody relies on."""
 
 from typing import Any, Protocol
 
@@ -16,35 +16,35 @@ from service.store.lifecycle import due_for_dispatch
 TASK = "cellgate.notify"
 # What release 0.1 sends; a worker of this release must understand an API of the one before.
 TASK_OF_RELEASE_0_1 = "cellgate.doorbell"
-# A broker that is away, and one that is there but refuses (out of memory, read-only).
+# An unreachable broker, and one that refuses commands (out of memory, read-only).
 BROKER_ERRORS = (KombuError, ChannelError, OSError)
 log = structlog.get_logger(__name__)
 
 
 class Notifier(Protocol):
-    """Something that can wake a worker."""
+    """Wakes workers."""
 
     def notify(self, run_id: str, queue: str) -> bool:
-        """Wake a worker of the queue; False, and no error, when that did not work: the reconciler notifies again."""
+        """Wake a worker of the queue; return False, without an error, on failure: the reconciler notifies again."""
         ...
 
     def is_reachable(self) -> bool:
-        """Whether the broker can be reached."""
+        """Return whether the broker is reachable."""
         ...
 
 
 def notify_waiting_runs(database: Database, notifier: Notifier) -> None:
-    """Notify for every queued run that was not notified yet; what fails or is lost is sent again by the reconciler."""
+    """Send a notification for every queued run that has none yet; the reconciler repeats lost ones."""
     try:
         with database.begin() as session:
             due = due_for_dispatch(session)
     except SQLAlchemyError as error:
-        # What the caller has done is committed: it must not be told otherwise.
+        # The caller's work is committed: an error here must not hide that.
         log.warning("notifications_not_sent", error=str(error))
         return
     for run_id, queue in due:
         if not notifier.notify(run_id, queue):
-            return  # A broker that is away is away for the others too: nobody waits for that once per run.
+            return  # The broker is unreachable for the other runs too: fail once, not once per run.
 
 
 def celery_app(redis_url: str) -> Celery:
@@ -55,7 +55,7 @@ def celery_app(redis_url: str) -> Celery:
     """
     app = Celery("cellgate", broker=redis_url, set_as_current=False)
     app.conf.update(
-        # SQL holds the result and the retries; a message may come twice or never without harm.
+        # Results and retries are in SQL; a message may arrive twice or never without harm.
         task_acks_late=True,
         task_ignore_result=True,
         task_reject_on_worker_lost=False,
@@ -81,7 +81,7 @@ def celery_app(redis_url: str) -> Celery:
 
 
 def redis_client_url(redis_url: str) -> str:
-    """Return the URL as redis-py wants it: Celery and redis-py name Unix sockets differently."""
+    """Return the URL in redis-py's form: Celery and redis-py name Unix sockets differently."""
     if redis_url.startswith("redis+socket://"):
         path, _, _ = redis_url.removeprefix("redis+socket://").partition("?")
         return f"unix://{path}"
@@ -89,24 +89,24 @@ def redis_client_url(redis_url: str) -> str:
 
 
 def redis_client(redis_url: str) -> redis.Redis:
-    """Return a client that tries once: whoever asks a broker that is away wants to know it now."""
+    """Return a client that tries once: callers want to know at once that the broker is unreachable."""
     once = Retry(NoBackoff(), retries=0)
     url = redis_client_url(redis_url)
     return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=once)
 
 
 class CeleryNotifier:
-    """Rings through Celery."""
+    """Notifies workers through Celery."""
 
     def __init__(self, redis_url: str) -> None:
         self._app: Any = celery_app(redis_url)
         self._client = redis_client(redis_url)
 
     def notify(self, run_id: str, queue: str) -> bool:
-        """Send the message; False when the broker cannot be reached."""
+        """Send the message; return False if the broker is unreachable."""
         if not self.is_reachable():
-            # Asked first, for a third of a millisecond: Celery would go on trying for seconds.
-            log.warning("notification_not_sent", run=run_id, queue=queue, error="the broker does not answer")
+            # A ping first, which takes a third of a millisecond: Celery would go on trying for seconds.
+            log.warning("notification_not_sent", run=run_id, queue=queue, error="the broker is unreachable")
             return False
         try:
             self._app.send_task(TASK, kwargs={"run_id": run_id}, queue=queue, retry=False)
@@ -116,7 +116,7 @@ class CeleryNotifier:
         return True
 
     def is_reachable(self) -> bool:
-        """Whether the broker can be reached."""
+        """Return whether the broker is reachable."""
         try:
             return bool(self._client.ping())
         except (redis.RedisError, OSError):

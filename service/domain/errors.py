@@ -1,16 +1,16 @@
-"""Everything the service can refuse.
+"""Errors of the service, each with a stable code.
 
 ServiceError
 ├── NotFound                no such thing
-├── InvalidSpec             what was sent cannot be done; every mistake is listed
-│   └── InvalidRequest      it is not what the OpenAPI document asks for
-├── Conflict                it cannot be done in this state
+├── InvalidSpec             the request cannot be carried out; every mistake is listed
+│   └── InvalidRequest      it does not match the OpenAPI document
+├── Conflict                the state does not allow it
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
-├── QuotaExceeded           the caller has as much as it may have
+├── QuotaExceeded           the owner has reached a limit
 ├── Unauthorized            no token, or not this one
-├── MissingScope            the token is not good for this
-└── ForeignCaller           a page of another site asks a service that needs no token
+├── MissingScope            the token does not allow this
+└── ForeignCaller           a request of another site's page to a server without tokens
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class Mistake:
 
     Args:
         pointer: RFC 6901 JSON pointer to it in the body (`/seeds/0`), or `#query/limit`, `#path/id`, `#header/name`.
-        detail: What was found, what was expected, what to do.
+        detail: What was found, expected, and what to do.
     """
 
     pointer: str
@@ -51,25 +51,25 @@ class ServiceError(Exception):
 
 
 class NotFound(ServiceError):
-    """There is no such thing, or none that this caller may see."""
+    """The row does not exist."""
 
     code = "not_found"
 
 
 class InvalidSpec(ServiceError):
-    """The request is well-formed JSON but asks for something that cannot be."""
+    """The request is well-formed JSON but cannot be carried out."""
 
     code = "invalid_spec"
 
 
 class InvalidRequest(InvalidSpec):
-    """The request is not what the OpenAPI document asks for."""
+    """The request does not match the OpenAPI document."""
 
     code = "invalid_request"
 
 
 class Conflict(ServiceError):
-    """The thing is in a state in which this cannot be done."""
+    """The state of the row does not allow the action."""
 
     code = "conflict"
 
@@ -87,25 +87,25 @@ class IdempotencyMismatch(Conflict):
 
 
 class QuotaExceeded(ServiceError):
-    """The caller has as many waiting runs as it may have."""
+    """The owner has reached a limit."""
 
     code = "quota_exceeded"
 
 
 class Unauthorized(ServiceError):
-    """A bearer token is needed, and none or a wrong one came."""
+    """The request has no bearer token, or an invalid one."""
 
     code = "unauthorized"
 
 
 class MissingScope(ServiceError):
-    """The token is good, but not for this."""
+    """The token is valid, but its scope does not allow the action."""
 
     code = "missing_scope"
 
 
 class ForeignCaller(ServiceError):
-    """The browser of somebody on this machine was sent here by a page that is not ours."""
+    """A browser on this machine sent a request for a page of another site."""
 
     code = "foreign_caller"
 

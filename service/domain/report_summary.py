@@ -1,4 +1,4 @@
-"""What became of an experiment, in words, to stand above the evidence in its report. Pure."""
+"""The report's head: gate and decisions of an experiment as text. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,10 +15,14 @@ STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusi
 def judged(
     experiment: str, name: str, *, gate: GateReport, decisions: Sequence[DecisionAnswer], policy: Policy
 ) -> Judged:
-    """Return what the report says above the evidence.
+    """Return the report's head.
 
     Args:
+        experiment: Its id.
+        name: Its name.
+        gate: The gate's report.
         decisions: In the order in which they were taken.
+        policy: Thresholds to mark in the charts.
     """
     return Judged(
         experiment=experiment,

@@ -1,4 +1,4 @@
-"""What can be said about training on a data set before a worker looks at it. Pure."""
+"""Pre-flight checks that need nothing but a data set's summary. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,9 +16,9 @@ BROKEN_GRAPHS = ("partial", "token_chain")
 
 
 def static_checks(summary: DatasetSummary) -> list[Check]:
-    """Check what `prepare` counted: classes, positives behind the gate's claim, copies across splits, graphs.
+    """Check the counts of `prepare`: classes, positives for the gate, copies across splits, graphs.
 
-    Each goes on after another has failed. What needs the models or the functions themselves is for a smoke pre-flight.
+    All checks run, whatever fails. Checks that need models or functions belong to the smoke pre-flight.
     """
     return [*_classes(summary), _gate_positives(summary), *_near_duplicates(summary), _graphs(summary)]
 

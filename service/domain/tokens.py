@@ -1,6 +1,6 @@
-"""Tokens: who may ask for what.
+"""Tokens and their scopes.
 
-A token is 256 random bits, so a plain SHA-256 of it cannot be reversed by guessing, and only that is kept.
+A token is 256 random bits, so its plain SHA-256 cannot be reversed by guessing. Only the hash is stored.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from cellgate.contract.api.tokens import Scope
 MARK = "cg_"
 VISIBLE_CHARACTERS = len(MARK) + 8
 SHAPE = re.compile(rf"^{MARK}[A-Za-z0-9_-]{{43}}\Z")
-# Who asks without a token, and who asks with the one of the settings: no token may pass for either.
+# Principals without a stored token: requests without one, and requests with the settings' token.
 WITHOUT_TOKEN = "local"
 OF_THE_SETTINGS = "token"
 RESERVED_NAMES = frozenset({WITHOUT_TOKEN, OF_THE_SETTINGS})
@@ -21,10 +21,11 @@ RESERVED_NAMES = frozenset({WITHOUT_TOKEN, OF_THE_SETTINGS})
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who asks.
+    """The sender of a request.
 
     Args:
-        name: Owns what is asked for; quotas go by it.
+        name: Owns what the request creates; quotas are per name.
+        scope: What the request may do.
     """
 
     name: str
@@ -37,11 +38,11 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> str:
-    """Return what is kept of a token."""
-    # An undecodable header arrives as what Latin-1 makes of it, so every character can be encoded.
+    """Return the hash of a token, which is stored."""
+    # Headers are decoded as Latin-1, so every character can be encoded.
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def visible(secret: str) -> str:
-    """Return the start of a token, by which people and the database find it."""
+    """Return the start of a token, which identifies it for people and the database."""
     return secret[:VISIBLE_CHARACTERS]

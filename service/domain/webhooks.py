@@ -1,4 +1,4 @@
-"""Webhooks: of what somebody can be told, how that is signed, when it is tried again, and where it may go.
+"""Rules of webhooks: events, signatures, retries and allowed addresses. Pure.
 
 Source:
     Standard Webhooks, github.com/standard-webhooks/standard-webhooks (headers, signature, secrets).
@@ -15,13 +15,13 @@ from service.domain.errors import InvalidSpec, Mistake
 
 SECRET_MARK = "whsec_"
 SECRET_BYTES = 32
-# After each failed try; once they are used up, the delivery has failed.
+# Seconds to wait after each failed try; after the last one the delivery has failed.
 WAITS_S = (5.0, 25.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0)
 MOST_WEBHOOKS = 50
 
 
 def new_signing_secret() -> str:
-    """Return a fresh secret to sign with."""
+    """Return a new signing secret."""
     return SECRET_MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
@@ -29,8 +29,10 @@ def signature(secret: str, *, message_id: str, timestamp: int, body: str) -> str
     """Return the `webhook-signature` header.
 
     Args:
+        secret: Signing secret of the webhook.
         message_id: The `webhook-id` header; the same at every try.
-        timestamp: The `webhook-timestamp` header: seconds since the epoch, of this try.
+        timestamp: The `webhook-timestamp` header: time of this try in seconds since the epoch.
+        body: The exact text that is sent.
     """
     key = base64.b64decode(secret.removeprefix(SECRET_MARK))
     signed = hmac.new(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
@@ -38,15 +40,15 @@ def signature(secret: str, *, message_id: str, timestamp: int, body: str) -> str
 
 
 def next_wait_s(tries: int) -> float | None:
-    """Return how long to wait after so many failed tries; None: it has been tried often enough."""
+    """Return the seconds to wait after `tries` failed tries; None if there is no further try."""
     return WAITS_S[tries - 1] if tries <= len(WAITS_S) else None
 
 
 def check_url(url: str) -> None:
-    """Return where a URL could be told anything.
+    """Check that deliveries can be sent to a URL.
 
     Raises:
-        InvalidSpec: It is no http(s) URL of a host, or carries a password.
+        InvalidSpec: It is no http(s) URL with a host, or contains a user, password or fragment.
     """
     try:
         parts = urlsplit(url)
@@ -62,10 +64,10 @@ def check_url(url: str) -> None:
 
 
 def refuse_private(host: str, addresses: list[str]) -> None:
-    """Return where every address of a host is one of the public Internet.
+    """Check that every address of a host belongs to the public Internet.
 
     Raises:
-        InvalidSpec: One is of this machine or of a network of one's own.
+        InvalidSpec: One of them belongs to this machine or a private network.
     """
     private = [address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_global]
     if private:

@@ -1,4 +1,4 @@
-"""Bundles: packing what was decided, and asking what was packed."""
+"""Bundles: pack the models of a decision, and score functions with a bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,16 +40,19 @@ def create_bundle(
     limits: RunLimits,
     owner: str | None,
 ) -> BundleRecord:
-    """Queue the packing of an experiment's runs.
+    """Queue a run that packs an experiment's runs.
 
     Args:
+        session: An open transaction.
+        experiment_id: The experiment.
+        packing: Kind, steps and weights.
         seeds: Default: those of the packing; if it names none, all that every step has finished.
         options: `licence_notes` and `tolerance`, as `cellgate.contract.specs.PackSpec` has them.
 
     Raises:
         NotFound: There is no such experiment.
         Conflict: No seed has finished every step.
-        InvalidSpec: A seed that is asked for has not.
+        InvalidSpec: A requested seed has not.
     """
     experiment = get_experiment(session, experiment_id)
     finished = [finished_runs(session, experiment_id, step) for step in packing.steps]
@@ -117,7 +120,7 @@ def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str
 
 
 def ready_bundle(session: Session, bundle_id: str) -> BundleRecord:
-    """Return a bundle that can be asked.
+    """Return a bundle that is ready to score functions.
 
     Raises:
         NotFound: There is no such bundle.
@@ -135,9 +138,11 @@ def ready_bundle(session: Session, bundle_id: str) -> BundleRecord:
 def ask_bundle(
     session: Session, bundle_id: str, *, config: dict[str, Any], limits: RunLimits, owner: str | None
 ) -> RunRow:
-    """Queue the scoring of functions and return its run.
+    """Queue a run that scores functions and return it.
 
     Args:
+        session: An open transaction.
+        bundle_id: The bundle to score with.
         config: `functions`, `threshold` and `explain`, as `cellgate.contract.specs.ScoreSpec` has them.
 
     Raises:
@@ -159,7 +164,7 @@ def ask_bundle(
 
 
 def bundle_asked(session: Session, run: RunRow) -> str:
-    """Return the id of the bundle that a scoring run asks."""
+    """Return the id of the bundle that a scoring run uses."""
     return str(session.scalars(select(JobRow.spec).where(JobRow.id == run.job_id)).one()["bundle"])
 
 

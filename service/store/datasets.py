@@ -28,9 +28,12 @@ def create_dataset(
     """Create a data set and the queued run that prepares it.
 
     Args:
+        session: An open transaction.
+        name: Name for people.
         source: Absolute path of the file of labelled functions, as workers see it.
-        graphs: Absolute path of ready graphs, likewise; None: all are ours.
-        owner: Who asked for it.
+        config: How to prepare it.
+        graphs: Absolute path of imported graphs, likewise; None: all graphs are built from source.
+        owner: Name of the token that asks.
     """
     spec = {**config.model_dump(mode="json"), **({} if graphs is None else {"graphs": graphs})}
     values = {
@@ -57,7 +60,7 @@ def get_dataset(session: Session, dataset_id: str) -> DatasetRow:
 
 
 def list_datasets(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[DatasetRow]:
-    """Return a page of the data sets that are wanted, newest first."""
+    """Return a page of the data sets that match the filters, newest first."""
     return session.scalars(page_of_datasets(page, wanted)).all()
 
 

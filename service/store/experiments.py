@@ -1,4 +1,4 @@
-"""Experiments: asking, listing, cancelling, and running one of their cells by hand."""
+"""Experiments: create, list and cancel them, and start one of their cells by hand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,14 +61,18 @@ def create_experiment(
     """Create an experiment; with autopilot its pre-flight is queued at once, or as soon as its data set is ready.
 
     Args:
-        owner: Who asked for it, and for every run of it.
-        labels: What it is to be found by, by key.
+        session: An open transaction.
+        name: Name for people.
+        dataset_id: The data set to train on.
+        spec: Configs, seeds, policy and limits.
+        owner: Name of the token that asks; owns every run.
+        labels: Values to find it by, by key.
 
     Raises:
         InvalidSpec: There is no such data set.
         Conflict: The data set could not be prepared.
     """
-    # Locked, so that the end of its preparation cannot slip between this look and our row.
+    # Locked, so that its preparation cannot end between this read and the insert below.
     dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id).with_for_update(read=True))
     if dataset is None:
         detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
@@ -87,12 +91,12 @@ def create_experiment(
         "version": 1,
     }
     experiment = session.scalars(insert(ExperimentRow).values(values).returning(ExperimentRow)).one()
-    _keep_labels(session, experiment.id, labels)
+    _insert_labels(session, experiment.id, labels)
     start_first_steps(session, experiment)
     return get_experiment(session, experiment.id)
 
 
-def _keep_labels(session: Session, experiment_id: str, labels: Mapping[str, str]) -> None:
+def _insert_labels(session: Session, experiment_id: str, labels: Mapping[str, str]) -> None:
     if labels:
         rows = [{"experiment_id": experiment_id, "key": key, "value": value} for key, value in labels.items()]
         session.execute(insert(LabelRow), rows)
@@ -125,7 +129,7 @@ def decisions_of(session: Session, experiment_id: str) -> list[Decision]:
 def list_experiments(
     session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING
 ) -> list[ExperimentOverview]:
-    """Return a page of the experiments that are wanted, newest first, with four queries whatever its length."""
+    """Return a page of the experiments that match the filters, newest first, with four queries for any length."""
     experiments = session.scalars(page_of_experiments(page, wanted)).all()
     ids = [experiment.id for experiment in experiments]
     outcomes, counts, labels = _outcomes(session, ids), _run_counts(session, ids), labels_of(session, ids)
@@ -143,10 +147,10 @@ def list_experiments(
 
 
 def cancel_experiment(session: Session, experiment_id: str) -> None:
-    """End an experiment now: runs that wait are cancelled at once, running ones are asked to stop.
+    """Cancel an experiment: waiting runs are cancelled at once, running ones are asked to stop.
 
-    Nothing starts below it from then on. The runs of a step that began in the moment before are for
-    `cancel_leftovers`: to wait for them here, with the experiment locked, would be to wait in the wrong order.
+    None of its steps starts from then on. Runs of a step that started a moment before are left to
+    `cancel_leftovers`: locking them here, with the experiment locked, would break the lock order.
 
     Raises:
         NotFound: There is no such experiment.
@@ -162,9 +166,9 @@ def cancel_experiment(session: Session, experiment_id: str) -> None:
 
 
 def cancel_leftovers(session: Session) -> list[str]:
-    """Cancel what runs or waits below a cancelled experiment, and return the runs' ids.
+    """Cancel the open runs of cancelled experiments and return their ids.
 
-    A step that began while its experiment was being cancelled comes to its end here.
+    This ends a step that started while its experiment was being cancelled.
     """
     done = [state.value for state in RunState if state.terminal or state is RunState.CANCELLING]
     left = (
@@ -188,12 +192,17 @@ def create_experiment_job(
     limits: RunLimits = DEFAULT_LIMITS,
     owner: str | None = None,
 ) -> JobRow:
-    """Run one of the numbered cells as a step of an experiment, by hand.
+    """Create the job of a numbered cell as a step of an experiment, by hand.
 
     Args:
+        session: An open transaction.
+        experiment_id: The experiment.
+        cell: 51, 52, 53 or 54.
+        config: The cell's config model as JSON values.
+        artifacts: The artifact root.
         seeds: Default: the experiment's; for 53 those that both bases have finished.
-        terms: How its runs wait and how long they may take.
-        owner: Who asked for it.
+        limits: Priority, queue and time limits of its runs.
+        owner: Name of the token that asks.
 
     Raises:
         NotFound: There is no such experiment.
@@ -232,7 +241,7 @@ def _check_gate(session: Session, experiment_id: str, artifacts: Path) -> None:
 
 
 def _step_of(session: Session, experiment: ExperimentRow, cell: Cell) -> Step:
-    """Return the step that this cell would be, after checking that it can come now."""
+    """Return the cell's step, after checking that it can start now."""
     facts = facts_of(session, experiment)
     steps = ENTRY_OF[cell].steps if ENTRY_OF[cell].submission is not None else ()
     if not steps:

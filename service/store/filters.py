@@ -1,4 +1,4 @@
-"""What a list is narrowed to, and its pages: by keyset on ids, which sort by age."""
+"""Filters and pages of lists. Pages are by keyset on ids, which sort by age."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from cellgate.contract.states import JobState, RunState
 from service.store.identifiers import Prefix
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow
 
-# An id is made by the clock of a service's machine, `created_at` by the database's: they may differ by so much.
+# Ids come from the clock of a server, `created_at` from the database's: they may differ by up to this much.
 CLOCKS_DIFFER_S = 86_400.0
 _MAX_ULID_S = float(2**48 // 1000)
 _LIVE = [state.value for state in RunState if not state.terminal]
@@ -20,17 +20,17 @@ Listed = type[DatasetRow] | type[ExperimentRow] | type[JobRow] | type[RunRow]
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What is wanted; an empty collection or None asks for nothing in particular.
+    """Filters of a list; an empty collection or None matches everything.
 
     Args:
-        states: One of these.
-        cells: One of these.
-        experiment_id: Of this experiment.
-        job_id: Of this job.
-        dataset_id: Of this data set.
-        labels: With all of these, by key.
-        since_s: Created then or later, in seconds since the epoch.
-        before_s: Created earlier.
+        states: Any of these states.
+        cells: Any of these cells.
+        experiment_id: Rows of this experiment.
+        job_id: Rows of this job.
+        dataset_id: Rows of this data set.
+        labels: Experiments with all of these labels, by key.
+        since_s: Created at this time or later, in seconds since the epoch.
+        before_s: Created before this time.
     """
 
     states: Collection[str] = ()
@@ -48,7 +48,7 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True, kw_only=True)
 class PageOf:
-    """Which page of a list: `limit` items after the one whose id is `after`, newest first."""
+    """One page of a list: `limit` items after the one whose id is `after`, newest first."""
 
     limit: int = 50
     after: str | None = None
@@ -96,7 +96,7 @@ def _page(chosen: Select[Any], table: Listed, prefix: Prefix, page: PageOf, want
     chosen = chosen.order_by(table.id.desc()).limit(page.limit)
     if page.after is not None:
         chosen = chosen.where(table.id < page.after)
-    # The bound on the id lets the index skip what is far too old or too new; the time itself decides.
+    # The bound on the id lets the index skip rows far outside the period; `created_at` decides.
     if wanted.since_s is not None:
         oldest = f"{prefix}_{_ulid_at(wanted.since_s - CLOCKS_DIFFER_S)}"
         chosen = chosen.where(table.id >= oldest, table.created_at >= wanted.since_s)

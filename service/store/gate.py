@@ -1,4 +1,4 @@
-"""Gathering what the gate judges: rows, and result.json as it lies on disk."""
+"""Gather the gate's inputs: rows, and result.json as it lies on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,17 @@ from service.domain.static_checks import BROKEN_GRAPHS
 from service.store.lookup import get_row
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
-# No probe: it reads nothing, and the gate compares with it by itself.
+# Not a probe: it reads no function, and the gate compares with it in a check of its own.
 ALL_POSITIVE = "all_positive"
 
 
 def gate_report(session: Session, experiment_id: str, artifacts: Path) -> GateReport:
-    """Return the gate's report: as it was frozen, or, while 51 and 52 have not ended, as things stand.
+    """Return the gate's report: the stored one, or a preliminary one while 51 and 52 have not ended.
+
+    Args:
+        session: An open transaction.
+        experiment_id: The experiment.
+        artifacts: The artifact root.
 
     Raises:
         NotFound: There is no such experiment.
@@ -34,7 +39,13 @@ def gate_report(session: Session, experiment_id: str, artifacts: Path) -> GateRe
 
 
 def build_gate_report(session: Session, experiment: ExperimentRow, artifacts: Path) -> GateReport:
-    """Return the gate's report from rows and files as they are now."""
+    """Return the gate's report, computed from rows and files as they are now.
+
+    Args:
+        session: An open transaction.
+        experiment: Its row.
+        artifacts: The artifact root.
+    """
     spec = ExperimentSpec.model_validate(experiment.spec)
     dataset = session.scalars(select(DatasetRow).where(DatasetRow.id == experiment.dataset_id)).one()
     jobs = session.scalars(
@@ -72,7 +83,7 @@ def _facts(run: RunRow, artifacts: Path) -> RunFacts:
 
 
 def _changed(found: RunResult, kept: dict[str, Any] | None) -> bool:
-    """Return whether the file no longer says what the row kept of it; values, not spelling, are compared."""
+    """Return whether the file differs from the result in the row; values, not spelling, are compared."""
     try:
         return kept is not None and RunResult.model_validate(kept) != found
     except ValueError:

@@ -1,4 +1,4 @@
-"""Identifiers: a prefix that says what it is, and a ULID, so that ids sort by age."""
+"""Identifiers: a prefix for the kind and a ULID, so that ids sort by age."""
 
 from typing import Literal
 

@@ -33,13 +33,18 @@ def create_job(
     limits: RunLimits = DEFAULT_LIMITS,
     owner: str | None = None,
 ) -> JobRow:
-    """Create a job and its runs, queued.
+    """Create a job and its queued runs.
 
     Args:
+        session: An open transaction.
+        cell: Kind of work.
+        dataset_id: The data set to work on.
         config: The cell's config model as JSON values.
-        step: Its place in its experiment; each exists once.
-        terms: How its runs wait and how long they may take.
-        owner: Who asked for it.
+        seeds: One run each.
+        experiment_id: The experiment that the job belongs to; None for a job of its own.
+        step: Its step in the experiment; each step exists once.
+        limits: Priority, queue and time limits of its runs.
+        owner: Name of the token that asks.
 
     Raises:
         InvalidSpec: There is no such data set.
@@ -78,7 +83,7 @@ def get_job(session: Session, job_id: str) -> JobRow:
 
 
 def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[JobRow]:
-    """Return a page of the jobs that are wanted, newest first."""
+    """Return a page of the jobs that match the filters, newest first."""
     return session.scalars(page_of_jobs(page, wanted)).all()
 
 
@@ -89,7 +94,7 @@ def jobs_of_experiment(session: Session, experiment_id: str) -> Sequence[JobRow]
 
 
 def runs_of_jobs(session: Session, job_ids: Iterable[str]) -> dict[str, list[RunRow]]:
-    """Return each job's runs that count, one per seed, in the order of their seeds, with one query."""
+    """Return each job's current runs, one per seed in the order of seeds, with one query."""
     runs: dict[str, list[RunRow]] = defaultdict(list)
     chosen = select(RunRow).where(RunRow.job_id.in_(list(job_ids)), RunRow.superseded_by.is_(None))
     for run in session.scalars(chosen.order_by(RunRow.seed)):
@@ -98,7 +103,7 @@ def runs_of_jobs(session: Session, job_ids: Iterable[str]) -> dict[str, list[Run
 
 
 def cancel_job(session: Session, job_id: str) -> None:
-    """Cancel those runs of a job that have not ended.
+    """Cancel the runs of a job that have not ended.
 
     Raises:
         NotFound: There is no such job.
@@ -112,7 +117,7 @@ def cancel_job(session: Session, job_id: str) -> None:
 
 
 def pause_job(session: Session, job_id: str) -> None:
-    """Pause those runs of a job that wait or run.
+    """Pause the runs of a job that wait or run.
 
     Raises:
         NotFound: There is no such job.
@@ -124,7 +129,7 @@ def pause_job(session: Session, job_id: str) -> None:
 
 
 def resume_job(session: Session, job_id: str) -> None:
-    """Put those runs of a job that are paused back into the queue.
+    """Put the paused runs of a job back into the queue.
 
     Raises:
         NotFound: There is no such job.

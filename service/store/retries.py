@@ -1,8 +1,8 @@
-"""Trying again what failed or was cancelled: terminal is final, so a new run takes the place of the one that ended.
+"""Retry runs that failed or were cancelled: terminal is final, so a new run replaces the one that ended.
 
-The new run counts for its seed from then on, and goes on from the last checkpoint of the old one, which stays as it
-ended. An experiment that went on without the seed goes back to where it waits for it: what it concluded meanwhile is
-withdrawn, and kept in an event. Experiments that failed for want of a data set wait for it once more.
+The new run counts for its seed from then on and resumes from the last checkpoint of the old one, whose row stays. An
+experiment that went on without the seed returns to the step that waits for it: later conclusions are withdrawn and
+kept in an event. Experiments that failed because their data set failed wait for it again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ WAITS: Mapping[Step, ExperimentState] = {
     Step.FUSION: ExperimentState.FUSING,
     Step.EVIDENCE_FINAL: ExperimentState.CONCLUDING,
 }
-# What was made from a step's runs: with another run of the step it is made anew.
+# Steps whose jobs used a step's runs: a new run of the step makes them start again.
 FOLLOWERS: Mapping[Step, Sequence[Step]] = {
     **dict.fromkeys(BASES, (Step.EVIDENCE_BASES, Step.FUSION, Step.EVIDENCE_FINAL)),
     Step.FUSION: (Step.EVIDENCE_FINAL,),
@@ -43,7 +43,7 @@ CONCLUSIONS: Mapping[Step, Sequence[Stage]] = {**dict.fromkeys(BASES, ("bases", 
 
 
 def retry_run(session: Session, run_id: str) -> str:
-    """Queue a new run in the place of one that failed or was cancelled, and return its id.
+    """Queue a run that replaces one that failed or was cancelled, and return its id.
 
     Raises:
         NotFound: There is no such run.
@@ -75,7 +75,7 @@ def retry_job(session: Session, job_id: str) -> list[str]:
 
 
 def _lock(session: Session, job: JobRow) -> tuple[JobRow, ExperimentRow | None]:
-    """Lock everything that a retry may change, in the order of `service.store.transitions`."""
+    """Lock every row that a retry may change, in the order of `service.store.transitions`."""
     if job.experiment_id is None:
         lock_runs(session, select(RunRow).where(RunRow.job_id == job.id))
         return job, None
@@ -126,8 +126,8 @@ def _supersede(session: Session, job: JobRow, run: RunRow) -> str:
 def _prepare_again(session: Session, dataset_id: str) -> None:
     again = {"state": DatasetState.PREPARING.value, "failure_detail": None, "version": DatasetRow.version + 1}
     _set(session, update(DatasetRow).where(DatasetRow.id == dataset_id).values(again))
-    # Nothing but its data set can have failed an experiment that never had one. Those that wait are locked as well:
-    # one of them may be failing for it this very moment.
+    # An experiment that never had a data set can only have failed because of it. Waiting ones are locked as well: one
+    # of them may be failing because of it at this moment.
     opened = (ExperimentState.WAITING, ExperimentState.FAILED)
     chosen = select(ExperimentRow).where(ExperimentRow.dataset_id == dataset_id, ExperimentRow.state.in_(opened))
     locked = chosen.order_by(ExperimentRow.id).with_for_update(key_share=True)
@@ -136,7 +136,7 @@ def _prepare_again(session: Session, dataset_id: str) -> None:
 
 
 def _withdraw(session: Session, experiment: ExperimentRow, step: Step) -> None:
-    """Take back what was concluded from the step's runs, and the steps that followed from it."""
+    """Withdraw the gate, decisions and jobs that were made from the step's runs."""
     jobs = session.scalars(_jobs_of(experiment.id).where(JobRow.step.in_(FOLLOWERS.get(step, ())))).all()
     chosen = (DecisionRow.experiment_id == experiment.id, DecisionRow.stage.in_(CONCLUSIONS.get(step, ())))
     decisions = session.scalars(select(DecisionRow).where(*chosen).order_by(DecisionRow.stage)).all()

@@ -1,4 +1,4 @@
-"""The tables. SQL is the truth: what is not here (or in a file named here) does not exist.
+"""The tables. SQL is the only source of truth: everything else is derived from it or named in it.
 
 Times are seconds since the epoch by the database's own clock; ids are a prefix and a ULID, so they sort by age.
 """
@@ -82,7 +82,7 @@ class ExperimentRow(Base):
 
 
 class LabelRow(Base):
-    """What an experiment is found by: one value for each key."""
+    """A label of an experiment: one value per key."""
 
     __tablename__ = "labels"
     __table_args__ = (Index("ix_labels_value", "key", "value", "experiment_id"),)
@@ -119,12 +119,12 @@ class JobRow(Base):
 class RunRow(Base):
     """One seed of a job, and the queue: a worker claims the next `queued` row of its queues.
 
-    A run that was tried again stays as it ended and names the one that counts in its place (`superseded_by`).
+    A run that was retried keeps its end and names the run that replaces it (`superseded_by`).
     """
 
     __tablename__ = "runs"
     __table_args__ = (
-        # One run per seed counts, whatever asks twice for another try.
+        # One current run per seed, even if two requests retry it at once.
         Index(
             "uq_runs_current",
             "job_id",
@@ -146,11 +146,11 @@ class RunRow(Base):
     queue: Mapped[str] = mapped_column(Word)
     owner: Mapped[str | None] = mapped_column(Owner)
     superseded_by: Mapped[str | None] = mapped_column(Id)
-    # The fencing number: every write of an attempt carries it, and is refused once it has moved on.
+    # The fencing number: part of every write of an attempt; the write is refused once the number has changed.
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     worker: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[float | None] = mapped_column(Double)
-    dispatched_at: Mapped[float | None] = mapped_column(Double)  # outbox: when the notification was notified last
+    dispatched_at: Mapped[float | None] = mapped_column(Double)  # outbox: when a worker was notified of it last
     recoveries: Mapped[int] = mapped_column(Integer, default=0)
     phase: Mapped[str | None] = mapped_column(Word)
     steps_done: Mapped[int | None] = mapped_column(Integer)
@@ -189,7 +189,7 @@ class AttemptRow(Base):
 
 
 class EventRow(Base):
-    """What happened, in order: state transitions, and what the trainers said (metrics are a table of their own)."""
+    """Events in order: state transitions, and the trainers' events (metrics have a table of their own)."""
 
     __tablename__ = "events"
     __table_args__ = (Index("ix_events_run", "run_id", "id"), Index("ix_events_experiment", "experiment_id", "id"))
@@ -252,7 +252,7 @@ class BundleRow(Base):
 
 
 class WebhookRow(Base):
-    """Somebody who is told of what happens."""
+    """A subscription to events."""
 
     __tablename__ = "webhooks"
 
@@ -265,7 +265,7 @@ class WebhookRow(Base):
 
 
 class DeliveryRow(Base):
-    """The outbox: one thing that one webhook is to be told, written together with what happened."""
+    """The outbox: one event for one webhook, inserted in the transaction that causes the event."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -274,7 +274,7 @@ class DeliveryRow(Base):
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    # No foreign key: a webhook that is deleted in this moment must not undo what happened.
+    # No foreign key: deleting a webhook at the same moment must not roll back the event's transaction.
     webhook_id: Mapped[str] = mapped_column(Id)
     event: Mapped[str] = mapped_column(Word)
     body: Mapped[str] = mapped_column(Text)  # the very bytes that are signed
@@ -287,7 +287,7 @@ class DeliveryRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker process that is, or was, alive."""
+    """A worker process, alive or silent."""
 
     __tablename__ = "workers"
 
@@ -300,7 +300,7 @@ class WorkerRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer that a POST with this Idempotency-Key got."""
+    """The response to a POST with this Idempotency-Key."""
 
     __tablename__ = "idempotency_keys"
 
@@ -313,7 +313,7 @@ class IdempotencyRow(Base):
 
 
 class TokenRow(Base):
-    """A token: its hash, what it is good for, until when."""
+    """A token: its hash, scope and lifetime."""
 
     __tablename__ = "tokens"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""What was used: how long attempts have held a slot, by experiment, owner, cell or queue."""
+"""Usage: how long attempts have held a slot, by experiment, owner, cell or queue."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +21,14 @@ _COLUMNS: dict[UsageBy, InstrumentedAttribute[str] | InstrumentedAttribute[str |
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What one group of runs has used.
+    """Usage of one group of runs.
 
     Args:
         key: The experiment, owner, cell or queue; None for runs that have none.
-        slot_seconds: Running time of their attempts within the period, those still at work included.
-        runs: Runs with an attempt within the period.
-        failed: Those of them that have failed.
-        ended: Those of them that have ended, whichever way.
+        slot_seconds: Running time of their attempts within the period, running ones included.
+        runs: Number of runs with an attempt within the period.
+        failed: Number of these runs that have failed.
+        ended: Number of these runs that are in a terminal state.
     """
 
     key: str | None
@@ -41,12 +41,14 @@ class Usage:
 def usage_of(
     session: Session, *, by: UsageBy, since_s: float, before_s: float, limit: int
 ) -> tuple[Usage, list[Usage]]:
-    """Return the sum over everything, and the groups that have used the most, most first; one query.
+    """Return the total and the groups with the highest usage, highest first, in one query.
 
     Args:
-        since_s: Begin of the period, seconds since the epoch; an attempt counts as far as it lies within.
-        before_s: Its end.
-        limit: Groups at most; the sum is over all of them.
+        session: An open transaction.
+        by: Column to group by.
+        since_s: Begin of the period, seconds since the epoch; the part of an attempt within the period counts.
+        before_s: End of the period.
+        limit: Groups at most; the total is over all of them.
     """
     rows = session.execute(_summed(_groups(by, since_s, before_s)).limit(limit)).all()
     if not rows:

@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 import structlog
 
-# What opens something: our tokens, whatever is sent as one, passwords in URLs.
+# Secrets: our tokens, bearer tokens of any kind, passwords in URLs.
 _SECRETS = re.compile(r"(?<=cg_)[A-Za-z0-9_-]{43}|(?<=Bearer )[^\s\"',]+|(?<=://)[^\s/@]*:[^\s/@]+(?=@)")
 HIDDEN = "***"
-# They tell what they do at every step; what goes wrong they tell as warnings.
+# These log every step at INFO; their errors are warnings or worse.
 CHATTY = ("httpx", "alembic", "uvicorn.access", "celery", "kombu")
 
 
 def set_up_logging(log_format: Literal["pretty", "json"]) -> None:
-    """Send this process's logs, ours and the libraries', to standard error in one format."""
+    """Write this process's logs, ours and the libraries', to standard error in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -52,5 +52,5 @@ def set_up_logging(log_format: Literal["pretty", "json"]) -> None:
 
 
 def _without_secrets(_logger: Any, _method: str, line: Any) -> str:
-    # The last step, so that it also sees what an exception's message holds.
+    # The last step, so that it also covers messages of exceptions.
     return _SECRETS.sub(HIDDEN, str(line))

@@ -1,4 +1,4 @@
-"""What this process tells a monitor: how fast it answers, and what it knows of the deployment.
+"""Prometheus metrics: this process's response times, and the state of the deployment.
 
 Source:
     Prometheus text exposition format 0.0.4, and OpenMetrics 1.0 for those who ask for it.
@@ -14,25 +14,25 @@ from service.store.database import Database
 from service.telemetry.metrics_collector import MetricsCollector
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
-# Callers choose paths and methods: what there is no route for must not become a label.
+# Clients choose paths and methods: a path without a route must not become a label.
 OTHER = "other"
 BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a monitor is answered."""
+    """Response to a scrape."""
 
     content: bytes
     media_type: str
 
 
 class Telemetry:
-    """The measures of one API process.
+    """Metrics of one API process.
 
     Args:
-        database: Asked for what concerns the whole deployment.
-        notifier: Asked whether the broker is there.
+        database: Source of the deployment's metrics.
+        notifier: Reports whether the broker is reachable.
     """
 
     def __init__(self, database: Database, notifier: Notifier) -> None:
@@ -49,16 +49,18 @@ class Telemetry:
         PlatformCollector(registry=self._registry)
 
     def answered(self, *, route: str | None, method: str, status: int, took_s: float) -> None:
-        """Count an answer.
+        """Count a response.
 
         Args:
-            route: The route's template; None where none matched.
-            status: Of the answer; only its class is kept.
+            route: The route's template; None if no route matched.
+            method: HTTP method; an unknown one is counted as `other`.
+            status: HTTP status; only its class is kept.
+            took_s: Seconds until the first byte of the response.
         """
         known = method if method in METHODS else OTHER
         self._requests.labels(route or OTHER, known, f"{status // 100}xx").observe(took_s)
 
     def page(self, accept: str) -> Page:
-        """Return everything, in the format that fits the Accept header."""
+        """Return all metrics in the format that the Accept header asks for."""
         encode, media_type = choose_encoder(accept)
         return Page(content=encode(self._registry), media_type=media_type)

@@ -1,4 +1,4 @@
-"""What a monitor reads about the whole deployment: from SQL, so that every API process says the same."""
+"""Metrics of the whole deployment, read from SQL, so that every API process reports the same."""
 
 import threading
 import time
@@ -17,8 +17,8 @@ from service.store.queue import QueueLoad, queue_loads
 from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
 from service.store.workers import list_workers, living_workers
 
-# Ten monitors that ask at once cost as much as one; and however many runs there are, the database is asked for a
-# twentieth of the time at most.
+# Ten scrapes at once cost as much as one, and however many runs there are, collecting takes a twentieth of the time at
+# most.
 KEPT_S = 2.0
 KEPT_PER_S_OF_WORK = 20.0
 
@@ -49,7 +49,7 @@ def snapshot(session: Session) -> Snapshot:
 
 
 class MetricsCollector(Collector):
-    """Collects what SQL and the broker tell; keeps it for a moment."""
+    """Collects metrics from SQL and the broker, and caches them briefly."""
 
     def __init__(self, database: Database, notifier: Notifier) -> None:
         self._database = database
@@ -59,7 +59,7 @@ class MetricsCollector(Collector):
         self._fresh_until = 0.0
 
     def collect(self) -> Iterable[Metric]:
-        """Return every family; without the database only whether it is there."""
+        """Return every family; without the database only `database_up` and `broker_up`."""
         with self._lock:
             begun = time.monotonic()
             if begun >= self._fresh_until:
@@ -119,8 +119,8 @@ def _of_runs(ended: list[FinishedRuns]) -> Iterator[Metric]:
         "cellgate_run_duration_seconds", "Running time of ended runs, all attempts.", labels=["cell", "state"]
     )
     failures = CounterMetricFamily("cellgate_run_failures", "Failed runs, by reason.", labels=["cell", "reason"])
-    for (cell, state), spread in _by_state(ended).items():
-        times.add_metric([cell, state.value], *_buckets(spread))
+    for (cell, state), histogram in _by_state(ended).items():
+        times.add_metric([cell, state.value], *_buckets(histogram))
     for group in ended:
         if group.state is RunState.FAILED:
             failures.add_metric([group.cell, group.reason or "unknown"], group.run_time.count)
@@ -147,13 +147,13 @@ def _gauge(name: str, about: str, value: float) -> Metric:
     return GaugeMetricFamily(f"cellgate_{name}", about, value=value)
 
 
-def _histogram(name: str, about: str, label: str, spreads: dict[str, Histogram]) -> Metric:
+def _histogram(name: str, about: str, label: str, histograms: dict[str, Histogram]) -> Metric:
     family = HistogramMetricFamily(f"cellgate_{name}", about, labels=[label])
-    for value, spread in spreads.items():
-        family.add_metric([value], *_buckets(spread))
+    for value, histogram in histograms.items():
+        family.add_metric([value], *_buckets(histogram))
     return family
 
 
-def _buckets(spread: Histogram) -> tuple[list[tuple[str, float]], float]:
-    bounds = [(f"{bound:g}", float(count)) for bound, count in spread.at_most.items()]
-    return [*bounds, ("+Inf", float(spread.count))], spread.sum_s
+def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
+    bounds = [(f"{bound:g}", float(count)) for bound, count in histogram.at_most.items()]
+    return [*bounds, ("+Inf", float(histogram.count))], histogram.sum_s

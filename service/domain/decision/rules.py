@@ -44,7 +44,7 @@ Confidence = Literal["clear", "borderline"]
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionDraft:
-    """What the rule says, before it is put into words."""
+    """Result of the rule, without experiment, stage and evidence."""
 
     outcome: DecisionOutcome
     option: Option | None
@@ -59,8 +59,10 @@ def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage
     """Return the decision at this stage.
 
     Args:
-        evidence: Cell 54's; None when it could not be made, which only a failed gate may explain.
-        gate: The experiment's report, pass or fail.
+        evidence: Cell 54's; None if it could not be made, which is allowed only when the gate failed.
+        gate: The gate's report, pass or fail.
+        policy: Thresholds of the experiment.
+        stage: bases: after 51 and 52; final: after fusion.
 
     Raises:
         ValueError: The gate is pending, or it has passed and the evidence for what must be decided is missing.
@@ -183,7 +185,7 @@ def _train_fusion(confidence: Confidence, rule: str, reasons: list[str]) -> Deci
 
 
 def _confidence_in_choice(evidence: Evidence) -> Confidence:
-    """Say how sure it is whether the ensemble beats the better single model."""
+    """Return how sure it is that the ensemble beats the better single model, or does not."""
     difference = _difference(evidence, "ensemble", _better_single(evidence).option)
     return "clear" if difference is not None and _excludes(difference.f1_interval, 0.0) else "borderline"
 

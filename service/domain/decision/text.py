@@ -1,4 +1,4 @@
-"""The decision's evidence in plain words: what was measured, how sure it is, what to do next."""
+"""Sentences for a decision: the measured evidence, its uncertainty, the next steps. Pure."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ NOTABLE_SHARE = 0.05
 
 
 def describe_split(evidence: Evidence) -> str:
-    """Say on how much the evidence stands."""
+    """Return the size of the gate split and its trivial F1 as a sentence."""
     return (
         f"Measured on {evidence.rows} functions of the gate split, {evidence.positives} of them vulnerable, in"
         f" {evidence.groups} groups; calling every function vulnerable has F1 {evidence.all_positive_f1:.4f}."
@@ -25,7 +25,7 @@ def describe_split(evidence: Evidence) -> str:
 
 
 def describe_option(option: OptionEvidence) -> str:
-    """Say how well one option does."""
+    """Return the scores of one option as a sentence."""
     seeds = f"{len(option.seeds)} seed{'s' if len(option.seeds) > 1 else ''}"
     return (
         f"{option.option}: mean F1 {option.f1:.4f} {_interval(option.f1_interval)} over {seeds}"
@@ -34,7 +34,7 @@ def describe_option(option: OptionEvidence) -> str:
 
 
 def describe_difference(comparison: Comparison) -> str:
-    """Say how two options differ on the same functions."""
+    """Return the difference of two options on the same functions as a sentence."""
     interval = comparison.f1_interval
     return (
         f"{comparison.first} minus {comparison.second}: F1 {comparison.f1_difference:+.4f} {_interval(interval)},"
@@ -43,7 +43,7 @@ def describe_difference(comparison: Comparison) -> str:
 
 
 def describe_forms(forms: Sequence[DeploymentCandidate]) -> list[str]:
-    """Say how the seed that was best on dev and all seeds together do; nothing where there is one seed."""
+    """Return how the seed that was best on dev compares with all seeds together; nothing with a single seed."""
     if len(forms) < 2:
         return []
     best, together = forms
@@ -59,7 +59,7 @@ def describe_forms(forms: Sequence[DeploymentCandidate]) -> list[str]:
 
 
 def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
-    """Say what failed, and where each cell that missed its F1 is weak."""
+    """Return what failed, and where each cell that missed its F1 is weak."""
     reasons = [f"{check.title}: {check.reason}." for check in failed]
     if evidence is None:
         return [*reasons, "There is no evidence over both cells: no seed of 51 and 52 finished together."]
@@ -73,7 +73,7 @@ def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None
 
 
 def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
-    """Say what would help each failed check."""
+    """Return the advice for each failed check."""
     steps = [ADVICE[check.name] for check in failed if check.name in ADVICE]
     if evidence is not None:
         steps += [
@@ -84,10 +84,12 @@ def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None
 
 
 def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence: str) -> list[str]:
-    """Say what to do with what is shipped.
+    """Return what to do next with the chosen option.
 
     Args:
-        seeds: Those that go into it.
+        chosen: The option to ship.
+        seeds: The seeds that go into the bundle.
+        confidence: `clear` or `borderline`.
     """
     steps = [
         f"Pack it (cellgate bundle pack): {chosen.option}, {name_seeds(seeds)}; then score code with cellgate predict."
@@ -110,7 +112,7 @@ def _advice_for(option: OptionEvidence) -> str:
 
 
 def _what_is_learned(option: OptionEvidence, evidence: Evidence) -> str:
-    """Say so where a model is hardly better than one that has learned nothing."""
+    """Return a sentence if a model is hardly better than calling everything vulnerable, else nothing."""
     nothing = evidence.all_positive_f1
     if option.f1_interval.low > nothing + NOTABLE_SHARE:
         return ""
@@ -121,7 +123,7 @@ def _what_is_learned(option: OptionEvidence, evidence: Evidence) -> str:
 
 
 def _what_is_cut(option: OptionEvidence, evidence: Evidence) -> str:
-    """Say so where what a model misses is more often cut than what it should find."""
+    """Return a sentence if a model's misses are cut more often than vulnerable functions are, else nothing."""
     cut = evidence.truncation.get(option.option)
     if cut is None or not cut.misses or not cut.positives:
         return ""

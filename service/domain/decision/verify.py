@@ -1,4 +1,4 @@
-"""Computing a decision once more, from what it was computed from. Pure."""
+"""Recompute a decision from its stored sources and compare. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,10 +20,12 @@ OPTION_OF_CELL: Mapping[CellName, str] = {entry.json: entry.name for entry in TR
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """What a decision was computed from, as it is stored.
+    """The stored sources of a decision.
 
     Args:
-        results: Of every run of the experiment that succeeded and counts.
+        gate: The gate's report.
+        policy: Of the experiment.
+        results: Results of the experiment's current runs that succeeded.
     """
 
     gate: GateReport
@@ -32,7 +34,7 @@ class Sources:
 
 
 def differences(decision: Decision, sources: Sources) -> list[str]:
-    """Return in what a decision differs from the one that its sources give, byte for byte; empty when in nothing."""
+    """Return the differences between a decision and its recomputation, byte for byte; empty if there are none."""
     results = list(sources.results)
     found = [*_of_evidence(decision, results)]
     try:
