@@ -138,7 +138,7 @@ def cached_epoch(
     def epoch() -> None:
         nonlocal done
         for batch in task.plan_epoch(rows, rng):
-            report = stepper.take([batch], learning_rate=RATE)
+            report = stepper.step([batch], learning_rate=RATE)
             done += 1
             progress.tell_step(
                 report, step=done, epoch=0, learning_rate=RATE, groups=task.groups, components=task.components

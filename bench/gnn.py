@@ -104,7 +104,7 @@ def our_epoch(dataset: Dataset, rows: np.ndarray, hardware: Hardware, architectu
     def epoch() -> None:
         task.model.train()
         for batch in task.plan_epoch(rows, rng):
-            stepper.take([batch], learning_rate=RATE)
+            stepper.step([batch], learning_rate=RATE)
 
     return epoch
 

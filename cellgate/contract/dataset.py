@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,7 @@ from cellgate.contract.artifacts import (
     VOCABULARY_NAME,
 )
 from cellgate.contract.configs import Split
+from cellgate.contract.documents import Sha256
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.files import sha256_of_file, sha256_of_json
 from cellgate.contract.results import SplitSummary
@@ -23,8 +24,6 @@ SCHEMA_VERSION = 1
 # What the id stands for; the report follows from it.
 CONTENT_NAMES = (FUNCTIONS_NAME, GRAPHS_NAME, VOCABULARY_NAME)
 FILE_NAMES = (*CONTENT_NAMES, DATASET_REPORT_NAME)
-
-Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class FileEntry(BaseModel):

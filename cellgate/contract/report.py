@@ -13,7 +13,7 @@ from cellgate.contract.options import Option
 from cellgate.contract.results import Metrics
 
 SCHEMA_VERSION = 1
-Rows = Field(ge=0, description="A mean over seeds.")
+MEAN_ROWS = Field(ge=0, description="A mean over seeds.")
 
 
 class SeedScores(Document):
@@ -64,7 +64,7 @@ class OptionReport(Document):
 class Shared(Document):
     """Errors of two options, as counts of functions; means over seeds."""
 
-    both: float = Rows
+    both: float = MEAN_ROWS
     only_first: float = Field(ge=0, description="The second is right.")
     only_second: float = Field(ge=0, description="The first is right.")
 

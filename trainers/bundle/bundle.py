@@ -13,11 +13,11 @@ from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight, occlusions, weights_of
-from trainers.bundle.models import Floats, Functions
-from trainers.bundle.seeds import Seeds
+from trainers.bundle.models import Functions
+from trainers.bundle.scorer import SeedScorers
 from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.read.rows import normalise
-from trainers.engine.metrics import sigmoid
+from trainers.engine.metrics import Floats, sigmoid
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256
@@ -25,7 +25,7 @@ SELF_TEST_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction:
+class FunctionVerdict:
     """What a bundle says of one function.
 
     Args:
@@ -56,7 +56,7 @@ class Bundle:
     Use `Bundle.open`. Threads that share one wait for each other.
     """
 
-    def __init__(self, manifest: BundleManifest, seeds: Seeds) -> None:
+    def __init__(self, manifest: BundleManifest, seeds: SeedScorers) -> None:
         self.manifest = manifest
         self._seeds = seeds
         self._lock = Lock()
@@ -74,7 +74,7 @@ class Bundle:
             SpecError: A text model cannot be loaded by this version of its library.
         """
         manifest = read_bundle_manifest(path)
-        bundle = cls(manifest, Seeds.load(path, manifest.members, text_weight=manifest.text_weight))
+        bundle = cls(manifest, SeedScorers.load(path, manifest.members, text_weight=manifest.text_weight))
         if self_test:
             bundle.self_test()
         return bundle
@@ -106,7 +106,7 @@ class Bundle:
 
     def predict(
         self, functions: Sequence[str], *, threshold: float | None = None, explain: Explain = "findings"
-    ) -> list[Prediction]:
+    ) -> list[FunctionVerdict]:
         """Score functions, each by itself, in their order.
 
         Args:
@@ -130,7 +130,7 @@ class Bundle:
                 for prediction in self._predict(sources[first : first + CHUNK], threshold=limit, explain=explain)
             ]
 
-    def _predict(self, sources: Sequence[str], *, threshold: float, explain: Explain) -> Iterator[Prediction]:
+    def _predict(self, sources: Sequence[str], *, threshold: float, explain: Explain) -> Iterator[FunctionVerdict]:
         graphs = build_chunk(sources, self.manifest.max_nodes)
         functions = Functions(sources=sources, max_nodes=self.manifest.max_nodes, graphs=graphs)
         scored = self._seeds.score(functions)
@@ -147,7 +147,7 @@ class Bundle:
             strict=True,
         )
         for probability, quality, text_truncated, graph_truncated, explained in facts:
-            yield Prediction(
+            yield FunctionVerdict(
                 probability=probability,
                 threshold=threshold,
                 graph_quality=quality,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellgate.contract.errors import DataError, InputError
-from trainers.data.dataset import GraphArrays, Rows
+from trainers.data.dataset import GraphArrays, RowNumbers
 from trainers.data.encoding import RawGraphs
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES
 from trainers.data.graphs.grammar import KINDS
@@ -24,7 +24,7 @@ class EncodedGraphs:
     graphs: GraphArrays
     vocab: Vocabulary
 
-    def graph_sizes(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def graph_sizes(self, rows: RowNumbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the number of nodes and of edges of each row, (R,) each."""
         chosen_R = np.asarray(rows, dtype=np.int64)
         return np.diff(self.graphs.node_ptr)[chosen_R], np.diff(self.graphs.edge_ptr)[chosen_R]

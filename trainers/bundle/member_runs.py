@@ -15,9 +15,8 @@ from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.results import read_result
 from cellgate.contract.specs import BundleKind
-from trainers.bundle.models import Floats
 from trainers.data.dataset import Dataset
-from trainers.engine.metrics import best_threshold, margins, sigmoid
+from trainers.engine.metrics import Floats, best_threshold, margins, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
 

@@ -16,7 +16,7 @@ from cellgate.contract.configs import TransformerModel
 from trainers.bundle.graphs import GraphEncoder, read_vocabulary
 from trainers.data.batching import collate_graphs, node_budget_batches
 from trainers.data.encoding import RawGraphs, build_chunk
-from trainers.engine.metrics import margins
+from trainers.engine.metrics import Floats, margins
 from trainers.models.gnn.model import GraphNetwork
 from trainers.models.gnn.saving import load_gnn
 from trainers.models.gnn.train import EVALUATION_BATCH, NODE_BUDGET
@@ -25,7 +25,6 @@ from trainers.models.transformer.task import TextReader, by_rising_length, padde
 from trainers.models.transformer.token_ids import tokenize
 from trainers.models.transformer.train import quieten_library
 
-Floats = NDArray[np.float64]
 # The tokenizer's own limit decides.
 NO_TOKEN_LIMIT = 8192
 TEXT_BATCH = 32

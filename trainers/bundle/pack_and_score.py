@@ -15,7 +15,7 @@ from cellgate.contract.results import (
     Scores,
 )
 from cellgate.contract.specs import PackSpec, ScoreSpec
-from trainers.bundle.bundle import Bundle, Prediction
+from trainers.bundle.bundle import Bundle, FunctionVerdict
 from trainers.bundle.packing import NO_NOTES, pack_bundle
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
@@ -105,7 +105,7 @@ def _summary(manifest: BundleManifest, *, functions_per_s: float) -> BundleSumma
     )
 
 
-def _said(prediction: Prediction) -> FunctionScore:
+def _said(prediction: FunctionVerdict) -> FunctionScore:
     weights = prediction.weights
     return FunctionScore(
         probability=prediction.probability,

@@ -28,7 +28,7 @@ from cellgate.contract.specs import BundleKind
 from trainers.bundle.bundle import Bundle
 from trainers.bundle.member_runs import MemberRuns, Stored, read_members
 from trainers.bundle.models import Functions
-from trainers.bundle.seeds import Seeds
+from trainers.bundle.scorer import SeedScorers
 from trainers.data.dataset import Dataset
 from trainers.data.writing import replaced_folder
 from trainers.demo_data.generator import generate
@@ -82,7 +82,7 @@ def pack_bundle(
         text_weight = stored.tuned_text_weight()
     with replaced_folder(target) as folder:
         packed = [_copy_member(member, folder) for member in members]
-        seeds = Seeds.load(folder, packed, text_weight=text_weight)
+        seeds = SeedScorers.load(folder, packed, text_weight=text_weight)
         max_nodes = int(opened.manifest.prepare["max_nodes"])
         agreement = _compare(
             seeds, stored, text_weight=text_weight, max_nodes=max_nodes, compared=compared, tolerance=tolerance
@@ -197,7 +197,7 @@ def _check_inputs(member: MemberRuns, folder: Path) -> None:
 
 
 def _compare(
-    seeds: Seeds, stored: Stored, *, text_weight: float | None, max_nodes: int, compared: int, tolerance: float
+    seeds: SeedScorers, stored: Stored, *, text_weight: float | None, max_nodes: int, compared: int, tolerance: float
 ) -> Agreement:
     rows = stored.dataset.rows(Split.GATE)
     chosen_R = np.unique(np.linspace(0, len(rows) - 1, min(compared, len(rows))).astype(np.int64))
@@ -220,7 +220,7 @@ def _compare(
     return Agreement(functions=len(chosen_R), largest_difference=float(difference_R.max()))
 
 
-def _self_tests(seeds: Seeds, *, max_nodes: int) -> list[SelfTest]:
+def _self_tests(seeds: SeedScorers, *, max_nodes: int) -> list[SelfTest]:
     """Return functions of our own making, so that no data set's source leaves with the bundle."""
     sources = [str(row["func"]).strip() for row in generate(functions=SELF_TESTS, seed=0)]
     functions = Functions.read(sources, max_nodes=max_nodes, with_graphs=seeds.read_graphs)

@@ -10,7 +10,7 @@ from cellgate.contract.bundle import BundleManifest
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight
-from trainers.bundle.bundle import Bundle, Prediction
+from trainers.bundle.bundle import Bundle, FunctionVerdict
 from trainers.bundle.c_functions import FoundFunction, find_files, split_file
 
 
@@ -24,7 +24,7 @@ class ScoredFunction:
     """
 
     function: FoundFunction
-    prediction: Prediction
+    prediction: FunctionVerdict
     fingerprint: str
     weights: tuple[Weight, ...] | None
 
@@ -96,7 +96,7 @@ def scan(bundle: Bundle, paths: Sequence[Path], *, threshold: float | None, expl
 
 
 def _scored(
-    path: Path, functions: Sequence[FoundFunction], predictions: Sequence[Prediction]
+    path: Path, functions: Sequence[FoundFunction], predictions: Sequence[FunctionVerdict]
 ) -> tuple[ScoredFunction, ...]:
     seen: Counter[tuple[str, str]] = Counter()
     scored = []

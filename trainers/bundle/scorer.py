@@ -1,6 +1,7 @@
 """The models of one seed, joined as a bundle says: one alone, the weighted ensemble, or the trained head over both."""
 
 # Shapes: F functions.
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from cellgate.contract.bundle import Member
-from trainers.bundle.models import Floats, Functions, GraphModel, ModelOutputs, TextModel
+from trainers.bundle.models import Functions, GraphModel, ModelOutputs, TextModel
 from trainers.data.encoding import quality_names
-from trainers.engine.metrics import margins
-from trainers.evaluation.ensemble import ensemble_log_odds
+from trainers.engine.metrics import Floats, margins
+from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean
 from trainers.models.fusion.features import NOTHING_PARSED
 from trainers.models.fusion.model import FusionBatch
 from trainers.models.fusion.saving import SavedFusion, load_fusion
@@ -121,3 +122,40 @@ def open_scorer(folder: Path, member: Member, *, text_weight: float | None) -> S
         head=head,
         text_weight=1.0 if text_weight is None else text_weight,
     )
+
+
+class SeedScorers:
+    """What all seeds together say of functions.
+
+    Args:
+        scorers: One for each seed, at least one.
+    """
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        self._scorers = tuple(scorers)
+
+    @classmethod
+    def load(cls, folder: Path, members: Sequence[Member], *, text_weight: float | None) -> "SeedScorers":
+        """Load the models of every seed from a bundle's folder.
+
+        Args:
+            text_weight: Of the text model in an ensemble; null where there is none.
+
+        Raises:
+            DataError: A model is missing or damaged, or reads graphs that cannot be made from source.
+            SpecError: A text model cannot be loaded.
+        """
+        return cls([open_scorer(folder, member, text_weight=text_weight) for member in members])
+
+    @property
+    def read_graphs(self) -> bool:
+        """Whether any model reads graphs."""
+        return any(scorer.graph is not None for scorer in self._scorers)
+
+    def score(self, functions: Functions) -> Scored:
+        """Return the log-odds of the mean probability, and whether any text model does not read all of a function."""
+        of_seeds = [scorer.score(functions) for scorer in self._scorers]
+        return Scored(
+            log_odds_F=log_odds_of_mean(np.stack([one.log_odds_F for one in of_seeds])),
+            truncated_F=np.any([one.truncated_F for one in of_seeds], axis=0),
+        )

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainers.data.dataset import GraphArrays, Rows
+from trainers.data.dataset import GraphArrays, RowNumbers
 from trainers.data.vocabulary import Vocabulary
 
 # Batches whose members are sorted by length together: enough to have neighbours of like length, few enough to
@@ -31,7 +31,7 @@ class GraphSource(Protocol):
         """What the numbers in them mean."""
         ...
 
-    def graph_sizes(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def graph_sizes(self, rows: RowNumbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the number of nodes and of stored edges of each row."""
         ...
 
@@ -81,7 +81,7 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(np.int64, copy=False))
 
 
-def collate_graphs(dataset: GraphSource, rows: Rows) -> GraphBatch:
+def collate_graphs(dataset: GraphSource, rows: RowNumbers) -> GraphBatch:
     """Join the graphs of some rows, in their order; a graph's part does not depend on its neighbours."""
     chosen_B = np.asarray(rows, dtype=np.int64)
     arrays = dataset.graphs

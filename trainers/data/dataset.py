@@ -18,7 +18,7 @@ from cellgate.contract.dataset import Manifest, check_files, read_manifest
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.vocabulary import Vocabulary
 
-Rows = NDArray[np.int64] | Sequence[int]
+RowNumbers = NDArray[np.int64] | Sequence[int]
 _DTYPES: dict[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
     "I32": np.dtype("<i4"),
@@ -138,39 +138,39 @@ class Dataset:
         """
         return np.flatnonzero(self._split == Split(split).value).astype(np.int64)
 
-    def ids(self, rows: Rows) -> list[str]:
+    def ids(self, rows: RowNumbers) -> list[str]:
         """Return the functions' ids."""
         return self._texts("id", rows)
 
-    def labels(self, rows: Rows) -> NDArray[np.int64]:
+    def labels(self, rows: RowNumbers) -> NDArray[np.int64]:
         """Return 0 (not vulnerable) or 1 for each row, (R,)."""
         return self._labels[np.asarray(rows, dtype=np.int64)].astype(np.int64)  # type: ignore[no-any-return]
 
-    def sources(self, rows: Rows) -> list[str]:
+    def sources(self, rows: RowNumbers) -> list[str]:
         """Return the functions' source text."""
         return self._texts("func", rows)
 
-    def groups(self, rows: Rows) -> list[str]:
+    def groups(self, rows: RowNumbers) -> list[str]:
         """Return each row's group; no group is in two splits."""
         return self._texts("group", rows)
 
-    def pairs(self, rows: Rows) -> list[str | None]:
+    def pairs(self, rows: RowNumbers) -> list[str | None]:
         """Return the pair (vulnerable and patched version) that each row belongs to, if any."""
         return self._column("pair", rows)
 
-    def cwes(self, rows: Rows) -> list[str | None]:
+    def cwes(self, rows: RowNumbers) -> list[str | None]:
         """Return each row's weaknesses, if known; several are joined by commas."""
         return self._column("cwe", rows)
 
-    def projects(self, rows: Rows) -> list[str | None]:
+    def projects(self, rows: RowNumbers) -> list[str | None]:
         """Return each row's project, if known."""
         return self._column("project", rows)
 
-    def commits(self, rows: Rows) -> list[str | None]:
+    def commits(self, rows: RowNumbers) -> list[str | None]:
         """Return each row's commit, if known."""
         return self._column("commit", rows)
 
-    def graph_qualities(self, rows: Rows) -> list[str]:
+    def graph_qualities(self, rows: RowNumbers) -> list[str]:
         """Return parsed, partial, token_chain or ready for each row."""
         return self._texts("graph_quality", rows)
 
@@ -189,18 +189,18 @@ class Dataset:
             edge_type_E=arrays.edge_type[edges],
         )
 
-    def graph_sizes(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def graph_sizes(self, rows: RowNumbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the number of nodes and of stored edges of each row, (R,) each."""
         chosen = np.asarray(rows, dtype=np.int64)
         nodes = self.graphs.node_ptr[chosen + 1] - self.graphs.node_ptr[chosen]
         edges = self.graphs.edge_ptr[chosen + 1] - self.graphs.edge_ptr[chosen]
         return nodes, edges
 
-    def _column(self, name: str, rows: Rows) -> list[Any]:
+    def _column(self, name: str, rows: RowNumbers) -> list[Any]:
         chosen = pa.array(np.asarray(rows, dtype=np.int64))
         return self._functions[name].take(chosen).to_pylist()  # type: ignore[no-any-return]
 
-    def _texts(self, name: str, rows: Rows) -> list[str]:
+    def _texts(self, name: str, rows: RowNumbers) -> list[str]:
         return self._column(name, rows)
 
 

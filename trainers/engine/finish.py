@@ -17,9 +17,9 @@ from trainers.engine.calibration import fit_temperature
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
-from trainers.engine.loop import FitOutcome
 from trainers.engine.memory import peak_memory
 from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
+from trainers.engine.outcome import FitOutcome
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
 from trainers.engine.run_folder import hash_artifacts, result_header, write_result
 from trainers.engine.task import Task

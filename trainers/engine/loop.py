@@ -4,13 +4,12 @@ import math
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 
 from cellgate.contract.artifacts import CHECKPOINT_FOLDER
-from cellgate.contract.errors import CollapseError, DataError, DivergenceError, InputError, InterruptedRun
+from cellgate.contract.errors import DataError, DivergenceError, InterruptedRun
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Collapse, LearningRateOutcome
@@ -31,36 +30,13 @@ from trainers.engine.gradients import weight_norms
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.optimization import Stepper, StepReport, learning_rate_factor
+from trainers.engine.outcome import FitOutcome, fatal_collapses, outcome_of
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.progress import TrainingProgress
 from trainers.engine.task import Rows
 
-# A component that gets no gradient is on record, but the model may do without it; these make it useless.
-FATAL_COLLAPSES = frozenset({"single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy"})
-
 # Below it the gradients do not fit half precision even as they are.
 MIN_LOSS_SCALE = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitOutcome:
-    """What training came to; the best epoch's weights are in the task's model.
-
-    Args:
-        best_epoch: From 0.
-        epochs: That were begun.
-        steps: Optimizer steps, the skipped ones included.
-        skipped_steps: Those that a scaler overflow skipped.
-        collapses: That the best epoch's model still shows.
-        collapse_events: That all epochs showed.
-    """
-
-    best_epoch: int
-    epochs: int
-    steps: int
-    skipped_steps: int
-    collapses: tuple[Collapse, ...]
-    collapse_events: int
 
 
 def fit(
@@ -227,8 +203,8 @@ class _Fit:
                 warmup_fraction=self._config.warmup_fraction,
                 skipped=state.skipped_steps,
             )
-            report = self._stepper.take(batches, learning_rate=rate)
-            self._note(report)
+            report = self._stepper.step(batches, learning_rate=rate)
+            self._update_state(report)
             progress.tell_step(
                 report,
                 step=state.step,
@@ -240,7 +216,7 @@ class _Fit:
             if state.step % self._config.checkpoint_every_steps == 0:
                 self._checkpoint()
 
-    def _note(self, report: StepReport) -> None:
+    def _update_state(self, report: StepReport) -> None:
         """Move the state on by one step.
 
         Raises:
@@ -249,7 +225,7 @@ class _Fit:
         state = self._state
         scaled = self._hardware.accelerator.scaler is not None
         if not math.isfinite(report.loss) or (not scaled and not math.isfinite(report.norms.total)):
-            self._tell_collapses(find_non_finite(report, step=state.step + 1))
+            self._report_collapses(find_non_finite(report, step=state.step + 1))
             raise DivergenceError(
                 f"step {state.step + 1}: loss {report.loss}, gradient norm {report.norms.total}: training diverged; "
                 f"lower the learning rate (peak {self._peak:.2e}) or max_grad_norm, or use fp32"
@@ -259,11 +235,11 @@ class _Fit:
         state.skipped_steps += report.skipped
         state.parts = self._stepper.parts
         if report.skipped:
-            self._tell_skipped(report)
+            self._report_skipped(report)
         else:
             self._gradients.note(report.norms, loss=report.loss)
 
-    def _tell_skipped(self, report: StepReport) -> None:
+    def _report_skipped(self, report: StepReport) -> None:
         """Say that a step changed nothing.
 
         Raises:
@@ -298,14 +274,14 @@ class _Fit:
         labels_R = self._plan.labels[self._dev_rows]
         collapses = detect_prediction_collapse(labels_R, outputs.logits_RC, step=state.step)
         collapses += self._gradients.evaluate(weight_norms(self._task.components), step=state.step)
-        self._tell_collapses(collapses)
+        self._report_collapses(collapses)
         if any(collapse.type == "non_finite" for collapse in collapses):
             raise DivergenceError(
                 f"step {state.step}: dev predictions are NaN or Inf; lower the learning rate or use fp32"
             )
         dev = score_dev(labels_R, outputs.logits_RC)
         self._context.events.write(EventKind.METRIC, step=state.step, values=dev.values)
-        score = [float(not _fatal(collapses)), *dev.order]
+        score = [float(not fatal_collapses(collapses)), *dev.order]
         if state.best_score is None or score > state.best_score:
             state.best_score, state.best_epoch, state.epochs_without_gain = score, state.epoch, 0
             state.best_collapses = [collapse.model_dump(mode="json") for collapse in collapses]
@@ -313,7 +289,7 @@ class _Fit:
         else:
             state.epochs_without_gain += 1
 
-    def _tell_collapses(self, collapses: Sequence[Collapse]) -> None:
+    def _report_collapses(self, collapses: Sequence[Collapse]) -> None:
         self._state.collapse_events += len(collapses)
         for collapse in collapses:
             self._context.events.write(EventKind.COLLAPSE, **collapse.model_dump(mode="json"))
@@ -340,34 +316,12 @@ class _Fit:
         )
 
     def outcome(self) -> FitOutcome:
-        """Put the best weights into the model and say what training came to.
+        """Put the best weights into the model and return what training came to.
 
         Raises:
             CollapseError: They predict nothing useful.
         """
-        state = self._state
-        collapses = tuple(Collapse.model_validate(collapse) for collapse in state.best_collapses)
-        fatal = _fatal(collapses)
-        if fatal:
-            raise CollapseError(
-                f"the best of {state.epoch} epochs predicts nothing useful: change the learning rate "
-                f"(peak {self._peak:.2e}), train longer, or check the labels",
-                [
-                    InputError(where=collapse.component, found=f"{collapse.type}: {collapse.detail}", expected="none")
-                    for collapse in fatal
-                ],
-            )
+        outcome = outcome_of(self._state, peak=self._peak)
         if self._best is not None:
             self._task.model.load_state_dict(self._best)
-        return FitOutcome(
-            best_epoch=state.best_epoch,
-            epochs=state.epoch,
-            steps=state.step,
-            skipped_steps=state.skipped_steps,
-            collapses=collapses,
-            collapse_events=state.collapse_events,
-        )
-
-
-def _fatal(collapses: Sequence[Collapse]) -> list[Collapse]:
-    return [collapse for collapse in collapses if collapse.type in FATAL_COLLAPSES]
+        return outcome

@@ -213,7 +213,7 @@ def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Har
     try:
         for rate, batches in zip(rates, _steps_without_end(plan), strict=False):
             context.raise_if_stopped()
-            report = stepper.take(batches, learning_rate=rate)
+            report = stepper.step(batches, learning_rate=rate)
             # An overflow that the scaler sees to is none of the rate's making.
             losses.append(math.nan if report.skipped and scaler is None else report.loss)
             if has_blown_up(losses):

@@ -120,7 +120,7 @@ class Stepper:
         self.parts = 1
         self.optimizer = hardware.accelerator.prepare_optimizer(make_optimizer(task.groups, config))
 
-    def take(self, batches: Sequence[Rows], *, learning_rate: float) -> StepReport:
+    def step(self, batches: Sequence[Rows], *, learning_rate: float) -> StepReport:
         """Take one optimizer step on some batches; a step whose gradient is not finite changes no weight.
 
         Args:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
-from trainers.engine.metrics import best_threshold, f1_score, sigmoid
+from trainers.engine.metrics import Floats, Integers, best_threshold, f1_score, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean
-from trainers.evaluation.options import Candidate, Floats, Integers
+from trainers.evaluation.options import Candidate
 
 READ = (Split.DEV, Split.GATE)
 

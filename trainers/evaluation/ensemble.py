@@ -2,12 +2,9 @@
 
 # Shapes: R rows, S seeds.
 import numpy as np
-from numpy.typing import NDArray
 
-from trainers.engine.metrics import best_threshold, cross_entropy, f1_score, sigmoid
+from trainers.engine.metrics import Floats, Integers, best_threshold, cross_entropy, f1_score, sigmoid
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 
 

@@ -11,12 +11,10 @@ from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
 from cellgate.contract.results import Metrics
 from trainers.data.dataset import Dataset
-from trainers.engine.metrics import best_threshold, compute_metrics, margins, sigmoid
+from trainers.engine.metrics import Floats, Integers, best_threshold, compute_metrics, margins, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, tune_text_weight
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 BASE_SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
 FUSION_SPLITS = (Split.DEV, Split.GATE, Split.TEST)
 
@@ -65,7 +63,7 @@ class SeedRuns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedScores:
+class SeedLogOdds:
     """Everything that an option of one seed is made of.
 
     Args:
@@ -84,26 +82,26 @@ class SeedScores:
     text_weight: float
 
 
-def _transformer(scores: SeedScores) -> Candidate:
+def _transformer(scores: SeedLogOdds) -> Candidate:
     run = scores.runs.transformer
     return Candidate(option="transformer", seeds=(run.seed,), log_odds=scores.text, threshold=run.threshold)
 
 
-def _gnn(scores: SeedScores) -> Candidate:
+def _gnn(scores: SeedLogOdds) -> Candidate:
     run = scores.runs.gnn
     return Candidate(option="gnn", seeds=(run.seed,), log_odds=scores.graph, threshold=run.threshold)
 
 
-def _fixed_ensemble(scores: SeedScores) -> Candidate:
+def _fixed_ensemble(scores: SeedLogOdds) -> Candidate:
     return _ensemble("ensemble", scores, weight=scores.text_weight)
 
 
-def _tuned_ensemble(scores: SeedScores) -> Candidate:
+def _tuned_ensemble(scores: SeedLogOdds) -> Candidate:
     weight = tune_text_weight(scores.labels[Split.FUSE], scores.text[Split.FUSE], scores.graph[Split.FUSE])
     return _ensemble("ensemble_tuned", scores, weight=weight)
 
 
-def _fusion(scores: SeedScores) -> Candidate | None:
+def _fusion(scores: SeedLogOdds) -> Candidate | None:
     run = scores.runs.fusion
     if run is None or scores.fused is None:
         return None
@@ -111,7 +109,7 @@ def _fusion(scores: SeedScores) -> Candidate | None:
 
 
 # One row per option; a function returns None where the seed lacks a model that the option needs.
-CANDIDATES: Mapping[Option, Callable[[SeedScores], Candidate | None]] = {
+CANDIDATES: Mapping[Option, Callable[[SeedLogOdds], Candidate | None]] = {
     "transformer": _transformer,
     "gnn": _gnn,
     "ensemble": _fixed_ensemble,
@@ -145,7 +143,7 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
     labels = {split: dataset.labels(dataset.rows(split)) for split in (Split.DEV, Split.FUSE)}
     candidates = []
     for runs in seeds:
-        scores = SeedScores(
+        scores = SeedLogOdds(
             runs=runs,
             text=of(runs.transformer),
             graph=of(runs.gnn),
@@ -157,7 +155,7 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
     return candidates
 
 
-def _ensemble(option: Option, scores: SeedScores, *, weight: float) -> Candidate:
+def _ensemble(option: Option, scores: SeedLogOdds, *, weight: float) -> Candidate:
     mixed = {
         split: ensemble_log_odds(scores.text[split], scores.graph[split], text_weight=weight) for split in scores.text
     }

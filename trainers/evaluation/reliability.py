@@ -4,8 +4,7 @@
 import numpy as np
 
 from cellgate.contract.report import CurvePoint, ReliabilityBin
-from trainers.engine.metrics import ECE_BINS, counts_by_score
-from trainers.evaluation.options import Floats, Integers
+from trainers.engine.metrics import ECE_BINS, Floats, Integers, counts_by_score
 
 MAX_CURVE_POINTS = 100
 

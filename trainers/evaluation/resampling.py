@@ -9,15 +9,8 @@ from typing import Self
 import numpy as np
 
 from cellgate.contract.evidence import Interval
-from trainers.evaluation.statistics import (
-    Booleans,
-    Floats,
-    Integers,
-    bootstrap_f1,
-    count_by_group,
-    f1_of_counts,
-    percentile_interval,
-)
+from trainers.engine.metrics import Floats, Integers
+from trainers.evaluation.statistics import Booleans, bootstrap_f1, count_by_group, f1_of_counts, percentile_interval
 
 
 @dataclass(frozen=True, kw_only=True)

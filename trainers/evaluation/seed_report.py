@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellgate.contract.configs import Split
 from cellgate.contract.evidence import Evidence
@@ -28,8 +27,8 @@ from trainers.evaluation.deployment_candidates import dev_f1
 from trainers.evaluation.options import Candidate
 from trainers.evaluation.reliability import calibration_error, equal_mass_bins, precision_recall_curve
 from trainers.evaluation.slices import rows_by_slice
+from trainers.evaluation.statistics import Booleans
 
-Booleans = NDArray[np.bool_]
 # Of each kind of hard function, so many are named.
 MAX_HARD = 20
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from cellgate.contract.evidence import Interval
+from trainers.engine.metrics import Floats, Integers
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 # Resamples drawn at once: bounds the memory of the weights to this many times the groups.
 BLOCK_RESAMPLES = 500

@@ -166,7 +166,7 @@ class Stages:
             self._task, labels=self._labels, config=self._config, hardware=self._hardware, events=self._context.events
         )
         stepper.optimizer.zero_grad()
-        report = stepper.take([self._batch] * self._config.accumulation, learning_rate=TRIAL_RATE)
+        report = stepper.step([self._batch] * self._config.accumulation, learning_rate=TRIAL_RATE)
         after = weights_of(self._task.model)
         moved = any(not torch.equal(before[name], after[name]) for name in before)
         finite = np.isfinite(report.loss) and all(bool(torch.isfinite(tensor).all()) for tensor in after.values())
@@ -185,7 +185,7 @@ class Stages:
 
         The whole batch again: only now does the optimizer hold its moments beside the activations.
         """
-        report = self._trained.take([self._batch], learning_rate=TRIAL_RATE)
+        report = self._trained.step([self._batch], learning_rate=TRIAL_RATE)
         norms = report.norms.components
         dead = [component for component, norm in norms.items() if norm == 0]
         detail = f"no gradient reaches {', '.join(dead)}" if dead else f"gradients reach {', '.join(norms)}"
@@ -224,7 +224,7 @@ class Stages:
             optimizer=stepper.optimizer,
             hardware=self._hardware,
         )
-        stepper.take([few], learning_rate=TRIAL_RATE)
+        stepper.step([few], learning_rate=TRIAL_RATE)
         first = weights_of(task.model)
         restore_checkpoint(
             load_checkpoint(folder, fingerprint="trial"),
@@ -232,7 +232,7 @@ class Stages:
             optimizer=stepper.optimizer,
             hardware=self._hardware,
         )
-        stepper.take([few], learning_rate=TRIAL_RATE)
+        stepper.step([few], learning_rate=TRIAL_RATE)
         tolerance = 0.0 if self._hardware.device.type == "cpu" else SAME_ON_GPU
         different = _different(first, weights_of(task.model), tolerance=tolerance)
         what = "weights after going on from a checkpoint"

@@ -34,7 +34,7 @@ def test_it_learns_sixteen_functions_by_heart(dataset: Dataset, architecture: st
     rows = dataset.rows(Split.TRAIN)[:FUNCTIONS]
     assert 0 < labels[rows].sum() < FUNCTIONS
 
-    losses = [stepper.take([rows], learning_rate=3e-3).loss for _ in range(STEPS)]
+    losses = [stepper.step([rows], learning_rate=3e-3).loss for _ in range(STEPS)]
 
     assert losses[0] > 0.5
     assert losses[-1] < 0.1

@@ -23,9 +23,10 @@ from tests.finished_runs import SPEC_HASH, prepare_generated
 from trainers.data.dataset import Dataset
 from trainers.engine import lr_finder, train_cell
 from trainers.engine.context import RunContext
-from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.loop import fit
 from trainers.engine.metrics import auroc, margins
 from trainers.engine.optimization import Stepper, StepReport
+from trainers.engine.outcome import FitOutcome
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.predictions import predictions_path, read_predictions
 from trainers.engine.task import Rows
@@ -284,8 +285,8 @@ def test_ratios_of_the_learning_rates_hold_through_finder_and_schedule(
     class Recorder(Stepper):
         """Notes what the optimizer was told."""
 
-        def take(self, batches: Any, *, learning_rate: float) -> StepReport:
-            report = super().take(batches, learning_rate=learning_rate)
+        def step(self, batches: Any, *, learning_rate: float) -> StepReport:
+            report = super().step(batches, learning_rate=learning_rate)
             in_finder.append((learning_rate, [entry["lr"] for entry in self.optimizer.param_groups]))
             return report
 

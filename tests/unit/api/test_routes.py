@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.cells import SUBMITTED
 from cellgate.contract.configs import GnnConfig, TransformerConfig
 from cellgate.contract.events import EventKind
 from service.store.recorder import record_event, record_log, record_metrics, record_progress
@@ -240,12 +241,9 @@ def test_cancelling_what_runs_asks_it_to_stop(api: Api) -> None:
 def test_every_cell_lists_its_defaults_and_a_schema_that_they_meet(api: Api) -> None:
     cells = get(api, "/v1/cells")
 
-    assert [(cell["cell"], cell["name"]) for cell in cells] == [
-        (51, "transformer"),
-        (52, "gnn"),
-        (53, "fusion"),
-        (54, "aggregation"),
-    ]
+    found = [(cell["cell"], cell["name"]) for cell in cells]
+    assert found == [(entry.json, entry.name) for entry in SUBMITTED]
+    assert found[:4] == [(51, "transformer"), (52, "gnn"), (53, "fusion"), (54, "aggregation")]
     assert cells[1]["defaults"] == GnnConfig().model_dump(mode="json")
     for cell in cells:
         assert set(cell["config_schema"]["properties"]) == set(cell["defaults"])

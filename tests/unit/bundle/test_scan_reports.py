@@ -11,7 +11,7 @@ from cellgate.contract.bundle import BundleManifest
 from tests.bundle_manifests import manifest_content
 from tests.sarif_rules import check_sarif
 from trainers.bundle.attribution import Weight
-from trainers.bundle.bundle import Bundle, Prediction
+from trainers.bundle.bundle import Bundle, FunctionVerdict
 from trainers.bundle.c_functions import split_functions
 from trainers.bundle.sarif import as_sarif
 from trainers.bundle.scan import Scan, scan
@@ -26,16 +26,18 @@ class ModelOutputs(Bundle):
     def __init__(self, folder: Path) -> None:
         self.manifest = BundleManifest.model_validate(manifest_content(folder))
 
-    def predict(self, functions: Any, *, threshold: float | None = None, explain: Any = "findings") -> list[Prediction]:
+    def predict(
+        self, functions: Any, *, threshold: float | None = None, explain: Any = "findings"
+    ) -> list[FunctionVerdict]:
         return [self._of(source, 0.4 if threshold is None else threshold, explain) for source in functions]
 
-    def _of(self, source: str, threshold: float, explain: str) -> Prediction:
+    def _of(self, source: str, threshold: float, explain: str) -> FunctionVerdict:
         lines = source.split("\n")
         line = next((number for number, text in enumerate(lines, start=1) if "gets" in text), None)
         probability = 0.125 if line is None else 0.875
         explained = explain == "all" or (explain == "findings" and probability >= threshold)
         weights = () if line is None else (Weight(start_line=line, end_line=line, log_odds=1.5),)
-        return Prediction(
+        return FunctionVerdict(
             probability=probability,
             threshold=threshold,
             graph_quality="parsed",

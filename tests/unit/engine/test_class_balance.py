@@ -16,8 +16,9 @@ from cellgate.contract.results import LearningRateOutcome
 from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
-from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.loop import fit
 from trainers.engine.optimization import Stepper
+from trainers.engine.outcome import FitOutcome
 from trainers.engine.planning import TrainingPlan
 
 ROWS = np.arange(40)
@@ -56,7 +57,7 @@ def _gradients(task: Any, hardware: Hardware, batches: list[Any], *, parts: int 
     stepper.optimizer.optimizer.register_step_pre_hook(
         lambda *_: seen.extend(parameter.grad.clone() for parameter in task.model.parameters())
     )
-    stepper.take(batches, learning_rate=0.0)
+    stepper.step(batches, learning_rate=0.0)
     return seen
 
 

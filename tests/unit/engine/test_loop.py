@@ -14,8 +14,9 @@ from cellgate.contract.results import LearningRateOutcome
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
-from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.loop import fit
 from trainers.engine.metrics import auroc, margins
+from trainers.engine.outcome import FitOutcome
 from trainers.engine.planning import TrainingPlan
 
 TRAIN, DEV = np.arange(120), np.arange(120, 160)

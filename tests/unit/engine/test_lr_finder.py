@@ -149,10 +149,10 @@ def test_a_training_begun_before_the_test_goes_on_as_if_there_had_been_none(
 
     for task in (interrupted, other):
         stepper = Stepper(task, labels=task.labels, config=TrainingConfig(), hardware=hardware, events=None)
-        stepper.take([np.arange(8)], learning_rate=0.01)
+        stepper.step([np.arange(8)], learning_rate=0.01)
         if task is interrupted:
             find(task)
-        stepper.take([np.arange(8, 16)], learning_rate=0.01)
+        stepper.step([np.arange(8, 16)], learning_rate=0.01)
 
     pairs = zip(interrupted.model.parameters(), other.model.parameters(), strict=True)
     assert all(torch.equal(one, two) for one, two in pairs)

@@ -14,8 +14,9 @@ from cellgate.contract.results import LearningRateOutcome
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
-from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.loop import fit
 from trainers.engine.optimization import Stepper
+from trainers.engine.outcome import FitOutcome
 from trainers.engine.planning import TrainingPlan
 
 TRAIN, DEV = np.arange(120), np.arange(120, 160)
@@ -89,7 +90,7 @@ def _after_steps(task: Any, hardware: Hardware) -> list[torch.Tensor]:
     stepper = _stepper(task, hardware)
     task.model.train()
     for _ in range(3):
-        stepper.take(STEP, learning_rate=0.1)
+        stepper.step(STEP, learning_rate=0.1)
     return [parameter.detach().clone() for parameter in task.model.parameters()]
 
 

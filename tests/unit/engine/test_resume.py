@@ -17,7 +17,8 @@ from trainers.engine import checkpoint as checkpoint_module
 from trainers.engine.checkpoint import load_checkpoint
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, seed_everything
-from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.loop import fit
+from trainers.engine.outcome import FitOutcome
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.run_folder import current_checkpoint, last_event
 

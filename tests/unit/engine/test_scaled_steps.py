@@ -18,8 +18,9 @@ from cellgate.contract.errors import DivergenceError
 from cellgate.contract.results import LearningRateOutcome
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
-from trainers.engine.loop import FitOutcome, fit
+from trainers.engine.loop import fit
 from trainers.engine.optimization import Stepper
+from trainers.engine.outcome import FitOutcome
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.task import ParameterGroup, Prediction, Rows
 
@@ -109,7 +110,7 @@ def test_the_optimizer_is_given_the_whole_batchs_gradient_clipped_once(
     largest = _norm(expected) / 3
     stepper, given = _stepper(task, make_hardware(precision, scale=scale), max_grad_norm=largest, accumulation=count)
 
-    report = stepper.take(_batches(count), learning_rate=0.01)
+    report = stepper.step(_batches(count), learning_rate=0.01)
 
     assert report.norms.total == pytest.approx(_norm(expected), rel=ROUNDING[precision])
     assert len(given) == 1
@@ -127,7 +128,7 @@ def test_a_gradient_below_the_limit_reaches_the_optimizer_as_it_is(
     limit = _norm(expected) * SCALE / 100
     stepper, given = _stepper(task, make_hardware(Precision.FP16, scale=SCALE), max_grad_norm=limit)
 
-    stepper.take(_batches(count), learning_rate=0.01)
+    stepper.step(_batches(count), learning_rate=0.01)
 
     assert _error(given[0], expected) < ROUNDING[Precision.FP16]
 
@@ -138,7 +139,7 @@ def test_components_norms_are_of_unscaled_gradients(toy: type[Any], make_hardwar
     body, head = _reference(task)[:2], _reference(task)[2:]
     stepper, _ = _stepper(task, make_hardware(Precision.FP32, scale=SCALE))
 
-    report = stepper.take(_batches(count), learning_rate=0.01)
+    report = stepper.step(_batches(count), learning_rate=0.01)
 
     assert report.norms.components == pytest.approx({"body": _norm(body), "head": _norm(head)}, rel=1e-5)
 
@@ -187,10 +188,10 @@ def test_after_an_overflow_nothing_has_changed_but_the_scale_and_the_next_step_i
     before = [parameter.clone() for parameter in task.model.parameters()]
     stepper, given = _stepper(task, hardware, max_grad_norm=_norm(expected) / 3)
 
-    first = stepper.take(batches, learning_rate=0.01)
+    first = stepper.step(batches, learning_rate=0.01)
     unchanged = all(torch.equal(a, b) for a, b in zip(before, task.model.parameters(), strict=True))
     moments = len(stepper.optimizer.state)
-    second = stepper.take(batches, learning_rate=0.01)
+    second = stepper.step(batches, learning_rate=0.01)
 
     assert (first.skipped, first.scale, unchanged, moments) == (True, SCALE / 2, True, 0)
     assert (second.skipped, second.scale, hardware.accelerator.scaler.get_scale()) == (False, None, SCALE / 2)

@@ -41,7 +41,7 @@ def test_the_norm_is_that_of_the_whole_step_whatever_the_accumulation(toy: type[
     # Uneven on purpose: a mean of means would be wrong.
     batches = [ROWS[:3], ROWS[3:20], ROWS[20:]]
 
-    report = _stepper(task, hardware).take(batches, learning_rate=0.0)
+    report = _stepper(task, hardware).step(batches, learning_rate=0.0)
 
     assert report.norms.total == pytest.approx(expected, rel=1e-5)
 
@@ -50,7 +50,7 @@ def test_each_component_has_its_own_norm(toy: type[Any], hardware: Hardware) -> 
     task = toy()
     expected = {name: _gradient_norm(task, parameters) for name, parameters in task.components.items()}
 
-    report = _stepper(task, hardware).take([ROWS], learning_rate=0.0)
+    report = _stepper(task, hardware).step([ROWS], learning_rate=0.0)
 
     assert report.norms.components == pytest.approx(expected, rel=1e-5)
 
@@ -70,7 +70,7 @@ def test_gradients_are_clipped_to_the_norm_once_per_step(
         ),
     )
 
-    stepper.take([ROWS[:16], ROWS[16:]], learning_rate=0.1)
+    stepper.step([ROWS[:16], ROWS[16:]], learning_rate=0.1)
 
     assert clipped == [pytest.approx(before / 10, rel=1e-4)]
 
@@ -78,8 +78,8 @@ def test_gradients_are_clipped_to_the_norm_once_per_step(
 def test_small_gradients_are_not_scaled_up(toy: type[Any], hardware: Hardware) -> None:
     task, other = toy(), toy()
 
-    _stepper(task, hardware, max_grad_norm=1e6).take([ROWS], learning_rate=0.1)
-    _stepper(other, hardware, max_grad_norm=2e6).take([ROWS], learning_rate=0.1)
+    _stepper(task, hardware, max_grad_norm=1e6).step([ROWS], learning_rate=0.1)
+    _stepper(other, hardware, max_grad_norm=2e6).step([ROWS], learning_rate=0.1)
 
     for one, two in zip(task.model.parameters(), other.model.parameters(), strict=True):
         assert torch.equal(one, two)
@@ -90,7 +90,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(toy: type[Any], hardwar
     task.inputs[0] = float("inf")
     before = [parameter.clone() for parameter in task.model.parameters()]
 
-    _stepper(task, hardware).take([ROWS], learning_rate=0.1)
+    _stepper(task, hardware).step([ROWS], learning_rate=0.1)
 
     assert all(torch.equal(a, b) for a, b in zip(before, task.model.parameters(), strict=True))
 
@@ -101,8 +101,8 @@ def test_after_memory_ran_out_the_effective_batch_is_the_same(
     whole, small, context = toy(), toy(), new_context()
     small.refuse_above = 8
 
-    _stepper(whole, hardware).take([ROWS], learning_rate=0.1)
-    _stepper(small, hardware, context, batch_size=32).take([ROWS], learning_rate=0.1)
+    _stepper(whole, hardware).step([ROWS], learning_rate=0.1)
+    _stepper(small, hardware, context, batch_size=32).step([ROWS], learning_rate=0.1)
 
     assert small.seen == [8, 8, 8, 8]
     for one, two in zip(whole.model.parameters(), small.model.parameters(), strict=True):
@@ -116,7 +116,7 @@ def test_when_nothing_fits_memory_has_run_out(toy: type[Any], hardware: Hardware
     task.refuse_above = 0
 
     with pytest.raises(OutOfMemoryError, match="computed in 32 parts"):
-        _stepper(task, hardware).take([ROWS], learning_rate=0.1)
+        _stepper(task, hardware).step([ROWS], learning_rate=0.1)
 
 
 def test_the_rate_rises_linearly_then_falls_linearly_to_zero() -> None:

@@ -11,7 +11,7 @@ MANY_JUMPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class NodeLine:
     """One node as it is shown: a line of its own, indented by what it is inside of."""
 
     node: int
@@ -49,7 +49,7 @@ class Layout:
         leaves: Rows of tokens in their order; only when every node has a row.
     """
 
-    rows: list[Row]
+    rows: list[NodeLine]
     steps: list[int]
     jumps: list[Wire]
     values: list[Wire]
@@ -84,24 +84,24 @@ def layout_of(view: View, *, every_node: bool) -> Layout:
     )
 
 
-def _statement_rows(view: View) -> list[Row]:
+def _statement_rows(view: View) -> list[NodeLine]:
     depths: dict[int, int] = {}
     rows = []
     for node in view.statements:
         above = view.owner[view.syntax.parent[node]]
         depths[node] = depths.get(above, -1) + 1
-        rows.append(Row(node=node, depth=depths[node], line=view.line(node), text=view.text(node)))
+        rows.append(NodeLine(node=node, depth=depths[node], line=view.line(node), text=view.text(node)))
     return rows or _node_rows(view)[:1]
 
 
-def _node_rows(view: View) -> list[Row]:
+def _node_rows(view: View) -> list[NodeLine]:
     syntax = view.syntax
-    rows: list[Row] = []
+    rows: list[NodeLine] = []
     for node, (kind, parent) in enumerate(zip(syntax.code, syntax.parent, strict=True)):
         operator = syntax.operator.get(node)
         word = OPERATORS[operator] if operator is not None else syntax.word(node).decode(errors="replace")
         depth = rows[parent].depth + 1 if parent >= 0 else 0
-        rows.append(Row(node=node, depth=depth, line=view.line(node), text=f"{KINDS[kind]}  {word}".rstrip()))
+        rows.append(NodeLine(node=node, depth=depth, line=view.line(node), text=f"{KINDS[kind]}  {word}".rstrip()))
     return rows
 
 

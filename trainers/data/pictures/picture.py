@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellgate.contract.errors import SpecError
-from trainers.data.pictures.layout import Layout, Row, Wire, lanes_of, layout_of
+from trainers.data.pictures.layout import Layout, NodeLine, Wire, lanes_of, layout_of
 from trainers.data.pictures.view import View
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class _Sheet:
             _arrow(axes, [ends[0], (bend, ends[0][1]), (bend, ends[1][1]), ends[1]], FAINT, dotted=True)
 
 
-def _text(row: Row) -> str:
+def _text(row: NodeLine) -> str:
     return f"{row.line:>3}  " + textwrap.shorten(_drawable(row.text), MAX_LETTERS, placeholder=" …")
 
 

@@ -114,10 +114,10 @@ def is_csv(path: Path) -> bool:
     return path.name.removesuffix(".gz").endswith(".csv")
 
 
-Rows = Iterator[tuple[int, str, dict[str, object] | None]]
+RawRows = Iterator[tuple[int, str, dict[str, object] | None]]
 
 
-def _csv_rows(path: Path, prefix: str, problems: ErrorCollector) -> Rows:
+def _csv_rows(path: Path, prefix: str, problems: ErrorCollector) -> RawRows:
     csv.field_size_limit(MAX_CSV_FIELD_CHARS)
     number = 0
     try:
@@ -143,7 +143,7 @@ def _csv_rows(path: Path, prefix: str, problems: ErrorCollector) -> Rows:
         raise _unreadable(path, error) from error
 
 
-def _json_rows(path: Path, prefix: str, problems: ErrorCollector) -> Rows:
+def _json_rows(path: Path, prefix: str, problems: ErrorCollector) -> RawRows:
     lines = read_lines(path)
     first = next(lines, None)
     if first is None:
@@ -169,7 +169,7 @@ def _dicts(row: dict[str, object]) -> list[dict[str, object]]:
     return [value for value in row.values() if isinstance(value, dict)]
 
 
-def _array_rows(content: bytes, prefix: str, problems: ErrorCollector) -> Rows:
+def _array_rows(content: bytes, prefix: str, problems: ErrorCollector) -> RawRows:
     rows = _parsed(f"{prefix}the whole file", content, "a JSON array", problems)
     for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
         where = f"{prefix}row {number}"

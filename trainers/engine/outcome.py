@@ -1,0 +1,67 @@
+"""What training comes to, and which collapses make a model useless."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cellgate.contract.errors import CollapseError, InputError
+from cellgate.contract.results import Collapse
+from trainers.engine.checkpoint import TrainingState
+
+# A component that gets no gradient is on record, but the model may do without it; these make it useless.
+FATAL_COLLAPSES = frozenset({"single_class", "constant_logits", "non_finite", "zero_f1", "prior_entropy"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOutcome:
+    """What training came to; the best epoch's weights are in the task's model.
+
+    Args:
+        best_epoch: From 0.
+        epochs: That were begun.
+        steps: Optimizer steps, the skipped ones included.
+        skipped_steps: Those that a scaler overflow skipped.
+        collapses: That the best epoch's model still shows.
+        collapse_events: That all epochs showed.
+    """
+
+    best_epoch: int
+    epochs: int
+    steps: int
+    skipped_steps: int
+    collapses: tuple[Collapse, ...]
+    collapse_events: int
+
+
+def outcome_of(state: TrainingState, *, peak: float) -> FitOutcome:
+    """Return what a finished training came to.
+
+    Args:
+        state: At its end.
+        peak: The peak learning rate, for the message.
+
+    Raises:
+        CollapseError: The best model predicts nothing useful.
+    """
+    collapses = tuple(Collapse.model_validate(collapse) for collapse in state.best_collapses)
+    fatal = fatal_collapses(collapses)
+    if fatal:
+        raise CollapseError(
+            f"the best of {state.epoch} epochs predicts nothing useful: change the learning rate "
+            f"(peak {peak:.2e}), train longer, or check the labels",
+            [
+                InputError(where=collapse.component, found=f"{collapse.type}: {collapse.detail}", expected="none")
+                for collapse in fatal
+            ],
+        )
+    return FitOutcome(
+        best_epoch=state.best_epoch,
+        epochs=state.epoch,
+        steps=state.step,
+        skipped_steps=state.skipped_steps,
+        collapses=collapses,
+        collapse_events=state.collapse_events,
+    )
+
+
+def fatal_collapses(collapses: Sequence[Collapse]) -> list[Collapse]:
+    return [collapse for collapse in collapses if collapse.type in FATAL_COLLAPSES]
