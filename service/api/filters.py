@@ -26,8 +26,12 @@ OfExperiment = Annotated[
     str | None, Query(alias="experiment", pattern=EXPERIMENT_ID, description="Of this experiment.")
 ]
 OfJob = Annotated[str | None, Query(alias="job", pattern=JOB_ID, description="Of this job.")]
-CreatedSince = Annotated[Time | None, Query(description="Created then or later; RFC 3339 with an offset.")]
-CreatedBefore = Annotated[Time | None, Query(description="Created earlier; RFC 3339 with an offset.")]
+CreatedSince = Annotated[
+    Time | None, Query(description="Only items created at this time or later; RFC 3339 with an offset.")
+]
+CreatedBefore = Annotated[
+    Time | None, Query(description="Only items created before this time; RFC 3339 with an offset.")
+]
 Labels = Annotated[
     list[Annotated[str, StringConstraints(pattern=rf"^{LABEL_KEY}:{LABEL_VALUE}$")]] | None,
     Query(

@@ -11,6 +11,6 @@ ExperimentPath = Annotated[str, Path(alias="experiment_id", pattern=EXPERIMENT_I
 JobPath = Annotated[str, Path(alias="job_id", pattern=JOB_ID)]
 BundlePath = Annotated[str, Path(alias="bundle_id", pattern=BUNDLE_ID)]
 RunPath = Annotated[str, Path(alias="run_id", pattern=RUN_ID)]
-Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of items.")]
 After = Annotated[str | None, Query(pattern=f"^[a-z]{{2,3}}_{ULID}$", description="Cursor: `next` of the page before.")]
-AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Only events with a higher id.")]
+AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Return events with a higher id only.")]

@@ -28,7 +28,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
         for name in sorted(set(request.query_params) - known)
     ]
     if mistakes:
-        raise InvalidRequest("the query has parameters that mean nothing here; nothing was done", mistakes=mistakes)
+        raise InvalidRequest("the query has unknown parameters; nothing was done", mistakes=mistakes)
 
 
 def _parameters(dependant: Dependant) -> Iterator[str]:

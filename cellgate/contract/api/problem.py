@@ -33,7 +33,7 @@ class Problem(BaseModel):
     type: str = "about:blank"
     title: str = ""
     status: int
-    code: str = Field("unknown", description="Stable; what a program should look at.")
+    code: str = Field("unknown", description="Stable code for programs; see docs/api.md.")
     detail: str = ""
     errors: list[MistakeAnswer] = Field(default_factory=list, description="Every mistake in the request.")
     trace_id: str = Field("", description="Also in the X-Request-Id header and in the log.")

@@ -65,7 +65,7 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
 def submit_experiment(
     spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
 ) -> JSONResponse:
-    """Ask the whole question: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, fusion if it is due."""
+    """Submit an experiment: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, and fusion if it is due."""
     asked = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
 
     def create(session: Session) -> Created:
@@ -115,7 +115,7 @@ def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: PolledIdl
 
 @router.get("/{experiment_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: PolledStatus) -> ExperimentStatus:
-    """Return where an experiment is: one row, a few words."""
+    """Return an experiment's state without its jobs; the cheapest answer to poll."""
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id))
         row, verdict = load_experiment_status(session, experiment_id)
@@ -126,7 +126,7 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
 def read_experiment_events(
     experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100
 ) -> list[EventAnswer]:
-    """Return what happened, oldest first: its own transitions and its runs' events."""
+    """Return the events of an experiment and of its runs, oldest first."""
     with context.database.read() as session:
         get_experiment(session, experiment_id)
         rows = events_of(session, experiment_id=experiment_id, after=after, limit=limit)
@@ -140,7 +140,7 @@ def read_experiment_events(
     name="cancel_experiment",
 )
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
-    """Cancel an experiment with every run below it."""
+    """Cancel an experiment and all its unfinished runs."""
     return post.act(experiment_id, cancel_experiment, _created)
 
 

@@ -21,7 +21,7 @@ router = ScopedRouter(prefix="/v1", tags=["operations"])
 SINCE_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 From = Annotated[
     Time,
-    Query(alias="from", description="Begin of the period, RFC 3339 with an offset; default: from the first run on."),
+    Query(alias="from", description="Start of the period, RFC 3339 with an offset; default: the first run."),
 ]
 To = Annotated[Time | None, Query(alias="to", description="End of the period; default: now.")]
 By = Annotated[UsageBy, Query(description="What to sum by.")]
@@ -29,7 +29,7 @@ By = Annotated[UsageBy, Query(description="What to sum by.")]
 
 @router.get("/queues", Scope.READ, responses=documented())
 def read_queues(context: Ctx) -> list[QueueAnswer]:
-    """List the queues that have unfinished runs or a living worker: how full they are, and who serves them."""
+    """List the queues with unfinished runs or a living worker: their depth, workers and slots."""
     with context.database.read() as session:
         return [answer(QueueAnswer, load, name=load.queue) for load in queue_loads(session)]
 
@@ -38,7 +38,7 @@ def read_queues(context: Ctx) -> list[QueueAnswer]:
 def read_usage(
     context: Ctx, since: From = SINCE_ALWAYS, before: To = None, by: By = UsageBy.EXPERIMENT, limit: Limit = 100
 ) -> UsageAnswer:
-    """Return how long runs have held slots within a period, by experiment, owner, cell or queue."""
+    """Return the slot time that runs used within a period, by experiment, owner, cell or queue."""
     end = before or datetime.now(UTC)
     if since >= end:
         detail = f"found {since.isoformat()}, expected a time before the period's end, {end.isoformat()}"

@@ -15,7 +15,7 @@ router = ScopedRouter(tags=["operations"])
 
 @router.get("/metrics", Scope.READ, response_class=PlainTextResponse, responses=documented())
 def read_measures(context: Ctx, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
-    """Return queue depths, waits, run times, failures, leases and request latencies, as Prometheus reads them.
+    """Return metrics for Prometheus: queue depths, waits, run times, failures, leases and request latencies.
 
     Figures of the whole deployment come from the database: they are the same whichever process answers, and a few
     seconds old at most. Latencies are those of the process that answers. See docs/operations.md.
