@@ -18,10 +18,8 @@ from cellgate.contract.states import BundleState, FailureReason, RunState, bundl
 from service.api.archive import Archive
 from service.api.context import Ctx
 from service.api.examples import BUNDLES, SCORES
-from service.api.filters import OfExperiment
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import BundlePath, ExperimentPath, RunPath
+from service.api.parameters import BundlePath, ExperimentPath, OfExperiment, Paged, RunPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter

@@ -13,10 +13,8 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.configs import PrepareConfig
 from service.api.context import Ctx
 from service.api.examples import DATASETS
-from service.api.filters import CreatedBefore, CreatedSince, DatasetStates, seconds
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import DatasetPath
+from service.api.parameters import CreatedBefore, CreatedSince, DatasetPath, DatasetStates, Paged, seconds
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter

@@ -15,10 +15,20 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
-from service.api.filters import CreatedBefore, CreatedSince, ExperimentStates, Labels, OfDataset, seconds, wanted_labels
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import AfterEvent, ExperimentPath, Limit
+from service.api.parameters import (
+    AfterEvent,
+    CreatedBefore,
+    CreatedSince,
+    ExperimentPath,
+    ExperimentStates,
+    Labels,
+    Limit,
+    OfDataset,
+    Paged,
+    seconds,
+    wanted_labels,
+)
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter

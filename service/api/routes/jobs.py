@@ -15,10 +15,18 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
-from service.api.filters import Cells, CreatedBefore, CreatedSince, JobStates, OfDataset, OfExperiment, seconds
 from service.api.idempotency import Created, Post, Posted
-from service.api.paging import Paged
-from service.api.parameters import JobPath
+from service.api.parameters import (
+    Cells,
+    CreatedBefore,
+    CreatedSince,
+    JobPath,
+    JobStates,
+    OfDataset,
+    OfExperiment,
+    Paged,
+    seconds,
+)
 from service.api.polling import PolledIdle, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter

@@ -12,10 +12,20 @@ from cellgate.contract.api.common import Page
 from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
-from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment, OfJob, RunStates, seconds
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import AfterEvent, Limit, RunPath
+from service.api.parameters import (
+    AfterEvent,
+    Cells,
+    CreatedBefore,
+    CreatedSince,
+    Limit,
+    OfExperiment,
+    OfJob,
+    Paged,
+    RunPath,
+    RunStates,
+    seconds,
+)
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter

@@ -21,7 +21,7 @@ from cellgate.contract.api.webhooks import (
 from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
+from service.api.parameters import Paged
 from service.api.responses import EVERY_POST, accepting, documented
 from service.api.scopes import ScopedRouter
 from service.api.views import answer
