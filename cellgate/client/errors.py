@@ -7,28 +7,8 @@ ClientError
 """
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
 
-
-class ProblemItem(BaseModel):
-    """One mistake in a request."""
-
-    model_config = ConfigDict(frozen=True)
-
-    pointer: str = ""
-    detail: str
-
-
-class ClientProblem(BaseModel):
-    """An RFC 9457 problem document; its further members (a gate report) stay readable as extra fields."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    status: int
-    code: str = "unknown"
-    title: str = ""
-    detail: str = ""
-    errors: list[ProblemItem] = Field(default_factory=list)
+from cellgate.contract.api.problem import Problem
 
 
 class ClientError(Exception):
@@ -56,7 +36,7 @@ class Refused(ClientError):
         problem: The problem document.
     """
 
-    def __init__(self, problem: ClientProblem) -> None:
+    def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.code = problem.code
         lines = [problem.detail or problem.title or f"the server answered {problem.status}"]
@@ -77,7 +57,7 @@ def checked(answer: httpx.Response) -> httpx.Response:
     if answer.status_code < 400:
         return answer
     try:
-        raise Refused(ClientProblem.model_validate({"status": answer.status_code, **answer.json()}))
+        raise Refused(Problem.model_validate({"status": answer.status_code, **answer.json()}))
     except (ValueError, TypeError) as error:
-        problem = ClientProblem(status=answer.status_code, title=answer.reason_phrase, detail=answer.text[:500])
+        problem = Problem(status=answer.status_code, title=answer.reason_phrase, detail=answer.text[:500])
         raise Refused(problem) from error

@@ -33,8 +33,8 @@ def test_the_public_surface_is_this_list_and_each_name_can_be_imported() -> None
         "AsyncClient",
         "Client",
         "ClientError",
-        "ClientProblem",
         "Damaged",
+        "Problem",
         "Refused",
         "ServerAway",
     ]
