@@ -12,9 +12,9 @@ from service.api.context import Context
 from service.api.description import describe, operation_id
 from service.api.long_poll import poll_states_in, watch_output, watch_versions
 from service.api.middleware import add_middleware
+from service.api.parameters import refuse_unknown_parameters
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
-from service.api.queries import refuse_unknown_parameters
 from service.api.routes import (
     artifacts,
     bundles,
@@ -28,7 +28,6 @@ from service.api.routes import (
     logs,
     operations,
     preflights,
-    prometheus,
     reports,
     runs,
     tokens,
@@ -63,7 +62,6 @@ RESOURCES = (
     cells,
     workers,
     operations,
-    prometheus,
     tokens,
     webhooks,
     health,

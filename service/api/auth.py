@@ -110,11 +110,11 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_needed: bo
     secret = _bearer(request)
     if secret is None:
         if token_needed:
-            raise Unauthorized("send a token of this service: `Authorization: Bearer …`")
+            raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`")
         return Principal(name=WITHOUT_TOKEN, scope=Scope.ADMIN)
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
     if principal is None:
-        raise Unauthorized("this is no token of this service, or no longer: send another, or ask its admin for one")
+        raise Unauthorized("the bearer token is unknown, revoked or expired: send another, or ask an admin for one")
     return principal
 
 

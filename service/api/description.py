@@ -23,11 +23,11 @@ TAGS = [
     {"name": "experiments", "description": "The whole pipeline: 51 and 52 over seeds, gate, decision, perhaps 53."},
     {"name": "jobs", "description": "One cell with one config; one run per seed."},
     {"name": "runs", "description": "One seed of a job: progress, curves, events, output."},
-    {"name": "cells and workers", "description": "What can be asked for, and who is there to do it."},
-    {"name": "operations", "description": "How full the queues are, what was used, what a monitor reads."},
-    {"name": "bundles", "description": "What was decided, packed to be shipped, and what it says of functions."},
-    {"name": "tokens", "description": "Who may ask for what."},
-    {"name": "webhooks", "description": "Who is told of what happens."},
+    {"name": "cells and workers", "description": "The cells with their defaults, and the workers."},
+    {"name": "operations", "description": "Queue depths, usage and Prometheus metrics."},
+    {"name": "bundles", "description": "Packed models, and the scores that they give."},
+    {"name": "tokens", "description": "Create, list and revoke tokens."},
+    {"name": "webhooks", "description": "Subscribe to events of runs and experiments."},
     {"name": "health", "description": "For load balancers and supervisors; needs no token."},
 ]
 

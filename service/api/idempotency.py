@@ -28,7 +28,7 @@ class Created:
     """What a POST made.
 
     Args:
-        location: Where it can be read.
+        location: URL of the created or changed resource.
         answer: The response's body.
     """
 
@@ -145,7 +145,12 @@ async def _post(
     context: Ctx,
     idempotency_key: Annotated[
         str | None,
-        Header(alias="Idempotency-Key", min_length=1, max_length=255, description="The same key, the same answer."),
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="A request that is sent again with the same key is done once and gets the same answer.",
+        ),
     ] = None,
 ) -> Post:
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body())

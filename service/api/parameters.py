@@ -1,16 +1,154 @@
-"""Identifiers, cursors and limits as they come in paths and queries."""
+"""What a request may say in its path and query: ids, cursors, filters and pages; any other parameter is a mistake.
 
-from typing import Annotated
+Source:
+    RFC 8288 (Link).
+"""
 
-from fastapi import Path, Query
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar
 
+from fastapi import Depends, Path, Query, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import StringConstraints
+
+from cellgate.contract.api.common import LABEL_KEY, LABEL_VALUE, Page, Time
+from cellgate.contract.cells import Cell
 from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, JOB_ID, RUN_ID, ULID
+from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
+from service.domain.errors import InvalidRequest, InvalidSpec, Mistake
+from service.store.filters import PageOf
 
 DatasetPath = Annotated[str, Path(alias="dataset_id", pattern=DATASET_ID)]
 ExperimentPath = Annotated[str, Path(alias="experiment_id", pattern=EXPERIMENT_ID)]
 JobPath = Annotated[str, Path(alias="job_id", pattern=JOB_ID)]
 BundlePath = Annotated[str, Path(alias="bundle_id", pattern=BUNDLE_ID)]
 RunPath = Annotated[str, Path(alias="run_id", pattern=RUN_ID)]
-Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of items.")]
 After = Annotated[str | None, Query(pattern=f"^[a-z]{{2,3}}_{ULID}$", description="Cursor: `next` of the page before.")]
-AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Only events with a higher id.")]
+AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Return events with a higher id only.")]
+_CELL_DESCRIPTION = "One of these cells; may be named several times."
+_STATE_DESCRIPTION = "In one of these states; may be named several times."
+
+DatasetStates = Annotated[list[DatasetState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
+ExperimentStates = Annotated[list[ExperimentState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
+JobStates = Annotated[list[JobState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
+RunStates = Annotated[list[RunState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
+Cells = Annotated[list[Cell] | None, Query(alias="cell", description=_CELL_DESCRIPTION)]
+OfDataset = Annotated[str | None, Query(alias="dataset", pattern=DATASET_ID, description="Of this data set.")]
+OfExperiment = Annotated[
+    str | None, Query(alias="experiment", pattern=EXPERIMENT_ID, description="Of this experiment.")
+]
+OfJob = Annotated[str | None, Query(alias="job", pattern=JOB_ID, description="Of this job.")]
+CreatedSince = Annotated[
+    Time | None, Query(description="Only items created at this time or later; RFC 3339 with an offset.")
+]
+CreatedBefore = Annotated[
+    Time | None, Query(description="Only items created before this time; RFC 3339 with an offset.")
+]
+Labels = Annotated[
+    list[Annotated[str, StringConstraints(pattern=rf"^{LABEL_KEY}:{LABEL_VALUE}$")]] | None,
+    Query(
+        alias="label",
+        max_length=16,
+        description="`key:value`; may be given several times: all must be there.",
+        examples=["team:core"],
+    ),
+]
+
+
+def wanted_labels(asked: Sequence[str] | None) -> dict[str, str]:
+    """Return the labels asked for, by key.
+
+    Raises:
+        InvalidSpec: A key comes with two values; all mistakes are listed.
+    """
+    found: dict[str, str] = {}
+    mistakes = []
+    for index, label in enumerate(asked or ()):
+        key, _, value = label.partition(":")
+        if found.setdefault(key, value) != value:
+            detail = f"found {key} a second time with another value; an experiment has one value for each key"
+            mistakes.append(Mistake(pointer=f"#query/label/{index}", detail=detail))
+    if mistakes:
+        raise InvalidSpec("no experiment can have all of these labels", mistakes=mistakes)
+    return found
+
+
+def seconds(time: datetime | None) -> float | None:
+    """Return a time as seconds since the epoch, if any."""
+    return None if time is None else time.timestamp()
+
+
+T = TypeVar("T")
+
+
+class Paging:
+    """Which page of a list was asked for.
+
+    Args:
+        wanted: The page.
+    """
+
+    def __init__(self, request: Request, response: Response, wanted: PageOf) -> None:
+        self.wanted = wanted
+        self._request = request
+        self._response = response
+
+    def page(self, items: Sequence[T], ids: Sequence[str]) -> Page[T]:
+        """Return the page, and name its neighbours in `Link`.
+
+        Args:
+            items: What is on it.
+            ids: Their ids, in order.
+        """
+        following = ids[-1] if len(ids) == self.wanted.limit else None
+        links = [self._link("first", None)]
+        if following is not None:
+            links.append(self._link("next", following))
+        self._response.headers["Link"] = ", ".join(links)
+        return Page(items=list(items), next=following)
+
+    def _link(self, relation: str, after: str | None) -> str:
+        url = self._request.url.remove_query_params("after")
+        if after is not None:
+            url = url.include_query_params(after=after)
+        # Relative to the server: what a proxy in front of it is called, only the caller knows.
+        return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
+
+
+async def _paging(request: Request, response: Response, limit: Limit = 50, after: After = None) -> Paging:
+    return Paging(request, response, PageOf(limit=limit, after=after))
+
+
+Paged = Annotated[Paging, Depends(_paging)]
+
+
+# A page may be opened with whatever a link to it carries.
+OF_THE_API = "/v1/"
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse what the route would not look at.
+
+    Raises:
+        InvalidRequest: There are such parameters; every one is listed.
+    """
+    route = request.scope.get("route")
+    if not request.query_params or not isinstance(route, APIRoute) or not route.path.startswith(OF_THE_API):
+        return
+    known = set(_parameters(route.dependant))
+    there_are = f"there are {', '.join(sorted(known))}" if known else "none are known here"
+    mistakes = [
+        Mistake(pointer=f"#query/{name}", detail=f"there is no such parameter; {there_are}")
+        for name in sorted(set(request.query_params) - known)
+    ]
+    if mistakes:
+        raise InvalidRequest("the query has unknown parameters; nothing was done", mistakes=mistakes)
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for dependency in dependant.dependencies:
+        yield from _parameters(dependency)

@@ -42,7 +42,7 @@ def retry_after_s(poll_state: PollState) -> int:
 
 
 class NotModified(Exception):
-    """What the caller holds is still so."""
+    """The version that the caller holds is current."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.headers = headers
@@ -86,14 +86,13 @@ async def _poll(
     request: Request,
     response: Response,
     context: Ctx,
-    if_none_match: Annotated[str | None, Header(description="ETag of what the caller holds.")] = None,
+    if_none_match: Annotated[str | None, Header(description="ETag of the version that the caller holds.")] = None,
     wait: Annotated[
         int,
         Query(
             ge=0,
             le=LONGEST_WAIT_S,
-            description="With `If-None-Match`: hold the answer back for so many seconds, or until what was asked for "
-            "has changed.",
+            description="With `If-None-Match`: wait up to this many seconds for a change before answering.",
         ),
     ] = 0,
 ) -> Poll:

@@ -22,7 +22,7 @@ class RangeNotSatisfiable(ServiceError):
 
     def __init__(self, size: int) -> None:
         self.size = size
-        super().__init__(f"there are {size} bytes, and none of the range that was asked for is among them")
+        super().__init__(f"Range not satisfiable: the content has {size} bytes")
 
 
 @dataclass(frozen=True, kw_only=True)

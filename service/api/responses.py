@@ -37,7 +37,7 @@ def accepting(model: type[BaseModel], *statuses: HTTPStatus, queues_runs: bool =
         statuses: Problems that it can give besides those of every POST.
         queues_runs: Whether it makes runs, which count towards the caller's quota.
     """
-    location = {"description": "Where it can be read.", "schema": {"type": "string"}}
+    location = {"description": "URL of the created or changed resource.", "schema": {"type": "string"}}
     accepted = {"description": "Accepted", "headers": {"Location": location}}
     responses = {int(HTTPStatus.ACCEPTED): accepted, **documented(*EVERY_POST, *statuses)}
     if queues_runs:
@@ -49,6 +49,6 @@ def accepting(model: type[BaseModel], *statuses: HTTPStatus, queues_runs: bool =
 
 def _documented(status: HTTPStatus) -> dict[str, Any]:
     if status is HTTPStatus.NOT_MODIFIED:
-        return {"description": "What the caller holds is still so"}
+        return {"description": "The version that the caller holds is current"}
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {"model": Problem, "description": status.phrase, "content": content}

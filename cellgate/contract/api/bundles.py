@@ -22,12 +22,12 @@ class BundleCreate(Request, RunLimits):
     kind: BundleKind | None = Field(None, description="Default: what the last decision ships.")
     option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")
     seeds: Seeds | None = Field(
-        None, description="Default: those decided on; of a kind that is named, all that have finished."
+        None, description="Default: the seeds of the decision; for a named kind, all seeds that have finished."
     )
     text_weight: float | None = Field(
-        None, ge=0, le=1, description="Of the text model in an ensemble; default: tuned on the fuse split."
+        None, ge=0, le=1, description="Weight of the text model in an ensemble; default: tuned on the fuse split."
     )
-    licence_notes: str | None = Field(None, max_length=10_000, description="For whoever gets the bundle.")
+    licence_notes: str | None = Field(None, max_length=10_000, description="Text for the users of the bundle.")
     tolerance: float = Field(
         1e-5,
         gt=0,
@@ -45,7 +45,7 @@ class BundleAnswer(Answer):
     kind: BundleKind
     state: BundleState
     run: str = Field(description="The run that packs it.")
-    summary: BundleSummary | None = Field(description="What is in it, once it is ready.")
+    summary: BundleSummary | None = Field(description="Contents, once it is ready.")
     failure_detail: str | None
     created_at: AwareDatetime
 
@@ -57,16 +57,18 @@ class ScoreCreate(Request, RunLimits):
         min_length=1, max_length=MOST_FUNCTIONS, description="C or C++ source text, one function each."
     )
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own.")
-    explain: Explain = Field("findings", description="For which functions to say which lines weighed most.")
+    explain: Explain = Field("findings", description="Functions for which the heaviest lines are returned.")
     priority: Priority = SCORE_PRIORITY
 
 
 class ScoresAnswer(Answer):
-    """What a bundle says, once it has said it."""
+    """Scores of a bundle, once its run has succeeded."""
 
-    run: str = Field(description="The run that asks it.")
+    run: str = Field(description="Run that scores the functions.")
     bundle: str
     state: RunState
-    scores: Scores | None = Field(description="Of each function in the order of the request, once it has succeeded.")
+    scores: Scores | None = Field(
+        description="One score per function in the order of the request, once the run has succeeded."
+    )
     failure_reason: FailureReason | None
     failure_detail: str | None

@@ -33,7 +33,7 @@ class DatasetAnswer(Answer):
     graphs: str | None = Field(description="Ready graphs, if any were given.")
     content_hash: str | None
     summary: Annotated[dict[str, Any], StoredAs(DatasetSummary)] | None = Field(
-        description="What is in it, once it is ready."
+        description="Contents, once it is ready."
     )
     failure_detail: str | None
     run: str | None = Field(description="The run that prepares it.")

@@ -21,20 +21,20 @@ class ExperimentCreate(Request, ExperimentSpec):
     dataset: DatasetId
     labels: LabelMap = Field(
         default_factory=dict,
-        description="What it is found by in lists, as `?label=key:value`.",
+        description="Labels; lists filter by them with `?label=key:value`.",
         examples=[{"team": "core"}],
     )
 
 
 class WaiverCreate(Request):
-    """Let a failed check of the gate pass."""
+    """Waive a failed check of the gate."""
 
     check: Name = Field(description="Name of the check, as the gate's report has it.")
     reason: Reason
 
 
 class OverrulingCreate(Request):
-    """Put another answer beside the computed decision."""
+    """Overrule the computed decision."""
 
     outcome: Literal["ensemble", "single", "fusion", "improve"]
     option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")
@@ -51,7 +51,7 @@ class ExperimentAnswer(Answer):
     autopilot: bool
     seeds: list[int]
     labels: dict[str, str]
-    spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="What it was asked to do.")
+    spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="The submitted spec.")
     jobs: list[JobAnswer]
     gate_verdict: Literal["pending", "pass", "fail"]
     outcome: DecisionOutcome | None = Field(description="Of the last decision.")
@@ -77,7 +77,7 @@ class ExperimentSummary(Answer):
 
 
 class ExperimentStatus(Answer):
-    """Where an experiment is, and nothing more."""
+    """State of an experiment."""
 
     id: str
     state: ExperimentState
@@ -87,20 +87,20 @@ class ExperimentStatus(Answer):
 
 
 class OverSeeds(Answer):
-    """What cell 54 has left, the newest."""
+    """The newest output of cell 54."""
 
     experiment: str
     stage: Literal["bases", "final"] = Field(description="bases: 51 and 52; final: fusion too.")
-    run: str = Field(description="The run of cell 54.")
+    run: str = Field(description="Run of cell 54 that computed it.")
 
 
 class AggregateAnswer(OverSeeds):
-    """What cell 54 has weighed, over the seeds."""
+    """Evidence of cell 54 over the seeds."""
 
     evidence: Evidence
 
 
 class ReportAnswer(OverSeeds):
-    """What cell 54 has weighed, and what lies behind it."""
+    """Report of cell 54: the evidence and its values seed by seed."""
 
     report: SeedReport

@@ -142,8 +142,8 @@ class PreflightCreate(Request, RunLimits):
 
 
 class PreflightAnswer(Answer):
-    """What is known at once, and the job that finds out the rest."""
+    """Checks that need no worker, and the job that runs the others."""
 
     verdict: Literal["pass", "warn", "fail"] = Field(description="The worst of the checks.")
-    checks: list[Check] = Field(description="Of what is known of the data set.")
+    checks: list[Check] = Field(description="Checks of the data set's summary.")
     job: JobAnswer | None = Field(description="Its run's result has the checks of a smoke pre-flight.")

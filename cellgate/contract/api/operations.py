@@ -23,11 +23,11 @@ class QueueAnswer(Answer):
 
     name: str
     queued: int = Field(description="Runs that wait for a worker.")
-    running: int = Field(description="Runs that a worker holds, those about to pause or to be cancelled included.")
+    running: int = Field(description="Runs that a worker holds, including those about to pause or to be cancelled.")
     paused: int = Field(description="Runs that wait to be resumed.")
-    oldest_wait_s: float | None = Field(description="How long the run has waited that was queued the longest ago.")
+    oldest_wait_s: float | None = Field(description="Waiting time of the run that was queued first, in seconds.")
     workers: int = Field(description="Workers that serve it and are alive.")
-    slots: int = Field(description="Runs that these can have at work at once, for all queues they serve.")
+    slots: int = Field(description="Runs that these workers can hold at the same time, over all queues they serve.")
     free_slots: int = Field(description="Slots that can take a run now.")
 
 
@@ -35,17 +35,17 @@ class UsageGroup(Answer):
     """What one group of runs has used within the period."""
 
     slot_seconds: float = Field(
-        description="How long their attempts have held a slot of a worker, those still at work included: seconds of a "
-        "GPU on workers that lend one to each run, of the CPU's share elsewhere. Summed by queue it tells them apart."
+        description="Seconds for which their attempts held a slot of a worker, running ones included. On workers that "
+        "give each run a GPU these are GPU seconds, elsewhere seconds of a CPU share; `by=queue` tells them apart."
     )
     runs: int = Field(description="Runs with an attempt within the period.")
-    failed_share: float | None = Field(description="Share of the ended ones that failed; null while none has ended.")
+    failed_share: float | None = Field(description="Share of the ended runs that failed; null if none has ended.")
 
 
 class KeyedUsage(UsageGroup):
     """What one experiment, owner, cell or queue has used."""
 
-    key: str | None = Field(description="Null: runs without an experiment, or without an owner.")
+    key: str | None = Field(description="Experiment, owner, cell or queue; null for runs without one.")
 
 
 class UsageAnswer(Answer):
@@ -54,19 +54,19 @@ class UsageAnswer(Answer):
     since: AwareDatetime
     before: AwareDatetime
     by: UsageBy
-    total: UsageGroup = Field(description="Over all groups, also those beyond `limit`.")
-    groups: list[KeyedUsage] = Field(description="Those that used the most come first.")
+    total: UsageGroup = Field(description="Sum over all groups, including those beyond `limit`.")
+    groups: list[KeyedUsage] = Field(description="Groups by slot time, largest first.")
 
 
 class HealthCheck(BaseModel):
-    """One thing that the service needs."""
+    """One dependency of the service."""
 
     ok: bool
-    detail: str = Field(description="What was found, and what to do where it is not in order.")
+    detail: str = Field(description="What was found, and what to do if it failed.")
 
 
 class Checks(BaseModel):
-    """Everything that the service needs."""
+    """The dependencies of the service."""
 
     database: HealthCheck
     migrations: HealthCheck = Field(description="Whether the database's schema is the one of this version.")
@@ -78,7 +78,7 @@ class Checks(BaseModel):
 
 
 class Health(BaseModel):
-    """What the service needs, and whether it is there."""
+    """Whether the service is ready."""
 
-    ready: bool = Field(description="Whether database, schema and broker are in order.")
+    ready: bool = Field(description="Whether database, schema and broker passed their checks.")
     checks: Checks

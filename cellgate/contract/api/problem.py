@@ -8,21 +8,25 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Our own server always writes these members; their defaults are for documents of a proxy in front of it.
+WRITTEN = ("pointer", "title", "status", "code", "detail", "trace_id")
+
+
+def _always_written(schema: dict[str, Any]) -> None:
+    schema["required"] = [name for name in WRITTEN if name in schema["properties"]]
+    for name in schema["required"]:
+        schema["properties"][name].pop("default", None)
+
 
 class MistakeAnswer(BaseModel):
     """One mistake in the request."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra=_always_written)
 
-    pointer: str = Field(description="RFC 6901 pointer into the body; `#query/…`, `#path/…`, `#header/…` elsewhere.")
-    detail: str
-
-
-def _always_written(schema: dict[str, Any]) -> None:
-    # Our own server writes every member; the defaults are for documents of a proxy in front of it.
-    schema["required"] = ["title", "status", "code", "detail", "trace_id"]
-    for name in schema["required"]:
-        schema["properties"][name].pop("default", None)
+    pointer: str = Field(
+        "", description="RFC 6901 pointer into the body; `#query/…`, `#path/…`, `#header/…` elsewhere."
+    )
+    detail: str = ""
 
 
 class Problem(BaseModel):
@@ -33,7 +37,7 @@ class Problem(BaseModel):
     type: str = "about:blank"
     title: str = ""
     status: int
-    code: str = Field("unknown", description="Stable; what a program should look at.")
+    code: str = Field("unknown", description="Stable code for programs; see docs/api.md.")
     detail: str = ""
     errors: list[MistakeAnswer] = Field(default_factory=list, description="Every mistake in the request.")
     trace_id: str = Field("", description="Also in the X-Request-Id header and in the log.")

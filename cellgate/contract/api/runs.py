@@ -27,7 +27,7 @@ class WaitingAnswer(Answer):
 
     reason: WaitingReason
     detail: str = Field(description="The reason in words.")
-    ahead: int | None = Field(description="Queued runs of its queue whose turn comes before; null while paused.")
+    ahead: int | None = Field(description="Number of runs ahead in the same queue; null while paused.")
 
 
 class RunAnswer(Answer):
@@ -39,18 +39,18 @@ class RunAnswer(Answer):
     cell: CellName
     seed: int
     state: RunState
-    waiting: WaitingAnswer | None = Field(description="While it is queued or paused.")
+    waiting: WaitingAnswer | None = Field(description="Why it waits, while it is queued or paused.")
     attempt: int
-    superseded_by: str | None = Field(description="The run that counts in its place, once it was tried again.")
+    superseded_by: str | None = Field(description="Run that has replaced this one after a retry.")
     worker: str | None
     queue: str
     progress: Progress
-    f1: float | None = Field(description="On the gate split, once there is a result.")
+    f1: float | None = Field(description="F1 on the gate split, once there is a result.")
     exit_code: int | None
     failure_reason: FailureReason | None
     failure_detail: str | None
     result: Annotated[dict[str, Any], StoredAs(RunResult)] | None = Field(
-        description="result.json; only where one run is asked for."
+        description="The run's `result.json`; null in lists and in other answers that hold several runs."
     )
     created_at: AwareDatetime
     started_at: AwareDatetime | None
@@ -58,7 +58,7 @@ class RunAnswer(Answer):
 
 
 class RunStatus(Answer):
-    """Where a run is, and nothing more."""
+    """State and progress of a run."""
 
     id: str
     state: RunState
@@ -74,7 +74,9 @@ class Curve(Answer):
     key: str
     steps: list[int]
     values: list[float]
-    points: int = Field(description="That were measured; more than are here where `max_points` thinned them.")
+    points: int = Field(
+        description="Number of measured points; more than `values` holds where `max_points` thinned it."
+    )
 
 
 class MetricsAnswer(Answer):
@@ -110,13 +112,13 @@ class ComparisonAnswer(Answer):
 
     runs: list[RunAnswer]
     config: dict[str, list[Any]] = Field(
-        description="Settings that are not the same in all of them, by JSON pointer; null where a run has none."
+        description="Settings that differ between the runs, by JSON pointer; null where a run has none."
     )
     metrics: dict[str, list[float | None]] = Field(description="By split and name, as in `gate/f1`.")
 
 
 class AttemptAnswer(Answer):
-    """One worker's try at a run."""
+    """One attempt at a run, on one worker."""
 
     attempt: int
     worker: str
@@ -128,7 +130,7 @@ class AttemptAnswer(Answer):
 
 
 class LogChunk(Answer):
-    """A numbered piece of what a trainer printed."""
+    """A numbered chunk of a trainer's output."""
 
     attempt: int
     number: int
@@ -137,17 +139,17 @@ class LogChunk(Answer):
 
 
 class LogPage(Answer):
-    """Output in pieces, oldest first."""
+    """Output in numbered chunks, oldest first."""
 
     chunks: list[LogChunk]
-    next: str | None = Field(description="For `after`: what follows these pieces; null where there is none yet.")
-    ended: bool = Field(description="Whether the run has ended and these are its last pieces.")
+    next: str | None = Field(description="Cursor for `after`; null before the first chunk.")
+    ended: bool = Field(description="Whether the run has ended and these are its last chunks.")
 
 
 class ArtifactAnswer(Answer):
-    """A file that a run has left."""
+    """A file of a run."""
 
     name: str = Field(description="Its path below the run's folder.")
     size: int = Field(description="In bytes.")
-    sha256: str = Field(description="64 hexadecimal digits; its entity tag too.")
+    sha256: str = Field(description="SHA-256 in hexadecimal; also the file's entity tag.")
     media_type: str

@@ -31,10 +31,12 @@ class TokenCreate(Request):
     """Make a token."""
 
     name: Annotated[str, StringConstraints(pattern=NAME)] = Field(
-        description="No other live token may have it. What is asked for with the token belongs to it; quotas too."
+        description="Unique among live tokens. It owns what is submitted with the token, and quotas count by it."
     )
-    scope: Scope = Field(description="`read`: look; `submit`: also create and act; `admin`: also tokens and workers.")
-    expires_in_s: int | None = Field(None, ge=1, le=LONGEST_S, description="Default: good until it is revoked.")
+    scope: Scope = Field(description="`read`: only read; `submit`: also create and act; `admin`: everything.")
+    expires_in_s: int | None = Field(
+        None, ge=1, le=LONGEST_S, description="Lifetime in seconds; default: until it is revoked."
+    )
 
 
 class TokenAnswer(Answer):
@@ -42,16 +44,16 @@ class TokenAnswer(Answer):
 
     id: str
     name: str
-    prefix: str = Field(description="How the token begins.")
+    prefix: str = Field(description="First characters of the token.")
     scope: Scope
-    live: bool = Field(description="Neither revoked nor expired.")
+    live: bool = Field(description="Whether the token is accepted: neither revoked nor expired.")
     created_at: AwareDatetime
     expires_at: AwareDatetime | None
     revoked_at: AwareDatetime | None
-    last_used_at: AwareDatetime | None = Field(description="To the minute.")
+    last_used_at: AwareDatetime | None = Field(description="Time of the last use, to the minute.")
 
 
 class NewTokenAnswer(TokenAnswer):
     """A new token."""
 
-    token: str = Field(description="The token itself: shown only here, kept nowhere.")
+    token: str = Field(description="The token itself; only this answer shows it, and the service does not store it.")

@@ -40,9 +40,9 @@ class DeliveryState(StrEnum):
 
 
 class WebhookCreate(Request):
-    """Be told of what happens."""
+    """Subscribe to events."""
 
-    url: str = Field(max_length=2000, description="Where to POST: http or https, at a public address.")
+    url: str = Field(max_length=2000, description="URL that receives the events: http or https, at a public address.")
     events: list[WebhookEvent] = Field(
         default_factory=ALL_EVENTS.copy, min_length=1, max_length=len(WebhookEvent), description="Default: all."
     )
@@ -54,24 +54,24 @@ class WebhookAnswer(Answer):
     id: str
     url: str
     events: list[WebhookEvent]
-    active: bool = Field(description="False once it has answered 410: it is told nothing more.")
+    active: bool = Field(description="False once the receiver has answered 410; it gets no more events.")
     created_at: AwareDatetime
 
 
 class NewWebhookAnswer(WebhookAnswer):
     """A new webhook."""
 
-    secret: str = Field(description="What its deliveries are signed with: shown only here. See docs/webhooks.md.")
+    secret: str = Field(description="Key that signs the deliveries; only this answer shows it. See docs/webhooks.md.")
 
 
 class DeliveryAnswer(Answer):
-    """One thing that a webhook was told, or is to be told."""
+    """One event for one webhook, delivered or pending."""
 
-    id: str = Field(description="The `webhook-id` header; the same at every try.")
+    id: str = Field(description="The `webhook-id` header; the same for every try.")
     event: WebhookEvent
     state: DeliveryState
     tries: int
-    next_at: AwareDatetime | None = Field(description="When it is tried (again).")
-    last_status: int | None = Field(description="What the receiver answered last.")
+    next_at: AwareDatetime | None = Field(description="Time of the next try.")
+    last_status: int | None = Field(description="HTTP status of the receiver's last response.")
     last_error: str | None
     created_at: AwareDatetime

@@ -11,7 +11,7 @@ class WorkerAnswer(Answer):
     id: str
     queues: list[str]
     slots: int
-    alive: bool = Field(description="Whether it was heard of in the last 30 s.")
-    draining: bool = Field(description="Whether it takes no more runs; a new start of the worker ends that.")
-    runs: list[str] = Field(description="Runs that it has at work.")
+    alive: bool = Field(description="Whether its last heartbeat is less than 30 s old.")
+    draining: bool = Field(description="Whether it claims no more runs; a restart of the worker ends that.")
+    runs: list[str] = Field(description="Runs that it holds.")
     heartbeat_at: AwareDatetime

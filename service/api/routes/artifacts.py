@@ -31,14 +31,14 @@ OCTETS = "application/octet-stream"
 ANY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 FILE: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"description": "The file; its ETag is its SHA-256", "content": ANY},
-    HTTPStatus.PARTIAL_CONTENT.value: {"description": "The range of it that was asked for", "content": ANY},
+    HTTPStatus.PARTIAL_CONTENT.value: {"description": "The requested range", "content": ANY},
     **documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
 }
 
 
 @router.get("/{run_id}/artifacts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
-    """Return the files that the run's last attempt has left, without its checkpoint."""
+    """List the files of the run's last attempt, without its checkpoint."""
     folder = _folder(context, run_id)
     if folder is None:
         return []
@@ -57,7 +57,7 @@ def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
 @router.head("/{run_id}/artifacts/{name:path}", Scope.READ, response_class=Response, include_in_schema=False)
 @router.get("/{run_id}/artifacts/{name:path}", Scope.READ, response_class=Response, responses=FILE)
 def read_artifact(run_id: RunPath, name: Name, context: Ctx, request: Request) -> Response:
-    """Return a file of the run's last attempt, or a range of it."""
+    """Download a file of the run's last attempt, or a range of it."""
     folder = _folder(context, run_id)
     if folder is None:
         raise NotFound(f"run {run_id} has not been started, so it has left no file")

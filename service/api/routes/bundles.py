@@ -18,10 +18,8 @@ from cellgate.contract.states import BundleState, FailureReason, RunState, bundl
 from service.api.archive import Archive
 from service.api.context import Ctx
 from service.api.examples import BUNDLES, SCORES
-from service.api.filters import OfExperiment
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import BundlePath, ExperimentPath, RunPath
+from service.api.parameters import BundlePath, ExperimentPath, OfExperiment, Paged, RunPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
@@ -64,7 +62,7 @@ def pack(
     post: Posted,
     asked: Annotated[BundleCreate, Body(openapi_examples=BUNDLES)] = DECIDED,
 ) -> JSONResponse:
-    """Pack what was decided, or what is named, into a bundle that scores source on any machine."""
+    """Pack the decided or the named models into a bundle that scores source code on any machine."""
 
     def create(session: Session) -> Created:
         made = create_bundle(
@@ -99,7 +97,7 @@ def read_bundles(context: Ctx, paging: Paged, experiment: OfExperiment = None) -
 
 @router.get("/bundles/{bundle_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
-    """Return a bundle; what is in it once it is ready."""
+    """Return a bundle, with its summary once it is ready."""
     with context.database.read() as session:
         return _answer(get_bundle(session, bundle_id))
 
@@ -111,7 +109,7 @@ def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
     responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)},
 )
 def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
-    """Send a bundle's folder as one tar stream."""
+    """Download a bundle's folder as a tar stream."""
     with context.database.read() as session:
         found = ready_bundle(session, bundle_id)
     folder = context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER
@@ -134,7 +132,7 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
 def predict(
     bundle_id: BundlePath, asked: Annotated[ScoreCreate, Body(openapi_examples=SCORES)], post: Posted
 ) -> JSONResponse:
-    """Ask a bundle about functions; a worker answers, ahead of what trains: GET the `Location` with `wait`."""
+    """Score functions with a bundle. A worker scores them before it trains; poll `Location` with `wait`."""
 
     def create(session: Session) -> Created:
         config = asked.model_dump(mode="json", include={"functions", "threshold", "explain"})
@@ -146,7 +144,7 @@ def predict(
 
 @router.get("/predictions/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_prediction(run_id: RunPath, context: Ctx, poll: PolledIdle) -> ScoresAnswer:
-    """Return what a bundle says of the functions that it was asked about."""
+    """Return the scores of the functions that were sent to a bundle."""
     with context.database.read() as session:
         poll.check(run_id, load_poll_state(session, run_id), IDLE)
         run = get_run(session, run_id)

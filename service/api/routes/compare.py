@@ -30,13 +30,13 @@ Runs = Annotated[
 
 @router.get("/compare", Scope.READ, responses=documented())
 def compare_runs(context: Ctx, runs: Runs) -> ComparisonAnswer:
-    """Compare runs: which settings differ, and what came of it."""
+    """Compare runs: the settings that differ, and the metrics of each."""
     ids = list(dict.fromkeys(runs.split(",")))
     with context.database.read() as session:
         found = runs_by_id(session, ids)
         if missing := [run_id for run_id in ids if run_id not in found]:
             mistakes = [Mistake(pointer="#query/runs", detail=f"there is no run {run_id}") for run_id in missing]
-            raise InvalidSpec("not every run that was named is there", mistakes=mistakes)
+            raise InvalidSpec("some of the named runs do not exist", mistakes=mistakes)
         configs = configs_of(session, ids)
         rows = [found[run_id] for run_id in ids]
         compared = [Compared(config=configs[row.id], result=row.result) for row in rows]

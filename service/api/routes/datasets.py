@@ -13,10 +13,8 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.configs import PrepareConfig
 from service.api.context import Ctx
 from service.api.examples import DATASETS
-from service.api.filters import CreatedBefore, CreatedSince, DatasetStates, seconds
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import DatasetPath
+from service.api.parameters import CreatedBefore, CreatedSince, DatasetPath, DatasetStates, Paged, seconds
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
@@ -37,7 +35,7 @@ router = ScopedRouter(prefix="/v1/datasets", tags=["datasets"])
 def add_dataset(
     spec: Annotated[DatasetCreate, Body(openapi_examples=DATASETS)], post: Posted, context: Ctx
 ) -> JSONResponse:
-    """Prepare a data set from a file below a data root: checked at once, prepared by a worker."""
+    """Prepare a data set from a file below a data root. The API checks the file's first lines; a worker prepares it."""
     if (answered := post.answered()) is not None:
         return answered
     path = check_source(spec.source, spec.fields, context.settings.roots)
@@ -74,7 +72,7 @@ def read_datasets(
 
 @router.get("/{dataset_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> DatasetAnswer:
-    """Return a data set; its summary once it is ready."""
+    """Return a data set, with its summary once it is ready."""
     with context.database.read() as session:
         poll.check(dataset_id, load_poll_state(session, dataset_id), IDLE)
         row = get_dataset(session, dataset_id)

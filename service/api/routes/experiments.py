@@ -15,10 +15,20 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
-from service.api.filters import CreatedBefore, CreatedSince, ExperimentStates, Labels, OfDataset, seconds, wanted_labels
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import AfterEvent, ExperimentPath, Limit
+from service.api.parameters import (
+    AfterEvent,
+    CreatedBefore,
+    CreatedSince,
+    ExperimentPath,
+    ExperimentStates,
+    Labels,
+    Limit,
+    OfDataset,
+    Paged,
+    seconds,
+    wanted_labels,
+)
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
@@ -65,7 +75,7 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
 def submit_experiment(
     spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
 ) -> JSONResponse:
-    """Ask the whole question: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, fusion if it is due."""
+    """Submit an experiment: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, and fusion if it is due."""
     asked = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
 
     def create(session: Session) -> Created:
@@ -115,7 +125,7 @@ def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: PolledIdl
 
 @router.get("/{experiment_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: PolledStatus) -> ExperimentStatus:
-    """Return where an experiment is: one row, a few words."""
+    """Return an experiment's state without its jobs; the cheapest answer to poll."""
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id))
         row, verdict = load_experiment_status(session, experiment_id)
@@ -126,7 +136,7 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
 def read_experiment_events(
     experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100
 ) -> list[EventAnswer]:
-    """Return what happened, oldest first: its own transitions and its runs' events."""
+    """Return the events of an experiment and of its runs, oldest first."""
     with context.database.read() as session:
         get_experiment(session, experiment_id)
         rows = events_of(session, experiment_id=experiment_id, after=after, limit=limit)
@@ -140,7 +150,7 @@ def read_experiment_events(
     name="cancel_experiment",
 )
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
-    """Cancel an experiment with every run below it."""
+    """Cancel an experiment and all its unfinished runs."""
     return post.act(experiment_id, cancel_experiment, _created)
 
 

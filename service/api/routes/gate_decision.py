@@ -36,7 +36,7 @@ OVERRULING = {
 
 @router.get("/{experiment_id}/gate", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
-    """Return the validation gate's report: every check with its threshold, what was measured, where, and its waiver."""
+    """Return the validation gate's report: each check with its threshold, measured value, evidence and waiver."""
     with context.database.read() as session:
         return gate_report(session, experiment_id, context.settings.artifacts)
 
@@ -50,7 +50,7 @@ def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
 def waive(
     experiment_id: ExperimentPath, asked: Annotated[WaiverCreate, Body(openapi_examples=WAIVER)], post: Posted
 ) -> JSONResponse:
-    """Let a failed check pass, for a reason that stays on record; a gate that passes now is decided on anew."""
+    """Waive a failed check. The reason stays on record; if the gate passes now, a new decision is taken."""
 
     def work(session: Session) -> Created:
         report = waive_check(
@@ -68,7 +68,7 @@ def waive(
 
 @router.get("/{experiment_id}/decision", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer:
-    """Return the last decision with its evidence; 404 with code `decision_pending` while there is none."""
+    """Return the last decision with its evidence, or 404 with code `decision_pending` before the first."""
     state, decisions = _decisions(context, experiment_id)
     if not decisions:
         raise DecisionPending(f"no decision has been taken yet: experiment {experiment_id} is {state}")
@@ -84,7 +84,7 @@ def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer
 def overrule_decision(
     experiment_id: ExperimentPath, asked: Annotated[OverrulingCreate, Body(openapi_examples=OVERRULING)], post: Posted
 ) -> JSONResponse:
-    """Put your own answer beside the last decision, for a reason; what was computed stays as it is."""
+    """Overrule the last decision. The reason stays on record; the computed decision does not change."""
     _check_option(asked)
 
     def work(session: Session) -> Created:
@@ -110,7 +110,7 @@ def _check_option(asked: OverrulingCreate) -> None:
 
 @router.get("/{experiment_id}/decisions", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[DecisionAnswer]:
-    """Return every decision in the order in which it was taken; none while there is none."""
+    """List the decisions in the order in which they were taken."""
     return _decisions(context, experiment_id)[1]
 
 

@@ -19,13 +19,13 @@ UNKNOWN = HealthCheck(ok=False, detail="not known: the database does not answer"
 
 @router.get("/livez", OPEN)
 def live() -> dict[str, str]:
-    """Say that the process answers."""
+    """Check that the process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", OPEN, responses={503: {"model": Health, "description": "Something it needs is missing"}})
+@router.get("/readyz", OPEN, responses={503: {"model": Health, "description": "A dependency failed its check"}})
 def ready(response: Response, context: Ctx) -> Health:
-    """Say whether database, schema and broker are there, 503 if not; and whether workers are, which stays 200."""
+    """Check database, schema and broker: 503 if one fails. Missing workers are shown, but do not change the status."""
     checks = _checks(context)
     health = Health(ready=checks.database.ok and checks.migrations.ok and checks.broker.ok, checks=checks)
     response.status_code = 200 if health.ready else 503

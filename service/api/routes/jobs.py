@@ -15,10 +15,18 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
-from service.api.filters import Cells, CreatedBefore, CreatedSince, JobStates, OfDataset, OfExperiment, seconds
 from service.api.idempotency import Created, Post, Posted
-from service.api.paging import Paged
-from service.api.parameters import JobPath
+from service.api.parameters import (
+    Cells,
+    CreatedBefore,
+    CreatedSince,
+    JobPath,
+    JobStates,
+    OfDataset,
+    OfExperiment,
+    Paged,
+    seconds,
+)
 from service.api.polling import PolledIdle, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
@@ -52,7 +60,7 @@ def _created(session: Session, context: Context, job_id: str) -> Created:
     **accepting(JobAnswer, queues_runs=True),
 )
 def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Posted) -> JSONResponse:
-    """Run one cell; 53 only over an experiment whose gate has passed (else 409 with the gate's report)."""
+    """Submit one cell. Cell 53 needs an experiment whose gate has passed; otherwise 409 with the gate's report."""
 
     def create(session: Session) -> Created:
         return _created(session, post.context, _create(session, spec, post).id)
@@ -160,20 +168,20 @@ def cancel(job_id: JobPath, post: Posted) -> JSONResponse:
 
 @router.post("/{job_id}/pause", Scope.SUBMIT, **ACTION, name="pause_job")
 def pause(job_id: JobPath, post: Posted) -> JSONResponse:
-    """Take a job's waiting runs out of the queue, and let its running ones save a checkpoint and wait."""
+    """Pause a job. Queued runs leave the queue; running ones save a checkpoint first."""
     return post.act(job_id, pause_job, _created)
 
 
 @router.post("/{job_id}/resume", Scope.SUBMIT, **ACTION, name="resume_job")
 def resume(job_id: JobPath, post: Posted) -> JSONResponse:
-    """Put a job's paused runs back into the queue; each goes on from its checkpoint."""
+    """Resume a job. Its paused runs are queued again and continue from their checkpoints."""
     return post.act(job_id, resume_job, _created)
 
 
 @router.post("/{job_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_job")
 def retry(job_id: JobPath, post: Posted) -> JSONResponse:
-    """Try a job's failed and cancelled runs again: a new run takes each one's place and goes on from its checkpoint.
+    """Retry a job's failed and cancelled runs. A new run replaces each one and continues from its checkpoint.
 
-    An experiment that went on without them goes back, and concludes anew.
+    If the experiment has continued without them, its conclusions are withdrawn and made again.
     """
     return post.act(job_id, retry_job, _created, queues_runs=True)

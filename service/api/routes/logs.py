@@ -48,7 +48,7 @@ OUTPUT: dict[int | str, dict[str, Any]] = {
         "content": {**TEXT, "application/json": {"schema": {"$ref": "#/components/schemas/LogPage"}}},
         "model": LogPage,
     },
-    HTTPStatus.PARTIAL_CONTENT.value: {"description": "The range of it that was asked for", "content": TEXT},
+    HTTPStatus.PARTIAL_CONTENT.value: {"description": "The requested range", "content": TEXT},
     **documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
 }
 
@@ -65,7 +65,7 @@ ExistingRun = Annotated[str, Depends(_existing_run)]
 
 @router.get("/{run_id}/attempts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
-    """Return every try at the run, first to last."""
+    """List the attempts at a run, oldest first."""
     with context.database.read() as session:
         get_run(session, run_id)
         return [answer(AttemptAnswer, row) for row in attempts_of(session, run_id)]
@@ -80,7 +80,7 @@ def read_logs(
     after: AfterChunk = None,
     limit: Pieces = None,
 ) -> Response:
-    """Return what the run's trainers printed: as text, of which a range can be had, or by pieces as JSON."""
+    """Return the output of the run's trainers: as text, which supports `Range`, or as JSON in numbered chunks."""
     if _prefers_json(request.headers.get("Accept", "")):
         return _by_pieces(context, run_id, attempt, _key(after), limit or PIECES)
     _refuse_paging(after, limit)
@@ -91,7 +91,7 @@ def read_logs(
 async def stream_logs(
     run_id: ExistingRun, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Send what the run's trainers print as they print it, from the start or after `Last-Event-ID`."""
+    """Stream the output of the run's trainers, from the start or after `Last-Event-ID`."""
 
     def look(cursor: str) -> News:
         with context.database.read() as session:
@@ -109,7 +109,7 @@ async def stream_logs(
 async def stream_events(
     run_id: ExistingRun, context: Ctx, last_event_id: LastEvent = None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Send what happens to the run as it happens, from the start or after `Last-Event-ID`."""
+    """Stream the events of a run, from the start or after `Last-Event-ID`."""
 
     def look(cursor: str) -> News:
         with context.database.read() as session:
@@ -159,9 +159,9 @@ def _by_pieces(context: Context, run_id: str, attempt: int | None, after: Key, l
 def _refuse_paging(after: str | None, limit: int | None) -> None:
     given = [name for name, value in (("after", after), ("limit", limit)) if value is not None]
     if given:
-        detail = "only what is sent as JSON comes by pieces: send Accept: application/json, or a Range for text"
+        detail = "only JSON output has pages: send Accept: application/json, or a Range header for text"
         mistakes = [Mistake(pointer=f"#query/{name}", detail=detail) for name in given]
-        raise InvalidSpec("the query asks for pieces of a text", mistakes=mistakes)
+        raise InvalidSpec("the query pages through text", mistakes=mistakes)
 
 
 def _prefers_json(accept: str) -> bool:

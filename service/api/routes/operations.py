@@ -1,9 +1,10 @@
-"""What an operator asks: how full the queues are, and what was used by whom."""
+"""What an operator or a monitor reads: queue depths, usage, Prometheus metrics."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Header, Query, Response
+from fastapi.responses import PlainTextResponse
 
 from cellgate.contract.api.common import Time
 from cellgate.contract.api.operations import KeyedUsage, QueueAnswer, UsageAnswer, UsageBy, UsageGroup
@@ -17,28 +18,28 @@ from service.domain.errors import InvalidSpec, Mistake
 from service.store.queue import queue_loads
 from service.store.usage import Usage, usage_of
 
-router = ScopedRouter(prefix="/v1", tags=["operations"])
+router = ScopedRouter(tags=["operations"])
 SINCE_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 From = Annotated[
     Time,
-    Query(alias="from", description="Begin of the period, RFC 3339 with an offset; default: from the first run on."),
+    Query(alias="from", description="Start of the period, RFC 3339 with an offset; default: the first run."),
 ]
 To = Annotated[Time | None, Query(alias="to", description="End of the period; default: now.")]
 By = Annotated[UsageBy, Query(description="What to sum by.")]
 
 
-@router.get("/queues", Scope.READ, responses=documented())
+@router.get("/v1/queues", Scope.READ, responses=documented())
 def read_queues(context: Ctx) -> list[QueueAnswer]:
-    """List the queues that have unfinished runs or a living worker: how full they are, and who serves them."""
+    """List the queues with unfinished runs or a living worker: their depth, workers and slots."""
     with context.database.read() as session:
         return [answer(QueueAnswer, load, name=load.queue) for load in queue_loads(session)]
 
 
-@router.get("/usage", Scope.READ, responses=documented())
+@router.get("/v1/usage", Scope.READ, responses=documented())
 def read_usage(
     context: Ctx, since: From = SINCE_ALWAYS, before: To = None, by: By = UsageBy.EXPERIMENT, limit: Limit = 100
 ) -> UsageAnswer:
-    """Return how long runs have held slots within a period, by experiment, owner, cell or queue."""
+    """Return the slot time that runs used within a period, by experiment, owner, cell or queue."""
     end = before or datetime.now(UTC)
     if since >= end:
         detail = f"found {since.isoformat()}, expected a time before the period's end, {end.isoformat()}"
@@ -57,3 +58,14 @@ def read_usage(
 def _used(usage: Usage) -> UsageGroup:
     failed_share = usage.failed / usage.ended if usage.ended else None
     return UsageGroup(slot_seconds=usage.slot_seconds, runs=usage.runs, failed_share=failed_share)
+
+
+@router.get("/metrics", Scope.READ, response_class=PlainTextResponse, responses=documented())
+def read_measures(context: Ctx, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+    """Return metrics for Prometheus: queue depths, waits, run times, failures, leases and request latencies.
+
+    Figures of the whole deployment come from the database: they are the same whichever process answers, and a few
+    seconds old at most. Latencies are those of the process that answers. See docs/operations.md.
+    """
+    page = context.telemetry.page(accept)
+    return Response(page.content, media_type=page.media_type)

@@ -44,7 +44,7 @@ EXAMPLES: dict[str, Example] = {
     **accepting(PreflightAnswer, queues_runs=True),
 )
 def submit_preflight(spec: Annotated[PreflightCreate, Body(openapi_examples=EXAMPLES)], post: Posted) -> JSONResponse:
-    """Check a spec and a data set before a slot is spent on them; `smoke` queues a job, and `Location` is its own."""
+    """Check a spec and a data set before training. `smoke` queues a job; `Location` names that job."""
     _check_cells(spec)
 
     def create(session: Session) -> Created:

@@ -39,7 +39,7 @@ STAGES: tuple[tuple[Stage, Step], ...] = (("final", Step.EVIDENCE_FINAL), ("base
     "/{experiment_id}/aggregate", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED)
 )
 def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> AggregateAnswer:
-    """Return cell 54's evidence over the seeds, the newest; 404 with code `evidence_pending` while there is none."""
+    """Return cell 54's newest evidence over the seeds, or 404 with code `evidence_pending` before the first."""
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id), "aggregate")
         stage, run = _newest(session, experiment_id)
@@ -49,7 +49,7 @@ def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) ->
 
 @router.get("/{experiment_id}/report", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_report(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> ReportAnswer:
-    """Return cell 54's report over the seeds, the newest: the evidence, and what lies behind it seed by seed."""
+    """Return cell 54's newest report over the seeds: the evidence and its values seed by seed."""
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id), "report")
         stage, run = _newest(session, experiment_id)
@@ -60,7 +60,7 @@ def read_report(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> Re
     "/{experiment_id}/report.html", Scope.READ, response_class=HTMLResponse, responses=documented(HTTPStatus.NOT_FOUND)
 )
 def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLResponse:
-    """Return decision, gate and the report over the seeds as one HTML file without scripts, to send around."""
+    """Return decision, gate and report as one self-contained HTML file without scripts."""
     with context.database.read() as session:
         experiment = get_experiment(session, experiment_id)
         _, run = _newest(session, experiment_id)
@@ -85,12 +85,12 @@ def _newest(session: Session, experiment_id: str) -> tuple[Stage, RunRow]:
         for run in finished_runs(session, experiment_id, step).values():
             return stage, run
     state = get_experiment(session, experiment_id).state
-    raise EvidencePending(f"cell 54 has not weighed anything yet: experiment {experiment_id} is {state}")
+    raise EvidencePending(f"cell 54 has not finished yet: experiment {experiment_id} is {state}")
 
 
 def _report_of(context: Context, run: RunRow) -> SeedReport:
     vouched = (run.result or {}).get("artifacts", {}).get(REPORT_NAME)
-    lost = ReportLost(f"the report of run {run.id} was removed or changed since the run has left it")
+    lost = ReportLost(f"the report of run {run.id} was removed or changed after the run had written it")
     try:
         file = open_file(context.settings.artifacts / str(run.path), REPORT_NAME, context.hashes)
     except NotFound as error:

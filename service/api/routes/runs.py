@@ -12,10 +12,20 @@ from cellgate.contract.api.common import Page
 from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
-from service.api.filters import Cells, CreatedBefore, CreatedSince, OfExperiment, OfJob, RunStates, seconds
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
-from service.api.parameters import AfterEvent, Limit, RunPath
+from service.api.parameters import (
+    AfterEvent,
+    Cells,
+    CreatedBefore,
+    CreatedSince,
+    Limit,
+    OfExperiment,
+    OfJob,
+    Paged,
+    RunPath,
+    RunStates,
+    seconds,
+)
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
@@ -60,7 +70,7 @@ def read_runs(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[RunAnswer]:
-    """List the runs, newest first; also those in whose place another one counts."""
+    """List the runs, newest first, including runs that a retry has replaced."""
     wanted = Filters(
         states=states or (),
         cells=cells or (),
@@ -88,7 +98,7 @@ def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
 
 @router.get("/{run_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunStatus:
-    """Return where a run is: one row, a few words."""
+    """Return a run's state and progress without its result; the cheapest answer to poll."""
     with context.database.read() as session:
         poll.check(run_id, load_poll_state(session, run_id))
         return run_status(run_without_result(session, run_id))
@@ -98,7 +108,7 @@ def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunSta
 def read_metrics(
     run_id: RunPath, context: Ctx, poll: Polled, keys: Keys = None, max_points: MaxPoints = None
 ) -> MetricsAnswer:
-    """Return the run's curves by optimizer step; long ones thinned, if asked, so that their peaks stay."""
+    """Return the run's curves by optimizer step. `max_points` thins long curves and keeps their peaks."""
     with context.database.read() as session:
         poll.check(run_id, load_poll_state(session, run_id), _named(keys, max_points))
         curves = metrics_of(session, run_id, None if keys is None else keys.split(","))
@@ -112,7 +122,7 @@ def _named(keys: str | None, max_points: int | None) -> str:
 
 @router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100) -> list[EventAnswer]:
-    """Return what happened to the run, oldest first."""
+    """Return the events of a run, oldest first."""
     with context.database.read() as session:
         get_run(session, run_id)
         return [answer(EventAnswer, row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
@@ -120,7 +130,7 @@ def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Lim
 
 @router.post("/{run_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_run")
 def cancel(run_id: RunPath, post: Posted) -> JSONResponse:
-    """Cancel a run: at once while it waits, else after its trainer has saved a checkpoint."""
+    """Cancel a run. A waiting run ends at once, a running one after its trainer has saved a checkpoint."""
 
     def work(session: Session, run_id: str) -> None:
         cancel_run(session, run_id)
@@ -131,21 +141,22 @@ def cancel(run_id: RunPath, post: Posted) -> JSONResponse:
 
 @router.post("/{run_id}/pause", Scope.SUBMIT, **ACTION, name="pause_run")
 def pause(run_id: RunPath, post: Posted) -> JSONResponse:
-    """Pause a run: at once while it waits, else after its trainer has saved a checkpoint."""
+    """Pause a run. A queued run pauses at once, a running one after its trainer has saved a checkpoint."""
     return post.act(run_id, pause_run, _created)
 
 
 @router.post("/{run_id}/resume", Scope.SUBMIT, **ACTION, name="resume_run")
 def resume(run_id: RunPath, post: Posted) -> JSONResponse:
-    """Put a paused run back into the queue; it goes on from its checkpoint."""
+    """Resume a paused run. It is queued again and continues from its checkpoint."""
     return post.act(run_id, resume_run, _created)
 
 
 @router.post("/{run_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_run")
 def retry(run_id: RunPath, post: Posted) -> JSONResponse:
-    """Try a failed or cancelled run again: a new run takes its place, and is answered.
+    """Retry a failed or cancelled run. A new run replaces it, and the answer is the new run.
 
-    It goes on from the old one's checkpoint. An experiment that went on without it goes back, and concludes anew.
+    The new run continues from the old one's checkpoint. If the experiment has continued without it, its conclusions
+    are withdrawn and made again.
     """
     return post.act(run_id, retry_run, _created, queues_runs=True)
 

@@ -26,13 +26,13 @@ EXAMPLES: dict[str, Example] = {
 }
 CREATED = {
     "description": "Created",
-    "headers": {"Location": {"description": "Where it can be revoked.", "schema": {"type": "string"}}},
+    "headers": {"Location": {"description": "URL of the token.", "schema": {"type": "string"}}},
 }
 
 
 @router.get("", Scope.ADMIN, responses=documented())
 def read_tokens(context: Ctx) -> list[TokenAnswer]:
-    """List the tokens, newest first, also those that are no longer good."""
+    """List the tokens, newest first, including revoked and expired ones."""
     with context.database.read() as session:
         live = live_ids(session)
         return [answer(TokenAnswer, row, live=row.id in live) for row in list_tokens(session)]
@@ -47,7 +47,7 @@ def read_tokens(context: Ctx) -> list[TokenAnswer]:
 def issue_token(
     wanted: Annotated[TokenCreate, Body(openapi_examples=EXAMPLES)], context: Ctx, response: Response
 ) -> NewTokenAnswer:
-    """Make a token and show it once; takes no `Idempotency-Key`, as an answer that is kept would keep the token."""
+    """Create a token. Only this answer shows it, so `Idempotency-Key` is not supported."""
     with context.database.begin() as session:
         made = create_token(session, name=wanted.name, scope=wanted.scope, expires_in_s=wanted.expires_in_s)
     response.headers["Location"] = f"/v1/tokens/{made.row.id}"
@@ -59,7 +59,7 @@ def issue_token(
     "/{token_id}", Scope.ADMIN, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
 )
 def withdraw_token(token_id: TokenId, context: Ctx) -> None:
-    """Let a token be good no longer: here at once, in other processes of the API within five seconds."""
+    """Revoke a token. This process refuses it at once, other API processes within five seconds."""
     with context.database.begin() as session:
         revoke_token(session, token_id)
     context.tokens.forget()

@@ -50,7 +50,7 @@ Name = Annotated[
     openapi_extra=BODY,
 )
 async def upload(name: Name, request: Request, context: Ctx) -> UploadAnswer:
-    """Keep a file, streamed; the same bytes and name come to the same place, however often they are sent."""
+    """Upload a file. The same bytes under the same name always get the same path."""
     settings = context.settings
     folder = settings.data_dir.resolve() / "data" / FOLDER
     kept = await receive(request, folder, name, limit_bytes=settings.max_upload_bytes)

@@ -21,7 +21,7 @@ from cellgate.contract.api.webhooks import (
 from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
-from service.api.paging import Paged
+from service.api.parameters import Paged
 from service.api.responses import EVERY_POST, accepting, documented
 from service.api.scopes import ScopedRouter
 from service.api.views import answer
@@ -46,7 +46,7 @@ EXAMPLES: dict[str, Example] = {
 }
 CREATED = {
     "description": "Created",
-    "headers": {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}},
+    "headers": {"Location": {"description": "URL of the created or changed resource.", "schema": {"type": "string"}}},
 }
 
 
@@ -66,7 +66,7 @@ def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
 def add_webhook(
     wanted: Annotated[WebhookCreate, Body(openapi_examples=EXAMPLES)], context: Ctx, response: Response
 ) -> NewWebhookAnswer:
-    """Be told of what happens from now on; takes no `Idempotency-Key`: an answer that is kept would keep the secret."""
+    """Subscribe to events. Only this answer shows the secret, so `Idempotency-Key` is not supported."""
     check_url(wanted.url)
     if not context.settings.webhook_allow_private:
         _refuse_private(wanted.url)
@@ -94,7 +94,7 @@ def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
     "/{webhook_id}", Scope.ADMIN, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
 )
 def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
-    """Delete a webhook; what it was still to be told is not told."""
+    """Delete a webhook. Pending deliveries are dropped."""
     with context.database.begin() as session:
         delete_webhook(session, webhook_id)
 
@@ -105,7 +105,7 @@ def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
     **accepting(DeliveryAnswer, HTTPStatus.NOT_FOUND),
 )
 def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:
-    """Let a webhook be told `webhook.test`, the way everything else is told."""
+    """Send a test event, `webhook.test`, to a webhook."""
 
     def work(session: Session) -> Created:
         delivery = enqueue_test(session, webhook_id)
@@ -116,7 +116,7 @@ def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:
 
 @router.get("/{webhook_id}/deliveries", Scope.ADMIN, responses=documented(HTTPStatus.NOT_FOUND))
 def read_deliveries(webhook_id: WebhookPath, context: Ctx, paging: Paged) -> Page[DeliveryAnswer]:
-    """List what a webhook was told, or is to be told, newest first; what ended a week ago is gone."""
+    """List a webhook's deliveries, newest first. Finished deliveries are kept for a week."""
     with context.database.read() as session:
         rows = list_deliveries(session, webhook_id, paging.wanted)
         return paging.page([answer(DeliveryAnswer, row) for row in rows], [row.id for row in rows])

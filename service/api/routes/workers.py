@@ -26,14 +26,14 @@ ACTION = accepting(WorkerAnswer, HTTPStatus.NOT_FOUND)
 
 @router.get("", Scope.READ, responses=documented())
 def read_workers(context: Ctx) -> list[WorkerAnswer]:
-    """List the workers, also those that have fallen silent."""
+    """List the workers, including those without a recent heartbeat."""
     with context.database.read() as session:
         return _answers(session, list_workers(session))
 
 
 @router.get("/{worker_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
-    """Return a worker and what it has at work."""
+    """Return a worker with the runs that it holds."""
     with context.database.read() as session:
         [found] = _answers(session, [get_worker(session, worker_id)])
     return found
@@ -41,16 +41,16 @@ def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
 
 @router.post("/{worker_id}/drain", Scope.ADMIN, **ACTION, name="drain_worker")
 def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
-    """Let a worker take no more runs from now on; what it has at work goes on to its end.
+    """Drain a worker. It claims no more runs and finishes those that it holds.
 
-    Once its `runs` are empty, it can be stopped without interrupting any.
+    When its `runs` are empty, it can be stopped without interrupting a run.
     """
     return _set(post, worker_id, draining=True)
 
 
 @router.post("/{worker_id}/resume", Scope.ADMIN, **ACTION, name="resume_worker")
 def resume(worker_id: WorkerId, post: Posted) -> JSONResponse:
-    """Let a worker that drains take runs again."""
+    """End the draining of a worker. It claims runs again."""
     answered = _set(post, worker_id, draining=False)
     # Who was notified while it drained is not notified again so soon: it is woken to look for itself.
     with post.context.database.read() as session:

@@ -19,7 +19,7 @@ from service.store.tables import TokenRow
 from service.store.tokens import create_token, find_token, has_live_admin, revoke_named
 from tests.api_client import RecordingNotifier, asked
 
-BOOTSTRAP = "correct-horse-battery-staple"
+BOOTSTRAP = "correct-horse-battery-staple-and-cart"
 MAKERS = 8
 
 

@@ -113,7 +113,7 @@ def test_who_waits_for_a_change_does_not_count_as_slow(api: Api) -> None:
 
 
 def test_a_request_without_the_right_token_is_counted_too(settings: Settings) -> None:
-    token = "correct-horse-battery-staple"
+    token = "correct-horse-battery-staple-and-cart"
     with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         assert api.client.get("/metrics").status_code == 401
         answer = api.client.get("/metrics", headers={"Authorization": f"Bearer {token}"})

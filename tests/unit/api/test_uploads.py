@@ -119,7 +119,7 @@ def test_a_name_that_is_none_is_refused(api: Api, name: str) -> None:
 
 
 def test_without_the_token_nothing_is_kept(settings: Settings) -> None:
-    token = "correct-horse-battery-staple"
+    token = "correct-horse-battery-staple-and-cart"
     with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         answer = api.client.put("/v1/uploads/functions.jsonl", content=CONTENT)
 
