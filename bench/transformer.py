@@ -105,7 +105,7 @@ class Bench:
         batches = task.plan_epoch(rows, np.random.default_rng(0))
         for step, batch in enumerate(batches):
             factor = learning_rate_factor(step, total=len(batches), warmup_fraction=config.warmup_fraction)
-            stepper.take([batch], learning_rate=PEAK * factor)
+            stepper.step([batch], learning_rate=PEAK * factor)
             self._computed.append(len(batch) * int(self._tokens.lengths(batch).max()))
         return time.process_time() - begun
 

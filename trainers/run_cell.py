@@ -33,7 +33,14 @@ MAX_TOLD = 1_000
 
 
 def run_cell(cell: Cell, *, spec_path: Path, out: Path, resume: Path | None) -> int:
-    """Run one cell into `out`; return the exit code of its cause."""
+    """Run one cell into `out`; return the exit code of its cause.
+
+    Args:
+        cell: Which; a spec of another one is refused.
+        spec_path: JSON file.
+        out: Output folder, made where it is missing.
+        resume: Checkpoint folder to go on from; None starts at the beginning.
+    """
     started_at = time.time()
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -94,6 +94,11 @@ def read_manifest(folder: Path) -> Manifest:
 def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
     """Check that every file is there and has its size; and, with `verify`, that every hash and the id hold.
 
+    Args:
+        folder: The data set's.
+        manifest: As read from that folder.
+        verify: Hash every file, which reads all of it; else compare sizes alone.
+
     Raises:
         DataError: A file is missing or another than the one that was prepared; all are listed.
     """

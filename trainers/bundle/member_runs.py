@@ -120,6 +120,11 @@ class Stored:
     def read(cls, kind: BundleKind, members: Sequence[MemberRuns], *, dataset: Dataset) -> "Stored":
         """Read the predictions of dev, fuse and gate.
 
+        Args:
+            kind: Of the bundle to be made.
+            members: The runs of each seed, as `read_members` returns them.
+            dataset: That the runs were trained on.
+
         Raises:
             DataError: Predictions do not belong to the data set; everything wrong in any of them is named.
         """

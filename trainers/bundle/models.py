@@ -47,7 +47,13 @@ class Functions:
 
     @classmethod
     def read(cls, sources: Sequence[str], *, max_nodes: int, with_graphs: bool = True) -> "Functions":
-        """Parse functions, at least one."""
+        """Parse functions, at least one.
+
+        Args:
+            sources: Text of each function, at least one.
+            max_nodes: Graph nodes kept per function.
+            with_graphs: False where no model reads graphs, which saves the parsing.
+        """
         graphs = build_chunk(sources, max_nodes) if with_graphs else None
         return cls(sources=sources, max_nodes=max_nodes, graphs=graphs)
 

@@ -32,7 +32,13 @@ class Head:
     temperature: float
 
     def log_odds(self, text: ModelOutputs, graph: ModelOutputs, qualities: list[str]) -> Floats:
-        """Return its calibrated log-odds, (F,), from what the two models say."""
+        """Return its calibrated log-odds, (F,), from what the two models say.
+
+        Args:
+            text: Outputs of the text model, F rows.
+            graph: Outputs of the graph model, F rows.
+            qualities: By function, how much of it the parser understood.
+        """
         mixed_F = ensemble_log_odds(text.log_odds_F, graph.log_odds_F, text_weight=self.saved.config.text_weight)
         batch = FusionBatch(
             text_BT=torch.from_numpy(text.embeddings_FD),

@@ -66,7 +66,15 @@ def write_functions(
     groups: Sequence[str],
     qualities: Sequence[str],
 ) -> None:
-    """Write functions.arrow: one row per function, readable without copying."""
+    """Write functions.arrow: one row per function, readable without copying.
+
+    Args:
+        path: Replaced atomically.
+        rows: The functions, in the data set's order.
+        splits: By row.
+        groups: By row; a group lies in one split.
+        qualities: By row, how much of it the parser understood.
+    """
     columns = {
         "id": [row.id for row in rows],
         "func": [row.func for row in rows],

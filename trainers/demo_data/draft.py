@@ -78,7 +78,13 @@ class Draft:
         return name
 
     def local(self, type_: str, pool: Sequence[str], value: str) -> str:
-        """Declare a local variable that starts as `value` and return its name."""
+        """Declare a local variable that starts as `value` and return its name.
+
+        Args:
+            type_: C type, with the space or star before the name.
+            pool: Names to draw from; one that is taken is not drawn again.
+            value: C expression.
+        """
         name = self.name(pool)
         self.declarations.append(f"{type_}{name} = {value};")
         return name

@@ -60,6 +60,12 @@ def generate(*, functions: int, seed: int, shares: Shares | None = None) -> Iter
 def write_jsonl(path: Path, *, functions: int, seed: int, shares: Shares | None = None) -> None:
     """Write the rows of `generate` to `path` as JSON lines; the file is whole or not there.
 
+    Args:
+        path: Replaced atomically.
+        functions: How many to write.
+        seed: The same seed gives the same bytes.
+        shares: How often each kind of function comes; default: those of the demo.
+
     Raises:
         SpecError: As `generate`.
     """

@@ -44,7 +44,14 @@ def block_lines(block: Block, *, depth: int) -> list[str]:
 
 
 def branch_lines(head: str, body: Statements, *, depth: int, braces: bool) -> list[str]:
-    """Return one head with its body."""
+    """Return one head with its body.
+
+    Args:
+        head: `if (…)`, `else` or the head of a loop.
+        body: Statements inside.
+        depth: Levels of indentation of the head.
+        braces: Use braces even around a single statement.
+    """
     plain = not braces and len(body) == 1 and isinstance(body[0], str)
     inner = statement_lines(body, depth=depth + 1)
     margin = INDENT * depth

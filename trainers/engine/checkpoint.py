@@ -105,7 +105,16 @@ def save_checkpoint(
     optimizer: Any,
     hardware: Hardware,
 ) -> None:
-    """Write a checkpoint and make it the current one; the ones before it are removed."""
+    """Write a checkpoint and make it the current one; the ones before it are removed.
+
+    Args:
+        folder: The run's `checkpoint` folder.
+        state: Where training stands.
+        model: With the weights of this step.
+        best: Weights of the best epoch so far; None before the first evaluation.
+        optimizer: With its moments.
+        hardware: With the scaler, where half precision has one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{state.step:09d}-epoch-{state.epoch:04d}"
     target = folder / name
@@ -188,7 +197,14 @@ def load_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint:
 
 
 def restore_checkpoint(checkpoint: Checkpoint, *, model: torch.nn.Module, optimizer: Any, hardware: Hardware) -> None:
-    """Put weights, optimizer, scaler and random generators back where they were."""
+    """Put weights, optimizer, scaler and random generators back where they were.
+
+    Args:
+        checkpoint: As `find_checkpoint` returns it.
+        model: Gets the weights of that step, not the best ones.
+        optimizer: Gets its moments.
+        hardware: Its scaler gets the loss scale.
+    """
     model.load_state_dict(checkpoint.model)
     optimizer.load_state_dict(checkpoint.optimizer)
     scaler = hardware.accelerator.scaler

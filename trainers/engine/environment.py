@@ -47,7 +47,13 @@ def _version(package: str) -> str | None:
 
 
 def describe_environment(*, device: str, threads: int, precision: str) -> Environment:
-    """Return the versions, platform and settings of this process."""
+    """Return the versions, platform and settings of this process.
+
+    Args:
+        device: Its name, or `cpu`.
+        threads: CPU threads of this process.
+        precision: That training computed in: fp32, bf16 or fp16.
+    """
     versions = {package: _version(package) for package in PACKAGES}
     return Environment(
         python=platform.python_version(),

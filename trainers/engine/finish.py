@@ -121,7 +121,14 @@ def finish(
 
 
 def truncation_of(predictions: Predictions, cut: TruncationMask, *, threshold: float, temperature: float) -> Truncation:
-    """Count how many functions of a split are cut, of all, of the vulnerable ones and of those that are missed."""
+    """Count how many functions of a split are cut, of all, of the vulnerable ones and of those that are missed.
+
+    Args:
+        predictions: Of one split.
+        cut: By row of the whole data set.
+        threshold: At or above this probability a function is called vulnerable.
+        temperature: The logits are divided by it.
+    """
     cut_R = cut.rows_F[predictions.rows_R]
     positive_R = predictions.labels_R == 1
     missed_R = positive_R & (probabilities(predictions.logits_RC, temperature=temperature) < threshold)

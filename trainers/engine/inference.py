@@ -29,6 +29,12 @@ def infer(task: Task, rows: Rows, *, hardware: Hardware, context: RunContext) ->
 
     When memory runs out, every batch is computed in twice as many parts from then on, in this call and later ones.
 
+    Args:
+        task: The model is moved to no other device.
+        rows: Of the data set, each once.
+        hardware: Where the model is.
+        context: Asked before each batch whether to stop; remembers in how many parts a batch fits.
+
     Raises:
         InterruptedRun: The run was told to stop.
         OutOfMemoryError: Memory ran out on a single function.

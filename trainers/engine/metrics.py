@@ -155,6 +155,11 @@ def auprc(labels_R: Integers, scores_R: Floats) -> float | None:
 def expected_calibration_error(labels_R: Integers, probability_R: Floats, *, bins: int = ECE_BINS) -> float:
     """Return the mean gap between the probability and the share of positives, over bins of equal width.
 
+    Args:
+        labels_R: 0 or 1.
+        probability_R: Of the positive class, 0 to 1.
+        bins: Number of bins between 0 and 1.
+
     Source:
         Guo et al. 2017, arXiv 1706.04599, equation 3, for the positive class.
     """
@@ -182,6 +187,11 @@ def vulnerability_detection_score(labels_R: Integers, scores_R: Floats) -> float
 
 def pairwise_correct(labels_R: Integers, predicted_R: NDArray[np.bool_], pairs: Sequence[str | None]) -> float | None:
     """Return the share of vulnerable/patched pairs with both members right; null without a whole pair.
+
+    Args:
+        labels_R: 0 or 1.
+        predicted_R: True where a function is called vulnerable.
+        pairs: By row, the pair that it belongs to; None for a function without a partner.
 
     Source:
         P-C of Ding et al. 2024, arXiv 2403.18624, section 4.

@@ -55,7 +55,16 @@ class TrainingProgress:
         groups: Sequence[ParameterGroup],
         components: Mapping[str, Sequence[nn.Parameter]],
     ) -> None:
-        """Note one optimizer step and say what is due."""
+        """Note one optimizer step and say what is due.
+
+        Args:
+            report: Of the step.
+            step: Number of steps done, this one included.
+            epoch: From 0.
+            learning_rate: Of a group whose ratio is 1.
+            groups: Each gets a curve of its learning rate.
+            components: Each gets a curve of its weight norm.
+        """
         self._losses.append(report.loss)
         if step % self._every == 0:
             values = {"train/loss": sum(self._losses) / len(self._losses), "grad_norm/total": report.norms.total}

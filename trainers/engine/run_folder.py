@@ -69,6 +69,11 @@ def hash_artifacts(out: Path) -> Mapping[str, str]:
 def write_result(result: RunResult, context: RunContext, *, succeeded: bool = True) -> RunResult:
     """Write `result.json` and read it back as whoever needs it will; say `finished` of a run that succeeded.
 
+    Args:
+        result: The whole of it.
+        context: With the output folder.
+        succeeded: False writes no `finished` event: the run fails after it has left its result.
+
     Raises:
         ValueError: What is on disk breaks the schema.
     """

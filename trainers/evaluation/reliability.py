@@ -12,6 +12,11 @@ MAX_CURVE_POINTS = 100
 def equal_mass_bins(labels_R: Integers, probability_R: Floats, *, bins: int = ECE_BINS) -> list[ReliabilityBin]:
     """Return bins of as many functions each as can be, by rising probability; fewer bins where there are fewer rows.
 
+    Args:
+        labels_R: 0 or 1.
+        probability_R: Of the positive class, 0 to 1.
+        bins: How many at most.
+
     Source:
         Nguyen and O'Connor 2015, arXiv 1508.05154, section 3 (adaptive binning).
     """

@@ -10,7 +10,14 @@ MAX_DETAIL_CHARS = 600
 
 
 def make_check(name: str, verdict: PreflightVerdict, detail: str, *, fix: str = "") -> Check:
-    """Return one check's outcome; what passed needs no fix."""
+    """Return one check's outcome; what passed needs no fix.
+
+    Args:
+        name: Stable, as in the result.
+        verdict: pass, warn or fail.
+        detail: What was found, with figures.
+        fix: What to do; left out of a check that passes.
+    """
     return Check(name=name, verdict=verdict, detail=detail, fix="" if verdict == "pass" else fix)
 
 
@@ -31,7 +38,14 @@ class Checks:
         return all(verdicts.get(self._prefix + name, "fail") != "fail" for name in names)
 
     def add(self, name: str, verdict: PreflightVerdict, detail: str, *, fix: str = "") -> None:
-        """Add one outcome."""
+        """Add one outcome.
+
+        Args:
+            name: Without the prefix.
+            verdict: pass, warn or fail.
+            detail: What was found, with figures.
+            fix: What to do where it does not pass.
+        """
         self.made.append(make_check(self._prefix + name, verdict, detail, fix=fix))
 
     def extend(self, checks: Iterable[Check]) -> None:
@@ -40,6 +54,11 @@ class Checks:
 
     def guard(self, name: str, check: Callable[[], None], *, needs: Iterable[str] = ()) -> None:
         """Run a check that adds its own outcome, unless what it needs has failed and said so.
+
+        Args:
+            name: Of the check that fails when `check` raises.
+            check: Adds its own outcomes.
+            needs: Names of checks without which this one makes no sense.
 
         Raises:
             InterruptedRun: The run was told to stop.

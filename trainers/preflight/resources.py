@@ -74,7 +74,13 @@ def folder_bytes(folder: Path) -> int:
 
 
 def check_memory(cell: str, need: Need, available: Memory) -> Check:
-    """Return whether a run fits into host and device."""
+    """Return whether a run fits into host and device.
+
+    Args:
+        cell: Its name, which the check's name begins with.
+        need: Bytes that a run is predicted to take.
+        available: Bytes that it may take at most.
+    """
     host, device = _share(need.host, available.host_bytes), _share(need.device, available.device_bytes)
     detail = (
         f"{_size(need.host)} of host memory predicted ({_size(need.libraries)} libraries, {_size(need.trial)} model, "
@@ -88,7 +94,13 @@ def check_memory(cell: str, need: Need, available: Memory) -> Check:
 
 
 def check_disk(cell: str, need: Need, free: int) -> Check:
-    """Return whether a run's checkpoints and predictions fit onto the disk."""
+    """Return whether a run's checkpoints and predictions fit onto the disk.
+
+    Args:
+        cell: Its name, which the check's name begins with.
+        need: Bytes that a run is predicted to write.
+        free: Bytes that are free on the disk.
+    """
     detail = f"{_size(need.disk)} of disk predicted for checkpoints and predictions, {_size(free)} free"
     return make_check(f"{cell}_disk", _verdict(_share(need.disk, free)), detail, fix="make room")
 

@@ -46,7 +46,14 @@ def edge_kind(name: str) -> str:
 
 
 def check_range(place: str, edges_2E: NDArray[np.int64], nodes: int, problems: ErrorCollector) -> bool:
-    """Tell whether every edge joins two of the graph's nodes; note the first ones that do not."""
+    """Tell whether every edge joins two of the graph's nodes; note the first ones that do not.
+
+    Args:
+        place: Of the graph, for messages: file and line or id.
+        edges_2E: Sources and targets, as numbers of nodes.
+        nodes: How many nodes the graph has.
+        problems: Takes the first edges that are wrong.
+    """
     wrong_E = np.flatnonzero(((edges_2E < 0) | (edges_2E >= nodes)).any(axis=0))
     for edge in wrong_E[:MAX_LISTED_EDGES].tolist():
         problems.add(

@@ -20,7 +20,14 @@ class ErrorCollector:
         self.total = 0
 
     def add(self, where: str, *, found: str, expected: str, fix: str) -> None:
-        """Note one mistake."""
+        """Note one mistake.
+
+        Args:
+            where: File and line, or field.
+            found: The value, shortened.
+            expected: What would be right.
+            fix: What to do about it.
+        """
         self.total += 1
         if len(self._kept) < MAX_KEPT:
             self._kept.append(InputError(where=where, found=found, expected=expected, fix=fix))

@@ -79,7 +79,13 @@ class LiveBatch:
 
 
 def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight: float) -> FusionBatch:
-    """Return the head's inputs, with what the live models say now in place of what was read."""
+    """Return the head's inputs, with what the live models say now in place of what was read.
+
+    Args:
+        batch: What was read, and the inputs of the models that are trained on.
+        bases: The models that are trained on, by name.
+        text_weight: Of the text model in the ensemble, 0 to 1.
+    """
     said = batch.read
     if TRANSFORMER in bases:
         text_BT, text_B = bases[TRANSFORMER].read(batch.inputs[TRANSFORMER])
@@ -94,7 +100,13 @@ def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight
 
 
 def log_odds_of_mean(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> Tensor:
-    """Return what `trainers.evaluation.ensemble.ensemble_log_odds` does, with gradients, (B,)."""
+    """Return what `trainers.evaluation.ensemble.ensemble_log_odds` does, with gradients, (B,).
+
+    Args:
+        text_B: Calibrated log-odds of the text model.
+        graph_B: Calibrated log-odds of the graph model.
+        text_weight: Of the text model's probability in the mean, 0 to 1.
+    """
     weight = torch.tensor([text_weight, 1 - text_weight], dtype=text_B.dtype, device=text_B.device)
     log_odds_B2 = torch.stack([text_B, graph_B], dim=1)
 
@@ -105,7 +117,13 @@ def log_odds_of_mean(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> 
 
 
 def plan_together(tasks: list[Task], rows: Rows, rng: np.random.Generator) -> list[Rows]:
-    """Return an epoch's batches that keep to the budgets of every live model: each one's plan divides the last's."""
+    """Return an epoch's batches that keep to the budgets of every live model: each one's plan divides the last's.
+
+    Args:
+        tasks: One for each model that is trained on.
+        rows: Of the data set, each once.
+        rng: Decides the order of the batches.
+    """
     batches = [rows]
     for task in tasks:
         batches = [part for batch in batches for part in task.plan_epoch(batch, rng)]

@@ -52,6 +52,12 @@ class Features:
 def read_features(text: FinishedRun, graph: FinishedRun, *, dataset: Dataset, text_weight: float) -> Features:
     """Join two finished runs' predictions by id.
 
+    Args:
+        text: The run of cell 51.
+        graph: The run of cell 52, of the same seed.
+        dataset: That both were trained on.
+        text_weight: Of the text model in the ensemble, 0 to 1.
+
     Raises:
         DataError: An id is missing or too many, or a file is not what its result says; all of them are named.
     """

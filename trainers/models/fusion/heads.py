@@ -46,7 +46,13 @@ class GatedHead(TwoSidedHead):
         self.forget()
 
     def hidden(self, batch: FusionBatch, *, hide_text_B: Tensor, hide_graph_B: Tensor) -> Tensor:
-        """Return the hidden layer, (B, D)."""
+        """Return the hidden layer, (B, D).
+
+        Args:
+            batch: Embeddings and calibrated log-odds of both models.
+            hide_text_B: Bool, True where the text embedding must not be used.
+            hide_graph_B: Bool, True where the graph embedding must not be used.
+        """
         text_BD = self.dropout(self.text(batch.text_BT, hide_text_B))
         graph_BD = self.dropout(self.graph(batch.graph_BG, hide_graph_B))
         gate_BD = torch.sigmoid(self.gate(torch.cat([text_BD, graph_BD], dim=1)))
@@ -79,7 +85,13 @@ class CrossAttentionHead(TwoSidedHead):
         self.forget()
 
     def hidden(self, batch: FusionBatch, *, hide_text_B: Tensor, hide_graph_B: Tensor) -> Tensor:
-        """Return the hidden layer, (B, D)."""
+        """Return the hidden layer, (B, D).
+
+        Args:
+            batch: Embeddings and calibrated log-odds of both models.
+            hide_text_B: Bool, True where the text embedding must not be used.
+            hide_graph_B: Bool, True where the graph embedding must not be used.
+        """
         text_BSD = self.dropout(self.text(batch.text_BT, hide_text_B))
         graph_BSD = self.dropout(self.graph(batch.graph_BG, hide_graph_B))
         from_graph_BSD, _ = self.text_to_graph(text_BSD, graph_BSD, graph_BSD, need_weights=False)
@@ -103,7 +115,13 @@ class StackingHead(FusionHead):
         self.forget()
 
     def hidden(self, batch: FusionBatch, *, hide_text_B: Tensor, hide_graph_B: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the hidden layer, (B, D); there is no embedding to hide."""
+        """Return the hidden layer, (B, D); there is no embedding to hide.
+
+        Args:
+            batch: Embeddings and calibrated log-odds of both models.
+            hide_text_B: Bool, True where the text embedding must not be used.
+            hide_graph_B: Bool, True where the graph embedding must not be used.
+        """
         said_BV = verdicts(batch)
         difference_B1 = said_BV[:, :1] - said_BV[:, 1:2]
         return F.gelu(self.join(torch.cat([said_BV, difference_B1], dim=1)))

@@ -86,7 +86,13 @@ class FusionHead(nn.Module, ABC):
 
     @abstractmethod
     def hidden(self, batch: FusionBatch, *, hide_text_B: Tensor, hide_graph_B: Tensor) -> Tensor:
-        """Return the hidden layer, (B, D); an embedding that is hidden must not reach it."""
+        """Return the hidden layer, (B, D); an embedding that is hidden must not reach it.
+
+        Args:
+            batch: Embeddings and calibrated log-odds of both models.
+            hide_text_B: Bool, True where the text embedding must not be used.
+            hide_graph_B: Bool, True where the graph embedding must not be used.
+        """
 
     @property
     def components(self) -> dict[str, list[nn.Parameter]]:

@@ -90,7 +90,13 @@ class Readout(nn.Module):
         self.value = nn.Linear(width, width) if kind == "attention" else None
 
     def forward(self, state_ND: Tensor, graph_of_node_N: Tensor, graphs: int) -> Tensor:
-        """Return the pooled vectors, (B, D)."""
+        """Return the pooled vectors, (B, D).
+
+        Args:
+            state_ND: Of every node of the batch.
+            graph_of_node_N: Number of each node's graph, 0 to B - 1.
+            graphs: B, as the last graphs may have no node.
+        """
         if self.gate is not None and self.value is not None:
             weight_ND = softmax(self.gate(state_ND), graph_of_node_N, num_nodes=graphs, dim=0)
             state_ND, reduce = weight_ND * self.value(state_ND), "sum"

@@ -68,7 +68,13 @@ class TextReader:
 
 
 def padded(tokens: TokenizedDataset, rows: Rows, *, pad_token_id: int) -> TextBatch:
-    """Return the ids of some functions, padded to the longest of them."""
+    """Return the ids of some functions, padded to the longest of them.
+
+    Args:
+        tokens: Of the whole data set.
+        rows: Of the data set, at least one.
+        pad_token_id: Fills the shorter ones up.
+    """
     lengths_B = tokens.lengths(rows)
     mask_BT = np.arange(lengths_B.max()) < lengths_B[:, None]
     ids_BT = np.full(mask_BT.shape, pad_token_id, dtype=np.int64)
@@ -77,7 +83,13 @@ def padded(tokens: TokenizedDataset, rows: Rows, *, pad_token_id: int) -> TextBa
 
 
 def by_rising_length(tokens: TokenizedDataset, rows: Rows, *, size: int) -> list[Rows]:
-    """Return batches of at most `size` functions, the shortest functions first."""
+    """Return batches of at most `size` functions, the shortest functions first.
+
+    Args:
+        tokens: Of the whole data set.
+        rows: Of the data set.
+        size: Functions per batch at most.
+    """
     ordered = rows[np.argsort(tokens.lengths(rows), kind="stable")]
     return [ordered[first : first + size] for first in range(0, len(ordered), size)]
 

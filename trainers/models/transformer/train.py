@@ -126,6 +126,11 @@ def _truncation_warnings(text: TokenizedText, context: RunContext) -> list[str]:
 def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> TransformerTask:
     """Return the model, fresh or from its checkpoint, with its data.
 
+    Args:
+        spec: With the model's kind and size, and the seed of its weights.
+        dataset: With the pairs that share a batch.
+        text: Tokenizer and ids, as `prepare_text` returns them.
+
     Raises:
         SpecError: The checkpoint cannot be loaded.
     """
@@ -156,7 +161,13 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> 
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write what AutoModelForSequenceClassification and AutoTokenizer load, whole or not at all; LoRA is merged."""
+    """Write what AutoModelForSequenceClassification and AutoTokenizer load, whole or not at all; LoRA is merged.
+
+    Args:
+        model: Of the transformers library, perhaps with LoRA.
+        tokenizer: That made its ids.
+        folder: Replaced as a whole.
+    """
     with replaced_folder(folder) as temporary:
         model.save_pretrained(temporary, state_dict=merged_weights(model))
         tokenizer.save_pretrained(temporary)
