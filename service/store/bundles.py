@@ -48,6 +48,8 @@ def create_bundle(
         packing: Kind, steps and weights.
         seeds: Default: those of the packing; if it names none, all that every step has finished.
         options: `licence_notes` and `tolerance`, as `cellgate.contract.specs.PackSpec` has them.
+        limits: Priority, queue and time limits of the run.
+        owner: Name of the token that asks.
 
     Raises:
         NotFound: There is no such experiment.
@@ -83,15 +85,15 @@ def create_bundle(
     return get_bundle(session, row.id)
 
 
-def _seeds(packing: Packing, finished: set[int], asked: Sequence[int]) -> list[int]:
+def _seeds(packing: Packing, finished: set[int], requested: Sequence[int]) -> list[int]:
     named = " and ".join(packing.steps)
     if not finished:
         raise Conflict(f"no seed has finished {named}: there is nothing to pack")
-    missing = [seed for seed in asked if seed not in finished]
+    missing = [seed for seed in requested if seed not in finished]
     if missing:
         detail = f"seeds {sorted(finished)} have finished {named}, but not {missing}: ask for those only"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
-    return sorted(asked or finished)
+    return sorted(requested or finished)
 
 
 def get_bundle(session: Session, bundle_id: str) -> BundleRecord:
@@ -109,6 +111,8 @@ def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str
     """Return a page of bundles, newest first.
 
     Args:
+        session: An open transaction.
+        page: Size of the page, and the id after which it begins.
         experiment_id: Only this experiment's.
     """
     chosen = _bundles().order_by(BundleRow.id.desc()).limit(page.limit)
@@ -144,6 +148,8 @@ def ask_bundle(
         session: An open transaction.
         bundle_id: The bundle to score with.
         config: `functions`, `threshold` and `explain`, as `cellgate.contract.specs.ScoreSpec` has them.
+        limits: Priority, queue and time limits of the run.
+        owner: Name of the token that asks.
 
     Raises:
         NotFound: There is no such bundle.

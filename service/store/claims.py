@@ -98,7 +98,13 @@ def claim_next(
 
 
 def is_anything_open(session: Session, *, worker: str, queues: Sequence[str]) -> bool:
-    """Return whether a run waits that this worker may claim, even if another claim has it locked now."""
+    """Return whether a run waits that this worker may claim, even if another claim has it locked now.
+
+    Args:
+        session: An open transaction.
+        worker: Id of the worker.
+        queues: The queues that it serves.
+    """
     queued = _queued(queues).with_only_columns(RunRow.id).limit(1)
     return may_claim(session, worker) and session.scalar(queued) is not None
 

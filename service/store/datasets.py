@@ -60,7 +60,13 @@ def get_dataset(session: Session, dataset_id: str) -> DatasetRow:
 
 
 def list_datasets(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[DatasetRow]:
-    """Return a page of the data sets that match the filters, newest first."""
+    """Return a page of the data sets that match the filters, newest first.
+
+    Args:
+        session: An open transaction.
+        page: Size of the page, and the id after which it begins.
+        wanted: Filters.
+    """
     return session.scalars(page_of_datasets(page, wanted)).all()
 
 

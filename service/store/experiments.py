@@ -129,7 +129,13 @@ def decisions_of(session: Session, experiment_id: str) -> list[Decision]:
 def list_experiments(
     session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING
 ) -> list[ExperimentOverview]:
-    """Return a page of the experiments that match the filters, newest first, with four queries for any length."""
+    """Return a page of the experiments that match the filters, newest first, with four queries for any length.
+
+    Args:
+        session: An open transaction.
+        page: Size of the page, and the id after which it begins.
+        wanted: Filters.
+    """
     experiments = session.scalars(page_of_experiments(page, wanted)).all()
     ids = [experiment.id for experiment in experiments]
     outcomes, counts, labels = _outcomes(session, ids), _run_counts(session, ids), labels_of(session, ids)
@@ -257,17 +263,19 @@ def _step_of(session: Session, experiment: ExperimentRow, cell: Cell) -> Step:
     return step
 
 
-def _seeds_for(session: Session, experiment: ExperimentRow, step: Step, asked: Sequence[int] | None) -> Sequence[int]:
+def _seeds_for(
+    session: Session, experiment: ExperimentRow, step: Step, requested: Sequence[int] | None
+) -> Sequence[int]:
     if step in (Step.EVIDENCE_BASES, Step.EVIDENCE_FINAL):
         return ONE_RUN
     if step is not Step.FUSION:
-        return asked or ExperimentSpec.model_validate(experiment.spec).seeds
+        return requested or ExperimentSpec.model_validate(experiment.spec).seeds
     finished = shared_seeds(facts_of(session, experiment), *BASES)
-    missing = [seed for seed in asked or [] if seed not in finished]
+    missing = [seed for seed in requested or [] if seed not in finished]
     if missing:
         detail = f"both bases have finished seeds {sorted(finished)}, but not {missing}: ask for those only"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
-    return asked or sorted(finished)
+    return requested or sorted(finished)
 
 
 def _outcomes(session: Session, experiment_ids: Sequence[str]) -> dict[str, str]:

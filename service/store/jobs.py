@@ -83,7 +83,13 @@ def get_job(session: Session, job_id: str) -> JobRow:
 
 
 def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[JobRow]:
-    """Return a page of the jobs that match the filters, newest first."""
+    """Return a page of the jobs that match the filters, newest first.
+
+    Args:
+        session: An open transaction.
+        page: Size of the page, and the id after which it begins.
+        wanted: Filters.
+    """
     return session.scalars(page_of_jobs(page, wanted)).all()
 
 
@@ -141,7 +147,13 @@ def resume_job(session: Session, job_id: str) -> None:
 
 
 def new_run(job: JobRow, seed: int, *, queued_at: float) -> dict[str, Any]:
-    """Return the row of a queued run of the job."""
+    """Return the row of a queued run of the job.
+
+    Args:
+        job: Its row.
+        seed: 0 to 2**31 - 1.
+        queued_at: Seconds since the epoch by the database's clock.
+    """
     return {
         "id": new_id("run"),
         "job_id": job.id,

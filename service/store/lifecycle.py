@@ -72,6 +72,10 @@ def succeed(session: Session, *, run_id: str, attempt: int, exit_code: int, resu
     """End the run with its result.
 
     Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
+        exit_code: Of the trainer.
         result: `result.json` as it was read back from disk.
     """
     mark_running(session, run_id=run_id, attempt=attempt)
@@ -82,13 +86,29 @@ def succeed(session: Session, *, run_id: str, attempt: int, exit_code: int, resu
 def fail(
     session: Session, *, run_id: str, attempt: int, reason: FailureReason, detail: str, exit_code: int | None = None
 ) -> bool:
-    """End the run with the reason for its failure."""
+    """End the run as failed.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
+        reason: Code of the failure.
+        detail: The cause for people, and what to do.
+        exit_code: Of the trainer; None if it did not end by itself.
+    """
     values = {"failure_reason": reason.value, "failure_detail": detail, "exit_code": _or_null(exit_code)}
     return _end(session, run_id, attempt, S.FAILED, reason.value, values)
 
 
 def cancelled(session: Session, *, run_id: str, attempt: int, exit_code: int | None = None) -> bool:
-    """End a cancelling run: its trainer is gone."""
+    """End a cancelling run whose trainer has ended.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
+        exit_code: Of the trainer.
+    """
     return _end(session, run_id, attempt, S.CANCELLED, "cancelled on request", {"exit_code": _or_null(exit_code)})
 
 
@@ -273,7 +293,7 @@ def _pause(session: Session, run: RunRow) -> RunState:
         case S.QUEUED:
             return _transition(session, run, S.PAUSED, "paused on request", {})
         case S.STARTING | S.RUNNING:
-            return _transition(session, run, S.PAUSING, "pause asked for", {})
+            return _transition(session, run, S.PAUSING, "pause requested", {})
         case state:
             return state
 
@@ -283,7 +303,7 @@ def _cancel(session: Session, run: RunRow) -> RunState:
     if state.terminal or state is S.CANCELLING:
         return state
     if state.leased:
-        return _transition(session, run, S.CANCELLING, "cancel asked for", {})
+        return _transition(session, run, S.CANCELLING, "cancel requested", {})
     return _transition(session, run, S.CANCELLED, "cancelled on request", {"finished_at": now_s()})
 
 

@@ -190,8 +190,8 @@ def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str
     places = select(in_turn.c.id, in_turn.c.queue, (place - 1).label("ahead")).subquery()
     at_work = aliased(RunRow)
     busy = select(func.count()).where(at_work.state.in_(LEASED), at_work.queue == places.c.queue).scalar_subquery()
-    asked = select(places, busy.label("busy")).where(places.c.id.in_([run.id for run in runs]))
-    return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(asked)]
+    chosen_places = select(places, busy.label("busy")).where(places.c.id.in_([run.id for run in runs]))
+    return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(chosen_places)]
 
 
 def run_for_others(session: Session, worker_id: str) -> tuple[str, str] | None:

@@ -31,7 +31,13 @@ def get_run(session: Session, run_id: str) -> RunRow:
 
 
 def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[RunRow]:
-    """Return a page of the runs that match the filters, newest first."""
+    """Return a page of the runs that match the filters, newest first.
+
+    Args:
+        session: An open transaction.
+        page: Size of the page, and the id after which it begins.
+        wanted: Filters.
+    """
     return session.scalars(page_of_runs(page, wanted)).all()
 
 

@@ -33,7 +33,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 Counter = BigInteger().with_variant(Integer(), "sqlite")
 Id = String(40)
 Word = String(40)
-Owner = String(80)  # who asked for it: the name of a token
+Owner = String(80)  # name of the token that created it
 
 
 class Base(DeclarativeBase):
@@ -62,7 +62,7 @@ class DatasetRow(Base):
 
 
 class ExperimentRow(Base):
-    """A question asked of one data set."""
+    """An experiment on one data set."""
 
     __tablename__ = "experiments"
 
@@ -96,7 +96,7 @@ class JobRow(Base):
     """One cell with one config; one run per seed."""
 
     __tablename__ = "jobs"
-    # One job per step and experiment: an autopilot that asks twice starts nothing twice.
+    # One job per step and experiment: two concurrent advances start nothing twice.
     __table_args__ = (UniqueConstraint("experiment_id", "step", name="uq_jobs_experiment_step"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)

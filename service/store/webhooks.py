@@ -73,6 +73,11 @@ def delete_webhook(session: Session, webhook_id: str) -> None:
 def list_deliveries(session: Session, webhook_id: str, page: PageOf = FIRST_PAGE) -> Sequence[DeliveryRow]:
     """Return a page of a webhook's deliveries, newest first.
 
+    Args:
+        session: An open transaction.
+        webhook_id: The webhook.
+        page: Size of the page, and the id after which it begins.
+
     Raises:
         NotFound: There is no such webhook.
     """

@@ -128,6 +128,7 @@ def values(inputs: GateInputs, value: Callable[[RunFacts], Value], only: BaseCel
     """Return a value of every run, cell by cell and seed by seed.
 
     Args:
+        inputs: Of the gate.
         value: Reads it from one run.
         only: Restricts the result to one cell.
     """
