@@ -82,7 +82,7 @@ def test_a_finished_trainer_leaves_result_curves_output_and_a_ready_data_set(flo
 def test_the_trainer_gets_its_spec_its_folder_and_none_of_the_services_secrets(
     small_floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CELLGATE_TOKEN", "a secret of the service")
+    monkeypatch.setenv("CELLGATE_TOKEN", "a secret of the service, of 32 characters")
     run_id = small_floor.prepare_run()
     context = small_floor.context(
         "(out / 'seen').write_text(json.dumps([spec['source'], asked.cell, dict(os.environ)])); finish()", threads=1
