@@ -4,8 +4,11 @@ import ipaddress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Nothing limits how often a caller may guess.
+TOKEN_CHARACTERS = 32
 
 
 class Settings(BaseSettings):
@@ -33,7 +36,6 @@ class Settings(BaseSettings):
     port: int = Field(8451, ge=0, le=65535)
     token: SecretStr | None = Field(
         None,
-        min_length=32,
         description="Bearer token with the scope admin, at least 32 characters; `openssl rand -hex 24` makes one.",
     )
     log_format: Literal["pretty", "json"] = "pretty"
@@ -68,6 +70,16 @@ class Settings(BaseSettings):
     stall_timeout_s: float = Field(900.0, gt=0, description="A trainer that says nothing for so long has failed.")
     redispatch_after_s: float = Field(10.0, gt=0, description="Notify again for runs still queued after this.")
     reconcile_every_s: float = Field(1.0, gt=0)
+
+    @field_validator("token")
+    @classmethod
+    def _token_cannot_be_guessed(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < TOKEN_CHARACTERS:
+            found = len(token.get_secret_value())
+            raise ValueError(
+                f"found {found} characters, expected at least {TOKEN_CHARACTERS}: `openssl rand -hex 24` makes a token"
+            )
+        return token
 
     @property
     def asks_for_token(self) -> bool:

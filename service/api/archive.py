@@ -1,4 +1,4 @@
-"""A folder as one tar stream: every byte of it follows from its files, so that the same folder is the same stream.
+"""A folder as one tar stream; the same files always give the same bytes.
 
 Source:
     POSIX.1-2001 (ustar).
@@ -17,9 +17,9 @@ class Archive:
     """Files of a folder, to be streamed.
 
     Args:
-        folder: Where they lie.
-        root: What the folder is called in the stream.
-        names: Of the files, relative to the folder.
+        folder: Folder of the files.
+        root: Name of the folder in the stream.
+        names: Paths of the files, relative to the folder.
     """
 
     folder: Path

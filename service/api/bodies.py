@@ -1,4 +1,4 @@
-"""A request's body before anything is made of it: not too large, declared as JSON, and nothing that SQL cannot keep."""
+"""Checks of a body before it is parsed: its size, its media type, and NUL characters, which SQL cannot store."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class UnsupportedMediaType(ServiceError):
 
 
 async def check_body(request: Request, limit_bytes: int) -> None:
-    """Read the body, once for all who ask for it later.
+    """Read and check the body; later readers get the same bytes.
 
     Raises:
         BodyTooLarge: It has more than `limit_bytes`.
@@ -55,7 +55,7 @@ async def _read(request: Request, limit_bytes: int) -> bytes:
 
 
 def _refuse_nul(body: bytes) -> None:
-    """Refuse what SQLite would keep and PostgreSQL would not, so that both answer alike."""
+    """Refuse NUL characters: SQLite would store them, PostgreSQL would not."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):

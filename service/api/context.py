@@ -1,4 +1,4 @@
-"""What every route is given: settings, database, notification; made once, in the composition root."""
+"""The context of every route: settings, database, notifier; created once, in the composition root."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from service.telemetry.metrics import Telemetry
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What the routes work with."""
+    """Shared objects of the routes."""
 
     settings: Settings
     database: Database
@@ -34,11 +34,11 @@ class Context:
     hashes: Hashes
 
     def notify(self) -> None:
-        """Wake the workers for every run that waits and was not notified yet."""
+        """Notify workers of every queued run that they were not notified of yet."""
         notify_waiting_runs(self.database, self.notifier)
 
     def waiting(self, session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
-        """Return what each of these runs waits for, by id."""
+        """Return the waiting reason of each of these runs, by id."""
         return waiting_of(session, runs, max_running=self.settings.max_running_runs)
 
 

@@ -1,7 +1,7 @@
-"""Who sent the browser: a service that needs no token must not be used by pages of other sites.
+"""Origin checks: a service without tokens refuses requests that pages of other sites cause.
 
-A page anywhere can let its reader's browser ask this machine: under a name of its own that leads here (DNS rebinding),
-or by a plain cross-site POST.
+Any page can make a browser send requests to this machine: under a name that resolves to it (DNS rebinding), or by a
+plain cross-site POST.
 
 Source:
     RFC 9110, section 7.2 (Host); RFC 6454 (Origin).
@@ -19,13 +19,13 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def check_origin(request: Request, host: str) -> None:
-    """Return if the request was meant for this service, and comes from its own page or from no page.
+    """Accept a request that names this service as its host and comes from its own page or from no page.
 
     Args:
-        host: What the service listens on.
+        host: Address that the service listens on.
 
     Raises:
-        ForeignCaller: It names another host, or would change something for a page of another origin.
+        ForeignCaller: It names another host, or a page of another origin would change something.
     """
     asked = request.headers.get("Host", "")
     if not _is_ours(asked, host):

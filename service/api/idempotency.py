@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on every POST: the same request twice is one request.
+"""`Idempotency-Key` on every POST: the same request sent twice is done once.
 
 Source:
     draft-ietf-httpapi-idempotency-key-header.

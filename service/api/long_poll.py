@@ -1,4 +1,4 @@
-"""Asking how far rows have come, and waiting until one has moved on: one statement for all who ask at a time."""
+"""Poll states and long polling: one statement reads, or watches, the rows of all concurrent requests."""
 
 import asyncio
 from collections import defaultdict
@@ -15,10 +15,10 @@ LOOK_EVERY_S = 0.2
 
 
 class VersionWatcher:
-    """Tells who waits when a row's version has moved on, whichever process moved it.
+    """Wakes requests when a row gets a higher version, whichever process wrote it.
 
-    While anybody waits, it looks every `LOOK_EVERY_S` at the versions of all rows that are waited for. It holds no
-    connection in between, and who waits holds none at all.
+    While requests wait, one query every `LOOK_EVERY_S` reads the versions of all their rows. No connection is held in
+    between.
 
     Args:
         read: Returns the version of each of these rows, by id; called in a thread of its own.
@@ -31,7 +31,7 @@ class VersionWatcher:
         self._closed = False
 
     async def wait_for_version(self, row_id: str, version: int, *, timeout_s: float) -> None:
-        """Return once the row has a higher version, or is not there, or the time is over, or the service ends."""
+        """Return once the row has a higher version or is deleted, the time is over, or the service stops."""
         if self._closed:
             return
         moved = asyncio.get_running_loop().create_future()
@@ -46,11 +46,11 @@ class VersionWatcher:
 
     @property
     def closed(self) -> bool:
-        """Whether the service ends."""
+        """Whether the service is stopping."""
         return self._closed
 
     def close(self) -> None:
-        """Let everybody go who waits, and nobody wait any more: the service ends."""
+        """Release every waiting request, and let none wait any more: the service is stopping."""
         self._closed = True
         for entries in self._waiting.values():
             _release(entries)
@@ -65,7 +65,7 @@ class VersionWatcher:
             try:
                 versions = await run_in_threadpool(self._read, list(self._waiting))
             except SQLAlchemyError:
-                # Who waits asks again after its time, and is told then what is wrong.
+                # The waiting requests read again when their time is over, and get the error then.
                 versions = None
             if versions is not None:
                 self._tell(versions)
@@ -84,12 +84,12 @@ def _release(entries: Collection[tuple[int, asyncio.Future[None]]]) -> None:
 
 
 class PollStateReader:
-    """Reads how far rows have come, all that are asked for at a time in one go.
+    """Reads poll states, all those of concurrent requests in one statement.
 
-    While one reading goes on, what is asked for is collected for the next.
+    While one statement runs, further ids are collected for the next.
 
     Args:
-        read: Returns the standing of each of these rows that there is, by id; called in a thread of its own.
+        read: Returns the poll state of each existing row, by id; called in a thread of its own.
     """
 
     def __init__(self, read: Callable[[Collection[str]], Mapping[str, PollState]]) -> None:
@@ -98,10 +98,10 @@ class PollStateReader:
         self._reading: asyncio.Task[None] | None = None
 
     async def of(self, row_id: str) -> PollState | None:
-        """Return the row's standing as it is now; None where there is no such row.
+        """Return the row's current poll state; None where no such row exists.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: The database cannot be asked.
+            sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
         """
         found: asyncio.Future[PollState | None] = asyncio.get_running_loop().create_future()
         self._asked.setdefault(row_id, []).append(found)
@@ -126,12 +126,12 @@ class PollStateReader:
 def _still_there(
     asked: Mapping[str, Collection[asyncio.Future[PollState | None]]],
 ) -> Iterator[asyncio.Future[PollState | None]]:
-    """Yield who has not left meanwhile."""
+    """Yield the futures whose requests have not been cancelled meanwhile."""
     return (one for waiting in asked.values() for one in waiting if not one.done())
 
 
 def watch_versions(database: Database) -> VersionWatcher:
-    """Return what tells of changes in this database."""
+    """Return a watcher of the version columns of this database."""
 
     def read(ids: Collection[str]) -> Mapping[str, int]:
         with database.read() as session:
@@ -141,7 +141,7 @@ def watch_versions(database: Database) -> VersionWatcher:
 
 
 def watch_output(database: Database) -> VersionWatcher:
-    """Return what tells of what runs in this database say."""
+    """Return a watcher of the runs' output and events in this database."""
 
     def read(run_ids: Collection[str]) -> Mapping[str, int]:
         with database.read() as session:
@@ -151,7 +151,7 @@ def watch_output(database: Database) -> VersionWatcher:
 
 
 def poll_states_in(database: Database) -> PollStateReader:
-    """Return what reads how far the rows of this database have come."""
+    """Return a reader of the poll states of this database."""
 
     def read(ids: Collection[str]) -> Mapping[str, PollState]:
         with database.read() as session:

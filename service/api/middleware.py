@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: a trace id, a token, a size limit, headers that keep browsers safe.
+"""The middleware of every request: trace id, token and scope, body checks, security headers, log and metrics.
 
 Source:
     RFC 6750 (bearer tokens); W3C Trace Context (`traceparent`).
@@ -29,7 +29,7 @@ from service.domain.tokens import Principal
 from service.settings import Settings
 from service.telemetry.metrics import Telemetry
 
-# What reads its body itself, as it comes.
+# These routes stream their body themselves.
 STREAMED_PREFIX = "/v1/uploads/"
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")

@@ -17,7 +17,7 @@ from service.store.versions import PollState
 
 ENDED_RETRY_AFTER_S = 30
 WAITS_RETRY_AFTER_S = 2
-# Whoever asks so many times until the next run ends sees it move, and its end soon after it.
+# So many polls until the next run ends show its progress, and its end soon afterwards.
 ASKS_UNTIL_END = 30
 SOONEST_RETRY_AFTER_S = 1
 LATEST_RETRY_AFTER_S = 5
@@ -28,12 +28,12 @@ _HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run)_[0-9A-Z]{26})-(\d{1,18})(?:
 
 
 def fingerprint(waiting: Mapping[str, object]) -> str:
-    """Return a version of what runs wait for, which changes without them; `IDLE` when none waits."""
+    """Return a hash of the waiting reasons, which change without a new row version; `IDLE` when no run waits."""
     return f"{zlib.crc32(repr(sorted(waiting.items())).encode()):08x}" if waiting else IDLE
 
 
 def retry_after_s(poll_state: PollState) -> int:
-    """Return when to ask again: often near the end of a run, seldom long before it and once all has ended."""
+    """Return `Retry-After` in seconds: short near the end of a run, longer before it and once all has ended."""
     if poll_state.ended:
         return ENDED_RETRY_AFTER_S
     if poll_state.eta_s is not None:
@@ -61,14 +61,14 @@ class Poll:
         self._held = frozenset(held)
 
     def check(self, row_id: str, poll_state: PollState, *of_it: object) -> None:
-        """Name the version of what is being answered.
+        """Set the ETag of the answer.
 
         Args:
-            row_id: What is polled.
-            of_it: What else the answer depends on.
+            row_id: Id of the polled row.
+            of_it: Further values that the answer depends on.
 
         Raises:
-            NotModified: The caller has it already.
+            NotModified: The caller holds this version.
         """
         etag = f'W/"{"-".join(str(part) for part in (row_id, poll_state.version, *of_it))}"'
         headers = {"ETag": etag, "Retry-After": str(retry_after_s(poll_state)), "Cache-Control": "private, no-cache"}
@@ -108,7 +108,7 @@ Polled = Annotated[Poll, Depends(_poll)]
 
 
 async def _poll_idle(request: Request, context: Ctx, poll: Polled) -> Poll:
-    """Answer 304 before anything is built where no run waits, so that the version says it all."""
+    """Answer 304 early where no run waits: the answer then depends on the row version alone."""
     poll_state = await _held_poll_state(request, context, poll)
     if poll_state is not None and not poll_state.waits:
         poll.check(_asked_for(request), poll_state, IDLE)
@@ -116,7 +116,7 @@ async def _poll_idle(request: Request, context: Ctx, poll: Polled) -> Poll:
 
 
 async def _poll_status(request: Request, context: Ctx, poll: Polled) -> Poll:
-    """Answer 304 before anything is built."""
+    """Answer 304 early, before the answer is built."""
     poll_state = await _held_poll_state(request, context, poll)
     if poll_state is not None:
         poll.check(_asked_for(request), poll_state)

@@ -1,4 +1,4 @@
-"""A file that comes over HTTP: streamed to disk, bounded, checked against its digest, and whole or not there.
+"""Uploads: a file streamed to disk with a size limit and an optional digest; stored whole or not at all.
 
 Source:
     RFC 9530 (`Content-Digest`).
@@ -28,14 +28,14 @@ SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
 
 
 class StorageFull(ServiceError):
-    """The disk has no room for what was sent."""
+    """The disk has no room for the file."""
 
     code = "storage_full"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A file as it was kept."""
+    """A stored file."""
 
     path: Path
     size_bytes: int
@@ -90,7 +90,7 @@ def _settle(incoming: Path, path: Path) -> None:
 
 
 def _check_announced(request: Request, folder: Path, limit_bytes: int) -> None:
-    """Refuse before the first byte what says of itself that it is too large."""
+    """Refuse a file whose `Content-Length` is too large before its first byte is read."""
     announced = request.headers.get("Content-Length", "")
     size = int(announced) if announced.isdecimal() else 0
     if size > limit_bytes:

@@ -87,7 +87,7 @@ class MetricsAnswer(Answer):
 
 
 class EventBody(BaseModel):
-    """The fields of an event. Those of a `transition` are named here; docs/api.md lists the other kinds."""
+    """The fields of an event. Those of a `transition` are named here; docs/reference/states.md lists all kinds."""
 
     model_config = ConfigDict(extra="allow")
 
