@@ -1,4 +1,4 @@
-"""How a supervised trainer notices that nobody waits for it any more.
+"""Ends a supervised trainer when its supervisor is gone.
 
 The supervisor writes a line to the trainer's standard input after each renewal of its lease. At end of file, or
 when no line comes for `timeout_s`, the trainer ends itself at once: another worker may have taken over.

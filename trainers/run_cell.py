@@ -1,4 +1,4 @@
-"""From a spec file to an exit code: runs one cell, and tells every failure on stderr and as an event."""
+"""Runs one cell from its spec file to its exit code; reports every failure on stderr and as an event."""
 
 import sys
 import time
@@ -28,8 +28,8 @@ from trainers.engine.context import RunContext, stop_on_signals
 from trainers.engine.run_folder import last_event, seed_of
 from trainers.spec_reading import read_spec
 
-# Of a failure's problems; the total is told besides.
-MAX_TOLD = 1_000
+# Problems of a failure that its event lists; the total is in the event too.
+MAX_LISTED = 1_000
 
 
 def run_cell(cell: Cell, *, spec_path: Path, out: Path, resume: Path | None) -> int:
@@ -78,7 +78,7 @@ def _run(cell: Cell, events: EventWriter, *, spec_path: Path, out: Path, resume:
         _trainer_of(cell)(spec, context)
     # The process ends here: whatever it was becomes an exit code.
     except BaseException as error:  # noqa: BLE001
-        return _tell(error, events)
+        return _report(error, events)
     return ExitCode.SUCCESS
 
 
@@ -104,8 +104,8 @@ def _trainer_of(cell: Cell) -> Callable[[AnySpec, RunContext], RunResult]:
     return trainer
 
 
-def _tell(error: BaseException, events: EventWriter) -> int:
-    """Say on stderr and as an event why the run failed; return its exit code."""
+def _report(error: BaseException, events: EventWriter) -> int:
+    """Report on stderr and as an event why the run failed; return its exit code."""
     known = _as_trainer_error(error)
     if known is None:
         traceback.print_exception(error)
@@ -121,7 +121,7 @@ def _tell(error: BaseException, events: EventWriter) -> int:
             message=known.message,
             problems=[
                 {"where": problem.where, "found": problem.found, "expected": problem.expected, "fix": problem.fix}
-                for problem in known.problems[:MAX_TOLD]
+                for problem in known.problems[:MAX_LISTED]
             ],
             problems_total=known.total,
         )
@@ -129,7 +129,7 @@ def _tell(error: BaseException, events: EventWriter) -> int:
 
 
 def _as_trainer_error(error: BaseException) -> TrainerError | None:
-    """Return the failure in our words; null when it is an error of ours."""
+    """Return the failure as a TrainerError; None when it is a bug."""
     match error:
         case TrainerError():
             return error

@@ -1,4 +1,4 @@
-"""Reads a spec from a file and tells every mistake in it at once."""
+"""Reads a spec from a file and reports every mistake in it at once."""
 
 import json
 from collections.abc import Sequence

@@ -60,7 +60,7 @@ class Member(Document):
 
 
 class SelfTest(Document):
-    """A function, and what the bundle says of it where it was made."""
+    """A function, and its probability where the bundle was made."""
 
     source: str = Field(min_length=1)
     probability: Probability

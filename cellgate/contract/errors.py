@@ -1,13 +1,13 @@
 """Everything a trainer can fail with.
 
 TrainerError
-├── SpecError             what was asked for is wrong
-├── DataError             what it was asked to work on is wrong
+├── SpecError             the spec is wrong
+├── DataError             the data set or another input is wrong
 ├── PreflightError        a blocker was found before training
 ├── CollapseError         the model predicts nothing useful
 ├── DivergenceError       loss, weights or gradients are NaN or Inf
 ├── OutOfMemoryError      host or device memory ran out
-└── InterruptedRun        told to stop; a checkpoint was saved
+└── InterruptedRun        stopped from outside; a checkpoint was saved
 """
 
 import errno
@@ -116,7 +116,7 @@ class OutOfMemoryError(TrainerError):
 
 
 class InterruptedRun(TrainerError):
-    """The run was told to stop and has saved a checkpoint to go on from."""
+    """The run had to stop and has saved a checkpoint to go on from."""
 
     exit_code = ExitCode.INTERRUPTED
     reason = "interrupted"

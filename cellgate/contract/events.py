@@ -1,4 +1,4 @@
-"""What a running trainer says: numbered JSON lines in `events.jsonl`, written as they happen.
+"""Events of a running trainer: numbered JSON lines in `events.jsonl`, written as they happen.
 
 Each line is `{"n": 1, "t": 1700000000.0, "kind": "progress", …}`: `n` counts from 1 without a gap, `t` is in
 seconds since the epoch, and the rest depends on `kind`. A resumed run goes on counting from its checkpoint.
@@ -36,7 +36,7 @@ class EventWriter:
     """Appends events to a file, one line each, flushed at once.
 
     Args:
-        path: The file; lines after number `last` are cut off first (a resumed run says them again).
+        path: The file; lines after number `last` are cut off first (a resumed run writes them again).
         last: The number of the last event that is to be kept; 0 starts afresh.
         clock: Seconds since the epoch.
     """

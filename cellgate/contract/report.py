@@ -1,4 +1,4 @@
-"""`report.json` beside cell 54's result: what the evidence leaves out, for a reader who wants to look closer."""
+"""`report.json` beside cell 54's result: the details behind the evidence, for a reader who wants to look closer."""
 
 import json
 from pathlib import Path

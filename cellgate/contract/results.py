@@ -157,7 +157,7 @@ class LineWeight(Document):
 
 
 class FunctionScore(Document):
-    """What a bundle says of one function."""
+    """A bundle's score of one function."""
 
     probability: Probability
     vulnerable: bool = Field(description="Whether that is at or above the threshold.")
@@ -168,7 +168,7 @@ class FunctionScore(Document):
 
 
 class Scores(Document):
-    """What a bundle says of each function that it was asked about, in their order."""
+    """A bundle's scores, in the order in which the functions were sent."""
 
     bundle: Sha256
     threshold: Probability

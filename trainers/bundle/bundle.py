@@ -26,7 +26,7 @@ SELF_TEST_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionVerdict:
-    """What a bundle says of one function.
+    """A bundle's score of one function.
 
     Args:
         probability: That it is vulnerable, calibrated, averaged over seeds.

@@ -1,4 +1,4 @@
-"""A trained text model and a trained graph model, asked about functions that no data set holds."""
+"""A trained text model and a trained graph model that score functions from outside any data set."""
 
 # Shapes: F functions, D width of an embedding.
 from collections.abc import Sequence

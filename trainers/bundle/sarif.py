@@ -1,4 +1,4 @@
-"""What a bundle says of files as SARIF 2.1.0, which code hosts and editors show.
+"""A bundle's findings as SARIF 2.1.0, which code hosts and editors show.
 
 Source:
     Static Analysis Results Interchange Format (SARIF) Version 2.1.0, OASIS Standard, 27 March 2020.

@@ -1,4 +1,4 @@
-"""Whole files scored: what a bundle says of every function in them, with lines as the files count them."""
+"""Scores of every function in whole files, with the files' own line numbers."""
 
 import hashlib
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a bundle says of files, as text for people and as JSON for programs."""
+"""A bundle's scores of files, as text for people and as JSON for programs."""
 
 from collections.abc import Iterator
 from typing import Any

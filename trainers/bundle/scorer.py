@@ -1,4 +1,4 @@
-"""The models of one seed, joined as a bundle says: one alone, the weighted ensemble, or the trained head over both."""
+"""The models of a bundle: one seed's joined as its kind demands, and the mean over the seeds."""
 
 # Shapes: F functions.
 from collections.abc import Sequence

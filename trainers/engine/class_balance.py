@@ -1,4 +1,4 @@
-"""What makes up for a rare class in training: its loss weighs more, or its functions come up more often."""
+"""Balance between the classes in training: a rare class's loss weighs more, or its functions come up more often."""
 
 # Shapes: R training rows.
 import math

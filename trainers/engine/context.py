@@ -1,4 +1,4 @@
-"""What a run knows of its process: where it writes, whom it tells, and whether it was told to stop."""
+"""The context of a run: its output folder, its events, and whether it must stop."""
 
 import signal
 import threading
@@ -15,7 +15,7 @@ from cellgate.contract.events import EventKind, EventWriter
 
 @dataclass(kw_only=True)
 class EvaluationBackoff:
-    """What running out of memory taught evaluation, for the rest of the run; training has a memory of its own.
+    """How evaluation splits its batches after memory ran out, for the rest of the run; training has its own count.
 
     Args:
         parts: In how many parts each batch is computed.
@@ -30,11 +30,11 @@ class RunContext:
 
     Args:
         out: The output folder.
-        events: What is said while it happens.
+        events: Where events are written.
         spec_hash: `sha256:` and 64 hex digits.
         started_at: Seconds since the epoch.
         resume: A checkpoint folder, perhaps of another attempt; null starts at the beginning.
-        stop: Set when the run has been told to stop.
+        stop: Set when the run must stop.
         timings_s: Seconds per phase, filled by `phase`.
         evaluation: Changed by `infer` when memory runs out.
     """
@@ -53,7 +53,7 @@ class RunContext:
         """Announce a phase and take its time; a phase that comes again adds to it.
 
         Raises:
-            InterruptedRun: The run was told to stop before the phase began.
+            InterruptedRun: The run had to stop before the phase began.
         """
         self.raise_if_stopped()
         self.events.write(EventKind.PHASE, phase=name)
@@ -67,7 +67,7 @@ class RunContext:
         """End a phase that has nothing worth a checkpoint.
 
         Raises:
-            InterruptedRun: The run was told to stop.
+            InterruptedRun: The run had to stop.
         """
         if self.stop.is_set():
             raise InterruptedRun("told to stop outside training: nothing new to save; start again, or resume as before")

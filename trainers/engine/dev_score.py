@@ -1,4 +1,4 @@
-"""What early stopping goes by, and everything else that an evaluation on dev says."""
+"""The score that early stopping compares, and the other metrics of an evaluation on dev."""
 
 from dataclasses import dataclass
 

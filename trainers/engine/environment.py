@@ -1,4 +1,4 @@
-"""What a run ran on, and with which code."""
+"""The machine, the packages and the code that a run used."""
 
 import hashlib
 import platform

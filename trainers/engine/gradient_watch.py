@@ -1,4 +1,4 @@
-"""What each component's gradients and weights do between two evaluations: dead, vanishing, exploding or healthy."""
+"""Health of each component's gradients and weights between two evaluations: dead, vanishing, exploding or healthy."""
 
 import math
 from collections import deque

@@ -1,4 +1,4 @@
-"""What the model says of some rows, in their order."""
+"""A model's outputs for rows of the data set, in their order."""
 
 # Shapes: R rows, B functions in a batch, C classes (2), D width of the pooled embedding.
 from dataclasses import dataclass

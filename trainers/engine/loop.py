@@ -156,7 +156,7 @@ class _Fit:
         self._gradients = GradientWatch.from_json(checkpoint.state.gradients, max_grad_norm=self._config.max_grad_norm)
 
     def _begin_anew(self, error: DataError) -> None:
-        """Say that a bad disk has damaged the checkpoint."""
+        """Report that the checkpoint is damaged, and remove it."""
         self._context.events.write(
             EventKind.WARNING, code="checkpoint_damaged", message=f"{error}; training begins from the start"
         )
@@ -240,7 +240,7 @@ class _Fit:
             self._gradients.note(report.norms, loss=report.loss)
 
     def _report_skipped(self, report: StepReport) -> None:
-        """Say that a step changed nothing.
+        """Report a step that changed no weight.
 
         Raises:
             DivergenceError: The scaler is at its end: it is not the scale that makes the gradients overflow.

@@ -1,4 +1,4 @@
-"""What training comes to, and which collapses make a model useless."""
+"""The outcome of training, and which collapses make a model useless."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

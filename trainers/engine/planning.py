@@ -1,4 +1,4 @@
-"""What training draws its optimizer steps from: which functions each of them sees."""
+"""The plan of training: which functions each optimizer step sees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

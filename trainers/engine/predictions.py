@@ -1,4 +1,4 @@
-"""`predictions/<split>.arrow`: what a trained model said of every function of a split, ready to be memory-mapped."""
+"""`predictions/<split>.arrow`: a trained model's outputs for every function of a split, ready to be memory-mapped."""
 
 # Shapes: R rows, C classes (2), D width of the pooled embedding.
 from dataclasses import dataclass

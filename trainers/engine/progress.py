@@ -1,4 +1,4 @@
-"""Tells how far training is, and how it goes, often enough to watch and seldom enough to store."""
+"""Reports progress and curves of training, often enough to watch and seldom enough to store."""
 
 import math
 import time
@@ -17,7 +17,7 @@ CURVE_POINTS = 200
 
 
 class TrainingProgress:
-    """Says `progress` at most twice a second, and `metric` every so many steps.
+    """Writes `progress` at most twice a second, and `metric` every so many steps.
 
     Args:
         total: Optimizer steps of the whole run.
@@ -55,7 +55,7 @@ class TrainingProgress:
         groups: Sequence[ParameterGroup],
         components: Mapping[str, Sequence[nn.Parameter]],
     ) -> None:
-        """Note one optimizer step and say what is due.
+        """Record one optimizer step and write the events that are due.
 
         Args:
             report: Of the step.
@@ -78,10 +78,10 @@ class TrainingProgress:
         self.tell(step=step, epoch=epoch)
 
     def tell(self, *, step: int, epoch: int, force: bool = False) -> None:
-        """Say how far training is, when it was not said just now.
+        """Write a progress event, unless one was written just now.
 
         Args:
-            epoch: From 0; said from 1.
+            epoch: From 0; written from 1.
         """
         now = self._clock()
         if now - self._said < PROGRESS_EVERY_S and not force:

@@ -67,7 +67,7 @@ def hash_artifacts(out: Path) -> Mapping[str, str]:
 
 
 def write_result(result: RunResult, context: RunContext, *, succeeded: bool = True) -> RunResult:
-    """Write `result.json` and read it back as whoever needs it will; say `finished` of a run that succeeded.
+    """Write `result.json`, read it back as every reader will, and write the `finished` event of a run that succeeded.
 
     Args:
         result: The whole of it.
@@ -100,7 +100,7 @@ def current_checkpoint(folder: Path) -> Path | None:
 
 
 def last_event(folder: Path) -> int:
-    """Return the number of the last event that was said before the checkpoint; 0 when none can be read."""
+    """Return the number of the last event before the checkpoint; 0 when none can be read."""
     path = current_checkpoint(folder)
     try:
         return 0 if path is None else int(json.loads((path / STATE_NAME).read_bytes())["last_event"])

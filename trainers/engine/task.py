@@ -1,4 +1,4 @@
-"""What the engine must know of a cell to train it; the cells implement it, the loop only calls it."""
+"""The interface between a cell and the engine: cells implement it, the loop calls it."""
 
 # Shapes: B functions in the batch, C classes (2), D width of the pooled embedding.
 from collections.abc import Mapping, Sequence

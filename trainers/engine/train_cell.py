@@ -1,4 +1,4 @@
-"""What cells 51, 52 and 53 do alike: find a learning rate, train, save the model, predict, leave the result."""
+"""The steps that cells 51, 52 and 53 share: find a learning rate, train, save the model, predict, write the result."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What something without any understanding reaches on the gate split, as the data set's report has it."""
+"""Scores of baselines without understanding on the gate split, from the data set's report."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What would be packed of every option: the seed that was best on dev, and all seeds together."""
+"""Each option as it would be packed: the seed that was best on dev, and all seeds together."""
 
 # Shapes: R rows of a split, S seeds.
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a prepared data set is checked for before anything is trained on it."""
+"""Checks of a prepared data set before anything is trained on it."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The trial of cell 53: its head takes one batch through every stage, on what two untrained models say."""
+"""Smoke test of cell 53: its head takes one batch through every stage, on the outputs of two untrained models."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a whole run will take of memory and disk, told from the trial of its worst batch."""
+"""Predicted memory and disk of a whole run, from a smoke test with its worst batch."""
 
 from dataclasses import dataclass
 from pathlib import Path

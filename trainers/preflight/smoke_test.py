@@ -1,4 +1,4 @@
-"""The trial of one cell: its model is built and taken through every stage on one real batch."""
+"""Smoke test of one cell: its model is built and taken through every stage on one real batch."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Which trials a pre-flight spec asks for, in their order."""
+"""The smoke tests that a pre-flight spec asks for, in their order."""
 
 from collections.abc import Callable, Iterator
 

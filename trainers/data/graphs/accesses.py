@@ -1,4 +1,4 @@
-"""What each occurrence of a variable does: read it, give it a value, or change what it points to.
+"""Kinds of access to a variable: an occurrence reads it, assigns to it, or changes what it points to.
 
 A definition is an identifier that gets a value; a read is every other occurrence. `p->f` and `s.f` are variables of
 their own. Writing through `*p`, `p[i]` or `p[i].f`, or passing `&x` or a buffer to a function that fills it, changes

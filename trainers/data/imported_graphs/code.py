@@ -1,4 +1,4 @@
-"""What a node of a ready graph means to the model, from its label and its source text."""
+"""The model's reading of an imported graph's node, from its label and its source text."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Collects every mistake of an input, so that all are told at once."""
+"""Collects every mistake of an input, so that all are reported at once."""
 
 from cellgate.contract.errors import DataError, InputError
 

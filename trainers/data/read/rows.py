@@ -1,4 +1,4 @@
-"""Labelled functions from a file: every row checked, every mistake told with its place."""
+"""Labelled functions from a file: every row is checked, and every mistake is reported with its place."""
 
 import itertools
 from collections.abc import Sequence

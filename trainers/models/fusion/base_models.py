@@ -1,4 +1,4 @@
-"""The base models that go on learning inside a fusion run: what they say is computed anew for each batch."""
+"""Base models that are trained on inside a fusion run: their outputs are computed anew for each batch."""
 
 # Shapes: B functions in the batch, D width of a base's embedding.
 from collections.abc import Callable, Mapping

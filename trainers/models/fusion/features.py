@@ -1,4 +1,4 @@
-"""What the two frozen models said of every function of dev, fuse, gate and test: read once, never computed again."""
+"""Outputs of the two frozen models for every function of dev, fuse, gate and test: read once, never computed again."""
 
 # Shapes: F functions of the data set, K functions that have features, R rows of a split.
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What every fusion head has in common: what two models say goes in, the ensemble plus a correction comes out."""
+"""The base of every fusion head: two models' outputs go in, the ensemble's log-odds plus a correction come out."""
 
 # Shapes: B functions in the batch, T width of the text embedding, G width of the graph embedding, D width of the
 # head, V verdicts, C classes (2).
