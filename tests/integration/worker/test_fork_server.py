@@ -58,7 +58,7 @@ def test_a_fork_runs_the_command_line_and_tells_its_exit_code(server: ForkServer
         process.close()
 
     said = (tmp_path / "output.log").read_text()
-    schema, usage = said.split("usage:")
+    schema, usage = said.split("Usage:")
     assert json.loads(schema)["title"] == "RunResult"
     assert "nonsense" in usage
 
