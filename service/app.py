@@ -136,7 +136,7 @@ def check_start(settings: Settings, database: Database) -> None:
 
     Raises:
         NotReady: The database's schema is not the newest.
-        NoKey: It would listen where others reach it, and there is no token.
+        MissingAdminToken: Other machines could reach the API, and no token exists.
         sqlalchemy.exc.OperationalError: The database cannot be reached.
     """
     if not schema_is_current(database):
