@@ -44,7 +44,7 @@ class SilentBell:
         del run_id, queue
         return True
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the broker can be reached."""
         return True
 
