@@ -1,5 +1,6 @@
 """Real servers for the tests: PostgreSQL and a Redis-protocol server, both from wheels, one of each per session."""
 
+import gc
 import os
 import shutil
 import socket
@@ -21,6 +22,20 @@ from service.store.database import migrate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TIERS = ("unit", "integration", "e2e", "faults")
+
+
+def pytest_configure() -> None:
+    """Let nothing look for garbage while modules are imported and tests are collected: there is none to speak of."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector skip what is there before the first test.
+
+    That is some millions of objects of libraries and tests; a full collection took 0.7 s of each LR range test.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -45,6 +45,8 @@ class Machine:
             "CELLGATE_SLOTS": "2",
             "CELLGATE_THREADS": "1",
             "CELLGATE_LEASE_S": "30",
+            # A fork server imports for five seconds of CPU before the first run, and these workers do two runs at most.
+            "CELLGATE_WARM_START": "false",
         }
 
     @contextmanager

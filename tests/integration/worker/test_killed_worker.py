@@ -28,7 +28,9 @@ def role(floor: Floor, redis_url: str, name: str) -> Iterator[subprocess.Popen[b
     """Yield a running `python -m worker NAME`."""
     settings = {"DATA_DIR": floor.folder, "DATABASE_URL": floor.url, "REDIS_URL": redis_url, "SLOTS": 1}
     quick = {"LEASE_S": LEASE_S, "REDISPATCH_AFTER_S": 1, "RECONCILE_EVERY_S": 0.2}
-    environment = {f"CELLGATE_{key}": str(value) for key, value in {**settings, **quick}.items()}
+    # A trainer of a fork server on SQLite, one that is started cold on PostgreSQL: each must end with its worker.
+    start = {"WARM_START": floor.url.startswith("sqlite")}
+    environment = {f"CELLGATE_{key}": str(value) for key, value in {**settings, **quick, **start}.items()}
     with (floor.folder / f"{name}.log").open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "worker", name], env={**os.environ, **environment}, stdout=output, stderr=output

@@ -62,7 +62,7 @@ def test_the_same_over_the_embedded_broker_with_what_waited_before_the_worker_ca
     with EmbeddedBroker(tmp_path / "broker") as broker:
         machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", broker.url)
         run_id = machine.run_of(machine.queued_dataset())
-        with machine.process("run"):
+        with machine.process("run", CELLGATE_WARM_START="true"):
             assert machine.ended(run_id) == RunState.SUCCEEDED
         machine.database.dispose()
 

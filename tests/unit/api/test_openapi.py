@@ -1,7 +1,9 @@
 """The OpenAPI document says what the API does."""
 
 import json
+import shutil
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -30,10 +32,13 @@ RULED = {"gate", "decision", "workers"}
 HEALTH = {"/livez", "/readyz"}
 
 
-@pytest.fixture
-def document(api: Api) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def document(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """GET /openapi.json."""
-    found: dict[str, Any] = api.client.get("/openapi.json").json()
+    folder = tmp_path_factory.mktemp("described")
+    shutil.copy(sqlite_template, folder / "cellgate.db")
+    with asked(Settings(data_dir=folder)) as api:
+        found: dict[str, Any] = api.client.get("/openapi.json").json()
     return found
 
 

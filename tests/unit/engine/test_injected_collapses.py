@@ -10,8 +10,10 @@ from cellgate.contract.errors import CollapseError
 from tests.collapse_runs import Fault, InputError, SmallTask, healthy_problem, train
 from trainers.engine.hardware import Hardware
 
-# The other runs are in bench/collapse.py: these take some seconds.
-HEALTHY_RUNS = 12
+# More healthy runs are in bench/collapse.py: these take some seconds.
+HEALTHY_SEEDS = np.linspace(0, 99, 12).astype(int).tolist()
+# Of them, these are trained at every change.
+FIRST_SEEDS = HEALTHY_SEEDS[::3]
 EPOCH_STEPS = 19
 LOGITS, HEAD, ENCODER, KINDS = "logits", "classifier", "encoder", "kinds"
 
@@ -149,7 +151,9 @@ def test_a_model_that_learns_nothing_useful_ends_in_an_error(hardware: Hardware,
     assert outcome.error is CollapseError
 
 
-@pytest.mark.parametrize("seed", np.linspace(0, 99, HEALTHY_RUNS).astype(int).tolist())
+@pytest.mark.parametrize(
+    "seed", [seed if seed in FIRST_SEEDS else pytest.param(seed, marks=pytest.mark.slow) for seed in HEALTHY_SEEDS]
+)
 def test_a_healthy_run_raises_no_alarm(seed: int, hardware: Hardware, tmp_path: Path) -> None:
     problem, sizes = healthy_problem(seed)
 

@@ -24,6 +24,13 @@ from trainers.engine.lr_finder import Suggestion
 from trainers.engine.planning import TrainingPlan
 
 Choose = Callable[..., LearningRateOutcome]
+# Enough for a valley, and fewer than the default.
+STEPS = 40
+
+
+def training(**fields: Any) -> TrainingConfig:
+    """Return the defaults with these fields and a short LR range test."""
+    return TrainingConfig(**{"learning_rate": LearningRate(finder_steps=STEPS), **fields})
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def choose(task: Any, hardware: Hardware, new_context: Callable[..., RunContext]
         inputs: Sequence[str] = (),
         precision: Precision = Precision.FP32,
     ) -> LearningRateOutcome:
-        config = config or TrainingConfig()
+        config = config or training()
         settings = {"model": model or {"max_tokens": 64}, "training": config.model_dump()}
         return choose_learning_rate(
             TrainingPlan(task=task, rows=np.arange(120), labels=task.labels, config=config),
@@ -90,15 +97,15 @@ def test_a_hit_gives_the_same_rate_without_a_training_step(choose: Choose, task:
         {"model": {"max_tokens": 65}},
         {"inputs": ["sha256:0"]},
         {"precision": Precision.BF16},
-        {"config": TrainingConfig(batch_size=16)},
-        {"config": TrainingConfig(accumulation=2)},
-        {"config": TrainingConfig(class_balance="weights")},
-        {"config": TrainingConfig(class_balance="sampling")},
-        {"config": TrainingConfig(max_grad_norm=0.5)},
-        {"config": TrainingConfig(label_smoothing=0.1)},
-        {"config": TrainingConfig(keep_pairs_together=False)},
-        {"config": TrainingConfig(weight_decay=0.5)},
-        {"config": TrainingConfig(learning_rate=LearningRate(finder_steps=50))},
+        {"config": training(batch_size=16)},
+        {"config": training(accumulation=2)},
+        {"config": training(class_balance="weights")},
+        {"config": training(class_balance="sampling")},
+        {"config": training(max_grad_norm=0.5)},
+        {"config": training(label_smoothing=0.1)},
+        {"config": training(keep_pairs_together=False)},
+        {"config": training(weight_decay=0.5)},
+        {"config": training(learning_rate=LearningRate(finder_steps=41))},
     ],
 )
 def test_whatever_changes_the_answer_misses(choose: Choose, change: dict[str, Any]) -> None:
@@ -126,7 +133,7 @@ def test_other_code_misses(choose: Choose, monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_does_not_change_the_answer_hits(choose: Choose) -> None:
     choose()
 
-    assert choose(config=TrainingConfig(epochs=99, patience=7)).cache_hit is True
+    assert choose(config=training(epochs=99, patience=7)).cache_hit is True
 
 
 DAMAGE = {

@@ -33,7 +33,7 @@ from service.store.retries import retry_run
 from service.store.tables import AttemptRow, EventRow, RunRow
 
 RUNS = 2
-EXAMPLES = 25
+EXAMPLES = [8, pytest.param(25, marks=pytest.mark.slow)]
 WRITES: dict[str, Callable[..., Any]] = {
     "renew": lambda s, **held: lifecycle.renew(s, **held, lease_s=60),
     "mark_running": lambda s, **held: lifecycle.mark_running(s, **held),
@@ -182,14 +182,15 @@ class Runs(RuleBasedStateMachine):
         self.seen = now
 
 
+@pytest.mark.parametrize("examples", EXAMPLES)
 def test_whatever_happens_in_whatever_order_runs_stay_on_the_legal_graph(
-    template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
     monkeypatch.setattr(Runs, "root", tmp_path, raising=False)
     monkeypatch.setattr(Runs, "template", template.file, raising=False)
     monkeypatch.setattr(Runs, "dataset_id", template.dataset_id, raising=False)
     budget = settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         stateful_step_count=30,
         deadline=None,
         derandomize=True,

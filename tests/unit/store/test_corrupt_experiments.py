@@ -1,7 +1,8 @@
 """The gate on real rows and run folders, of experiments that were each spoiled in one way."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from cellgate.contract.states import FailureReason
 from service.store.database import Database
 from service.store.experiments import create_experiment, get_experiment
 from service.store.gate import build_gate_report
-from service.store.tables import AttemptRow, DatasetRow, EventRow, RunRow
+from service.store.tables import AttemptRow, DatasetRow, EventRow, ExperimentRow, RunRow
 from tests.fakes import FakeTrainers, learning_rate, metrics, truncation
 
 Result = dict[str, Any]
@@ -142,26 +143,45 @@ WARNINGS: dict[str, tuple[Callable[[Finished], None], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def healthy(template: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database and artifacts with one experiment of two seeds that has ended well; copied for each report."""
+    folder = tmp_path_factory.mktemp("healthy")
+    database = Database(f"sqlite:///{shutil.copy(template.file, folder / 'cellgate.db')}")
+    with database.begin() as session:
+        create_experiment(session, name="q", dataset_id=template.dataset_id, spec=ExperimentSpec(seeds=[0, 1]))
+    FakeTrainers(database, folder / "artifacts").work()
+    database.dispose()
+    return folder
+
+
 @pytest.fixture
-def judged(database: Database, trainers: FakeTrainers, dataset_id: str) -> Callable[..., GateReport]:
+def judged(healthy: Path, dataset_id: str, tmp_path: Path) -> Iterator[Callable[..., GateReport]]:
     """The gate's report on an experiment of two seeds, spoiled or not."""
+    opened: list[Database] = []
 
     def report(spoil: Callable[[Finished], None] | None = None, blocking: tuple[str, ...] = ()) -> GateReport:
+        folder = Path(shutil.copytree(healthy, tmp_path / f"report-{len(opened)}"))
+        database = Database(f"sqlite:///{folder / 'cellgate.db'}")
+        opened.append(database)
         asked = ExperimentSpec.model_validate({"seeds": [0, 1], "policy": {"blocking": list(blocking)}})
         with database.begin() as session:
-            experiment = create_experiment(session, name="q", dataset_id=dataset_id, spec=asked).id
-        trainers.work()
+            row = session.scalars(select(ExperimentRow)).one()
+            row.spec, experiment = asked.model_dump(mode="json"), row.id
         with database.begin() as session:
             chosen = select(RunRow).where(RunRow.experiment_id == experiment, RunRow.seed == 0)
             run = session.scalars(chosen.where(RunRow.cell == Cell.TRANSFORMER.value)).one()
+            artifacts = folder / "artifacts"
             finished = Finished(
-                session=session, experiment=experiment, dataset=dataset_id, artifacts=trainers.artifacts, run=run
+                session=session, experiment=experiment, dataset=dataset_id, artifacts=artifacts, run=run
             )
             if spoil is not None:
                 spoil(finished)
-            return build_gate_report(session, get_experiment(session, experiment), trainers.artifacts)
+            return build_gate_report(session, get_experiment(session, experiment), artifacts)
 
-    return report
+    yield report
+    for database in opened:
+        database.dispose()
 
 
 def not_passed(report: GateReport, verdict: str) -> set[str]:

@@ -1,7 +1,10 @@
 """Every lifecycle function in every state: the move that the table allows, or a refusal that changes nothing."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,16 +84,42 @@ OTHERWISE = {
 }
 
 
-@pytest.fixture
-def run_id(database: Database, dataset_id: str) -> str:
-    """A run with an attempt that a worker holds."""
+@dataclass(frozen=True, kw_only=True)
+class HeldRun:
+    """A database file that is never opened again, and the id of the run in it that a worker holds."""
+
+    file: Path
+    run_id: str
+
+
+@pytest.fixture(scope="module")
+def held_run(template: Any, tmp_path_factory: pytest.TempPathFactory) -> HeldRun:
+    """A run with an attempt that a worker holds; made once and copied for each test."""
+    file = Path(shutil.copy(template.file, tmp_path_factory.mktemp("held") / "cellgate.db"))
+    database = Database(f"sqlite:///{file}")
     with database.begin() as session:
         limits = RunLimits(queue_timeout_s=10)
-        job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], limits=limits)
+        job = create_job(session, cell=Cell.GNN, dataset_id=template.dataset_id, config={}, seeds=[0], limits=limits)
         run_id = runs_of_jobs(session, [job.id])[job.id][0].id
         session.execute(update(RunRow).where(RunRow.id == run_id).values(attempt=ATTEMPT - 1))
         claim_next(session, worker="w", queues=["cpu"], lease_s=60)
-    return run_id
+    database.dispose()
+    return HeldRun(file=file, run_id=run_id)
+
+
+@pytest.fixture
+def database(held_run: HeldRun, tmp_path: Path) -> Iterator[Database]:
+    """A database of the test's own with the run."""
+    copy = shutil.copy(held_run.file, tmp_path / "cellgate.db")
+    database = Database(f"sqlite:///{copy}")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def run_id(held_run: HeldRun) -> str:
+    """A run with an attempt that a worker holds."""
+    return held_run.run_id
 
 
 def put(database: Database, run_id: str, state: RunState, action: str) -> None:

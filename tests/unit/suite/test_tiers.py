@@ -26,7 +26,10 @@ def test_the_settings_leave_no_test_out() -> None:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 
     assert settings["testpaths"] == ["tests"]
-    assert settings["addopts"].split() == ["--import-mode=importlib", "--strict-markers", "--strict-config", "-ra"]
+    assert settings["addopts"].split() == [
+        *("--import-mode=importlib", "--strict-markers", "--strict-config", "-ra"),
+        *("-p", "no:schemathesis", "-p", "no:valkey"),
+    ]
 
 
 def test_ci_runs_both() -> None:
