@@ -24,18 +24,18 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 TIERS = ("unit", "integration", "e2e", "faults")
 
 
-def pytest_configure() -> None:
-    """Let nothing look for garbage while modules are imported and tests are collected: there is none to speak of."""
-    gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Have the collector skip what is there before the first test.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage while modules are imported, and have the collector skip for ever what is there after that.
 
     That is some millions of objects of libraries and tests; a full collection took 0.7 s of each LR range test.
     """
-    gc.freeze()
-    gc.enable()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
