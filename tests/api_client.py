@@ -105,8 +105,11 @@ def _reuse_routes(app: FastAPI) -> None:
 
     They hold nothing of an app's settings, and FastAPI takes 0.02 to 0.1 s to prepare them at an app's first requests.
     """
-    routes = app.router.routes
-    routes[:] = [_prepared.setdefault(id(getattr(route, "original_router", route)), route) for route in routes]
+    routes = {id(getattr(route, "original_router", route)): route for route in app.router.routes}
+    if not _prepared:
+        _prepared.update(routes)
+    # The dashboard's are each app's own.
+    app.router.routes[:] = [_prepared.get(key, route) for key, route in routes.items()]
 
 
 @contextmanager
