@@ -31,8 +31,8 @@ def check_origin(request: Request, host: str) -> None:
     if not _is_ours(asked, host):
         raise _foreign(
             "Host",
-            f"found {asked!r}, expected a name of this machine: ask for http://127.0.0.1 or http://localhost, or set "
-            "CELLGATE_TOKEN to be asked under other names",
+            f"found {asked!r}, expected a name of this machine: use http://127.0.0.1 or http://localhost, or set "
+            "CELLGATE_TOKEN to accept other names",
         )
     origin = request.headers.get("Origin")
     ours = {f"http://{asked}".lower(), f"https://{asked}".lower()}

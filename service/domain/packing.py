@@ -1,4 +1,4 @@
-"""What a bundle is made of, from what was asked for and what was decided. Pure."""
+"""What a bundle is made of, from the request and the decision. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ def asked_packing(kind: BundleKind, option: Single | None, text_weight: float | 
         detail = "single needs an option, transformer or gnn; the other kinds take none"
         mistakes.append(Mistake(pointer="/option", detail=detail))
     if kind != "ensemble" and text_weight is not None:
-        detail = f"a {kind} has no weights: leave it out, or ask for an ensemble"
+        detail = f"a {kind} has no weights: leave it out, or request an ensemble"
         mistakes.append(Mistake(pointer="/text_weight", detail=detail))
     if mistakes:
         raise InvalidSpec("there is no such bundle", mistakes=mistakes)

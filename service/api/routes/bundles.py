@@ -149,7 +149,7 @@ def read_prediction(run_id: RunPath, context: Ctx, poll: PolledIdle) -> ScoresAn
         poll.check(run_id, load_poll_state(session, run_id), IDLE)
         run = get_run(session, run_id)
         if run.cell != Cell.SCORE.value:
-            raise NotFound(f"run {run_id} asks no bundle: it is of cell {run.cell}")
+            raise NotFound(f"run {run_id} is no prediction: it is of cell {run.cell}")
         return _scores(run, bundle_asked(session, run))
 
 
@@ -167,12 +167,12 @@ def _answer(found: BundleRecord) -> BundleAnswer:
 
 
 def _scores(run: RunRow, bundle_id: str) -> ScoresAnswer:
-    said = (run.result or {}).get("scores")
+    scores = (run.result or {}).get("scores")
     return ScoresAnswer(
         run=run.id,
         bundle=bundle_id,
         state=RunState(run.state),
-        scores=None if said is None else Scores.model_validate(said),
+        scores=None if scores is None else Scores.model_validate(scores),
         failure_reason=None if run.failure_reason is None else FailureReason(run.failure_reason),
         failure_detail=run.failure_detail,
     )
