@@ -113,9 +113,9 @@ def _count(telemetry: Telemetry, request: Request, response: Response, *, took_s
 def _trace_id(request: Request) -> str:
     if found := TRACEPARENT.match(request.headers.get("traceparent", "")):
         return found.group(1)
-    asked = request.headers.get("X-Request-Id", "")
-    if REQUEST_ID.match(asked):
-        return asked
+    request_id = request.headers.get("X-Request-Id", "")
+    if REQUEST_ID.match(request_id):
+        return request_id
     traced = get_current_span().get_span_context()
     return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 

@@ -199,8 +199,8 @@ def _allowed(request: Request, status: int) -> dict[str, str]:
     if status != HTTPStatus.METHOD_NOT_ALLOWED:
         return {}
     routes = request.app.router.routes
-    asked = [{**request.scope, "method": method} for method in METHODS]
-    there_are = [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    scopes = [{**request.scope, "method": method} for method in METHODS]
+    there_are = [scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
     return {"Allow": ", ".join(there_are)}
 
 

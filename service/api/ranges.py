@@ -63,10 +63,10 @@ def part_of(size: int, headers: Mapping[str, str], etag: str | None) -> Part:
         RangeNotSatisfiable: Nothing of the range is there.
     """
     whole = Part(begin=0, end=size, size=size, whole=True)
-    asked = _ONE_RANGE.match(headers.get("Range", ""))
-    if asked is None or headers.get("If-Range", etag) != etag:
+    header = _ONE_RANGE.match(headers.get("Range", ""))
+    if header is None or headers.get("If-Range", etag) != etag:
         return whole
-    first, last = asked.groups()
+    first, last = header.groups()
     if not first and not last:
         return whole
     if first and last and int(first) > int(last):

@@ -29,7 +29,7 @@ class Packing:
     seeds: Sequence[int] = ()
 
 
-def asked_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
+def requested_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
     """Return what to pack where somebody names it.
 
     Raises:
@@ -69,11 +69,11 @@ def decided_packing(decision: DecisionAnswer | None, *, text_weight: float) -> P
 def _shipped(last: DecisionAnswer | Overruling, text_weight: float) -> Packing:
     match last.outcome, last.option:
         case "ensemble", "ensemble_tuned":
-            return asked_packing("ensemble", None, None)
+            return requested_packing("ensemble", None, None)
         case "ensemble", _:
-            return asked_packing("ensemble", None, text_weight)
+            return requested_packing("ensemble", None, text_weight)
         case "single", ("transformer" | "gnn") as option:
-            return asked_packing("single", option, None)
+            return requested_packing("single", option, None)
         case "fusion", _:
-            return asked_packing("fusion", None, None)
+            return requested_packing("fusion", None, None)
     raise Conflict(f"the decision is {last.outcome}: there is nothing to ship; name a kind to pack it all the same")
