@@ -139,7 +139,7 @@ def ready_bundle(session: Session, bundle_id: str) -> BundleRecord:
     raise Conflict(f"bundle {bundle_id} could not be packed: {found.run.failure_detail or found.run.state}")
 
 
-def ask_bundle(
+def start_scoring(
     session: Session, bundle_id: str, *, config: dict[str, Any], limits: RunLimits, owner: str | None
 ) -> RunRow:
     """Queue a run that scores functions and return it.

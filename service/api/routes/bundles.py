@@ -28,12 +28,12 @@ from service.domain.errors import NotFound
 from service.domain.packing import Packing, decided_packing, requested_packing
 from service.store.bundles import (
     BundleRecord,
-    ask_bundle,
     bundle_asked,
     create_bundle,
     get_bundle,
     list_bundles,
     ready_bundle,
+    start_scoring,
 )
 from service.store.experiments import get_experiment
 from service.store.gate_decision import answered_decisions
@@ -136,7 +136,7 @@ def predict(
 
     def create(session: Session) -> Created:
         config = wanted.model_dump(mode="json", include={"functions", "threshold", "explain"})
-        run = ask_bundle(session, bundle_id, config=config, limits=wanted, owner=post.principal)
+        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
     return post.accept(create, queues_runs=True)

@@ -147,9 +147,9 @@ def judged(database: Database, trainers: FakeTrainers, dataset_id: str) -> Calla
     """The gate's report on an experiment of two seeds, spoiled or not."""
 
     def report(spoil: Callable[[Finished], None] | None = None, blocking: tuple[str, ...] = ()) -> GateReport:
-        asked = ExperimentSpec.model_validate({"seeds": [0, 1], "policy": {"blocking": list(blocking)}})
+        wanted = ExperimentSpec.model_validate({"seeds": [0, 1], "policy": {"blocking": list(blocking)}})
         with database.begin() as session:
-            experiment = create_experiment(session, name="q", dataset_id=dataset_id, spec=asked).id
+            experiment = create_experiment(session, name="q", dataset_id=dataset_id, spec=wanted).id
         trainers.work()
         with database.begin() as session:
             chosen = select(RunRow).where(RunRow.experiment_id == experiment, RunRow.seed == 0)
