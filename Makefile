@@ -10,7 +10,7 @@ GENERATED := web/openapi.json web/src/api-types.ts
 WEB_SOURCES := $(filter-out $(GENERATED),$(shell find web -type f -not -path '*/node_modules/*'))
 API_SOURCES := $(shell find cellgate/contract service -name '*.py')
 .DEFAULT_GOAL := help
-# Python compiles what it imports once, whatever the shell says: each test process imports much.
+# Python compiles what it imports once, whatever the shell sets: each test process imports much.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install dashboard browser demo up client test slow faults contract unit lint format clean
@@ -66,7 +66,7 @@ faults: .venv/.installed  ## Break it N times at random, on SQLite and on Postgr
 		$(BIN)/python -m tests.faults.storm --backend $$backend --faults $(or $(N),300) $(if $(SEED),--seed $(SEED)) || exit 1; \
 	done
 
-contract: .venv/.installed  ## Ask the API at random, right and wrong; every answer must be as documented (N=300 SEED=…)
+contract: .venv/.installed  ## Send the API random requests, valid and invalid; every response must match the document (N=300 SEED=…)
 	@$(BIN)/python -m tests.contract.fuzz --examples $(or $(N),300) $(if $(SEED),--seed $(SEED))
 
 unit: .venv/.installed  ## The tests that need no server

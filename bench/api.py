@@ -225,7 +225,7 @@ def ask_one_by_one(running: Deployment) -> dict[str, list[float]]:
             body = {"name": f"asked {number}", "dataset": running.dataset}
             return client.post("/v1/experiments", json=body, headers={"Idempotency-Key": str(number)})
 
-        asked: dict[str, Callable[[], httpx.Response]] = {
+        requests: dict[str, Callable[[], httpx.Response]] = {
             "submit an experiment": submit,
             "status of an experiment": lambda: client.get(f"{experiment}/status"),
             "status of a run": lambda: client.get(f"{run}/status"),
@@ -239,8 +239,8 @@ def ask_one_by_one(running: Deployment) -> dict[str, list[float]]:
             f"a curve of {CURVE_POINTS} points": lambda: client.get(f"{run}/metrics"),
             "the same in 500 points": lambda: client.get(f"{run}/metrics?max_points=500"),
         }
-        for name, ask in asked.items():
-            took[name] = [_timed(ask) for _ in range(REQUESTS)][REQUESTS // 10 :]
+        for name, send in requests.items():
+            took[name] = [_timed(send) for _ in range(REQUESTS)][REQUESTS // 10 :]
     return took
 
 
@@ -253,9 +253,9 @@ def _cursor_of_page(client: httpx.Client, number: int) -> str:
     return after.removeprefix("&after=")
 
 
-def _timed(ask: Callable[[], httpx.Response]) -> float:
+def _timed(send: Callable[[], httpx.Response]) -> float:
     begun = time.perf_counter()
-    answer = ask()
+    answer = send()
     took = 1000 * (time.perf_counter() - begun)
     if answer.is_error:
         raise RuntimeError(f"{answer.request.url} was answered with {answer.status_code}: {answer.text}")

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--functions", type=int, help="draw so many at random; default all")
-    parser.add_argument("--graphs", type=Path, help="ready graphs, as `prepare` takes them")
+    parser.add_argument("--graphs", type=Path, help="imported graphs, as `prepare` takes them")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--max-tokens", type=int, default=256)

@@ -82,10 +82,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=2000, help="of each world")
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     print(f"{'world':38} {'F1 held':>8} {'difference held':>16} {'called clear':>13} {'mean width':>11}")
     for name, world, policy in WORLDS:
-        found = measure(world, policy, experiments=asked.experiments, seed=asked.seed)
+        found = measure(world, policy, experiments=options.experiments, seed=options.seed)
         print(f"{name:38} {found.f1:8.3f} {found.difference:16.3f} {found.clear:13.3f} {found.width:11.4f}", flush=True)
 
 

@@ -93,19 +93,19 @@ def measure(spec: FusionSpec, context: RunContext, *, size: str | None, repeats:
     rows = dataset.rows(Split.FUSE)
     epoch = cached_epoch(task, rows, dataset.labels(np.arange(len(dataset))), spec, context, hardware)
 
-    def ask(name: str) -> None:
+    def run_models(name: str) -> None:
         infer(models[name], rows, hardware=hardware, context=context)
 
     def naive_epoch() -> None:
         for name in models:
-            ask(name)
+            run_models(name)
         epoch()
 
-    asked = {name: seconds(partial(ask, name), repeats, hardware) for name in models}
+    from_models = {name: seconds(partial(run_models, name), repeats, hardware) for name in models}
     from_cache, naive = seconds(epoch, 10 * repeats, hardware), seconds(naive_epoch, repeats, hardware)
     steps = len(task.plan_epoch(rows, np.random.default_rng(0)))
     print(f"{len(rows)} functions, {steps} steps, {hardware.device_name}, {spec.threads} thread(s)")
-    for name, taken in asked.items():
+    for name, taken in from_models.items():
         print(f"{name} over them    {1e3 * taken:8.1f} ms")
     print(f"epoch from the cache {1e3 * from_cache:8.1f} ms ({1e3 * from_cache / steps:.2f} ms a step)")
     print(f"naive epoch          {1e3 * naive:8.1f} ms")

@@ -10,7 +10,7 @@ from service.store.tables import Base
 
 
 def run(connection: Connection) -> None:
-    """Run what was asked for on `connection`."""
+    """Run the requested migrations on `connection`."""
     context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()

@@ -16,7 +16,7 @@ def die_with_parent(command: Sequence[str]) -> list[str]:
 
 
 def main() -> None:
-    """Ask the kernel for SIGTERM at the parent's death, then become the command."""
+    """Request SIGTERM from the kernel at the parent's death, then exec the command."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.execvp(sys.argv[1], sys.argv[1:])

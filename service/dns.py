@@ -9,7 +9,7 @@ def resolve(host: str, port: int | None, *, allow_private: bool) -> list[str]:
     """Return the addresses of a host.
 
     Raises:
-        InvalidSpec: One of them is not one that may be told.
+        InvalidSpec: One of them is not a public address.
         OSError: It has none.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

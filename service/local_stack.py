@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class StackFailed(Exception):
-    """The service could not be started; the message says what to do."""
+    """The service could not be started; the message names the remedy."""
 
 
 @dataclass(kw_only=True)

@@ -38,7 +38,7 @@ def run_api(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
-        CannotServe: The service cannot start as it is set up; the message says what to do.
+        CannotServe: The service cannot start as it is set up; the message names the remedy.
     """
     set_up_logging(settings.log_format)
     app = _startable(settings)
@@ -55,7 +55,7 @@ def run_api(settings: Settings) -> None:
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
-        raise CannotServe("the service could not start; the log above says why")
+        raise CannotServe("the service could not start; see the log above")
 
 
 def _startable(settings: Settings) -> FastAPI:

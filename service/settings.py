@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# Nothing limits how often a caller may guess.
+# Failed attempts are not rate-limited: the token must be too long to guess.
 TOKEN_CHARACTERS = 32
 
 
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(15.0, gt=0.2, le=3600, description="A worker not heard of for so long has lost its runs.")
     grace_s: float = Field(30.0, gt=0, description="From SIGTERM, which saves a checkpoint, to SIGKILL.")
     run_timeout_s: float | None = Field(None, gt=0, description="Longest time one attempt may take.")
-    stall_timeout_s: float = Field(900.0, gt=0, description="A trainer that says nothing for so long has failed.")
+    stall_timeout_s: float = Field(900.0, gt=0, description="A trainer without an event for so long has failed.")
     redispatch_after_s: float = Field(10.0, gt=0, description="Notify again for runs still queued after this.")
     reconcile_every_s: float = Field(1.0, gt=0)
 

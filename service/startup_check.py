@@ -6,7 +6,7 @@ from service.store.tokens import has_live_admin
 
 
 class MissingAdminToken(RuntimeError):
-    """Other machines could reach the service, and no token exists; the message says what to do."""
+    """Other machines could reach the service, and no token exists; the message names the remedy."""
 
 
 def check_startup(settings: Settings, database: Database) -> None:

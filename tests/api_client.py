@@ -113,7 +113,7 @@ def _reuse_routes(app: FastAPI) -> None:
 
 
 @contextmanager
-def asked(settings: Settings) -> Iterator[Api]:
+def running_api(settings: Settings) -> Iterator[Api]:
     """Yield the app, started, over the migrated database that the settings name."""
     notifier = RecordingNotifier()
     database = Database(settings.database)

@@ -55,7 +55,7 @@ class TalkingTrainers(FakeTrainers):
     def end(self, claim: Claim) -> None:
         """End a claimed run after having told how it went."""
         if claim.cell in TRAINED:
-            self.tell(claim, epochs=EPOCHS)
+            self.write_events(claim, epochs=EPOCHS)
         super().end(claim)
 
     @contextmanager
@@ -82,10 +82,10 @@ class TalkingTrainers(FakeTrainers):
             if claim is None:
                 raise RuntimeError("nothing is queued")
             mark_running(session, run_id=claim.run_id, attempt=claim.attempt)
-        self.tell(claim, epochs=EPOCHS // 2)
+        self.write_events(claim, epochs=EPOCHS // 2)
         return claim
 
-    def tell(self, claim: Claim, *, epochs: int) -> None:
+    def write_events(self, claim: Claim, *, epochs: int) -> None:
         """Say what a trainer says in its first `epochs` epochs."""
         run, attempt = claim.run_id, claim.attempt
         slow = 1 + 0.15 * claim.seed + 0.6 * TRAINED.index(claim.cell)

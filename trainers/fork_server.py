@@ -2,10 +2,10 @@
 
 `python -m trainers.fork_server SOCKET` listens on a Unix socket; one connection is one trainer:
 
-1. The server says `{"ready": true}`.
+1. The server sends `{"ready": true}`.
 2. The client sends `{"arguments": [...], "environment": {...}}`, one line, with two descriptors: the trainer's standard
    input, and where its output goes.
-3. The server says `{"pid": N}`, and when the trainer has ended `{"exit_code": N}`, negative for the signal.
+3. The server sends `{"pid": N}`, and when the trainer has ended `{"exit_code": N}`, negative for the signal.
 
 The trainer leads a process group of its own and sees its own environment alone: `CUDA_VISIBLE_DEVICES` counts, since
 nothing here has touched CUDA. The server ends at the end of its own standard input, and removes the socket with the
@@ -59,7 +59,7 @@ class ForkRequest:
 
 
 class ForkServer:
-    """Waits for connections, forks, and tells how each fork ended.
+    """Waits for connections, forks, and reports how each fork ended.
 
     Args:
         listener: A listening Unix socket.
@@ -102,7 +102,7 @@ class ForkServer:
             client.close()
 
     def _answer(self, client: socket.socket) -> None:
-        """Start what a client asks for; one that says nothing, or nonsense, is let go."""
+        """Fork for one client's request; close the connection of one that sends none, or an invalid one."""
         self._selector.unregister(client)
         try:
             request = read_request(client)
@@ -126,7 +126,7 @@ class ForkServer:
         _say(client, {"pid": pid})
 
     def _leave(self) -> None:
-        """Let go, in a fork, of everything that is the server's."""
+        """Close, in a fork, everything that belongs to the server."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
@@ -156,7 +156,7 @@ def _end_with(server: int) -> None:
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # It went before the kernel was told.
+    # The parent ended before the request to the kernel.
     if os.getppid() != server:
         os._exit(ExitCode.INTERRUPTED)
 
@@ -177,7 +177,7 @@ def _say(client: socket.socket, message: dict[str, Any]) -> bool:
 
 
 def read_request(client: socket.socket) -> ForkRequest | None:
-    """Return what the client asks for; null when it went away without a word.
+    """Return the client's request; None when it closed the connection without one.
 
     Raises:
         OSError: It stopped in the middle.
@@ -193,13 +193,13 @@ def read_request(client: socket.socket) -> ForkRequest | None:
         content += more
     if len(descriptors) != 2:
         raise ValueError(f"{len(descriptors)} descriptors, expected standard input and output")
-    asked = json.loads(content)
+    request = json.loads(content)
     stdin, output = descriptors
-    return ForkRequest(arguments=asked["arguments"], environment=asked["environment"], stdin=stdin, output=output)
+    return ForkRequest(arguments=request["arguments"], environment=request["environment"], stdin=stdin, output=output)
 
 
 def become_trainer(request: ForkRequest) -> NoReturn:
-    """Be the trainer that was asked for, and end with its exit code."""
+    """Run the requested trainer, and end with its exit code."""
     code: int = ExitCode.INTERNAL_ERROR
     try:
         _lead_group(os.getpid())
@@ -230,7 +230,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def preload() -> None:
-    """Import what training needs; what cannot be imported is for the trainer that needs it to tell."""
+    """Import what training needs; a failed import is reported by the trainer that needs it."""
     for name in PRELOADED:
         try:
             importlib.import_module(name)

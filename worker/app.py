@@ -54,7 +54,7 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         register_worker(session, worker_id=context.worker_id, queues=settings.queues, slots=context.slots)
     heartbeat = threading.Thread(target=_send_heartbeats, args=(context,), name="heartbeat", daemon=True)
     heartbeat.start()
-    # Its types say that worker_main never returns; it does.
+    # Its annotation is that worker_main never returns; it does.
     celery: Any = _celery(context, redis_url)
     try:
         celery.worker_main(_arguments(context))

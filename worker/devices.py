@@ -69,7 +69,7 @@ def find_devices(settings: Settings) -> Devices:
 
 
 def used_bytes(gpu: str) -> int | None:
-    """Return the memory in use on a GPU, in bytes; None if `nvidia-smi` cannot tell."""
+    """Return the memory in use on a GPU, in bytes; None if `nvidia-smi` does not report it."""
     output = _query("--query-gpu=memory.used", f"--id={gpu}")
     if output is None or not output.split()[:1] or not output.split()[0].isdigit():
         return None

@@ -74,7 +74,7 @@ class Reconciler:
         self._notify()
 
     def _move_on(self, changed: list[str]) -> None:
-        """Advance pipelines that should have moved on when a run ended."""
+        """Advance pipelines that a run's end should have advanced."""
         artifacts = self._settings.artifacts
         with self._database.read() as session:
             ended = {*changed, *unfinished_datasets(session)}

@@ -15,7 +15,7 @@ from service.store.run_specs import trainer_spec
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.process import Trainer, TrainerProcess, start_cold
 
-# Share of the lease after which supervisor and trainer give up by their own clocks, whatever the database's says.
+# Share of the lease after which supervisor and trainer give up by their own clocks, whatever the database's shows.
 GIVE_UP_AT = 0.8
 # Share of the lease to wait for a fork server that is still importing.
 FORK_SERVER_PATIENCE = 0.25

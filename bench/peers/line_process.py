@@ -16,7 +16,7 @@ class LineProcess:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    async def ask(self, *words: object) -> Any:
+    async def send(self, *arguments: object) -> Any:
         """Send words as one line; return the decoded answer.
 
         Raises:
@@ -25,7 +25,7 @@ class LineProcess:
         writer, reader = self._process.stdin, self._process.stdout
         if writer is None or reader is None:
             raise ValueError("the helper process was started without pipes; pass piped=True")
-        writer.write(" ".join(map(str, words)) + "\n")
+        writer.write(" ".join(map(str, arguments)) + "\n")
         writer.flush()
         answer = await asyncio.to_thread(reader.readline)
         if not answer:

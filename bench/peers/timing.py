@@ -10,7 +10,7 @@ from bench.peers.peer import Peer
 from bench.peers.processes import ProcessTable
 
 # Sends one timed request: connection, number of the request, number of the connection.
-Ask = Callable[[HttpClient, int, int], Awaitable[object]]
+SendRequest = Callable[[HttpClient, int, int], Awaitable[object]]
 
 MAX_ERRORS_SEQUENTIAL = 20
 MAX_ERRORS_CONCURRENT = 200
@@ -79,10 +79,10 @@ class _Series:
         self._client_cpu_s = time.process_time()
         self._begun_at = time.perf_counter()
 
-    async def time_one(self, ask: Ask, client: HttpClient, number: int, connection: int) -> None:
+    async def time_one(self, send: SendRequest, client: HttpClient, number: int, connection: int) -> None:
         begun = time.perf_counter()
         try:
-            await ask(client, number, connection)
+            await send(client, number, connection)
         except (HttpError, OSError) as error:
             self.errors += 1
             self.last_error = str(error)[:ERROR_LENGTH]
@@ -106,7 +106,7 @@ class _Series:
 
 
 async def time_sequential(
-    peer: Peer, processes: ProcessTable, ask: Ask, *, requests: int, max_s: float
+    peer: Peer, processes: ProcessTable, send: SendRequest, *, requests: int, max_s: float
 ) -> RequestTimings:
     """Send requests one after another on one connection, until the number or the time is reached."""
     client = peer.client()
@@ -115,13 +115,19 @@ async def time_sequential(
     for number in range(requests):
         if time.perf_counter() > deadline or series.errors > MAX_ERRORS_SEQUENTIAL:
             break
-        await series.time_one(ask, client, number, 0)
+        await series.time_one(send, client, number, 0)
     client.close()
     return series.result()
 
 
 async def time_concurrent(
-    peer: Peer, processes: ProcessTable, ask: Ask, *, clients: int, duration_s: float, max_requests: int = 10**9
+    peer: Peer,
+    processes: ProcessTable,
+    send: SendRequest,
+    *,
+    clients: int,
+    duration_s: float,
+    max_requests: int = 10**9,
 ) -> RequestTimings:
     """Let clients with a connection each send their next request as soon as the last one is answered.
 
@@ -137,7 +143,7 @@ async def time_concurrent(
         client = peer.client()
         while time.perf_counter() < deadline and sent < max_requests and series.errors < MAX_ERRORS_CONCURRENT:
             number, sent = sent, sent + 1
-            await series.time_one(ask, client, number, connection)
+            await series.time_one(send, client, number, connection)
         client.close()
 
     asking = asyncio.gather(*(keep_asking(connection) for connection in range(clients)))

@@ -103,7 +103,7 @@ def get(
         archive = Path(partial) / "bundle.tar"
         client.download_bundle(bundle, archive)
         with tarfile.open(archive) as opened:
-            # Nothing but plain files below the folder, whatever the archive says.
+            # Nothing but plain files below the folder, whatever the archive holds.
             opened.extractall(partial, filter="data")
         (Path(partial) / bundle).rename(target)
     tables.terminal().print(f"{target}: `cellgate predict {target} FILES` scores source with it.", markup=False)

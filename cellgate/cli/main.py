@@ -41,7 +41,7 @@ def connect(
 
 
 def main() -> None:
-    """Run the command line; the exit code says how it ended."""
+    """Run the command line; the exit code is one of `cellgate.contract.exit_codes`."""
     try:
         app(prog_name="cellgate")
     except UsageError as error:

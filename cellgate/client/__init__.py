@@ -1,1 +1,1 @@
-"""Clients of the HTTP API. `_async` is written by hand; `scripts/generate_client.py` makes `_sync` from it."""
+"""Clients of the HTTP API. `_async` is the source; `scripts/generate_client.py` generates `_sync` from it."""

@@ -123,7 +123,7 @@ def read_bundle_manifest(folder: Path) -> BundleManifest:
     """Read `bundle.json` and check every file of the bundle against it.
 
     Raises:
-        DataError: It is missing or damaged, or the folder holds anything else than it says; everything is listed.
+        DataError: It is missing or damaged, or the folder differs from the manifest; every difference is listed.
     """
     manifest = _read(folder / BUNDLE_MANIFEST_NAME)
     found = files_of(folder)

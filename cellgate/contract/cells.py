@@ -1,7 +1,7 @@
 """The registry of cells: everything that service, worker, trainers and command line know of each kind of work.
 
 To add a cell, add a member to `Cell` and an entry to `CELLS`; its config stands in `cellgate.contract.configs`, its
-run spec in `cellgate.contract.specs`, and its function where `trainer` says.
+run spec in `cellgate.contract.specs`, and its function at `trainer`.
 """
 
 from collections.abc import Mapping
@@ -212,7 +212,7 @@ else:
 
 
 def one_of(*models: type[BaseModel]) -> Any:
-    """Return the union of models that pydantic tells apart by their field `cell`."""
+    """Return the union of models that pydantic discriminates by their field `cell`."""
     union: Any = reduce(or_, models)
     return Annotated[union, Field(discriminator="cell")]
 

@@ -1,8 +1,8 @@
-"""How each cell trains or works: what a person sets, free of torch.
+"""The settings of each cell, free of torch.
 
-A *config* says how to train. A *run spec* (`cellgate.contract.specs`) is a config plus what one process needs: data
-set, seed, inputs, device. A *job* (what the service accepts) is a config plus a data set id and seeds; see
-`cellgate.contract.api.schemas`.
+A *config* holds the settings that a person chooses. A *run spec* (`cellgate.contract.specs`) adds what one process
+needs: data set, seed, inputs, device. A *job* (what the service accepts) is a config plus a data set id and seeds; see
+`cellgate.contract.api.jobs`.
 """
 
 from enum import StrEnum
@@ -40,7 +40,10 @@ class LearningRate(Spec):
     """Where the peak learning rate comes from."""
 
     value: float | None = Field(
-        None, gt=0, le=1, description="Fixed peak learning rate; null asks the LR range test, or its cache."
+        None,
+        gt=0,
+        le=1,
+        description="Fixed peak learning rate; null takes it from the LR range test, or its cache.",
     )
     fallback: float = Field(1e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
     finder_steps: int = Field(60, ge=10, le=1000, description="Steps of the LR range test.")

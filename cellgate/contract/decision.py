@@ -42,7 +42,7 @@ class Overruling(BaseModel):
     outcome: DecisionOutcome
     option: Option | None = Field(description="What is shipped; null when nothing is.")
     reason: str
-    by: str = Field(description="Name of the token, or `local` where none is asked for.")
+    by: str = Field(description="Name of the token, or `local` where none is required.")
     at: float = Field(description="Seconds since the epoch.")
 
 

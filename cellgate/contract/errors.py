@@ -74,7 +74,7 @@ class TrainerError(Exception):
 
 
 class SpecError(TrainerError):
-    """The spec does not validate, or asks for something that cannot be had."""
+    """The spec does not validate, or requests something that is not available."""
 
     exit_code = ExitCode.BAD_SPEC
     reason = "bad_spec"
@@ -123,7 +123,7 @@ class InterruptedRun(TrainerError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether host or device memory ran out; known without torch, by what its errors are called and say."""
+    """Return whether host or device memory ran out; recognised without torch, by the class name and the message."""
     if isinstance(error, MemoryError):
         return True
     if not isinstance(error, RuntimeError):
@@ -134,12 +134,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_disk_full(error: BaseException) -> bool:
     """Return whether there was no room left to write to.
 
-    Looks at what the error was raised from as well: `torch.save` covers what its file said with an error of its own.
+    Looks at what the error was raised from as well: `torch.save` replaces its file's error by one of its own.
     """
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return True
-    told = _RUST_ERRNO.search(str(error))
-    if told is not None and int(told[1]) in _NO_ROOM:
+    code = _RUST_ERRNO.search(str(error))
+    if code is not None and int(code[1]) in _NO_ROOM:
         return True
     origin = error.__cause__ or error.__context__
     return origin is not None and is_disk_full(origin)

@@ -53,7 +53,7 @@ class EventWriter:
         """Append one event.
 
         Raises:
-            ValueError: A field is NaN or Inf: say it as text, JSON has no word for it.
+            ValueError: A field is NaN or Inf, which JSON cannot hold: write it as text.
         """
         line = {"n": self.last + 1, "t": self._clock(), "kind": kind.value, **fields}
         self._file.write(json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n")

@@ -62,7 +62,7 @@ COMMAND_EXITS: Mapping[CommandExit, str] = {
 
 
 class UsageError(ValueError):
-    """A command was called wrongly, or an input of it cannot be used; the message says what to do.
+    """A command was called wrongly, or an input of it cannot be used; the message names the remedy.
 
     Ends the command with `CommandExit.USAGE`.
     """

@@ -84,4 +84,4 @@ class ExperimentSpec(RunLimits):
     fusion: FusionConfig = FusionConfig()
     aggregation: AggregationConfig = AggregationConfig()
     policy: Policy = Policy()
-    autopilot: bool = Field(True, description="Go from cell to cell without being asked; else POST /v1/jobs does.")
+    autopilot: bool = Field(True, description="Start each cell after the one before it; else POST /v1/jobs does.")

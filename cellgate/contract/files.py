@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 CHUNK_BYTES = 1 << 20
-# Of Linux's renameat2(2): paths are relative to the working folder; the two names change places.
+# Of Linux's renameat2(2): paths are relative to the working folder; the two names are swapped.
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -51,10 +51,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_folder(new: Path, folder: Path) -> None:
-    """Put the folder `new` in the place of `folder`, which is then removed; both lie in the same folder.
+    """Replace `folder` by the folder `new` and remove the old one; both lie in the same folder.
 
-    On Linux the two change places in one step. Elsewhere there is a moment without `folder`, and a kill just then
-    leaves the old one beside its place.
+    On Linux the two names are swapped in one step. Elsewhere there is a moment without `folder`, and a kill just then
+    leaves the old one beside it.
     """
     if not folder.exists():
         new.rename(folder)
@@ -69,7 +69,7 @@ def replace_folder(new: Path, folder: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two names change places; return whether this system and file system can."""
+    """Swap two names atomically; return whether this system and file system can."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is None:
         return False
@@ -87,7 +87,7 @@ def to_json(value: object) -> bytes:
     """Encode as canonical JSON: sorted keys, UTF-8, one trailing newline, and no NaN or Infinity.
 
     Raises:
-        ValueError: A float is not finite (JSON has no word for it).
+        ValueError: A float is not finite, which JSON cannot hold.
         TypeError: A value is not JSON.
     """
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2)

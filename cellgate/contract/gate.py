@@ -60,7 +60,7 @@ class Waiver(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     reason: str
-    by: str = Field(description="Name of the token, or `local` where none is asked for.")
+    by: str = Field(description="Name of the token, or `local` where none is required.")
     at: float = Field(description="Seconds since the epoch.")
 
 

@@ -164,7 +164,7 @@ class FunctionScore(Document):
     graph_quality: str | None = Field(description="parsed, partial or token_chain.")
     text_truncated: bool = Field(description="Whether the text model saw its head and tail alone.")
     graph_truncated: bool = Field(description="Whether the graph model saw its first nodes alone.")
-    weights: list[LineWeight] | None = Field(description="The heaviest first; null where it was not asked for.")
+    weights: list[LineWeight] | None = Field(description="The heaviest first; null unless requested.")
 
 
 class Scores(Document):

@@ -24,7 +24,7 @@ class PrepareSpec(PrepareConfig):
     source: Path
     graphs: Path | None = Field(
         None,
-        description="Ready graphs instead of ours, named by id: a folder of PyG `<id>.pt` files, or a JSONL file of "
+        description="Imported graphs instead of ours, named by id: a folder of PyG `<id>.pt` files, or a JSONL file of "
         "nodes and edges as Joern gives them; functions without one get ours.",
     )
     workers: int = Field(1, ge=1, le=256)
@@ -118,7 +118,7 @@ class ScoreSpec(ProcessSpec):
     explain: Explain = "findings"
 
 
-# Every spec is one of these; which of them there are says cellgate.contract.cells.
+# Every spec is one of these; cellgate.contract.cells lists them.
 AnySpec = PrepareSpec | ProcessSpec
 # Those that train a model.
 TrainedSpec = TransformerSpec | GnnSpec | FusionSpec

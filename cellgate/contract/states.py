@@ -6,7 +6,7 @@ queued → failed                                 it waited too long
 starting | running → recovering → queued        the worker was lost or interrupted: next attempt
 starting | running | pausing → cancelling → cancelled; queued | paused → cancelled
 
-A run that was asked to stop ends as its trainer does if that ends first: pausing | cancelling → succeeded | failed.
+A run that was requested to stop ends as its trainer does if that ends first: pausing | cancelling → succeeded | failed.
 """
 
 from collections.abc import Iterable

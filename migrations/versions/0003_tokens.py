@@ -1,4 +1,4 @@
-"""Tokens: who may ask for what, and until when."""
+"""Tokens: their scopes and when they expire."""
 
 import sqlalchemy as sa
 from alembic import op

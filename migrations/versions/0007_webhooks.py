@@ -1,4 +1,4 @@
-"""Webhooks: who is told of what, and what was told."""
+"""Webhook subscriptions and their deliveries."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,6 +40,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the schema back to the revision before; nobody is told of anything any more."""
+    """Take the schema back to the revision before; all webhooks and deliveries are dropped."""
     op.drop_table("deliveries")
     op.drop_table("webhooks")

@@ -114,7 +114,7 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_needed: bo
         return Principal(name=WITHOUT_TOKEN, scope=Scope.ADMIN)
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
     if principal is None:
-        raise Unauthorized("the bearer token is unknown, revoked or expired: send another, or ask an admin for one")
+        raise Unauthorized("the bearer token is unknown, revoked or expired: send another, or get one from an admin")
     return principal
 
 

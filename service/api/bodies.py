@@ -59,7 +59,7 @@ def _refuse_nul(body: bytes) -> None:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        return  # The route's own reading says what is wrong with it.
+        return  # The route's own validation reports what is wrong with it.
     detail = "found a NUL character (\\u0000), which no text here may hold; leave it out"
     mistakes = [Mistake(pointer=pointer, detail=detail) for pointer in _pointers_to_nul(parsed)]
     if mistakes:

@@ -27,21 +27,21 @@ def check_origin(request: Request, host: str) -> None:
     Raises:
         ForeignCaller: It names another host, or a page of another origin would change something.
     """
-    asked = request.headers.get("Host", "")
-    if not _is_ours(asked, host):
+    host_header = request.headers.get("Host", "")
+    if not _is_ours(host_header, host):
         raise _foreign(
             "Host",
-            f"found {asked!r}, expected a name of this machine: ask for http://127.0.0.1 or http://localhost, or set "
-            "CELLGATE_TOKEN to be asked under other names",
+            f"found {host_header!r}, expected a name of this machine: use http://127.0.0.1 or http://localhost, or set "
+            "CELLGATE_TOKEN to accept other names",
         )
     origin = request.headers.get("Origin")
-    ours = {f"http://{asked}".lower(), f"https://{asked}".lower()}
+    ours = {f"http://{host_header}".lower(), f"https://{host_header}".lower()}
     if request.method not in READING and origin is not None and origin.lower() not in ours:
-        raise _foreign("Origin", f"found {origin!r}, expected 'http://{asked}': pages of other origins change nothing")
+        raise _foreign("Origin", f"found {origin!r}, expected 'http://{host_header}': other origins change nothing")
 
 
-def _is_ours(asked: str, host: str) -> bool:
-    found = HOST.match(asked)
+def _is_ours(host_header: str, host: str) -> bool:
+    found = HOST.match(host_header)
     if found is None:
         return False
     name = (found["six"] or found["name"]).lower()

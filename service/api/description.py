@@ -13,7 +13,7 @@ from service.api.scopes import ScopedRouter, ScopeTable
 
 ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.
 
-Work is accepted with 202 and a `Location`; poll that with `If-None-Match`, no sooner than `Retry-After` says.
+Work is accepted with 202 and a `Location`; poll that with `If-None-Match`, after the seconds in `Retry-After`.
 Every POST may carry an `Idempotency-Key`, but for one that makes a token. Every error is a problem
 document with a stable `code`."""
 TOKEN = """From `cellgate token new` or `POST /v1/tokens`. Its scope is `read`, `submit`, which includes `read`, or
@@ -51,7 +51,7 @@ def describe(app: FastAPI, scopes: ScopeTable, *, token_needed: bool) -> None:
     Args:
         app: Has every route.
         scopes: The scope that each operation needs.
-        token_needed: Whether the document asks for a token.
+        token_needed: Whether the document requires a token.
     """
 
     def openapi() -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _correct_media_types(responses: dict[str, Any]) -> None:
 
 
 def _drop_discriminators(node: Any) -> None:
-    # A discriminator must be a string, and ours is a cell's number: each member's `const` says it as well.
+    # A discriminator must be a string, and ours is a cell's number: each member's `const` states it as well.
     if isinstance(node, dict):
         node.pop("discriminator", None)
         for value in node.values():

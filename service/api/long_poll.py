@@ -94,7 +94,7 @@ class PollStateReader:
 
     def __init__(self, read: Callable[[Collection[str]], Mapping[str, PollState]]) -> None:
         self._read = read
-        self._asked: dict[str, list[asyncio.Future[PollState | None]]] = {}
+        self._waiters: dict[str, list[asyncio.Future[PollState | None]]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def of(self, row_id: str) -> PollState | None:
@@ -104,30 +104,30 @@ class PollStateReader:
             sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
         """
         found: asyncio.Future[PollState | None] = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(row_id, []).append(found)
+        self._waiters.setdefault(row_id, []).append(found)
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_all())
         return await found
 
     async def _read_all(self) -> None:
-        while self._asked:
-            asked, self._asked = self._asked, {}
+        while self._waiters:
+            waiters, self._waiters = self._waiters, {}
             try:
-                found = await run_in_threadpool(self._read, list(asked))
+                found = await run_in_threadpool(self._read, list(waiters))
             except SQLAlchemyError as error:
-                for one in _still_there(asked):
+                for one in _still_there(waiters):
                     one.set_exception(error)
             else:
-                for row_id, waiting in asked.items():
+                for row_id, waiting in waiters.items():
                     for one in _still_there({row_id: waiting}):
                         one.set_result(found.get(row_id))
 
 
 def _still_there(
-    asked: Mapping[str, Collection[asyncio.Future[PollState | None]]],
+    waiters: Mapping[str, Collection[asyncio.Future[PollState | None]]],
 ) -> Iterator[asyncio.Future[PollState | None]]:
     """Yield the futures whose requests have not been cancelled meanwhile."""
-    return (one for waiting in asked.values() for one in waiting if not one.done())
+    return (one for waiting in waiters.values() for one in waiting if not one.done())
 
 
 def watch_versions(database: Database) -> VersionWatcher:

@@ -50,13 +50,13 @@ def add_middleware(
 
     Args:
         app: Its routes see only requests that have passed.
-        settings: Whether a token is asked for, and how large a body may be.
+        settings: Whether a token is required, and how large a body may be.
         tokens: Knows whom a token belongs to.
         telemetry: Counts the answers.
         scopes: The scope that each request needs.
     """
 
-    async def gatekeeper(request: Request, go_on: Next) -> Response:
+    async def check_request(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
         get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
@@ -70,7 +70,7 @@ def add_middleware(
             response.headers.setdefault(name, value)
         return response
 
-    app.middleware("http")(gatekeeper)
+    app.middleware("http")(check_request)
 
 
 async def _answer(
@@ -90,7 +90,7 @@ async def _answer(
 
 
 def _log(request: Request, response: Response, *, took_s: float) -> None:
-    # What is polled says nothing new unless it fails.
+    # Successful polls are frequent and carry no news.
     quiet = request.method in ("GET", "HEAD") and response.status_code < HTTPStatus.BAD_REQUEST
     log.log(
         logging.DEBUG if quiet else logging.INFO,
@@ -113,15 +113,15 @@ def _count(telemetry: Telemetry, request: Request, response: Response, *, took_s
 def _trace_id(request: Request) -> str:
     if found := TRACEPARENT.match(request.headers.get("traceparent", "")):
         return found.group(1)
-    asked = request.headers.get("X-Request-Id", "")
-    if REQUEST_ID.match(asked):
-        return asked
+    request_id = request.headers.get("X-Request-Id", "")
+    if REQUEST_ID.match(request_id):
+        return request_id
     traced = get_current_span().get_span_context()
     return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 
 
 async def _check(request: Request, settings: Settings, tokens: TokenCache, scopes: ScopeTable) -> None:
-    # What is routed; a URL would also be made of what the Host header says.
+    # The routed path: a URL would include the Host header, which callers choose.
     path = str(request.scope["path"])
     if not settings.asks_for_token:
         check_origin(request, settings.host)

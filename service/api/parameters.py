@@ -1,4 +1,4 @@
-"""What a request may say in its path and query: ids, cursors, filters and pages; any other parameter is a mistake.
+"""What a request may hold in its path and query: ids, cursors, filters and pages; any other parameter is a mistake.
 
 Source:
     RFC 8288 (Link).
@@ -58,15 +58,15 @@ Labels = Annotated[
 ]
 
 
-def wanted_labels(asked: Sequence[str] | None) -> dict[str, str]:
-    """Return the labels asked for, by key.
+def wanted_labels(values: Sequence[str] | None) -> dict[str, str]:
+    """Return the labels to filter by, by key.
 
     Raises:
         InvalidSpec: A key comes with two values; all mistakes are listed.
     """
     found: dict[str, str] = {}
     mistakes = []
-    for index, label in enumerate(asked or ()):
+    for index, label in enumerate(values or ()):
         key, _, value = label.partition(":")
         if found.setdefault(key, value) != value:
             detail = f"found {key} a second time with another value; an experiment has one value for each key"
@@ -85,7 +85,7 @@ T = TypeVar("T")
 
 
 class Paging:
-    """Which page of a list was asked for.
+    """The page of a list that a request selects.
 
     Args:
         wanted: The page.

@@ -97,10 +97,10 @@ async def _poll(
     ] = 0,
 ) -> Poll:
     poll = Poll(response, [tag.strip() for tag in (if_none_match or "").split(",")])
-    asked = _asked_for(request)
-    held = poll.holds_a_version_of(asked)
+    row_id = _polled_id(request)
+    held = poll.holds_a_version_of(row_id)
     if wait and held is not None:
-        await context.versions.wait_for_version(asked, held, timeout_s=wait)
+        await context.versions.wait_for_version(row_id, held, timeout_s=wait)
     return poll
 
 
@@ -111,7 +111,7 @@ async def _poll_idle(request: Request, context: Ctx, poll: Polled) -> Poll:
     """Answer 304 early where no run waits: the answer then depends on the row version alone."""
     poll_state = await _held_poll_state(request, context, poll)
     if poll_state is not None and not poll_state.waits:
-        poll.check(_asked_for(request), poll_state, IDLE)
+        poll.check(_polled_id(request), poll_state, IDLE)
     return poll
 
 
@@ -119,16 +119,16 @@ async def _poll_status(request: Request, context: Ctx, poll: Polled) -> Poll:
     """Answer 304 early, before the answer is built."""
     poll_state = await _held_poll_state(request, context, poll)
     if poll_state is not None:
-        poll.check(_asked_for(request), poll_state)
+        poll.check(_polled_id(request), poll_state)
     return poll
 
 
 async def _held_poll_state(request: Request, context: Ctx, poll: Poll) -> PollState | None:
-    asked = _asked_for(request)
-    return None if poll.holds_a_version_of(asked) is None else await context.load_poll_states.of(asked)
+    row_id = _polled_id(request)
+    return None if poll.holds_a_version_of(row_id) is None else await context.load_poll_states.of(row_id)
 
 
-def _asked_for(request: Request) -> str:
+def _polled_id(request: Request) -> str:
     return str(next(iter(request.path_params.values())))
 
 

@@ -195,12 +195,12 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
 
 
 def _allowed(request: Request, status: int) -> dict[str, str]:
-    """Return all methods of what was asked for: the router knows those of the first route at that path alone."""
+    """Return all methods of the requested path: the router knows those of the first route at that path alone."""
     if status != HTTPStatus.METHOD_NOT_ALLOWED:
         return {}
     routes = request.app.router.routes
-    asked = [{**request.scope, "method": method} for method in METHODS]
-    there_are = [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    scopes = [{**request.scope, "method": method} for method in METHODS]
+    there_are = [scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
     return {"Allow": ", ".join(there_are)}
 
 
@@ -209,7 +209,7 @@ async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
 
 
 def database_away(request: Request, error: Exception) -> JSONResponse:
-    """Return a 503, as the database could not be asked, and tell the log why."""
+    """Return a 503 for a database that did not answer, and log why."""
     log.error("database_not_reached", error=str(error))
     return problem_response(
         request,
@@ -221,7 +221,7 @@ def database_away(request: Request, error: Exception) -> JSONResponse:
 
 
 def unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Return a 500 that tells the caller where to look, and tell the log what happened."""
+    """Return a 500 that names the log entry, and log the traceback."""
     log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
     return problem_response(
         request,

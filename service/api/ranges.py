@@ -16,7 +16,7 @@ _ONE_RANGE = re.compile(r"^bytes=\s*(\d{0,18})-(\d{0,18})\s*$", re.IGNORECASE)
 
 
 class RangeNotSatisfiable(ServiceError):
-    """The range that was asked for begins where nothing is."""
+    """The requested range begins after the end of the file."""
 
     code = "range_not_satisfiable"
 
@@ -30,7 +30,7 @@ class Part:
     """The bytes from `begin` to before `end` of `size`.
 
     Args:
-        whole: Whether no range was asked for.
+        whole: Whether no range was requested.
     """
 
     begin: int
@@ -45,7 +45,7 @@ class Part:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that say what part it is."""
+        """Return the headers that describe the part."""
         headers = {"Accept-Ranges": "bytes", "Content-Length": str(self.end - self.begin)}
         if not self.whole:
             headers["Content-Range"] = f"bytes {self.begin}-{self.end - 1}/{self.size}"
@@ -53,7 +53,7 @@ class Part:
 
 
 def part_of(size: int, headers: Mapping[str, str], etag: str | None) -> Part:
-    """Return the part that a request's headers ask for.
+    """Return the part that a request's headers select.
 
     Args:
         size: Of the whole, in bytes.
@@ -63,10 +63,10 @@ def part_of(size: int, headers: Mapping[str, str], etag: str | None) -> Part:
         RangeNotSatisfiable: Nothing of the range is there.
     """
     whole = Part(begin=0, end=size, size=size, whole=True)
-    asked = _ONE_RANGE.match(headers.get("Range", ""))
-    if asked is None or headers.get("If-Range", etag) != etag:
+    header = _ONE_RANGE.match(headers.get("Range", ""))
+    if header is None or headers.get("If-Range", etag) != etag:
         return whole
-    first, last = asked.groups()
+    first, last = header.groups()
     if not first and not last:
         return whole
     if first and last and int(first) > int(last):

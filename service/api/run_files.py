@@ -41,7 +41,7 @@ class RunFile:
 
     @property
     def media_type(self) -> str:
-        """Return what its name says it holds."""
+        """Return the media type of the file's name."""
         return media_type(self.name)
 
     def content(self, begin: int, end: int) -> Iterator[bytes]:
@@ -49,12 +49,12 @@ class RunFile:
         return _blocks(self.opened.fileno(), begin, end)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
         self.opened.close()
 
 
 def media_type(name: str) -> str:
-    """Return what a file's name says it holds."""
+    """Return the media type of a file's name."""
     known = MEDIA_TYPES.get(PurePosixPath(name).suffix)
     return known or mimetypes.guess_type(name)[0] or "application/octet-stream"
 

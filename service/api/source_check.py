@@ -1,4 +1,4 @@
-"""A first look at a file of labelled functions and at ready graphs, before any run is created for them."""
+"""A first look at a file of labelled functions and at imported graphs, before any run is created for them."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def check_source(source: str, fields: FieldNames, roots: Sequence[Path]) -> Path
 
 
 def check_graphs(graphs: str, roots: Sequence[Path]) -> Path:
-    """Return the folder or file of ready graphs, resolved, if it lies below a data root.
+    """Return the folder or file of imported graphs, resolved, if it lies below a data root.
 
     Raises:
         InvalidSpec: It does not, or can be no graphs.

@@ -48,7 +48,7 @@ async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int
     Raises:
         BodyTooLarge: It has more than `limit_bytes`.
         StorageFull: The disk has no room for it.
-        InvalidSpec: It is not what `Content-Digest` says, or that cannot be read.
+        InvalidSpec: The bytes do not match `Content-Digest`, or that header cannot be read.
         starlette.requests.ClientDisconnect: The caller left before its end.
     """
     expected = _expected_digest(request)

@@ -118,7 +118,7 @@ class EmbeddedBroker:
         command += ["--save", "", "--appendonly", "no"]
         # A session of its own: Ctrl-C ends the workers first, which still need it.
         quiet = subprocess.DEVNULL
-        # Killing this process with SIGKILL must leave no server behind.
+        # A SIGKILL to this process must leave no server behind.
         self._process = subprocess.Popen(die_with_parent(command), stdin=quiet, stdout=quiet, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _answers(self.socket):
@@ -142,7 +142,7 @@ def _can_be_named(path: Path) -> bool:
 
 
 def _answers(path: Path) -> bool:
-    # Who asks decides how often: the client's own retries wait for seconds.
+    # The caller decides how often to try: the client's own retries wait for seconds.
     once = Retry(NoBackoff(), retries=0)
     with redis.Redis(unix_socket_path=str(path), socket_timeout=1, retry=once) as client:
         try:

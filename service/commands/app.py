@@ -78,7 +78,7 @@ def migrate() -> None:
 
 
 def main() -> None:
-    """Run a command of the server; the exit code says how it ended (`cellgate.contract.exit_codes`)."""
+    """Run a command of the server; the exit code is one of `cellgate.contract.exit_codes`."""
     try:
         app(prog_name="cellgate")
     except UsageError as error:

@@ -16,7 +16,7 @@ NOWHERE = "redis://localhost"
 
 
 def document() -> dict[str, Any]:
-    """Return the OpenAPI document of a service that asks for a token."""
+    """Return the OpenAPI document of a service that requires a token."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), database_url=None, redis_url=NOWHERE, token=SecretStr("x" * 32))
         return create_app(settings).openapi()

@@ -37,9 +37,9 @@ class BuiltFiles(StaticFiles):
 
 
 def dashboard_routes(static: Path = STATIC) -> ScopedRouter:
-    """Return routes for the page at `/` and its files below `/static`; without a build, for a page that says how.
+    """Return routes for the page at `/` and its files below `/static`; without a build, for a page that explains it.
 
-    None of them needs a token: the page asks for it.
+    None of them needs a token: the page itself prompts for it.
 
     Args:
         static: Folder that `npm run build` wrote.

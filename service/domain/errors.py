@@ -75,7 +75,7 @@ class Conflict(ServiceError):
 
 
 class GateNotPassed(Conflict):
-    """Fusion was asked for before the validation gate passed."""
+    """Fusion was requested before the validation gate passed."""
 
     code = "gate_not_passed"
 

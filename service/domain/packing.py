@@ -1,4 +1,4 @@
-"""What a bundle is made of, from what was asked for and what was decided. Pure."""
+"""What a bundle is made of, from the request and the decision. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Packing:
     seeds: Sequence[int] = ()
 
 
-def asked_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
+def requested_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
     """Return what to pack where somebody names it.
 
     Raises:
@@ -40,7 +40,7 @@ def asked_packing(kind: BundleKind, option: Single | None, text_weight: float | 
         detail = "single needs an option, transformer or gnn; the other kinds take none"
         mistakes.append(Mistake(pointer="/option", detail=detail))
     if kind != "ensemble" and text_weight is not None:
-        detail = f"a {kind} has no weights: leave it out, or ask for an ensemble"
+        detail = f"a {kind} has no weights: leave it out, or request an ensemble"
         mistakes.append(Mistake(pointer="/text_weight", detail=detail))
     if mistakes:
         raise InvalidSpec("there is no such bundle", mistakes=mistakes)
@@ -69,11 +69,11 @@ def decided_packing(decision: DecisionAnswer | None, *, text_weight: float) -> P
 def _shipped(last: DecisionAnswer | Overruling, text_weight: float) -> Packing:
     match last.outcome, last.option:
         case "ensemble", "ensemble_tuned":
-            return asked_packing("ensemble", None, None)
+            return requested_packing("ensemble", None, None)
         case "ensemble", _:
-            return asked_packing("ensemble", None, text_weight)
+            return requested_packing("ensemble", None, text_weight)
         case "single", ("transformer" | "gnn") as option:
-            return asked_packing("single", option, None)
+            return requested_packing("single", option, None)
         case "fusion", _:
-            return asked_packing("fusion", None, None)
+            return requested_packing("fusion", None, None)
     raise Conflict(f"the decision is {last.outcome}: there is nothing to ship; name a kind to pack it all the same")

@@ -110,7 +110,7 @@ def shared_seeds(facts: Facts, *steps: Step) -> frozenset[int]:
 
 
 def next_action(facts: Facts) -> Action:
-    """Return the one thing to do next; the caller does it and asks again until the answer is Wait or End."""
+    """Return the one thing to do next; the caller does it and calls again until it gets Wait or End."""
     return _before_training(facts) or _training(facts) or _bases(facts) or _fusion(facts)
 
 
@@ -137,7 +137,7 @@ def _training(facts: Facts) -> Action | None:
 def _bases(facts: Facts) -> Action | None:
     outcome = facts.outcomes.get("bases")
     if outcome is not None:
-        # By hand, fusion may have been started before this was decided: then it is weighed too.
+        # A person may have started fusion before this was decided: then it is weighed too.
         goes_on = outcome == "train_fusion" or Step.FUSION in facts.steps
         return None if goes_on else End(state=ExperimentState.SUCCEEDED)
     if not shared_seeds(facts, Step.TRANSFORMER, Step.GNN):
@@ -145,7 +145,7 @@ def _bases(facts: Facts) -> Action | None:
     if Step.EVIDENCE_BASES not in facts.steps:
         if facts.autopilot:
             return Start(step=Step.EVIDENCE_BASES)
-        # By hand, fusion may follow the gate at once.
+        # A person may start fusion as soon as the gate has passed.
         return None if Step.FUSION in facts.steps else Wait(state=ExperimentState.DECIDING)
     waits = _await(facts, Step.EVIDENCE_BASES, ExperimentState.DECIDING, "the evidence over 51 and 52")
     return waits or Decide(stage="bases", evidence=Step.EVIDENCE_BASES)

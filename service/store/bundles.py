@@ -49,7 +49,7 @@ def create_bundle(
         seeds: Default: those of the packing; if it names none, all that every step has finished.
         options: `licence_notes` and `tolerance`, as `cellgate.contract.specs.PackSpec` has them.
         limits: Priority, queue and time limits of the run.
-        owner: Name of the token that asks.
+        owner: Name of the token that made the request.
 
     Raises:
         NotFound: There is no such experiment.
@@ -91,7 +91,7 @@ def _seeds(packing: Packing, finished: set[int], requested: Sequence[int]) -> li
         raise Conflict(f"no seed has finished {named}: there is nothing to pack")
     missing = [seed for seed in requested if seed not in finished]
     if missing:
-        detail = f"seeds {sorted(finished)} have finished {named}, but not {missing}: ask for those only"
+        detail = f"seeds {sorted(finished)} have finished {named}, but not {missing}: request those only"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
     return sorted(requested or finished)
 
@@ -139,7 +139,7 @@ def ready_bundle(session: Session, bundle_id: str) -> BundleRecord:
     raise Conflict(f"bundle {bundle_id} could not be packed: {found.run.failure_detail or found.run.state}")
 
 
-def ask_bundle(
+def start_scoring(
     session: Session, bundle_id: str, *, config: dict[str, Any], limits: RunLimits, owner: str | None
 ) -> RunRow:
     """Queue a run that scores functions and return it.
@@ -149,7 +149,7 @@ def ask_bundle(
         bundle_id: The bundle to score with.
         config: `functions`, `threshold` and `explain`, as `cellgate.contract.specs.ScoreSpec` has them.
         limits: Priority, queue and time limits of the run.
-        owner: Name of the token that asks.
+        owner: Name of the token that made the request.
 
     Raises:
         NotFound: There is no such bundle.

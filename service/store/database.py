@@ -31,7 +31,7 @@ ADVISORY_LOCK = 5_251_525_354
 
 
 class UnsuitableDatabase(RuntimeError):
-    """The database cannot store all of our text; the message says what to do."""
+    """The database cannot store all of our text; the message names the remedy."""
 
 
 class now_s(FunctionElement[float]):

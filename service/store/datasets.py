@@ -33,7 +33,7 @@ def create_dataset(
         source: Absolute path of the file of labelled functions, as workers see it.
         config: How to prepare it.
         graphs: Absolute path of imported graphs, likewise; None: all graphs are built from source.
-        owner: Name of the token that asks.
+        owner: Name of the token that made the request.
     """
     spec = {**config.model_dump(mode="json"), **({} if graphs is None else {"graphs": graphs})}
     values = {

@@ -1,4 +1,4 @@
-"""Experiments: create, list and cancel them, and start one of their cells by hand."""
+"""Experiments: create, list and cancel them, and start one of their cells manually."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow,
 
 NO_LABELS: Mapping[str, str] = {}
 BASES = (Step.TRANSFORMER, Step.GNN)
-STEPS_BY_HAND = ", ".join(entry.cell.value for entry in SUBMITTED if entry.steps)
+MANUAL_STEPS = ", ".join(entry.cell.value for entry in SUBMITTED if entry.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def create_experiment(
         name: Name for people.
         dataset_id: The data set to train on.
         spec: Configs, seeds, policy and limits.
-        owner: Name of the token that asks; owns every run.
+        owner: Name of the token that made the request; owns every run.
         labels: Values to find it by, by key.
 
     Raises:
@@ -153,7 +153,7 @@ def list_experiments(
 
 
 def cancel_experiment(session: Session, experiment_id: str) -> None:
-    """Cancel an experiment: waiting runs are cancelled at once, running ones are asked to stop.
+    """Cancel an experiment: waiting runs are cancelled at once, running ones get the request to stop.
 
     None of its steps starts from then on. Runs of a step that started a moment before are left to
     `cancel_leftovers`: locking them here, with the experiment locked, would break the lock order.
@@ -198,7 +198,7 @@ def create_experiment_job(
     limits: RunLimits = DEFAULT_LIMITS,
     owner: str | None = None,
 ) -> JobRow:
-    """Create the job of a numbered cell as a step of an experiment, by hand.
+    """Create the job of a numbered cell as a step of an experiment, at a person's request.
 
     Args:
         session: An open transaction.
@@ -208,7 +208,7 @@ def create_experiment_job(
         artifacts: The artifact root.
         seeds: Default: the experiment's; for 53 those that both bases have finished.
         limits: Priority, queue and time limits of its runs.
-        owner: Name of the token that asks.
+        owner: Name of the token that made the request.
 
     Raises:
         NotFound: There is no such experiment.
@@ -251,7 +251,7 @@ def _step_of(session: Session, experiment: ExperimentRow, cell: Cell) -> Step:
     facts = facts_of(session, experiment)
     steps = ENTRY_OF[cell].steps if ENTRY_OF[cell].submission is not None else ()
     if not steps:
-        raise Conflict(f"cell {cell} is no step that can be started by hand; {STEPS_BY_HAND} are")
+        raise Conflict(f"cell {cell} is not a step that a request can start; expected one of {MANUAL_STEPS}")
     step = Step(steps[0])
     if cell is Cell.AGGREGATION and shared_seeds(facts, *BASES, Step.FUSION):
         step = Step.EVIDENCE_FINAL
@@ -273,7 +273,7 @@ def _seeds_for(
     finished = shared_seeds(facts_of(session, experiment), *BASES)
     missing = [seed for seed in requested or [] if seed not in finished]
     if missing:
-        detail = f"both bases have finished seeds {sorted(finished)}, but not {missing}: ask for those only"
+        detail = f"both bases have finished seeds {sorted(finished)}, but not {missing}: request those only"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
     return requested or sorted(finished)
 

@@ -44,7 +44,7 @@ def create_job(
         experiment_id: The experiment that the job belongs to; None for a job of its own.
         step: Its step in the experiment; each step exists once.
         limits: Priority, queue and time limits of its runs.
-        owner: Name of the token that asks.
+        owner: Name of the token that made the request.
 
     Raises:
         InvalidSpec: There is no such data set.

@@ -1,7 +1,7 @@
 """The life of a run: the only writer of `runs.state`. One function per transition; terminal is final.
 
 A function that takes an attempt is fenced by it: once another attempt holds the run, or the lease is lost, it changes
-nothing and its return value says so. After a run has ended, the caller lets `service.store.pipeline` advance what
+nothing and its return value shows it. After a run has ended, the caller lets `service.store.pipeline` advance what
 waited for it, in the same transaction.
 """
 
@@ -32,7 +32,7 @@ def renew(session: Session, *, run_id: str, attempt: int, lease_s: float) -> Run
         lease_s: Seconds.
 
     Returns:
-        The run's state (cancelling and pausing ask the holder to stop), or None when the lease is lost.
+        The run's state (cancelling and pausing mean that the holder must stop), or None when the lease is lost.
     """
     state = session.execute(
         update(RunRow)
@@ -172,7 +172,7 @@ def cancel_runs(session: Session, chosen: Select[RunRow]) -> list[RunState]:
 
 
 def pause_run(session: Session, run_id: str) -> None:
-    """Take a waiting run out of the queue, or ask a running one to save a checkpoint and wait; twice does no harm.
+    """Take a waiting run out of the queue, or make a running one save a checkpoint and wait; twice does no harm.
 
     Raises:
         NotFound: There is no such run.

@@ -20,7 +20,7 @@ NAMES: dict[type[object], str] = {
     WebhookRow: "webhook",
     WorkerRow: "worker",
 }
-# Where a caller can find a name that it cannot guess.
+# Where a caller finds the valid ids.
 ADVICE: dict[type[object], str] = {WorkerRow: "; GET /v1/workers lists those there are"}
 
 

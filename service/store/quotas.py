@@ -21,7 +21,7 @@ def check_waiting(session: Session, *, owner: str, limit: int | None) -> None:
 
     Args:
         session: The transaction that queues runs.
-        owner: Name of the token that asks.
+        owner: Name of the token that made the request.
         limit: None: unlimited.
 
     Raises:
@@ -35,7 +35,7 @@ def check_waiting(session: Session, *, owner: str, limit: int | None) -> None:
     if count > limit:
         raise QuotaExceeded(
             f"quota exceeded: {count} waiting runs with this request, limit {limit}; try again once some have started, "
-            "cancel what is not needed, or ask for fewer seeds",
+            "cancel what is not needed, or submit fewer seeds",
             extra={"limit": limit, "waiting": count},
         )
 

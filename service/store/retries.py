@@ -84,7 +84,7 @@ def _lock(session: Session, job: JobRow) -> tuple[JobRow, ExperimentRow | None]:
     chosen = select(ExperimentRow).where(ExperimentRow.id == job.experiment_id)
     experiment = session.scalars(chosen.with_for_update(key_share=True)).one()
     if len(session.scalars(_jobs_of(experiment.id)).all()) != len(jobs):
-        raise Conflict(f"experiment {experiment.id} has moved on this very moment; try again")
+        raise Conflict(f"experiment {experiment.id} changed at the same moment; try again")
     (job,) = (found for found in jobs if found.id == job.id)
     if job.step is None:
         raise Conflict(f"job {job.id} was withdrawn: its experiment does that step, or will do it, with another job")

@@ -1,7 +1,7 @@
 """Prometheus metrics: this process's response times, and the state of the deployment.
 
 Source:
-    Prometheus text exposition format 0.0.4, and OpenMetrics 1.0 for those who ask for it.
+    Prometheus text exposition format 0.0.4, and OpenMetrics 1.0 on request.
 """
 
 from dataclasses import dataclass
@@ -61,6 +61,6 @@ class Telemetry:
         self._requests.labels(route or OTHER, known, f"{status // 100}xx").observe(took_s)
 
     def page(self, accept: str) -> Page:
-        """Return all metrics in the format that the Accept header asks for."""
+        """Return all metrics in the format that the Accept header selects."""
         encode, media_type = choose_encoder(accept)
         return Page(content=encode(self._registry), media_type=media_type)

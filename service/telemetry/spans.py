@@ -17,7 +17,7 @@ from sqlalchemy import Connection, ExceptionContext
 
 from service.store.database import Database
 
-# Probes and monitors send requests all the time; their spans would bury the others.
+# Probes and monitors send requests all the time; their spans would outnumber the others.
 UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
 SPAN = "cellgate_span"
 

@@ -39,7 +39,7 @@ def state_of(deployment: Served, run_id: str) -> str:
         return get_run(session, run_id).state
 
 
-def asked_for(page: Page) -> list[tuple[str, str | None]]:
+def requests_of(page: Page) -> list[tuple[str, str | None]]:
     """A list that grows by (path, key) of every POST from now on."""
     found: list[tuple[str, str | None]] = []
 
@@ -66,20 +66,20 @@ def test_a_running_run_is_cancelled_by_its_button_after_one_question(
     # given a running run
     experiment, claim = half_way(deployment, dataset)
     page = watched.open(f"#/runs/{claim.run_id}")
-    asked = asked_for(page)
+    requests = requests_of(page)
 
     # when its button is pressed and the question is answered with no, then nothing was asked of the server
     press(page, "Cancel run")
     expect(page.get_by_text("Cancel this run?")).to_be_visible()
     press(page, "No")
     expect(page.get_by_role("button", name="Pause run")).to_be_visible()
-    assert asked == []
+    assert requests == []
 
     # and when it is answered with yes, then the run is on its way out, and nothing more can be asked of it
     press(page, "Cancel run", "Yes, cancel run")
     expect(page.locator("main h1 .state")).to_have_text("cancelling")
     expect(page.get_by_role("button", name="run")).to_have_count(0)
-    ((path, key),) = asked
+    ((path, key),) = requests
     assert (path, len(key or "")) == (f"/runs/{claim.run_id}/cancel", 32)
 
     # and once its trainer is gone the page says so, also to who cannot see it
@@ -144,7 +144,7 @@ def test_a_button_waits_for_its_answer_and_asks_again_with_the_same_key_when_non
     # given a server that is slow to answer, and then cut off
     experiment, claim = half_way(deployment, dataset)
     page = watched.open(f"#/runs/{deployment.run_of(experiment, '52', 0)}")
-    asked = asked_for(page)
+    requests = requests_of(page)
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -165,7 +165,7 @@ def test_a_button_waits_for_its_answer_and_asks_again_with_the_same_key_when_non
     press(page, "Pause run")
     expect(page.locator("main h1 .state")).to_have_text("paused")
     expect(page.get_by_role("alert")).to_have_text("")
-    first, second = asked
+    first, second = requests
     assert first == second
     assert watched.wrong == [CUT_OFF]
     watched.wrong.clear()
@@ -304,7 +304,7 @@ def test_what_was_decided_is_packed_by_a_button(deployment: Served, dataset: str
     experiment = deployment.experiment(dataset, "to be packed", SPEC)
     deployment.trainers().work()
     page = watched.open(f"#/experiments/{experiment}")
-    posts = asked_for(page)
+    posts = requests_of(page)
 
     press(page, "Pack what was decided bundle")
 

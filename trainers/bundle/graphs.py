@@ -104,7 +104,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
             where=str(path),
             found=f"edges {', '.join(vocabulary.edge_types)}",
             expected=f"{', '.join(EDGE_TYPES)}: the graphs that are made from source here",
-            fix="train the graph model on a data set without ready graphs, or score with the text model alone",
+            fix="train the graph model on a data set without imported graphs, or score with the text model alone",
         )
         raise DataError(f"{path}: the graph model reads graphs that cannot be made from source", [problem])
     return vocabulary

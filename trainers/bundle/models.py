@@ -116,7 +116,7 @@ class TextModel:
         loaded, tokenizer, max_tokens = load_text(folder, model=model)
         return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature)
 
-    def ask(self, functions: Functions) -> ModelOutputs:
+    def predict(self, functions: Functions) -> ModelOutputs:
         """Return what the model says of each function."""
         tokens = tokenize(functions.sources, self._tokenizer, max_tokens=self._max_tokens)
         pad_token_id = self._tokenizer.pad_token_id
@@ -152,7 +152,7 @@ class GraphModel:
         encoder = GraphEncoder(read_vocabulary(folder / VOCABULARY_NAME))
         return cls(load_gnn(folder) if model is None else model, encoder, temperature=temperature)
 
-    def ask(self, functions: Functions) -> ModelOutputs:
+    def predict(self, functions: Functions) -> ModelOutputs:
         """Return what the model says of each function."""
         if functions.graphs is None:
             raise ValueError("the functions were read without their graphs")

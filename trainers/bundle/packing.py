@@ -125,7 +125,7 @@ def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None,
 
 
 def _check_graphs(members: Sequence[MemberRuns], dataset: Dataset) -> None:
-    """Refuse graph models of ready graphs, even where these have the same kinds of nodes and edges as ours."""
+    """Refuse graph models of imported graphs, even where these have the same kinds of nodes and edges as ours."""
     if not any("gnn" in member.runs for member in members):
         return
     ready = dataset.graph_qualities(np.arange(len(dataset))).count(READY)
@@ -134,7 +134,7 @@ def _check_graphs(members: Sequence[MemberRuns], dataset: Dataset) -> None:
             where=f"data set {dataset.id}",
             found=f"{ready} functions whose graphs came ready",
             expected="graphs that are made from source here, as those of new functions will be",
-            fix="pack the text model alone, or train the graph model on a data set without ready graphs",
+            fix="pack the text model alone, or train the graph model on a data set without imported graphs",
         )
         raise DataError("the graph model reads graphs that cannot be made from source", [problem])
 

@@ -88,13 +88,13 @@ class Scorer:
 
     def score(self, functions: Functions) -> Scored:
         """Return what the models say together."""
-        said = [model.ask(functions) for model in (self.text, self.graph) if model is not None]
-        return Scored(log_odds_F=self._joined(said, functions), truncated_F=said[0].truncated_F)
+        outputs = [model.predict(functions) for model in (self.text, self.graph) if model is not None]
+        return Scored(log_odds_F=self._joined(outputs, functions), truncated_F=outputs[0].truncated_F)
 
-    def _joined(self, said: list[ModelOutputs], functions: Functions) -> Floats:
-        if len(said) == 1:
-            return said[0].log_odds_F
-        text, graph = said
+    def _joined(self, outputs: list[ModelOutputs], functions: Functions) -> Floats:
+        if len(outputs) == 1:
+            return outputs[0].log_odds_F
+        text, graph = outputs
         if self.head is None or functions.graphs is None:
             return ensemble_log_odds(text.log_odds_F, graph.log_odds_F, text_weight=self.text_weight)
         return self.head.log_odds(text, graph, quality_names(functions.graphs))

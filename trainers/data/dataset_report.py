@@ -209,8 +209,8 @@ def _drop_warnings(material: Material) -> list[str]:
     counts = Counter(quality_names(material.graphs))
     if 0 < counts["ready"] < len(material.rows):
         found.append(
-            f"{len(material.rows) - counts['ready']} functions have no ready graph and got ours: a model may tell the "
-            "two kinds apart. Compare quality_by_label in the report."
+            f"{len(material.rows) - counts['ready']} functions have no imported graph and got ours: a model may tell "
+            "the two kinds apart. Compare quality_by_label in the report."
         )
     if material.assignment.moved:
         found.append(

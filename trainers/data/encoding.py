@@ -27,7 +27,7 @@ FEATURE_VOCAB_SIZES = {"api": 1_000, "data_type": 1_000, "literal": 1_000, "oper
 class RawGraphs:
     """Many graphs one after another; `strings` says what the numbers in `token_N` and `features_N4` mean.
 
-    `kinds` and `edge_types` say the same of `kind_N` and `edge_type_E`; ready graphs have their own.
+    `kinds` and `edge_types` say the same of `kind_N` and `edge_type_E`; imported graphs have their own.
     """
 
     nodes_F: np.ndarray
@@ -244,7 +244,7 @@ def encode_graphs(raw: RawGraphs, *, is_train_F: np.ndarray, token_vocab_size: i
 
 
 def _node_types(raw: RawGraphs, in_train_N: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the node types and each node's number: the grammars' are fixed, those of ready graphs are fitted."""
+    """Return the node types and each node's number: the grammars' are fixed, those of imported graphs are fitted."""
     if raw.kinds == KINDS:
         return (*SPECIAL, *KINDS), raw.kind_N + len(SPECIAL)
     counts = np.bincount(raw.kind_N[in_train_N], minlength=len(raw.kinds))
@@ -253,7 +253,7 @@ def _node_types(raw: RawGraphs, in_train_N: np.ndarray) -> tuple[tuple[str, ...]
 
 
 def _edge_types(raw: RawGraphs, in_train_E: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the edge types and each edge's number; of ready graphs only those that train has, -1 for the others.
+    """Return the edge types and each edge's number; of imported graphs only those that train has, -1 for the others.
 
     A type that train lacks would have weights that nothing has trained.
     """

@@ -95,7 +95,7 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         out: The output folder; the data set appears in it whole or not at all.
 
     Raises:
-        DataError: The file or the ready graphs have mistakes (all are listed), or too little is left to split.
+        DataError: The file or the imported graphs have mistakes (all are listed), or too little is left to split.
         OutOfMemoryError: A process was killed while it built graphs.
     """
     phases = _Phases(events)
@@ -216,7 +216,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
 def _quality_counts(graphs: RawGraphs) -> dict[str, int]:
     names = quality_names(graphs)
     counts = {name: names.count(name) for name in QUALITIES}
-    # Most data sets have no ready graphs, and need no column for them.
+    # Most data sets have no imported graphs, and need no column for them.
     return {name: count for name, count in counts.items() if count or name != "ready"}
 
 

@@ -57,7 +57,7 @@ def infer(task: Task, rows: Rows, *, hardware: Hardware, context: RunContext) ->
                     raise
                 _back_off(batch, context, error)
             if outputs is None:
-                # Only now has the error let go of what the failed batch held.
+                # Only now has the error released the memory of the failed batch.
                 release_memory(hardware.device)
                 waiting = [half for part in [*waiting, batch] for half in _halves(part)]
                 continue

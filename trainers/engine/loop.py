@@ -176,7 +176,7 @@ class _Fit:
             state.epoch += 1
             state.step_in_epoch = 0
             self._checkpoint()
-            progress.tell(step=state.step, epoch=state.epoch, force=True)
+            progress.report(step=state.step, epoch=state.epoch, force=True)
 
     def _is_over(self) -> bool:
         state = self._state
@@ -246,16 +246,16 @@ class _Fit:
             DivergenceError: The scaler is at its end: it is not the scale that makes the gradients overflow.
         """
         state = self._state
-        said = f"step {state.step}: the scaled gradients overflowed, so no weight was changed"
+        overflow = f"step {state.step}: the scaled gradients overflowed, so no weight was changed"
         if report.scale is not None and report.scale < MIN_LOSS_SCALE:
             raise DivergenceError(
-                f"{said}, and the loss is already scaled by {report.scale:g}: lower the learning rate "
+                f"{overflow}, and the loss is already scaled by {report.scale:g}: lower the learning rate "
                 f"(peak {self._peak:.2e}), or use bf16 or fp32"
             )
         self._context.events.write(
             EventKind.WARNING,
             code="skipped_step",
-            message=f"{said}; {state.skipped_steps} skipped so far, the loss is scaled by {report.scale:g} from now on",
+            message=f"{overflow}; {state.skipped_steps} skipped so far, the loss is now scaled by {report.scale:g}",
         )
 
     def _evaluate(self) -> None:

@@ -167,7 +167,7 @@ class Stepper:
                     restore_generators(generators)
                 else:
                     raise
-            # Only now has the error let go of what the failed batch held.
+            # Only now has the error released the memory of the failed batch.
             release_memory(self._hardware.device)
 
     def _do_without_compiler(self, error: Exception) -> None:

@@ -75,9 +75,9 @@ class TrainingProgress:
             # A scaler's overflow leaves an infinite norm; a curve has no place for it.
             finite = {key: value for key, value in values.items() if math.isfinite(value)}
             self._events.write(EventKind.METRIC, step=step, values=finite)
-        self.tell(step=step, epoch=epoch)
+        self.report(step=step, epoch=epoch)
 
-    def tell(self, *, step: int, epoch: int, force: bool = False) -> None:
+    def report(self, *, step: int, epoch: int, force: bool = False) -> None:
         """Write a progress event, unless one was written just now.
 
         Args:

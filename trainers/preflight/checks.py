@@ -69,7 +69,7 @@ class Checks:
             check()
         except InterruptedRun:
             raise
-        # To find what stops a training run is what a trial is for, so nothing that stops the trial may stop it.
+        # A smoke test exists to find what stops a training run, so no error of it may end the pre-flight.
         except Exception as error:  # noqa: BLE001
             detail, fix = _describe(error)
             self.add(name, "fail", detail, fix=fix)

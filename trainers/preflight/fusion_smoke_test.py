@@ -36,26 +36,26 @@ BATCHES = 2
 FEATURE_COPIES = 3
 
 
-def try_fusion(spec: FusionSpec, place: SmokeTestContext) -> Checks:
-    """Return the checks of cell 53 on the models that the other trials built."""
+def try_fusion(spec: FusionSpec, setup: SmokeTestContext) -> Checks:
+    """Return the checks of cell 53 on the models that the other smoke tests built."""
     checks = Checks(NAME)
-    missing = [name for name in (TRANSFORMER, GNN) if name not in place.bases]
+    missing = [name for name in (TRANSFORMER, GNN) if name not in setup.bases]
     if missing:
         detail = f"not tried: there is no {' and no '.join(missing)} model to try it on"
         checks.add("model", "fail", detail, fix="give both configs and put right what they fail at")
         return checks
-    with fresh_folder(place.scratch / NAME) as scratch:
-        checks.guard("model", lambda: _try(spec, place, checks, scratch))
+    with fresh_folder(setup.scratch / NAME) as scratch:
+        checks.guard("model", lambda: _try(spec, setup, checks, scratch))
     return checks
 
 
-def _try(spec: FusionSpec, place: SmokeTestContext, checks: Checks, scratch: Path) -> None:
-    live = {name: base for name, base in place.bases.items() if spec.model.unfreeze in (name, "both")}
-    fuse_rows = _sample(place.dataset.rows(Split.FUSE), BATCHES * spec.training.batch_size, live)
-    dev_rows = place.dataset.rows(Split.DEV)[:SAMPLE_ROWS]
-    features = _features(spec, place, np.union1d(fuse_rows, dev_rows))
-    with MemoryWatch(place.hardware.device) as watch:
-        task = _task(spec, place, features, live)
+def _try(spec: FusionSpec, setup: SmokeTestContext, checks: Checks, scratch: Path) -> None:
+    live = {name: base for name, base in setup.bases.items() if spec.model.unfreeze in (name, "both")}
+    fuse_rows = _sample(setup.dataset.rows(Split.FUSE), BATCHES * spec.training.batch_size, live)
+    dev_rows = setup.dataset.rows(Split.DEV)[:SAMPLE_ROWS]
+    features = _features(spec, setup, np.union1d(fuse_rows, dev_rows))
+    with MemoryWatch(setup.hardware.device) as watch:
+        task = _task(spec, setup, features, live)
         parameters = sum(parameter.numel() for parameter in task.model.parameters())
         checks.add("model", "pass", f"{parameters:,} parameters, on both untrained models")
         stages = Stages(
@@ -63,20 +63,20 @@ def _try(spec: FusionSpec, place: SmokeTestContext, checks: Checks, scratch: Pat
             task,
             train_rows=fuse_rows,
             dev_rows=dev_rows,
-            labels=place.dataset.labels(np.arange(len(place.dataset))),
+            labels=setup.dataset.labels(np.arange(len(setup.dataset))),
             config=spec.training,
             cost=len,
-            context=place.context,
-            hardware=place.hardware,
+            context=setup.context,
+            hardware=setup.hardware,
             scratch=scratch,
         )
         stages.train()
     if stages.checks.passed("step"):
-        data = _feature_bytes(place.dataset, features) + 2 * sum(_weight_bytes(base.start) for base in live.values())
+        data = _feature_bytes(setup.dataset, features) + 2 * sum(_weight_bytes(base.start) for base in live.values())
         # Frozen models are read, not run.
-        libraries = place.libraries if live else place.engine
+        libraries = setup.libraries if live else setup.engine
         stages.checks.extend(
-            check_resources(NAME, stages, watch, place, libraries=libraries, data=data, checkpoints=scratch)
+            check_resources(NAME, stages, watch, setup, libraries=libraries, data=data, checkpoints=scratch)
         )
     stages.save(lambda folder: _reload(folder, task, spec, features, live))
     checks.extend(stages.checks.made)
@@ -88,38 +88,38 @@ def _sample(rows: Rows, count: int, live: dict[str, UnfrozenBase]) -> Rows:
     return np.unique(np.concatenate(chosen))
 
 
-def _features(spec: FusionSpec, place: SmokeTestContext, rows: Rows) -> Features:
+def _features(spec: FusionSpec, setup: SmokeTestContext, rows: Rows) -> Features:
     """Return the head's inputs, as `read_features` does from finished runs."""
-    said = {name: _say(place.bases[name].task, rows, place) for name in (TRANSFORMER, GNN)}
-    text_K, graph_K = margins(said[TRANSFORMER].logits_RC), margins(said[GNN].logits_RC)
-    place_F = np.full(len(place.dataset), len(rows), dtype=np.int64)
+    outputs = {name: _infer(setup.bases[name].task, rows, setup) for name in (TRANSFORMER, GNN)}
+    text_K, graph_K = margins(outputs[TRANSFORMER].logits_RC), margins(outputs[GNN].logits_RC)
+    place_F = np.full(len(setup.dataset), len(rows), dtype=np.int64)
     place_F[rows] = np.arange(len(rows))
     return Features(
         place_F=place_F,
         inputs=FusionBatch(
-            text_BT=_tensor(said[TRANSFORMER].embeddings_RD),
-            graph_BG=_tensor(said[GNN].embeddings_RD),
+            text_BT=_tensor(outputs[TRANSFORMER].embeddings_RD),
+            graph_BG=_tensor(outputs[GNN].embeddings_RD),
             text_log_odds_B=_tensor(text_K),
             graph_log_odds_B=_tensor(graph_K),
             ensemble_log_odds_B=_tensor(ensemble_log_odds(text_K, graph_K, text_weight=spec.model.text_weight)),
-            graph_missing_B=torch.tensor([q == NOTHING_PARSED for q in place.dataset.graph_qualities(rows)]),
+            graph_missing_B=torch.tensor([q == NOTHING_PARSED for q in setup.dataset.graph_qualities(rows)]),
         ),
     )
 
 
-def _say(task: Task, rows: Rows, place: SmokeTestContext) -> Outputs:
-    return infer(task, rows, hardware=place.hardware, context=place.context)
+def _infer(task: Task, rows: Rows, setup: SmokeTestContext) -> Outputs:
+    return infer(task, rows, hardware=setup.hardware, context=setup.context)
 
 
 def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(np.float32))
 
 
-def _task(spec: FusionSpec, place: SmokeTestContext, features: Features, live: dict[str, UnfrozenBase]) -> FusionTask:
+def _task(spec: FusionSpec, setup: SmokeTestContext, features: Features, live: dict[str, UnfrozenBase]) -> FusionTask:
     text_width, graph_width = features.widths
     head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
     head.learn_missing(graphs_missing=bool(features.inputs.graph_missing_B.any()))
-    pairs = place.dataset.pairs(np.arange(len(place.dataset))) if spec.training.keep_pairs_together else None
+    pairs = setup.dataset.pairs(np.arange(len(setup.dataset))) if spec.training.keep_pairs_together else None
     return FusionTask(head, features, spec, pairs=pairs, bases=live)
 
 

@@ -26,15 +26,15 @@ class Need:
 
     Args:
         libraries: Of the host, before anything is loaded.
-        trial: Of the host, by model, optimizer, best weights, checkpoint and worst batch, as the trial took it.
-        data: Of the host, by files that a run reads to their end and the trial did not.
+        training: Of the host: model, optimizer, best weights, checkpoint and worst batch, as in the smoke test.
+        data: Of the host, by files that a run reads to their end and the smoke test did not.
         predictions: Of the host and of the disk, by the predictions of all splits.
-        device: Of the device, as the trial took it.
+        device: Of the device, as in the smoke test.
         checkpoint: Of the disk.
     """
 
     libraries: int
-    trial: int
+    training: int
     data: int
     predictions: int
     device: int
@@ -43,7 +43,7 @@ class Need:
     @property
     def host(self) -> int:
         """All that is held in host memory."""
-        return self.libraries + self.trial + self.data + self.predictions
+        return self.libraries + self.training + self.data + self.predictions
 
     @property
     def disk(self) -> int:
@@ -83,8 +83,8 @@ def check_memory(cell: str, need: Need, available: Memory) -> Check:
     """
     host, device = _share(need.host, available.host_bytes), _share(need.device, available.device_bytes)
     detail = (
-        f"{_size(need.host)} of host memory predicted ({_size(need.libraries)} libraries, {_size(need.trial)} model, "
-        f"optimizer, copies and worst batch, {_size(need.data + need.predictions)} data and predictions), "
+        f"{_size(need.host)} of host memory predicted ({_size(need.libraries)} libraries, {_size(need.training)} "
+        f"model, optimizer, copies and worst batch, {_size(need.data + need.predictions)} data and predictions), "
         f"{_size(available.host_bytes)} available"
     )
     if need.device or available.device_bytes:

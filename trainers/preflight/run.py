@@ -40,7 +40,7 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
         checks.guard("memory", lambda: _check_memory(checks))
         checks.guard("hardware", lambda: _check_hardware(spec, checks))
         dataset = _open(spec, checks)
-    # A device that is not there has failed its check; the trials tell what they can without it.
+    # A missing device has failed its check; the smoke tests check what they can without it.
     device = Device.AUTO if spec.device is Device.CUDA else spec.device
     hardware = set_up_hardware(
         device=device,
@@ -57,8 +57,8 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
     libraries = resident_bytes()
     with context.phase("dataset"):
         checks.extend(check_dataset(dataset, spec.dataset))
-    with tempfile.TemporaryDirectory(dir=context.out, prefix=".trial.") as scratch:
-        place = SmokeTestContext(
+    with tempfile.TemporaryDirectory(dir=context.out, prefix=".smoke-test.") as scratch:
+        setup = SmokeTestContext(
             dataset=dataset,
             folder=spec.dataset,
             context=context,
@@ -67,9 +67,9 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
             libraries=libraries,
             scratch=Path(scratch),
         )
-        for name, trial in list_smoke_tests(spec, place):
+        for name, smoke_test in list_smoke_tests(spec, setup):
             with context.phase(name):
-                checks.guard(f"{name}_trial", partial(_take, trial, checks))
+                checks.guard(f"{name}_trial", partial(_collect, smoke_test, checks))
     failed = [check for check in checks.made if check.verdict == "fail"]
     result = write_result(_result(spec, dataset, checks.made, context, hardware), context, succeeded=not failed)
     if failed:
@@ -77,8 +77,8 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
     return result
 
 
-def _take(trial: Callable[[], Checks], checks: Checks) -> None:
-    checks.extend(trial().made)
+def _collect(smoke_test: Callable[[], Checks], checks: Checks) -> None:
+    checks.extend(smoke_test().made)
 
 
 def _open(spec: PreflightSpec, checks: Checks) -> Dataset:

@@ -34,11 +34,11 @@ MANY_TRUNCATED = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class SmokeTestContext:
-    """What every trial works with.
+    """What every smoke test works with.
 
     Args:
         engine: Bytes that the process held without the libraries of text and graphs.
-        libraries: Bytes that it held with them, before the first trial.
+        libraries: Bytes that it held with them, before the first smoke test.
         scratch: A folder that is thrown away.
         bases: Filled with the models that could be built, for fusion to be tried on.
     """
@@ -54,7 +54,7 @@ class SmokeTestContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class BuiltModel:
     """A model that was built, and how it is loaded again."""
 
     task: Task
@@ -63,21 +63,21 @@ class Trial:
     cost: Cost
 
 
-def try_transformer(spec: TransformerSpec, place: SmokeTestContext) -> Checks:
+def try_transformer(spec: TransformerSpec, setup: SmokeTestContext) -> Checks:
     """Return the checks of cell 51."""
     quieten_library()
-    return _try(TRANSFORMER, lambda checks: _build_text(spec, place, checks), spec.training, place, FUNCTIONS_NAME)
+    return _try(TRANSFORMER, lambda checks: _build_text(spec, setup, checks), spec.training, setup, FUNCTIONS_NAME)
 
 
-def try_gnn(spec: GnnSpec, place: SmokeTestContext) -> Checks:
+def try_gnn(spec: GnnSpec, setup: SmokeTestContext) -> Checks:
     """Return the checks of cell 52."""
-    return _try(GNN, lambda _: _build_graph(spec, place), spec.training, place, GRAPHS_NAME)
+    return _try(GNN, lambda _: _build_graph(spec, setup), spec.training, setup, GRAPHS_NAME)
 
 
-def _build_text(spec: TransformerSpec, place: SmokeTestContext, checks: Checks) -> Trial:
-    text = prepare_text(spec.model, place.dataset, cache=place.scratch)
+def _build_text(spec: TransformerSpec, setup: SmokeTestContext, checks: Checks) -> BuiltModel:
+    text = prepare_text(spec.model, setup.dataset, cache=setup.scratch)
     checks.guard("truncation", lambda: _check_truncation(text, checks))
-    task = build_task(spec, place.dataset, text)
+    task = build_task(spec, setup.dataset, text)
 
     def save(folder: Path) -> None:
         save_model(task.model, text.tokenizer, folder)
@@ -97,7 +97,7 @@ def _build_text(spec: TransformerSpec, place: SmokeTestContext, checks: Checks) 
     def cost(rows: Rows) -> int:
         return int(text.tokens.lengths(rows).max()) * len(rows)
 
-    return Trial(task=task, save=save, reload=reload, cost=cost)
+    return BuiltModel(task=task, save=save, reload=reload, cost=cost)
 
 
 def _check_truncation(text: TokenizedText, checks: Checks) -> None:
@@ -106,8 +106,8 @@ def _check_truncation(text: TokenizedText, checks: Checks) -> None:
     checks.add("truncation", "warn" if share > MANY_TRUNCATED else "pass", detail, fix="raise max_tokens")
 
 
-def _build_graph(spec: GnnSpec, place: SmokeTestContext) -> Trial:
-    dataset = place.dataset
+def _build_graph(spec: GnnSpec, setup: SmokeTestContext) -> BuiltModel:
+    dataset = setup.dataset
     model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
 
     def save(folder: Path) -> None:
@@ -121,38 +121,38 @@ def _build_graph(spec: GnnSpec, place: SmokeTestContext) -> Trial:
         nodes_B, edges_B = dataset.graph_sizes(rows)
         return int(nodes_B.sum() + edges_B.sum())
 
-    return Trial(task=GraphTask(model, dataset, spec.training), save=save, reload=reload, cost=cost)
+    return BuiltModel(task=GraphTask(model, dataset, spec.training), save=save, reload=reload, cost=cost)
 
 
 def _try(
-    name: str, build: Callable[[Checks], Trial], config: TrainingConfig, place: SmokeTestContext, data_file: str
+    name: str, build: Callable[[Checks], BuiltModel], config: TrainingConfig, setup: SmokeTestContext, data_file: str
 ) -> Checks:
     checks = Checks(name)
-    built: list[tuple[Trial, Stages]] = []
-    with fresh_folder(place.scratch / name) as scratch:
+    built: list[tuple[BuiltModel, Stages]] = []
+    with fresh_folder(setup.scratch / name) as scratch:
 
         def make() -> None:
-            trial = build(checks)
-            parameters = sum(parameter.numel() for parameter in trial.task.model.parameters())
+            built_model = build(checks)
+            parameters = sum(parameter.numel() for parameter in built_model.task.model.parameters())
             checks.add("model", "pass", f"{parameters:,} parameters")
-            built.append((trial, _stages(name, trial, config, place, scratch)))
+            built.append((built_model, _stages(name, built_model, config, setup, scratch)))
 
-        with MemoryWatch(place.hardware.device) as watch:
+        with MemoryWatch(setup.hardware.device) as watch:
             checks.guard("model", make)
             for _, stages in built:
                 stages.train()
-        for trial, stages in built:
+        for built_model, stages in built:
             if stages.checks.passed("step"):
-                data = (place.folder / data_file).stat().st_size
+                data = (setup.folder / data_file).stat().st_size
                 stages.checks.extend(
                     check_resources(
-                        name, stages, watch, place, libraries=place.libraries, data=data, checkpoints=scratch
+                        name, stages, watch, setup, libraries=setup.libraries, data=data, checkpoints=scratch
                     )
                 )
-            stages.save(trial.reload)
+            stages.save(built_model.reload)
             checks.extend(stages.checks.made)
-            place.bases[name] = UnfrozenBase(
-                task=trial.task, temperature=1.0, start=weights_of(trial.task.model), save=trial.save
+            setup.bases[name] = UnfrozenBase(
+                task=built_model.task, temperature=1.0, start=weights_of(built_model.task.model), save=built_model.save
             )
     return checks
 
@@ -161,7 +161,7 @@ def check_resources(
     name: str,
     stages: Stages,
     watch: MemoryWatch,
-    place: SmokeTestContext,
+    setup: SmokeTestContext,
     *,
     libraries: int,
     data: int,
@@ -171,33 +171,35 @@ def check_resources(
 
     Args:
         libraries: Bytes of host memory that a run's process takes before it loads anything.
-        data: Bytes of host memory that a run takes for data and the trial did not.
-        checkpoints: The folder that the trial saved into.
+        data: Bytes of host memory that a run takes for data and the smoke test did not.
+        checkpoints: The folder that the smoke test saved into.
     """
     need = Need(
         libraries=libraries,
-        trial=watch.host_bytes,
+        training=watch.host_bytes,
         data=data,
-        predictions=prediction_bytes(place.dataset, embedding_width=stages.embedding_width),
+        predictions=prediction_bytes(setup.dataset, embedding_width=stages.embedding_width),
         device=watch.device_bytes,
         checkpoint=folder_bytes(checkpoints),
     )
-    free = shutil.disk_usage(place.context.out).free
-    return [check_memory(name, need, available_memory(place.hardware.device)), check_disk(name, need, free)]
+    free = shutil.disk_usage(setup.context.out).free
+    return [check_memory(name, need, available_memory(setup.hardware.device)), check_disk(name, need, free)]
 
 
-def _stages(name: str, trial: Trial, config: TrainingConfig, place: SmokeTestContext, scratch: Path) -> Stages:
-    dataset = place.dataset
+def _stages(
+    name: str, built_model: BuiltModel, config: TrainingConfig, setup: SmokeTestContext, scratch: Path
+) -> Stages:
+    dataset = setup.dataset
     return Stages(
         name,
-        trial.task,
+        built_model.task,
         train_rows=dataset.rows(Split.TRAIN),
         dev_rows=dataset.rows(Split.DEV),
         labels=dataset.labels(np.arange(len(dataset))),
         config=config,
-        cost=trial.cost,
-        context=place.context,
-        hardware=place.hardware,
+        cost=built_model.cost,
+        context=setup.context,
+        hardware=setup.hardware,
         scratch=scratch,
     )
 

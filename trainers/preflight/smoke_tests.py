@@ -1,4 +1,4 @@
-"""The smoke tests that a pre-flight spec asks for, in their order."""
+"""The smoke tests of a pre-flight spec, in their order."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,16 +8,16 @@ from trainers.preflight.fusion_smoke_test import try_fusion
 from trainers.preflight.smoke_test import SmokeTestContext, try_gnn, try_transformer
 
 
-def list_smoke_tests(spec: PreflightSpec, place: SmokeTestContext) -> Iterator[tuple[str, Callable[[], Checks]]]:
-    """Return the name of each cell that is tried, with its trial; fusion comes after what it is tried on."""
+def list_smoke_tests(spec: PreflightSpec, setup: SmokeTestContext) -> Iterator[tuple[str, Callable[[], Checks]]]:
+    """Return each tested cell's name with its smoke test; fusion comes after the models that it is tested on."""
     shared = {"dataset": spec.dataset, "seed": spec.seed, "device": spec.device, "threads": spec.threads}
     if spec.transformer is not None:
         text = TransformerSpec(**shared, model=spec.transformer.model, training=spec.transformer.training)
-        yield "transformer", lambda: try_transformer(text, place)
+        yield "transformer", lambda: try_transformer(text, setup)
     if spec.gnn is not None:
         graph = GnnSpec(**shared, model=spec.gnn.model, training=spec.gnn.training)
-        yield "gnn", lambda: try_gnn(graph, place)
+        yield "gnn", lambda: try_gnn(graph, setup)
     if spec.fusion is not None:
-        bases = {"transformer": place.scratch, "gnn": place.scratch}
+        bases = {"transformer": setup.scratch, "gnn": setup.scratch}
         fusion = FusionSpec(**shared, **bases, model=spec.fusion.model, training=spec.fusion.training)
-        yield "fusion", lambda: try_fusion(fusion, place)
+        yield "fusion", lambda: try_fusion(fusion, setup)

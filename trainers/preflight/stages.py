@@ -30,7 +30,7 @@ from trainers.engine.task import Rows, Task
 from trainers.preflight.checks import Checks
 
 # Small enough to do no harm, large enough to change float32 weights.
-TRIAL_RATE = 1e-4
+SMOKE_TEST_RATE = 1e-4
 SAMPLE_ROWS = 64
 # Enough for a forward pass of its own beside the step on the whole batch.
 FEW_ROWS = 4
@@ -103,7 +103,7 @@ class Stages:
         checks.guard("resume", self._resume, needs=["step"])
 
     def save(self, reload: Reload) -> None:
-        """Try whether the model, saved and loaded, says what it said.
+        """Check that a save/load round trip does not change the model's outputs.
 
         Args:
             reload: Saves the model into a folder and returns a task around what loads from it.
@@ -166,7 +166,7 @@ class Stages:
             self._task, labels=self._labels, config=self._config, hardware=self._hardware, events=self._context.events
         )
         stepper.optimizer.zero_grad()
-        report = stepper.step([self._batch] * self._config.accumulation, learning_rate=TRIAL_RATE)
+        report = stepper.step([self._batch] * self._config.accumulation, learning_rate=SMOKE_TEST_RATE)
         after = weights_of(self._task.model)
         moved = any(not torch.equal(before[name], after[name]) for name in before)
         finite = np.isfinite(report.loss) and all(bool(torch.isfinite(tensor).all()) for tensor in after.values())
@@ -185,7 +185,7 @@ class Stages:
 
         The whole batch again: only now does the optimizer hold its moments beside the activations.
         """
-        report = self._trained.step([self._batch], learning_rate=TRIAL_RATE)
+        report = self._trained.step([self._batch], learning_rate=SMOKE_TEST_RATE)
         norms = report.norms.components
         dead = [component for component, norm in norms.items() if norm == 0]
         detail = f"no gradient reaches {', '.join(dead)}" if dead else f"gradients reach {', '.join(norms)}"
@@ -202,13 +202,13 @@ class Stages:
     def _evaluate(self) -> None:
         worst = max(self._task.plan_evaluation(self._dev_rows), key=self._cost)
         infer(self._task, worst, hardware=self._hardware, context=self._context)
-        self._outputs = outputs = self._say(self._task)
+        self._outputs = outputs = self._infer(self._task)
         finite = bool(np.isfinite(outputs.logits_RC).all() and np.isfinite(outputs.embeddings_RD).all())
         detail = f"{len(worst)} dev functions at once, embeddings of width {self.embedding_width}"
         detail += "" if finite else ": NaN or Inf among the outputs"
         self.checks.add("evaluate", "pass" if finite else "fail", detail, fix="use fp32, or another model")
 
-    def _say(self, task: Task) -> Outputs:
+    def _infer(self, task: Task) -> Outputs:
         return infer(task, self._dev_rows[:SAMPLE_ROWS], hardware=self._hardware, context=self._context)
 
     def _resume(self) -> None:
@@ -218,21 +218,21 @@ class Stages:
         task.model.train()
         save_checkpoint(
             folder,
-            state=TrainingState(fingerprint="trial", learning_rate={}),
+            state=TrainingState(fingerprint="smoke test", learning_rate={}),
             model=task.model,
             best=weights_of(task.model),
             optimizer=stepper.optimizer,
             hardware=self._hardware,
         )
-        stepper.step([few], learning_rate=TRIAL_RATE)
+        stepper.step([few], learning_rate=SMOKE_TEST_RATE)
         first = weights_of(task.model)
         restore_checkpoint(
-            load_checkpoint(folder, fingerprint="trial"),
+            load_checkpoint(folder, fingerprint="smoke test"),
             model=task.model,
             optimizer=stepper.optimizer,
             hardware=self._hardware,
         )
-        stepper.step([few], learning_rate=TRIAL_RATE)
+        stepper.step([few], learning_rate=SMOKE_TEST_RATE)
         tolerance = 0.0 if self._hardware.device.type == "cpu" else SAME_ON_GPU
         different = _different(first, weights_of(task.model), tolerance=tolerance)
         what = "weights after going on from a checkpoint"
@@ -241,14 +241,14 @@ class Stages:
         self.checks.add("resume", "fail" if different else "pass", detail, fix=fix)
 
     def _save(self, reload: Reload) -> None:
-        before = self._say(self._task)
+        before = self._infer(self._task)
         reloaded = reload(self._scratch / MODEL_FOLDER)
         reloaded.model.to(self._hardware.device)
-        after = self._say(reloaded)
+        after = self._infer(reloaded)
         pairs = ((before.logits_RC, after.logits_RC), (before.embeddings_RD, after.embeddings_RD))
         tolerance = SAME_OUTPUT if self._hardware.device.type == "cpu" else 100 * SAME_OUTPUT
         same = all(np.allclose(one, two, rtol=tolerance, atol=tolerance) for one, two in pairs)
-        detail = "the saved model, loaded again, says " + ("the same" if same else "something else")
+        detail = "the saved model, loaded again, has " + ("the same outputs" if same else "other outputs")
         self.checks.add("save", "pass" if same else "fail", detail, fix="report it with the spec")
 
 

@@ -63,7 +63,7 @@ async def measure(environment: Environment, gate: QuietGate) -> dict[str, Server
 async def _measure(server: Constant, gate: QuietGate) -> ServerLimit:
     share, processes = server.settings.share, server.processes
 
-    def ask(client: HttpClient, _number: int, _connection: int) -> Awaitable[object]:
+    def send(client: HttpClient, _number: int, _connection: int) -> Awaitable[object]:
         return client.send("GET", "/hello")
 
     begun = time.perf_counter()
@@ -73,16 +73,16 @@ async def _measure(server: Constant, gate: QuietGate) -> ServerLimit:
         cold_start_s = time.perf_counter() - begun
         await asyncio.sleep(1.5)
         memory = processes.memory(server.traits.tags)
-        await time_concurrent(server, processes, ask, clients=CLIENTS, duration_s=share)
+        await time_concurrent(server, processes, send, clients=CLIENTS, duration_s=share)
         requests = server.settings.scaled(3000)
         return ServerLimit(
             cold_start_s=cold_start_s,
             memory=memory,
             sequential=await gate.least_disturbed(
-                lambda: time_sequential(server, processes, ask, requests=requests, max_s=4.0)
+                lambda: time_sequential(server, processes, send, requests=requests, max_s=4.0)
             ),
             concurrent=await gate.least_disturbed(
-                lambda: time_concurrent(server, processes, ask, clients=CLIENTS, duration_s=5.0 * share)
+                lambda: time_concurrent(server, processes, send, clients=CLIENTS, duration_s=5.0 * share)
             ),
         )
     finally:

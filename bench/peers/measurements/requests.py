@@ -9,7 +9,7 @@ from bench.peers.noise import QuietGate
 from bench.peers.peer import Peer
 from bench.peers.processes import ProcessTable
 from bench.peers.settings import BenchSettings
-from bench.peers.timing import Ask, RequestTimings, time_concurrent, time_sequential
+from bench.peers.timing import RequestTimings, SendRequest, time_concurrent, time_sequential
 
 CLIENTS = 16
 POLLERS = 20
@@ -151,19 +151,19 @@ class RequestMeter:
         client.close()
         return SubmitTimings(sequential=sequential, concurrent=concurrent)
 
-    async def _sequential(self, ask: Ask, *, requests: int, max_s: float) -> RequestTimings:
+    async def _sequential(self, send: SendRequest, *, requests: int, max_s: float) -> RequestTimings:
         requests = self._settings.scaled(requests)
         return await self._gate.least_disturbed(
-            lambda: time_sequential(self._peer, self._processes, ask, requests=requests, max_s=max_s)
+            lambda: time_sequential(self._peer, self._processes, send, requests=requests, max_s=max_s)
         )
 
-    async def _once(self, ask: Ask, *, requests: int, max_s: float) -> RequestTimings:
+    async def _once(self, send: SendRequest, *, requests: int, max_s: float) -> RequestTimings:
         return await self._gate.least_disturbed(
-            lambda: time_sequential(self._peer, self._processes, ask, requests=requests, max_s=max_s), tries=1
+            lambda: time_sequential(self._peer, self._processes, send, requests=requests, max_s=max_s), tries=1
         )
 
-    async def _concurrent(self, ask: Ask, *, clients: int, duration_s: float) -> RequestTimings:
+    async def _concurrent(self, send: SendRequest, *, clients: int, duration_s: float) -> RequestTimings:
         duration_s *= self._settings.share
         return await self._gate.least_disturbed(
-            lambda: time_concurrent(self._peer, self._processes, ask, clients=clients, duration_s=duration_s)
+            lambda: time_concurrent(self._peer, self._processes, send, clients=clients, duration_s=duration_s)
         )

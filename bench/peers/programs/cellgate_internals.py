@@ -43,8 +43,8 @@ def seed(count: int) -> None:
         chosen = select(RunRow.__table__).where(RunRow.cell == "52", RunRow.state == "succeeded").limit(1)
         run = dict(connection.execute(chosen).mappings().one())
         job = dict(connection.execute(select(JobRow.__table__).where(JobRow.id == run["job_id"])).mappings().one())
-        said = select(EventRow.__table__).where(EventRow.run_id == run["id"])
-        events = [dict(row) for row in connection.execute(said).mappings()]
+        query = select(EventRow.__table__).where(EventRow.run_id == run["id"])
+        events = [dict(row) for row in connection.execute(query).mappings()]
         for first in range(0, count, ROWS_AT_ONCE):
             numbers = range(first, min(count, first + ROWS_AT_ONCE))
             _insert_copies(connection, numbers, job, run, events)

@@ -87,7 +87,7 @@ class Aim(ServerPeer):
             if self._sdk is None:
                 helper = [self.program("python"), str(PROGRAMS / "aim_client.py"), f"aim://127.0.0.1:{TRACKING_PORT}"]
                 self._sdk = LineProcess(self.run(helper, log="aim-client", piped=True))
-            return str(await self._sdk.ask(command, count, first_step))
+            return str(await self._sdk.send(command, count, first_step))
 
     async def warm_up(self, client: HttpClient) -> None:
         """Create a few runs."""

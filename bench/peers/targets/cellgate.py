@@ -222,14 +222,14 @@ class Cellgate(ServerPeer):
         """Filter the runs."""
         return len((await client.get("/v1/runs?state=failed&limit=50"))["items"])
 
-    async def _record(self, *words: object) -> Any:
+    async def _record(self, *arguments: object) -> Any:
         async with self._recorder_turn:
             if self._recorder is None:
                 command = [self.program("python"), "-m", INTERNALS, "record"]
                 log = f"{self.traits.name}-record"
                 process = self.run(command, self._environment(), log=log, cwd=REPOSITORY, piped=True)
                 self._recorder = LineProcess(process)
-            return await self._recorder.ask(*words)
+            return await self._recorder.send(*arguments)
 
     async def metric_run(self, client: HttpClient) -> str:
         """Submit a job and claim its run, as a worker does."""

@@ -1,4 +1,4 @@
-"""What is asked and answered about bundles."""
+"""Requests and answers about bundles."""
 
 from typing import Annotated, Literal
 

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from cellgate.contract.identifiers import DATASET_ID, EXPERIMENT_ID
 
-# What the patterns say is that spaces around it do not count.
+# The patterns admit spaces around the value, which are stripped.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"\S")]
 Reason = Annotated[
     str,

@@ -18,7 +18,7 @@ class DatasetCreate(Request, PrepareConfig):
     source: str = Field(description="Path of a .jsonl, .json or .csv file, also with .gz, below a data root.")
     graphs: str | None = Field(
         None,
-        description="Ready graphs, named by the functions' ids, below a data root: a folder of PyG `<id>.pt` files, or "
+        description="Graphs to import, by function id, below a data root: a folder of PyG `<id>.pt` files, or "
         "a .jsonl or .jsonl.gz file of nodes and edges; functions without one get ours. See docs/data.md.",
     )
 
@@ -30,7 +30,7 @@ class DatasetAnswer(Answer):
     name: str
     state: DatasetState
     source: str
-    graphs: str | None = Field(description="Ready graphs, if any were given.")
+    graphs: str | None = Field(description="Imported graphs, if any were given.")
     content_hash: str | None
     summary: Annotated[dict[str, Any], StoredAs(DatasetSummary)] | None = Field(
         description="Contents, once it is ready."

@@ -36,7 +36,7 @@ class UsageGroup(Answer):
 
     slot_seconds: float = Field(
         description="Seconds for which their attempts held a slot of a worker, running ones included. On workers that "
-        "give each run a GPU these are GPU seconds, elsewhere seconds of a CPU share; `by=queue` tells them apart."
+        "give each run a GPU these are GPU seconds, elsewhere seconds of a CPU share; `by=queue` separates them."
     )
     runs: int = Field(description="Runs with an attempt within the period.")
     failed_share: float | None = Field(description="Share of the ended runs that failed; null if none has ended.")

@@ -11,7 +11,7 @@ from cellgate.contract.api.common import (
 
 
 class WebhookEvent(StrEnum):
-    """What can be told."""
+    """An event that a webhook can subscribe to."""
 
     RUN_SUCCEEDED = "run.succeeded"
     RUN_FAILED = "run.failed"
@@ -27,7 +27,7 @@ class WebhookEvent(StrEnum):
     TEST = "webhook.test"
 
 
-# What a webhook is told that names nothing; a test is always told.
+# The events of a webhook that names none; test events are always delivered.
 ALL_EVENTS: list[WebhookEvent] = [event for event in WebhookEvent if event is not WebhookEvent.TEST]
 
 

@@ -25,15 +25,15 @@ from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter
 from service.api.views import answer
 from service.domain.errors import NotFound
-from service.domain.packing import Packing, asked_packing, decided_packing
+from service.domain.packing import Packing, decided_packing, requested_packing
 from service.store.bundles import (
     BundleRecord,
-    ask_bundle,
     bundle_asked,
     create_bundle,
     get_bundle,
     list_bundles,
     ready_bundle,
+    start_scoring,
 )
 from service.store.experiments import get_experiment
 from service.store.gate_decision import answered_decisions
@@ -60,7 +60,7 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
 def pack(
     experiment_id: ExperimentPath,
     post: Posted,
-    asked: Annotated[BundleCreate, Body(openapi_examples=BUNDLES)] = DECIDED,
+    wanted: Annotated[BundleCreate, Body(openapi_examples=BUNDLES)] = DECIDED,
 ) -> JSONResponse:
     """Pack the decided or the named models into a bundle that scores source code on any machine."""
 
@@ -68,10 +68,10 @@ def pack(
         made = create_bundle(
             session,
             experiment_id,
-            _packing(session, experiment_id, asked),
-            seeds=asked.seeds,
-            options=asked.model_dump(mode="json", include={"licence_notes", "tolerance"}),
-            limits=asked,
+            _packing(session, experiment_id, wanted),
+            seeds=wanted.seeds,
+            options=wanted.model_dump(mode="json", include={"licence_notes", "tolerance"}),
+            limits=wanted,
             owner=post.principal,
         )
         return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
@@ -79,10 +79,10 @@ def pack(
     return post.accept(create, queues_runs=True)
 
 
-def _packing(session: Session, experiment_id: str, asked: BundleCreate) -> Packing:
+def _packing(session: Session, experiment_id: str, wanted: BundleCreate) -> Packing:
     policy = ExperimentSpec.model_validate(get_experiment(session, experiment_id).spec).policy
-    if asked.kind is not None or asked.option is not None or asked.text_weight is not None:
-        return asked_packing(asked.kind or "ensemble", asked.option, asked.text_weight)
+    if wanted.kind is not None or wanted.option is not None or wanted.text_weight is not None:
+        return requested_packing(wanted.kind or "ensemble", wanted.option, wanted.text_weight)
     taken = answered_decisions(session, experiment_id)
     return decided_packing(taken[-1] if taken else None, text_weight=policy.text_weight)
 
@@ -130,13 +130,13 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     name="predict",
 )
 def predict(
-    bundle_id: BundlePath, asked: Annotated[ScoreCreate, Body(openapi_examples=SCORES)], post: Posted
+    bundle_id: BundlePath, wanted: Annotated[ScoreCreate, Body(openapi_examples=SCORES)], post: Posted
 ) -> JSONResponse:
     """Score functions with a bundle. A worker scores them before it trains; poll `Location` with `wait`."""
 
     def create(session: Session) -> Created:
-        config = asked.model_dump(mode="json", include={"functions", "threshold", "explain"})
-        run = ask_bundle(session, bundle_id, config=config, limits=asked, owner=post.principal)
+        config = wanted.model_dump(mode="json", include={"functions", "threshold", "explain"})
+        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
     return post.accept(create, queues_runs=True)
@@ -149,7 +149,7 @@ def read_prediction(run_id: RunPath, context: Ctx, poll: PolledIdle) -> ScoresAn
         poll.check(run_id, load_poll_state(session, run_id), IDLE)
         run = get_run(session, run_id)
         if run.cell != Cell.SCORE.value:
-            raise NotFound(f"run {run_id} asks no bundle: it is of cell {run.cell}")
+            raise NotFound(f"run {run_id} is no prediction: it is of cell {run.cell}")
         return _scores(run, bundle_asked(session, run))
 
 
@@ -167,12 +167,12 @@ def _answer(found: BundleRecord) -> BundleAnswer:
 
 
 def _scores(run: RunRow, bundle_id: str) -> ScoresAnswer:
-    said = (run.result or {}).get("scores")
+    scores = (run.result or {}).get("scores")
     return ScoresAnswer(
         run=run.id,
         bundle=bundle_id,
         state=RunState(run.state),
-        scores=None if said is None else Scores.model_validate(said),
+        scores=None if scores is None else Scores.model_validate(scores),
         failure_reason=None if run.failure_reason is None else FailureReason(run.failure_reason),
         failure_detail=run.failure_detail,
     )

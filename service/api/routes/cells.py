@@ -1,4 +1,4 @@
-"""What can be asked for."""
+"""Cells: the kinds of work and their configs."""
 
 import json
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ NumberPath = Annotated[CellNumber, Path(alias="cell")]
 
 
 class CellAnswer(Answer):
-    """A cell and how to ask for it."""
+    """A cell and how to submit it."""
 
     cell: int
     name: str
@@ -39,7 +39,7 @@ def read_cells(request: Request, context: Ctx) -> list[CellAnswer]:
 
 @router.get("/cells/{cell}", Scope.READ, responses=documented())
 def read_cell(number: NumberPath, request: Request, context: Ctx) -> CellAnswer:
-    """Return one cell: its defaults, the schema of its config, what it needs, and a command that asks for it."""
+    """Return one cell: its defaults, the schema of its config, what it needs, and a command that submits it."""
     return _answer(ENTRY_OF[Cell(number)], request, token_needed=context.settings.asks_for_token)
 
 

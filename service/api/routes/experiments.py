@@ -76,14 +76,14 @@ def submit_experiment(
     spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
 ) -> JSONResponse:
     """Submit an experiment: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, and fusion if it is due."""
-    asked = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
+    parsed = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
 
     def create(session: Session) -> Created:
         row = create_experiment(
             session,
             name=spec.name,
             dataset_id=spec.dataset,
-            spec=asked,
+            spec=parsed,
             owner=post.principal,
             labels=spec.labels,
         )

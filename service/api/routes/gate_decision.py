@@ -48,7 +48,7 @@ def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
     name="waive_check",
 )
 def waive(
-    experiment_id: ExperimentPath, asked: Annotated[WaiverCreate, Body(openapi_examples=WAIVER)], post: Posted
+    experiment_id: ExperimentPath, wanted: Annotated[WaiverCreate, Body(openapi_examples=WAIVER)], post: Posted
 ) -> JSONResponse:
     """Waive a failed check. The reason stays on record; if the gate passes now, a new decision is taken."""
 
@@ -56,8 +56,8 @@ def waive(
         report = waive_check(
             session,
             experiment_id,
-            check=asked.check,
-            reason=asked.reason,
+            check=wanted.check,
+            reason=wanted.reason,
             by=post.principal,
             artifacts=post.context.settings.artifacts,
         )
@@ -82,18 +82,18 @@ def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer
     name="overrule_decision",
 )
 def overrule_decision(
-    experiment_id: ExperimentPath, asked: Annotated[OverrulingCreate, Body(openapi_examples=OVERRULING)], post: Posted
+    experiment_id: ExperimentPath, wanted: Annotated[OverrulingCreate, Body(openapi_examples=OVERRULING)], post: Posted
 ) -> JSONResponse:
     """Overrule the last decision. The reason stays on record; the computed decision does not change."""
-    _check_option(asked)
+    _check_option(wanted)
 
     def work(session: Session) -> Created:
         kept = overrule(
             session,
             experiment_id,
-            outcome=asked.outcome,
-            option=asked.option,
-            reason=asked.reason,
+            outcome=wanted.outcome,
+            option=wanted.option,
+            reason=wanted.reason,
             by=post.principal,
         )
         return Created(location=f"/v1/experiments/{experiment_id}/decision", answer=kept)
@@ -101,8 +101,8 @@ def overrule_decision(
     return post.accept(work)
 
 
-def _check_option(asked: OverrulingCreate) -> None:
-    if (asked.outcome == "single") == (asked.option is not None):
+def _check_option(wanted: OverrulingCreate) -> None:
+    if (wanted.outcome == "single") == (wanted.option is not None):
         return
     detail = "single needs an option, transformer or gnn; the other outcomes take none"
     raise InvalidSpec(detail, mistakes=[Mistake(pointer="/option", detail=detail)])

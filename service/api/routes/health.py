@@ -36,11 +36,11 @@ def _checks(context: Context) -> Checks:
     broker = _broker(is_reachable=context.notifier.is_reachable())
     try:
         current = schema_is_current(context.database)
-        # Another schema may lack what is asked for here.
+        # Another schema may lack the columns that are read here.
         workers = _workers(context.database) if current else HealthCheck(ok=False, detail="not known with this schema")
     except SQLAlchemyError as error:
         log.error("database_not_reached", error=str(error))
-        away = HealthCheck(ok=False, detail="the database does not answer; the log says why")
+        away = HealthCheck(ok=False, detail="the database does not answer; see the log")
         return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN)
     there = HealthCheck(ok=True, detail="it answers")
     return Checks(database=there, migrations=_migrations(current=current), broker=broker, workers=workers)
@@ -64,7 +64,7 @@ def _workers(database: Database) -> HealthCheck:
     deserted = [load for load in loads if load.queued and not load.workers]
     if not deserted:
         return HealthCheck(ok=True, detail="every queue in which runs wait is served")
-    # No names: who asks here needs no token.
+    # No names: this route needs no token.
     runs = sum(load.queued for load in deserted)
     detail = f"{runs} queued run(s) wait in {len(deserted)} queue(s) that no worker serves: see GET /v1/queues"
     return HealthCheck(ok=False, detail=detail)

@@ -124,7 +124,7 @@ async def stream_events(
 
 
 def _news(version: int, items: Sequence[tuple[str, BaseModel]], state: RunState) -> News:
-    # The state was read first: once it is final, nothing is said after what was found then.
+    # The state was read first: once it is final, no output follows what was found then.
     return News(version=version, items=items, more=len(items) == BATCH, final=state if state.terminal else None)
 
 

@@ -1,4 +1,4 @@
-"""Tokens over HTTP: who may ask for what; for admins only."""
+"""Tokens over HTTP: create, list and revoke them; for admins only."""
 
 from http import HTTPStatus
 from typing import Annotated

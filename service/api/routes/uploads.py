@@ -35,7 +35,7 @@ Name = Annotated[
     Path(
         max_length=150,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.(jsonl|json|csv)(\.gz)?$",
-        description="File name; its ending says the layout: .jsonl, .json or .csv, also with .gz.",
+        description="File name; its suffix determines the layout: .jsonl, .json or .csv, also with .gz.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: who is told of what; for admins only."""
+"""Webhooks over HTTP: subscriptions and their deliveries; for admins only."""
 
 from contextlib import suppress
 from http import HTTPStatus
@@ -40,7 +40,7 @@ router = ScopedRouter(prefix="/v1/webhooks", tags=["webhooks"])
 WebhookPath = Annotated[str, Path(alias="webhook_id", pattern=WEBHOOK_ID)]
 EXAMPLES: dict[str, Example] = {
     "chat": Example(
-        summary="Tell a chat what was decided",
+        summary="Post decisions to a chat",
         value={"url": "https://example.org/hooks/cellgate", "events": ["decision.taken", "experiment.failed"]},
     ),
 }

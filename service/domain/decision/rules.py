@@ -5,7 +5,7 @@ The rule, on F1 over the gate split (means over seeds; exactly at a threshold is
 1. Gate failed: improve.
 2. The best option without fusion is the fixed ensemble if its F1 is above that of the better single model, else that
    single model (the transformer if both are equal): without a gain the simpler thing is shipped.
-3. Bases: it is shipped when its F1 is above `skip_fusion_f1`; else fusion is trained. `policy.fusion` may say never
+3. Bases: it is shipped when its F1 is above `skip_fusion_f1`; else fusion is trained. `policy.fusion` may be never
    (ship it all the same) or always (train fusion in any case, to measure what it adds).
 4. Final: fusion is shipped if its F1 is above that of the best option without fusion, else that option.
 5. All seeds of what is shipped go together if that has a higher F1 than the seed that was best on dev, else that seed

@@ -8,10 +8,10 @@ from cellgate.contract.options import OPTIONS, Option
 from cellgate.contract.text import name_seeds
 from service.domain.gate.report import ADVICE
 
-# Slices with fewer functions say more about chance than about the model.
+# Scores of slices with fewer functions reflect chance more than the model.
 MIN_SLICE_ROWS = 10
 WEAKEST_SLICES = 3
-# By so much more of the misses than of all vulnerable functions must be cut to be worth a word, and by so much must
+# By so much more of the misses than of all vulnerable functions must be cut to be worth a sentence, and by so much must
 # an F1 be surely above that of calling everything vulnerable.
 NOTABLE_SHARE = 0.05
 

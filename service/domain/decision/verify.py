@@ -56,7 +56,7 @@ def _of_evidence(decision: Decision, results: list[RunResult]) -> Iterator[str]:
         return
     digest = sha256_of_json(evidence.model_dump(mode="json"))
     if digest != decision.evidence_hash:
-        yield f"its evidence has the hash {digest}, and it says {decision.evidence_hash}"
+        yield f"its evidence has the hash {digest}, and the decision records {decision.evidence_hash}"
     if not any(result.evidence == evidence for result in results):
         yield "its evidence is that of no finished run of cell 54"
     yield from _of_inputs(evidence, _predictions(results))
@@ -65,7 +65,7 @@ def _of_evidence(decision: Decision, results: list[RunResult]) -> Iterator[str]:
 def _of_inputs(evidence: Evidence, stored: Mapping[str, str]) -> Iterator[str]:
     for name, digest in evidence.inputs.items():
         if stored.get(name) != digest:
-            yield f"the predictions {name} had the hash {digest}, and their run says {stored.get(name, 'nothing')}"
+            yield f"the predictions {name} had the hash {digest}, and their run records {stored.get(name, 'nothing')}"
 
 
 def _predictions(results: list[RunResult]) -> dict[str, str]:

@@ -83,7 +83,7 @@ def _lr_cache(inputs: GateInputs, _policy: Policy) -> Finding:
         if outcome is None:
             return "no record of its learning rate"
         if outcome.source == "cache" and not outcome.cache_hit:
-            return "its learning rate is said to be the cache's, but nothing was found there"
+            return "its learning rate is recorded as the cache's, but nothing was found there"
         if outcome.source == "spec" or outcome.cache_verified:
             return _other_rate(inputs, run)
         return f"learning rate from {outcome.source}, cache entry not verified ({outcome.reason})"
@@ -129,7 +129,7 @@ def _metadata_valid(inputs: GateInputs, _policy: Policy) -> Finding:
             if found != expected
         ]
         if run.result_changed:
-            wrong.append("the file no longer says what it said when the run ended")
+            wrong.append("the file has changed since the run ended")
         if run.metrics is None:
             wrong.append("it has no metrics of the gate split")
         return "; ".join(wrong) or None
@@ -170,7 +170,7 @@ REQUIRED = (
         evaluate=_exit_codes,
         advice="Each exit code names its cause; see the failed runs' details.",
     ),
-    # Cell 54's evidence says where a model is weak, and what to do about it.
+    # Cell 54's evidence shows where a model is weak, and what to do about it.
     GateRule(name="mean_f1_transformer", evaluate=partial(_mean_f1, cell=51), advice=None),
     GateRule(name="mean_f1_gnn", evaluate=partial(_mean_f1, cell=52), advice=None),
     GateRule(

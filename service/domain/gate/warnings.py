@@ -22,7 +22,7 @@ def _bag_of_tokens(inputs: GateInputs, _policy: Policy) -> Finding:
 def _leak_probes(inputs: GateInputs, policy: Policy) -> Finding:
     """Check that no probe has a high F1 by itself, or about that of the models.
 
-    A probe that calls nearly everything vulnerable has the F1 of doing so, which says nothing of what it has seen.
+    A probe that calls nearly everything vulnerable has the F1 of doing so, which is no sign of a leak.
     """
     name = max(inputs.probes_f1, key=lambda probe: inputs.probes_f1[probe], default=None)
     if name is None:

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.broker.notify import CeleryNotifier
 from service.settings import Settings
-from tests.api_client import Api, asked
+from tests.api_client import Api, running_api
 
 CALLERS = 100
 CLOSED_PORT = "redis://127.0.0.1:1/0"
@@ -30,7 +30,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Iterator[Api]:
     """The app, started."""
-    with asked(settings) as app:
+    with running_api(settings) as app:
         yield app
 
 

@@ -1,4 +1,4 @@
-"""The asynchronous client asks the real API for all that the other one can be asked."""
+"""The asynchronous client can do on the real API all that the other one can."""
 
 import asyncio
 import inspect
@@ -34,8 +34,8 @@ async def _main_job(context: Served) -> list[str]:
         source.write_text("".join(json.dumps(row) + "\n" for row in rows))
         dataset = await client.add_dataset({"name": "made", "source": str(source)})
         context.trainers().work()
-        asked = {"name": "question", "dataset": dataset.id, "seeds": [0, 1], "labels": {"team": "core"}}
-        submitted = await client.submit_experiment(asked)
+        wanted = {"name": "question", "dataset": dataset.id, "seeds": [0, 1], "labels": {"team": "core"}}
+        submitted = await client.submit_experiment(wanted)
         states: list[str] = []
         training: asyncio.Task[None] | None = None
         follow = client.follow(

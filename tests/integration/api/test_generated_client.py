@@ -38,20 +38,20 @@ with client:
     assert refused.status == 422 and refused.code == "invalid_request"
     assert sorted(mistake.pointer for mistake in refused.errors) == ["/name", "/seeds/0"]
     body = ExperimentCreate(name="question", dataset=added.id, seeds=[0, 1])
-    asked = submit_experiment.sync(client=client, body=body, idempotency_key="2")
+    created = submit_experiment.sync(client=client, body=body, idempotency_key="2")
     again = submit_experiment.sync(client=client, body=body, idempotency_key="2")
-    assert isinstance(asked, ExperimentAnswer) and again.id == asked.id
+    assert isinstance(created, ExperimentAnswer) and again.id == created.id
     while True:
-        status = read_experiment_status.sync(asked.id, client=client)
+        status = read_experiment_status.sync(created.id, client=client)
         assert isinstance(status, ExperimentStatus), status
         if status.state in (ExperimentState.SUCCEEDED, ExperimentState.FAILED, ExperimentState.CANCELLED):
             break
         time.sleep(0.05)
-    whole = read_experiment.sync(asked.id, client=client)
-    runs = read_runs.sync(client=client, experiment=asked.id, cell=[Cell.VALUE_2], state=[RunState.SUCCEEDED])
+    whole = read_experiment.sync(created.id, client=client)
+    runs = read_runs.sync(client=client, experiment=created.id, cell=[Cell.VALUE_2], state=[RunState.SUCCEEDED])
     curves = read_metrics.sync(runs.items[0].id, client=client, keys="dev/f1")
     result = read_run.sync(runs.items[0].id, client=client).result
-    gate, decision = read_gate.sync(asked.id, client=client), read_decision.sync(asked.id, client=client)
+    gate, decision = read_gate.sync(created.id, client=client), read_decision.sync(created.id, client=client)
     print(status.state.value, len(whole.jobs), sorted(run.seed for run in runs.items), len(curves.curves[0].values))
     print(gate.verdict, decision.outcome, result.cell)
 """

@@ -9,14 +9,14 @@ from sqlalchemy import update
 from service.settings import Settings
 from service.store.tables import AttemptRow, RunRow
 from service.store.workers import register_worker
-from tests.api_client import Api, asked, begin, get
+from tests.api_client import Api, begin, get, running_api
 
 
 @pytest.fixture
 def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
     """The app over a migrated database, once SQLite and once PostgreSQL."""
     settings = Settings.model_validate({"data_dir": tmp_path / "var", "database_url": database_url})
-    with asked(settings) as app:
+    with running_api(settings) as app:
         yield app
 
 

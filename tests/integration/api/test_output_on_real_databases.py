@@ -8,7 +8,7 @@ import pytest
 from service.settings import Settings
 from service.store.logs import output_versions
 from service.store.recorder import record_log
-from tests.api_client import Api, asked, begin
+from tests.api_client import Api, begin, running_api
 
 TEXTS = ["loading…\n", "", "Größe: 3\n", "🦉 done\n"]
 WHOLE = "".join(TEXTS).encode()
@@ -18,7 +18,7 @@ WHOLE = "".join(TEXTS).encode()
 def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
     """The app over a migrated database, once SQLite and once PostgreSQL."""
     settings = Settings.model_validate({"data_dir": tmp_path / "var", "database_url": database_url})
-    with asked(settings) as app:
+    with running_api(settings) as app:
         yield app
 
 

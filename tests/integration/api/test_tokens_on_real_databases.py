@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.store.database import Database, migrate
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, find_token, has_live_admin, revoke_named
-from tests.api_client import RecordingNotifier, asked
+from tests.api_client import RecordingNotifier, running_api
 
 BOOTSTRAP = "correct-horse-battery-staple-and-cart"
 MAKERS = 8
@@ -45,7 +45,7 @@ def ask(client: TestClient, secret: str, method: str = "GET", path: str = "/v1/r
 
 
 def test_a_token_is_made_used_and_revoked_over_http(settings: Settings) -> None:
-    with asked(settings) as api:
+    with running_api(settings) as api:
         made = ask(api.client, BOOTSTRAP, "POST", "/v1/tokens", json={"name": "ci", "scope": "submit"}).json()
         assert ask(api.client, made["token"]).status_code == 200
         [listed] = ask(api.client, BOOTSTRAP, path="/v1/tokens").json()

@@ -110,7 +110,7 @@ def test_pyg_files_and_our_own_graphs_make_one_data_set_that_a_model_trains_on(t
 
     folder = tmp_path / "prepared" / DATASET_FOLDER
     assert result.summary.graph_quality == {"parsed": 150, "partial": 0, "token_chain": 0, "ready": 150}
-    assert any("150 functions have no ready graph and got ours" in warning for warning in result.summary.warnings)
+    assert any("150 functions have no imported graph and got ours" in warning for warning in result.summary.warnings)
     dataset = Dataset.open(folder, verify=True)
     assert dataset.vocab.edge_types[0] == "ast"
     assert "argument" in dataset.vocab.edge_types

@@ -68,15 +68,15 @@ def test_an_experiment_whose_data_set_fails_again_fails_again(database: Database
     trainers.failing[(Cell.PREPARE, 0)] = LOST
     with database.begin() as session:
         dataset_id = create_dataset(session, name="a", source="/f.jsonl", config=PrepareConfig()).id
-        asked = create_experiment(session, name="question", dataset_id=dataset_id, spec=ExperimentSpec()).id
+        created = create_experiment(session, name="question", dataset_id=dataset_id, spec=ExperimentSpec()).id
     trainers.work()
     with database.begin() as session:
         retry_run(session, preparing_runs(session, [dataset_id])[dataset_id])
-    assert states(database, asked) == ["waiting"]
+    assert states(database, created) == ["waiting"]
 
     trainers.work()
 
-    assert states(database, asked) == ["failed"]
+    assert states(database, created) == ["failed"]
 
 
 def states(database: Database, *experiments: str) -> list[str]:

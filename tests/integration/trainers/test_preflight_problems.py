@@ -69,7 +69,7 @@ def test_a_healthy_spec_passes_every_stage_of_all_three_cells(trainer: Any, tiny
     stages = ("model", "load", "forward", "backward", "clip", "step", "gradients", "evaluate", "resume", "save")
     cells = ("transformer", "gnn", "fusion")
     assert all(verdicts[f"{cell}_{stage}"] == "pass" for cell in cells for stage in (*stages, "memory", "disk"))
-    assert not list(trainer.out("healthy-preflight").glob(".trial*"))
+    assert not list(trainer.out("healthy-preflight").glob(".smoke-test*"))
 
 
 def test_without_a_data_set_the_other_problems_are_named_too(trainer: Any, tmp_path: Path) -> None:

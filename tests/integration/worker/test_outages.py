@@ -138,7 +138,7 @@ def test_a_run_ends_even_when_its_pipeline_cannot_be_moved_on(floor: Floor) -> N
     dataset_run = floor.prepare_run()
     with floor.database.begin() as session:
         dataset_id = session.get_one(JobRow, floor.run(dataset_run).job_id).dataset_id
-        asked = create_experiment(session, name="question", dataset_id=dataset_id, spec=ExperimentSpec(seeds=[0]))
+        created = create_experiment(session, name="question", dataset_id=dataset_id, spec=ExperimentSpec(seeds=[0]))
         session.execute(update(ExperimentRow).values(spec={"seeds": "spoiled"}))
     context = floor.context("finish()")
 
@@ -146,7 +146,7 @@ def test_a_run_ends_even_when_its_pipeline_cannot_be_moved_on(floor: Floor) -> N
 
     assert floor.state(dataset_run) is RunState.SUCCEEDED
     with floor.database.read() as session:
-        assert session.get_one(ExperimentRow, asked.id).state == "waiting"
+        assert session.get_one(ExperimentRow, created.id).state == "waiting"
 
 
 def test_a_trainer_dies_in_time_while_its_supervisor_waits_for_the_database(small_floor: Floor) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
-from tests.api_client import Api, asked
+from tests.api_client import Api, running_api
 
 
 @pytest.fixture
@@ -22,5 +22,5 @@ def settings(sqlite_template: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Iterator[Api]:
     """The app, started."""
-    with asked(settings) as app:
+    with running_api(settings) as app:
         yield app

@@ -79,10 +79,10 @@ def test_a_file_comes_whole_as_a_download_named_by_its_hash(api: Api, url: str) 
 
 
 @pytest.mark.parametrize(
-    ("asked", "part"), [("0-0", CONTENT[:1]), ("100-", CONTENT[100:]), ("-7", CONTENT[-7:]), ("65530-70000", None)]
+    ("byte_range", "part"), [("0-0", CONTENT[:1]), ("100-", CONTENT[100:]), ("-7", CONTENT[-7:]), ("65530-70000", None)]
 )
-def test_a_range_of_a_file_is_a_slice_of_it(api: Api, url: str, asked: str, part: bytes | None) -> None:
-    answer = api.client.get(f"{url}/model/weights.safetensors", headers={"Range": f"bytes={asked}"})
+def test_a_range_of_a_file_is_a_slice_of_it(api: Api, url: str, byte_range: str, part: bytes | None) -> None:
+    answer = api.client.get(f"{url}/model/weights.safetensors", headers={"Range": f"bytes={byte_range}"})
 
     assert (answer.status_code, answer.content) == (206, CONTENT[65530:70001] if part is None else part)
 

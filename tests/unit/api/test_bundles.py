@@ -1,4 +1,4 @@
-"""Bundles over HTTP: what can be packed and asked, and when not. What they say is in the end-to-end test."""
+"""Bundles over HTTP: what can be packed and queried, and when not. Scores are checked end to end."""
 
 from tests.api_client import Api, assert_refused, get
 from tests.fakes import F1s
@@ -17,12 +17,12 @@ def finished(api: Api, f1s: F1s | None = None) -> str:
 def test_what_was_decided_is_queued_to_be_packed_of_all_seeds(api: Api) -> None:
     path = finished(api)
     runs = {job["step"]: [run["id"] for run in job["runs"]] for job in get(api, path)["jobs"]}
-    asked = api.client.post(f"{path}/bundle", json={"licence_notes": "ours"})
-    bundle = get(api, asked.headers["Location"])
+    response = api.client.post(f"{path}/bundle", json={"licence_notes": "ours"})
+    bundle = get(api, response.headers["Location"])
     job = get(api, f"/v1/jobs/{get(api, '/v1/runs/' + bundle['run'])['job']}")
 
     assert get(api, f"{path}/decision")["outcome"] == "ensemble"
-    assert (asked.status_code, asked.json()) == (202, bundle)
+    assert (response.status_code, response.json()) == (202, bundle)
     assert (bundle["kind"], bundle["state"], bundle["summary"]) == ("ensemble", "packing", None)
     assert (job["cell"], job["experiment"], job["seeds"]) == ("pack", None, [0])
     assert job["spec"] == {
@@ -64,8 +64,8 @@ def test_a_bundle_that_is_not_ready_is_neither_sent_nor_asked(api: Api) -> None:
     bundle = api.client.post(f"{finished(api)}/bundle", json={}).headers["Location"]
 
     assert_refused(api.client.get(f"{bundle}/archive"), status=409, code="conflict", pointers=[])
-    asked = api.client.post(f"{bundle}/predict", json={"functions": ["int f(void) { return 0; }"]})
-    assert_refused(asked, status=409, code="conflict", pointers=[])
+    response = api.client.post(f"{bundle}/predict", json={"functions": ["int f(void) { return 0; }"]})
+    assert_refused(response, status=409, code="conflict", pointers=[])
 
 
 def test_a_run_that_asks_no_bundle_is_no_prediction(api: Api) -> None:
@@ -76,6 +76,8 @@ def test_a_run_that_asks_no_bundle_is_no_prediction(api: Api) -> None:
 
 
 def test_every_wrong_function_is_named(api: Api) -> None:
-    asked = api.client.post(f"/v1/bundles/bun_{'0' * 26}/predict", json={"functions": ["", 3], "threshold": 2})
+    response = api.client.post(f"/v1/bundles/bun_{'0' * 26}/predict", json={"functions": ["", 3], "threshold": 2})
 
-    assert_refused(asked, status=422, code="invalid_request", pointers=["/functions/0", "/functions/1", "/threshold"])
+    assert_refused(
+        response, status=422, code="invalid_request", pointers=["/functions/0", "/functions/1", "/threshold"]
+    )

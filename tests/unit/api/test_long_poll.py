@@ -17,7 +17,7 @@ from tests.api_client import Api, begin, get
 from tests.statements import counted_statements
 
 
-def asked(statements: list[str]) -> list[str]:
+def running_api(statements: list[str]) -> list[str]:
     """The statements without those that begin a transaction."""
     return [one for one in statements if not one.startswith("BEGIN")]
 
@@ -36,8 +36,8 @@ def test_what_is_polled_unchanged_costs_one_statement(api: Api) -> None:
             unchanged = api.client.get(path, headers=held)
 
         assert (unchanged.status_code, unchanged.content) == (304, b"")
-        assert len(asked(again)) == 1
-        assert len(asked(first)) == 2 or not path.endswith("status")
+        assert len(running_api(again)) == 1
+        assert len(running_api(first)) == 2 or not path.endswith("status")
 
 
 def test_those_who_ask_while_another_is_being_answered_are_answered_together() -> None:

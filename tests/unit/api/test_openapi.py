@@ -24,7 +24,7 @@ from service.api.responses import MEDIA_TYPE
 from service.api.scopes import OPEN, ScopedRouter
 from service.dashboard.routes import dashboard_routes
 from service.settings import Settings
-from tests.api_client import Api, asked
+from tests.api_client import Api, running_api
 
 EXAMPLES = {"/v1/datasets": DATASETS, "/v1/experiments": EXPERIMENTS, "/v1/jobs": JOBS}
 FOR_ADMINS = ("/v1/tokens", "/v1/webhooks")
@@ -122,7 +122,7 @@ def test_every_body_comes_with_examples_that_are_in_order(document: dict[str, An
 
 def test_a_token_is_asked_for_everywhere_but_at_the_probes(settings: Settings) -> None:
     token = "correct-horse-battery-staple-and-cart"
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         document = api.client.get("/openapi.json", headers={"Authorization": f"Bearer {token}"}).json()
 
     [(name, scheme)] = document["components"]["securitySchemes"].items()

@@ -47,8 +47,8 @@ def ranges() -> st.SearchStrategy[str]:
     )
 
 
-def expected(asked: str) -> bytes:
-    first, last = asked.removeprefix("bytes=").split("-")
+def expected(byte_range: str) -> bytes:
+    first, last = byte_range.removeprefix("bytes=").split("-")
     if not first:
         return WHOLE[max(len(WHOLE) - int(last), 0) :]
     return WHOLE[int(first) : int(last) + 1 if last else None]
@@ -64,10 +64,10 @@ def test_any_range_is_a_slice_of_the_bytes_of_the_whole_text(api: Api) -> None:
     @example(f"bytes={len(WHOLE)}-")
     @example("bytes=6-6")
     @example("bytes=-0")
-    def check(asked: str) -> None:
-        answer = api.client.get(path, headers={"Range": asked})
-        if part := expected(asked):
-            begins = len(WHOLE) - len(part) if asked.startswith("bytes=-") else int(asked[6:].split("-")[0])
+    def check(byte_range: str) -> None:
+        answer = api.client.get(path, headers={"Range": byte_range})
+        if part := expected(byte_range):
+            begins = len(WHOLE) - len(part) if byte_range.startswith("bytes=-") else int(byte_range[6:].split("-")[0])
             assert (answer.status_code, answer.content) == (206, part)
             assert answer.headers["Content-Range"] == f"bytes {begins}-{begins + len(part) - 1}/{len(WHOLE)}"
             assert answer.headers["Accept-Ranges"] == "bytes"
@@ -78,9 +78,9 @@ def test_any_range_is_a_slice_of_the_bytes_of_the_whole_text(api: Api) -> None:
     check()
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,3-4", "bytes=5-2", "bytes=-", "lines=1-2", "bytes=x-"])
-def test_what_is_no_single_range_gets_the_whole(api: Api, asked: str) -> None:
-    answer = api.client.get(f"/v1/runs/{printed(api, TEXTS).run_id}/logs", headers={"Range": asked})
+@pytest.mark.parametrize("byte_range", ["bytes=0-1,3-4", "bytes=5-2", "bytes=-", "lines=1-2", "bytes=x-"])
+def test_what_is_no_single_range_gets_the_whole(api: Api, byte_range: str) -> None:
+    answer = api.client.get(f"/v1/runs/{printed(api, TEXTS).run_id}/logs", headers={"Range": byte_range})
 
     assert (answer.status_code, answer.content) == (200, WHOLE)
 

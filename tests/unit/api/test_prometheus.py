@@ -17,7 +17,7 @@ from service.store.tables import AttemptRow, RunRow, WorkerRow
 from service.store.workers import ALIVE_S, register_worker
 from service.telemetry import metrics_collector as measures
 from service.telemetry.metrics import Telemetry
-from tests.api_client import Api, RecordingNotifier, asked, begin
+from tests.api_client import Api, RecordingNotifier, begin, running_api
 
 LATENCY = "cellgate_http_request_duration_seconds"
 
@@ -114,7 +114,7 @@ def test_who_waits_for_a_change_does_not_count_as_slow(api: Api) -> None:
 
 def test_a_request_without_the_right_token_is_counted_too(settings: Settings) -> None:
     token = "correct-horse-battery-staple-and-cart"
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         assert api.client.get("/metrics").status_code == 401
         answer = api.client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
 

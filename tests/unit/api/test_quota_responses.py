@@ -9,7 +9,7 @@ from service.settings import Settings
 from service.store.experiments import list_experiments
 from service.store.filters import PageOf
 from service.store.runs import list_runs
-from tests.api_client import Api, asked, assert_refused, get
+from tests.api_client import Api, assert_refused, get, running_api
 
 TOKEN = "correct-horse-battery-staple-and-cart"
 
@@ -17,7 +17,7 @@ TOKEN = "correct-horse-battery-staple-and-cart"
 @pytest.fixture
 def strict(settings: Settings) -> Iterator[Api]:
     """The app, for callers with at most three waiting runs."""
-    with asked(settings.model_copy(update={"max_queued_runs": 3})) as app:
+    with running_api(settings.model_copy(update={"max_queued_runs": 3})) as app:
         yield app
 
 
@@ -76,7 +76,7 @@ def test_what_an_experiment_queues_by_itself_is_never_refused(strict: Api) -> No
 
 @pytest.mark.parametrize(("token", "owner"), [(None, "local"), (TOKEN, "token")])
 def test_what_is_asked_for_belongs_to_who_asks(settings: Settings, token: str | None, owner: str) -> None:
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         api.client.headers.update({} if token is None else {"Authorization": f"Bearer {token}"})
         api.experiment()
         api.trainers().work()

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from cellgate.contract.api.operations import Health
 from service.settings import Settings
 from service.store.workers import register_worker
-from tests.api_client import Api, asked
+from tests.api_client import Api, running_api
 
 
 def found(api: Api, *, status: int) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_another_schema_is_not_ready(api: Api) -> None:
 def test_a_database_that_is_away_is_not_ready_and_what_it_would_tell_is_not_known(
     settings: Settings,
 ) -> None:
-    with asked(settings) as api:
+    with running_api(settings) as api:
         assert api.client.get("/readyz").status_code == 200
         (settings.data_dir / "cellgate.db").write_bytes(b"no database any more" * 100)
         for leftover in ("cellgate.db-wal", "cellgate.db-shm"):

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from service.app import NotReady, create_app
 from service.settings import Settings
-from tests.api_client import Api, RecordingNotifier, asked
+from tests.api_client import Api, RecordingNotifier, running_api
 
 TOKEN = "correct-horse-battery-staple-and-cart"
 NOT_THE_TOKEN = [
@@ -33,7 +33,7 @@ SECRET = "a-password-in-an-error-message"
 @pytest.fixture
 def guarded(settings: Settings) -> Iterator[Api]:
     """The app, asking for a token."""
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": TOKEN})) as app:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": TOKEN})) as app:
         yield app
 
 

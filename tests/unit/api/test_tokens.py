@@ -15,7 +15,7 @@ from service.store.filters import PageOf
 from service.store.runs import list_runs
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, revoke_named
-from tests.api_client import Api, asked, assert_refused
+from tests.api_client import Api, assert_refused, running_api
 
 BOOTSTRAP = "correct-horse-battery-staple-and-cart"
 NO_TOKEN = "cg_" + "x" * 43
@@ -24,7 +24,7 @@ NO_TOKEN = "cg_" + "x" * 43
 @pytest.fixture
 def guarded(settings: Settings) -> Iterator[Api]:
     """The app, asking for a token."""
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": BOOTSTRAP})) as app:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": BOOTSTRAP})) as app:
         yield app
 
 

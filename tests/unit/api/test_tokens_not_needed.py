@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.startup_check import MissingAdminToken
 from service.store.database import Database
 from service.store.tokens import create_token, revoke_named
-from tests.api_client import Api, RecordingNotifier, asked, assert_refused
+from tests.api_client import Api, RecordingNotifier, assert_refused, running_api
 
 TOKEN = "correct-horse-battery-staple-and-cart"
 ELSEWHERE = [
@@ -37,7 +37,7 @@ def test_beyond_this_machine_the_service_does_not_start_without_a_token(settings
 
 
 def test_beyond_this_machine_the_token_of_the_settings_lets_it_start(settings: Settings) -> None:
-    with asked(beyond(settings, token=TOKEN)) as api:
+    with running_api(beyond(settings, token=TOKEN)) as api:
         assert api.client.get("/v1/runs").status_code == 401
 
 
@@ -56,7 +56,7 @@ def test_beyond_this_machine_a_live_admin_token_lets_it_start_and_nothing_less(s
         admin = create_token(session, name="admin", scope=Scope.ADMIN).secret
     database.dispose()
 
-    with asked(beyond(settings)) as api:
+    with running_api(beyond(settings)) as api:
         assert api.client.get("/v1/runs").status_code == 401
         assert api.client.get("/v1/runs", headers={"Authorization": f"Bearer {admin}"}).status_code == 200
 
@@ -116,7 +116,7 @@ def test_our_own_page_and_programs_may_change_things(api: Api, origin: str | Non
 
 
 def test_where_a_token_is_asked_for_it_decides_under_any_name(settings: Settings) -> None:
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": TOKEN})) as api:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": TOKEN})) as api:
         headers = {"Host": "cellgate.example", "Origin": "http://evil.example", "Authorization": f"Bearer {TOKEN}"}
         body = {"name": "made", "source": api.file()}
 

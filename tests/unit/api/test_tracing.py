@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from service.settings import Settings
 from service.store.tables import JobRow
 from service.telemetry import spans
-from tests.api_client import Api, asked, get
+from tests.api_client import Api, get, running_api
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -46,7 +46,7 @@ def traced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trac
     """The app, traced."""
     kept = InMemorySpanExporter()
     monkeypatch.setattr(spans, "exporter", lambda _endpoint: kept)
-    with asked(settings.model_copy(update={"otlp_endpoint": "http://collector"})) as api:
+    with running_api(settings.model_copy(update={"otlp_endpoint": "http://collector"})) as api:
         yield Traced(api, kept)
 
 
@@ -159,7 +159,7 @@ def test_what_the_environment_names_is_sent_everything_before_the_service_ends(
 ) -> None:
     with collector() as (url, sent):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
-        with asked(Settings(data_dir=settings.data_dir)) as api:
+        with running_api(Settings(data_dir=settings.data_dir)) as api:
             get(api, "/v1/queues")
 
     assert {path for path, _ in sent} == {"/v1/traces"}
@@ -177,5 +177,5 @@ def test_an_endpoint_without_the_libraries_is_told_and_the_service_starts(
 ) -> None:
     monkeypatch.setitem(sys.modules, "service.telemetry.spans", None)
 
-    with asked(settings.model_copy(update={"otlp_endpoint": "http://127.0.0.1:1"})) as api:
+    with running_api(settings.model_copy(update={"otlp_endpoint": "http://127.0.0.1:1"})) as api:
         assert api.client.get("/livez").status_code == 200

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from service.settings import Settings
-from tests.api_client import FUNCTIONS, Api, asked, assert_refused
+from tests.api_client import FUNCTIONS, Api, assert_refused, running_api
 
 CONTENT = "".join(json.dumps(row) + "\n" for row in FUNCTIONS).encode()
 LIMIT_BYTES = 2048
@@ -28,7 +28,7 @@ class Usage(NamedTuple):
 @pytest.fixture
 def small(settings: Settings) -> Iterator[Api]:
     """The app, taking small files only."""
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "max_upload_bytes": LIMIT_BYTES})) as app:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "max_upload_bytes": LIMIT_BYTES})) as app:
         yield app
 
 
@@ -120,7 +120,7 @@ def test_a_name_that_is_none_is_refused(api: Api, name: str) -> None:
 
 def test_without_the_token_nothing_is_kept(settings: Settings) -> None:
     token = "correct-horse-battery-staple-and-cart"
-    with asked(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         answer = api.client.put("/v1/uploads/functions.jsonl", content=CONTENT)
 
         assert_refused(answer, status=401, code="unauthorized", pointers=[])

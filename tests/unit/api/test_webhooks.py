@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from service.settings import Settings
 from service.store.tables import DeliveryRow
-from tests.api_client import Api, asked, assert_refused, get
+from tests.api_client import Api, assert_refused, get, running_api
 
 URL = "https://93.184.215.14/hooks"
 
@@ -102,7 +102,7 @@ def test_private_addresses_are_refused_unless_they_are_allowed(api: Api, setting
         api.client.post("/v1/webhooks", json={"url": url}), status=422, code="invalid_spec", pointers=["/url"]
     )
 
-    with asked(settings.model_copy(update={"webhook_allow_private": True})) as trusting:
+    with running_api(settings.model_copy(update={"webhook_allow_private": True})) as trusting:
         assert trusting.client.post("/v1/webhooks", json={"url": url}).status_code == 201
 
 

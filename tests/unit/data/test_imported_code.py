@@ -1,4 +1,4 @@
-"""What a node of a ready graph means: token and features from its label and its source text."""
+"""What a node of an imported graph means: token and features from its label and its source text."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Ready graphs from JSONL: joined by id, checked whole, and numbered like ours."""
+"""Imported graphs from JSONL: joined by id, checked whole, and numbered like ours."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ready graphs from PyG files: what is read of them is documented, the rest is refused, and none can run code."""
+"""Imported graphs from PyG files: what is read of them is documented, the rest is refused, and none can run code."""
 
 import io
 import os

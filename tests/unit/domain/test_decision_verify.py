@@ -47,7 +47,7 @@ def with_f1(decision: Decision) -> Decision:
             "outcome is fusion, computed again it is ensemble",
         ),
         (lambda taken: taken.model_copy(update={"reasons": []}), "reasons is []"),
-        (lambda taken: taken.model_copy(update={"evidence_hash": DIGEST}), f"and it says {DIGEST}"),
+        (lambda taken: taken.model_copy(update={"evidence_hash": DIGEST}), f"and the decision records {DIGEST}"),
         (with_f1, "that of no finished run of cell 54"),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_run_whose_predictions_have_another_hash_is_named() -> None:
     other = "sha256:" + "8" * 64
     results = [*list(sources().results)[1:], trained(51, 0, 0.9, artifacts={"predictions/gate.arrow": other})]
     assert differences(DECISION, sources(results=results)) == [
-        f"the predictions transformer/0/gate had the hash {DIGEST}, and their run says {other}"
+        f"the predictions transformer/0/gate had the hash {DIGEST}, and their run records {other}"
     ]
 
 

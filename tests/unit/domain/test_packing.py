@@ -6,7 +6,7 @@ import pytest
 
 from cellgate.contract.decision import DecisionAnswer, Overruling
 from service.domain.errors import Conflict, InvalidSpec
-from service.domain.packing import Packing, asked_packing, decided_packing
+from service.domain.packing import Packing, decided_packing, requested_packing
 from service.domain.pipeline import Step
 
 TEXT, GRAPH, FUSION = Step.TRANSFORMER, Step.GNN, Step.FUSION
@@ -67,9 +67,9 @@ def test_without_anything_to_ship_nothing_is_packed(decided: DecisionAnswer | No
 
 
 def test_what_is_named_is_packed() -> None:
-    assert asked_packing("single", "transformer", None) == Packing(kind="single", steps=[TEXT])
-    assert asked_packing("ensemble", None, 0.25) == Packing(kind="ensemble", steps=[TEXT, GRAPH], text_weight=0.25)
-    assert asked_packing("fusion", None, None) == Packing(kind="fusion", steps=[TEXT, GRAPH, FUSION])
+    assert requested_packing("single", "transformer", None) == Packing(kind="single", steps=[TEXT])
+    assert requested_packing("ensemble", None, 0.25) == Packing(kind="ensemble", steps=[TEXT, GRAPH], text_weight=0.25)
+    assert requested_packing("fusion", None, None) == Packing(kind="fusion", steps=[TEXT, GRAPH, FUSION])
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,5 @@ def test_what_does_not_belong_together_is_refused_each_with_its_place(
     kind: Any, option: Any, text_weight: float | None, pointers: list[str]
 ) -> None:
     with pytest.raises(InvalidSpec) as refused:
-        asked_packing(kind, option, text_weight)
+        requested_packing(kind, option, text_weight)
     assert [mistake.pointer for mistake in refused.value.mistakes] == pointers

@@ -10,7 +10,7 @@ from trainers.engine.memory import MemoryWatch, available_memory, control_group_
 from trainers.preflight.resources import Need, check_disk, check_memory
 
 GB = 10**9
-NEED = Need(libraries=GB, trial=6 * GB, data=2 * GB, predictions=GB, device=4 * GB, checkpoint=2 * GB)
+NEED = Need(libraries=GB, training=6 * GB, data=2 * GB, predictions=GB, device=4 * GB, checkpoint=2 * GB)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Each stage of a trial can fail, is seen to, and lets those go on that do not need it."""
+"""Each stage of a smoke test can fail, is reported, and stops only the stages that need it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -164,10 +164,10 @@ def judged(healthy: Path, dataset_id: str, tmp_path: Path) -> Iterator[Callable[
         folder = Path(shutil.copytree(healthy, tmp_path / f"report-{len(opened)}"))
         database = Database(f"sqlite:///{folder / 'cellgate.db'}")
         opened.append(database)
-        asked = ExperimentSpec.model_validate({"seeds": [0, 1], "policy": {"blocking": list(blocking)}})
+        wanted = ExperimentSpec.model_validate({"seeds": [0, 1], "policy": {"blocking": list(blocking)}})
         with database.begin() as session:
             row = session.scalars(select(ExperimentRow)).one()
-            row.spec, experiment = asked.model_dump(mode="json"), row.id
+            row.spec, experiment = wanted.model_dump(mode="json"), row.id
         with database.begin() as session:
             chosen = select(RunRow).where(RunRow.experiment_id == experiment, RunRow.seed == 0)
             run = session.scalars(chosen.where(RunRow.cell == Cell.TRANSFORMER.value)).one()

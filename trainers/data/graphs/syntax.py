@@ -25,7 +25,7 @@ _HAS_OPERATOR = [kind in EXPRESSIONS_WITH_OPERATOR for kind in range(len(KINDS))
 
 
 class GraphQuality(IntEnum):
-    """How much of a function the parser understood; ready graphs were made by someone else."""
+    """How much of a function the parser understood; imported graphs were made by someone else."""
 
     PARSED = 0
     PARTIAL = 1

@@ -1,4 +1,4 @@
-"""Ready graphs joined to the functions by id, checked, and packed as ours are."""
+"""Imported graphs joined to the functions by id, checked, and packed as ours are."""
 
 # Shapes: N nodes and E edges of one function.
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ STATEMENT_PARENTS = frozenset({"method", "block", "control_structure", "function
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedGraphs:
-    """The ready graphs of some functions.
+    """The imported graphs of some functions.
 
     Args:
         places: Place of each graph's function, ascending.
@@ -96,7 +96,7 @@ def read_ready_graphs(
                 expected=f"at most {limit}",
                 fix="join kinds that mean the same; what a node says belongs into its code",
             )
-    problems.raise_if_any(f"{source}: {problems.total} mistakes in ready graphs")
+    problems.raise_if_any(f"{source}: {problems.total} mistakes in imported graphs")
     return packer.packed()
 
 

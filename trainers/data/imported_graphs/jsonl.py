@@ -1,4 +1,4 @@
-"""Ready graphs from a JSONL file: nodes with label and code, edges with source, target and kind, as Joern has them."""
+"""Imported graphs from a JSONL file: nodes with label and code, edges with source, target and kind, as in Joern."""
 
 import json
 from collections.abc import Iterator

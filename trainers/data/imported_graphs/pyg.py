@@ -1,4 +1,4 @@
-"""Ready graphs from a folder of PyG `<id>.pt` files, read so that no file can run code.
+"""Imported graphs from a folder of PyG `<id>.pt` files, read so that no file can run code.
 
 What is read of a graph: `edge_index` (2, E), and `edge_type` as whole numbers (E,) or texts; the kinds of its nodes as
 `node_type`, whole numbers (N,) or texts; their source text as `code`, texts, or a number for each as `x`, (N,) or

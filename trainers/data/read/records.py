@@ -63,8 +63,8 @@ def read_records(source: Path, problems: ErrorCollector) -> Iterator[Record]:
             ],
         )
     for path in files:
-        said = SPLIT_IN_NAME.search(path.name)
-        yield from _of_file(path, path.name, f"{path.name}, ", said[1] if said else None, problems)
+        named = SPLIT_IN_NAME.search(path.name)
+        yield from _of_file(path, path.name, f"{path.name}, ", named[1] if named else None, problems)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

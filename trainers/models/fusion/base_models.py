@@ -86,16 +86,18 @@ def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight
         bases: The models that are trained on, by name.
         text_weight: Of the text model in the ensemble, 0 to 1.
     """
-    said = batch.read
+    outputs = batch.read
     if TRANSFORMER in bases:
         text_BT, text_B = bases[TRANSFORMER].read(batch.inputs[TRANSFORMER])
-        said = replace(said, text_BT=text_BT, text_log_odds_B=text_B)
+        outputs = replace(outputs, text_BT=text_BT, text_log_odds_B=text_B)
     if GNN in bases:
         graph_BG, graph_B = bases[GNN].read(batch.inputs[GNN])
-        said = replace(said, graph_BG=graph_BG, graph_log_odds_B=graph_B)
+        outputs = replace(outputs, graph_BG=graph_BG, graph_log_odds_B=graph_B)
     return replace(
-        said,
-        ensemble_log_odds_B=log_odds_of_mean(said.text_log_odds_B, said.graph_log_odds_B, text_weight=text_weight),
+        outputs,
+        ensemble_log_odds_B=log_odds_of_mean(
+            outputs.text_log_odds_B, outputs.graph_log_odds_B, text_weight=text_weight
+        ),
     )
 
 

@@ -110,16 +110,16 @@ def test_a_live_model_s_words_are_calibrated_and_replace_what_was_read_of_it_alo
     read, inputs_B1 = random_batch(), torch.linspace(-1, 1, 7)[:, None]
     base = UnfrozenBase(task=task, temperature=2.0, start={}, save=lambda _folder: None)
 
-    said = complete(LiveBatch(read=read, inputs={"gnn": inputs_B1}), {"gnn": base}, text_weight=0.6)
+    outputs = complete(LiveBatch(read=read, inputs={"gnn": inputs_B1}), {"gnn": base}, text_weight=0.6)
 
     # Logits x and 4x differ by 3x, at temperature 2.
-    torch.testing.assert_close(said.graph_log_odds_B, 1.5 * inputs_B1[:, 0])
-    torch.testing.assert_close(said.graph_BG, inputs_B1.expand(-1, 5))
-    assert torch.equal(said.text_BT, read.text_BT)
-    assert torch.equal(said.text_log_odds_B, read.text_log_odds_B)
+    torch.testing.assert_close(outputs.graph_log_odds_B, 1.5 * inputs_B1[:, 0])
+    torch.testing.assert_close(outputs.graph_BG, inputs_B1.expand(-1, 5))
+    assert torch.equal(outputs.text_BT, read.text_BT)
+    assert torch.equal(outputs.text_log_odds_B, read.text_log_odds_B)
     expected_B = ensemble_log_odds(
         read.text_log_odds_B.double().numpy(), 1.5 * inputs_B1[:, 0].double().numpy(), text_weight=0.6
     )
-    np.testing.assert_allclose(said.ensemble_log_odds_B.detach().numpy(), expected_B, rtol=1e-4, atol=1e-5)
-    said.ensemble_log_odds_B.sum().backward()
+    np.testing.assert_allclose(outputs.ensemble_log_odds_B.detach().numpy(), expected_B, rtol=1e-4, atol=1e-5)
+    outputs.ensemble_log_odds_B.sum().backward()
     assert task.model.weight.grad is not None
