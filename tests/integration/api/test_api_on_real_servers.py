@@ -111,7 +111,7 @@ def test_a_submission_puts_one_message_that_names_the_run_into_its_queue(
     with redis.Redis.from_url(redis_url) as broker:
         messages = [json.loads(message) for message in broker.lrange("gpu", 0, -1)]
         assert broker.llen("cpu") == 0
-    assert [message["headers"]["task"] for message in messages] == ["cellgate.notification"] * 2
+    assert [message["headers"]["task"] for message in messages] == ["cellgate.notify"] * 2
     assert {json.loads(b64decode(message["body"]))[1]["run_id"] for message in messages} == runs
 
 

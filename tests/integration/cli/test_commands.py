@@ -212,7 +212,7 @@ def test_before_cell_54_has_weighed_the_document_has_no_report_and_there_is_no_p
 
     assert json.loads((tmp_path / "report.json").read_text())["report"] is None
     assert page.code == 3
-    assert "cell 54 has not weighed anything yet" in page.err
+    assert "cell 54 has not finished yet" in page.err
     assert not (tmp_path / "report.html").exists()
     assert cellgate("cancel", waiting).code == 0
 
