@@ -26,10 +26,9 @@ from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, Trai
 from cellgate.contract.configs import Precision, PrepareConfig, TransformerTraining
 from cellgate.contract.specs import Device
 from trainers.data.read.rows import read_rows
-from trainers.engine.compilation import compile_in_place
 from trainers.engine.hardware import Hardware, set_up_hardware
 from trainers.engine.memory import keep_freed_memory
-from trainers.engine.optimization import Stepper, learning_rate_factor
+from trainers.engine.optimization import Stepper, compile_in_place, learning_rate_factor
 from trainers.models.transformer.scratch import ScratchSize, build_model, build_tokenizer
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.token_ids import TokenizedDataset, tokenize

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
-from cellgate.contract.api.workers import WorkerAnswer
+from cellgate.contract.api.operations import WorkerAnswer
 
 app = typer.Typer()
 worker_app = typer.Typer(no_args_is_help=True, help="List workers, and let one drain.")

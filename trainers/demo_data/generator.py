@@ -12,18 +12,15 @@ from random import Random
 
 from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.files import atomic_file
-from trainers.demo_data.arithmetic import ARITHMETIC
 from trainers.demo_data.distractors import distractor
-from trainers.demo_data.draft import Draft, Statements, Twin
+from trainers.demo_data.draft import Draft, Statements, Twin, function_source
 from trainers.demo_data.guarded import ARRANGEMENTS as GUARDED
 from trainers.demo_data.guarded import guarded
-from trainers.demo_data.lexical import LEXICAL
-from trainers.demo_data.lifetime import ARRANGEMENTS as LIFETIME
-from trainers.demo_data.lifetime import lifetime
 from trainers.demo_data.names import NOUNS, PROJECTS, VERBS
 from trainers.demo_data.renaming import renamed
-from trainers.demo_data.render import function_source
 from trainers.demo_data.shares import Kind, Shares
+from trainers.demo_data.weaknesses import ARITHMETIC, LEXICAL, lifetime
+from trainers.demo_data.weaknesses import ARRANGEMENTS as LIFETIME
 
 RETURN_TYPES = ("int", "static int", "long", "static long")
 RESULTS = ("0", "2")

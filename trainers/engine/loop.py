@@ -22,14 +22,20 @@ from trainers.engine.checkpoint import (
     weights_of,
 )
 from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
-from trainers.engine.compilation import compile_in_place, uncompiled, undo_compilation
 from trainers.engine.context import RunContext
 from trainers.engine.dev_score import score_dev
 from trainers.engine.gradient_watch import GradientWatch
 from trainers.engine.gradients import weight_norms
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
-from trainers.engine.optimization import Stepper, StepReport, learning_rate_factor
+from trainers.engine.optimization import (
+    Stepper,
+    StepReport,
+    compile_in_place,
+    learning_rate_factor,
+    uncompiled,
+    undo_compilation,
+)
 from trainers.engine.outcome import FitOutcome, fatal_collapses, outcome_of
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.progress import TrainingProgress

@@ -2,14 +2,15 @@
 
 # Shapes: B functions in a batch, C classes (2), P parameters.
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
 from cellgate.contract.configs import TrainingConfig
@@ -17,7 +18,6 @@ from cellgate.contract.errors import OutOfMemoryError, is_out_of_memory
 from cellgate.contract.events import EventKind, EventWriter
 from trainers.engine.checkpoint import generator_states, restore_generators
 from trainers.engine.class_balance import EVEN
-from trainers.engine.compilation import is_compiled, undo_compilation
 from trainers.engine.gradients import GradientNorms, Norms, clip_gradients
 from trainers.engine.hardware import Hardware
 from trainers.engine.memory import release_memory
@@ -215,3 +215,26 @@ class Stepper:
                 batch_size=max(1, self._config.batch_size // self.parts),
                 accumulation=self._config.accumulation * self.parts,
             )
+
+
+def compile_in_place(model: nn.Module) -> None:
+    """Have the model compiled when it is first called, for batches of any size; its weights keep their names."""
+    model.compile(dynamic=True)
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether a call of the model goes through the compiler."""
+    return model._compiled_call_impl is not None
+
+
+def undo_compilation(model: nn.Module) -> None:
+    """Have the model called as it is from now on."""
+    # The library has no way back of its own.
+    model._compiled_call_impl = None
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Call models as they are: evaluation would be compiled a second time, and is the same for every run without."""
+    with torch.compiler.set_stance("force_eager"):
+        yield

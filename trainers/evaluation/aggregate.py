@@ -18,8 +18,7 @@ from cellgate.contract.specs import AggregationSpec, RunOutput
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.run_folder import result_header, write_result
-from trainers.evaluation.baselines import read_baselines
-from trainers.evaluation.evidence import make_evidence
+from trainers.evaluation.evidence import make_evidence, read_baselines
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
 from trainers.evaluation.options import SeedRuns, read_candidates
 from trainers.evaluation.seed_report import make_report

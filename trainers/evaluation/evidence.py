@@ -2,15 +2,21 @@
 
 # Shapes: R rows of gate, G groups, M candidates (an option of one seed each), S resamples.
 import itertools
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean, stdev
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.configs import AggregationConfig, Split
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.evidence import (
     Baseline,
+    BaselineName,
     Comparison,
     DeploymentCandidate,
     Evidence,
@@ -202,3 +208,35 @@ class _Gate:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fmean(known) if len(known) == len(values) else None
+
+
+def read_baselines(dataset: Path) -> list[Baseline]:
+    """Return the baselines of a prepared data set, those that its report knows.
+
+    Args:
+        dataset: The data set's folder.
+
+    Raises:
+        DataError: The report is damaged.
+    """
+    path = dataset / DATASET_REPORT_NAME
+    try:
+        probes = json.loads(path.read_bytes())["probes"]
+        scores = {name: probes[name] for name in get_args(BaselineName) if name in probes}
+        return [
+            # Calling everything vulnerable ranks nothing.
+            Baseline(name="all_positive", f1=probes["all_positive_f1"], auroc=0.5),
+            *(Baseline(name=name, f1=found["f1"], auroc=found["auroc"]) for name, found in scores.items()),
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: the report is damaged",
+            [
+                InputError(
+                    where=str(path),
+                    found=f"{type(error).__name__}: {error}",
+                    expected="the report as it was written",
+                    fix="restore the file, or prepare the data set again",
+                )
+            ],
+        ) from error

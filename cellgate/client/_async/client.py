@@ -22,6 +22,7 @@ from cellgate.contract.api.experiments import (
     ReportAnswer,
 )
 from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.operations import WorkerAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
     AttemptAnswer,
@@ -32,7 +33,6 @@ from cellgate.contract.api.runs import (
     RunAnswer,
     RunStatus,
 )
-from cellgate.contract.api.workers import WorkerAnswer
 from cellgate.contract.decision import Decision, Overruling
 from cellgate.contract.gate import GateReport
 

@@ -1,4 +1,4 @@
-"""Answers about queues, usage and health."""
+"""Answers about queues, workers, usage and health."""
 
 from enum import StrEnum
 
@@ -82,3 +82,15 @@ class Health(BaseModel):
 
     ready: bool = Field(description="Whether database, schema and broker passed their checks.")
     checks: Checks
+
+
+class WorkerAnswer(Answer):
+    """A worker."""
+
+    id: str
+    queues: list[str]
+    slots: int
+    alive: bool = Field(description="Whether its last heartbeat is less than 30 s old.")
+    draining: bool = Field(description="Whether it claims no more runs; a restart of the worker ends that.")
+    runs: list[str] = Field(description="Runs that it holds.")
+    heartbeat_at: AwareDatetime

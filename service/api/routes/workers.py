@@ -8,8 +8,8 @@ from fastapi import Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.operations import WorkerAnswer
 from cellgate.contract.api.tokens import Scope
-from cellgate.contract.api.workers import WorkerAnswer
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.responses import accepting, documented

@@ -37,7 +37,7 @@ def document(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """GET /openapi.json."""
     folder = tmp_path_factory.mktemp("described")
     shutil.copy(sqlite_template, folder / "cellgate.db")
-    with asked(Settings(data_dir=folder)) as api:
+    with running_api(Settings(data_dir=folder)) as api:
         found: dict[str, Any] = api.client.get("/openapi.json").json()
     return found
 

@@ -4,15 +4,13 @@ from random import Random
 
 import pytest
 
-from trainers.demo_data.arithmetic import narrow_product, off_by_one
 from trainers.demo_data.draft import Block, Draft, Statement, Statements
 from trainers.demo_data.guarded import ARRANGEMENTS as GUARDED
 from trainers.demo_data.guarded import Site
-from trainers.demo_data.lexical import scan_width, sql_text, weak_cipher
-from trainers.demo_data.lifetime import ARRANGEMENTS as LIFETIME
-from trainers.demo_data.lifetime import Life
 from trainers.demo_data.resources import Resource
 from trainers.demo_data.shares import Kind
+from trainers.demo_data.weaknesses import ARRANGEMENTS as LIFETIME
+from trainers.demo_data.weaknesses import Life, narrow_product, off_by_one, scan_width, sql_text, weak_cipher
 
 pytestmark = pytest.mark.unit
 

@@ -14,10 +14,10 @@ from torch._inductor import config as inductor
 
 from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.results import LearningRateOutcome
-from trainers.engine.compilation import is_compiled
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import fit
+from trainers.engine.optimization import is_compiled
 from trainers.engine.planning import TrainingPlan
 
 

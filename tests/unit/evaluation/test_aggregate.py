@@ -15,7 +15,7 @@ from cellgate.contract.options import OPTIONS
 from tests.finished_runs import SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
-from trainers.evaluation.baselines import read_baselines
+from trainers.evaluation.evidence import read_baselines
 
 
 def options_of(evidence: Evidence) -> dict[str, OptionEvidence]:

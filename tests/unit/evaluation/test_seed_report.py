@@ -18,8 +18,13 @@ from cellgate.contract.results import read_result
 from tests.finished_runs import SEEDS, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import sigmoid
-from trainers.evaluation.reliability import calibration_error, equal_mass_bins, precision_recall_curve
-from trainers.evaluation.seed_report import flip_rate, unsteady
+from trainers.evaluation.seed_report import (
+    calibration_error,
+    equal_mass_bins,
+    flip_rate,
+    precision_recall_curve,
+    unsteady,
+)
 
 
 @pytest.fixture
