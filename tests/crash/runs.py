@@ -24,6 +24,9 @@ from trainers.engine.run_folder import current_checkpoint
 from trainers.run_cell import run_cell
 
 KILLS = 8
+# Share of the attempts that are killed at any moment, perhaps before they train; the others have saved a checkpoint.
+KILLED_EARLY = 0.25
+POLL_S = 0.01
 Digests = dict[str, str]
 
 
@@ -55,10 +58,23 @@ def _what_counts(out: Path) -> Digests:
     return {**found, **{name: json.dumps(result[name], sort_keys=True) for name in kept}}
 
 
+def _checkpoint_in(out: Path) -> Path | None:
+    """Return the folder to resume from; None where the attempt was killed before its first checkpoint."""
+    checkpoint = out / CHECKPOINT_FOLDER
+    return None if current_checkpoint(checkpoint) is None else checkpoint
+
+
 def _steps(out: Path) -> int:
     """Return how many optimizer steps the current checkpoint holds."""
     current = current_checkpoint(out / CHECKPOINT_FOLDER)
     return 0 if current is None else int(json.loads((current / "state.json").read_bytes())["step"])
+
+
+def _wait_for_progress(child: int, out: Path) -> None:
+    """Return once an attempt has saved a checkpoint of more steps than it began with, or has ended."""
+    begun_at = _steps(out)
+    while _steps(out) <= begun_at and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(POLL_S)
 
 
 def kill_runs(cell: Cell, spec: Path, folder: Path, *, seed: int) -> dict[str, object]:
@@ -70,14 +86,16 @@ def kill_runs(cell: Cell, spec: Path, folder: Path, *, seed: int) -> dict[str, o
     lasted_s = time.monotonic() - begun
     resumed_at = []
     for _ in range(KILLS):
-        checkpoint = killed / CHECKPOINT_FOLDER
-        has_checkpoint = current_checkpoint(checkpoint) is not None
-        child = _fork(cell, spec, killed, resume=checkpoint if has_checkpoint else None)
-        time.sleep(rng.uniform(0.05, 0.35) * lasted_s)
+        child = _fork(cell, spec, killed, resume=_checkpoint_in(killed))
+        if rng.random() < KILLED_EARLY:
+            time.sleep(rng.uniform(0.05, 0.35) * lasted_s)
+        else:
+            _wait_for_progress(child, killed)
+            time.sleep(rng.uniform(0, 0.1) * lasted_s)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         resumed_at.append(_steps(killed))
-    _finish(cell, spec, killed, resume=killed / CHECKPOINT_FOLDER)
+    _finish(cell, spec, killed, resume=_checkpoint_in(killed))
     expected, found = _what_counts(whole), _what_counts(killed)
     different = [name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)]
     return {"steps": _steps(whole), "resumed_at": resumed_at, "compared": len(expected), "different": sorted(different)}

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.processes import module_command, module_environment
 from tests.made_once import made_once, shared_folder
 from tests.trained_runs import train_every_cell, train_on_planted
 from tests.warm_trainers import WarmProcess, WarmTrainers
@@ -35,11 +35,11 @@ class Trainer:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start a process of its own, cold."""
         return subprocess.Popen(
-            [sys.executable, "-m", "trainers", *arguments],
+            module_command("trainers", *arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env=module_environment({**os.environ, "OMP_NUM_THREADS": "1"}),
             **options,
         )
 

@@ -133,7 +133,7 @@ def test_threads_that_share_a_bundle_get_what_one_would(every_cell: Path, datase
 
 def test_a_bundle_scores_on_a_machine_that_has_nothing_else(every_cell: Path, tmp_path: Path) -> None:
     pack(every_cell, tmp_path / "made" / "bundle", "fusion_with_unfrozen_models")
-    shutil.apply_transition(tmp_path / "made" / "bundle", tmp_path / "moved")
+    shutil.move(tmp_path / "made" / "bundle", tmp_path / "moved")
 
     done = subprocess.run(
         [sys.executable, "-c", WATCHED_SELF_TEST, str(tmp_path / "moved")],
