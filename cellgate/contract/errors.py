@@ -14,6 +14,8 @@ import errno
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 from cellgate.contract.exit_codes import ExitCode
 
@@ -85,6 +87,20 @@ class DataError(TrainerError):
 
     exit_code = ExitCode.DATA_ERROR
     reason = "data_error"
+
+    @classmethod
+    def unreadable(cls, path: Path, message: str, error: Exception, *, expected: str, fix: str = "") -> Self:
+        """Return the error for a file or folder that could not be read.
+
+        Args:
+            path: The file or folder; begins the message.
+            message: What happened to it, e.g. "the data set is damaged".
+            error: What the library raised; its class and text are shown as found.
+            expected: What a good file holds.
+            fix: What to do, e.g. "restore the folder".
+        """
+        found = f"{type(error).__name__}: {error}"
+        return cls(f"{path}: {message}", [InputError(where=str(path), found=found, expected=expected, fix=fix)])
 
 
 class PreflightError(TrainerError):

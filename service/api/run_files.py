@@ -107,6 +107,11 @@ def _is_shown(parts: Sequence[str]) -> bool:
 def open_file(folder: Path, name: str, hashes: Hashes) -> RunFile:
     """Return a file of an attempt, open.
 
+    Args:
+        folder: The attempt's folder; nothing outside of it is opened, through links either.
+        name: Path relative to it, with `/` between its parts.
+        hashes: Cache of SHA-256 digests; a new or changed file is read once for its digest.
+
     Raises:
         NotFound: The attempt has no such file.
     """

@@ -48,7 +48,13 @@ def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:
 
 
 def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> RunAnswer:
-    """Return a run; with its whole result only where one run is read."""
+    """Return a run; with its whole result only where one run is read.
+
+    Args:
+        row: The run.
+        waiting: Why runs wait, by run id; a run that is absent does not wait.
+        with_result: Whether to include the whole result document; lists leave it out.
+    """
     waits = waiting.get(row.id)
     return answer(
         RunAnswer,
@@ -73,7 +79,13 @@ def gate_f1(result: Mapping[str, Any] | None) -> float | None:
 
 
 def job_answer(row: JobRow, runs: Sequence[RunRow], waiting: Waitings) -> JobAnswer:
-    """Return a job with its runs."""
+    """Return a job with its runs.
+
+    Args:
+        row: The job.
+        runs: Its current runs, one per seed; the job's state follows from theirs.
+        waiting: Why runs wait, by run id; a run that is absent does not wait.
+    """
     return answer(
         JobAnswer,
         row,

@@ -32,6 +32,11 @@ class Packing:
 def requested_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
     """Return what to pack where somebody names it.
 
+    Args:
+        kind: `single`, `ensemble` or `fusion`.
+        option: The one model of a `single`; None for the other kinds.
+        text_weight: Weight of the text model in an ensemble, 0 to 1; None: tuned on the fuse split.
+
     Raises:
         InvalidSpec: A single model without its name, or what does not belong to the kind; all mistakes are listed.
     """

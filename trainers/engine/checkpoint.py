@@ -177,10 +177,8 @@ def load_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint:
             generators=content["generators"],
         )
     except Exception as error:
-        raise DataError(
-            f"{path}: the checkpoint cannot be read; start the run from the beginning",
-            [InputError(where=str(path), found=f"{type(error).__name__}: {error}", expected="a whole checkpoint")],
-        ) from error
+        message = "the checkpoint cannot be read; start the run from the beginning"
+        raise DataError.unreadable(path, message, error, expected="a whole checkpoint") from error
     if state.fingerprint != fingerprint:
         raise SpecError(
             f"{path}: this checkpoint belongs to another run",

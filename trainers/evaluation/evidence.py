@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.configs import AggregationConfig, Split
-from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.errors import DataError
 from cellgate.contract.evidence import (
     Baseline,
     BaselineName,
@@ -229,14 +229,10 @@ def read_baselines(dataset: Path) -> list[Baseline]:
             *(Baseline(name=name, f1=found["f1"], auroc=found["auroc"]) for name, found in scores.items()),
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: the report is damaged",
-            [
-                InputError(
-                    where=str(path),
-                    found=f"{type(error).__name__}: {error}",
-                    expected="the report as it was written",
-                    fix="restore the file, or prepare the data set again",
-                )
-            ],
+        raise DataError.unreadable(
+            path,
+            "the report is damaged",
+            error,
+            expected="the report as it was written",
+            fix="restore the file, or prepare the data set again",
         ) from error

@@ -119,7 +119,7 @@ def _task(spec: FusionSpec, setup: SmokeTestContext, features: Features, live: d
     text_width, graph_width = features.widths
     head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
     head.learn_missing(graphs_missing=bool(features.inputs.graph_missing_B.any()))
-    pairs = setup.dataset.pairs(np.arange(len(setup.dataset))) if spec.training.keep_pairs_together else None
+    pairs = setup.dataset.all_pairs() if spec.training.keep_pairs_together else None
     return FusionTask(head, features, spec, pairs=pairs, bases=live)
 
 

@@ -73,7 +73,7 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
         pad_token_id=text.tokenizer.pad_token_id,
         batch_size=spec.training.batch_size,
         max_tokens=text.max_tokens,
-        pairs=dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None,
+        pairs=dataset.all_pairs() if spec.training.keep_pairs_together else None,
     )
 
     def save(target: Path) -> None:

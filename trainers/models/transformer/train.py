@@ -155,7 +155,7 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> 
         pad_token_id=text.tokenizer.pad_token_id,
         batch_size=spec.training.batch_size,
         max_tokens=text.max_tokens,
-        pairs=dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None,
+        pairs=dataset.all_pairs() if spec.training.keep_pairs_together else None,
         layer_lr_decay=spec.training.layer_lr_decay,
     )
 
