@@ -45,7 +45,7 @@ def read_openapi(request: Request) -> JSONResponse:
     return JSONResponse(request.app.openapi())
 
 
-def describe(app: FastAPI, scopes: ScopeTable, *, token_needed: bool) -> None:
+def describe_api(app: FastAPI, scopes: ScopeTable, *, token_needed: bool) -> None:
     """Let `app.openapi()` return the whole contract.
 
     Args:

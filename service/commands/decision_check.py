@@ -15,7 +15,7 @@ from cellgate.contract.decision import StoredDecisions
 from cellgate.contract.exit_codes import CommandExit
 from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.processes import module_command, module_environment
-from service.domain.decision.verify import Sources, differences
+from service.domain.decision.verify import DecisionSources, decision_differences
 
 
 def check_decisions(artifacts: Annotated[Path | None, typer.Option()] = None) -> None:
@@ -34,10 +34,10 @@ def check_decisions(artifacts: Annotated[Path | None, typer.Option()] = None) ->
 
 def _recompute(stored: StoredDecisions) -> bool:
     """Recompute every decision and print the differences; return whether there are none."""
-    sources = Sources(gate=stored.gate, policy=stored.policy, results=stored.results)
+    sources = DecisionSources(gate=stored.gate, policy=stored.policy, results=stored.results)
     equal = True
     for decision in stored.decisions:
-        found = differences(decision, sources)
+        found = decision_differences(decision, sources)
         equal &= not found
         verdict = "differs from what its evidence gives" if found else "computed again is the same, byte for byte"
         print(f"The {decision.stage} decision, {decision.outcome}, {verdict}.")

@@ -60,7 +60,7 @@ def _without(lines: Sequence[str], numbers: Sequence[int]) -> Occlusion:
     return Occlusion(start_line=numbers[0], end_line=numbers[-1], source="\n".join(left))
 
 
-def weights_of(occluded: Sequence[Occlusion], *, log_odds: float, without: Sequence[float]) -> tuple[Weight, ...]:
+def rank_occlusions(occluded: Sequence[Occlusion], *, log_odds: float, without: Sequence[float]) -> tuple[Weight, ...]:
     """Return what added to the verdict, the most first.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
-from trainers.bundle.attribution import Weight, occlusions, weights_of
+from trainers.bundle.attribution import Weight, occlusions, rank_occlusions
 from trainers.bundle.models import Functions
 from trainers.bundle.scorer import SeedScorers
 from trainers.data.encoding import build_chunk, quality_names
@@ -168,7 +168,7 @@ class Bundle:
                 max_nodes=self.manifest.max_nodes,
                 with_graphs=self._seeds.read_graphs,
             )
-            yield weights_of(parts, log_odds=log_odds, without=self._seeds.score(functions).log_odds_F.tolist())
+            yield rank_occlusions(parts, log_odds=log_odds, without=self._seeds.score(functions).log_odds_F.tolist())
 
 
 def _checked(functions: Sequence[str]) -> list[str]:

@@ -55,7 +55,7 @@ def split_summaries(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split,
     return {split: SplitSummary(rows=sizes[split], positives=positives[split]) for split in Split}
 
 
-def make_report(material: Material) -> dict[str, object]:
+def make_dataset_report(material: Material) -> dict[str, object]:
     """Return the report; equal inputs give equal reports, so it holds no times."""
     rows, splits = material.rows, material.assignment.splits
     group_sizes = Counter(material.groups)

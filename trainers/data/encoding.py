@@ -13,7 +13,7 @@ import numpy as np
 from cellgate.contract.errors import OutOfMemoryError
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES, read_columns
 from trainers.data.graphs.edges import edges_of
-from trainers.data.graphs.features import features_of, tokens_of
+from trainers.data.graphs.features import node_features, node_tokens
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings
@@ -51,7 +51,7 @@ def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:
     with _no_collection():
         columns = read_columns(sources, max_nodes)
     edges_F, source_E, target_E, edge_type_E = edges_of(columns)
-    token_N, features_N4 = tokens_of(columns), features_of(columns)
+    token_N, features_N4 = node_tokens(columns), node_features(columns)
     used_S, renumber_S = _used(token_N, features_N4, strings=len(columns.table))
     return RawGraphs(
         nodes_F=columns.nodes_F,

@@ -29,7 +29,7 @@ from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.clean.probes import run_probes
 from trainers.data.clean.splits import assign_splits, check_splits
-from trainers.data.dataset_report import QUALITIES, Material, make_report, split_summaries, warnings_of
+from trainers.data.dataset_report import QUALITIES, Material, make_dataset_report, split_summaries, warnings_of
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
 from trainers.data.graphs.build import FEATURES
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
@@ -196,7 +196,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
         )
         write_graphs(temporary / GRAPHS_NAME, encoded.arrays)
         write_document(temporary / VOCABULARY_NAME, encoded.vocabulary.to_json())
-        write_document(temporary / DATASET_REPORT_NAME, make_report(material))
+        write_document(temporary / DATASET_REPORT_NAME, make_dataset_report(material))
         files = {name: file_entry(temporary / name) for name in FILE_NAMES}
         settings = _settings(spec)
         manifest = Manifest(

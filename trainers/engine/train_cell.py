@@ -21,14 +21,14 @@ from trainers.engine.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
+class CellInputs:
     """What every cell opens first."""
 
     dataset: Dataset
     hardware: Hardware
 
 
-def open_inputs(spec: TrainedSpec) -> Inputs:
+def open_inputs(spec: TrainedSpec) -> CellInputs:
     """Return the data set and the hardware that a spec names; every random generator is seeded.
 
     Raises:
@@ -43,7 +43,7 @@ def open_inputs(spec: TrainedSpec) -> Inputs:
         seed=spec.seed,
         deterministic=spec.training.deterministic,
     )
-    return Inputs(dataset=dataset, hardware=hardware)
+    return CellInputs(dataset=dataset, hardware=hardware)
 
 
 def no_review() -> Sequence[str]:
@@ -74,7 +74,7 @@ class Trainee:
     cut: TruncationMask | None = None
 
 
-def train_cell(trainee: Trainee, inputs: Inputs, *, spec: TrainedSpec, context: RunContext) -> RunResult:
+def train_cell(trainee: Trainee, inputs: CellInputs, *, spec: TrainedSpec, context: RunContext) -> RunResult:
     """Train one seed, and leave its model, predictions and result in the output folder.
 
     Args:

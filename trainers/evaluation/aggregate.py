@@ -21,7 +21,7 @@ from trainers.engine.run_folder import result_header, write_result
 from trainers.evaluation.evidence import make_evidence, read_baselines
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
 from trainers.evaluation.options import SeedRuns, read_candidates
-from trainers.evaluation.seed_report import make_report
+from trainers.evaluation.seed_report import make_evaluation_report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def weigh(spec: AggregationSpec) -> Weighed:
         config=spec,
         inputs=_inputs(seeds),
     )
-    return Weighed(evidence=evidence, report=make_report(candidates, dataset=dataset, evidence=evidence))
+    return Weighed(evidence=evidence, report=make_evaluation_report(candidates, dataset=dataset, evidence=evidence))
 
 
 def _check_seeds(spec: AggregationSpec) -> None:

@@ -21,7 +21,7 @@ def make_check(name: str, verdict: PreflightVerdict, detail: str, *, fix: str = 
     return Check(name=name, verdict=verdict, detail=detail, fix="" if verdict == "pass" else fix)
 
 
-class Checks:
+class CheckCollector:
     """Collects checks, each guarded, so that all problems come to light at once.
 
     Args:

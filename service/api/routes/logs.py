@@ -14,7 +14,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx
 from service.api.parameters import RunPath
-from service.api.ranges import is_held, part_of
+from service.api.ranges import is_held, range_of
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.streams import News, stream_events_of
@@ -137,7 +137,7 @@ def _as_text(context: Context, run_id: str, attempt: int | None, request: Reques
     headers = {"Vary": "Accept", **({"ETag": etag} if etag else {})}
     if etag and is_held(etag, request.headers):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    part = part_of(size, request.headers, etag)
+    part = range_of(size, request.headers, etag)
     content = text_between(context.database, run_id, pieces, part.begin, part.end)
     return StreamingResponse(
         content, status_code=part.status, media_type="text/plain", headers={**headers, **part.headers}

@@ -10,7 +10,7 @@ from cellgate.contract.api.common import Time
 from cellgate.contract.api.operations import KeyedUsage, QueueAnswer, UsageAnswer, UsageBy, UsageGroup
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
-from service.api.parameters import Limit
+from service.api.parameters import MaxItems
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.views import answer
@@ -37,7 +37,7 @@ def read_queues(context: Ctx) -> list[QueueAnswer]:
 
 @router.get("/v1/usage", Scope.READ, responses=documented())
 def read_usage(
-    context: Ctx, since: From = SINCE_ALWAYS, before: To = None, by: By = UsageBy.EXPERIMENT, limit: Limit = 100
+    context: Ctx, since: From = SINCE_ALWAYS, before: To = None, by: By = UsageBy.EXPERIMENT, limit: MaxItems = 100
 ) -> UsageAnswer:
     """Return the slot time that runs used within a period, by experiment, owner, cell or queue."""
     end = before or datetime.now(UTC)

@@ -30,7 +30,7 @@ BODY = {
         }
     ],
 }
-Name = Annotated[
+FileName = Annotated[
     str,
     Path(
         max_length=150,
@@ -49,7 +49,7 @@ Name = Annotated[
     ),
     openapi_extra=BODY,
 )
-async def upload(name: Name, request: Request, context: Ctx) -> UploadAnswer:
+async def upload(name: FileName, request: Request, context: Ctx) -> UploadAnswer:
     """Upload a file. The same bytes under the same name always get the same path."""
     settings = context.settings
     folder = settings.data_dir.resolve() / "data" / FOLDER

@@ -95,13 +95,13 @@ def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight
         outputs = replace(outputs, graph_BG=graph_BG, graph_log_odds_B=graph_B)
     return replace(
         outputs,
-        ensemble_log_odds_B=log_odds_of_mean(
+        ensemble_log_odds_B=ensemble_log_odds_tensor(
             outputs.text_log_odds_B, outputs.graph_log_odds_B, text_weight=text_weight
         ),
     )
 
 
-def log_odds_of_mean(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> Tensor:
+def ensemble_log_odds_tensor(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> Tensor:
     """Return what `trainers.evaluation.ensemble.ensemble_log_odds` does, with gradients, (B,).
 
     Args:
