@@ -11,6 +11,7 @@ TrainerError
 """
 
 import errno
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from cellgate.contract.exit_codes import ExitCode
 
 MAX_LISTED = 20
 MAX_SHOWN = 120
+MAX_EXCERPT = 80
 # Of torch on the CPU, which raises a bare RuntimeError: its allocator, and the oneDNN kernels, whose own allocation
 # failed.
 _ALLOCATION_WORDS = ("can't allocate memory", "could not create a primitive", "could not create a memory object")
@@ -45,9 +47,15 @@ class InputError:
 
 
 def shortened(value: object) -> str:
-    """Return a value in words, its end left out where it is long."""
+    """Return a value as text, its end left out where it is long."""
     text = str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}…"
+
+
+def json_excerpt(value: object) -> str:
+    """Return a value as JSON on one line, its end left out where it is long."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= MAX_EXCERPT else f"{text[: MAX_EXCERPT - 1]}…"
 
 
 class TrainerError(Exception):

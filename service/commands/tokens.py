@@ -15,8 +15,8 @@ from rich.table import Table
 
 from cellgate.contract.api.tokens import NAME, Scope
 from cellgate.contract.exit_codes import UsageError
-from service.commands.settings import load_settings
 from service.domain.errors import ServiceError
+from service.settings import load_settings
 
 # The database's libraries are imported where they are used: `cellgate token --help` starts without them.
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ as what they need is there.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
 
-from cellgate.contract.decision import DecisionOutcome
+from cellgate.contract.decision import DecisionOutcome, Stage
 from cellgate.contract.states import DatasetState, ExperimentState, JobState
 
 
@@ -26,7 +25,8 @@ class Step(StrEnum):
     EVIDENCE_FINAL = "54-final"
 
 
-Stage = Literal["bases", "final"]
+# The models that every experiment trains, and that fusion joins.
+BASES = (Step.TRANSFORMER, Step.GNN)
 
 
 @dataclass(frozen=True, kw_only=True)

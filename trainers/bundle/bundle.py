@@ -112,7 +112,7 @@ class Bundle:
         Args:
             functions: C or C++ source text, one function each.
             threshold: Instead of the bundle's own, 0 to 1.
-            explain: Which of them to ask again without each of their lines, which takes many times as long.
+            explain: Which of them to score again without each of their lines, which takes many times as long.
 
         Raises:
             DataError: A function is empty or no Unicode text; all of them are named.

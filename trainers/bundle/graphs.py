@@ -1,6 +1,6 @@
 """Graphs of functions that no data set holds, numbered with a trained model's vocabulary."""
 
-# Shapes: F functions, N nodes and E edges of all functions together, S strings, R rows asked for.
+# Shapes: F functions, N nodes and E edges of all functions together, S strings, R requested rows.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

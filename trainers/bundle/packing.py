@@ -71,7 +71,7 @@ def pack_bundle(
     Raises:
         SpecError: The target exists, or the runs do not make such a bundle.
         DataError: A run is damaged, its models read graphs that cannot be made from source, or the bundle does not
-            say what its runs stored.
+            score as its runs did.
     """
     _check_options(target, kind=kind, text_weight=text_weight, compared=compared)
     opened = Dataset.open(dataset)
@@ -216,7 +216,7 @@ def _compare(
             fix="pack with the versions that the runs were made with, or allow more where the runs' precision or "
             "device explains it",
         )
-        raise DataError("the bundle does not say what its runs stored", [problem])
+        raise DataError("the bundle's scores differ from those that its runs stored", [problem])
     return Agreement(functions=len(chosen_R), largest_difference=float(difference_R.max()))
 
 

@@ -8,7 +8,7 @@ from trainers.bundle.attribution import METHOD, Weight
 from trainers.bundle.scan import Scan, ScoredFile, ScoredFunction
 
 SCHEMA_VERSION = 1
-# Lines told of a finding where people read it.
+# Lines shown of a finding in the output for people.
 MAX_TOLD = 5
 
 
@@ -52,7 +52,7 @@ def caveats_of(one: ScoredFunction) -> list[str]:
 
 
 def as_json(scan: Scan) -> str:
-    """Return every function with what the bundle says of it; lines count from 1 within the file."""
+    """Return every function with its score; lines count from 1 within the file."""
     return to_json(
         {
             "schema_version": SCHEMA_VERSION,

@@ -1,6 +1,6 @@
 """A prepared data set, open for reading: memory-mapped, so that opening is cheap and pages are shared."""
 
-# Shapes: R rows asked for, N nodes and E edges of one function.
+# Shapes: R requested rows, N nodes and E edges of one function.
 import json
 import mmap
 from collections.abc import Sequence

@@ -177,7 +177,7 @@ def _leak_warnings(material: Material) -> list[str]:
     )
     found.extend(
         f"{name} reaches F1 {scores.f1:.2f} on gate: single tokens, names or lengths give labels away, so a high F1 "
-        "of a trained model says little."
+        "of a trained model means little."
         for name, scores in named
         if scores.f1 > max(GIVEAWAY_F1, probes.all_positive_f1 + 0.02)
     )
@@ -185,7 +185,7 @@ def _leak_warnings(material: Material) -> list[str]:
 
 
 def _gap_is_real(rates: dict[int, float], counts: Counter[int]) -> bool:
-    """Tell whether the rates differ by more than matters and by more than chance explains."""
+    """Return whether the rates differ by more than matters and by more than chance explains."""
     variance = sum(rates[label] * (1 - rates[label]) / counts[label] for label in (0, 1))
     gap = abs(rates[0] - rates[1])
     return gap > MAX_PARSE_RATE_GAP and gap > PARSE_RATE_GAP_ERRORS * math.sqrt(variance)

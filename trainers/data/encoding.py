@@ -25,9 +25,9 @@ FEATURE_VOCAB_SIZES = {"api": 1_000, "data_type": 1_000, "literal": 1_000, "oper
 
 @dataclass(frozen=True, kw_only=True)
 class RawGraphs:
-    """Many graphs one after another; `strings` says what the numbers in `token_N` and `features_N4` mean.
+    """Many graphs one after another; `strings` decodes the numbers in `token_N` and `features_N4`.
 
-    `kinds` and `edge_types` say the same of `kind_N` and `edge_type_E`; imported graphs have their own.
+    `kinds` and `edge_types` decode `kind_N` and `edge_type_E`; imported graphs have their own.
     """
 
     nodes_F: np.ndarray
@@ -140,7 +140,7 @@ def _ended_early(exit_code: int | None, workers: int) -> Exception:
             f"one of {workers} processes that build graphs was ended from outside, most likely because memory ran "
             "out; prepare with fewer workers or a smaller max_nodes"
         )
-    return RuntimeError(f"a process that builds graphs ended with exit code {exit_code}; what it said stands above")
+    return RuntimeError(f"a process that builds graphs ended with exit code {exit_code}; its output stands above")
 
 
 def build_graphs(sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None]) -> RawGraphs:

@@ -72,7 +72,7 @@ class _Phases:
 
 
 class _GraphProgress:
-    """Says how far the building of graphs is, at most twice a second."""
+    """Reports the progress of building graphs, at most twice a second."""
 
     def __init__(self, events: EventWriter, total: int) -> None:
         self._events = events

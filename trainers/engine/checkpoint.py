@@ -52,7 +52,7 @@ class TrainingState:
         best_collapses: Collapses found by the best evaluation.
         collapse_events: Collapses found by all evaluations.
         learning_rate: The run's `LearningRateOutcome`.
-        last_event: Number of the last event said before the checkpoint.
+        last_event: Number of the last event written before the checkpoint.
     """
 
     fingerprint: str

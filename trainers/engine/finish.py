@@ -66,7 +66,7 @@ def finish(
 
     Raises:
         DivergenceError: A prediction is NaN or Inf.
-        InterruptedRun: The run was told to stop.
+        InterruptedRun: A stop was requested.
     """
     with context.phase("predict"):
         predictions = {split: _predict(task, dataset, split, context, hardware) for split in splits}

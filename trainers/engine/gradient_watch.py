@@ -128,7 +128,7 @@ class GradientWatch:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, max_grad_norm: float) -> Self:
-        """Return the watch that said `content`; an empty one starts afresh."""
+        """Return the watch whose state is `content`; an empty one starts afresh."""
         watch = cls(max_grad_norm=max_grad_norm)
         if content:
             watch._records = {name: ComponentRecord(**record) for name, record in content["records"].items()}

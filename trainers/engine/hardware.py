@@ -54,12 +54,12 @@ def set_up_hardware(
         deterministic: Use only kernels that give the same bits each time.
 
     Raises:
-        SpecError: A GPU, or a precision, was asked for that this machine does not have.
+        SpecError: This machine lacks the GPU or the precision of the spec.
     """
     torch.set_num_threads(threads)
     problems = find_hardware_problems(device=device, precision=precision)
     if problems:
-        raise SpecError("this machine cannot do what the spec asks for", problems)
+        raise SpecError("this machine lacks what the spec requires", problems)
     on_gpu = _has_gpu(device)
     _choose_kernels(deterministic=deterministic)
     chosen = _resolve(precision, on_gpu=on_gpu)

@@ -18,7 +18,7 @@ POLL_S = 0.1
 
 
 class DamagedEntryError(Exception):
-    """There is an entry, but it cannot be used; the message says why."""
+    """There is an entry, but it cannot be used; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class LearningRateCache:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock, or say that another has it."""
+    """Take the lock; return False if another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

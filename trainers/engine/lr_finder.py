@@ -182,11 +182,11 @@ def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Har
 
     Args:
         plan: Its rows and its config's learning-rate range are those of the test.
-        context: Asked before each step whether to stop.
+        context: Checked before each step for a request to stop.
         hardware: The model is moved to its device.
 
     Raises:
-        InterruptedRun: The run was told to stop.
+        InterruptedRun: A stop was requested.
         OutOfMemoryError: Memory ran out after every back-off.
 
     Source:

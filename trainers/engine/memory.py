@@ -140,7 +140,7 @@ def _give_back_freed() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Have malloc keep freed memory, as every training step asks for the same again; return whether it will.
+    """Have malloc keep freed memory, as every training step allocates the same again; return whether it will.
 
     By default glibc maps every tensor beyond some megabytes anew, page by page: a fifth of a small text model's
     training time on a CPU. Other C libraries are left alone.

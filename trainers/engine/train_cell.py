@@ -84,7 +84,7 @@ def train_cell(trainee: Trainee, inputs: CellInputs, *, spec: TrainedSpec, conte
         context: Takes events and files; a checkpoint that it names is gone on from.
 
     Raises:
-        TrainerError: As its subclasses say.
+        TrainerError: One of its subclasses; each names its cause.
     """
     dataset, hardware = inputs.dataset, inputs.hardware
     every_row = np.arange(len(dataset))

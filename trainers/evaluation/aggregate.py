@@ -103,7 +103,7 @@ def _wanted(name: str, cell: Cell, outputs: Sequence[RunOutput]) -> list[WantedR
 
 
 def _open_seeds(spec: AggregationSpec, dataset: Dataset) -> list[SeedRuns]:
-    """Return the runs by seed, ascending; whatever is wrong with any of them is told at once."""
+    """Return the runs by seed, ascending; whatever is wrong with any of them is reported at once."""
     runs = open_runs(
         [
             *_wanted("transformer", Cell.TRANSFORMER, spec.transformer),

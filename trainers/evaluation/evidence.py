@@ -48,7 +48,7 @@ def make_evidence(
 ) -> Evidence:
     """Return the evidence; the same inputs and config give the same bytes.
 
-    Intervals say how far F1 depends on which functions gate happens to hold and on which seeds happened to be trained
+    Intervals show how far F1 depends on which functions gate happens to hold and on which seeds happened to be trained
     (with a single seed, on the functions alone).
 
     Args:

@@ -53,7 +53,7 @@ class CheckCollector:
         self.made.extend(checks)
 
     def guard(self, name: str, check: Callable[[], None], *, needs: Iterable[str] = ()) -> None:
-        """Run a check that adds its own outcome, unless what it needs has failed and said so.
+        """Run a check that adds its own outcome, unless a check that it needs has failed.
 
         Args:
             name: Of the check that fails when `check` raises.
@@ -61,7 +61,7 @@ class CheckCollector:
             needs: Names of checks without which this one makes no sense.
 
         Raises:
-            InterruptedRun: The run was told to stop.
+            InterruptedRun: A stop was requested.
         """
         if not self.passed(*needs):
             return

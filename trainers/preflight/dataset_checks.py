@@ -11,16 +11,13 @@ import numpy as np
 
 from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.configs import Split
+from cellgate.contract.dataset import ENOUGH_POSITIVES, MANY_NEAR_DUPLICATES
 from cellgate.contract.errors import DataError
 from cellgate.contract.results import Check, PreflightVerdict
 from trainers.data.clean.duplicates import exact_key
 from trainers.data.dataset import Dataset
 from trainers.preflight.checks import CheckCollector
 
-# With fewer, the 95 % interval of F1 is wider than ±0.04.
-ENOUGH_POSITIVES = 100
-# Share of a split's functions that have a near copy in train.
-MANY_NEAR_DUPLICATES = 0.02
 PREPARE_AGAIN = "prepare the data set again: this one leaks"
 
 
@@ -115,7 +112,7 @@ def _crossing(dataset: Dataset, keys: Sequence[Any]) -> tuple[list[Any], int]:
 
 
 def _near_duplicates(folder: Path, checks: CheckCollector) -> None:
-    """Say what `prepare` found of train in the other splits; a data set of before it looked says nothing."""
+    """Report near-duplicates of train in the other splits; data sets from before that search add no check."""
     report = json.loads((folder / DATASET_REPORT_NAME).read_bytes())
     by_split = report.get("near_duplicates", {}).get("either", {})
     shares = {split: counts["share"] for split, counts in by_split.items() if "share" in counts}

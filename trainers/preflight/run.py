@@ -108,7 +108,7 @@ def _check_memory(checks: CheckCollector) -> None:
 
 
 def _check_hardware(spec: PreflightSpec, checks: CheckCollector) -> None:
-    """Check that this machine has the device and the precision that each model asks for."""
+    """Check that this machine has the device and the precision of each model."""
     for name, config in _configs(spec).items():
         problems = find_hardware_problems(device=spec.device, precision=config.training.precision)
         detail = "; ".join(f"{p.where}: {p.found}" for p in problems) or "device and precision are there"

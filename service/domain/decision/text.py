@@ -9,7 +9,7 @@ from cellgate.contract.text import name_seeds
 from service.domain.gate.report import ADVICE
 
 # Scores of slices with fewer functions reflect chance more than the model.
-MIN_SLICE_ROWS = 10
+MIN_ADVICE_ROWS = 10
 WEAKEST_SLICES = 3
 # By so much more of the misses than of all vulnerable functions must be cut to be worth a sentence, and by so much must
 # an F1 be surely above that of calling everything vulnerable.
@@ -146,7 +146,7 @@ def _weakest_slices(evidence: Evidence, option: Option) -> list[str]:
     def accuracy(part: KindEvidence) -> float:
         return part.accuracy[option]
 
-    large = [part for part in evidence.slices if part.rows >= MIN_SLICE_ROWS and option in part.accuracy]
+    large = [part for part in evidence.slices if part.rows >= MIN_ADVICE_ROWS and option in part.accuracy]
     return [
         f"{part.slice} {part.value} (accuracy {accuracy(part):.3f} on {part.rows})"
         for part in sorted(large, key=accuracy)[:WEAKEST_SLICES]

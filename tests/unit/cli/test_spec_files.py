@@ -7,7 +7,7 @@ from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.states import DatasetState
-from service.commands.settings import load_settings
+from service.settings import load_settings
 
 
 def dataset(identifier: str, name: str, state: DatasetState = DatasetState.READY) -> DatasetAnswer:

@@ -78,7 +78,7 @@ def meaning_of(label: str, code: str) -> Meaning:
 
 def _single(token: str) -> Meaning:
     if token[0] == '"':
-        # What a string says is left to the text model.
+        # A string's content is left to the text model.
         return Meaning(literal='""')
     if token[0] == "'" or token[0].isdigit() or token[:1] == "." or token in LITERAL_WORDS:
         return Meaning(token=token, literal=token)

@@ -23,7 +23,7 @@ from trainers.data.read.error_collector import ErrorCollector, shown
 SUFFIX = ".pt"
 READ = frozenset({"edge_index", "edge_type", "node_type", "code", "x", "y"})
 IGNORED = frozenset({"num_nodes", "id"})
-# Where a graph does not say: all edges are of one kind, and so are all nodes.
+# For graphs without types: all edges are of one kind, and so are all nodes.
 UNTYPED_EDGE, UNTYPED_NODE = "edge", "node"
 UNREADABLE = (
     pickle.UnpicklingError,

@@ -23,7 +23,7 @@ EVALUATION_BATCH = 4096
 
 
 class FusionTask:
-    """Implements `Task`: what frozen models said is read, what live ones say is computed with each batch.
+    """Implements `Task`: outputs of frozen models are read, those of unfrozen ones are computed with each batch.
 
     Args:
         pairs: Pair of each of the data set's rows, to keep both members in one batch; null does not.
@@ -77,7 +77,7 @@ class FusionTask:
         return [rows[first : first + EVALUATION_BATCH] for first in range(0, len(rows), EVALUATION_BATCH)]
 
     def load_batch(self, rows: Rows) -> LiveBatch:
-        """Return what the frozen models said of these rows, and what the live ones read."""
+        """Return the frozen models' outputs for these rows, and the inputs of the unfrozen ones."""
         return LiveBatch(
             read=self._features.batch(rows),
             inputs={name: base.task.load_batch(rows) for name, base in self.bases.items()},

@@ -29,7 +29,7 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
     Fitted on fuse, which the base models have never seen; dev decides when to stop.
 
     Raises:
-        TrainerError: As its subclasses say.
+        TrainerError: One of its subclasses; each names its cause.
     """
     with context.phase("load"):
         inputs = open_inputs(spec)

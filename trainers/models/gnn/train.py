@@ -28,7 +28,7 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
     """Train one seed of the graph model and leave its model, predictions and result in the output folder.
 
     Raises:
-        TrainerError: As its subclasses say.
+        TrainerError: One of its subclasses; each names its cause.
     """
     with context.phase("load"):
         inputs = open_inputs(spec)

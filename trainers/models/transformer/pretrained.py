@@ -14,6 +14,8 @@ from trainers.models.transformer.task import CLASSES
 OFFSET_POSITIONS = frozenset({"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "xmod"})
 # A head or a pooler may well be missing; a model that lacks more was saved under other names.
 MOST_WEIGHTS = 0.5
+# `max_tokens` of a saved model that is opened again: its tokenizer's own limit decides.
+NO_TOKEN_LIMIT = 8192
 # The library raises what its many loaders raise; any of these means that the checkpoint is not usable.
 LOADING_ERRORS = (
     OSError,

@@ -1,6 +1,6 @@
 """Token ids of a whole data set: made once, memory-mapped by every seed."""
 
-# Shapes: R rows asked for, F functions of the data set.
+# Shapes: R requested rows, F functions of the data set.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
