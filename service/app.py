@@ -124,7 +124,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
     )
     scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
     scopes.include_in(app)
-    describe_api(app, scopes, token_needed=settings.asks_for_token)
+    describe_api(app, scopes, token_required=settings.requires_token)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
     add_middleware(app, settings, known, telemetry, scopes)

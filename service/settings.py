@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         return token
 
     @property
-    def asks_for_token(self) -> bool:
+    def requires_token(self) -> bool:
         """Whether every request must carry a token: unless only this machine is served, and none was set."""
         return self.token is not None or not is_loopback(self.host)
 

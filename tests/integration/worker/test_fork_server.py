@@ -57,8 +57,8 @@ def test_a_fork_runs_the_command_line_and_tells_its_exit_code(server: ForkServer
         assert process.exit_code() == code
         process.close()
 
-    said = (tmp_path / "output.log").read_text()
-    schema, usage = said.split("Usage:")
+    recorded = (tmp_path / "output.log").read_text()
+    schema, usage = recorded.split("Usage:")
     assert json.loads(schema)["title"] == "RunResult"
     assert "nonsense" in usage
 

@@ -40,7 +40,7 @@ def with_f1(decision: Decision) -> Decision:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("corrupt", "says"),
     [
         (
             lambda taken: taken.model_copy(update={"outcome": "fusion"}),
@@ -51,8 +51,8 @@ def with_f1(decision: Decision) -> Decision:
         (with_f1, "that of no finished run of cell 54"),
     ],
 )
-def test_what_was_changed_in_a_decision_is_named(spoil: Callable[[Decision], Decision], says: str) -> None:
-    assert says in " | ".join(decision_differences(spoil(DECISION), sources()))
+def test_what_was_changed_in_a_decision_is_named(corrupt: Callable[[Decision], Decision], says: str) -> None:
+    assert says in " | ".join(decision_differences(corrupt(DECISION), sources()))
 
 
 def test_a_run_whose_predictions_have_another_hash_is_named() -> None:
