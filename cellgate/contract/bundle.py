@@ -1,4 +1,4 @@
-"""`bundle.json`: what a bundle holds and how its models are joined, with its published JSON Schema."""
+"""`bundle.json`: the manifest of a bundle's files, models and weights, with its published JSON Schema."""
 
 import os
 from pathlib import Path

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 
 class Split(StrEnum):
-    """The five splits; what each may fix is in ARCHITECTURE.md."""
+    """The five splits; ARCHITECTURE.md lists what each may fix."""
 
     TRAIN = "train"
     DEV = "dev"
@@ -163,7 +163,7 @@ class FusionModel(Spec):
 
 
 class TransformerTraining(TrainingConfig):
-    """The loop's settings, and what only a stack of pretrained layers has a use for."""
+    """The loop's settings, and those that apply only to a stack of pretrained layers."""
 
     layer_lr_decay: float = Field(
         1.0, gt=0, le=1, description="LR of each layer, of the layer's above it; the classifier has the peak."
@@ -249,7 +249,7 @@ class GroupBy(StrEnum):
 
 
 class FieldNames(Spec):
-    """Which of the file's fields hold what; null: recognise the layout."""
+    """Names of the file's fields; null: recognise the layout."""
 
     func: str | None = None
     target: str | None = None

@@ -1,4 +1,4 @@
-"""dataset.json: what a prepared data set is, and the hashes that make it unchangeable."""
+"""`dataset.json`: the manifest of a prepared data set, whose hashes make it unchangeable."""
 
 import json
 from collections.abc import Mapping

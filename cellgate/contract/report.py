@@ -120,7 +120,7 @@ class HardFunctions(Document):
 
 
 class SeedReport(Document):
-    """The whole of `report.json`: cell 54's evidence, and what lies behind it."""
+    """The whole of `report.json`: cell 54's evidence, and the analyses behind it."""
 
     schema_version: Literal[1]
     dataset_id: Sha256
@@ -137,7 +137,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def write_report(path: Path, report: SeedReport) -> SeedReport:
-    """Write a report, atomically, and return it as whoever reads it will have it.
+    """Write a report, atomically, and return it as a reader will parse it.
 
     Raises:
         ValueError: What is on disk breaks the schema.

@@ -1,4 +1,4 @@
-"""`result.json`: what a finished run leaves on record, with its published JSON Schema.
+"""`result.json`: the record of a finished run, with its published JSON Schema.
 
 "All JSON metadata valid" in the gate means this schema, applied to the file as it lies on disk.
 """

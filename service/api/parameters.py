@@ -130,7 +130,7 @@ OF_THE_API = "/v1/"
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse what the route would not look at.
+    """Refuse parameters that the route does not read.
 
     Raises:
         InvalidRequest: There are such parameters; every one is listed.

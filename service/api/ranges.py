@@ -1,4 +1,4 @@
-"""Parts of what is long: one range of bytes, and whether what the caller holds is still the same.
+"""Byte ranges: the part of a file that a request selects, and whether the caller's copy is still current.
 
 Source:
     RFC 9110, sections 13.1 (If-None-Match, If-Range) and 14 (ranges). Several ranges at once get the whole, as

@@ -84,7 +84,7 @@ class Hashes:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of an attempt's files, sorted, without its checkpoint and what is still being written."""
+    """Return the names of an attempt's files, sorted, without its checkpoint and files in writing."""
     return sorted(_names(folder, PurePosixPath()))
 
 

@@ -1,4 +1,4 @@
-"""Rows as answers: one conversion copies the fields, and each resource adds what is computed. Pure."""
+"""Rows as responses: one conversion copies the fields, and each resource adds the computed ones. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast
@@ -22,7 +22,7 @@ A = TypeVar("A", bound=Answer)
 
 
 def answer(kind: type[A], row: object, **computed: Any) -> A:
-    """Return a row as an answer: what is not computed is copied from the column of the same name.
+    """Return a row as a response: fields that are not given are copied from the column of the same name.
 
     Args:
         kind: Model of the answer; it turns seconds since the epoch into times, and text into states.

@@ -19,7 +19,7 @@ from service.domain.decision.verify import DecisionSources, decision_differences
 
 
 def check_decisions(artifacts: Annotated[Path | None, typer.Option()] = None) -> None:
-    """Read `StoredDecisions` as JSON from standard input and print what differs; exit code 6 when anything does.
+    """Read `StoredDecisions` as JSON from standard input and print the differences; exit code 6 if there are any.
 
     Args:
         artifacts: Artifact root; given: the trainers weigh the stored predictions again as well.
@@ -49,7 +49,7 @@ def _recompute(stored: StoredDecisions) -> bool:
 
 
 def _weighs_the_same(folder: Path) -> bool:
-    """Let the trainers evaluate the predictions again and print what they find; return whether all is equal."""
+    """Let the trainers evaluate the predictions again, with their output shown; return whether all is equal."""
     command = module_command("trainers", "verify", str(folder))
     return subprocess.run(command, env=module_environment(os.environ), check=False).returncode == 0
 

@@ -30,7 +30,7 @@ class Packing:
 
 
 def requested_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
-    """Return what to pack where somebody names it.
+    """Return the models to pack for a request that names them.
 
     Args:
         kind: `single`, `ensemble` or `fusion`.
@@ -56,7 +56,7 @@ def requested_packing(kind: BundleKind, option: Single | None, text_weight: floa
 
 
 def decided_packing(decision: DecisionAnswer | None, *, text_weight: float) -> Packing:
-    """Return what to pack of what was decided; what a person put beside the decision counts.
+    """Return the models to pack by the last decision; an overruling of it counts.
 
     Args:
         text_weight: Of the text model in the fixed ensemble.

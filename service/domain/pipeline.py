@@ -1,4 +1,4 @@
-"""The rule of the pipeline: what an experiment does next, from what is known of it. Pure.
+"""The rule of the pipeline: the next step of an experiment, from the facts about it. Pure.
 
 data set → preflight → 51 and 52 → gate → 54-bases → decision → 53 → 54-final → last decision
 
@@ -31,7 +31,7 @@ BASES = (Step.TRANSFORMER, Step.GNN)
 
 @dataclass(frozen=True, kw_only=True)
 class StepFacts:
-    """What is known of one job.
+    """The facts about one job.
 
     Args:
         finished_seeds: Seeds whose run has succeeded.
@@ -45,7 +45,7 @@ class StepFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of an experiment that has not ended.
+    """The facts about an experiment that has not ended.
 
     Args:
         steps: The jobs that exist.

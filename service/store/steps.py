@@ -1,4 +1,4 @@
-"""An experiment's steps: which jobs it has, what is known of each, and starting the next one."""
+"""An experiment's steps: its jobs, the facts about each, and the start of the next one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ ONE_RUN = (0,)
 
 
 def facts_of(session: Session, experiment: ExperimentRow) -> Facts:
-    """Return what is known of an experiment."""
+    """Return the facts of an experiment that the pipeline decides on."""
     dataset = session.scalars(select(DatasetRow).where(DatasetRow.id == experiment.dataset_id)).one()
     jobs = [job for job in jobs_of_experiment(session, experiment.id) if job.step is not None]
     runs = runs_of_jobs(session, [job.id for job in jobs])

@@ -1,4 +1,4 @@
-"""A bundle, open: functions in; probability, verdict, and what weighed most out."""
+"""An open bundle: turns functions into probabilities, verdicts, and the lines that weighed most."""
 
 # Shapes: F functions.
 from collections.abc import Iterator, Sequence
@@ -157,7 +157,7 @@ class Bundle:
             )
 
     def _weights(self, sources: Sequence[str], log_odds_F: Floats) -> Iterator[tuple[Weight, ...]]:
-        """Yield what weighed most in each function; one after another, so that memory holds one's variants."""
+        """Yield the weights of each function's lines; one after another, so that memory holds one's variants."""
         for source, log_odds in zip(sources, log_odds_F.tolist(), strict=True):
             parts = occlusions(source)
             if not parts:

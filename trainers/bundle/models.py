@@ -108,7 +108,7 @@ class TextModel:
 
     @classmethod
     def load(cls, folder: Path, *, temperature: float, model: nn.Module | None = None) -> "TextModel":
-        """Load what cell 51 saved.
+        """Load a model that cell 51 saved.
 
         Args:
             model: Already loaded from the same folder; null loads it.
@@ -144,7 +144,7 @@ class GraphModel:
 
     @classmethod
     def load(cls, folder: Path, *, temperature: float, model: GraphNetwork | None = None) -> "GraphModel":
-        """Load what cell 52 saved.
+        """Load a model that cell 52 saved.
 
         Args:
             model: Already loaded from the same folder; null loads it.

@@ -1,4 +1,4 @@
-"""Makes a bundle of finished runs: their models copied, joined, and held against what the runs stored."""
+"""Packs finished runs into a bundle: copies and joins their models, and compares their scores with the stored ones."""
 
 # Shapes: R rows of gate that are compared.
 import shutil
@@ -157,7 +157,7 @@ def _copy_member(member: MemberRuns, folder: Path) -> Member:
 
 
 def _copy_model(member: MemberRuns, name: str, target: Path) -> None:
-    """Copy what the run's result vouches for of its model; what no model is loaded from stays behind."""
+    """Copy the model files that the run's result lists; files that no model is loaded from are left out."""
     run = member.runs[name]
     problems = []
     for artifact, digest in run.result.artifacts.items():

@@ -115,7 +115,7 @@ def _scored(
 
 
 def _fingerprint(path: Path, function: FoundFunction, *, number: int) -> str:
-    """Hash what makes a function itself.
+    """Hash the path, name, text and number of a function.
 
     Args:
         number: Of equal ones in the file, from 0.

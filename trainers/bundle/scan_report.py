@@ -35,12 +35,12 @@ def _finding(file: ScoredFile, one: ScoredFunction) -> Iterator[str]:
 
 
 def said_of(weight: Weight) -> str:
-    """Return in words what a line adds to the verdict."""
+    """Return as text how much a line adds to the log-odds."""
     return f"adds {weight.log_odds:.2f} to the log-odds"
 
 
 def caveats_of(one: ScoredFunction) -> list[str]:
-    """Return in words what the models did not see of a function."""
+    """Return as text which parts of a function the models did not see."""
     prediction = one.prediction
     caveats = {
         "the text model read its head and tail only": prediction.text_truncated,

@@ -1,4 +1,4 @@
-"""report.json: what was read and dropped, what splits and graphs look like, what gives the labels away."""
+"""`report.json`: counts of read and dropped rows, of splits and graphs, and signs that labels leak."""
 
 import math
 from collections import Counter
@@ -133,7 +133,7 @@ def parse_error_rates(material: Material) -> dict[int, float]:
 
 
 def warnings_of(material: Material) -> list[str]:
-    """Return in plain words what a user should know before trusting figures from this data set."""
+    """Return the warnings that a user should read before trusting figures from this data set."""
     found = []
     gate = split_summaries(material.rows, material.assignment.splits)[Split.GATE]
     if gate.positives < MIN_GATE_POSITIVES:

@@ -178,7 +178,7 @@ def _check_ids(rows: Sequence[Row]) -> None:
 
 
 def _settings(spec: PrepareSpec) -> dict[str, object]:
-    """Return what of the spec shapes the data set: neither the file's place nor the number of workers."""
+    """Return the fields of the spec that shape the data set: neither the file's path nor the number of workers."""
     return spec.model_dump(mode="json", include=set(PrepareConfig.model_fields))
 
 

@@ -49,7 +49,7 @@ class Twin:
 
 
 class Draft:
-    """Hands out names that are used once, and collects what the function must declare."""
+    """Hands out names that are used once, and collects the declarations of the function."""
 
     def __init__(self, random: Random) -> None:
         self.random = random

@@ -143,7 +143,7 @@ def save_checkpoint(
 
 
 def find_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint | None:
-    """Return what `load_checkpoint` does; null when there is none.
+    """Return the checkpoint as `load_checkpoint` does; None without one.
 
     Raises:
         SpecError: It is a checkpoint of another run.

@@ -80,7 +80,7 @@ class GradientWatch:
         record.recent = list(deque([*record.recent, norm], maxlen=WINDOW))
 
     def evaluate(self, weights: Mapping[str, float], *, step: int) -> list[Collapse]:
-        """Return what is wrong with each component since the last evaluation, and begin anew.
+        """Return the faults of each component since the last evaluation, and reset.
 
         Args:
             weights: Norm of each component's weights.

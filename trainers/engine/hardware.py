@@ -69,7 +69,7 @@ def set_up_hardware(
 
 
 def find_hardware_problems(*, device: Device, precision: Precision) -> list[InputError]:
-    """Return what of a spec this machine cannot do."""
+    """Return the mistakes of a spec that this machine cannot run."""
     on_gpu = _has_gpu(device)
     problems = []
     if device is Device.CUDA and not on_gpu:

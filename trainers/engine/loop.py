@@ -321,7 +321,7 @@ class _Fit:
         )
 
     def outcome(self) -> FitOutcome:
-        """Put the best weights into the model and return what training came to.
+        """Put the best weights into the model and return the outcome of training.
 
         Raises:
             CollapseError: They predict nothing useful.

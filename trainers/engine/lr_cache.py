@@ -1,4 +1,4 @@
-"""The LR cache: what the range test found, remembered on disk under everything that changes its answer."""
+"""The LR cache: results of the range test on disk, by a key of everything that changes the result."""
 
 import fcntl
 import json
@@ -58,7 +58,7 @@ class LearningRateCache:
             return None
 
     def read(self, key: str) -> Suggestion | None:
-        """Return what was found under a key; null when there is no entry.
+        """Return the entry of a key; None without one.
 
         Raises:
             DamagedEntryError: There is one, but it cannot be read, or is not whole.

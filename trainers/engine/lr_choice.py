@@ -151,7 +151,7 @@ class _SharedRate:
     context: RunContext
 
     def get(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
-        """Return what the cache knows, or find it for all seeds while they wait."""
+        """Return the cached rate, or find it for all seeds while they wait."""
         with suppress(DamagedEntryError):
             known = self._read()
             if known is not None:
@@ -197,7 +197,7 @@ class _SharedRate:
 
 
 def settle(suggestion: Suggestion, settings: LearningRate) -> LearningRateOutcome:
-    """Return what the test suggests, or else the fallback with the test's reason."""
+    """Return the rate that the test suggests, or else the fallback with the test's reason."""
     rate, reason = suggestion.learning_rate, suggestion.reason
     if rate is None:
         rate = _in_range(settings.fallback, settings)

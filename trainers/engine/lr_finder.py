@@ -176,7 +176,7 @@ def has_blown_up(losses: list[float]) -> bool:
 
 
 def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Hardware) -> Suggestion:
-    """Return what the range test suggests; model and random generators are left as they were.
+    """Return the range test's suggestion; model and random generators are left as they were.
 
     One multiplier moves all groups, so that their ratios stay.
 

@@ -53,7 +53,7 @@ def no_review() -> Sequence[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainee:
-    """A cell's model, ready to be trained, and what only this cell knows of it.
+    """A cell's model, ready to be trained, with the parts that differ between cells.
 
     Args:
         task: The model and its data, as the engine sees them.

@@ -121,7 +121,7 @@ def _open_seeds(spec: AggregationSpec, dataset: Dataset) -> list[SeedRuns]:
 
 
 def _truncation(seeds: Sequence[SeedRuns]) -> dict[Option, Truncation]:
-    """Return what each base model does not see of gate, summed over its seeds."""
+    """Return how much of gate each base model does not see, summed over its seeds."""
     of_models: dict[Option, list[FinishedRun]] = {
         "transformer": [of_seed.transformer for of_seed in seeds],
         "gnn": [of_seed.gnn for of_seed in seeds],

@@ -1,4 +1,4 @@
-"""Weighing once more what a finished run of cell 54 has weighed, from the predictions as they lie on disk now."""
+"""Recompute a finished run of cell 54 from the predictions as they are on disk now, and compare."""
 
 from collections.abc import Iterator
 from pathlib import Path

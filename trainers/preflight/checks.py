@@ -1,4 +1,4 @@
-"""Checks that go on after one of them failed: whatever a check stumbles over is a check that failed."""
+"""Collects checks and goes on after a failed one: an unexpected error is a failed check."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,7 +10,7 @@ MAX_DETAIL_CHARS = 600
 
 
 def make_check(name: str, verdict: PreflightVerdict, detail: str, *, fix: str = "") -> Check:
-    """Return one check's outcome; what passed needs no fix.
+    """Return one check's outcome; a passed check has no fix.
 
     Args:
         name: Stable, as in the result.

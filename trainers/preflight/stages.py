@@ -43,7 +43,7 @@ Reload = Callable[[Path], Task]
 
 
 class Stages:
-    """Takes a task through its stages; what fails is a check, and the stages that do not need it go on.
+    """Takes a task through its stages; a failed stage is a failed check, and stages that do not need it go on.
 
     Args:
         name: Of the cell, for the checks' names.

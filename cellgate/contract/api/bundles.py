@@ -17,7 +17,7 @@ Source = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
 
 
 class BundleCreate(Request, RunLimits):
-    """Pack what was decided, or what is named here."""
+    """Pack the decided models, or the models that are named here."""
 
     kind: BundleKind | None = Field(None, description="Default: what the last decision ships.")
     option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")

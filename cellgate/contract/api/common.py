@@ -41,13 +41,13 @@ LabelMap = Annotated[
 
 
 class Request(BaseModel):
-    """Base of what is accepted: unknown fields are mistakes."""
+    """Base of request bodies: unknown fields are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Answer(BaseModel):
-    """Base of what is answered."""
+    """Base of response bodies."""
 
     model_config = ConfigDict(frozen=True)
 

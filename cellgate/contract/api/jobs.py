@@ -23,7 +23,7 @@ from cellgate.contract.states import JobState
 
 
 class JobBody(Request, RunLimits):
-    """What every job names, whatever its cell."""
+    """The fields that jobs of all cells have."""
 
     cell: int
 
@@ -57,7 +57,7 @@ _JOB_OF: dict[Submission, type[JobBody]] = {
 
 
 def _job_body(entry: CellEntry) -> type[JobBody]:
-    """Return the body of a cell's job: what it names, and the fields of its config."""
+    """Return the body of a cell's job: data set or experiment, seeds, and the fields of its config."""
     if entry.submission is None or entry.config is None:
         raise ValueError(f"cell {entry.label} has no job of its own: give it a submission and a config")
     fields: dict[str, Any] = {

@@ -19,7 +19,7 @@ class UsageBy(StrEnum):
 
 
 class QueueAnswer(Answer):
-    """A queue: what waits in it, and who is there to work it off."""
+    """A queue: its waiting and running runs, and the workers that serve it."""
 
     name: str
     queued: int = Field(description="Runs that wait for a worker.")

@@ -22,7 +22,7 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
     def includes(self, other: "Scope") -> bool:
-        """Whether who has this one may do what needs `other`."""
+        """Whether a token with this scope allows requests that need `other`."""
         order = list(Scope)
         return order.index(self) >= order.index(other)
 

@@ -1,4 +1,4 @@
-"""Experiments: the whole pipeline. Its gate and its decisions are in `verdicts`."""
+"""Experiments: the whole pipeline. Its gate and its decisions are in `gate_decision`."""
 
 from http import HTTPStatus
 from itertools import chain

@@ -1,4 +1,4 @@
-"""What a run has printed and what happened to it: attempts, output whole, by pieces and live, events live."""
+"""A run's attempts, its output as a whole, in pages and live, and its events live."""
 
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Uploads: files of labelled functions for who cannot put them below a data root."""
+"""Uploads: files of labelled functions from callers who cannot put them below a data root."""
 
 from http import HTTPStatus
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Workers over HTTP: who is there, what they have at work, and letting them drain."""
+"""Workers over HTTP: list them with their runs, drain and resume them."""
 
 from collections.abc import Sequence
 from http import HTTPStatus

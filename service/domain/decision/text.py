@@ -59,7 +59,7 @@ def describe_forms(forms: Sequence[DeploymentCandidate]) -> list[str]:
 
 
 def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
-    """Return what failed, and where each cell that missed its F1 is weak."""
+    """Return the failed checks, and the weaknesses of each cell that missed its F1."""
     reasons = [f"{check.title}: {check.reason}." for check in failed]
     if evidence is None:
         return [*reasons, "There is no evidence over both cells: no seed of 51 and 52 finished together."]
@@ -84,7 +84,7 @@ def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None
 
 
 def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence: str) -> list[str]:
-    """Return what to do next with the chosen option.
+    """Return the next steps with the chosen option.
 
     Args:
         chosen: The option to ship.

@@ -61,12 +61,12 @@ def _digest(parts: Sequence[str]) -> bytes:
 
 
 def exact_key(func: str) -> bytes:
-    """Return what all copies share that differ in white space only."""
+    """Return a key that copies with other white space share."""
     return _digest(func.split())
 
 
 def renamed_key(func: str) -> bytes:
-    """Return what all copies share that differ in white space, comments and consistently changed names only."""
+    """Return a key that copies with other white space, comments and consistently changed names share."""
     tokens = tokens_of(func)
     own_name = next(
         (

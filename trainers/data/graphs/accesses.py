@@ -107,7 +107,7 @@ class Accesses:
 
 
 def accesses(syntax: Syntax) -> Accesses:
-    """Return what every occurrence of a variable does."""
+    """Return the access of every occurrence of a variable."""
     found = Accesses()
     code, parents = syntax.code, syntax.parent
     for node, kind in enumerate(code):
@@ -196,7 +196,7 @@ def _place_in(syntax: Syntax, node: int) -> tuple[int, bool, bool]:
 
 
 def _definition(syntax: Syntax, leaf: int, key: int, content: bool, expression: int) -> Definition:
-    """Return what an assignment, an update or a call does to a variable."""
+    """Return the access that an assignment, an update or a call makes to a variable."""
     parents, fields, code = syntax.parent, syntax.field, syntax.code
     node, certain = expression, True
     while certain and (parent := parents[node]) >= 0 and code[parent] not in STATEMENTS:

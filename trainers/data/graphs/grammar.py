@@ -1,4 +1,4 @@
-"""The C and C++ grammars in one numbering: what a node of either tree becomes in a graph.
+"""The C and C++ grammars in one numbering of node kinds.
 
 Punctuation and comments leave the tree; parentheses hand their child to their parent; an operator becomes the
 token of the expression that it makes, which keeps paths between operands short.

@@ -55,7 +55,7 @@ class Meaning:
 
 @lru_cache(maxsize=CACHED_NODES)
 def meaning_of(label: str, code: str) -> Meaning:
-    """Return what a node means.
+    """Return the token and the features of a node.
 
     Args:
         label: Its kind, as Joern or another tool names it.
@@ -86,7 +86,7 @@ def _single(token: str) -> Meaning:
 
 
 def _declaration(tokens: list[str]) -> Meaning:
-    """Read `type name`, `type *name` or `type name[n]`; what comes after `=` is not part of it."""
+    """Read `type name`, `type *name` or `type name[n]`; an initialiser after `=` is not part of it."""
     declarator = tokens[: tokens.index("=")] if "=" in tokens else tokens
     size_at = declarator.index("[") if "[" in declarator else len(declarator)
     names = [place for place in range(size_at) if is_name(declarator[place]) and declarator[place] not in KEYWORDS]

@@ -221,7 +221,7 @@ def _only_these(torch: Any, allowed: list[type]) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what torch has against a file, without its advice to trust the file."""
+    """Return why torch refuses a file, without its advice to trust the file."""
     words = " ".join(str(error).split())
     for mark in ("Unsupported global: GLOBAL ", "Trying to load unsupported GLOBAL "):
         if mark in words:

@@ -102,7 +102,7 @@ def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight
 
 
 def ensemble_log_odds_tensor(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> Tensor:
-    """Return what `trainers.evaluation.ensemble.ensemble_log_odds` does, with gradients, (B,).
+    """Return the same as `trainers.evaluation.ensemble.ensemble_log_odds`, with gradients, (B,).
 
     Args:
         text_B: Calibrated log-odds of the text model.

@@ -103,12 +103,12 @@ class FusionHead(nn.Module, ABC):
         return {name: [p for p in members if p.requires_grad] for name, members in parts.items()}
 
     def forget(self) -> None:
-        """Make the correction zero, whatever was learned: the head is the ensemble."""
+        """Reset the correction to zero: the head is the ensemble again."""
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
     def learn_missing(self, *, graphs_missing: bool) -> None:
-        """Let the vectors for what is missing learn, where training ever uses them.
+        """Let the vectors for missing embeddings learn, where training ever uses them.
 
         Args:
             graphs_missing: Whether a function to learn from has no graph.

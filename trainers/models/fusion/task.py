@@ -52,7 +52,7 @@ class FusionTask:
         self._live = [base.task for base in bases.values()]
 
     def forget(self) -> None:
-        """Make the model the ensemble that it started as, whatever was learned."""
+        """Reset the model to the ensemble that it started as."""
         self.head.forget()
         for base in self.bases.values():
             base.forget()
@@ -91,7 +91,7 @@ class FusionTask:
 
 
 def _components(head: FusionHead, bases: Mapping[str, UnfrozenBase]) -> Mapping[str, Sequence[nn.Parameter]]:
-    """Return what learns on the text model's side, on the graph model's, and what joins them; none is empty."""
+    """Return the trainable parameters of the text side, of the graph side and of the join; none is empty."""
     parts = head.components
     for name, base in bases.items():
         parts[name] = [*parts.get(name, []), *(p for p in base.task.model.parameters() if p.requires_grad)]
@@ -99,7 +99,7 @@ def _components(head: FusionHead, bases: Mapping[str, UnfrozenBase]) -> Mapping[
 
 
 def _groups(head: FusionHead, bases: Mapping[str, UnfrozenBase], spec: FusionSpec) -> Sequence[ParameterGroup]:
-    """Return both sides of the head and the live models at their own learning rates, and what joins them."""
+    """Return the parameters of both sides, of the unfrozen models at their own learning rates, and of the join."""
     config = spec.model
     ratios = {"transformer": config.transformer_lr_ratio, "gnn": config.gnn_lr_ratio, "head": 1.0}
     groups = [

@@ -1,4 +1,4 @@
-"""Opens trained base models so that they go on learning, and reads them back; loads what a frozen run does without."""
+"""Opens trained base models for further training; imports libraries that runs over frozen models do not need."""
 
 import json
 from functools import partial
@@ -93,7 +93,7 @@ def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> Unfroze
 
 
 def _differences(name: str, base: UnfrozenBase, rows: Rows, read_R: Tensor) -> list[InputError]:
-    """Return what is wrong with a model that does not repeat its own predictions; the longest show it best."""
+    """Return the mistakes of a model that does not repeat its own predictions; the longest show it best."""
     chosen = base.task.plan_evaluation(rows)[-1][-CHECKED_ROWS:]
     with torch.inference_mode():
         _, now_B = base.read(base.task.load_batch(chosen))

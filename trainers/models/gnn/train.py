@@ -64,7 +64,7 @@ class GraphTask:
 
     @property
     def groups(self) -> Sequence[ParameterGroup]:
-        """Matrices, and apart from them what weight decay would only shift: biases and norms."""
+        """Return matrices with weight decay, biases and norms without."""
         parameters = list(self._model.parameters())
         return (
             ParameterGroup(name="weights", parameters=[p for p in parameters if p.ndim > 1]),

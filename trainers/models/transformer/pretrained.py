@@ -85,7 +85,7 @@ def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
 
 
 def _check_weights(spec: TransformerModel, model: Any, missing: set[str]) -> None:
-    """Refuse what the library only warns of: weights under names that the model does not know, left out one and all."""
+    """Refuse a checkpoint whose weights have names that the model does not know; the library only warns."""
     inside = [name for name, _ in model.named_parameters() if name.startswith(f"{model.base_model_prefix}.")]
     absent = sum(name in missing for name in inside)
     if absent > MOST_WEIGHTS * len(inside):

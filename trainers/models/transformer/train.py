@@ -161,7 +161,7 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> 
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write what AutoModelForSequenceClassification and AutoTokenizer load, whole or not at all; LoRA is merged.
+    """Write a folder that AutoModelForSequenceClassification and AutoTokenizer load, atomically; LoRA is merged.
 
     Args:
         model: Of the transformers library, perhaps with LoRA.
