@@ -34,7 +34,7 @@ def pack(
     tolerance: Annotated[float | None, typer.Option(help="Allowed difference from the runs' probabilities.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pack what was decided and wait until it is ready; exit code 1 when packing failed."""
+    """Pack the decided models and wait until the bundle is ready; exit code 1 when packing failed."""
     body: dict[str, Any] = {
         "kind": kind,
         "option": option,

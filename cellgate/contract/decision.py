@@ -24,7 +24,7 @@ class Decision(BaseModel):
     outcome: DecisionOutcome
     option: Option | None = Field(description="What is shipped; null while fusion is to be trained or for improve.")
     seeds: list[int] = Field(
-        default_factory=list, description="Of what is shipped: the one that was best on dev, or all together."
+        default_factory=list, description="Seeds of the shipped option: the one that was best on dev, or all together."
     )
     confidence: Literal["clear", "borderline"]
     rule: str = Field(description="The rule that gave the answer, with its numbers.")

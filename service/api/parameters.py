@@ -28,8 +28,8 @@ RunPath = Annotated[str, Path(alias="run_id", pattern=RUN_ID)]
 MaxItems = Annotated[int, Query(ge=1, le=500, description="Maximum number of items.")]
 After = Annotated[str | None, Query(pattern=f"^[a-z]{{2,3}}_{ULID}$", description="Cursor: `next` of the page before.")]
 AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Return events with a higher id only.")]
-_CELL_DESCRIPTION = "One of these cells; may be named several times."
-_STATE_DESCRIPTION = "In one of these states; may be named several times."
+_CELL_DESCRIPTION = "Only items of one of these cells; may be given several times."
+_STATE_DESCRIPTION = "Only items in one of these states; may be given several times."
 
 DatasetStates = Annotated[list[DatasetState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 ExperimentStates = Annotated[list[ExperimentState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
@@ -52,7 +52,7 @@ Labels = Annotated[
     Query(
         alias="label",
         max_length=16,
-        description="`key:value`; may be given several times: all must be there.",
+        description="`key:value`; may be given several times: all must match.",
         examples=["team:core"],
     ),
 ]

@@ -308,7 +308,7 @@ def test_what_was_decided_is_packed_by_a_button(deployment: LiveServer, dataset:
     page = watched.open(f"#/experiments/{experiment}")
     posts = requests_of(page)
 
-    press(page, "Pack what was decided bundle")
+    press(page, "Pack the decided models bundle")
 
     packing = page.get_by_role("region", name="Bundles").get_by_role("link", name="packing")
     expect(packing).to_be_visible()

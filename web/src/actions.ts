@@ -38,7 +38,7 @@ export function actionsOfExperiment(experiment: Experiment): Action[] {
 export function actionsOfBundles(decision: Decision | undefined): Action[] {
   const last = decision?.overrulings?.at(-1) ?? decision;
   if (last === undefined || last.option === null) return [];
-  return [{ verb: "bundle", label: "Pack what was decided", question: null }];
+  return [{ verb: "bundle", label: "Pack the decided models", question: null }];
 }
 
 function actionsOf(runs: Run[], what: string, beforeRetry: string | null): Action[] {

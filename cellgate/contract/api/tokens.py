@@ -15,7 +15,7 @@ LONGEST_S = 10 * 365 * 86_400
 
 
 class Scope(StrEnum):
-    """What a token is good for; each includes those before it."""
+    """Scope of a token; each includes those before it."""
 
     READ = "read"
     SUBMIT = "submit"

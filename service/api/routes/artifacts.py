@@ -25,7 +25,9 @@ from service.store.logs import attempts_of
 from service.store.runs import get_run
 
 router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
-ArtifactPath = Annotated[str, InPath(max_length=1000, description="As the list of the run's artifacts has it.")]
+ArtifactPath = Annotated[
+    str, InPath(max_length=1000, description="Path of the file, as the list of the run's artifacts shows it.")
+]
 # Whatever it is: the file is to be kept as it lies, not shown.
 OCTETS = "application/octet-stream"
 ANY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}

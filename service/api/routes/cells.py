@@ -24,7 +24,7 @@ class CellAnswer(Answer):
     cell: int
     name: str
     summary: str
-    needs: str = Field(description="What must be there before it can run.")
+    needs: str = Field(description="Conditions that must hold before the cell can run.")
     defaults: dict[str, Any]
     config_schema: dict[str, Any] = Field(description="JSON Schema of its config.")
     example: dict[str, Any] = Field(description="A body for POST /v1/jobs; put your own id into it.")

@@ -26,12 +26,14 @@ from service.store.versions import run_without_result
 
 router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
 KEY = r"^\d{1,9}\.\d{1,9}$"
-PIECES = 100
+CHUNKS = 100
 Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
 AfterChunk = Annotated[
-    str | None, Query(pattern=KEY, description="With JSON: `next` of the pieces before, or the `id` of an event.")
+    str | None, Query(pattern=KEY, description="With JSON: `next` of the page before, or the `id` of an event.")
 ]
-Pieces = Annotated[int | None, Query(ge=1, le=500, description=f"With JSON: pieces at most; default {PIECES}.")]
+MaxChunks = Annotated[
+    int | None, Query(ge=1, le=500, description=f"With JSON: maximum number of chunks; default {CHUNKS}.")
+]
 LastChunk = Annotated[str | None, Header(alias="Last-Event-ID", pattern=KEY)]
 LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,18}$")]
 TEXT = {"text/plain": {"schema": {"type": "string"}}}
@@ -44,7 +46,7 @@ EVENT_STREAM: dict[int | str, dict[str, Any]] = {
 }
 OUTPUT: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {
-        "description": "The output: as text, or by pieces where `Accept` prefers JSON",
+        "description": "The output: as text, or in numbered chunks if `Accept` prefers JSON",
         "content": {**TEXT, "application/json": {"schema": {"$ref": "#/components/schemas/LogPage"}}},
         "model": LogPage,
     },
@@ -78,11 +80,11 @@ def read_logs(
     request: Request,
     attempt: Attempt = None,
     after: AfterChunk = None,
-    limit: Pieces = None,
+    limit: MaxChunks = None,
 ) -> Response:
     """Return the output of the run's trainers: as text, which supports `Range`, or as JSON in numbered chunks."""
     if _prefers_json(request.headers.get("Accept", "")):
-        return _by_pieces(context, run_id, attempt, _key(after), limit or PIECES)
+        return _by_pieces(context, run_id, attempt, _key(after), limit or CHUNKS)
     _refuse_paging(after, limit)
     return _as_text(context, run_id, attempt, request)
 

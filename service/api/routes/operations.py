@@ -25,7 +25,7 @@ From = Annotated[
     Query(alias="from", description="Start of the period, RFC 3339 with an offset; default: the first run."),
 ]
 To = Annotated[Time | None, Query(alias="to", description="End of the period; default: now.")]
-By = Annotated[UsageBy, Query(description="What to sum by.")]
+By = Annotated[UsageBy, Query(description="Grouping of the sums.")]
 
 
 @router.get("/v1/queues", Scope.READ, responses=documented())

@@ -25,7 +25,7 @@ BODY = {
             "name": "Content-Digest",
             "in": "header",
             "required": False,
-            "description": "RFC 9530: `sha-256=:<base64>:`; a body that is another one is refused.",
+            "description": "RFC 9530: `sha-256=:<base64>:`; a body with another digest is refused.",
             "schema": {"type": "string", "pattern": r"sha-256=:[A-Za-z0-9+/]{43}=:"},
         }
     ],

@@ -20,7 +20,9 @@ from service.store.tables import WorkerRow
 from service.store.workers import get_worker, list_workers, living_workers, set_draining
 
 router = ScopedRouter(prefix="/v1/workers", tags=["cells and workers"])
-WorkerPath = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="As GET /v1/workers names it.")]
+WorkerPath = Annotated[
+    str, Path(pattern=r"^[!-~]{1,200}$", description="Id of the worker, as GET /v1/workers shows it.")
+]
 ACTION = accepting(WorkerAnswer, HTTPStatus.NOT_FOUND)
 
 
