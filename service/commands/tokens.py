@@ -38,7 +38,7 @@ TokenName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the toke
 @token_app.command("new")
 def new_token(
     name: TokenName,
-    scope: Annotated[Scope, typer.Option(help="What the token allows; each scope includes those before it.")],
+    scope: Annotated[Scope, typer.Option(help="Scope of the token; each includes those before it.")],
     expires: Annotated[str | None, typer.Option(help="Lifetime, e.g. 30d, 12h or 45m; default: no end.")] = None,
     data_dir: DataDir = None,
 ) -> None:
