@@ -1,7 +1,7 @@
 """How fast the API answers with a full database: `python -m bench.api [--runs 100000] [--points 10000000]`.
 
 Fills a PostgreSQL of its own by copying one finished experiment, starts the API as a process of its own, and prints a
-Markdown table of milliseconds, each request sent after the one before; then lets many pollers ask at once.
+Markdown table of milliseconds, each request sent after the one before; then lets many clients poll at once.
 """
 
 import argparse
@@ -263,7 +263,7 @@ def _timed(send: Callable[[], httpx.Response]) -> float:
 
 
 async def poll_together(running: Deployment, pollers: int, seconds: float) -> None:
-    """Let so many callers ask for the status of an experiment every two seconds, each holding what it got."""
+    """Let this many clients poll the status of an experiment every two seconds, each with its ETag."""
     connector = aiohttp.TCPConnector(limit=pollers)
     counts: Counter[str] = Counter()
     took: list[float] = []

@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def cell(name: str, out: Path, spec: dict[str, Any]) -> None:
-    """Run one cell to its end, or stop with what it said."""
+    """Run one cell to its end, or stop with its output."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "spec.json"
     path.write_text(json.dumps(spec, default=str))
@@ -94,7 +94,7 @@ def train(given: argparse.Namespace) -> None:
 
 
 def bases(out: Path, seed: int) -> dict[str, Any]:
-    """Return what a fusion spec says of its bases."""
+    """Return the fields of a fusion spec that name its bases."""
     return {"seed": seed, "transformer": out / f"transformer-{seed}", "gnn": out / f"gnn-{seed}"}
 
 

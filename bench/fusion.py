@@ -1,4 +1,4 @@
-"""A fusion epoch from the cache against one that asks both frozen models again: seconds, and their ratio.
+"""A fusion epoch from the cache against one that runs both frozen models again: seconds, and their ratio.
 
 `python -m bench.fusion DATASET TRANSFORMER_RUN GNN_RUN [--size base] [--repeats 5] [--threads 1] [--profile]`
 
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("transformer", type=Path)
     parser.add_argument("gnn", type=Path)
     parser.add_argument("--head", default="gated")
-    parser.add_argument("--size", help="ask an untrained text model of this size instead: it costs as much")
+    parser.add_argument("--size", help="run an untrained text model of this size instead: it costs as much")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--profile", action="store_true", help="print where an epoch from the cache spends its time")
@@ -60,7 +60,7 @@ def main() -> None:
             "transformer": given.transformer,
             "gnn": given.gnn,
             "threads": given.threads,
-            # The models are opened to be asked again, not to learn.
+            # The models are opened for inference, not for training.
             "model": {"head": given.head, "unfreeze": "both"},
         }
     )
@@ -130,7 +130,7 @@ def cached_epoch(
     task.model.to(hardware.device).train()
     stepper = Stepper(task, labels=labels, config=spec.training, hardware=hardware, events=context.events)
     rng = np.random.default_rng(0)
-    # Of a whole run: it decides how often norms are told.
+    # Of a whole run: it decides how often norms are reported.
     total = spec.training.epochs * len(task.plan_epoch(rows, rng))
     progress = TrainingProgress(context.events, total=total, done=0, epochs=spec.training.epochs)
     done = 0

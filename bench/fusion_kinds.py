@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def fuse(given: argparse.Namespace, out: Path, model: dict[str, Any]) -> RunResult:
-    """Train one kind, or stop with what it said."""
+    """Train one kind, or stop with its output."""
     out.mkdir(parents=True, exist_ok=True)
     spec = {
         "dataset": given.dataset,

@@ -31,7 +31,7 @@ from worker.tail import EventTail
 CHECKPOINT_EVERY = 20
 TRAINING: Any = JOB["training"]
 SHORT: dict[str, Any] = {**JOB, "seeds": [1]}
-# 390 steps: of fewer than 400 every one is told. Each interrupted run is let come to its end.
+# 390 steps: of fewer than 400 every one is reported. Each interrupted run continues to its end.
 LONG: dict[str, Any] = {
     **SHORT,
     "training": {**TRAINING, "epochs": 26, "patience": 26, "checkpoint_every_steps": CHECKPOINT_EVERY},
@@ -89,7 +89,7 @@ class Bench:
                 self._figures.add("cancel to cancelled", begun, self._transition(run, RunState.CANCELLED))
 
     def drains(self, rounds: int) -> None:
-        """Tell the worker of a training run to stop, as a rolling restart does."""
+        """Send SIGTERM to the worker of a training run, as a rolling restart does."""
         with self._deployment.client() as client:
             for _ in range(rounds):
                 run = self._training(client)
@@ -171,7 +171,7 @@ class Bench:
             if event["kind"] == "metric" and "train/loss" in event["values"]
         ]
         if not steps or set(steps) != set(range(1, max(steps) + 1)):
-            raise RuntimeError(f"the attempts of run {run} do not tell every step; expected 1, 2, 3 … without a gap")
+            raise RuntimeError(f"the attempts of run {run} do not report every step; expected 1, 2, 3 … without a gap")
         return len(steps) - len(set(steps))
 
 

@@ -4,7 +4,7 @@
 
 BASES is a folder of finished runs, `t<seed>`, `g<seed>` and `f<seed>` for cells 51, 52 and 53; every kind of bundle is
 packed of the first seed, and the fusion of all seeds too. The functions are those of the data set's gate, repeated as
-needed, each a little different, from source text to verdict: parsed, tokenised, asked. Rates are by the clock, the best
+needed, each a little different, from source text to verdict: parse, tokenise, score. Rates are by the clock, the best
 of the repeats; `CPU ms` are the process's milliseconds a function on all its threads, which other work on the machine
 changes little.
 """

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from service.api import description
 from service.api.auth import TokenCache
 from service.api.context import Context
-from service.api.description import describe, operation_id
+from service.api.description import describe_api, operation_id
 from service.api.long_poll import poll_states_in, watch_output, watch_versions
 from service.api.middleware import add_middleware
 from service.api.parameters import refuse_unknown_parameters
@@ -124,7 +124,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
     )
     scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
     scopes.include_in(app)
-    describe(app, scopes, token_needed=settings.asks_for_token)
+    describe_api(app, scopes, token_required=settings.requires_token)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
     add_middleware(app, settings, known, telemetry, scopes)

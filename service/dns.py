@@ -8,6 +8,11 @@ from service.domain.webhooks import refuse_private
 def resolve(host: str, port: int | None, *, allow_private: bool) -> list[str]:
     """Return the addresses of a host.
 
+    Args:
+        host: Name or address literal.
+        port: TCP port; None: any.
+        allow_private: Whether loopback, private and link-local addresses are accepted.
+
     Raises:
         InvalidSpec: One of them is not a public address.
         OSError: It has none.

@@ -2,10 +2,12 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cellgate.contract.exit_codes import UsageError
 
 # Failed attempts are not rate-limited: the token must be too long to guess.
 TOKEN_CHARACTERS = 32
@@ -82,7 +84,7 @@ class Settings(BaseSettings):
         return token
 
     @property
-    def asks_for_token(self) -> bool:
+    def requires_token(self) -> bool:
         """Whether every request must carry a token: unless only this machine is served, and none was set."""
         return self.token is not None or not is_loopback(self.host)
 
@@ -110,3 +112,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings; an override that is None leaves the environment's value or the default.
+
+    Raises:
+        UsageError: Some are wrong; every mistake is listed.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
+            for mistake in error.errors()
+        ]
+        raise UsageError("\n".join(lines)) from error

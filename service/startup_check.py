@@ -19,7 +19,7 @@ def check_startup(settings: Settings, database: Database) -> None:
     Raises:
         MissingAdminToken: The host is not loopback, and neither a setting nor the database holds an admin token.
     """
-    if not settings.asks_for_token or settings.token is not None:
+    if not settings.requires_token or settings.token is not None:
         return
     with database.read() as session:
         if has_live_admin(session):

@@ -13,7 +13,7 @@ from cellgate.contract.files import write_json
 Columns = dict[str, list[object]]
 
 
-def spoil(source: Path, target: Path, change: Callable[[Columns], None]) -> Path:
+def corrupt(source: Path, target: Path, change: Callable[[Columns], None]) -> Path:
     """Copy a data set, change its functions' columns in place, and give it a manifest that fits."""
     shutil.copytree(source, target)
     # Not mapped: the file is written to below.

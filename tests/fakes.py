@@ -271,7 +271,7 @@ class FakeTrainers:
         self.database = database
         self.artifacts = artifacts
         self.f1s = f1s
-        self.spoil: Callable[[Claim, RunResult], RunResult] = lambda _claim, found: found
+        self.corrupt: Callable[[Claim, RunResult], RunResult] = lambda _claim, found: found
         self.failing: dict[tuple[Cell, int], tuple[FailureReason, int]] = {}
         self.steps: list[tuple[Cell, int]] = []
 
@@ -309,7 +309,7 @@ class FakeTrainers:
                     exit_code=code,
                 )
             else:
-                body = self.spoil(claim, self._with_report(claim, self.made(claim))).model_dump(mode="json")
+                body = self.corrupt(claim, self._with_report(claim, self.made(claim))).model_dump(mode="json")
                 write_json(self.artifacts / claim.path / "result.json", body)
                 lifecycle.succeed(session, run_id=claim.run_id, attempt=claim.attempt, exit_code=0, result=body)
             pipeline.after_run(session, run_id=claim.run_id, artifacts=self.artifacts)

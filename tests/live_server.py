@@ -36,7 +36,7 @@ STEPS_PER_EPOCH = 40
 TRAINED = (Cell.TRANSFORMER, Cell.GNN, Cell.FUSION)
 
 
-class SilentBell:
+class SilentNotifier:
     """A notification that nobody hears: the tests run what is queued themselves."""
 
     def notify(self, run_id: str, queue: str) -> bool:
@@ -118,7 +118,7 @@ class TalkingTrainers(FakeTrainers):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
+class LiveServer:
     """A running API.
 
     Args:
@@ -156,7 +156,7 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *, token: str | None = None) -> Iterator[Served]:
+def run_live_server(folder: Path, *, token: str | None = None) -> Iterator[LiveServer]:
     """Yield the API on a free port over an empty database in this folder."""
     # What the API logs is not what the test's own process prints.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -168,14 +168,14 @@ def served(folder: Path, *, token: str | None = None) -> Iterator[Served]:
     database = Database(settings.database)
     with database.begin() as session:
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=2)
-    app = create_app(settings, notifier=SilentBell())
+    app = create_app(settings, notifier=SilentNotifier())
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_until_up(url, thread)
-        yield Served(url=url, database=database, artifacts=settings.artifacts, data=folder / "data")
+        yield LiveServer(url=url, database=database, artifacts=settings.artifacts, data=folder / "data")
     finally:
         server.should_exit = True
         thread.join()

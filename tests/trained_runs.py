@@ -78,7 +78,7 @@ def train_every_cell(folder: Path) -> Path:
 
 
 def pack(folder: Path, target: Path, packed: str) -> BundleManifest:
-    """Pack what a name of PACKED stands for, of runs that `train_every_cell` left."""
+    """Pack the bundle that a name of PACKED stands for, of runs that `train_every_cell` left."""
     kind, runs = PACKED[packed]
     paths = [folder / run for run in runs]
     return pack_bundle(target, kind=kind, runs=paths, dataset=folder / "dataset")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from worker.fork_server import ForkServer, WarmTrainer
+from worker.fork_server import ForkServerProcess, WarmTrainer
 
 # The server imports for some seconds, and longer on a busy machine.
 PATIENCE_S = 240.0
@@ -77,7 +77,7 @@ class WarmProcess:
 class WarmTrainers:
     """Starts trainers by a fork server."""
 
-    def __init__(self, server: ForkServer) -> None:
+    def __init__(self, server: ForkServerProcess) -> None:
         self._server = server
 
     def start(self, *arguments: str) -> WarmProcess:
@@ -111,7 +111,7 @@ class WarmTrainers:
 @contextmanager
 def warm_trainers() -> Iterator[WarmTrainers]:
     """Yield what starts trainers warm; its server ends with the block, and imports nothing before the first trainer."""
-    server = ForkServer()
+    server = ForkServerProcess()
     try:
         yield WarmTrainers(server)
     finally:

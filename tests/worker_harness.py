@@ -35,9 +35,9 @@ parser = argparse.ArgumentParser()
 for name in ("--spec", "--out", "--resume", "--heartbeat"):
     parser.add_argument(name)
 parser.add_argument("cell")
-asked = parser.parse_args()
-out = pathlib.Path(asked.out)
-spec = json.loads(pathlib.Path(asked.spec).read_text())
+options = parser.parse_args()
+out = pathlib.Path(options.out)
+spec = json.loads(pathlib.Path(options.spec).read_text())
 count = 0
 def say(kind, **fields):
     global count
@@ -145,7 +145,7 @@ class Floor:
         with self.database.read() as session:
             return list(session.scalars(chosen))
 
-    def said(self, run_id: str) -> list[tuple[int, str, dict[str, Any]]]:
+    def recorded(self, run_id: str) -> list[tuple[int, str, dict[str, Any]]]:
         """Return (attempt, kind, body) of everything that trainers said, transitions apart."""
         with self.database.read() as session:
             rows = events_of(session, run_id=run_id)

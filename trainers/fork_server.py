@@ -162,7 +162,7 @@ def _end_with(server: int) -> None:
 
 
 def _lead_group(pid: int) -> None:
-    """Make a fork the leader of its own group; done on both sides, since either may be asked for it first."""
+    """Make a fork the leader of its own group; done on both sides, since either may need it first."""
     with suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, pid)
 

@@ -8,10 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from cellgate.contract.cells import ANY_SPEC, ENTRY_OF, Cell
-from cellgate.contract.errors import InputError, SpecError
+from cellgate.contract.errors import InputError, SpecError, json_excerpt
 from cellgate.contract.specs import AnySpec
-
-MAX_SHOWN_CHARS = 80
 
 
 def read_spec(path: Path, cell: Cell) -> AnySpec:
@@ -46,7 +44,7 @@ def problems_of(error: ValidationError) -> list[InputError]:
     return [
         InputError(
             where=_pointer(mistake["loc"][1:]),
-            found="nothing" if mistake["type"] == "missing" else _shown(mistake["input"]),
+            found="nothing" if mistake["type"] == "missing" else json_excerpt(mistake["input"]),
             expected=mistake["msg"],
             fix=_fix(mistake["type"]),
         )
@@ -56,11 +54,6 @@ def problems_of(error: ValidationError) -> list[InputError]:
 
 def _pointer(location: Sequence[str | int]) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 
 
 def _fix(kind: str) -> str:

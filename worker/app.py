@@ -17,7 +17,7 @@ from service.store.workers import record_heartbeat, register_worker, retire_work
 from worker.claim_loop import work_off_queue
 from worker.context import UNREACHABLE, WorkerContext
 from worker.devices import find_devices
-from worker.fork_server import ForkServer
+from worker.fork_server import ForkServerProcess
 from worker.start import trainer_environment
 
 HEARTBEAT_S = 5.0
@@ -38,7 +38,7 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         sqlalchemy.exc.OperationalError: The database cannot be reached at start-up.
     """
     database = Database(settings.database)
-    fork_server = ForkServer() if settings.warm_start else None
+    fork_server = ForkServerProcess() if settings.warm_start else None
     context = WorkerContext(
         database=database,
         notifier=CeleryNotifier(redis_url),

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 def supervise(context: WorkerContext, claim: Claim) -> None:
-    """Take one attempt from its claim to its end; whatever the trainer does becomes the end of the run."""
+    """Run one attempt from its claim to its end, and store how it ended."""
     with bound_contextvars(run=claim.run_id, attempt=claim.attempt, worker=context.worker_id):
         _supervise(context, claim, held_since=time.monotonic())
 
@@ -101,7 +101,7 @@ def _catch_up(context: WorkerContext, claim: Claim) -> None:
 def _end_attempt(
     context: WorkerContext, claim: Claim, folder: Path, outcome: AttemptOutcome, *, exit_code: int | None
 ) -> None:
-    """Store the end and move on what waited for it in one transaction; then notify workers of new runs."""
+    """Store the end and advance the pipeline in one transaction; then notify workers of new runs."""
     if isinstance(outcome, Abandoned):
         return
     result: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from service.broker.notify import Notifier
 from service.settings import Settings
 from service.store.database import Database
 from worker.devices import Devices
-from worker.fork_server import ForkServer
+from worker.fork_server import ForkServerProcess
 
 TRAINER = tuple(module_command("trainers"))
 # The drivers raise these while a database is unreachable, busy or restarting; a later try may succeed.
@@ -37,7 +37,7 @@ class WorkerContext:
     draining: threading.Event
     command: Sequence[str] = TRAINER
     devices: Devices = field(default_factory=Devices)
-    fork_server: ForkServer | None = None
+    fork_server: ForkServerProcess | None = None
 
     @property
     def slots(self) -> int:

@@ -41,7 +41,7 @@ class Devices:
         """Yield the GPU of one run, None on the CPU; it is lent again once the run's memory is free.
 
         Raises:
-            queue.Empty: More runs ask for a GPU than `slots` allows.
+            queue.Empty: More runs need a GPU than `slots` allows.
         """
         if not self.gpus:
             yield None

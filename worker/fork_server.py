@@ -81,7 +81,7 @@ class WarmTrainer:
         return -signal.SIGKILL
 
 
-class ForkServer:
+class ForkServerProcess:
     """Starts the server process, restarts it after a crash, and requests trainers from it."""
 
     def __init__(self, *, command: Sequence[str] = COMMAND) -> None:

@@ -108,7 +108,7 @@ def classify_exit(
 
 
 def _without_stop(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> AttemptOutcome:
-    detail = describe(failure)
+    detail = describe_failure(failure)
     if exit_code in (ExitCode.INTERRUPTED, -signal.SIGTERM):
         return Released(why="interrupted from outside", counts=True)
     if exit_code == ExitCode.OUT_OF_MEMORY and recoveries < MAX_OUT_OF_MEMORY_RETRIES:
@@ -125,7 +125,7 @@ def _without_stop(exit_code: int, failure: Mapping[str, Any] | None, recoveries:
     return Failed(reason=reason, detail=detail or f"the trainer ended with exit code {exit_code}; see the run's log")
 
 
-def describe(failure: Mapping[str, Any] | None) -> str:
+def describe_failure(failure: Mapping[str, Any] | None) -> str:
     """Return a `failed` event as text: the message, then one line per problem; empty without an event."""
     if failure is None:
         return ""

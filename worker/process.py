@@ -141,7 +141,7 @@ class TrainerProcess:
 
 
 class Watchdog:
-    """Kills a trainer whose lease was not renewed in time, whatever its supervisor waits for meanwhile.
+    """Kills a trainer whose lease was not renewed in time, even while its supervisor is blocked.
 
     Args:
         process: The trainer to kill.

@@ -1,4 +1,4 @@
-"""Recover what was lost: expired leases and queue timeouts, notifications nobody received, pipelines that stopped.
+"""Recover from losses: expired leases and queue timeouts, lost notifications, pipelines that stopped.
 
 It runs as a process of its own. Two at once do no harm: every step is a compare-and-set or a claim.
 """
@@ -53,7 +53,7 @@ class Reconciler:
                 log.warning("reconciler_waits_for_the_database", error=str(error))
 
     def reconcile(self) -> None:
-        """Recover what was lost, once.
+        """Recover lost runs, once.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.

@@ -58,7 +58,7 @@ class EventTail:
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield every whole event of a file that nobody writes to any more."""
+    """Yield every whole event of a file whose writer has ended."""
     tail = EventTail(path)
     while events := tail.read():
         yield from events

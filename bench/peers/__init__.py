@@ -1,1 +1,1 @@
-"""Cellgate beside other job and experiment servers, each asked over its own HTTP API."""
+"""Cellgate beside other job and experiment servers, each measured over its own HTTP API."""

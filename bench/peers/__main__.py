@@ -38,7 +38,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    """Do what the command line says; 1: something failed, 2: wrong usage."""
+    """Run the command line; 1: something failed, 2: wrong usage."""
     given = _parser().parse_args()
     settings = BenchSettings(
         folder=given.folder.resolve(), runs_present=given.runs_present, share=given.share, rows=frozenset(given.rows)

@@ -20,7 +20,7 @@ class Row(StrEnum):
 
 
 class NotSupported(RuntimeError):
-    """A peer was asked for a row that it does not have; its traits should not name it."""
+    """A row was requested that the peer does not support; its traits should not name it."""
 
 
 @dataclass(frozen=True, kw_only=True)

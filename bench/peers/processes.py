@@ -154,7 +154,7 @@ class ProcessTable:
         return total
 
     def stop(self, tag: str, grace_s: float = 6.0, first_signal: int = signal.SIGTERM) -> None:
-        """End all of a tag's processes: first asked to, after the grace killed."""
+        """End all of a tag's processes: SIGTERM first, SIGKILL after the grace."""
         started = self._started.get(tag, [])
         seen = self.living([tag])
         for process in started:

@@ -28,7 +28,7 @@ QUIET_BEFORE_S = 20.0
 
 @dataclass(kw_only=True)
 class RoundResult:
-    """All that one round measured; None where a row was not asked for, is not supported or was not reached.
+    """All that one round measured; None where a row was not requested, is not supported or was not reached.
 
     Args:
         others_cpu_cores: Cores that other programs kept busy on average; None if not known.
@@ -84,7 +84,7 @@ async def _measure_rows(
     result: RoundResult, peer: Peer, processes: ProcessTable, settings: BenchSettings, gate: QuietGate
 ) -> None:
     rows = peer.traits.rows & settings.rows
-    # Without an environment of its own a peer runs from the harness's, whose size says nothing.
+    # Without an environment of its own a peer runs from the harness's, whose size is no measure.
     own = settings.venv(peer.traits.venv)
     venv = own if own.is_dir() else None
     result.footprint = await measure_footprint(peer, processes, venv, settings.share)

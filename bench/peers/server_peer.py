@@ -97,7 +97,7 @@ class ServerPeer:
         return process
 
     def end(self, process: "subprocess.Popen[str]", grace_s: float = 30.0) -> None:
-        """Ask one process to end; kill it after the grace."""
+        """Send SIGTERM to one process; kill it after the grace."""
         process.terminate()
         try:
             process.wait(grace_s)

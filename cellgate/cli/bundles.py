@@ -27,14 +27,14 @@ BundleId = Annotated[str, typer.Argument(metavar="ID", help="Id of a bundle (bun
 def pack(
     context: typer.Context,
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of an experiment (exp_…).")],
-    kind: Annotated[BundleKind | None, typer.Option(help="Default: the kind that was decided.")] = None,
+    kind: Annotated[BundleKind | None, typer.Option(help="Kind of the bundle; default: the decided one.")] = None,
     option: Annotated[str | None, typer.Option(help="transformer or gnn, for a single model.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed to pack; may be repeated.")] = None,
     licence_notes: Annotated[str | None, typer.Option(help="Licence notes for those who receive the bundle.")] = None,
     tolerance: Annotated[float | None, typer.Option(help="Allowed difference from the runs' probabilities.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pack what was decided and wait until it is ready; exit code 1 when packing failed."""
+    """Pack the decided models and wait until the bundle is ready; exit code 1 when packing failed."""
     body: dict[str, Any] = {
         "kind": kind,
         "option": option,
@@ -92,7 +92,7 @@ def list_bundles(context: typer.Context, as_json: AsJson = False) -> None:
 def get(
     context: typer.Context,
     bundle: BundleId,
-    out: Annotated[Path, typer.Option(help="Folder that the bundle's folder is put into.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder in which the bundle's folder is made.")] = Path(),
 ) -> None:
     """Download a bundle as a folder named by its id."""
     target = out / bundle

@@ -11,8 +11,8 @@ from cellgate.client.errors import ClientError, Refused, ServerAway
 from cellgate.contract.exit_codes import CommandExit
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ExperimentId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run (run_…).")]
+ExperimentArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run (run_…).")]
 
 
 @contextmanager

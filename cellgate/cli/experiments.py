@@ -11,7 +11,7 @@ from cellgate.cli.connection import AsJson, client_of, complain, no_id
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
 from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.client._sync.client import Client
-from cellgate.client.requests import Kind
+from cellgate.client.requests import ResourceKind
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
@@ -21,8 +21,8 @@ from cellgate.contract.states import DatasetState, ExperimentState, JobState
 app = typer.Typer()
 AnyId = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment, a job or a run (exp_…, job_…, run_…).")]
 JobOrRunId = Annotated[str, typer.Argument(metavar="ID", help="Id of a job (job_…) or a run (run_…).")]
-KINDS: Mapping[str, Kind] = {"exp": "experiments", "job": "jobs", "run": "runs"}
-STOPPABLE: Mapping[str, Kind] = {"job": "jobs", "run": "runs"}
+KINDS: Mapping[str, ResourceKind] = {"exp": "experiments", "job": "jobs", "run": "runs"}
+STOPPABLE: Mapping[str, ResourceKind] = {"job": "jobs", "run": "runs"}
 NAMES = {"exp": "an experiment", "job": "a job", "run": "a run"}
 
 
@@ -144,7 +144,7 @@ def _load(client: Client, identifier: str) -> ExperimentAnswer | JobAnswer | Run
             return client.run(identifier)
 
 
-def _kind(identifier: str, kinds: Mapping[str, Kind]) -> Kind:
+def _kind(identifier: str, kinds: Mapping[str, ResourceKind]) -> ResourceKind:
     kind = kinds.get(identifier.partition("_")[0])
     if kind is None:
         *others, last = [f"{NAMES[prefix]} ({prefix}_…)" for prefix in kinds]

@@ -35,7 +35,13 @@ def score(value: float | None, digits: int = 4) -> str:
 
 
 def span(low: float, high: float, *, sign: Literal["", "+"] = "") -> str:
-    """Return an interval, with signs for differences."""
+    """Return an interval, with signs for differences.
+
+    Args:
+        low: Lower end, e.g. 0.612.
+        high: Upper end.
+        sign: `+` also marks positive numbers, as differences need it.
+    """
     return f"{low:{sign}.3f} to {high:{sign}.3f}"
 
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, ExperimentId, client_of
+from cellgate.cli.connection import AsJson, ExperimentArgument, client_of
 from cellgate.cli.handover import require_extra
 from cellgate.client._sync.client import Client
 from cellgate.contract.api.experiments import ExperimentAnswer
@@ -28,7 +28,7 @@ EVALUATION = 54
 GATE_CODES = {"pass": CommandExit.SUCCESS, "fail": CommandExit.FAILED, "pending": CommandExit.UNDECIDED}
 DECISIONS = TypeAdapter(list[DecisionAnswer])
 
-Reason = Annotated[str, typer.Option(help="Reason, kept on record; 10 characters or more.")]
+ReasonOption = Annotated[str, typer.Option(help="Reason, kept on record; 10 characters or more.")]
 
 
 class ShowFirst(TyperGroup):
@@ -52,7 +52,7 @@ app.add_typer(decision_app, name="decision")
 
 
 @gate_app.command("show")
-def show_gate(context: typer.Context, experiment: ExperimentId, as_json: AsJson = False) -> None:
+def show_gate(context: typer.Context, experiment: ExperimentArgument, as_json: AsJson = False) -> None:
     """Show the gate's report; exit code 0 when it passed, 1 when not, 5 while it is pending."""
     with client_of(context) as client:
         report = client.gate(experiment)
@@ -66,9 +66,9 @@ def show_gate(context: typer.Context, experiment: ExperimentId, as_json: AsJson 
 @gate_app.command()
 def waive(
     context: typer.Context,
-    experiment: ExperimentId,
+    experiment: ExperimentArgument,
     check: Annotated[str, typer.Argument(help="Name of a check that failed.")],
-    reason: Reason,
+    reason: ReasonOption,
 ) -> None:
     """Waive a failed check; exit code 0 when the gate passes now, else 1."""
     with client_of(context) as client:
@@ -78,7 +78,7 @@ def waive(
 
 
 @decision_app.command("show")
-def show_decision(context: typer.Context, experiment: ExperimentId, as_json: AsJson = False) -> None:
+def show_decision(context: typer.Context, experiment: ExperimentArgument, as_json: AsJson = False) -> None:
     """Show the last decision with its evidence and overrulings; exit code 5 while there is none."""
     with client_of(context) as client:
         taken = _decisions(client, experiment)[-1]
@@ -95,9 +95,9 @@ def show_decision(context: typer.Context, experiment: ExperimentId, as_json: AsJ
 @decision_app.command()
 def overrule(
     context: typer.Context,
-    experiment: ExperimentId,
+    experiment: ExperimentArgument,
     outcome: Annotated[str, typer.Argument(help="transformer, gnn, ensemble, fusion or improve.")],
-    reason: Reason,
+    reason: ReasonOption,
 ) -> None:
     """Record your own answer beside the last decision, which stays as it was computed."""
     named = {"outcome": "single", "option": outcome} if outcome in SINGLES else {"outcome": outcome}
@@ -109,7 +109,7 @@ def overrule(
 @decision_app.command()
 def verify(
     context: typer.Context,
-    experiment: ExperimentId,
+    experiment: ExperimentArgument,
     artifacts: Annotated[
         Path | None,
         typer.Option(help="Artifact root of the server, on this machine: evaluate the stored predictions again too."),

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, RunId, client_of
+from cellgate.cli.connection import AsJson, RunArgument, client_of
 
 app = typer.Typer()
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def logs(
     context: typer.Context,
-    run: RunId,
+    run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
     attempt: Annotated[int | None, typer.Option(min=1, help="Number of one attempt.")] = None,
 ) -> None:
@@ -26,7 +26,7 @@ def logs(
 
 
 @app.command()
-def artifacts(context: typer.Context, run: RunId, as_json: AsJson = False) -> None:
+def artifacts(context: typer.Context, run: RunArgument, as_json: AsJson = False) -> None:
     """List the files that a run has written."""
     with client_of(context) as client:
         found = client.artifacts(run)
@@ -42,7 +42,7 @@ def artifacts(context: typer.Context, run: RunId, as_json: AsJson = False) -> No
 @app.command()
 def download(
     context: typer.Context,
-    run: RunId,
+    run: RunArgument,
     name: Annotated[str, typer.Argument(help="Name of the file, as `cellgate artifacts` lists it.")],
     out: Annotated[Path | None, typer.Option(help="File to write; default: its own name in this folder.")] = None,
 ) -> None:

@@ -30,7 +30,13 @@ STEPS = {
 
 
 def watch_dataset(client: Client, dataset_id: str, console: Console) -> DatasetAnswer:
-    """Return the data set once it is ready or has failed, and show its progress until then."""
+    """Return the data set once it is ready or has failed, and show its progress until then.
+
+    Args:
+        client: Of the server; polled as it advises until the state is final.
+        dataset_id: Like `ds_…`.
+        console: Gets one line that is redrawn in place while the data set is prepared.
+    """
     dataset = client.dataset(dataset_id)
     if dataset.state is DatasetState.PREPARING and dataset.run is not None:
         with console.status(f"preparing {escape(dataset.name)}…") as status:
@@ -48,13 +54,25 @@ def last(answers: Iterator[A]) -> A:
 
 
 def watch_experiment(client: Client, experiment_id: str, console: Console) -> ExperimentAnswer:
-    """Return the experiment once it has ended, and show every run until then."""
+    """Return the experiment once it has ended, and show every run until then.
+
+    Args:
+        client: Of the server; polled as it advises until the state is final.
+        experiment_id: Like `exp_…`.
+        console: Gets a table with a row per run that is redrawn in place.
+    """
     follow = client.follow(f"/v1/experiments/{experiment_id}", ExperimentAnswer, ended=lambda x: x.state.terminal)
     return _watch(follow, lambda answer: answer.jobs, console)
 
 
 def watch_job(client: Client, job_id: str, console: Console) -> JobAnswer:
-    """Return the job once it has ended, and show every run until then."""
+    """Return the job once it has ended, and show every run until then.
+
+    Args:
+        client: Of the server; polled as it advises until the state is final.
+        job_id: Like `job_…`.
+        console: Gets a table with a row per run that is redrawn in place.
+    """
     follow = client.follow(f"/v1/jobs/{job_id}", JobAnswer, ended=lambda answer: answer.state.terminal)
     return _watch(follow, lambda answer: [answer], console)
 

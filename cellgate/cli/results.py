@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, ExperimentId, RunId, client_of
+from cellgate.cli.connection import AsJson, ExperimentArgument, RunArgument, client_of
 from cellgate.cli.formatting import CELLS, bars, score
 from cellgate.cli.handover import hand_over
 from cellgate.client._sync.client import Client
@@ -26,7 +26,7 @@ RunIds = Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Ids of 
 @app.command()
 def report(
     context: typer.Context,
-    experiment: ExperimentId,
+    experiment: ExperimentArgument,
     html: Annotated[Path | None, typer.Option(help="File for decision, gate and evidence as one page.")] = None,
     out: Annotated[Path | None, typer.Option(help="File for everything, each run's result included, as JSON.")] = None,
     local: Annotated[
@@ -100,7 +100,7 @@ def _setting(value: Any) -> str:
 @app.command()
 def metrics(
     context: typer.Context,
-    run: RunId,
+    run: RunArgument,
     key: Annotated[list[str] | None, typer.Option(help="Curve to show, e.g. dev/f1; may be repeated.")] = None,
     points: Annotated[int | None, typer.Option(min=4, help="Largest number of points per curve; peaks stay.")] = None,
     as_json: AsJson = False,

@@ -53,7 +53,7 @@ def print_list(answers: Iterable[BaseModel]) -> None:
 
 
 def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
-    """Print one data set: where it is, its splits, what to know about it."""
+    """Print one data set: its state, its splits and its warnings."""
     console.print(f"Data set [bold]{escape(dataset.name)}[/] ({dataset.id}) is {state(dataset.state)}.")
     if dataset.failure_detail:
         console.print(escape(dataset.failure_detail), style="red")
@@ -96,13 +96,13 @@ def show_experiments(console: Console, experiments: Iterable[ExperimentSummary])
 
 
 def show_job(console: Console, job: JobAnswer) -> None:
-    """Print what became of a submitted job."""
+    """Print the new state of a submitted job."""
     seeds = ", ".join(str(seed) for seed in job.seeds)
     console.print(f"Job {job.id}: cell {CELLS[job.cell]}, seeds {seeds}, {state(job.state)}.")
 
 
 def show_run(console: Console, run: RunAnswer) -> None:
-    """Print where one run is, and what it waits for or why it failed."""
+    """Print one run: its state, and why it waits or failed."""
     name = f"Run {run.id}: cell {CELLS[run.cell]}, seed {run.seed}, attempt {run.attempt}, {state(run.state)}"
     why = run.failure_detail or (run.waiting.detail if run.waiting else "")
     console.print(f"{name}{escape(f': {why}') if why else '.'}")
@@ -143,7 +143,7 @@ def _scores(run: RunAnswer) -> list[str]:
 
 
 def show_gate(console: Console, report: GateReport) -> None:
-    """Print the gate's checks and what they add up to."""
+    """Print the gate's checks and its verdict."""
     rows = table("check", "verdict", "threshold", "measured", "reason", title="Gate", numbers=("threshold", "measured"))
     for check in report.checks:
         name = check.name if check.blocking else f"{check.name} [dim](warning)[/]"

@@ -12,7 +12,7 @@ from cellgate.contract.api.operations import WorkerAnswer
 app = typer.Typer()
 worker_app = typer.Typer(no_args_is_help=True, help="List workers, and let one drain.")
 app.add_typer(worker_app, name="worker")
-WorkerId = Annotated[str, typer.Argument(metavar="ID", help="Id of a worker, as `cellgate worker ls` lists it.")]
+WorkerArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a worker, as `cellgate worker ls` lists it.")]
 
 
 @worker_app.command("ls")
@@ -31,7 +31,7 @@ def list_workers(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @worker_app.command()
-def drain(context: typer.Context, worker: WorkerId) -> None:
+def drain(context: typer.Context, worker: WorkerArgument) -> None:
     """Let a worker finish its runs and claim no more."""
     with client_of(context) as client:
         found = client.drain(worker)
@@ -40,7 +40,7 @@ def drain(context: typer.Context, worker: WorkerId) -> None:
 
 
 @worker_app.command()
-def resume(context: typer.Context, worker: WorkerId) -> None:
+def resume(context: typer.Context, worker: WorkerArgument) -> None:
     """Let a drained worker claim runs again."""
     with client_of(context) as client:
         client.undrain(worker)

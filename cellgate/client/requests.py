@@ -18,7 +18,7 @@ from cellgate.client.errors import ServerAway
 # How a proxy reports that the server behind it is away: nothing was done, or the Idempotency-Key makes it harmless.
 AWAY = frozenset({502, 503, 504})
 Verb = Literal["cancel", "pause", "resume", "retry"]
-Kind = Literal["experiments", "jobs", "runs"]
+ResourceKind = Literal["experiments", "jobs", "runs"]
 A = TypeVar("A")
 
 

@@ -38,7 +38,7 @@ class EventParser:
 
 @dataclass(kw_only=True)
 class Download:
-    """A download that goes on where it was cut.
+    """A download that resumes at the byte where it was interrupted.
 
     Args:
         to: File that the content is written to.

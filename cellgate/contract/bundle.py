@@ -1,6 +1,5 @@
-"""`bundle.json`: what a bundle holds and how its models are joined, with its published JSON Schema."""
+"""`bundle.json`: the manifest of a bundle's files, models and weights, with its published JSON Schema."""
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from cellgate.contract.artifacts import BUNDLE_MANIFEST_NAME
 from cellgate.contract.dataset import FileEntry, file_entry
 from cellgate.contract.documents import Document, NonNegative, Probability, Sha256
-from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.errors import DataError, InputError, json_excerpt
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Environment
 from cellgate.contract.specs import BundleKind
@@ -22,7 +21,6 @@ SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model"})
 REFUSED_NAMES = frozenset({"adapter_config.json"})
 LABELS = {"0": "not_vulnerable", "1": "vulnerable"}
 RESTORE = "restore the bundle from where it came, or make it again"
-MAX_SHOWN_CHARS = 80
 
 # No part begins with a dot, so that no name leads out of the folder or is hidden in it.
 RelativeName = Annotated[
@@ -153,18 +151,13 @@ def _read(path: Path) -> BundleManifest:
         problems = [
             InputError(
                 where=f"{BUNDLE_MANIFEST_NAME}, {'.'.join(map(str, mistake['loc']))}".removesuffix(", "),
-                found=_shown(mistake["input"]),
+                found=json_excerpt(mistake["input"]),
                 expected=mistake["msg"],
                 fix=RESTORE,
             )
             for mistake in error.errors(include_url=False)
         ]
         raise DataError(f"{path} is no manifest of version {SCHEMA_VERSION}", problems) from error
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 
 
 def files_of(folder: Path) -> dict[str, FileEntry]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 
 class Split(StrEnum):
-    """The five splits; what each may fix is in ARCHITECTURE.md."""
+    """The five splits; ARCHITECTURE.md lists what each may fix."""
 
     TRAIN = "train"
     DEV = "dev"
@@ -37,7 +37,7 @@ class Precision(StrEnum):
 
 
 class LearningRate(Spec):
-    """Where the peak learning rate comes from."""
+    """Source of the peak learning rate."""
 
     value: float | None = Field(
         None,
@@ -45,7 +45,9 @@ class LearningRate(Spec):
         le=1,
         description="Fixed peak learning rate; null takes it from the LR range test, or its cache.",
     )
-    fallback: float = Field(1e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    fallback: float = Field(
+        1e-3, gt=0, le=1, description="Learning rate to use, with the reason on record, when the test fails."
+    )
     finder_steps: int = Field(60, ge=10, le=1000, description="Steps of the LR range test.")
     finder_min: float = Field(1e-6, gt=0, le=1)
     finder_max: float = Field(1e-1, gt=0, le=10)
@@ -77,7 +79,7 @@ class TrainingConfig(Spec):
     )
     class_balance: Literal["none", "weights", "sampling"] = Field(
         "none",
-        description="What makes up for a rare class: its loss weighs more, or its functions come up more often; "
+        description="Compensation for a rare class: its loss weighs more, or its functions are drawn more often; "
         "never both.",
     )
     deterministic: bool = Field(
@@ -100,7 +102,7 @@ class Lora(Spec):
 
 
 class TransformerModel(Spec):
-    """Which text model: a checkpoint by hub id or local path, or a small one from scratch."""
+    """The text model: a checkpoint by hub id or local path, or a small one from scratch."""
 
     checkpoint: str | None = Field(
         None,
@@ -124,7 +126,7 @@ class TransformerModel(Spec):
 
 
 class GnnModel(Spec):
-    """Which graph model."""
+    """The graph model."""
 
     architecture: Literal["ggnn", "gine", "rgcn", "gat"] = Field(
         "ggnn",
@@ -157,13 +159,14 @@ class FusionModel(Spec):
     transformer_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the text projection, of the head's LR.")
     gnn_lr_ratio: float = Field(0.5, gt=0, le=1, description="LR of the graph projection, of the head's LR.")
     unfreeze: Literal["none", "transformer", "gnn", "both"] = Field(
-        "none", description="Which of the two models go on learning; each epoch then runs them, instead of reading."
+        "none",
+        description="Base models that are trained further; each epoch then runs them, instead of reading outputs.",
     )
     unfrozen_lr_ratio: float = Field(0.01, gt=0, le=1, description="LR of an unfrozen model, of the head's LR.")
 
 
 class TransformerTraining(TrainingConfig):
-    """The loop's settings, and what only a stack of pretrained layers has a use for."""
+    """The loop's settings, and those that apply only to a stack of pretrained layers."""
 
     layer_lr_decay: float = Field(
         1.0, gt=0, le=1, description="LR of each layer, of the layer's above it; the classifier has the peak."
@@ -181,7 +184,9 @@ class TransformerConfig(Spec):
 class GnnLearningRate(LearningRate):
     """Where the gated graph network learns: best at 1.5e-3 to 3e-3; above 5e-3 the loss still falls, but less far."""
 
-    fallback: float = Field(2e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    fallback: float = Field(
+        2e-3, gt=0, le=1, description="Learning rate to use, with the reason on record, when the test fails."
+    )
     finder_steps: int = Field(
         120, ge=10, le=1000, description="Steps of the LR range test; from scratch the loss needs so many to move."
     )
@@ -205,9 +210,11 @@ class GnnConfig(Spec):
 
 
 class FusionLearningRate(LearningRate):
-    """Where the fusion head learns within some hundred steps."""
+    """Range in which the fusion head learns within some hundred steps."""
 
-    fallback: float = Field(2e-3, gt=0, le=1, description="Used, with the reason on record, when the test fails.")
+    fallback: float = Field(
+        2e-3, gt=0, le=1, description="Learning rate to use, with the reason on record, when the test fails."
+    )
     finder_min: float = Field(3e-4, gt=0, le=1)
     finder_max: float = Field(3e-2, gt=0, le=10)
 
@@ -241,7 +248,7 @@ class AggregationConfig(Spec):
 
 
 class GroupBy(StrEnum):
-    """What may tie functions together so that they share a split."""
+    """Fields whose equal values keep functions in the same split."""
 
     COMMIT = "commit"
     PAIR = "pair"
@@ -249,7 +256,7 @@ class GroupBy(StrEnum):
 
 
 class FieldNames(Spec):
-    """Which of the file's fields hold what; null: recognise the layout."""
+    """Names of the file's fields; null: recognise the layout."""
 
     func: str | None = None
     target: str | None = None
@@ -279,7 +286,7 @@ class SplitFractions(Spec):
 
 
 class PrepareConfig(Spec):
-    """How a file of labelled functions becomes a data set."""
+    """Settings that turn a file of labelled functions into a data set."""
 
     fields: FieldNames = FieldNames()
     splits: SplitFractions = SplitFractions()
@@ -295,12 +302,12 @@ class PrepareConfig(Spec):
     token_vocab_size: int = Field(2_000, ge=16)
     near_duplicates: Literal["report", "group"] = Field(
         "report",
-        description="Functions that are nearly the same: report those that another split shares with train, or group "
+        description="Near-duplicates: report those that another split shares with train, or group "
         "them, so that no two splits share any.",
     )
     near_duplicate_similarity: float = Field(
         0.8,
         ge=0.5,
         le=1,
-        description="From which share of common runs of five tokens (Jaccard) on two functions are nearly the same.",
+        description="Share of common runs of five tokens (Jaccard) from which on two functions are near-duplicates.",
     )

@@ -1,4 +1,4 @@
-"""dataset.json: what a prepared data set is, and the hashes that make it unchangeable."""
+"""`dataset.json`: the manifest of a prepared data set, whose hashes make it unchangeable."""
 
 import json
 from collections.abc import Mapping
@@ -24,6 +24,10 @@ SCHEMA_VERSION = 1
 # What the id stands for; the report follows from it.
 CONTENT_NAMES = (FUNCTIONS_NAME, GRAPHS_NAME, VOCABULARY_NAME)
 FILE_NAMES = (*CONTENT_NAMES, DATASET_REPORT_NAME)
+# With fewer in gate, the 95 % interval of F1 is wider than ±0.04: both kinds of pre-flight warn.
+ENOUGH_POSITIVES = 100
+# Share of a split's functions that have a near copy in train, beyond which both kinds of pre-flight warn.
+MANY_NEAR_DUPLICATES = 0.02
 
 
 class FileEntry(BaseModel):

@@ -11,6 +11,7 @@ from cellgate.contract.options import Option
 from cellgate.contract.results import RunResult
 
 DecisionOutcome = Literal["ensemble", "single", "fusion", "train_fusion", "improve"]
+Stage = Literal["bases", "final"]
 
 
 class Decision(BaseModel):
@@ -19,11 +20,11 @@ class Decision(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     experiment: str
-    stage: Literal["bases", "final"] = Field(description="bases: after 51 and 52; final: after fusion too.")
+    stage: Stage = Field(description="bases: after 51 and 52; final: after fusion too.")
     outcome: DecisionOutcome
     option: Option | None = Field(description="What is shipped; null while fusion is to be trained or for improve.")
     seeds: list[int] = Field(
-        default_factory=list, description="Of what is shipped: the one that was best on dev, or all together."
+        default_factory=list, description="Seeds of the shipped option: the one that was best on dev, or all together."
     )
     confidence: Literal["clear", "borderline"]
     rule: str = Field(description="The rule that gave the answer, with its numbers.")
@@ -38,7 +39,7 @@ class Overruling(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    stage: Literal["bases", "final"] = Field(description="Of the decision that it overrules.")
+    stage: Stage = Field(description="Of the decision that it overrules.")
     outcome: DecisionOutcome
     option: Option | None = Field(description="What is shipped; null when nothing is.")
     reason: str

@@ -11,14 +11,18 @@ TrainerError
 """
 
 import errno
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 from cellgate.contract.exit_codes import ExitCode
 
 MAX_LISTED = 20
 MAX_SHOWN = 120
+MAX_EXCERPT = 80
 # Of torch on the CPU, which raises a bare RuntimeError: its allocator, and the oneDNN kernels, whose own allocation
 # failed.
 _ALLOCATION_WORDS = ("can't allocate memory", "could not create a primitive", "could not create a memory object")
@@ -43,9 +47,15 @@ class InputError:
 
 
 def shortened(value: object) -> str:
-    """Return a value in words, its end left out where it is long."""
+    """Return a value as text, its end left out where it is long."""
     text = str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}…"
+
+
+def json_excerpt(value: object) -> str:
+    """Return a value as JSON on one line, its end left out where it is long."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= MAX_EXCERPT else f"{text[: MAX_EXCERPT - 1]}…"
 
 
 class TrainerError(Exception):
@@ -85,6 +95,20 @@ class DataError(TrainerError):
 
     exit_code = ExitCode.DATA_ERROR
     reason = "data_error"
+
+    @classmethod
+    def unreadable(cls, path: Path, message: str, error: Exception, *, expected: str, fix: str = "") -> Self:
+        """Return the error for a file or folder that could not be read.
+
+        Args:
+            path: The file or folder; begins the message.
+            message: What happened to it, e.g. "the data set is damaged".
+            error: What the library raised; its class and text are shown as found.
+            expected: What a good file holds.
+            fix: What to do, e.g. "restore the folder".
+        """
+        found = f"{type(error).__name__}: {error}"
+        return cls(f"{path}: {message}", [InputError(where=str(path), found=found, expected=expected, fix=fix)])
 
 
 class PreflightError(TrainerError):

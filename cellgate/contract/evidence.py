@@ -34,7 +34,7 @@ BaselineName = Literal["all_positive", "bag_of_tokens", "length", "identifiers"]
 
 
 class Baseline(Document):
-    """How something without any understanding does on the gate split."""
+    """Scores of a classifier without understanding on the gate split."""
 
     name: BaselineName
     f1: Probability
@@ -50,7 +50,7 @@ class Interval(Document):
 
 
 class OptionEvidence(Document):
-    """How one thing that could be shipped does on the gate split."""
+    """Scores of one option on the gate split."""
 
     option: Option
     seeds: list[int]
@@ -81,7 +81,7 @@ class Comparison(Document):
 
 
 class Gain(Document):
-    """How much F1 one thing has over another, on the same functions."""
+    """Difference in F1 of two options on the same functions."""
 
     f1: Finite
     interval: Interval
@@ -94,11 +94,11 @@ class DeploymentCandidate(Document):
     seeds: list[int] = Field(
         min_length=1, description="The one that was best on dev, or all: the mean of their probabilities."
     )
-    text_weight: Probability | None = Field(description="Of an ensemble.")
-    threshold: Probability = Field(description="The best on dev.")
+    text_weight: Probability | None = Field(description="Text model's weight in an ensemble, else null.")
+    threshold: Probability = Field(description="The threshold that was best on dev.")
     dev_f1: Probability
     f1: Probability
-    f1_interval: Interval = Field(description="Of these very models: it knows nothing of other seeds.")
+    f1_interval: Interval = Field(description="Interval of these models alone; other seeds do not count.")
     precision: Probability
     recall: Probability
     ece: Probability
@@ -115,14 +115,14 @@ class KindEvidence(Document):
 
 
 class Evidence(Document):
-    """What the decision is computed from; made by cell 54 on the gate split."""
+    """Evidence that the decision is computed from, measured by cell 54 on the gate split."""
 
     split: Literal["gate"]
     rows: int = Field(ge=1)
     positives: int = Field(ge=0)
     groups: int = Field(ge=1)
     all_positive_f1: Probability
-    baselines: list[Baseline] = Field(default_factory=list, description="As the data set's report has them.")
+    baselines: list[Baseline] = Field(default_factory=list, description="Scores of classifiers without understanding.")
     options: list[OptionEvidence]
     comparisons: list[Comparison]
     slices: list[KindEvidence]
@@ -130,6 +130,7 @@ class Evidence(Document):
         default_factory=list, description="Every option as it would be packed: the seed best on dev, then all seeds."
     )
     truncation: dict[Option, Truncation] = Field(
-        default_factory=dict, description="Of the two base models, summed over their seeds."
+        default_factory=dict,
+        description="Functions that the two base models do not see all of, summed over their seeds.",
     )
     inputs: dict[str, Sha256] = Field(description="Hash of every predictions file that was read, by run.")

@@ -15,7 +15,7 @@ Queue = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$"),
     Field(description="Workers serve queues by name, `cpu` and `gpu` or any other; see GET /v1/workers."),
 ]
-Limit = Annotated[float, Field(gt=0, le=LONGEST_S)]
+TimeLimit = Annotated[float, Field(gt=0, le=LONGEST_S)]
 
 
 class RunLimits(BaseModel):
@@ -23,11 +23,11 @@ class RunLimits(BaseModel):
 
     priority: Priority = 0
     queue: Queue = DEFAULT_QUEUE
-    queue_timeout_s: Limit | None = Field(
+    queue_timeout_s: TimeLimit | None = Field(
         None,
         description="A run that is queued for longer fails with `queue_timeout`; time spent paused does not count.",
     )
-    timeout_s: Limit | None = Field(
+    timeout_s: TimeLimit | None = Field(
         None, description="A run that runs for longer, over all of its attempts, fails with `timeout`."
     )
 

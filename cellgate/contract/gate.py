@@ -55,7 +55,7 @@ else:
 
 
 class Waiver(BaseModel):
-    """Who let a failed check pass, and why."""
+    """A person's waiver of a failed check, with the reason."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +65,7 @@ class Waiver(BaseModel):
 
 
 class SeedValue(BaseModel):
-    """What one check measured on one seed."""
+    """Value that a check measured on one seed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,7 +92,7 @@ class GateCheck(BaseModel):
     reason: str = Field(description="One sentence in plain words.")
     seeds: list[SeedValue] = Field(default_factory=list)
     evidence: list[str] = Field(default_factory=list, description="Links to the runs or documents behind it.")
-    waiver: Waiver | None = Field(None, description="Of a check that failed and was let pass.")
+    waiver: Waiver | None = Field(None, description="The waiver of a failed check; null without one.")
 
     @computed_field(description="Name for people.")  # type: ignore[prop-decorator]
     @property

@@ -21,7 +21,7 @@ class SeedScores(Document):
 
     seed: int
     threshold: Probability
-    text_weight: Probability | None = Field(description="Of an ensemble.")
+    text_weight: Probability | None = Field(description="Text model's weight in an ensemble, else null.")
     dev_f1: Probability
     gate: Metrics
     test: Metrics | None = Field(description="Null where the test split is empty.")
@@ -36,7 +36,7 @@ class ReliabilityBin(Document):
 
 
 class CurvePoint(Document):
-    """What precision and recall are at one threshold."""
+    """Precision and recall at one threshold."""
 
     threshold: Probability
     recall: Probability
@@ -70,7 +70,7 @@ class Shared(Document):
 
 
 class Overlap(Document):
-    """Which errors two options have in common, and which one of them corrects."""
+    """Errors that two options share, and errors that one of them corrects."""
 
     first: Option
     second: Option
@@ -105,29 +105,33 @@ class HardFunction(Document):
     project: str | None
     cwe: str | None
     probability: dict[Option, Probability] = Field(description="Mean over seeds, of every option.")
-    wrong: dict[Option, int] = Field(description="In how many seeds each option calls it wrongly.")
+    wrong: dict[Option, int] = Field(description="Number of seeds in which each option is wrong, by option.")
 
 
 class HardFunctions(Document):
     """Functions on which base models err in every seed, the surest errors first; some twenty of each kind."""
 
-    common: list[HardFunction] = Field(description="Both base models are wrong.")
-    transformer_corrects: list[HardFunction] = Field(description="The transformer is right, the GNN wrong.")
-    gnn_corrects: list[HardFunction] = Field(description="The GNN is right, the transformer wrong.")
+    common: list[HardFunction] = Field(description="Functions on which both base models are wrong.")
+    transformer_corrects: list[HardFunction] = Field(
+        description="Functions on which the transformer is right and the GNN wrong."
+    )
+    gnn_corrects: list[HardFunction] = Field(
+        description="Functions on which the GNN is right and the transformer wrong."
+    )
     common_total: int = Field(ge=0)
     transformer_corrects_total: int = Field(ge=0)
     gnn_corrects_total: int = Field(ge=0)
 
 
 class SeedReport(Document):
-    """The whole of `report.json`: cell 54's evidence, and what lies behind it."""
+    """The whole of `report.json`: cell 54's evidence, and the analyses behind it."""
 
     schema_version: Literal[1]
     dataset_id: Sha256
     evidence: Evidence
     options: list[OptionReport]
     overlaps: list[Overlap]
-    slices: list[SliceReport] = Field(description="The largest first, CWE before project.")
+    slices: list[SliceReport] = Field(description="Largest slices first, CWE before project.")
     hard_functions: HardFunctions
 
 
@@ -137,7 +141,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def write_report(path: Path, report: SeedReport) -> SeedReport:
-    """Write a report, atomically, and return it as whoever reads it will have it.
+    """Write a report, atomically, and return it as a reader will parse it.
 
     Raises:
         ValueError: What is on disk breaks the schema.

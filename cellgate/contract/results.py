@@ -1,4 +1,4 @@
-"""`result.json`: what a finished run leaves on record, with its published JSON Schema.
+"""`result.json`: the record of a finished run, with its published JSON Schema.
 
 "All JSON metadata valid" in the gate means this schema, applied to the file as it lies on disk.
 """
@@ -40,14 +40,16 @@ class Metrics(Document):
 
 
 class LearningRateOutcome(Document):
-    """Where the learning rate came from, and whether the cache did its work."""
+    """Source of the learning rate, and the use of the cache."""
 
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     source: Literal["spec", "finder", "cache", "fallback"]
     reason: str
     cache_key: str | None
     cache_hit: bool
-    cache_verified: bool | None = Field(description="Entry re-read from disk and equal; null without a cache.")
+    cache_verified: bool | None = Field(
+        description="Whether the cache's entry was read back from disk and is equal; null without a cache."
+    )
 
 
 CollapseType = Literal[
@@ -79,7 +81,7 @@ class Memory(Document):
 
 
 class Environment(Document):
-    """What the run ran on."""
+    """Machine and versions that the run ran on."""
 
     python: str
     packages: dict[str, str]
@@ -114,11 +116,11 @@ class NearDuplicates(Document):
 
     rows: int = Field(ge=0)
     share: Probability = Field(description="Of the split's functions.")
-    other_label: int = Field(ge=0, description="Those whose nearest function of train has the other label.")
+    other_label: int = Field(ge=0, description="Functions whose nearest function of train has the other label.")
 
 
 class DatasetSummary(Document):
-    """What `prepare` made."""
+    """Summary of a prepared data set."""
 
     id: Sha256
     path: str = Field(description="Relative to the output folder.")
@@ -126,7 +128,9 @@ class DatasetSummary(Document):
     splits: dict[str, SplitSummary]
     warnings: list[str]
     bag_of_tokens_f1: Probability | None
-    probes: list[Baseline] = Field(default_factory=list, description="What the data set gives away, on gate.")
+    probes: list[Baseline] = Field(
+        default_factory=list, description="Scores on gate of classifiers without understanding."
+    )
     near_duplicates: dict[str, NearDuplicates] = Field(default_factory=dict, description="By split; train has none.")
     graph_quality: dict[str, int]
 
@@ -160,10 +164,10 @@ class FunctionScore(Document):
     """A bundle's score of one function."""
 
     probability: Probability
-    vulnerable: bool = Field(description="Whether that is at or above the threshold.")
+    vulnerable: bool = Field(description="Whether the probability is at or above the threshold.")
     graph_quality: str | None = Field(description="parsed, partial or token_chain.")
-    text_truncated: bool = Field(description="Whether the text model saw its head and tail alone.")
-    graph_truncated: bool = Field(description="Whether the graph model saw its first nodes alone.")
+    text_truncated: bool = Field(description="Whether the text model saw only the function's head and tail.")
+    graph_truncated: bool = Field(description="Whether the graph model saw only the function's first nodes.")
     weights: list[LineWeight] | None = Field(description="The heaviest first; null unless requested.")
 
 
@@ -200,7 +204,7 @@ class RunResult(Document):
     threshold: Probability | None = None
     temperature: float | None = Field(None, gt=0, allow_inf_nan=False)
     learning_rate: LearningRateOutcome | None = None
-    collapses: list[Collapse] = Field(default_factory=list, description="What the chosen model still shows.")
+    collapses: list[Collapse] = Field(default_factory=list, description="Collapses that the chosen model still shows.")
     collapse_events: int | None = Field(
         None, ge=0, description="Collapses seen in all of training, those that it got over included; see events.jsonl."
     )

@@ -1,4 +1,4 @@
-"""Who sends a request: the name and scope of its token, or whoever sits at this machine where none is needed."""
+"""Authentication: the name and scope of a request's token, or `local` where no token is required."""
 
 import secrets
 import time
@@ -95,7 +95,7 @@ class TokenCache:
             log.warning("token_use_not_noted", token=token_id)
 
 
-async def authenticate(request: Request, tokens: TokenCache, *, token_needed: bool) -> Principal:
+async def authenticate(request: Request, tokens: TokenCache, *, token_required: bool) -> Principal:
     """Return the principal that sends this request.
 
     Args:
@@ -109,7 +109,7 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_needed: bo
     """
     secret = _bearer(request)
     if secret is None:
-        if token_needed:
+        if token_required:
             raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`")
         return Principal(name=WITHOUT_TOKEN, scope=Scope.ADMIN)
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)

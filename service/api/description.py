@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI cannot know about problems, tokens and names."""
+"""The OpenAPI document: problems, tokens and names that FastAPI cannot derive from the routes."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def read_openapi(request: Request) -> JSONResponse:
     return JSONResponse(request.app.openapi())
 
 
-def describe(app: FastAPI, scopes: ScopeTable, *, token_needed: bool) -> None:
+def describe_api(app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> None:
     """Let `app.openapi()` return the whole contract.
 
     Args:
@@ -60,7 +60,7 @@ def describe(app: FastAPI, scopes: ScopeTable, *, token_needed: bool) -> None:
             for operation in _operations(schema):
                 _correct_media_types(operation["responses"])
             _drop_discriminators(schema["paths"])
-            if token_needed:
+            if token_required:
                 _ask_for_token(schema, scopes)
             app.openapi_schema = schema
         return app.openapi_schema

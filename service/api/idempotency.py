@@ -46,7 +46,7 @@ class Post:
     request_hash: str
 
     def answered(self) -> JSONResponse | None:
-        """Return the stored answer when this key was served before: what the answer was made from may be gone.
+        """Return the stored response if this key was served before; its resource may be gone since.
 
         Raises:
             IdempotencyMismatch: The key came before with another request.
@@ -58,7 +58,7 @@ class Post:
             return None if known is None else self._replay(known)
 
     def accept(self, work: Callable[[Session], Created], *, queues_runs: bool = False) -> JSONResponse:
-        """Return 202 with what `work` made, or the stored answer when this key was served before.
+        """Return 202 with the result of `work`, or the stored response if this key was served before.
 
         Args:
             work: Runs in the transaction that stores the answer.

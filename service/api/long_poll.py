@@ -31,7 +31,13 @@ class VersionWatcher:
         self._closed = False
 
     async def wait_for_version(self, row_id: str, version: int, *, timeout_s: float) -> None:
-        """Return once the row has a higher version or is deleted, the time is over, or the service stops."""
+        """Return once the row has a higher version or is deleted, the time is over, or the service stops.
+
+        Args:
+            row_id: Id of a row that `read` knows.
+            version: The version that the caller has.
+            timeout_s: Seconds after which it returns anyway.
+        """
         if self._closed:
             return
         moved = asyncio.get_running_loop().create_future()

@@ -123,11 +123,11 @@ def _trace_id(request: Request) -> str:
 async def _check(request: Request, settings: Settings, tokens: TokenCache, scopes: ScopeTable) -> None:
     # The routed path: a URL would include the Host header, which callers choose.
     path = str(request.scope["path"])
-    if not settings.asks_for_token:
+    if not settings.requires_token:
         check_origin(request, settings.host)
     needed = scopes.of_request(request.scope)
     if needed is not None:
-        principal = await authenticate(request, tokens, token_needed=settings.asks_for_token)
+        principal = await authenticate(request, tokens, token_required=settings.requires_token)
         _check_scope(principal, needed)
         request.state.principal = principal.name
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):

@@ -25,11 +25,11 @@ ExperimentPath = Annotated[str, Path(alias="experiment_id", pattern=EXPERIMENT_I
 JobPath = Annotated[str, Path(alias="job_id", pattern=JOB_ID)]
 BundlePath = Annotated[str, Path(alias="bundle_id", pattern=BUNDLE_ID)]
 RunPath = Annotated[str, Path(alias="run_id", pattern=RUN_ID)]
-Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of items.")]
+MaxItems = Annotated[int, Query(ge=1, le=500, description="Maximum number of items.")]
 After = Annotated[str | None, Query(pattern=f"^[a-z]{{2,3}}_{ULID}$", description="Cursor: `next` of the page before.")]
 AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Return events with a higher id only.")]
-_CELL_DESCRIPTION = "One of these cells; may be named several times."
-_STATE_DESCRIPTION = "In one of these states; may be named several times."
+_CELL_DESCRIPTION = "Only items of one of these cells; may be given several times."
+_STATE_DESCRIPTION = "Only items in one of these states; may be given several times."
 
 DatasetStates = Annotated[list[DatasetState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 ExperimentStates = Annotated[list[ExperimentState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
@@ -52,7 +52,7 @@ Labels = Annotated[
     Query(
         alias="label",
         max_length=16,
-        description="`key:value`; may be given several times: all must be there.",
+        description="`key:value`; may be given several times: all must match.",
         examples=["team:core"],
     ),
 ]
@@ -118,7 +118,7 @@ class Paging:
         return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
 
 
-async def _paging(request: Request, response: Response, limit: Limit = 50, after: After = None) -> Paging:
+async def _paging(request: Request, response: Response, limit: MaxItems = 50, after: After = None) -> Paging:
     return Paging(request, response, PageOf(limit=limit, after=after))
 
 
@@ -130,7 +130,7 @@ OF_THE_API = "/v1/"
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse what the route would not look at.
+    """Refuse parameters that the route does not read.
 
     Raises:
         InvalidRequest: There are such parameters; every one is listed.

@@ -1,4 +1,4 @@
-"""Cheap polling: an ETag from version columns, 304 without a body, when to ask again, and waiting for a change.
+"""Cheap polling: an ETag from version columns, 304 without a body, when to poll again, and waiting for a change.
 
 Source:
     RFC 9110, sections 8.8.3 (ETag), 10.2.3 (Retry-After) and 13.1.2 (If-None-Match); `?wait=` as in RFC 7240's `wait`

@@ -106,7 +106,17 @@ def problem_response(
     extra: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """Return a problem document as a response."""
+    """Return a problem document as a response.
+
+    Args:
+        request: Its trace id goes into the document.
+        status: HTTP status, 400 to 599; its phrase is the title.
+        code: The stable, machine-readable code; docs/reference/errors.md lists all.
+        detail: What was found, what was expected and what to do.
+        mistakes: Each with the JSON pointer of the wrong field.
+        extra: Further members of the document.
+        headers: Further headers, such as `Retry-After`.
+    """
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=int(status),

@@ -1,4 +1,4 @@
-"""Parts of what is long: one range of bytes, and whether what the caller holds is still the same.
+"""Byte ranges: the part of a file that a request selects, and whether the caller's copy is still current.
 
 Source:
     RFC 9110, sections 13.1 (If-None-Match, If-Range) and 14 (ranges). Several ranges at once get the whole, as
@@ -26,7 +26,7 @@ class RangeNotSatisfiable(ServiceError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ByteRange:
     """The bytes from `begin` to before `end` of `size`.
 
     Args:
@@ -52,7 +52,7 @@ class Part:
         return headers
 
 
-def part_of(size: int, headers: Mapping[str, str], etag: str | None) -> Part:
+def range_of(size: int, headers: Mapping[str, str], etag: str | None) -> ByteRange:
     """Return the part that a request's headers select.
 
     Args:
@@ -62,7 +62,7 @@ def part_of(size: int, headers: Mapping[str, str], etag: str | None) -> Part:
     Raises:
         RangeNotSatisfiable: Nothing of the range is there.
     """
-    whole = Part(begin=0, end=size, size=size, whole=True)
+    whole = ByteRange(begin=0, end=size, size=size, whole=True)
     header = _ONE_RANGE.match(headers.get("Range", ""))
     if header is None or headers.get("If-Range", etag) != etag:
         return whole
@@ -75,7 +75,7 @@ def part_of(size: int, headers: Mapping[str, str], etag: str | None) -> Part:
     end = min(int(last) + 1, size) if first and last else size
     if begin >= end:
         raise RangeNotSatisfiable(size)
-    return Part(begin=begin, end=end, size=size, whole=False)
+    return ByteRange(begin=begin, end=end, size=size, whole=False)
 
 
 def is_held(etag: str, headers: Mapping[str, str]) -> bool:

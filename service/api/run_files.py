@@ -84,7 +84,7 @@ class Hashes:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of an attempt's files, sorted, without its checkpoint and what is still being written."""
+    """Return the names of an attempt's files, sorted, without its checkpoint and files in writing."""
     return sorted(_names(folder, PurePosixPath()))
 
 
@@ -106,6 +106,11 @@ def _is_shown(parts: Sequence[str]) -> bool:
 
 def open_file(folder: Path, name: str, hashes: Hashes) -> RunFile:
     """Return a file of an attempt, open.
+
+    Args:
+        folder: The attempt's folder; nothing outside of it is opened, through links either.
+        name: Path relative to it, with `/` between its parts.
+        hashes: Cache of SHA-256 digests; a new or changed file is read once for its digest.
 
     Raises:
         NotFound: The attempt has no such file.

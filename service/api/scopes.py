@@ -35,7 +35,13 @@ class ScopedRouter:
         return [route for route in self.router.routes if isinstance(route, APIRoute)]
 
     def get(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
-        """Add a GET route: `scope` is what its caller needs, `OPEN` for no token; `options` are those of FastAPI."""
+        """Return a decorator that adds a GET route.
+
+        Args:
+            path: Below the router's prefix; `{name}` is a path parameter.
+            scope: The least that the request's token must allow; `OPEN`: no token is needed.
+            options: Of FastAPI's `add_api_route`.
+        """
         return self._add("GET", path, scope, options)
 
     def head(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:

@@ -27,6 +27,11 @@ MAX_LINE_BYTES = 4_000_000
 def check_source(source: str, fields: FieldNames, roots: Sequence[Path]) -> Path:
     """Return the file, resolved, if it lies below a data root and its first lines look like labelled functions.
 
+    Args:
+        source: Path as the request has it; a relative one starts at the working directory of the server.
+        fields: Names of the columns that hold source text, label and ids.
+        roots: The folders that the server may read data from.
+
     Raises:
         InvalidSpec: It does not; every mistake in the first lines is listed.
     """

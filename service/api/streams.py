@@ -1,4 +1,4 @@
-"""Server-sent events: what happens to a run, as it happens, until the run has ended.
+"""Server-sent events: a run's output and events as they are stored, until the run has ended.
 
 Source:
     WHATWG HTML, section 9.2 (server-sent events).
@@ -41,7 +41,7 @@ class News:
 async def stream_events_of(
     name: str, run_id: str, cursor: str, look: Callable[[str], News], versions: VersionWatcher
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield everything after `cursor`, and what comes later, as events called `name`; last an event `end`.
+    """Yield all items after `cursor`, later ones too, as events called `name`; last an event `end`.
 
     Nothing is held while it waits: neither a connection to the database nor a thread.
 

@@ -45,6 +45,12 @@ class Upload:
 async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int) -> Upload:
     """Keep the request's body as `folder/<start of its SHA-256>/name`; the same bytes come to the same place.
 
+    Args:
+        request: Read to its end, block by block.
+        folder: Created if missing; the body is written below it and renamed, so it must be one file system.
+        name: File name without folders; its suffix determines the layout.
+        limit_bytes: Most bytes that the body may have.
+
     Raises:
         BodyTooLarge: It has more than `limit_bytes`.
         StorageFull: The disk has no room for it.

@@ -1,4 +1,4 @@
-"""Pydantic's errors as mistakes: each with a JSON pointer, what was found and what was expected.
+"""Pydantic's errors as mistakes: each with a JSON pointer, the found value and the expected one.
 
 Source:
     RFC 6901 (JSON pointers).
@@ -14,8 +14,8 @@ CELL_NUMBERS = tuple(entry.cell.value for entry in SUBMITTED)
 
 
 def mistakes_of(errors: Sequence[Any]) -> list[Mistake]:
-    """Put pydantic's errors into words, each with a pointer to where it is."""
-    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_words(error)) for error in errors]
+    """Return pydantic's errors as mistakes, each with a JSON pointer."""
+    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_detail(error)) for error in errors]
 
 
 def _pointer(kind: str, location: Sequence[str | int]) -> str:
@@ -35,8 +35,8 @@ def _is_tag(part: str | int, parts: Sequence[str | int]) -> bool:
     return bool(parts) and part is parts[0] and str(part) in CELL_NUMBERS
 
 
-def _words(error: Any) -> str:
-    """Return what was found and what was expected."""
+def _detail(error: Any) -> str:
+    """Return the found value and the expectation as one sentence."""
     message = str(error["msg"]).removeprefix("Value error, ")
     kind = error["type"]
     if kind == "missing":

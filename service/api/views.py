@@ -1,4 +1,4 @@
-"""Rows as answers: one conversion copies the fields, and each resource adds what is computed. Pure."""
+"""Rows as responses: one conversion copies the fields, and each resource adds the computed ones. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast
@@ -22,7 +22,7 @@ A = TypeVar("A", bound=Answer)
 
 
 def answer(kind: type[A], row: object, **computed: Any) -> A:
-    """Return a row as an answer: what is not computed is copied from the column of the same name.
+    """Return a row as a response: fields that are not given are copied from the column of the same name.
 
     Args:
         kind: Model of the answer; it turns seconds since the epoch into times, and text into states.
@@ -48,7 +48,13 @@ def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:
 
 
 def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> RunAnswer:
-    """Return a run; with its whole result only where one run is read."""
+    """Return a run; with its whole result only where one run is read.
+
+    Args:
+        row: The run.
+        waiting: Why runs wait, by run id; a run that is absent does not wait.
+        with_result: Whether to include the whole result document; lists leave it out.
+    """
     waits = waiting.get(row.id)
     return answer(
         RunAnswer,
@@ -73,7 +79,13 @@ def gate_f1(result: Mapping[str, Any] | None) -> float | None:
 
 
 def job_answer(row: JobRow, runs: Sequence[RunRow], waiting: Waitings) -> JobAnswer:
-    """Return a job with its runs."""
+    """Return a job with its runs.
+
+    Args:
+        row: The job.
+        runs: Its current runs, one per seed; the job's state follows from theirs.
+        waiting: Why runs wait, by run id; a run that is absent does not wait.
+    """
     return answer(
         JobAnswer,
         row,

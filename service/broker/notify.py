@@ -1,4 +1,4 @@
-"""Notify workers that the queue in SQL has work, by a Celery message whose content nobody relies on."""
+"""Notify workers that the queue in SQL has work, by a Celery message whose content does not matter."""
 
 from typing import Any, Protocol
 

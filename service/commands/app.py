@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from cellgate.contract.exit_codes import CommandExit, UsageError
-from service.commands.settings import load_settings
 from service.commands.tokens import token_app
+from service.settings import load_settings
 
 # Each command imports its libraries when it runs: `migrate` needs no web framework, `token` no broker.
 app = typer.Typer(

@@ -15,11 +15,11 @@ from cellgate.contract.decision import StoredDecisions
 from cellgate.contract.exit_codes import CommandExit
 from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.processes import module_command, module_environment
-from service.domain.decision.verify import Sources, differences
+from service.domain.decision.verify import DecisionSources, decision_differences
 
 
 def check_decisions(artifacts: Annotated[Path | None, typer.Option()] = None) -> None:
-    """Read `StoredDecisions` as JSON from standard input and print what differs; exit code 6 when anything does.
+    """Read `StoredDecisions` as JSON from standard input and print the differences; exit code 6 if there are any.
 
     Args:
         artifacts: Artifact root; given: the trainers weigh the stored predictions again as well.
@@ -34,10 +34,10 @@ def check_decisions(artifacts: Annotated[Path | None, typer.Option()] = None) ->
 
 def _recompute(stored: StoredDecisions) -> bool:
     """Recompute every decision and print the differences; return whether there are none."""
-    sources = Sources(gate=stored.gate, policy=stored.policy, results=stored.results)
+    sources = DecisionSources(gate=stored.gate, policy=stored.policy, results=stored.results)
     equal = True
     for decision in stored.decisions:
-        found = differences(decision, sources)
+        found = decision_differences(decision, sources)
         equal &= not found
         verdict = "differs from what its evidence gives" if found else "computed again is the same, byte for byte"
         print(f"The {decision.stage} decision, {decision.outcome}, {verdict}.")
@@ -49,7 +49,7 @@ def _recompute(stored: StoredDecisions) -> bool:
 
 
 def _weighs_the_same(folder: Path) -> bool:
-    """Let the trainers evaluate the predictions again and print what they find; return whether all is equal."""
+    """Let the trainers evaluate the predictions again, with their output shown; return whether all is equal."""
     command = module_command("trainers", "verify", str(folder))
     return subprocess.run(command, env=module_environment(os.environ), check=False).returncode == 0
 

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from cellgate.contract.api.tokens import NAME, Scope
 from cellgate.contract.exit_codes import UsageError
-from service.commands.settings import load_settings
 from service.domain.errors import ServiceError
+from service.settings import load_settings
 
 # The database's libraries are imported where they are used: `cellgate token --help` starts without them.
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ TokenName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the toke
 @token_app.command("new")
 def new_token(
     name: TokenName,
-    scope: Annotated[Scope, typer.Option(help="What the token allows; each scope includes those before it.")],
+    scope: Annotated[Scope, typer.Option(help="Scope of the token; each includes those before it.")],
     expires: Annotated[str | None, typer.Option(help="Lifetime, e.g. 30d, 12h or 45m; default: no end.")] = None,
     data_dir: DataDir = None,
 ) -> None:

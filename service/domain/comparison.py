@@ -23,7 +23,7 @@ class Compared:
     result: Mapping[str, Any] | None
 
 
-def differences(runs: Sequence[Compared]) -> dict[str, list[Any]]:
+def setting_differences(runs: Sequence[Compared]) -> dict[str, list[Any]]:
     """Return each setting that differs between runs, by its JSON pointer, with its value in each run, in their order.
 
     None stands for a run without the setting.

@@ -30,7 +30,12 @@ class Packing:
 
 
 def requested_packing(kind: BundleKind, option: Single | None, text_weight: float | None) -> Packing:
-    """Return what to pack where somebody names it.
+    """Return the models to pack for a request that names them.
+
+    Args:
+        kind: `single`, `ensemble` or `fusion`.
+        option: The one model of a `single`; None for the other kinds.
+        text_weight: Weight of the text model in an ensemble, 0 to 1; None: tuned on the fuse split.
 
     Raises:
         InvalidSpec: A single model without its name, or what does not belong to the kind; all mistakes are listed.
@@ -51,7 +56,7 @@ def requested_packing(kind: BundleKind, option: Single | None, text_weight: floa
 
 
 def decided_packing(decision: DecisionAnswer | None, *, text_weight: float) -> Packing:
-    """Return what to pack of what was decided; what a person put beside the decision counts.
+    """Return the models to pack by the last decision; an overruling of it counts.
 
     Args:
         text_weight: Of the text model in the fixed ensemble.

@@ -1,4 +1,4 @@
-"""The rule of the pipeline: what an experiment does next, from what is known of it. Pure.
+"""The rule of the pipeline: the next step of an experiment, from the facts about it. Pure.
 
 data set → preflight → 51 and 52 → gate → 54-bases → decision → 53 → 54-final → last decision
 
@@ -9,9 +9,8 @@ as what they need is there.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
 
-from cellgate.contract.decision import DecisionOutcome
+from cellgate.contract.decision import DecisionOutcome, Stage
 from cellgate.contract.states import DatasetState, ExperimentState, JobState
 
 
@@ -26,12 +25,13 @@ class Step(StrEnum):
     EVIDENCE_FINAL = "54-final"
 
 
-Stage = Literal["bases", "final"]
+# The models that every experiment trains, and that fusion joins.
+BASES = (Step.TRANSFORMER, Step.GNN)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepFacts:
-    """What is known of one job.
+    """The facts about one job.
 
     Args:
         finished_seeds: Seeds whose run has succeeded.
@@ -45,7 +45,7 @@ class StepFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of an experiment that has not ended.
+    """The facts about an experiment that has not ended.
 
     Args:
         steps: The jobs that exist.

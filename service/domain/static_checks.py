@@ -3,12 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from cellgate.contract.configs import Split
+from cellgate.contract.dataset import ENOUGH_POSITIVES, MANY_NEAR_DUPLICATES
 from cellgate.contract.results import Check, DatasetSummary, PreflightVerdict
 
-# With fewer, the 95 % interval of F1 is wider than ±0.04.
-ENOUGH_POSITIVES = 100
-# Share of a split's functions that have a near copy in train.
-MANY_NEAR_DUPLICATES = 0.02
 # Share of the functions whose graph is not whole.
 MANY_BROKEN = 0.2
 SEVERITY: tuple[PreflightVerdict, ...] = ("pass", "warn", "fail")

@@ -13,7 +13,7 @@ from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake
-from service.domain.pipeline import Step, shared_seeds
+from service.domain.pipeline import BASES, Step, shared_seeds
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
 from service.store.gate import gate_report
@@ -26,7 +26,6 @@ from service.store.steps import ONE_RUN, facts_of
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow
 
 NO_LABELS: Mapping[str, str] = {}
-BASES = (Step.TRANSFORMER, Step.GNN)
 MANUAL_STEPS = ", ".join(entry.cell.value for entry in SUBMITTED if entry.steps)
 
 

@@ -1,4 +1,4 @@
-"""A person's waivers of gate checks and overrulings of decisions. They are stored beside what was computed."""
+"""A person's waivers of gate checks and overrulings of decisions, stored beside the computed report and decision."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,7 +115,7 @@ def overrulings_of(session: Session, experiment_id: str) -> list[Overruling]:
 
 
 def answered_decisions(session: Session, experiment_id: str) -> list[DecisionAnswer]:
-    """Return the decisions in the order in which they were taken, each with what people put beside it."""
+    """Return the decisions in the order in which they were taken, each with its overrulings."""
     overrulings = overrulings_of(session, experiment_id)
     return [
         DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service.domain.errors import NotFound
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow
 
-Row = TypeVar("Row", BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow)
+AnyRow = TypeVar("AnyRow", BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow)
 T = TypeVar("T")
 NAMES: dict[type[object], str] = {
     BundleRow: "bundle",
@@ -24,7 +24,7 @@ NAMES: dict[type[object], str] = {
 ADVICE: dict[type[object], str] = {WorkerRow: "; GET /v1/workers lists those there are"}
 
 
-def get_row(session: Session, table: type[Row], row_id: str, *, lock: bool = False) -> Row:
+def get_row(session: Session, table: type[AnyRow], row_id: str, *, lock: bool = False) -> AnyRow:
     """Return the row of `table` with this id.
 
     Args:

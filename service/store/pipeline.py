@@ -1,4 +1,4 @@
-"""Advance what waits for a run: its data set, its experiment. Idempotent: a second call starts nothing twice."""
+"""Advance the data set and the experiment that wait for a run. Idempotent: a second call starts nothing twice."""
 
 from collections.abc import Sequence
 from pathlib import Path

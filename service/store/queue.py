@@ -33,7 +33,6 @@ def with_fairness_key(chosen: Select[Any]) -> Select[Any]:
 
 
 UNFINISHED = [state for state in RunState if not state.terminal]
-Counts = Mapping[str, Mapping[RunState, int]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ from sqlalchemy import Select, Update, delete, insert, null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
+from cellgate.contract.decision import Stage
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict
-from service.domain.pipeline import Stage, Step
+from service.domain.pipeline import BASES, Step
 from service.store.database import now_s
 from service.store.jobs import get_job, new_run
 from service.store.lifecycle import cancel_runs
@@ -25,7 +26,6 @@ from service.store.transitions import add_event, bump_versions, lock_runs
 RETRIED = "retried"
 WITHDRAWN = "withdrawn"
 AGAIN = frozenset({RunState.FAILED, RunState.CANCELLED})
-BASES = (Step.TRANSFORMER, Step.GNN)
 WAITS: Mapping[Step, ExperimentState] = {
     Step.PREFLIGHT: ExperimentState.PREFLIGHT,
     Step.TRANSFORMER: ExperimentState.TRAINING,

@@ -19,7 +19,7 @@ from service.store.steps import finished_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 LR_CACHE = "lr_cache"
-Inputs = dict[str, Any]
+InputPaths = dict[str, Any]
 
 
 def trainer_spec(session: Session, *, run_id: str, artifacts: Path) -> dict[str, Any]:
@@ -53,15 +53,15 @@ def _spec(session: Session, run: RunRow, job: JobRow, dataset: DatasetRow, root:
     return spec.model_validate({**job.spec, **common, **inputs})
 
 
-def _runs_to_pack(session: Session, _run: RunRow, job: JobRow, root: Path) -> Inputs:
+def _runs_to_pack(session: Session, _run: RunRow, job: JobRow, root: Path) -> InputPaths:
     return {"runs": [root / str(get_run(session, run_id).path) for run_id in job.spec["runs"]]}
 
 
-def _bundle(session: Session, _run: RunRow, job: JobRow, root: Path) -> Inputs:
+def _bundle(session: Session, _run: RunRow, job: JobRow, root: Path) -> InputPaths:
     return {"bundle": root / str(ready_bundle(session, job.spec["bundle"]).run.path) / BUNDLE_FOLDER}
 
 
-def _bases(session: Session, run: RunRow, _job: JobRow, root: Path) -> Inputs:
+def _bases(session: Session, run: RunRow, _job: JobRow, root: Path) -> InputPaths:
     """Return the output folders of this seed's two bases."""
     experiment_id = run.experiment_id or ""
     found = {
@@ -74,7 +74,7 @@ def _bases(session: Session, run: RunRow, _job: JobRow, root: Path) -> Inputs:
     return {name: root / str(base.path) for name, base in found.items() if base is not None}
 
 
-def _outputs(session: Session, _run: RunRow, job: JobRow, root: Path) -> Inputs:
+def _outputs(session: Session, _run: RunRow, job: JobRow, root: Path) -> InputPaths:
     """Return the output folders of every seed that all weighed cells have finished."""
     steps = {"transformer": Step.TRANSFORMER, "gnn": Step.GNN}
     if job.step == Step.EVIDENCE_FINAL:
@@ -88,7 +88,7 @@ def _outputs(session: Session, _run: RunRow, job: JobRow, root: Path) -> Inputs:
 
 
 # What the cells read besides the data set.
-INPUTS_OF: Mapping[Cell, Callable[[Session, RunRow, JobRow, Path], Inputs]] = {
+INPUTS_OF: Mapping[Cell, Callable[[Session, RunRow, JobRow, Path], InputPaths]] = {
     Cell.FUSION: _bases,
     Cell.AGGREGATION: _outputs,
     Cell.PACK: _runs_to_pack,

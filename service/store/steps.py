@@ -1,4 +1,4 @@
-"""An experiment's steps: which jobs it has, what is known of each, and starting the next one."""
+"""An experiment's steps: its jobs, the facts about each, and the start of the next one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ ONE_RUN = (0,)
 
 
 def facts_of(session: Session, experiment: ExperimentRow) -> Facts:
-    """Return what is known of an experiment."""
+    """Return the facts of an experiment that the pipeline decides on."""
     dataset = session.scalars(select(DatasetRow).where(DatasetRow.id == experiment.dataset_id)).one()
     jobs = [job for job in jobs_of_experiment(session, experiment.id) if job.step is not None]
     runs = runs_of_jobs(session, [job.id for job in jobs])
@@ -40,6 +40,11 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
 
     The policy's text weight is the ensemble's everywhere: what 54 weighs, what 53 starts as and what is shipped are
     the same ensemble.
+
+    Args:
+        session: An open transaction; the job and its queued runs are inserted into it.
+        experiment: Gives data set, configs, seeds, limits and owner.
+        step: The step; its inputs must have succeeded.
     """
     spec = ExperimentSpec.model_validate(experiment.spec)
     config, seeds = _config(spec, step), _seeds(session, experiment, spec, step)
@@ -57,7 +62,13 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
 
 
 def finished_runs(session: Session, experiment_id: str, step: Step) -> dict[int, RunRow]:
-    """Return the step's succeeded runs by seed."""
+    """Return the step's succeeded runs by seed.
+
+    Args:
+        session: An open transaction.
+        experiment_id: The experiment.
+        step: The step whose runs are read, of all its jobs.
+    """
     chosen = (
         select(RunRow)
         .join(JobRow, RunRow.job_id == JobRow.id)

@@ -217,7 +217,7 @@ class MetricRow(Base):
 
 
 class LogRow(Base):
-    """A numbered chunk of what a trainer printed."""
+    """A numbered chunk of a trainer's output."""
 
     __tablename__ = "logs"
 

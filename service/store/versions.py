@@ -11,8 +11,8 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.store.lookup import existing
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
-Row = DatasetRow | ExperimentRow | JobRow | RunRow
-TABLES: Mapping[str, type[Row]] = {"ds": DatasetRow, "exp": ExperimentRow, "job": JobRow, "run": RunRow}
+VersionedRow = DatasetRow | ExperimentRow | JobRow | RunRow
+TABLES: Mapping[str, type[VersionedRow]] = {"ds": DatasetRow, "exp": ExperimentRow, "job": JobRow, "run": RunRow}
 _LIVE = [state.value for state in RunState if not state.terminal]
 _WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
 

@@ -103,7 +103,7 @@ def enqueue_event(session: Session, event: WebhookEvent, data: Mapping[str, Any]
 
 
 def enqueue_test(session: Session, webhook_id: str) -> DeliveryRow:
-    """Insert a test delivery for one webhook, whatever it subscribes to, and return the delivery.
+    """Insert a test delivery for one webhook, even if it subscribes to other events only, and return it.
 
     Raises:
         NotFound: There is no such webhook.

@@ -1,4 +1,4 @@
-"""Workers: who is alive, for which queues, with how many slots, and who is draining."""
+"""Workers: their queues, slots, heartbeats and drains."""
 
 from collections.abc import Sequence
 

@@ -20,7 +20,7 @@ BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class MetricsPage:
     """Response to a scrape."""
 
     content: bytes
@@ -60,7 +60,7 @@ class Telemetry:
         known = method if method in METHODS else OTHER
         self._requests.labels(route or OTHER, known, f"{status // 100}xx").observe(took_s)
 
-    def page(self, accept: str) -> Page:
+    def page(self, accept: str) -> MetricsPage:
         """Return all metrics in the format that the Accept header selects."""
         encode, media_type = choose_encoder(accept)
-        return Page(content=encode(self._registry), media_type=media_type)
+        return MetricsPage(content=encode(self._registry), media_type=media_type)

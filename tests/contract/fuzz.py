@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from service.store.versions import TABLES
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 PHASES = "examples,coverage,fuzzing,stateful"
 TOKEN = "a token of the contract test, long enough"
@@ -35,7 +35,7 @@ def fuzz(*, examples: int, seed: int, phases: str = PHASES, max_time_s: int | No
     """
     with (
         tempfile.TemporaryDirectory(prefix="cellgate-contract-") as folder,
-        served(Path(folder), token=TOKEN) as deployment,
+        run_live_server(Path(folder), token=TOKEN) as deployment,
     ):
         dataset = deployment.dataset()
         deployment.trainers().work()
@@ -69,7 +69,7 @@ def fuzz(*, examples: int, seed: int, phases: str = PHASES, max_time_s: int | No
         return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
 
-def _ids(deployment: Served) -> dict[str, list[str]]:
+def _ids(deployment: LiveServer) -> dict[str, list[str]]:
     with deployment.database.read() as session:
         return {prefix: sorted(session.scalars(select(table.id)))[-6:] for prefix, table in TABLES.items()}
 
@@ -81,8 +81,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--phases", default=PHASES, help="some of them, separated by commas")
     parser.add_argument("--max-time", type=int, help="seconds for which fuzzing and scenarios go on")
-    said = parser.parse_args()
-    sys.exit(fuzz(examples=said.examples, seed=said.seed, phases=said.phases, max_time_s=said.max_time))
+    recorded = parser.parse_args()
+    sys.exit(fuzz(examples=recorded.examples, seed=recorded.seed, phases=recorded.phases, max_time_s=recorded.max_time))
 
 
 if __name__ == "__main__":

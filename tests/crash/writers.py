@@ -173,7 +173,7 @@ def _write_for_ever(kind: Kind, folder: Path, journal: Path, version: int) -> No
 
 def _last(journal: Path, word: str) -> int:
     lines = [line.split() for line in journal.read_text().splitlines()]
-    return max((int(number) for said, number in lines if said == word), default=0)
+    return max((int(number) for recorded, number in lines if recorded == word), default=0)
 
 
 def kill_writers(kind: Kind, folder: Path, *, seed: int, kills: int) -> dict[str, object]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser_page import Watched
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -37,14 +37,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """The API over a database of this module's own."""
-    with served(tmp_path_factory.mktemp("deployment")) as running:
+    with run_live_server(tmp_path_factory.mktemp("deployment")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def dataset(deployment: Served) -> str:
+def dataset(deployment: LiveServer) -> str:
     """A data set that is ready."""
     made = deployment.dataset("functions")
     deployment.trainers().work()
@@ -52,7 +52,7 @@ def dataset(deployment: Served) -> str:
 
 
 @pytest.fixture
-def watched(browser: Browser, deployment: Served) -> Iterator[Watched]:
+def watched(browser: Browser, deployment: LiveServer) -> Iterator[Watched]:
     """A page of its own; at the end nothing may have gone wrong on it: errors, CSP violations, foreign requests."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     found = Watched(context.new_page(), deployment.url)

@@ -11,14 +11,14 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import FailureReason
 from tests.browser_page import Watched
 from tests.fakes import F1s
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 FUSION_GAINS: F1s = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}
 
 
 def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
-    deployment: Served, dataset: str, watched: Watched
+    deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given an experiment in which fusion gained
     experiment = deployment.experiment(dataset, "fusion gains", SPEC)
@@ -69,7 +69,7 @@ def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
     expect(page.locator(".chart").first.locator(".legend li")).to_have_count(6)
 
 
-def test_a_running_experiment_moves_by_itself(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_a_running_experiment_moves_by_itself(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     # given a run half way
     experiment = deployment.experiment(dataset, "moving", SPEC)
     trainers = deployment.trainers()
@@ -93,7 +93,7 @@ def test_a_running_experiment_moves_by_itself(deployment: Served, dataset: str, 
 
 
 def test_a_waived_check_and_an_overruled_decision_name_who_said_so_and_why(
-    deployment: Served, dataset: str, watched: Watched
+    deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given an experiment whose gate failed for the graph network alone
     weak: F1s = {"transformer": [0.91, 0.92], "gnn": [0.80, 0.81], "ensemble": [0.92, 0.93], "fusion": [0.92, 0.93]}
@@ -118,7 +118,7 @@ def test_a_waived_check_and_an_overruled_decision_name_who_said_so_and_why(
     expect(page.get_by_role("region", name="Gate").locator(".head .state")).to_have_text("pass")
 
 
-def test_a_failed_seed_is_shown_with_its_cause(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_a_failed_seed_is_shown_with_its_cause(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     experiment = deployment.experiment(dataset, "collapsing", SPEC)
     trainers = deployment.trainers()
     trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
@@ -133,7 +133,7 @@ def test_a_failed_seed_is_shown_with_its_cause(deployment: Served, dataset: str,
     expect(page.get_by_role("heading", name="Improve 51 and 52")).to_be_visible()
 
 
-def test_a_run_shows_its_curves_events_and_output(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_a_run_shows_its_curves_events_and_output(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     experiment = deployment.experiment(dataset, "one run", SPEC)
     deployment.trainers().work()
 
@@ -148,7 +148,9 @@ def test_a_run_shows_its_curves_events_and_output(deployment: Served, dataset: s
     expect(page.locator("tr", has=page.get_by_role("rowheader", name="gate"))).to_contain_text("0.9100")
 
 
-def test_the_list_leads_to_an_experiment_by_keyboard_alone(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_the_list_leads_to_an_experiment_by_keyboard_alone(
+    deployment: LiveServer, dataset: str, watched: Watched
+) -> None:
     experiment = deployment.experiment(dataset, "newest", SPEC)
     deployment.trainers().work()
     page = watched.open("")
@@ -169,7 +171,7 @@ def test_data_sets_show_splits_and_the_bag_of_tokens(dataset: str, watched: Watc
     expect(card.locator("tbody tr").first).to_contain_text("300")
 
 
-def test_a_name_is_shown_as_text_whatever_it_holds(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_a_name_is_shown_as_text_whatever_it_holds(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     name = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     experiment = deployment.experiment(dataset, name, SPEC)
     deployment.trainers().work()
@@ -179,7 +181,7 @@ def test_a_name_is_shown_as_text_whatever_it_holds(deployment: Served, dataset: 
 
 
 def test_the_page_says_when_the_server_is_away_and_when_it_is_back(
-    deployment: Served, dataset: str, browser: Browser
+    deployment: LiveServer, dataset: str, browser: Browser
 ) -> None:
     experiment = deployment.experiment(dataset, "lonely", SPEC)
     trainers = deployment.trainers()
@@ -199,7 +201,7 @@ def test_the_page_says_when_the_server_is_away_and_when_it_is_back(
 
 
 def test_a_locked_service_asks_for_its_token(tmp_path: Path, browser: Browser) -> None:
-    with served(tmp_path, token="a secret of 32 characters or more") as locked:
+    with run_live_server(tmp_path, token="a secret of 32 characters or more") as locked:
         page = browser.new_page()
         page.goto(locked.url)
         page.get_by_label("Token").fill("a secret of 32 characters or more")
@@ -209,7 +211,9 @@ def test_a_locked_service_asks_for_its_token(tmp_path: Path, browser: Browser) -
 
 
 @pytest.mark.parametrize("width", [360, 768])
-def test_nothing_is_cut_off_on_a_narrow_screen(deployment: Served, dataset: str, browser: Browser, width: int) -> None:
+def test_nothing_is_cut_off_on_a_narrow_screen(
+    deployment: LiveServer, dataset: str, browser: Browser, width: int
+) -> None:
     experiment = deployment.experiment(dataset, "narrow", SPEC)
     deployment.trainers(FUSION_GAINS).work()
     page = browser.new_page(viewport={"width": width, "height": 800})
@@ -220,7 +224,7 @@ def test_nothing_is_cut_off_on_a_narrow_screen(deployment: Served, dataset: str,
     page.close()
 
 
-def test_dark_and_light_follow_the_system(deployment: Served, browser: Browser) -> None:
+def test_dark_and_light_follow_the_system(deployment: LiveServer, browser: Browser) -> None:
     def brightness(scheme: str) -> int:
         page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
         page.goto(deployment.url)

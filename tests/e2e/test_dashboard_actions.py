@@ -11,14 +11,14 @@ from service.store.claims import Claim
 from service.store.experiments import cancel_experiment
 from service.store.runs import get_run
 from tests.browser_page import Watched
-from tests.live_server import Served
+from tests.live_server import LiveServer
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 REFUSED = "console: Failed to load resource: the server responded with a status of 409 (Conflict)"
 CUT_OFF = "console: Failed to load resource: net::ERR_FAILED"
 
 
-def half_way(deployment: Served, dataset: str) -> tuple[str, Claim]:
+def half_way(deployment: LiveServer, dataset: str) -> tuple[str, Claim]:
     """An experiment whose seed 0 of cell 51 runs; everything else of 51 and 52 is queued."""
     experiment = deployment.experiment(dataset, "half way", SPEC)
     trainers = deployment.trainers()
@@ -26,7 +26,7 @@ def half_way(deployment: Served, dataset: str) -> tuple[str, Claim]:
     return experiment, trainers.begin_one()
 
 
-def give_up(deployment: Served, experiment: str, claim: Claim | None = None) -> None:
+def give_up(deployment: LiveServer, experiment: str, claim: Claim | None = None) -> None:
     """Leave nothing of the experiment to the next test."""
     with deployment.database.begin() as session:
         cancel_experiment(session, experiment)
@@ -34,7 +34,7 @@ def give_up(deployment: Served, experiment: str, claim: Claim | None = None) -> 
             lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
 
 
-def state_of(deployment: Served, run_id: str) -> str:
+def state_of(deployment: LiveServer, run_id: str) -> str:
     with deployment.database.read() as session:
         return get_run(session, run_id).state
 
@@ -61,7 +61,7 @@ def buttons(page: Page) -> list[str]:
 
 
 def test_a_running_run_is_cancelled_by_its_button_after_one_question(
-    deployment: Served, dataset: str, watched: Watched
+    deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given a running run
     experiment, claim = half_way(deployment, dataset)
@@ -91,7 +91,7 @@ def test_a_running_run_is_cancelled_by_its_button_after_one_question(
     give_up(deployment, experiment)
 
 
-def test_a_waiting_run_is_paused_and_resumed(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_a_waiting_run_is_paused_and_resumed(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     experiment, claim = half_way(deployment, dataset)
     waiting = deployment.run_of(experiment, "52", 1)
     page = watched.open(f"#/runs/{waiting}")
@@ -109,7 +109,9 @@ def test_a_waiting_run_is_paused_and_resumed(deployment: Served, dataset: str, w
     give_up(deployment, experiment, claim)
 
 
-def test_what_the_server_refuses_is_said_with_its_reason(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_what_the_server_refuses_is_said_with_its_reason(
+    deployment: LiveServer, dataset: str, watched: Watched
+) -> None:
     experiment = deployment.experiment(dataset, "given up", SPEC)
     give_up(deployment, experiment)
     page = watched.open(f"#/runs/{deployment.run_of(experiment, 'preflight', 0)}")
@@ -122,7 +124,7 @@ def test_what_the_server_refuses_is_said_with_its_reason(deployment: Served, dat
     watched.wrong.clear()
 
 
-def test_every_mistake_of_a_refusal_is_listed(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_every_mistake_of_a_refusal_is_listed(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     experiment, claim = half_way(deployment, dataset)
     page = watched.open(f"#/runs/{deployment.run_of(experiment, '52', 0)}")
 
@@ -139,7 +141,7 @@ def test_every_mistake_of_a_refusal_is_listed(deployment: Served, dataset: str, 
 
 
 def test_a_button_waits_for_its_answer_and_asks_again_with_the_same_key_when_none_came(
-    deployment: Served, dataset: str, watched: Watched
+    deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given a server that is slow to answer, and then cut off
     experiment, claim = half_way(deployment, dataset)
@@ -173,7 +175,7 @@ def test_a_button_waits_for_its_answer_and_asks_again_with_the_same_key_when_non
 
 
 def test_a_failed_run_is_tried_again_and_leads_to_the_one_in_its_place(
-    deployment: Served, dataset: str, watched: Watched
+    deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given an experiment that ended without one of its seeds
     experiment = deployment.experiment(dataset, "one seed lost", SPEC)
@@ -205,7 +207,7 @@ def test_a_failed_run_is_tried_again_and_leads_to_the_one_in_its_place(
 
 
 def test_what_was_concluded_leaves_the_page_when_a_job_is_tried_again(
-    deployment: Served, dataset: str, watched: Watched
+    deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given an experiment that concluded without a seed
     experiment = deployment.experiment(dataset, "concluded without", SPEC)
@@ -229,7 +231,7 @@ def test_what_was_concluded_leaves_the_page_when_a_job_is_tried_again(
 
 
 def test_an_experiment_and_its_jobs_have_the_buttons_that_their_state_allows(
-    deployment: Served, dataset: str, watched: Watched
+    deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given an experiment with a running and a queued job
     experiment, claim = half_way(deployment, dataset)
@@ -258,7 +260,7 @@ def test_an_experiment_and_its_jobs_have_the_buttons_that_their_state_allows(
     expect(page.get_by_role("button")).to_have_count(0)
 
 
-def test_a_question_is_answered_by_keyboard_alone(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_a_question_is_answered_by_keyboard_alone(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     experiment, claim = half_way(deployment, dataset)
     page = watched.open(f"#/runs/{claim.run_id}")
     cancel = page.get_by_role("button", name="Cancel run")
@@ -292,7 +294,7 @@ def test_a_question_is_answered_by_keyboard_alone(deployment: Served, dataset: s
 
 
 @pytest.mark.parametrize("step", ["51", "54-bases"])
-def test_a_finished_run_has_no_button(deployment: Served, dataset: str, watched: Watched, step: str) -> None:
+def test_a_finished_run_has_no_button(deployment: LiveServer, dataset: str, watched: Watched, step: str) -> None:
     experiment = deployment.experiment(dataset, "finished", SPEC)
     deployment.trainers().work()
     page = watched.open(f"#/runs/{deployment.run_of(experiment, step, 0)}")
@@ -300,13 +302,13 @@ def test_a_finished_run_has_no_button(deployment: Served, dataset: str, watched:
     expect(page.get_by_role("button")).to_have_count(0)
 
 
-def test_what_was_decided_is_packed_by_a_button(deployment: Served, dataset: str, watched: Watched) -> None:
+def test_what_was_decided_is_packed_by_a_button(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     experiment = deployment.experiment(dataset, "to be packed", SPEC)
     deployment.trainers().work()
     page = watched.open(f"#/experiments/{experiment}")
     posts = requests_of(page)
 
-    press(page, "Pack what was decided bundle")
+    press(page, "Pack the decided models bundle")
 
     packing = page.get_by_role("region", name="Bundles").get_by_role("link", name="packing")
     expect(packing).to_be_visible()

@@ -126,8 +126,8 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     )
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.count("byte for byte") == 4
-    told = _cellgate(deployment, "report", experiment["id"], "--html", str(tmp_path / "report.html"))
-    assert told.returncode == 0, told.stderr
+    shown = _cellgate(deployment, "report", experiment["id"], "--html", str(tmp_path / "report.html"))
+    assert shown.returncode == 0, shown.stderr
     assert decision["rule"] in html.unescape((tmp_path / "report.html").read_text())
 
     # and the curves of a run can be read
@@ -152,9 +152,9 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert bundle["summary"]["largest_difference"] <= 1e-5
     assert bundle["summary"]["functions_per_s"] > 1
     ours = ["void f(char *out, char *in) { strcpy(out, in); }", "void f(char *out, char *in) { strncpy(out, in, 9); }"]
-    said = deployment.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})
-    assert said.status_code == 202, said.text
-    scores = _ended(deployment, said.headers["Location"], {"succeeded", "failed"})["scores"]
+    recorded = deployment.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})
+    assert recorded.status_code == 202, recorded.text
+    scores = _ended(deployment, recorded.headers["Location"], {"succeeded", "failed"})["scores"]
     assert scores["bundle"] == bundle["summary"]["id"]
     predictions = _unpacked(deployment, bundle["id"], tmp_path).predict(ours)
     assert [one["probability"] for one in scores["functions"]] == pytest.approx(
@@ -168,9 +168,9 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     brought = _cellgate(deployment, "bundle", "get", bundle["id"], "--out", str(tmp_path / "brought"))
     assert brought.returncode == 0, brought.stderr
     scanned = _cellgate(deployment, "predict", str(tmp_path / "brought" / bundle["id"]), str(file), "--format", "json")
-    [told] = [found["functions"] for found in json.loads(scanned.stdout)["files"]]
+    [shown] = [found["functions"] for found in json.loads(scanned.stdout)["files"]]
     assert scanned.returncode == (9 if any(one.is_vulnerable for one in predictions) else 0), scanned.stderr
-    assert [one["probability"] for one in told] == pytest.approx([one.probability for one in predictions], abs=1e-6)
+    assert [one["probability"] for one in shown] == pytest.approx([one.probability for one in predictions], abs=1e-6)
 
 
 def _cellgate(deployment: httpx.Client, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from cellgate.contract.experiment import ExperimentSpec
 from tests.browser_page import Watched
 from tests.fakes import F1s
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 F1S: F1s = {"transformer": [0.90, 0.91], "gnn": [0.88, 0.89], "ensemble": [0.93, 0.94], "fusion": [0.95, 0.95]}
@@ -16,7 +16,7 @@ TOKEN = "a secret of 32 characters or more"
 
 
 @pytest.fixture
-def weighed(deployment: Served, dataset: str) -> str:
+def weighed(deployment: LiveServer, dataset: str) -> str:
     """An experiment that cell 54 has weighed."""
     experiment = deployment.experiment(dataset, "weighed", SPEC)
     deployment.trainers(F1S).work()
@@ -69,7 +69,7 @@ def test_the_report_is_styled_by_its_own_sheet_and_fits_the_window(
 
 
 def test_with_a_token_which_no_link_can_carry_the_report_is_saved_as_a_file(tmp_path: Path, browser: Browser) -> None:
-    with served(tmp_path, token=TOKEN) as locked:
+    with run_live_server(tmp_path, token=TOKEN) as locked:
         experiment = locked.experiment(locked.dataset(), "weighed", SPEC)
         locked.trainers(F1S).work()
         page = browser.new_page()

@@ -1,4 +1,4 @@
-"""Which lines of a function weighed most: what the verdict loses when they are not there.
+"""Attribution by occlusion: how far the log-odds fall without each line of a function.
 
 Source:
     Occlusion: Zeiler and Fergus 2014, arXiv 1311.2901, section 4.2; of words, as the drop in log-odds: Li, Monroe and
@@ -60,8 +60,8 @@ def _without(lines: Sequence[str], numbers: Sequence[int]) -> Occlusion:
     return Occlusion(start_line=numbers[0], end_line=numbers[-1], source="\n".join(left))
 
 
-def weights_of(occluded: Sequence[Occlusion], *, log_odds: float, without: Sequence[float]) -> tuple[Weight, ...]:
-    """Return what added to the verdict, the most first.
+def rank_occlusions(occluded: Sequence[Occlusion], *, log_odds: float, without: Sequence[float]) -> tuple[Weight, ...]:
+    """Return the occlusions that lower the log-odds, largest effect first.
 
     Args:
         log_odds: Of the whole function.

@@ -1,4 +1,4 @@
-"""A bundle, open: functions in; probability, verdict, and what weighed most out."""
+"""An open bundle: turns functions into probabilities, verdicts, and the lines that weighed most."""
 
 # Shapes: F functions.
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
-from trainers.bundle.attribution import Weight, occlusions, weights_of
+from trainers.bundle.attribution import Weight, occlusions, rank_occlusions
 from trainers.bundle.models import Functions
 from trainers.bundle.scorer import SeedScorers
 from trainers.data.encoding import build_chunk, quality_names
@@ -112,7 +112,7 @@ class Bundle:
         Args:
             functions: C or C++ source text, one function each.
             threshold: Instead of the bundle's own, 0 to 1.
-            explain: Which of them to ask again without each of their lines, which takes many times as long.
+            explain: Which of them to score again without each of their lines, which takes many times as long.
 
         Raises:
             DataError: A function is empty or no Unicode text; all of them are named.
@@ -157,7 +157,7 @@ class Bundle:
             )
 
     def _weights(self, sources: Sequence[str], log_odds_F: Floats) -> Iterator[tuple[Weight, ...]]:
-        """Yield what weighed most in each function; one after another, so that memory holds one's variants."""
+        """Yield the weights of each function's lines; one after another, so that memory holds one's variants."""
         for source, log_odds in zip(sources, log_odds_F.tolist(), strict=True):
             parts = occlusions(source)
             if not parts:
@@ -168,7 +168,7 @@ class Bundle:
                 max_nodes=self.manifest.max_nodes,
                 with_graphs=self._seeds.read_graphs,
             )
-            yield weights_of(parts, log_odds=log_odds, without=self._seeds.score(functions).log_odds_F.tolist())
+            yield rank_occlusions(parts, log_odds=log_odds, without=self._seeds.score(functions).log_odds_F.tolist())
 
 
 def _checked(functions: Sequence[str]) -> list[str]:

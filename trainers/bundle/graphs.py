@@ -1,6 +1,6 @@
 """Graphs of functions that no data set holds, numbered with a trained model's vocabulary."""
 
-# Shapes: F functions, N nodes and E edges of all functions together, S strings, R rows asked for.
+# Shapes: F functions, N nodes and E edges of all functions together, S strings, R requested rows.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,13 +92,10 @@ def read_vocabulary(path: Path) -> Vocabulary:
             edge_types=tuple(content["edge_types"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = InputError(
-            where=str(path),
-            found=f"{type(error).__name__}: {error}",
-            expected="the vocabulary of a trained graph model",
-            fix="train the model again",
-        )
-        raise DataError(f"{path}: the vocabulary cannot be read", [problem]) from error
+        expected = "the vocabulary of a trained graph model"
+        raise DataError.unreadable(
+            path, "the vocabulary cannot be read", error, expected=expected, fix="train the model again"
+        ) from error
     if vocabulary.edge_types != EDGE_TYPES or tuple(vocabulary.features) != FEATURES:
         problem = InputError(
             where=str(path),

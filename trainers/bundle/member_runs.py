@@ -1,4 +1,4 @@
-"""The finished runs that a bundle is made of, by seed, and what they stored about the data set."""
+"""The finished runs that a bundle is made of, by seed, and their stored predictions."""
 
 # Shapes: R rows of a split, S seeds.
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ PACKABLE = {cell.value: cell for cell in (Cell.TRANSFORMER, Cell.GNN, Cell.FUSIO
 
 @dataclass(frozen=True, kw_only=True)
 class MemberRuns:
-    """The runs of one seed, by what they trained: transformer, gnn, fusion."""
+    """The runs of one seed, by cell: transformer, gnn, fusion."""
 
     seed: int
     runs: Mapping[str, FinishedRun]

@@ -20,13 +20,16 @@ from trainers.engine.metrics import Floats, margins
 from trainers.models.gnn.model import GraphNetwork
 from trainers.models.gnn.saving import load_gnn
 from trainers.models.gnn.train import EVALUATION_BATCH, NODE_BUDGET
-from trainers.models.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer, token_limit
+from trainers.models.transformer.pretrained import (
+    NO_TOKEN_LIMIT,
+    load_pretrained_model,
+    load_pretrained_tokenizer,
+    token_limit,
+)
 from trainers.models.transformer.task import TextReader, by_rising_length, padded
 from trainers.models.transformer.token_ids import tokenize
 from trainers.models.transformer.train import quieten_library
 
-# The tokenizer's own limit decides.
-NO_TOKEN_LIMIT = 8192
 TEXT_BATCH = 32
 # Tokens in one batch at most, where one function has no more.
 TOKEN_BUDGET = 16_384
@@ -60,7 +63,7 @@ class Functions:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOutputs:
-    """What one model says.
+    """The outputs of one model.
 
     Args:
         embeddings_FD: Pooled, float32.
@@ -105,7 +108,7 @@ class TextModel:
 
     @classmethod
     def load(cls, folder: Path, *, temperature: float, model: nn.Module | None = None) -> "TextModel":
-        """Load what cell 51 saved.
+        """Load a model that cell 51 saved.
 
         Args:
             model: Already loaded from the same folder; null loads it.
@@ -117,7 +120,7 @@ class TextModel:
         return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature)
 
     def predict(self, functions: Functions) -> ModelOutputs:
-        """Return what the model says of each function."""
+        """Return the model's outputs for each function."""
         tokens = tokenize(functions.sources, self._tokenizer, max_tokens=self._max_tokens)
         pad_token_id = self._tokenizer.pad_token_id
         size = max(1, min(TEXT_BATCH, TOKEN_BUDGET // self._max_tokens))
@@ -141,7 +144,7 @@ class GraphModel:
 
     @classmethod
     def load(cls, folder: Path, *, temperature: float, model: GraphNetwork | None = None) -> "GraphModel":
-        """Load what cell 52 saved.
+        """Load a model that cell 52 saved.
 
         Args:
             model: Already loaded from the same folder; null loads it.
@@ -153,7 +156,7 @@ class GraphModel:
         return cls(load_gnn(folder) if model is None else model, encoder, temperature=temperature)
 
     def predict(self, functions: Functions) -> ModelOutputs:
-        """Return what the model says of each function."""
+        """Return the model's outputs for each function."""
         if functions.graphs is None:
             raise ValueError("the functions were read without their graphs")
         encoded = self._encoder.encode(functions.graphs)

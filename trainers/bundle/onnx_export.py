@@ -55,7 +55,7 @@ def export_onnx(bundle: Path, target: Path) -> float:
         How far the logits are from torch's at most.
 
     Raises:
-        DataError: The bundle is damaged, has no text model, or a model says something else as ONNX.
+        DataError: The bundle is damaged, has no text model, or a model's outputs differ as ONNX.
         SpecError: The target exists, or the libraries of the extra `onnx` are not installed.
     """
     manifest = read_bundle_manifest(bundle)
@@ -152,5 +152,5 @@ def _difference(model: _Logits, path: Path, batches: Sequence[TextBatch]) -> flo
             expected=f"{TOLERANCE:g} at most",
             fix="use the bundle itself: this architecture cannot be exported",
         )
-        raise DataError("the exported model does not say what the text model says", [problem])
+        raise DataError("the exported model's outputs differ from the text model's", [problem])
     return max(differences)

@@ -1,4 +1,4 @@
-"""The runs that make a bundle and that ask one: each leaves a `result.json` as every run does."""
+"""The runs that pack a bundle and that score with one: each leaves a `result.json` as every run does."""
 
 import time
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
 
     Raises:
         SpecError: The runs do not make such a bundle.
-        DataError: A run is damaged, or the bundle does not say what its runs stored.
+        DataError: A run is damaged, or the bundle's scores differ from those that its runs stored.
     """
     begun = time.perf_counter()
     manifest = pack_bundle(
@@ -54,7 +54,7 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
 
 
 def score(spec: ScoreSpec, context: RunContext) -> RunResult:
-    """Ask a bundle about functions and leave what it says in the result.
+    """Score functions with a bundle and leave the scores in the result.
 
     Raises:
         SpecError: The threshold is no probability.

@@ -1,4 +1,4 @@
-"""Makes a bundle of finished runs: their models copied, joined, and held against what the runs stored."""
+"""Packs finished runs into a bundle: copies and joins their models, and compares their scores with the stored ones."""
 
 # Shapes: R rows of gate that are compared.
 import shutil
@@ -71,7 +71,7 @@ def pack_bundle(
     Raises:
         SpecError: The target exists, or the runs do not make such a bundle.
         DataError: A run is damaged, its models read graphs that cannot be made from source, or the bundle does not
-            say what its runs stored.
+            score as its runs did.
     """
     _check_options(target, kind=kind, text_weight=text_weight, compared=compared)
     opened = Dataset.open(dataset)
@@ -157,7 +157,7 @@ def _copy_member(member: MemberRuns, folder: Path) -> Member:
 
 
 def _copy_model(member: MemberRuns, name: str, target: Path) -> None:
-    """Copy what the run's result vouches for of its model; what no model is loaded from stays behind."""
+    """Copy the model files that the run's result lists; files that no model is loaded from are left out."""
     run = member.runs[name]
     problems = []
     for artifact, digest in run.result.artifacts.items():
@@ -216,7 +216,7 @@ def _compare(
             fix="pack with the versions that the runs were made with, or allow more where the runs' precision or "
             "device explains it",
         )
-        raise DataError("the bundle does not say what its runs stored", [problem])
+        raise DataError("the bundle's scores differ from those that its runs stored", [problem])
     return Agreement(functions=len(chosen_R), largest_difference=float(difference_R.max()))
 
 

@@ -53,18 +53,18 @@ def as_sarif(scan: Scan) -> str:
 
 
 def _rule() -> dict[str, Any]:
-    """Return the one rule; a model that says how likely, not why, can name no weakness."""
+    """Return the one rule; a model that gives a probability and no reason can name no weakness."""
     return {
         "id": RULE_ID,
         "name": "VulnerableFunction",
         "shortDescription": {"text": "A trained model calls this function vulnerable."},
         "fullDescription": {
             "text": "The calibrated probability that the function is vulnerable is at or above the threshold that was "
-            "fixed when the model was trained. The model does not say which weakness it is."
+            "fixed when the model was trained. The model does not determine which weakness it is."
         },
         "help": {
             "text": "Read the function, beginning with the related locations: the lines without which the model "
-            "would be least sure. A finding can be wrong; the probability says how often."
+            "would be least sure. A finding can be wrong; the probability states how often."
         },
         "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["security"]},

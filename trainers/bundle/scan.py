@@ -16,7 +16,7 @@ from trainers.bundle.c_functions import FoundFunction, find_files, split_file
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredFunction:
-    """One function of a file and what a bundle says of it.
+    """One function of a file and its score.
 
     Args:
         fingerprint: The same as long as the function's file, name and text are, wherever in the file it moves.
@@ -39,7 +39,7 @@ class ScoredFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """What a bundle says of files.
+    """The scores of all functions of some files.
 
     Args:
         threshold: At or above it a function is called vulnerable.
@@ -115,7 +115,7 @@ def _scored(
 
 
 def _fingerprint(path: Path, function: FoundFunction, *, number: int) -> str:
-    """Hash what makes a function itself.
+    """Hash the path, name, text and number of a function.
 
     Args:
         number: Of equal ones in the file, from 0.

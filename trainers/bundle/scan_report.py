@@ -8,7 +8,7 @@ from trainers.bundle.attribution import METHOD, Weight
 from trainers.bundle.scan import Scan, ScoredFile, ScoredFunction
 
 SCHEMA_VERSION = 1
-# Lines told of a finding where people read it.
+# Lines shown of a finding in the output for people.
 MAX_TOLD = 5
 
 
@@ -35,12 +35,12 @@ def _finding(file: ScoredFile, one: ScoredFunction) -> Iterator[str]:
 
 
 def said_of(weight: Weight) -> str:
-    """Return in words what a line adds to the verdict."""
+    """Return as text how much a line adds to the log-odds."""
     return f"adds {weight.log_odds:.2f} to the log-odds"
 
 
 def caveats_of(one: ScoredFunction) -> list[str]:
-    """Return in words what the models did not see of a function."""
+    """Return as text which parts of a function the models did not see."""
     prediction = one.prediction
     caveats = {
         "the text model read its head and tail only": prediction.text_truncated,
@@ -52,7 +52,7 @@ def caveats_of(one: ScoredFunction) -> list[str]:
 
 
 def as_json(scan: Scan) -> str:
-    """Return every function with what the bundle says of it; lines count from 1 within the file."""
+    """Return every function with its score; lines count from 1 within the file."""
     return to_json(
         {
             "schema_version": SCHEMA_VERSION,

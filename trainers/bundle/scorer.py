@@ -32,7 +32,7 @@ class Head:
     temperature: float
 
     def log_odds(self, text: ModelOutputs, graph: ModelOutputs, qualities: list[str]) -> Floats:
-        """Return its calibrated log-odds, (F,), from what the two models say.
+        """Return its calibrated log-odds, (F,), from the outputs of the two models.
 
         Args:
             text: Outputs of the text model, F rows.
@@ -59,7 +59,7 @@ def _tensor(values_F: Floats) -> torch.Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """What is said of functions.
+    """The score of each function.
 
     Args:
         log_odds_F: Calibrated, of "vulnerable".
@@ -72,7 +72,7 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer:
-    """What one seed says of functions.
+    """The models of one seed, and how they are combined.
 
     Args:
         text: Null in a bundle of graph models.
@@ -87,7 +87,7 @@ class Scorer:
     text_weight: float
 
     def score(self, functions: Functions) -> Scored:
-        """Return what the models say together."""
+        """Return the combined score of the models."""
         outputs = [model.predict(functions) for model in (self.text, self.graph) if model is not None]
         return Scored(log_odds_F=self._joined(outputs, functions), truncated_F=outputs[0].truncated_F)
 
@@ -131,7 +131,7 @@ def open_scorer(folder: Path, member: Member, *, text_weight: float | None) -> S
 
 
 class SeedScorers:
-    """What all seeds together say of functions.
+    """The models of all seeds, whose probabilities are averaged.
 
     Args:
         scorers: One for each seed, at least one.

@@ -17,7 +17,7 @@ from trainers.commands.outcome import exit_on_trainer_error
 FOUND = 9
 Format = Literal["text", "json", "sarif"]
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")]
-NewFolder = Annotated[Path, typer.Option(help="Folder to make; must not exist.")]
+NewFolder = Annotated[Path, typer.Option(help="Folder to create; it must not exist.")]
 
 bundle_app = typer.Typer(no_args_is_help=True, help="Make, check or export a bundle: trained models that score source.")
 
@@ -34,16 +34,17 @@ def pack(
     ],
     out: NewFolder,
     text_weight: Annotated[
-        float | None, typer.Option(metavar="W", help="Of the text model in an ensemble; default: tuned.")
+        float | None, typer.Option(metavar="W", help="Weight of the text model in an ensemble; default: tuned.")
     ] = None,
     licence_notes: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What whoever passes the bundle on must know.")
+        str | None, typer.Option(metavar="TEXT", help="Licence notes for those who receive the bundle.")
     ] = None,
     compare: Annotated[
-        int | None, typer.Option(metavar="N", help="Functions to compare with what the runs stored.")
+        int | None,
+        typer.Option(metavar="N", help="Number of functions whose scores are compared with the stored ones."),
     ] = None,
     tolerance: Annotated[
-        float | None, typer.Option(metavar="T", help="How far their probabilities may be apart.")
+        float | None, typer.Option(metavar="T", help="Largest accepted difference of two probabilities.")
     ] = None,
 ) -> None:
     """Make a bundle of finished runs."""
@@ -85,12 +86,12 @@ def onnx(bundle: BundleArgument, out: NewFolder) -> None:
 
 def predict(
     bundle: BundleArgument,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Source files, or folders of such.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Source files, or folders of source files.")],
     format_: Annotated[Format, typer.Option("--format", help="How to print the scores.")] = "text",
-    threshold: Annotated[float | None, typer.Option(metavar="P", help="Instead of the bundle's own, 0 to 1.")] = None,
-    explain: Annotated[
-        Explain, typer.Option(help="For which functions to name the lines that weighed most.")
-    ] = "findings",
+    threshold: Annotated[
+        float | None, typer.Option(metavar="P", help="Threshold instead of the bundle's own, 0 to 1.")
+    ] = None,
+    explain: Annotated[Explain, typer.Option(help="Functions whose heaviest lines are named.")] = "findings",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of standard output.")] = None,
 ) -> None:
     """Score the functions of C and C++ files with a bundle.

@@ -12,10 +12,10 @@ from trainers.commands.outcome import exit_on_trainer_error
 
 
 def graph(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its whole text is one function, as in prepare.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File whose whole text is one function, as in prepare.")],
     png: Annotated[Path | None, typer.Option(help="Draw statements, control flow and data flow.")] = None,
     every_node: Annotated[bool, typer.Option("--all", help="Draw every node, with syntax and token order.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print nodes and edges in words.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print nodes and edges as JSON.")] = False,
 ) -> None:
     """Show the graph of one C or C++ function."""
     from trainers.data.pictures.picture import draw
@@ -33,7 +33,7 @@ def graph(
 
 def generate(
     out: Annotated[Path, typer.Option(help="File to write.")],
-    functions: Annotated[int, typer.Option(help="How many.")] = 6_000,
+    functions: Annotated[int, typer.Option(help="Number of functions.")] = 6_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same functions.")] = 0,
 ) -> None:
     """Write labelled C functions as JSONL, for a demo or a test."""

@@ -1,4 +1,4 @@
-"""`report`, `verify` and `schema`: cell 54's report as a page, computed once more, and what the files are made of."""
+"""`report`, `verify` and `schema`: cell 54's report as a page, its recomputation, and the files' JSON Schemas."""
 
 import json
 import sys

@@ -107,7 +107,7 @@ def collate_graphs(dataset: GraphSource, rows: RowNumbers) -> GraphBatch:
 
 
 def _units(count: int, pairs: Sequence[str | None] | None) -> list[list[int]]:
-    """List what must stay in one batch: pairs when given, single functions otherwise."""
+    """List the units that must stay in one batch: pairs when given, single functions otherwise."""
     if pairs is None:
         return [[place] for place in range(count)]
     units: dict[object, list[int]] = {}

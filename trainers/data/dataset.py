@@ -1,6 +1,6 @@
 """A prepared data set, open for reading: memory-mapped, so that opening is cheap and pages are shared."""
 
-# Shapes: R rows asked for, N nodes and E edges of one function.
+# Shapes: R requested rows, N nodes and E edges of one function.
 import json
 import mmap
 from collections.abc import Sequence
@@ -97,16 +97,12 @@ class Dataset:
             graphs = _map_graphs(path / GRAPHS_NAME)
             vocab = _read_vocabulary(path / VOCABULARY_NAME)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-            raise DataError(
-                f"{path}: the data set is damaged",
-                [
-                    InputError(
-                        where=str(path),
-                        found=f"{type(error).__name__}: {error}",
-                        expected="files as they were prepared",
-                        fix="restore the folder, or prepare the data set again",
-                    )
-                ],
+            raise DataError.unreadable(
+                path,
+                "the data set is damaged",
+                error,
+                expected="files as they were prepared",
+                fix="restore the folder, or prepare the data set again",
             ) from error
         dataset = cls(manifest=manifest, vocab=vocab, functions=functions, graphs=graphs)
         dataset._check_counts(path)
@@ -157,6 +153,10 @@ class Dataset:
     def pairs(self, rows: RowNumbers) -> list[str | None]:
         """Return the pair (vulnerable and patched version) that each row belongs to, if any."""
         return self._column("pair", rows)
+
+    def all_pairs(self) -> list[str | None]:
+        """Return the pair of every row, in the order of rows."""
+        return self.pairs(np.arange(len(self)))
 
     def cwes(self, rows: RowNumbers) -> list[str | None]:
         """Return each row's weaknesses, if known; several are joined by commas."""

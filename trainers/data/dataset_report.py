@@ -1,4 +1,4 @@
-"""report.json: what was read and dropped, what splits and graphs look like, what gives the labels away."""
+"""`report.json`: counts of read and dropped rows, of splits and graphs, and signs that labels leak."""
 
 import math
 from collections import Counter
@@ -55,7 +55,7 @@ def split_summaries(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split,
     return {split: SplitSummary(rows=sizes[split], positives=positives[split]) for split in Split}
 
 
-def make_report(material: Material) -> dict[str, object]:
+def make_dataset_report(material: Material) -> dict[str, object]:
     """Return the report; equal inputs give equal reports, so it holds no times."""
     rows, splits = material.rows, material.assignment.splits
     group_sizes = Counter(material.groups)
@@ -133,7 +133,7 @@ def parse_error_rates(material: Material) -> dict[int, float]:
 
 
 def warnings_of(material: Material) -> list[str]:
-    """Return in plain words what a user should know before trusting figures from this data set."""
+    """Return the warnings that a user should read before trusting figures from this data set."""
     found = []
     gate = split_summaries(material.rows, material.assignment.splits)[Split.GATE]
     if gate.positives < MIN_GATE_POSITIVES:
@@ -177,7 +177,7 @@ def _leak_warnings(material: Material) -> list[str]:
     )
     found.extend(
         f"{name} reaches F1 {scores.f1:.2f} on gate: single tokens, names or lengths give labels away, so a high F1 "
-        "of a trained model says little."
+        "of a trained model means little."
         for name, scores in named
         if scores.f1 > max(GIVEAWAY_F1, probes.all_positive_f1 + 0.02)
     )
@@ -185,7 +185,7 @@ def _leak_warnings(material: Material) -> list[str]:
 
 
 def _gap_is_real(rates: dict[int, float], counts: Counter[int]) -> bool:
-    """Tell whether the rates differ by more than matters and by more than chance explains."""
+    """Return whether the rates differ by more than matters and by more than chance explains."""
     variance = sum(rates[label] * (1 - rates[label]) / counts[label] for label in (0, 1))
     gap = abs(rates[0] - rates[1])
     return gap > MAX_PARSE_RATE_GAP and gap > PARSE_RATE_GAP_ERRORS * math.sqrt(variance)

@@ -13,7 +13,7 @@ import numpy as np
 from cellgate.contract.errors import OutOfMemoryError
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES, read_columns
 from trainers.data.graphs.edges import edges_of
-from trainers.data.graphs.features import features_of, tokens_of
+from trainers.data.graphs.features import node_features, node_tokens
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings
@@ -25,9 +25,9 @@ FEATURE_VOCAB_SIZES = {"api": 1_000, "data_type": 1_000, "literal": 1_000, "oper
 
 @dataclass(frozen=True, kw_only=True)
 class RawGraphs:
-    """Many graphs one after another; `strings` says what the numbers in `token_N` and `features_N4` mean.
+    """Many graphs one after another; `strings` decodes the numbers in `token_N` and `features_N4`.
 
-    `kinds` and `edge_types` say the same of `kind_N` and `edge_type_E`; imported graphs have their own.
+    `kinds` and `edge_types` decode `kind_N` and `edge_type_E`; imported graphs have their own.
     """
 
     nodes_F: np.ndarray
@@ -51,7 +51,7 @@ def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:
     with _no_collection():
         columns = read_columns(sources, max_nodes)
     edges_F, source_E, target_E, edge_type_E = edges_of(columns)
-    token_N, features_N4 = tokens_of(columns), features_of(columns)
+    token_N, features_N4 = node_tokens(columns), node_features(columns)
     used_S, renumber_S = _used(token_N, features_N4, strings=len(columns.table))
     return RawGraphs(
         nodes_F=columns.nodes_F,
@@ -140,7 +140,7 @@ def _ended_early(exit_code: int | None, workers: int) -> Exception:
             f"one of {workers} processes that build graphs was ended from outside, most likely because memory ran "
             "out; prepare with fewer workers or a smaller max_nodes"
         )
-    return RuntimeError(f"a process that builds graphs ended with exit code {exit_code}; what it said stands above")
+    return RuntimeError(f"a process that builds graphs ended with exit code {exit_code}; its output stands above")
 
 
 def build_graphs(sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None]) -> RawGraphs:

@@ -29,7 +29,7 @@ from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.clean.probes import run_probes
 from trainers.data.clean.splits import assign_splits, check_splits
-from trainers.data.dataset_report import QUALITIES, Material, make_report, split_summaries, warnings_of
+from trainers.data.dataset_report import QUALITIES, Material, make_dataset_report, split_summaries, warnings_of
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
 from trainers.data.graphs.build import FEATURES
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
@@ -72,7 +72,7 @@ class _Phases:
 
 
 class _GraphProgress:
-    """Says how far the building of graphs is, at most twice a second."""
+    """Reports the progress of building graphs, at most twice a second."""
 
     def __init__(self, events: EventWriter, total: int) -> None:
         self._events = events
@@ -178,7 +178,7 @@ def _check_ids(rows: Sequence[Row]) -> None:
 
 
 def _settings(spec: PrepareSpec) -> dict[str, object]:
-    """Return what of the spec shapes the data set: neither the file's place nor the number of workers."""
+    """Return the fields of the spec that shape the data set: neither the file's path nor the number of workers."""
     return spec.model_dump(mode="json", include=set(PrepareConfig.model_fields))
 
 
@@ -196,7 +196,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
         )
         write_graphs(temporary / GRAPHS_NAME, encoded.arrays)
         write_document(temporary / VOCABULARY_NAME, encoded.vocabulary.to_json())
-        write_document(temporary / DATASET_REPORT_NAME, make_report(material))
+        write_document(temporary / DATASET_REPORT_NAME, make_dataset_report(material))
         files = {name: file_entry(temporary / name) for name in FILE_NAMES}
         settings = _settings(spec)
         manifest = Manifest(

@@ -7,7 +7,7 @@ from trainers.demo_data.names import CAPACITIES, LOOP_INDEXES, NOUNS
 
 
 def distractor(draft: Draft) -> Statement:
-    """Return one unrelated statement; it may declare what it needs."""
+    """Return one unrelated statement; it may declare its variables."""
     return draft.random.choice(DISTRACTORS)(draft)
 
 

@@ -49,7 +49,7 @@ class Twin:
 
 
 class Draft:
-    """Hands out names that are used once, and collects what the function must declare."""
+    """Hands out names that are used once, and collects the declarations of the function."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -96,13 +96,13 @@ class Draft:
         return name
 
     def counter(self) -> str:
-        """Return one of at most two plain integers, declared when first asked for."""
+        """Return one of at most two plain integers, declared at its first use."""
         if len(self._counters) < 2 and (not self._counters or self.random.random() < 0.5):
             self._counters.append(self.local("int ", COUNTERS, self.pick(("0", "1", "get_mode()", "read_state()"))))
         return self.pick(self._counters)
 
     def checksum(self) -> str:
-        """Return the name of an accumulator, declared when first asked for."""
+        """Return the name of an accumulator, declared at its first use."""
         if not self._checksum:
             self._checksum = self.local("unsigned int ", ("crc", "sum", "hash", "acc"), "0")
         return self._checksum

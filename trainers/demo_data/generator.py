@@ -1,6 +1,6 @@
 """C functions as pairs, one vulnerable and one patched, for the demo and the tests.
 
-Both members of a pair are made of the same tokens in another order, so counting tokens says nothing: the label
+Both members of a pair are made of the same tokens in another order, so counting tokens reveals nothing: the label
 follows from order and data flow. The kinds, and which model can learn which, are in `shares`.
 """
 
@@ -26,7 +26,7 @@ RETURN_TYPES = ("int", "static int", "long", "static long")
 RESULTS = ("0", "2")
 MAX_DISTRACTORS = 2
 NOISE_PROBABILITY = 0.4
-# So many draws in a row that were all seen before mean that the kinds have nothing new to say.
+# So many draws in a row that were all seen before mean that the kinds can make no new function.
 MAX_REPEATS = 2000
 
 
@@ -38,7 +38,7 @@ def generate(*, functions: int, seed: int, shares: Shares | None = None) -> Iter
     Args:
         functions: An even number of rows, 2 or more.
         seed: The same seed gives the same rows in every process.
-        shares: How often each family of kinds appears; the demo's shares unless told.
+        shares: How often each family of kinds appears; default: the demo's shares.
 
     Returns:
         Rows with `id`, `func`, `target` (1 vulnerable, 0 patched), `project`, `commit` (one per pair), `cwe`,
@@ -76,7 +76,7 @@ def _rows(*, pairs: int, seed: int, kinds: list[Kind], weights: list[float]) -> 
     random = Random(seed)
     seen: set[str] = set()
     for number in range(pairs):
-        # The kind is drawn once: kinds with less to say are not replaced by others when a draw repeats.
+        # The kind is drawn once: kinds with fewer functions are not replaced by others when a draw repeats.
         kind = random.choices(kinds, weights)[0]
         twin, sources = _new_pair(kind, random, seen)
         pair = f"pair-{seed}-{number:06d}"
@@ -103,7 +103,7 @@ def _new_pair(kind: Kind, random: Random, seen: set[str]) -> tuple[Twin, tuple[s
             seen |= forms
             return twin, sources
     problem = InputError(where=kind, found=f"{len(seen)} functions so far", expected="more room for new ones")
-    raise SpecError("The kind has no new function left; ask for fewer functions or a smaller share.", [problem])
+    raise SpecError("The kind has no new function left; generate fewer, or give it a smaller share.", [problem])
 
 
 def _pair(kind: Kind, random: Random) -> tuple[Twin, tuple[str, str]]:

@@ -48,7 +48,7 @@ class Site:
         return self.on(self.resource.touch, self.other)
 
     def on(self, template: str, variable: str | None = None) -> str:
-        """Write `template` for a variable, the one in question unless told."""
+        """Write `template` for a variable; default: the one in question."""
         return template.replace("{v}", variable or self.variable)
 
 
@@ -62,7 +62,7 @@ def guarded(kind: Kind, draft: Draft) -> Twin:
     resource = draft.random.choice(RESOURCES)(draft)
     variable = draft.local(resource.type, resource.names, resource.source)
     other = draft.local(resource.type, resource.names, resource.source)
-    # Declarations alone must not tell which of the two is in question.
+    # Declarations alone must not reveal which of the two is in question.
     if draft.random.random() < 0.5:
         variable, other = other, variable
     site = Site(draft=draft, resource=resource, variable=variable, other=other)

@@ -33,7 +33,7 @@ class Resource:
         source: Expression that an untrusted value comes from.
         unsafe: Condition that holds when the use must not happen.
         use: The dangerous statement.
-        change: A statement after which an earlier check says nothing.
+        change: A statement after which an earlier check no longer holds.
         touch: A harmless statement that reads the variable.
     """
 

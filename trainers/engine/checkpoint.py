@@ -52,7 +52,7 @@ class TrainingState:
         best_collapses: Collapses found by the best evaluation.
         collapse_events: Collapses found by all evaluations.
         learning_rate: The run's `LearningRateOutcome`.
-        last_event: Number of the last event said before the checkpoint.
+        last_event: Number of the last event written before the checkpoint.
     """
 
     fingerprint: str
@@ -143,7 +143,7 @@ def save_checkpoint(
 
 
 def find_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint | None:
-    """Return what `load_checkpoint` does; null when there is none.
+    """Return the checkpoint as `load_checkpoint` does; None without one.
 
     Raises:
         SpecError: It is a checkpoint of another run.
@@ -177,10 +177,8 @@ def load_checkpoint(folder: Path, *, fingerprint: str) -> Checkpoint:
             generators=content["generators"],
         )
     except Exception as error:
-        raise DataError(
-            f"{path}: the checkpoint cannot be read; start the run from the beginning",
-            [InputError(where=str(path), found=f"{type(error).__name__}: {error}", expected="a whole checkpoint")],
-        ) from error
+        message = "the checkpoint cannot be read; start the run from the beginning"
+        raise DataError.unreadable(path, message, error, expected="a whole checkpoint") from error
     if state.fingerprint != fingerprint:
         raise SpecError(
             f"{path}: this checkpoint belongs to another run",

@@ -14,7 +14,7 @@ _Labels = npt.NDArray[np.int64]
 
 
 def class_weights(label_R: _Labels) -> tuple[float, float]:
-    """Return what each class's loss is multiplied by: inverse to its frequency, with mean 1 over the rows.
+    """Return each class's loss weight: inverse to its frequency, with mean 1 over the rows.
 
     A step's loss is the sum of its functions' weighted losses over their number, not over the sum of their weights:
     a batch without the rare class would else count as much as one with it, and the classes would not be even.

@@ -1,4 +1,4 @@
-"""Collapse: a model that trains without an error and still predicts nothing useful, told apart by cause."""
+"""Collapse: a model that trains without an error and still predicts nothing useful, classified by cause."""
 
 # Shapes: R rows, C classes (2).
 import math

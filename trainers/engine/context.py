@@ -70,11 +70,11 @@ class RunContext:
             InterruptedRun: The run had to stop.
         """
         if self.stop.is_set():
-            raise InterruptedRun("told to stop outside training: nothing new to save; start again, or resume as before")
+            raise InterruptedRun("stopped outside training: nothing new to save; start again, or resume as before")
 
 
 def stop_on_signals(stop: threading.Event, *, at_once: bool) -> None:
-    """Let SIGTERM and SIGINT ask for an end.
+    """Let SIGTERM and SIGINT request a stop.
 
     Args:
         stop: Set by the first signal; whoever looks at it saves a checkpoint and ends.

@@ -69,7 +69,7 @@ def describe_environment(*, device: str, threads: int, precision: str) -> Enviro
 def peak_host_bytes() -> int:
     """Return the process's peak resident memory so far.
 
-    Not `ru_maxrss` where Linux tells better: that begins with what the process that started this one held.
+    Not `ru_maxrss` where Linux has a better figure: that begins with what the process that started this one held.
     """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -1,6 +1,6 @@
 """After training: calibrate on dev, predict every split, measure, and leave a validated result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cellgate.contract.configs import Split
 from cellgate.contract.errors import DivergenceError
 from cellgate.contract.evidence import Truncation
-from cellgate.contract.results import LearningRateOutcome, RunResult
+from cellgate.contract.results import LearningRateOutcome, Metrics, RunResult
 from cellgate.contract.specs import TrainedSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
@@ -37,6 +37,16 @@ class TruncationMask:
     limit: int
     unit: Literal["tokens", "nodes"]
     rows_F: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evaluation:
+    """Scores by split, with the temperature and threshold that dev fixed."""
+
+    temperature: float
+    threshold: float
+    metrics: dict[str, Metrics]
+    truncation: dict[str, Truncation]
 
 
 EVALUATED = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
@@ -66,32 +76,14 @@ def finish(
 
     Raises:
         DivergenceError: A prediction is NaN or Inf.
-        InterruptedRun: The run was told to stop.
+        InterruptedRun: A stop was requested.
     """
     with context.phase("predict"):
         predictions = {split: _predict(task, dataset, split, context, hardware) for split in splits}
         for split, of_split in predictions.items():
             write_predictions(predictions_path(context.out, split), of_split)
     with context.phase("evaluate"):
-        dev = predictions[Split.DEV]
-        temperature = fit_temperature(dev.labels_R, dev.logits_RC)
-        threshold = best_threshold(dev.labels_R, probabilities(dev.logits_RC, temperature=temperature))
-        metrics = {
-            split.value: compute_metrics(
-                of_split.labels_R,
-                of_split.logits_RC,
-                threshold=threshold,
-                temperature=temperature,
-                pairs=dataset.pairs(of_split.rows_R),
-            )
-            for split, of_split in predictions.items()
-        }
-        truncation = {}
-        if cut is not None:
-            truncation = {
-                split.value: truncation_of(of_split, cut, threshold=threshold, temperature=temperature)
-                for split, of_split in predictions.items()
-            }
+        evaluation = _evaluate(predictions, dataset, cut)
     header = result_header(
         spec,
         context,
@@ -104,20 +96,38 @@ def finish(
         **header,
         warnings=list(warnings),
         artifacts=hash_artifacts(context.out),
-        metrics=metrics,
-        truncation=truncation,
+        metrics=evaluation.metrics,
+        truncation=evaluation.truncation,
         best_epoch=outcome.best_epoch,
         epochs=outcome.epochs,
         steps=outcome.steps,
         skipped_steps=outcome.skipped_steps,
         parameters=sum(parameter.numel() for parameter in task.model.parameters()),
-        threshold=threshold,
-        temperature=temperature,
+        threshold=evaluation.threshold,
+        temperature=evaluation.temperature,
         learning_rate=learning_rate,
         collapses=list(outcome.collapses),
         collapse_events=outcome.collapse_events,
     )
     return write_result(result, context)
+
+
+def _evaluate(predictions: Mapping[Split, Predictions], dataset: Dataset, cut: TruncationMask | None) -> _Evaluation:
+    dev = predictions[Split.DEV]
+    temperature = fit_temperature(dev.labels_R, dev.logits_RC)
+    threshold = best_threshold(dev.labels_R, probabilities(dev.logits_RC, temperature=temperature))
+    metrics, truncation = {}, {}
+    for split, of_split in predictions.items():
+        metrics[split.value] = compute_metrics(
+            of_split.labels_R,
+            of_split.logits_RC,
+            threshold=threshold,
+            temperature=temperature,
+            pairs=dataset.pairs(of_split.rows_R),
+        )
+        if cut is not None:
+            truncation[split.value] = truncation_of(of_split, cut, threshold=threshold, temperature=temperature)
+    return _Evaluation(temperature=temperature, threshold=threshold, metrics=metrics, truncation=truncation)
 
 
 def truncation_of(predictions: Predictions, cut: TruncationMask, *, threshold: float, temperature: float) -> Truncation:

@@ -80,7 +80,7 @@ class GradientWatch:
         record.recent = list(deque([*record.recent, norm], maxlen=WINDOW))
 
     def evaluate(self, weights: Mapping[str, float], *, step: int) -> list[Collapse]:
-        """Return what is wrong with each component since the last evaluation, and begin anew.
+        """Return the faults of each component since the last evaluation, and reset.
 
         Args:
             weights: Norm of each component's weights.
@@ -128,7 +128,7 @@ class GradientWatch:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, max_grad_norm: float) -> Self:
-        """Return the watch that said `content`; an empty one starts afresh."""
+        """Return the watch whose state is `content`; an empty one starts afresh."""
         watch = cls(max_grad_norm=max_grad_norm)
         if content:
             watch._records = {name: ComponentRecord(**record) for name, record in content["records"].items()}

@@ -54,12 +54,12 @@ def set_up_hardware(
         deterministic: Use only kernels that give the same bits each time.
 
     Raises:
-        SpecError: A GPU, or a precision, was asked for that this machine does not have.
+        SpecError: This machine lacks the GPU or the precision of the spec.
     """
     torch.set_num_threads(threads)
     problems = find_hardware_problems(device=device, precision=precision)
     if problems:
-        raise SpecError("this machine cannot do what the spec asks for", problems)
+        raise SpecError("this machine lacks what the spec requires", problems)
     on_gpu = _has_gpu(device)
     _choose_kernels(deterministic=deterministic)
     chosen = _resolve(precision, on_gpu=on_gpu)
@@ -69,7 +69,7 @@ def set_up_hardware(
 
 
 def find_hardware_problems(*, device: Device, precision: Precision) -> list[InputError]:
-    """Return what of a spec this machine cannot do."""
+    """Return the mistakes of a spec that this machine cannot run."""
     on_gpu = _has_gpu(device)
     problems = []
     if device is Device.CUDA and not on_gpu:

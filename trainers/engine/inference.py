@@ -33,10 +33,10 @@ def infer(task: Task, rows: Rows, *, hardware: Hardware, context: RunContext) ->
         task: The model is moved to no other device.
         rows: Of the data set, each once.
         hardware: Where the model is.
-        context: Asked before each batch whether to stop; remembers in how many parts a batch fits.
+        context: Checked before each batch for a request to stop; remembers in how many parts a batch fits.
 
     Raises:
-        InterruptedRun: The run was told to stop.
+        InterruptedRun: A stop was requested.
         OutOfMemoryError: Memory ran out on a single function.
     """
     task.model.eval()

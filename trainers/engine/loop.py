@@ -56,7 +56,7 @@ def fit(
 ) -> FitOutcome:
     """Train a task; leave the weights with the best dev score in its model.
 
-    `score_dev` says which is best; and a model that has collapsed never beats one that has not.
+    `score_dev` decides which is best; and a model that has collapsed never beats one that has not.
     The model's device is set here. A checkpoint in `context.resume` is gone on from, exactly.
 
     Args:
@@ -64,13 +64,13 @@ def fit(
         dev_rows: Rows that decide on early stopping.
         learning_rate: Peak, of a group whose ratio is 1.
         seed: Decides the order of the batches.
-        context: Takes events and checkpoints; asked before each step whether to stop.
+        context: Takes events and checkpoints; checked before each step for a request to stop.
         hardware: Where to train, and in which precision.
 
     Raises:
         DivergenceError: Loss, gradients or predictions became NaN or Inf.
         CollapseError: The best model predicts nothing useful.
-        InterruptedRun: The run was told to stop; a checkpoint is saved.
+        InterruptedRun: A stop was requested; a checkpoint is saved.
         OutOfMemoryError: Memory ran out after every back-off.
         SpecError: The checkpoint belongs to another run.
     """
@@ -317,12 +317,11 @@ class _Fit:
     def _interrupt(self) -> NoReturn:
         self._checkpoint()
         raise InterruptedRun(
-            f"told to stop: checkpoint saved at step {self._state.step} of {self._total}; "
-            f"go on with --resume {self._folder}"
+            f"stopped: checkpoint saved at step {self._state.step} of {self._total}; go on with --resume {self._folder}"
         )
 
     def outcome(self) -> FitOutcome:
-        """Put the best weights into the model and return what training came to.
+        """Put the best weights into the model and return the outcome of training.
 
         Raises:
             CollapseError: They predict nothing useful.

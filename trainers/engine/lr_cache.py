@@ -1,4 +1,4 @@
-"""The LR cache: what the range test found, remembered on disk under everything that changes its answer."""
+"""The LR cache: results of the range test on disk, by a key of everything that changes the result."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ POLL_S = 0.1
 
 
 class DamagedEntryError(Exception):
-    """There is an entry, but it cannot be used; the message says why."""
+    """There is an entry, but it cannot be used; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class LearningRateCache:
             return None
 
     def read(self, key: str) -> Suggestion | None:
-        """Return what was found under a key; null when there is no entry.
+        """Return the entry of a key; None without one.
 
         Raises:
             DamagedEntryError: There is one, but it cannot be read, or is not whole.
@@ -97,7 +97,7 @@ class LearningRateCache:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock, or say that another has it."""
+    """Take the lock; return False if another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -58,12 +58,12 @@ def choose_learning_rate(
         plan: What the range test draws its steps from.
         spec: With the rate, or the range to look in, and the cache's folder; null does without a cache.
         dataset_id: `sha256:` and 64 hex digits; part of the cache's key.
-        context: Told of the outcome; a checkpoint that it resumes from keeps its rate.
+        context: Gets the outcome as an event; a checkpoint that it resumes from keeps its rate.
         hardware: Where the test runs.
         inputs: Hashes of the files that the model learns from besides the data set; part of the cache's key.
 
     Raises:
-        InterruptedRun: The run was told to stop.
+        InterruptedRun: A stop was requested.
         OutOfMemoryError: Memory ran out after every back-off.
     """
     settings = plan.config.learning_rate
@@ -124,7 +124,7 @@ def _remembered(resume: Path | None) -> LearningRateOutcome | None:
     try:
         return LearningRateOutcome.model_validate(json.loads((checkpoint / STATE_NAME).read_bytes())["learning_rate"])
     except (OSError, ValueError, KeyError, TypeError):
-        # Damaged: the loop says so, and begins from the start.
+        # Damaged: the loop reports it, and begins from the start.
         return None
 
 
@@ -151,7 +151,7 @@ class _SharedRate:
     context: RunContext
 
     def get(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
-        """Return what the cache knows, or find it for all seeds while they wait."""
+        """Return the cached rate, or find it for all seeds while they wait."""
         with suppress(DamagedEntryError):
             known = self._read()
             if known is not None:
@@ -197,7 +197,7 @@ class _SharedRate:
 
 
 def settle(suggestion: Suggestion, settings: LearningRate) -> LearningRateOutcome:
-    """Return what the test suggests, or else the fallback with the test's reason."""
+    """Return the rate that the test suggests, or else the fallback with the test's reason."""
     rate, reason = suggestion.learning_rate, suggestion.reason
     if rate is None:
         rate = _in_range(settings.fallback, settings)

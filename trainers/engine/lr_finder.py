@@ -176,17 +176,17 @@ def has_blown_up(losses: list[float]) -> bool:
 
 
 def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Hardware) -> Suggestion:
-    """Return what the range test suggests; model and random generators are left as they were.
+    """Return the range test's suggestion; model and random generators are left as they were.
 
     One multiplier moves all groups, so that their ratios stay.
 
     Args:
         plan: Its rows and its config's learning-rate range are those of the test.
-        context: Asked before each step whether to stop.
+        context: Checked before each step for a request to stop.
         hardware: The model is moved to its device.
 
     Raises:
-        InterruptedRun: The run was told to stop.
+        InterruptedRun: A stop was requested.
         OutOfMemoryError: Memory ran out after every back-off.
 
     Source:

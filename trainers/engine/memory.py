@@ -1,4 +1,4 @@
-"""Memory of host and device: what is available, what a block of work takes at its peak, and what malloc keeps."""
+"""Memory of host and device: available bytes, the peak of a block of work, and the settings of malloc."""
 
 import ctypes
 import threading
@@ -35,12 +35,12 @@ def peak_memory(device: torch.device) -> Memory:
 
 
 def resident_bytes() -> int:
-    """Return what the process holds in host memory now."""
+    """Return the bytes of host memory that the process holds now."""
     return int(psutil.Process().memory_info().rss)
 
 
 def available_memory(device: torch.device) -> Memory:
-    """Return what a run in place of this process may hold at most: the machine's, or the control group's if less."""
+    """Return the bytes that a run instead of this process may hold: the machine's, or the control group's if less."""
     free = [psutil.virtual_memory().available, *control_group_room(Path("/proc/self/cgroup"), CONTROL_GROUPS)]
     device_bytes = 0
     if device.type == "cuda":
@@ -49,7 +49,7 @@ def available_memory(device: torch.device) -> Memory:
 
 
 def control_group_room(membership: Path, root: Path) -> list[int]:
-    """Return what is left in each control group around this process that has a limit, versions 1 and 2.
+    """Return the bytes left in each control group around this process that has a limit, versions 1 and 2.
 
     Args:
         membership: As /proc/self/cgroup.
@@ -89,7 +89,7 @@ def _left(group: Path, names: tuple[str, str], inactive: str) -> int | None:
 
 
 class MemoryWatch:
-    """Measures what a block of work takes on top of what the process holds when it begins.
+    """Measures the bytes that a block of work takes beyond those that the process holds when it begins.
 
     Attributes:
         host_bytes: Of the host, at the peak.
@@ -131,7 +131,7 @@ class MemoryWatch:
 
 
 def _give_back_freed() -> None:
-    """Return freed memory to the system: what comes next would fill it without being seen."""
+    """Return freed memory to the system: later allocations would fill it unmeasured."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):
@@ -140,7 +140,7 @@ def _give_back_freed() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Have malloc keep freed memory, as every training step asks for the same again; return whether it will.
+    """Have malloc keep freed memory, as every training step allocates the same again; return whether it will.
 
     By default glibc maps every tensor beyond some megabytes anew, page by page: a fifth of a small text model's
     training time on a CPU. Other C libraries are left alone.

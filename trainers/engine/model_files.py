@@ -9,7 +9,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.errors import DataError
 from cellgate.contract.files import write_bytes, write_json
 from trainers.engine.checkpoint import weights_of
 
@@ -45,11 +45,8 @@ def load_model_files(folder: Path, build: Callable[[dict[str, Any]], M], *, name
         model = build(json.loads((folder / CONFIG_NAME).read_bytes()))
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS_NAME))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        problem = InputError(
-            where=str(folder),
-            found=f"{type(error).__name__}: {error}",
-            expected=f"{CONFIG_NAME} and {WEIGHTS_NAME} of one trained {name}",
-            fix="train the model again",
-        )
-        raise DataError(f"{folder}: the {name} cannot be loaded", [problem]) from error
+        expected = f"{CONFIG_NAME} and {WEIGHTS_NAME} of one trained {name}"
+        raise DataError.unreadable(
+            folder, f"the {name} cannot be loaded", error, expected=expected, fix="train the model again"
+        ) from error
     return model.eval()

@@ -95,7 +95,7 @@ class Stepper:
 
     Args:
         labels: By row of the data set, 0 or 1.
-        events: Told of each back-off; null when nobody is to know.
+        events: Gets each back-off; None: back-offs are not reported.
         class_weights: What the loss of a function of each class is multiplied by.
     """
 

@@ -13,7 +13,7 @@ FATAL_COLLAPSES = frozenset({"single_class", "constant_logits", "non_finite", "z
 
 @dataclass(frozen=True, kw_only=True)
 class FitOutcome:
-    """What training came to; the best epoch's weights are in the task's model.
+    """The outcome of training; the best epoch's weights are in the task's model.
 
     Args:
         best_epoch: From 0.
@@ -33,7 +33,7 @@ class FitOutcome:
 
 
 def outcome_of(state: TrainingState, *, peak: float) -> FitOutcome:
-    """Return what a finished training came to.
+    """Return the outcome of a finished training.
 
     Args:
         state: At its end.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellgate.contract.artifacts import predictions_name
 from cellgate.contract.configs import Split
-from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.errors import DataError
 from cellgate.contract.files import atomic_file
 
 
@@ -75,16 +75,12 @@ def read_predictions(path: Path) -> Predictions:
             embeddings_RD=_matrix(table["embedding"]),
         )
     except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
-        raise DataError(
-            f"{path}: the predictions cannot be read",
-            [
-                InputError(
-                    where=str(path),
-                    found=f"{type(error).__name__}: {error}",
-                    expected="an Arrow file with row, id, label, logits and embedding",
-                    fix="run the cell that makes it again",
-                )
-            ],
+        raise DataError.unreadable(
+            path,
+            "the predictions cannot be read",
+            error,
+            expected="an Arrow file with row, id, label, logits and embedding",
+            fix="run the cell that makes it again",
         ) from error
 
 

@@ -52,7 +52,7 @@ def result_header(
 
 
 def seed_of(spec: AnySpec) -> int:
-    """Return what decides a run's random choices; of `prepare` the seed of the splits."""
+    """Return the seed of a run's random choices; of `prepare` that of the splits."""
     return spec.split_seed if isinstance(spec, PrepareSpec) else spec.seed
 
 

@@ -21,14 +21,14 @@ from trainers.engine.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
+class CellInputs:
     """What every cell opens first."""
 
     dataset: Dataset
     hardware: Hardware
 
 
-def open_inputs(spec: TrainedSpec) -> Inputs:
+def open_inputs(spec: TrainedSpec) -> CellInputs:
     """Return the data set and the hardware that a spec names; every random generator is seeded.
 
     Raises:
@@ -43,7 +43,7 @@ def open_inputs(spec: TrainedSpec) -> Inputs:
         seed=spec.seed,
         deterministic=spec.training.deterministic,
     )
-    return Inputs(dataset=dataset, hardware=hardware)
+    return CellInputs(dataset=dataset, hardware=hardware)
 
 
 def no_review() -> Sequence[str]:
@@ -53,7 +53,7 @@ def no_review() -> Sequence[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainee:
-    """A cell's model, ready to be trained, and what only this cell knows of it.
+    """A cell's model, ready to be trained, with the parts that differ between cells.
 
     Args:
         task: The model and its data, as the engine sees them.
@@ -74,7 +74,7 @@ class Trainee:
     cut: TruncationMask | None = None
 
 
-def train_cell(trainee: Trainee, inputs: Inputs, *, spec: TrainedSpec, context: RunContext) -> RunResult:
+def train_cell(trainee: Trainee, inputs: CellInputs, *, spec: TrainedSpec, context: RunContext) -> RunResult:
     """Train one seed, and leave its model, predictions and result in the output folder.
 
     Args:
@@ -84,7 +84,7 @@ def train_cell(trainee: Trainee, inputs: Inputs, *, spec: TrainedSpec, context: 
         context: Takes events and files; a checkpoint that it names is gone on from.
 
     Raises:
-        TrainerError: As its subclasses say.
+        TrainerError: One of its subclasses; each names its cause.
     """
     dataset, hardware = inputs.dataset, inputs.hardware
     every_row = np.arange(len(dataset))

@@ -21,7 +21,7 @@ from trainers.engine.run_folder import result_header, write_result
 from trainers.evaluation.evidence import make_evidence, read_baselines
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
 from trainers.evaluation.options import SeedRuns, read_candidates
-from trainers.evaluation.seed_report import make_report
+from trainers.evaluation.seed_report import make_evaluation_report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def weigh(spec: AggregationSpec) -> Weighed:
         config=spec,
         inputs=_inputs(seeds),
     )
-    return Weighed(evidence=evidence, report=make_report(candidates, dataset=dataset, evidence=evidence))
+    return Weighed(evidence=evidence, report=make_evaluation_report(candidates, dataset=dataset, evidence=evidence))
 
 
 def _check_seeds(spec: AggregationSpec) -> None:
@@ -103,7 +103,7 @@ def _wanted(name: str, cell: Cell, outputs: Sequence[RunOutput]) -> list[WantedR
 
 
 def _open_seeds(spec: AggregationSpec, dataset: Dataset) -> list[SeedRuns]:
-    """Return the runs by seed, ascending; whatever is wrong with any of them is told at once."""
+    """Return the runs by seed, ascending; whatever is wrong with any of them is reported at once."""
     runs = open_runs(
         [
             *_wanted("transformer", Cell.TRANSFORMER, spec.transformer),
@@ -121,7 +121,7 @@ def _open_seeds(spec: AggregationSpec, dataset: Dataset) -> list[SeedRuns]:
 
 
 def _truncation(seeds: Sequence[SeedRuns]) -> dict[Option, Truncation]:
-    """Return what each base model does not see of gate, summed over its seeds."""
+    """Return how much of gate each base model does not see, summed over its seeds."""
     of_models: dict[Option, list[FinishedRun]] = {
         "transformer": [of_seed.transformer for of_seed in seeds],
         "gnn": [of_seed.gnn for of_seed in seeds],

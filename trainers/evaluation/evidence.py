@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.configs import AggregationConfig, Split
-from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.errors import DataError
 from cellgate.contract.evidence import (
     Baseline,
     BaselineName,
@@ -48,7 +48,7 @@ def make_evidence(
 ) -> Evidence:
     """Return the evidence; the same inputs and config give the same bytes.
 
-    Intervals say how far F1 depends on which functions gate happens to hold and on which seeds happened to be trained
+    Intervals show how far F1 depends on which functions gate happens to hold and on which seeds happened to be trained
     (with a single seed, on the functions alone).
 
     Args:
@@ -229,14 +229,10 @@ def read_baselines(dataset: Path) -> list[Baseline]:
             *(Baseline(name=name, f1=found["f1"], auroc=found["auroc"]) for name, found in scores.items()),
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: the report is damaged",
-            [
-                InputError(
-                    where=str(path),
-                    found=f"{type(error).__name__}: {error}",
-                    expected="the report as it was written",
-                    fix="restore the file, or prepare the data set again",
-                )
-            ],
+        raise DataError.unreadable(
+            path,
+            "the report is damaged",
+            error,
+            expected="the report as it was written",
+            fix="restore the file, or prepare the data set again",
         ) from error

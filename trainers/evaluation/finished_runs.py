@@ -59,12 +59,12 @@ class FinishedRun:
 
     @property
     def threshold(self) -> float:
-        """The calibrated probability at or above which it says "vulnerable"."""
+        """The calibrated probability at or above which it predicts "vulnerable"."""
         return 0.5 if self.result.threshold is None else self.result.threshold
 
 
 def open_runs(wanted: Sequence[WantedRun], *, dataset: Dataset) -> list[FinishedRun]:
-    """Return the runs, in the order asked for.
+    """Return the runs, in the order of `wanted`.
 
     Raises:
         DataError: A result is missing or damaged; all of them are named.

@@ -34,7 +34,7 @@ from trainers.evaluation.statistics import Booleans
 MAX_HARD = 20
 
 
-def make_report(candidates: Sequence[Candidate], *, dataset: Dataset, evidence: Evidence) -> SeedReport:
+def make_evaluation_report(candidates: Sequence[Candidate], *, dataset: Dataset, evidence: Evidence) -> SeedReport:
     """Return the report; the same inputs give the same bytes.
 
     Args:

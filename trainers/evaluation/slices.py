@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trainers.data.dataset import Dataset
 
-# Of a smaller slice the scores say nothing.
+# The scores of a smaller slice mean nothing.
 MIN_SLICE_ROWS = 5
 SliceKind = Literal["cwe", "project"]
 

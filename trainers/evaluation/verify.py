@@ -1,4 +1,4 @@
-"""Weighing once more what a finished run of cell 54 has weighed, from the predictions as they lie on disk now."""
+"""Recompute a finished run of cell 54 from the predictions as they are on disk now, and compare."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +58,7 @@ def _stored(folder: Path) -> dict[str, Any]:
 
 
 def _differences(before: Any, after: Any, pointer: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield where two documents differ, as deep as it can be told, with both values."""
+    """Yield where two documents differ, as deep as possible, with both values."""
     if to_json(before) == to_json(after):
         return
     if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():

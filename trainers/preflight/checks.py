@@ -1,4 +1,4 @@
-"""Checks that go on after one of them failed: whatever a check stumbles over is a check that failed."""
+"""Collects checks and goes on after a failed one: an unexpected error is a failed check."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,7 +10,7 @@ MAX_DETAIL_CHARS = 600
 
 
 def make_check(name: str, verdict: PreflightVerdict, detail: str, *, fix: str = "") -> Check:
-    """Return one check's outcome; what passed needs no fix.
+    """Return one check's outcome; a passed check has no fix.
 
     Args:
         name: Stable, as in the result.
@@ -21,7 +21,7 @@ def make_check(name: str, verdict: PreflightVerdict, detail: str, *, fix: str = 
     return Check(name=name, verdict=verdict, detail=detail, fix="" if verdict == "pass" else fix)
 
 
-class Checks:
+class CheckCollector:
     """Collects checks, each guarded, so that all problems come to light at once.
 
     Args:
@@ -53,7 +53,7 @@ class Checks:
         self.made.extend(checks)
 
     def guard(self, name: str, check: Callable[[], None], *, needs: Iterable[str] = ()) -> None:
-        """Run a check that adds its own outcome, unless what it needs has failed and said so.
+        """Run a check that adds its own outcome, unless a check that it needs has failed.
 
         Args:
             name: Of the check that fails when `check` raises.
@@ -61,7 +61,7 @@ class Checks:
             needs: Names of checks without which this one makes no sense.
 
         Raises:
-            InterruptedRun: The run was told to stop.
+            InterruptedRun: A stop was requested.
         """
         if not self.passed(*needs):
             return

@@ -11,22 +11,19 @@ import numpy as np
 
 from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.configs import Split
+from cellgate.contract.dataset import ENOUGH_POSITIVES, MANY_NEAR_DUPLICATES
 from cellgate.contract.errors import DataError
 from cellgate.contract.results import Check, PreflightVerdict
 from trainers.data.clean.duplicates import exact_key
 from trainers.data.dataset import Dataset
-from trainers.preflight.checks import Checks
+from trainers.preflight.checks import CheckCollector
 
-# With fewer, the 95 % interval of F1 is wider than ±0.04.
-ENOUGH_POSITIVES = 100
-# Share of a split's functions that have a near copy in train.
-MANY_NEAR_DUPLICATES = 0.02
 PREPARE_AGAIN = "prepare the data set again: this one leaks"
 
 
 def check_dataset(dataset: Dataset, folder: Path) -> list[Check]:
     """Check hashes, ids, labels, classes, groups, copies and size; each goes on after another has failed."""
-    checks = Checks()
+    checks = CheckCollector()
     checks.guard("dataset_hashes", lambda: _hashes(dataset, folder, checks))
     checks.guard("ids", lambda: _ids(dataset, checks))
     checks.guard("labels", lambda: _labels(dataset, checks))
@@ -39,7 +36,7 @@ def check_dataset(dataset: Dataset, folder: Path) -> list[Check]:
     return checks.made
 
 
-def _hashes(dataset: Dataset, folder: Path, checks: Checks) -> None:
+def _hashes(dataset: Dataset, folder: Path, checks: CheckCollector) -> None:
     try:
         Dataset.open(folder, verify=True)
     except DataError as error:
@@ -48,7 +45,7 @@ def _hashes(dataset: Dataset, folder: Path, checks: Checks) -> None:
         checks.add("dataset_hashes", "pass", f"all files are as they were prepared ({dataset.id})")
 
 
-def _ids(dataset: Dataset, checks: Checks) -> None:
+def _ids(dataset: Dataset, checks: CheckCollector) -> None:
     """Text, label and graph share a row: each row needs an id of its own, text, and a graph with nodes."""
     rows = np.arange(len(dataset))
     repeated = [name for name, count in Counter(dataset.ids(rows)).items() if count > 1]
@@ -70,13 +67,13 @@ def _ids(dataset: Dataset, checks: Checks) -> None:
     checks.add("ids", "fail" if found else "pass", detail, fix="prepare the data set again")
 
 
-def _labels(dataset: Dataset, checks: Checks) -> None:
+def _labels(dataset: Dataset, checks: CheckCollector) -> None:
     others = sorted(set(dataset.labels(np.arange(len(dataset))).tolist()) - {0, 1})
     detail = f"labels other than 0 and 1: {others[:5]}" if others else "every label is 0 or 1"
     checks.add("labels", "fail" if others else "pass", detail, fix="prepare the data set again")
 
 
-def _classes(dataset: Dataset, split: Split, checks: Checks) -> None:
+def _classes(dataset: Dataset, split: Split, checks: CheckCollector) -> None:
     labels = dataset.labels(dataset.rows(split))
     counts = f"{split.value}: {int((labels == 1).sum())} vulnerable, {int((labels == 0).sum())} not"
     both = {0, 1} <= set(labels.tolist())
@@ -84,7 +81,7 @@ def _classes(dataset: Dataset, split: Split, checks: Checks) -> None:
     checks.add(f"classes_{split.value}", "pass" if both else "fail", counts, fix=fix)
 
 
-def _groups(dataset: Dataset, checks: Checks) -> None:
+def _groups(dataset: Dataset, checks: CheckCollector) -> None:
     crossing, count = _crossing(dataset, dataset.groups(np.arange(len(dataset))))
     if crossing:
         detail = f"{len(crossing)} groups are in several splits, the first is {crossing[0]!r}"
@@ -93,7 +90,7 @@ def _groups(dataset: Dataset, checks: Checks) -> None:
         checks.add("groups", "pass", f"none of {count} groups is in two splits")
 
 
-def _duplicates(dataset: Dataset, checks: Checks) -> None:
+def _duplicates(dataset: Dataset, checks: CheckCollector) -> None:
     rows = np.arange(len(dataset))
     keys = [exact_key(func) for func in dataset.sources(rows)]
     crossing, _ = _crossing(dataset, keys)
@@ -114,8 +111,8 @@ def _crossing(dataset: Dataset, keys: Sequence[Any]) -> tuple[list[Any], int]:
     return [key for key, splits in splits_of.items() if len(splits) > 1], len(splits_of)
 
 
-def _near_duplicates(folder: Path, checks: Checks) -> None:
-    """Say what `prepare` found of train in the other splits; a data set of before it looked says nothing."""
+def _near_duplicates(folder: Path, checks: CheckCollector) -> None:
+    """Report near-duplicates of train in the other splits; data sets from before that search add no check."""
     report = json.loads((folder / DATASET_REPORT_NAME).read_bytes())
     by_split = report.get("near_duplicates", {}).get("either", {})
     shares = {split: counts["share"] for split, counts in by_split.items() if "share" in counts}
@@ -127,7 +124,7 @@ def _near_duplicates(folder: Path, checks: Checks) -> None:
     checks.add("near_duplicates", verdict, f"nearly repeat a function of train: {listed}", fix=fix)
 
 
-def _gate_positives(dataset: Dataset, checks: Checks) -> None:
+def _gate_positives(dataset: Dataset, checks: CheckCollector) -> None:
     positives = int(dataset.labels(dataset.rows(Split.GATE)).sum())
     few = positives < ENOUGH_POSITIVES
     detail = f"{positives} vulnerable functions in gate" + (": F1 is uncertain by more than ±0.04" if few else "")

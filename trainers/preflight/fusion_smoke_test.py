@@ -22,7 +22,7 @@ from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.model import FusionBatch
 from trainers.models.fusion.saving import FusionInputs, load_fusion, save_fusion
 from trainers.models.fusion.task import FusionTask
-from trainers.preflight.checks import Checks
+from trainers.preflight.checks import CheckCollector
 from trainers.preflight.resources import (
     CLASSES,
     FLOAT_BYTES,
@@ -36,9 +36,9 @@ BATCHES = 2
 FEATURE_COPIES = 3
 
 
-def try_fusion(spec: FusionSpec, setup: SmokeTestContext) -> Checks:
+def try_fusion(spec: FusionSpec, setup: SmokeTestContext) -> CheckCollector:
     """Return the checks of cell 53 on the models that the other smoke tests built."""
-    checks = Checks(NAME)
+    checks = CheckCollector(NAME)
     missing = [name for name in (TRANSFORMER, GNN) if name not in setup.bases]
     if missing:
         detail = f"not tried: there is no {' and no '.join(missing)} model to try it on"
@@ -49,7 +49,7 @@ def try_fusion(spec: FusionSpec, setup: SmokeTestContext) -> Checks:
     return checks
 
 
-def _try(spec: FusionSpec, setup: SmokeTestContext, checks: Checks, scratch: Path) -> None:
+def _try(spec: FusionSpec, setup: SmokeTestContext, checks: CheckCollector, scratch: Path) -> None:
     live = {name: base for name, base in setup.bases.items() if spec.model.unfreeze in (name, "both")}
     fuse_rows = _sample(setup.dataset.rows(Split.FUSE), BATCHES * spec.training.batch_size, live)
     dev_rows = setup.dataset.rows(Split.DEV)[:SAMPLE_ROWS]
@@ -119,7 +119,7 @@ def _task(spec: FusionSpec, setup: SmokeTestContext, features: Features, live: d
     text_width, graph_width = features.widths
     head = build_head(spec.model, text_width=text_width, graph_width=graph_width)
     head.learn_missing(graphs_missing=bool(features.inputs.graph_missing_B.any()))
-    pairs = setup.dataset.pairs(np.arange(len(setup.dataset))) if spec.training.keep_pairs_together else None
+    pairs = setup.dataset.all_pairs() if spec.training.keep_pairs_together else None
     return FusionTask(head, features, spec, pairs=pairs, bases=live)
 
 

@@ -52,7 +52,7 @@ class Need:
 
 
 def engine_bytes() -> int:
-    """Return what a process holds that can train, before it has anything to train."""
+    """Return the bytes of a process that has loaded the training engine and no data yet."""
     weight = torch.nn.Parameter(torch.zeros(1))
     # torch loads its compiler, of 70 MB, with the first optimizer.
     optimizer = torch.optim.AdamW([weight], fused=True)

@@ -20,7 +20,7 @@ from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, find_hardware_problems, set_up_hardware
 from trainers.engine.memory import peak_memory, resident_bytes
 from trainers.engine.run_folder import result_header, write_result
-from trainers.preflight.checks import Checks
+from trainers.preflight.checks import CheckCollector
 from trainers.preflight.dataset_checks import check_dataset
 from trainers.preflight.resources import engine_bytes
 
@@ -34,7 +34,7 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
         DataError: There is no data set to check; what else is wrong is in it too.
         PreflightError: At least one check failed; the result is written all the same.
     """
-    checks = Checks()
+    checks = CheckCollector()
     with context.phase("dataset"):
         checks.guard("disk", lambda: _check_disk(context.out, spec.minimum_free_bytes, checks))
         checks.guard("memory", lambda: _check_memory(checks))
@@ -77,11 +77,11 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
     return result
 
 
-def _collect(smoke_test: Callable[[], Checks], checks: Checks) -> None:
+def _collect(smoke_test: Callable[[], CheckCollector], checks: CheckCollector) -> None:
     checks.extend(smoke_test().made)
 
 
-def _open(spec: PreflightSpec, checks: Checks) -> Dataset:
+def _open(spec: PreflightSpec, checks: CheckCollector) -> Dataset:
     try:
         return Dataset.open(spec.dataset)
     except DataError as error:
@@ -93,22 +93,22 @@ def _problems(failed: list[Check]) -> list[InputError]:
     return [InputError(where=c.name, found=c.detail, expected="the check to pass", fix=c.fix) for c in failed]
 
 
-def _check_disk(out: Path, minimum_free_bytes: int, checks: Checks) -> None:
+def _check_disk(out: Path, minimum_free_bytes: int, checks: CheckCollector) -> None:
     free = shutil.disk_usage(out).free
     detail = f"{free / 1e9:.1f} GB free, {minimum_free_bytes / 1e9:.1f} GB wanted"
     verdict: PreflightVerdict = "pass" if free >= minimum_free_bytes else "fail"
     checks.add("disk", verdict, detail, fix="make room, or lower minimum_free_bytes")
 
 
-def _check_memory(checks: Checks) -> None:
+def _check_memory(checks: CheckCollector) -> None:
     available = psutil.virtual_memory().available
     verdict: PreflightVerdict = "warn" if available < LOW_MEMORY_BYTES else "pass"
     detail = f"{available / 1e9:.1f} GB available"
     checks.add("memory", verdict, detail, fix="close other programs, or use a larger machine")
 
 
-def _check_hardware(spec: PreflightSpec, checks: Checks) -> None:
-    """Check that this machine has the device and the precision that each model asks for."""
+def _check_hardware(spec: PreflightSpec, checks: CheckCollector) -> None:
+    """Check that this machine has the device and the precision of each model."""
     for name, config in _configs(spec).items():
         problems = find_hardware_problems(device=spec.device, precision=config.training.precision)
         detail = "; ".join(f"{p.where}: {p.found}" for p in problems) or "device and precision are there"

@@ -25,7 +25,7 @@ from trainers.models.gnn.train import GraphTask
 from trainers.models.transformer.pretrained import load_pretrained_model
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.train import TokenizedText, build_task, prepare_text, quieten_library, save_model
-from trainers.preflight.checks import Checks
+from trainers.preflight.checks import CheckCollector
 from trainers.preflight.resources import Need, check_disk, check_memory, folder_bytes, prediction_bytes
 from trainers.preflight.stages import Cost, Reload, Stages
 
@@ -63,18 +63,18 @@ class BuiltModel:
     cost: Cost
 
 
-def try_transformer(spec: TransformerSpec, setup: SmokeTestContext) -> Checks:
+def try_transformer(spec: TransformerSpec, setup: SmokeTestContext) -> CheckCollector:
     """Return the checks of cell 51."""
     quieten_library()
     return _try(TRANSFORMER, lambda checks: _build_text(spec, setup, checks), spec.training, setup, FUNCTIONS_NAME)
 
 
-def try_gnn(spec: GnnSpec, setup: SmokeTestContext) -> Checks:
+def try_gnn(spec: GnnSpec, setup: SmokeTestContext) -> CheckCollector:
     """Return the checks of cell 52."""
     return _try(GNN, lambda _: _build_graph(spec, setup), spec.training, setup, GRAPHS_NAME)
 
 
-def _build_text(spec: TransformerSpec, setup: SmokeTestContext, checks: Checks) -> BuiltModel:
+def _build_text(spec: TransformerSpec, setup: SmokeTestContext, checks: CheckCollector) -> BuiltModel:
     text = prepare_text(spec.model, setup.dataset, cache=setup.scratch)
     checks.guard("truncation", lambda: _check_truncation(text, checks))
     task = build_task(spec, setup.dataset, text)
@@ -100,7 +100,7 @@ def _build_text(spec: TransformerSpec, setup: SmokeTestContext, checks: Checks) 
     return BuiltModel(task=task, save=save, reload=reload, cost=cost)
 
 
-def _check_truncation(text: TokenizedText, checks: Checks) -> None:
+def _check_truncation(text: TokenizedText, checks: CheckCollector) -> None:
     share = text.tokens.truncated_F.mean()
     detail = f"{share:.1%} of the functions have more than {text.max_tokens} tokens and lose their middle"
     checks.add("truncation", "warn" if share > MANY_TRUNCATED else "pass", detail, fix="raise max_tokens")
@@ -125,9 +125,13 @@ def _build_graph(spec: GnnSpec, setup: SmokeTestContext) -> BuiltModel:
 
 
 def _try(
-    name: str, build: Callable[[Checks], BuiltModel], config: TrainingConfig, setup: SmokeTestContext, data_file: str
-) -> Checks:
-    checks = Checks(name)
+    name: str,
+    build: Callable[[CheckCollector], BuiltModel],
+    config: TrainingConfig,
+    setup: SmokeTestContext,
+    data_file: str,
+) -> CheckCollector:
+    checks = CheckCollector(name)
     built: list[tuple[BuiltModel, Stages]] = []
     with fresh_folder(setup.scratch / name) as scratch:
 

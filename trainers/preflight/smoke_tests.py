@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 
 from cellgate.contract.specs import FusionSpec, GnnSpec, PreflightSpec, TransformerSpec
-from trainers.preflight.checks import Checks
+from trainers.preflight.checks import CheckCollector
 from trainers.preflight.fusion_smoke_test import try_fusion
 from trainers.preflight.smoke_test import SmokeTestContext, try_gnn, try_transformer
 
 
-def list_smoke_tests(spec: PreflightSpec, setup: SmokeTestContext) -> Iterator[tuple[str, Callable[[], Checks]]]:
+def list_smoke_tests(
+    spec: PreflightSpec, setup: SmokeTestContext
+) -> Iterator[tuple[str, Callable[[], CheckCollector]]]:
     """Return each tested cell's name with its smoke test; fusion comes after the models that it is tested on."""
     shared = {"dataset": spec.dataset, "seed": spec.seed, "device": spec.device, "threads": spec.threads}
     if spec.transformer is not None:

@@ -27,7 +27,7 @@ from trainers.engine.hardware import Hardware
 from trainers.engine.inference import Outputs, infer
 from trainers.engine.optimization import Stepper
 from trainers.engine.task import Rows, Task
-from trainers.preflight.checks import Checks
+from trainers.preflight.checks import CheckCollector
 
 # Small enough to do no harm, large enough to change float32 weights.
 SMOKE_TEST_RATE = 1e-4
@@ -43,7 +43,7 @@ Reload = Callable[[Path], Task]
 
 
 class Stages:
-    """Takes a task through its stages; what fails is a check, and the stages that do not need it go on.
+    """Takes a task through its stages; a failed stage is a failed check, and stages that do not need it go on.
 
     Args:
         name: Of the cell, for the checks' names.
@@ -68,7 +68,7 @@ class Stages:
         hardware: Hardware,
         scratch: Path,
     ) -> None:
-        self.checks = Checks(name)
+        self.checks = CheckCollector(name)
         self._task = task
         self._train_rows = train_rows
         self._dev_rows = dev_rows

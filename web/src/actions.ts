@@ -1,4 +1,4 @@
-// What may be asked of a run, a job or an experiment in the state that it is in; the server has the last word.
+// The actions that a run, a job or an experiment allows in its state; the server decides in the end.
 
 import type { Decision, Experiment, Job, Run } from "./schemas";
 import { ended } from "./states";
@@ -7,7 +7,7 @@ export interface Action {
   /** The last part of the route. */
   verb: "cancel" | "pause" | "resume" | "retry" | "bundle";
   label: string;
-  /** What to ask before it is done; null: nothing, it can be taken back. */
+  /** The question to confirm first; null: no question, the action can be undone. */
   question: string | null;
 }
 
@@ -38,7 +38,7 @@ export function actionsOfExperiment(experiment: Experiment): Action[] {
 export function actionsOfBundles(decision: Decision | undefined): Action[] {
   const last = decision?.overrulings?.at(-1) ?? decision;
   if (last === undefined || last.option === null) return [];
-  return [{ verb: "bundle", label: "Pack what was decided", question: null }];
+  return [{ verb: "bundle", label: "Pack the decided models", question: null }];
 }
 
 function actionsOf(runs: Run[], what: string, beforeRetry: string | null): Action[] {

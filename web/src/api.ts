@@ -1,4 +1,4 @@
-// Reading the API and asking it to act: ETags, when to ask again, and what to say when nobody answers.
+// Reads from the API and POSTs to it: ETags, when to poll again, and messages for a server that does not answer.
 
 const TOKEN = "cellgate-token";
 
@@ -53,7 +53,7 @@ export async function read<T>(path: string, etag: string | null, signal: AbortSi
 }
 
 /**
- * Ask for something to be done, and return what the server then says of it.
+ * Send a POST, and return the resource that the server answers with.
  *
  * @param key The same key for the same request: however often it is sent, it is done once.
  */

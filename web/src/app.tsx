@@ -5,10 +5,10 @@ import { ExperimentsPage } from "./pages/experiments";
 import { RunPage } from "./pages/run";
 import { Workers } from "./parts/workers";
 import { onConnection } from "./poll";
-import { type Place, usePlace } from "./router";
+import { type Route, useRoute } from "./router";
 
 export function App() {
-  const place = usePlace();
+  const route = useRoute();
   return (
     <>
       <a class="skip" href="#main" onClick={focusMain}>
@@ -23,14 +23,14 @@ export function App() {
           Cellgate
         </a>
         <nav aria-label="Pages">
-          <Tab href="#/" here={place.page === "experiments" || place.page === "experiment"} label="Experiments" />
-          <Tab href="#/datasets" here={place.page === "datasets"} label="Data sets" />
+          <Tab href="#/" here={route.page === "experiments" || route.page === "experiment"} label="Experiments" />
+          <Tab href="#/datasets" here={route.page === "datasets"} label="Data sets" />
         </nav>
         <Workers />
       </header>
       <Connection />
       <main id="main" tabIndex={-1}>
-        <Content place={place} />
+        <Content route={route} />
       </main>
     </>
   );
@@ -50,14 +50,14 @@ function Tab({ href, here, label }: { href: string; here: boolean; label: string
   );
 }
 
-function Content({ place }: { place: Place }) {
-  switch (place.page) {
+function Content({ route }: { route: Route }) {
+  switch (route.page) {
     case "experiments":
       return <ExperimentsPage />;
     case "experiment":
-      return <ExperimentPage key={place.id} id={place.id} />;
+      return <ExperimentPage key={route.id} id={route.id} />;
     case "run":
-      return <RunPage key={place.id} id={place.id} />;
+      return <RunPage key={route.id} id={route.id} />;
     case "datasets":
       return <DatasetsPage />;
     case "lost":
@@ -65,7 +65,7 @@ function Content({ place }: { place: Place }) {
         <section class="card">
           <h1>Nothing is here</h1>
           <p>
-            There is no page <code>{place.path}</code>. <a href="#/">All experiments</a>
+            There is no page <code>{route.path}</code>. <a href="#/">All experiments</a>
           </p>
         </section>
       );

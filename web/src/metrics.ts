@@ -23,7 +23,7 @@ export function useCurves(runs: Run[], keys: string[]): CurvesOfRuns {
     const names = keys.map(encodeURIComponent).join();
     let timer: number | undefined;
 
-    async function ask(): Promise<void> {
+    async function poll(): Promise<void> {
       for (const run of started) {
         if (abort.signal.aborted) return;
         if (ended(run.state) && etags.has(run.id)) continue;
@@ -40,7 +40,7 @@ export function useCurves(runs: Run[], keys: string[]): CurvesOfRuns {
     }
 
     function loop(): void {
-      ask().catch(() => undefined);
+      poll().catch(() => undefined);
     }
 
     loop();

@@ -11,7 +11,7 @@ const AWAY_S = 3;
 export interface Polled<T> {
   /** The last value that was read; null before the first one. */
   value: T | null;
-  /** Why there is no newer one, in words. */
+  /** Why there is no newer one, as text. */
   trouble: string | null;
   /** HTTP status of a refusal, else null. */
   status: number | null;
@@ -30,13 +30,13 @@ export function onConnection(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
-function tellConnection(away: string | null): void {
+function reportConnection(away: string | null): void {
   for (const listener of listeners) listener(away);
 }
 
 const polls = new Map<string, () => Promise<void>>();
 
-/** Ask for a path that is being polled now, and wait for the answer. */
+/** Read a polled path at once, and wait for the answer. */
 export async function pollNow(path: string): Promise<void> {
   await polls.get(path)?.();
 }
@@ -45,9 +45,9 @@ export async function pollNow(path: string): Promise<void> {
  * Poll a path for as long as the component lives.
  *
  * @param path What to read; null reads nothing.
- * @param done Whether a value has ended, so that it is asked for rarely.
- * @param endedS How rarely, where the server does not say: a list that has ended may still grow.
- * @param version What is known from elsewhere of what is read: it is asked for at once when this changes.
+ * @param done Whether a value is final, so that it is polled rarely.
+ * @param endedS Seconds between polls of a final value without Retry-After: a list may still grow.
+ * @param version The resource's version, if known from elsewhere: the path is read at once when it changes.
  */
 export function usePoll<T>(
   path: string | null,
@@ -82,9 +82,9 @@ function poll<T>(
   let ended = false;
   let busy = false;
   let timer: number | undefined;
-  let asked = Promise.resolve();
+  let pending = Promise.resolve();
 
-  async function ask(): Promise<void> {
+  async function pollOnce(): Promise<void> {
     let answer: Answer<T>;
     window.clearTimeout(timer);
     busy = true;
@@ -104,14 +104,14 @@ function poll<T>(
       const { detail, status, code } = answer;
       set((was) => ({ ...was, trouble: detail, status, code }));
     }
-    tellConnection(answer.kind === "away" ? answer.detail : null);
+    reportConnection(answer.kind === "away" ? answer.detail : null);
     timer = window.setTimeout(again, 1000 * pause(answer, ended ? endedS : QUICK_S));
   }
 
   // One after the other: what is on its way may have been answered before the change that is to be seen.
   function again(): Promise<void> {
-    asked = asked.then(ask);
-    return asked;
+    pending = pending.then(pollOnce);
+    return pending;
   }
 
   function onVisible(): void {
@@ -131,6 +131,6 @@ function poll<T>(
 
 function pause<T>(answer: Answer<T>, usualS: number): number {
   if (answer.kind === "away") return AWAY_S;
-  const asked = answer.kind === "refused" ? AWAY_S : (answer.retryAfterS ?? usualS);
-  return document.hidden ? Math.max(asked, HIDDEN_S) : asked;
+  const advised = answer.kind === "refused" ? AWAY_S : (answer.retryAfterS ?? usualS);
+  return document.hidden ? Math.max(advised, HIDDEN_S) : advised;
 }

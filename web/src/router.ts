@@ -2,24 +2,24 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-export type Place =
+export type Route =
   | { page: "experiments" }
   | { page: "experiment"; id: string }
   | { page: "run"; id: string }
   | { page: "datasets" }
   | { page: "lost"; path: string };
 
-export function usePlace(): Place {
-  const [place, setPlace] = useState(() => placeOf(location.hash));
+export function useRoute(): Route {
+  const [route, setRoute] = useState(() => routeOf(location.hash));
   useEffect(() => {
     const onChange = () => {
-      setPlace(placeOf(location.hash));
+      setRoute(routeOf(location.hash));
       window.scrollTo(0, 0);
     };
     window.addEventListener("hashchange", onChange);
     return () => window.removeEventListener("hashchange", onChange);
   }, []);
-  return place;
+  return route;
 }
 
 /** Show the page of a run. */
@@ -37,7 +37,7 @@ export function useTitle(name: string | null): void {
   }, [name]);
 }
 
-function placeOf(hash: string): Place {
+function routeOf(hash: string): Route {
   const path = hash.replace(/^#/, "") || "/";
   const [, first, second] = path.split("/");
   if (!first) return { page: "experiments" };

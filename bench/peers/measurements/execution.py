@@ -47,7 +47,7 @@ class ExecutionTimings:
         first_start_s: The first job, from submit to start.
         start: The next ones, from submit to the first line of the job.
         accept: From submit to the server's answer.
-        end: From submit until the server says that the job has ended.
+        end: From submit until the server reports that the job has ended.
         burst: Jobs at once.
     """
 

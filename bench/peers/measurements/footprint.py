@@ -1,4 +1,4 @@
-"""What a server costs before anybody asks it anything: cold start, disk, idle memory and CPU."""
+"""What a server costs before its first request: cold start, disk, idle memory and CPU."""
 
 import asyncio
 import subprocess
@@ -45,7 +45,7 @@ class Footprint:
 
 
 async def measure_footprint(peer: Peer, processes: ProcessTable, venv: Path | None, share: float) -> Footprint:
-    """Start a peer and measure it before anything is asked of it; the peer runs afterwards.
+    """Start a peer and measure it before its first request; the peer runs afterwards.
 
     Args:
         peer: Restored, not started.

@@ -1,7 +1,7 @@
 """What Cellgate's command line and HTTP API cannot do for a benchmark; the only module here that imports Cellgate.
 
     seed COUNT         copy the one finished run of cell 52 until so many runs are present
-    record             write metric points as a worker does, as lines on standard input ask
+    record             write metric points as a worker does, one batch for each line on standard input
     worker COMMAND…    a worker whose trainers are another command
 
 Runs in Cellgate's environment, with Cellgate's settings in the environment variables.

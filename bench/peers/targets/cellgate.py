@@ -1,4 +1,4 @@
-"""Cellgate itself: `cellgate up --no-worker`, asked over HTTP. What these cannot do is in `cellgate_internals.py`."""
+"""Cellgate itself: `cellgate up --no-worker`, over HTTP. What these cannot do is in `cellgate_internals.py`."""
 
 import asyncio
 import json

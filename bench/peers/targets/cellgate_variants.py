@@ -1,4 +1,4 @@
-"""Cellgate asked in other ways: by clients that hold an ETag, and for more than the other peers answer."""
+"""Cellgate measured in other ways: by clients that hold an ETag, and for more than the other peers answer."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ NOT_MODIFIED = 304
 
 
 class CellgateConditional(Cellgate):
-    """Polls with `If-None-Match`, as a client does that has asked before.
+    """Polls with `If-None-Match`, as a client does after its first response.
 
     Args:
         environment: Settings, processes, shared servers.
@@ -26,7 +26,7 @@ class CellgateConditional(Cellgate):
         self._etags: dict[str, str] = {}
 
     async def status(self, client: HttpClient, run_id: str) -> str:
-        """Ask whether the run has changed since it was first asked for.
+        """Poll whether the run has changed since the first response.
 
         Raises:
             HttpError: It has.

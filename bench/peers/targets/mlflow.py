@@ -142,7 +142,7 @@ class MLflow(ServerPeer):
         return True
 
     async def warm_up(self, client: HttpClient) -> None:
-        """Ask from several connections at once, so that every worker process has imported what it needs."""
+        """Send requests from several connections at once, so that every worker process has imported what it needs."""
         del client
         await asyncio.gather(*(self._warm_up_one() for _ in range(WARM_UP_CLIENTS)))
 

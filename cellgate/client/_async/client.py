@@ -9,7 +9,7 @@ import httpx
 
 from cellgate.client._async.connection import AsyncConnection
 from cellgate.client.blocking import async_run
-from cellgate.client.requests import Call, Kind, Verb, upload_headers, with_query
+from cellgate.client.requests import Call, ResourceKind, Verb, upload_headers, with_query
 from cellgate.client.streams import EventParser
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
@@ -194,7 +194,7 @@ class AsyncClient(AsyncConnection):
         """Let a drained worker claim runs again."""
         return await self._post(f"/v1/workers/{quote(worker_id, safe='')}/resume", WorkerAnswer)
 
-    async def act(self, verb: Verb, kind: Kind, identifier: str) -> None:
+    async def act(self, verb: Verb, kind: ResourceKind, identifier: str) -> None:
         """Cancel, pause, resume or retry an experiment, a job or a run.
 
         Args:

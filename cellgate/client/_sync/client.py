@@ -10,7 +10,7 @@ import httpx
 
 from cellgate.client._sync.connection import Connection
 from cellgate.client.blocking import sync_run
-from cellgate.client.requests import Call, Kind, Verb, upload_headers, with_query
+from cellgate.client.requests import Call, ResourceKind, Verb, upload_headers, with_query
 from cellgate.client.streams import EventParser
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
@@ -195,7 +195,7 @@ class Client(Connection):
         """Let a drained worker claim runs again."""
         return self._post(f"/v1/workers/{quote(worker_id, safe='')}/resume", WorkerAnswer)
 
-    def act(self, verb: Verb, kind: Kind, identifier: str) -> None:
+    def act(self, verb: Verb, kind: ResourceKind, identifier: str) -> None:
         """Cancel, pause, resume or retry an experiment, a job or a run.
 
         Args:

@@ -17,9 +17,9 @@ Source = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
 
 
 class BundleCreate(Request, RunLimits):
-    """Pack what was decided, or what is named here."""
+    """Pack the decided models, or the models that are named here."""
 
-    kind: BundleKind | None = Field(None, description="Default: what the last decision ships.")
+    kind: BundleKind | None = Field(None, description="Default: the models that the last decision ships.")
     option: Literal["transformer", "gnn"] | None = Field(None, description="Needed for `single`, and only there.")
     seeds: Seeds | None = Field(
         None, description="Default: the seeds of the decision; for a named kind, all seeds that have finished."
@@ -32,8 +32,8 @@ class BundleCreate(Request, RunLimits):
         1e-5,
         gt=0,
         le=0.1,
-        description="How far its probabilities on this CPU may be from those that the runs stored; runs of a GPU, or "
-        "in another precision, need more.",
+        description="Largest accepted difference between the probabilities on this CPU and the stored ones; runs "
+        "of a GPU, or in another precision, need more.",
     )
 
 
@@ -44,8 +44,8 @@ class BundleAnswer(Answer):
     experiment: str
     kind: BundleKind
     state: BundleState
-    run: str = Field(description="The run that packs it.")
-    summary: BundleSummary | None = Field(description="Contents, once it is ready.")
+    run: str = Field(description="Id of the run that packs the bundle.")
+    summary: BundleSummary | None = Field(description="The bundle's summary, once it is ready.")
     failure_detail: str | None
     created_at: AwareDatetime
 

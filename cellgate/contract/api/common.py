@@ -13,7 +13,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=10, max_length=2000, pattern=r"\S[\s\S]{8,}\S"),
-    Field(description="Stays on record and is shown with it; 10 characters or more."),
+    Field(description="Reason, kept on record and shown; 10 characters or more."),
 ]
 DatasetId = Annotated[str, StringConstraints(pattern=DATASET_ID)]
 ExperimentId = Annotated[str, StringConstraints(pattern=EXPERIMENT_ID)]
@@ -41,13 +41,13 @@ LabelMap = Annotated[
 
 
 class Request(BaseModel):
-    """Base of what is accepted: unknown fields are mistakes."""
+    """Base of request bodies: unknown fields are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Answer(BaseModel):
-    """Base of what is answered."""
+    """Base of response bodies."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -33,10 +33,10 @@ class DatasetAnswer(Answer):
     graphs: str | None = Field(description="Imported graphs, if any were given.")
     content_hash: str | None
     summary: Annotated[dict[str, Any], StoredAs(DatasetSummary)] | None = Field(
-        description="Contents, once it is ready."
+        description="Counts of the data set, once it is ready."
     )
     failure_detail: str | None
-    run: str | None = Field(description="The run that prepares it.")
+    run: str | None = Field(description="Id of the run that prepares the data set.")
     created_at: AwareDatetime
 
 

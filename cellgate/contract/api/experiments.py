@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.stored import StoredAs
-from cellgate.contract.decision import DecisionOutcome
+from cellgate.contract.decision import DecisionOutcome, Stage
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.report import SeedReport
@@ -90,7 +90,7 @@ class OverSeeds(Answer):
     """The newest output of cell 54."""
 
     experiment: str
-    stage: Literal["bases", "final"] = Field(description="bases: 51 and 52; final: fusion too.")
+    stage: Stage = Field(description="bases: 51 and 52; final: fusion too.")
     run: str = Field(description="Run of cell 54 that computed it.")
 
 

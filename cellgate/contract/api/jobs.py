@@ -23,7 +23,7 @@ from cellgate.contract.states import JobState
 
 
 class JobBody(Request, RunLimits):
-    """What every job names, whatever its cell."""
+    """The fields that jobs of all cells have."""
 
     cell: int
 
@@ -57,7 +57,7 @@ _JOB_OF: dict[Submission, type[JobBody]] = {
 
 
 def _job_body(entry: CellEntry) -> type[JobBody]:
-    """Return the body of a cell's job: what it names, and the fields of its config."""
+    """Return the body of a cell's job: data set or experiment, seeds, and the fields of its config."""
     if entry.submission is None or entry.config is None:
         raise ValueError(f"cell {entry.label} has no job of its own: give it a submission and a config")
     fields: dict[str, Any] = {
@@ -81,7 +81,7 @@ else:
 
 
 class PreflightConfig(Spec):
-    """What a pre-flight takes through one real batch."""
+    """Configs that a pre-flight takes through one real batch."""
 
     transformer: TransformerConfig | None = None
     gnn: GnnConfig | None = None
@@ -89,7 +89,7 @@ class PreflightConfig(Spec):
 
 
 class PackConfig(Spec):
-    """What is packed into a bundle."""
+    """Runs and options of a bundle."""
 
     kind: BundleKind
     runs: list[str] = Field(description="Runs of cells 51 to 53.")
@@ -99,7 +99,7 @@ class PackConfig(Spec):
 
 
 class ScoreConfig(Spec):
-    """What a bundle scores."""
+    """Functions to score with a bundle."""
 
     bundle: str
     functions: list[str]
@@ -138,7 +138,9 @@ class PreflightCreate(Request, RunLimits):
     mode: Literal["smoke", "static"] = "smoke"
     transformer: TransformerConfig | None = None
     gnn: GnnConfig | None = None
-    fusion: FusionConfig | None = Field(None, description="Tried on the two models above, which it needs.")
+    fusion: FusionConfig | None = Field(
+        None, description="Configs of fusion, which is checked on the two models above."
+    )
 
 
 class PreflightAnswer(Answer):

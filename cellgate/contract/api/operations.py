@@ -10,7 +10,7 @@ from cellgate.contract.api.common import (
 
 
 class UsageBy(StrEnum):
-    """What usage is summed by."""
+    """Grouping of usage."""
 
     EXPERIMENT = "experiment"
     OWNER = "owner"
@@ -19,7 +19,7 @@ class UsageBy(StrEnum):
 
 
 class QueueAnswer(Answer):
-    """A queue: what waits in it, and who is there to work it off."""
+    """A queue: its waiting and running runs, and the workers that serve it."""
 
     name: str
     queued: int = Field(description="Runs that wait for a worker.")
@@ -32,10 +32,10 @@ class QueueAnswer(Answer):
 
 
 class UsageGroup(Answer):
-    """What one group of runs has used within the period."""
+    """Usage of one group of runs within the period."""
 
     slot_seconds: float = Field(
-        description="Seconds for which their attempts held a slot of a worker, running ones included. On workers that "
+        description="Seconds during which their attempts held a worker's slot, running ones included. On workers that "
         "give each run a GPU these are GPU seconds, elsewhere seconds of a CPU share; `by=queue` separates them."
     )
     runs: int = Field(description="Runs with an attempt within the period.")
@@ -43,13 +43,13 @@ class UsageGroup(Answer):
 
 
 class KeyedUsage(UsageGroup):
-    """What one experiment, owner, cell or queue has used."""
+    """Usage of one experiment, owner, cell or queue."""
 
     key: str | None = Field(description="Experiment, owner, cell or queue; null for runs without one.")
 
 
 class UsageAnswer(Answer):
-    """What was used within a period."""
+    """Usage within a period."""
 
     since: AwareDatetime
     before: AwareDatetime
@@ -62,7 +62,7 @@ class HealthCheck(BaseModel):
     """One dependency of the service."""
 
     ok: bool
-    detail: str = Field(description="What was found, and what to do if it failed.")
+    detail: str = Field(description="The finding, and what to do if the check failed.")
 
 
 class Checks(BaseModel):

@@ -12,7 +12,7 @@ from cellgate.contract.states import FailureReason, RunState, WaitingReason
 
 
 class Progress(Answer):
-    """How far a run is."""
+    """Progress of a run."""
 
     phase: str | None
     steps_done: int | None
@@ -23,7 +23,7 @@ class Progress(Answer):
 
 
 class WaitingAnswer(Answer):
-    """What a run waits for."""
+    """The reason why a run waits, and its position in the queue."""
 
     reason: WaitingReason
     detail: str = Field(description="The reason in words.")
@@ -75,7 +75,7 @@ class Curve(Answer):
     steps: list[int]
     values: list[float]
     points: int = Field(
-        description="Number of measured points; more than `values` holds where `max_points` thinned it."
+        description="Number of measured points; `values` holds fewer if `max_points` thinned the curve."
     )
 
 
@@ -93,7 +93,7 @@ class EventBody(BaseModel):
 
     from_: str | None = Field(None, alias="from", description="State before; null for the first.")
     to: str | None = Field(None, description="State after.")
-    reason: str | None = Field(None, description="Why, where there is a reason.")
+    reason: str | None = Field(None, description="Reason of the transition, if there is one.")
 
 
 class EventAnswer(Answer):
@@ -108,7 +108,7 @@ class EventAnswer(Answer):
 
 
 class ComparisonAnswer(Answer):
-    """Runs side by side; every list is in the order of `runs`."""
+    """Runs compared; every list is in the order of `runs`."""
 
     runs: list[RunAnswer]
     config: dict[str, list[Any]] = Field(
@@ -122,7 +122,7 @@ class AttemptAnswer(Answer):
 
     attempt: int
     worker: str
-    outcome: str | None = Field(description="How it ended; null while it goes on.")
+    outcome: str | None = Field(description="How the attempt ended; null while it runs.")
     exit_code: int | None
     checkpoint_step: int | None = Field(description="Optimizer steps in its last checkpoint, if it has saved one.")
     started_at: AwareDatetime
@@ -149,7 +149,7 @@ class LogPage(Answer):
 class ArtifactAnswer(Answer):
     """A file of a run."""
 
-    name: str = Field(description="Its path below the run's folder.")
-    size: int = Field(description="In bytes.")
+    name: str = Field(description="Path of the file below the run's folder.")
+    size: int = Field(description="Size in bytes.")
     sha256: str = Field(description="SHA-256 in hexadecimal; also the file's entity tag.")
     media_type: str

@@ -15,14 +15,14 @@ LONGEST_S = 10 * 365 * 86_400
 
 
 class Scope(StrEnum):
-    """What a token is good for; each includes those before it."""
+    """Scope of a token; each includes those before it."""
 
     READ = "read"
     SUBMIT = "submit"
     ADMIN = "admin"
 
     def includes(self, other: "Scope") -> bool:
-        """Whether who has this one may do what needs `other`."""
+        """Whether a token with this scope allows requests that need `other`."""
         order = list(Scope)
         return order.index(self) >= order.index(other)
 

@@ -32,7 +32,7 @@ ALL_EVENTS: list[WebhookEvent] = [event for event in WebhookEvent if event is no
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery is."""
+    """State of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"

@@ -16,7 +16,7 @@ from cellgate.contract.api.runs import ArtifactAnswer
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
 from service.api.parameters import RunPath
-from service.api.ranges import Part, RangeNotSatisfiable, is_held, part_of
+from service.api.ranges import ByteRange, RangeNotSatisfiable, is_held, range_of
 from service.api.responses import documented
 from service.api.run_files import RunFile, names_in, open_file
 from service.api.scopes import ScopedRouter
@@ -25,7 +25,9 @@ from service.store.logs import attempts_of
 from service.store.runs import get_run
 
 router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
-Name = Annotated[str, InPath(max_length=1000, description="As the list of the run's artifacts has it.")]
+ArtifactPath = Annotated[
+    str, InPath(max_length=1000, description="Path of the file, as the list of the run's artifacts shows it.")
+]
 # Whatever it is: the file is to be kept as it lies, not shown.
 OCTETS = "application/octet-stream"
 ANY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
@@ -56,7 +58,7 @@ def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
 
 @router.head("/{run_id}/artifacts/{name:path}", Scope.READ, response_class=Response, include_in_schema=False)
 @router.get("/{run_id}/artifacts/{name:path}", Scope.READ, response_class=Response, responses=FILE)
-def read_artifact(run_id: RunPath, name: Name, context: Ctx, request: Request) -> Response:
+def read_artifact(run_id: RunPath, name: ArtifactPath, context: Ctx, request: Request) -> Response:
     """Download a file of the run's last attempt, or a range of it."""
     folder = _folder(context, run_id)
     if folder is None:
@@ -75,7 +77,7 @@ def _sent(file: RunFile, request: Request) -> Response:
     if is_held(etag, request.headers):
         file.close()
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    part = part_of(file.size, request.headers, etag)
+    part = range_of(file.size, request.headers, etag)
     headers |= part.headers | {"Content-Disposition": _as_download(file.name)}
     if request.method == "HEAD":
         file.close()
@@ -86,7 +88,7 @@ def _sent(file: RunFile, request: Request) -> Response:
 class _Sending(StreamingResponse):
     """A part of a file, which is closed however the sending ends."""
 
-    def __init__(self, file: RunFile, part: Part, headers: Mapping[str, str]) -> None:
+    def __init__(self, file: RunFile, part: ByteRange, headers: Mapping[str, str]) -> None:
         content = file.content(part.begin, part.end)
         super().__init__(content, status_code=part.status, headers=headers, media_type=OCTETS)
         self._file = file

@@ -1,4 +1,4 @@
-"""Bundles: packing what was decided, sending it, asking it."""
+"""Bundles: pack the decided models, download a bundle, score with it."""
 
 from http import HTTPStatus
 from typing import Annotated, Any

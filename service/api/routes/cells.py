@@ -24,7 +24,7 @@ class CellAnswer(Answer):
     cell: int
     name: str
     summary: str
-    needs: str = Field(description="What must be there before it can run.")
+    needs: str = Field(description="Conditions that must hold before the cell can run.")
     defaults: dict[str, Any]
     config_schema: dict[str, Any] = Field(description="JSON Schema of its config.")
     example: dict[str, Any] = Field(description="A body for POST /v1/jobs; put your own id into it.")
@@ -34,16 +34,16 @@ class CellAnswer(Answer):
 @router.get("/cells", Scope.READ, responses=documented())
 def read_cells(request: Request, context: Ctx) -> list[CellAnswer]:
     """List the numbered cells with their defaults and the schema of their configs."""
-    return [_answer(entry, request, token_needed=context.settings.asks_for_token) for entry in SUBMITTED]
+    return [_answer(entry, request, token_required=context.settings.requires_token) for entry in SUBMITTED]
 
 
 @router.get("/cells/{cell}", Scope.READ, responses=documented())
 def read_cell(number: NumberPath, request: Request, context: Ctx) -> CellAnswer:
     """Return one cell: its defaults, the schema of its config, what it needs, and a command that submits it."""
-    return _answer(ENTRY_OF[Cell(number)], request, token_needed=context.settings.asks_for_token)
+    return _answer(ENTRY_OF[Cell(number)], request, token_required=context.settings.requires_token)
 
 
-def _answer(entry: CellEntry, request: Request, *, token_needed: bool) -> CellAnswer:
+def _answer(entry: CellEntry, request: Request, *, token_required: bool) -> CellAnswer:
     config = entry.config or Spec
     example = {"cell": entry.json, **entry.example}
     return CellAnswer(
@@ -54,11 +54,11 @@ def _answer(entry: CellEntry, request: Request, *, token_needed: bool) -> CellAn
         defaults=config().model_dump(mode="json"),
         config_schema=config.model_json_schema(),
         example=example,
-        curl=_curl(str(request.url_for("submit_job")), example, token_needed=token_needed),
+        curl=_curl(str(request.url_for("submit_job")), example, token_required=token_required),
     )
 
 
-def _curl(url: str, body: dict[str, Any], *, token_needed: bool) -> str:
+def _curl(url: str, body: dict[str, Any], *, token_required: bool) -> str:
     # In double quotes, so that the shell puts the token in; it is nowhere in the text.
-    token = ' -H "Authorization: Bearer $CELLGATE_TOKEN"' if token_needed else ""
+    token = ' -H "Authorization: Bearer $CELLGATE_TOKEN"' if token_required else ""
     return f"curl -sS {url} -H 'Content-Type: application/json'{token} -d '{json.dumps(body)}'"

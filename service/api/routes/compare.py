@@ -11,7 +11,7 @@ from service.api.context import Ctx
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.views import run_answer
-from service.domain.comparison import Compared, differences, metrics_side_by_side
+from service.domain.comparison import Compared, metrics_side_by_side, setting_differences
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.runs import configs_of, runs_by_id
 
@@ -43,6 +43,6 @@ def compare_runs(context: Ctx, runs: Runs) -> ComparisonAnswer:
         waiting = context.waiting(session, rows)
         return ComparisonAnswer(
             runs=[run_answer(row, waiting) for row in rows],
-            config=differences(compared),
+            config=setting_differences(compared),
             metrics=metrics_side_by_side(compared),
         )

@@ -1,4 +1,4 @@
-"""Experiments: the whole pipeline. Its gate and its decisions are in `verdicts`."""
+"""Experiments: the whole pipeline. Its gate and its decisions are in `gate_decision`."""
 
 from http import HTTPStatus
 from itertools import chain
@@ -23,7 +23,7 @@ from service.api.parameters import (
     ExperimentPath,
     ExperimentStates,
     Labels,
-    Limit,
+    MaxItems,
     OfDataset,
     Paged,
     seconds,
@@ -134,7 +134,7 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
 
 @router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_experiment_events(
-    experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100
+    experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100
 ) -> list[EventAnswer]:
     """Return the events of an experiment and of its runs, oldest first."""
     with context.database.read() as session:

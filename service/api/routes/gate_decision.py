@@ -1,4 +1,4 @@
-"""An experiment's gate and decisions, and what a person adds to them: waivers and overrulings."""
+"""An experiment's gate and decisions, with people's waivers and overrulings."""
 
 from http import HTTPStatus
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What a run has printed and what happened to it: attempts, output whole, by pieces and live, events live."""
+"""A run's attempts, its output as a whole, in pages and live, and its events live."""
 
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx
 from service.api.parameters import RunPath
-from service.api.ranges import is_held, part_of
+from service.api.ranges import is_held, range_of
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.streams import News, stream_events_of
@@ -26,12 +26,14 @@ from service.store.versions import run_without_result
 
 router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
 KEY = r"^\d{1,9}\.\d{1,9}$"
-PIECES = 100
+CHUNKS = 100
 Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]
 AfterChunk = Annotated[
-    str | None, Query(pattern=KEY, description="With JSON: `next` of the pieces before, or the `id` of an event.")
+    str | None, Query(pattern=KEY, description="With JSON: `next` of the page before, or the `id` of an event.")
 ]
-Pieces = Annotated[int | None, Query(ge=1, le=500, description=f"With JSON: pieces at most; default {PIECES}.")]
+MaxChunks = Annotated[
+    int | None, Query(ge=1, le=500, description=f"With JSON: maximum number of chunks; default {CHUNKS}.")
+]
 LastChunk = Annotated[str | None, Header(alias="Last-Event-ID", pattern=KEY)]
 LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,18}$")]
 TEXT = {"text/plain": {"schema": {"type": "string"}}}
@@ -44,7 +46,7 @@ EVENT_STREAM: dict[int | str, dict[str, Any]] = {
 }
 OUTPUT: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {
-        "description": "The output: as text, or by pieces where `Accept` prefers JSON",
+        "description": "The output: as text, or in numbered chunks if `Accept` prefers JSON",
         "content": {**TEXT, "application/json": {"schema": {"$ref": "#/components/schemas/LogPage"}}},
         "model": LogPage,
     },
@@ -78,11 +80,11 @@ def read_logs(
     request: Request,
     attempt: Attempt = None,
     after: AfterChunk = None,
-    limit: Pieces = None,
+    limit: MaxChunks = None,
 ) -> Response:
     """Return the output of the run's trainers: as text, which supports `Range`, or as JSON in numbered chunks."""
     if _prefers_json(request.headers.get("Accept", "")):
-        return _by_pieces(context, run_id, attempt, _key(after), limit or PIECES)
+        return _by_pieces(context, run_id, attempt, _key(after), limit or CHUNKS)
     _refuse_paging(after, limit)
     return _as_text(context, run_id, attempt, request)
 
@@ -137,7 +139,7 @@ def _as_text(context: Context, run_id: str, attempt: int | None, request: Reques
     headers = {"Vary": "Accept", **({"ETag": etag} if etag else {})}
     if etag and is_held(etag, request.headers):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    part = part_of(size, request.headers, etag)
+    part = range_of(size, request.headers, etag)
     content = text_between(context.database, run_id, pieces, part.begin, part.end)
     return StreamingResponse(
         content, status_code=part.status, media_type="text/plain", headers={**headers, **part.headers}

@@ -10,7 +10,7 @@ from cellgate.contract.api.common import Time
 from cellgate.contract.api.operations import KeyedUsage, QueueAnswer, UsageAnswer, UsageBy, UsageGroup
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
-from service.api.parameters import Limit
+from service.api.parameters import MaxItems
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.views import answer
@@ -25,7 +25,7 @@ From = Annotated[
     Query(alias="from", description="Start of the period, RFC 3339 with an offset; default: the first run."),
 ]
 To = Annotated[Time | None, Query(alias="to", description="End of the period; default: now.")]
-By = Annotated[UsageBy, Query(description="What to sum by.")]
+By = Annotated[UsageBy, Query(description="Grouping of the sums.")]
 
 
 @router.get("/v1/queues", Scope.READ, responses=documented())
@@ -37,7 +37,7 @@ def read_queues(context: Ctx) -> list[QueueAnswer]:
 
 @router.get("/v1/usage", Scope.READ, responses=documented())
 def read_usage(
-    context: Ctx, since: From = SINCE_ALWAYS, before: To = None, by: By = UsageBy.EXPERIMENT, limit: Limit = 100
+    context: Ctx, since: From = SINCE_ALWAYS, before: To = None, by: By = UsageBy.EXPERIMENT, limit: MaxItems = 100
 ) -> UsageAnswer:
     """Return the slot time that runs used within a period, by experiment, owner, cell or queue."""
     end = before or datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Pre-flight validation by itself: what a spec and a data set are worth before anything is trained on them."""
+"""Pre-flight validation by itself: checks of a spec and a data set before anything is trained on them."""
 
 from typing import Annotated, Any
 

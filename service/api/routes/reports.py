@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.experiments import AggregateAnswer, ReportAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.artifacts import REPORT_NAME
+from cellgate.contract.decision import Stage
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.report import SeedReport
@@ -19,7 +20,6 @@ from service.api.problems import EvidencePending, ReportLost
 from service.api.responses import documented
 from service.api.run_files import open_file
 from service.api.scopes import ScopedRouter
-from service.domain.decision.rules import Stage
 from service.domain.errors import NotFound
 from service.domain.pipeline import Step
 from service.domain.report_summary import judged

@@ -18,7 +18,7 @@ from service.api.parameters import (
     Cells,
     CreatedBefore,
     CreatedSince,
-    Limit,
+    MaxItems,
     OfExperiment,
     OfJob,
     Paged,
@@ -121,7 +121,7 @@ def _named(keys: str | None, max_points: int | None) -> str:
 
 
 @router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Limit = 100) -> list[EventAnswer]:
+def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100) -> list[EventAnswer]:
     """Return the events of a run, oldest first."""
     with context.database.read() as session:
         get_run(session, run_id)

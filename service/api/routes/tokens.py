@@ -22,7 +22,7 @@ EXAMPLES: dict[str, Example] = {
         summary="A build that submits experiments, for 30 days",
         value={"name": "ci", "scope": "submit", "expires_in_s": 2_592_000},
     ),
-    "wall": Example(summary="A screen on the wall that only looks", value={"name": "wall", "scope": "read"}),
+    "wall": Example(summary="A dashboard on the wall, read only", value={"name": "wall", "scope": "read"}),
 }
 CREATED = {
     "description": "Created",

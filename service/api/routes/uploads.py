@@ -1,4 +1,4 @@
-"""Uploads: files of labelled functions for who cannot put them below a data root."""
+"""Uploads: files of labelled functions from callers who cannot put them below a data root."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -25,12 +25,12 @@ BODY = {
             "name": "Content-Digest",
             "in": "header",
             "required": False,
-            "description": "RFC 9530: `sha-256=:<base64>:`; a body that is another one is refused.",
+            "description": "RFC 9530: `sha-256=:<base64>:`; a body with another digest is refused.",
             "schema": {"type": "string", "pattern": r"sha-256=:[A-Za-z0-9+/]{43}=:"},
         }
     ],
 }
-Name = Annotated[
+FileName = Annotated[
     str,
     Path(
         max_length=150,
@@ -49,7 +49,7 @@ Name = Annotated[
     ),
     openapi_extra=BODY,
 )
-async def upload(name: Name, request: Request, context: Ctx) -> UploadAnswer:
+async def upload(name: FileName, request: Request, context: Ctx) -> UploadAnswer:
     """Upload a file. The same bytes under the same name always get the same path."""
     settings = context.settings
     folder = settings.data_dir.resolve() / "data" / FOLDER

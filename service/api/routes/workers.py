@@ -1,4 +1,4 @@
-"""Workers over HTTP: who is there, what they have at work, and letting them drain."""
+"""Workers over HTTP: list them with their runs, drain and resume them."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -20,7 +20,9 @@ from service.store.tables import WorkerRow
 from service.store.workers import get_worker, list_workers, living_workers, set_draining
 
 router = ScopedRouter(prefix="/v1/workers", tags=["cells and workers"])
-WorkerId = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="As GET /v1/workers names it.")]
+WorkerPath = Annotated[
+    str, Path(pattern=r"^[!-~]{1,200}$", description="Id of the worker, as GET /v1/workers shows it.")
+]
 ACTION = accepting(WorkerAnswer, HTTPStatus.NOT_FOUND)
 
 
@@ -32,7 +34,7 @@ def read_workers(context: Ctx) -> list[WorkerAnswer]:
 
 
 @router.get("/{worker_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
+def read_worker(worker_id: WorkerPath, context: Ctx) -> WorkerAnswer:
     """Return a worker with the runs that it holds."""
     with context.database.read() as session:
         [found] = _answers(session, [get_worker(session, worker_id)])
@@ -40,7 +42,7 @@ def read_worker(worker_id: WorkerId, context: Ctx) -> WorkerAnswer:
 
 
 @router.post("/{worker_id}/drain", Scope.ADMIN, **ACTION, name="drain_worker")
-def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
+def drain(worker_id: WorkerPath, post: Posted) -> JSONResponse:
     """Drain a worker. It claims no more runs and finishes those that it holds.
 
     When its `runs` are empty, it can be stopped without interrupting a run.
@@ -49,7 +51,7 @@ def drain(worker_id: WorkerId, post: Posted) -> JSONResponse:
 
 
 @router.post("/{worker_id}/resume", Scope.ADMIN, **ACTION, name="resume_worker")
-def resume(worker_id: WorkerId, post: Posted) -> JSONResponse:
+def resume(worker_id: WorkerPath, post: Posted) -> JSONResponse:
     """End the draining of a worker. It claims runs again."""
     answered = _set(post, worker_id, draining=False)
     # Who was notified while it drained is not notified again so soon: it is woken to look for itself.

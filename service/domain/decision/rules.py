@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cellgate.contract.decision import Decision, DecisionOutcome
+from cellgate.contract.decision import Decision, DecisionOutcome, Stage
 from cellgate.contract.evidence import Comparison, Evidence, Interval, OptionEvidence
 from cellgate.contract.experiment import Policy
 from cellgate.contract.files import sha256_of_json
@@ -38,7 +38,6 @@ from service.domain.decision.text import (
 )
 from service.domain.statistics import is_above
 
-Stage = Literal["bases", "final"]
 Confidence = Literal["clear", "borderline"]
 
 

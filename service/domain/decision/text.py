@@ -9,7 +9,7 @@ from cellgate.contract.text import name_seeds
 from service.domain.gate.report import ADVICE
 
 # Scores of slices with fewer functions reflect chance more than the model.
-MIN_SLICE_ROWS = 10
+MIN_ADVICE_ROWS = 10
 WEAKEST_SLICES = 3
 # By so much more of the misses than of all vulnerable functions must be cut to be worth a sentence, and by so much must
 # an F1 be surely above that of calling everything vulnerable.
@@ -59,7 +59,7 @@ def describe_forms(forms: Sequence[DeploymentCandidate]) -> list[str]:
 
 
 def describe_gate_failure(failed: Sequence[GateCheck], evidence: Evidence | None) -> list[str]:
-    """Return what failed, and where each cell that missed its F1 is weak."""
+    """Return the failed checks, and the weaknesses of each cell that missed its F1."""
     reasons = [f"{check.title}: {check.reason}." for check in failed]
     if evidence is None:
         return [*reasons, "There is no evidence over both cells: no seed of 51 and 52 finished together."]
@@ -84,7 +84,7 @@ def next_steps_to_improve(failed: Sequence[GateCheck], evidence: Evidence | None
 
 
 def next_steps_to_ship(chosen: OptionEvidence, seeds: Sequence[int], confidence: str) -> list[str]:
-    """Return what to do next with the chosen option.
+    """Return the next steps with the chosen option.
 
     Args:
         chosen: The option to ship.
@@ -146,7 +146,7 @@ def _weakest_slices(evidence: Evidence, option: Option) -> list[str]:
     def accuracy(part: KindEvidence) -> float:
         return part.accuracy[option]
 
-    large = [part for part in evidence.slices if part.rows >= MIN_SLICE_ROWS and option in part.accuracy]
+    large = [part for part in evidence.slices if part.rows >= MIN_ADVICE_ROWS and option in part.accuracy]
     return [
         f"{part.slice} {part.value} (accuracy {accuracy(part):.3f} on {part.rows})"
         for part in sorted(large, key=accuracy)[:WEAKEST_SLICES]

@@ -19,7 +19,7 @@ OPTION_OF_CELL: Mapping[CellName, str] = {entry.json: entry.name for entry in TR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sources:
+class DecisionSources:
     """The stored sources of a decision.
 
     Args:
@@ -33,7 +33,7 @@ class Sources:
     results: Iterable[RunResult]
 
 
-def differences(decision: Decision, sources: Sources) -> list[str]:
+def decision_differences(decision: Decision, sources: DecisionSources) -> list[str]:
     """Return the differences between a decision and its recomputation, byte for byte; empty if there are none."""
     results = list(sources.results)
     found = [*_of_evidence(decision, results)]

@@ -1,4 +1,4 @@
-"""Input and output of the gate's rules: facts about the runs of cells 51 and 52, and what one rule found."""
+"""Input and output of the gate's rules: facts about the runs of cells 51 and 52, and the finding of one rule."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The gate's required checks: what every run of 51 and 52 must show. Pure."""
+"""The gate's required checks of every run of 51 and 52. Pure."""
 
 from collections.abc import Callable
 from functools import partial

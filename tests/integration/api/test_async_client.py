@@ -11,7 +11,7 @@ from cellgate.client._async.client import AsyncClient
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import Refused, ServerAway
 from cellgate.contract.api.experiments import ExperimentAnswer
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
@@ -23,11 +23,11 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
 
 
 def test_an_experiment_is_submitted_followed_and_read(tmp_path: Path) -> None:
-    with served(tmp_path) as context:
+    with run_live_server(tmp_path) as context:
         assert asyncio.run(_main_job(context)) == ["preflight", "succeeded"]
 
 
-async def _main_job(context: Served) -> list[str]:
+async def _main_job(context: LiveServer) -> list[str]:
     async with AsyncClient(context.url) as client:
         source = context.data / "functions.jsonl"
         rows = [{"func": f"int f(void) {{ return {n}; }}", "target": n % 2} for n in range(4)]

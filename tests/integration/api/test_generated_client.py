@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 TOKEN = "a token of 32 characters or more"
 CONFIG = "post_hooks: []\nproject_name_override: generated\npackage_name_override: generated\n"
@@ -58,7 +58,7 @@ with client:
 
 
 @contextmanager
-def working(context: Served) -> Iterator[None]:
+def working(context: LiveServer) -> Iterator[None]:
     """Let trainers work on whatever is queued, as long as the block runs."""
     stop = threading.Event()
 
@@ -75,7 +75,7 @@ def working(context: Served) -> Iterator[None]:
         thread.join()
 
 
-def generate(context: Served, folder: Path, token: str | None) -> "subprocess.CompletedProcess[str]":
+def generate(context: LiveServer, folder: Path, token: str | None) -> "subprocess.CompletedProcess[str]":
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     (folder / "openapi.json").write_bytes(httpx.get(f"{context.url}/openapi.json", headers=headers).content)
     (folder / "config.yaml").write_text(CONFIG)
@@ -87,7 +87,7 @@ def generate(context: Served, folder: Path, token: str | None) -> "subprocess.Co
 @pytest.mark.slow
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["open", "with a token"])
 def test_a_generated_client_runs_an_experiment(tmp_path: Path, token: str | None) -> None:
-    with served(tmp_path / "var", token=token) as context, working(context):
+    with run_live_server(tmp_path / "var", token=token) as context, working(context):
         made = generate(context, tmp_path, token)
         rows = [{"func": f"int f(void) {{ return {number}; }}", "target": number % 2} for number in range(4)]
         source = context.data / "functions.jsonl"

@@ -50,7 +50,7 @@ def test_a_monitor_is_told_alike_on_each_database(api: Api) -> None:
         session.execute(update(AttemptRow).values(started_at=1000.0, finished_at=1060.0))
         session.execute(update(RunRow).values(created_at=900.0, started_at=907.0))
 
-    told = api.client.get("/metrics").text
+    reported = api.client.get("/metrics").text
 
     for line in (
         'cellgate_queue_runs{queue="cpu",state="queued"} 2.0',
@@ -62,4 +62,4 @@ def test_a_monitor_is_told_alike_on_each_database(api: Api) -> None:
         "cellgate_lease_takeovers_total 0.0",
         "cellgate_leases 1.0",
     ):
-        assert line in told.splitlines()
+        assert line in reported.splitlines()

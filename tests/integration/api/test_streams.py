@@ -21,19 +21,19 @@ from service.settings import Settings
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.recorder import record_log
-from tests.live_server import Served, SilentBell, served
+from tests.live_server import LiveServer, SilentNotifier, run_live_server
 
 STREAMS = 200
 CHUNKS = 40
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as found:
+def context(tmp_path: Path) -> Iterator[LiveServer]:
+    with run_live_server(tmp_path) as found:
         yield found
 
 
-def running(context: Served) -> Claim:
+def running(context: LiveServer) -> Claim:
     """Return a run at work that has said one thing."""
     context.dataset()
     with context.database.begin() as session:
@@ -44,12 +44,12 @@ def running(context: Served) -> Claim:
     return claim
 
 
-def say(context: Served, claim: Claim, number: int, said: str) -> None:
+def say(context: LiveServer, claim: Claim, number: int, recorded: str) -> None:
     with context.database.begin() as session:
-        assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=said)
+        assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=recorded)
 
 
-def end(context: Served, claim: Claim) -> None:
+def end(context: LiveServer, claim: Claim) -> None:
     with context.database.begin() as session:
         lifecycle.cancel_run(session, claim.run_id)
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
@@ -67,7 +67,7 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:
             found = {}
 
 
-def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(context: Served) -> None:
+def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(context: LiveServer) -> None:
     claim = running(context)
 
     def talk() -> None:
@@ -97,7 +97,7 @@ def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(context: Served
     assert (numbers, final) == (list(range(1, CHUNKS)), "cancelled")
 
 
-def test_what_is_said_arrives_while_the_stream_is_open(context: Served) -> None:
+def test_what_is_said_arrives_while_the_stream_is_open(context: LiveServer) -> None:
     claim = running(context)
     path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
     with httpx.stream("GET", path, headers={"Last-Event-ID": "1.1"}, timeout=30) as answer:
@@ -107,7 +107,7 @@ def test_what_is_said_arrives_while_the_stream_is_open(context: Served) -> None:
             assert next(found)[2]["text"] == str(number)
 
 
-def test_a_quiet_stream_says_that_it_is_still_there(context: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_stream_says_that_it_is_still_there(context: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.05)
     claim = running(context)
     path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
@@ -116,7 +116,7 @@ def test_a_quiet_stream_says_that_it_is_still_there(context: Served, monkeypatch
         assert [next(lines) for _ in range(4)] == ["retry: 1000", *[": ping"] * 3]
 
 
-def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(context: Served) -> None:
+def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(context: LiveServer) -> None:
     claim = running(context)
     path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
     with context.database.begin() as session:
@@ -127,7 +127,7 @@ def test_a_database_that_fails_ends_the_stream_so_that_the_caller_asks_again(con
     assert answer.status_code == 200
 
 
-def test_the_events_of_a_run_are_streamed_to_its_end(context: Served) -> None:
+def test_the_events_of_a_run_are_streamed_to_its_end(context: LiveServer) -> None:
     claim = running(context)
     path = f"{context.url}/v1/runs/{claim.run_id}/events"
     with httpx.stream("GET", f"{path}/stream", timeout=30) as answer:
@@ -141,7 +141,7 @@ def test_the_events_of_a_run_are_streamed_to_its_end(context: Served) -> None:
     assert streamed[-1][1:] == ("end", {"run": claim.run_id, "state": "cancelled"})
 
 
-def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(context: Served) -> None:
+def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(context: LiveServer) -> None:
     claim = running(context)
 
     async def follow(client: httpx.AsyncClient, opened: asyncio.Semaphore) -> str:
@@ -162,18 +162,18 @@ def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(context
             await asyncio.to_thread(end, context, claim)
             return await asyncio.gather(*following)
 
-    told = asyncio.run(main())
+    reported = asyncio.run(main())
 
-    assert all("all hear this" in heard and heard.count("event: log") == 2 for heard in told)
-    assert all(heard.rstrip().endswith('"state": "cancelled"}') for heard in told)
+    assert all("all hear this" in received and received.count("event: log") == 2 for received in reported)
+    assert all(received.rstrip().endswith('"state": "cancelled"}') for received in reported)
 
 
-def test_an_open_stream_does_not_keep_the_server_from_ending(context: Served, tmp_path: Path) -> None:
+def test_an_open_stream_does_not_keep_the_server_from_ending(context: LiveServer, tmp_path: Path) -> None:
     claim = running(context)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = create_app(Settings.model_validate({"data_dir": tmp_path, "port": port}), notifier=SilentBell())
+    app = create_app(Settings.model_validate({"data_dir": tmp_path, "port": port}), notifier=SilentNotifier())
     # Without a limit of its own, what ends the server is that the stream does.
     server = Server(uvicorn.Config(app, port=port, log_config=None, ws="none"), app)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -119,9 +119,9 @@ def test_every_component_s_gradient_and_weight_norm_is_told(folder: Path, fusion
         ("gnn", ["encoder", "propagation", "classifier"]),
         ("fusion", ["transformer", "gnn", "head"]),
     ):
-        told = {key for event in events_of(folder / name) if event["kind"] == "metric" for key in event["values"]}
+        reported = {key for event in events_of(folder / name) if event["kind"] == "metric" for key in event["values"]}
         for component in components:
-            assert {f"grad_norm/{component}", f"weight_norm/{component}"} <= told
+            assert {f"grad_norm/{component}", f"weight_norm/{component}"} <= reported
 
 
 def test_the_projections_learn_at_their_ratio_of_the_head_s_rate(folder: Path, fusion: RunResult) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cellgate.cli.main import main
 from service.commands.app import main as service_main
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +25,14 @@ Cellgate = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """The API over a database of this module's own."""
-    with served(tmp_path_factory.mktemp("deployment")) as running:
+    with run_live_server(tmp_path_factory.mktemp("deployment")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def ready_dataset(context: Served) -> str:
+def ready_dataset(context: LiveServer) -> str:
     """A data set named `made`, which is ready."""
     made = context.dataset()
     context.trainers().work()
@@ -40,7 +40,7 @@ def ready_dataset(context: Served) -> str:
 
 
 @pytest.fixture(scope="module")
-def finished(context: Served, ready_dataset: str) -> str:
+def finished(context: LiveServer, ready_dataset: str) -> str:
     """An experiment that ended with shipping the ensemble."""
     submitted = context.experiment(ready_dataset, "finished")
     context.trainers().work()
@@ -48,7 +48,7 @@ def finished(context: Served, ready_dataset: str) -> str:
 
 
 @pytest.fixture
-def cellgate(context: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cellgate:
+def cellgate(context: LiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cellgate:
     """Run the command line against the deployment; a command of the server's runs in this process as well."""
     monkeypatch.delenv("CELLGATE_TOKEN", raising=False)
 
@@ -62,7 +62,7 @@ def cellgate(context: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        said = capfd.readouterr()
-        return Outcome(code=code, out=said.out, err=said.err)
+        recorded = capfd.readouterr()
+        return Outcome(code=code, out=recorded.out, err=recorded.err)
 
     return run

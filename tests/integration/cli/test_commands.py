@@ -9,13 +9,13 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import FailureReason
 from service.store.workers import register_worker
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 Cellgate = Callable[..., Any]
 FUNCTION = {"func": "int f(int a) { return a; }", "target": 0}
 
 
-def a_file(context: Served, name: str) -> Path:
+def a_file(context: LiveServer, name: str) -> Path:
     context.data.mkdir(exist_ok=True)
     path = context.data / name
     path.write_text("".join(json.dumps({**FUNCTION, "target": row % 2}) + "\n" for row in range(10)))
@@ -28,7 +28,7 @@ def a_spec(folder: Path, **content: object) -> Path:
     return path
 
 
-def test_a_file_becomes_a_data_set_named_after_it(context: Served, cellgate: Cellgate) -> None:
+def test_a_file_becomes_a_data_set_named_after_it(context: LiveServer, cellgate: Cellgate) -> None:
     added = cellgate("dataset", "add", a_file(context, "named.jsonl"), "--json")
     assert added.code == 0, added.err
     assert json.loads(added.out)["name"] == "named"
@@ -36,7 +36,7 @@ def test_a_file_becomes_a_data_set_named_after_it(context: Served, cellgate: Cel
     context.trainers().work()
 
 
-def test_waiting_for_a_data_set_ends_when_it_is_ready(context: Served, cellgate: Cellgate) -> None:
+def test_waiting_for_a_data_set_ends_when_it_is_ready(context: LiveServer, cellgate: Cellgate) -> None:
     with context.trainers().at_work():
         added = cellgate("dataset", "add", a_file(context, "waited.jsonl"), "--wait")
     assert added.code == 0, added.err
@@ -44,10 +44,10 @@ def test_waiting_for_a_data_set_ends_when_it_is_ready(context: Served, cellgate:
     assert "A bag of tokens reaches F1 0.7000" in added.out
 
 
-def test_a_data_set_that_cannot_be_prepared_ends_with_1(context: Served, cellgate: Cellgate) -> None:
+def test_a_data_set_that_cannot_be_prepared_ends_with_1(context: LiveServer, cellgate: Cellgate) -> None:
     trainers = context.trainers()
     trainers.failing = {(Cell.PREPARE, 0): (FailureReason.DATA_ERROR, 3)}
-    added = cellgate("dataset", "add", a_file(context, "spoiled.jsonl"), "--json")
+    added = cellgate("dataset", "add", a_file(context, "corrupted.jsonl"), "--json")
     trainers.work()
     watched = cellgate("watch", json.loads(added.out)["id"])
     assert watched.code == 1
@@ -63,7 +63,7 @@ def test_a_file_outside_the_data_roots_is_refused_with_a_pointer(cellgate: Cellg
 
 
 def test_an_experiment_is_submitted_by_the_name_of_its_data_set(
-    context: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:
     submitted = cellgate("submit", a_spec(tmp_path, name="by name", seeds=[4]), "--dataset", "made", "--json")
     assert submitted.code == 0, submitted.err
@@ -85,7 +85,7 @@ def test_every_mistake_of_a_spec_is_told_with_its_pointer(
 
 
 def test_watching_tells_each_change_and_ends_with_0_when_the_experiment_succeeded(
-    context: Served, ready_dataset: str, cellgate: Cellgate
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate
 ) -> None:
     # given an experiment whose runs are trained while it is watched
     watched_id = context.experiment(ready_dataset, "watched")
@@ -103,7 +103,7 @@ def test_watching_tells_each_change_and_ends_with_0_when_the_experiment_succeede
 
 
 def test_watching_a_failed_experiment_ends_with_1_and_says_why(
-    context: Served, ready_dataset: str, cellgate: Cellgate
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate
 ) -> None:
     failed = context.experiment(ready_dataset, "failed")
     trainers = context.trainers()
@@ -122,7 +122,7 @@ def test_a_passed_gate_ends_with_0_and_shows_every_check(finished: str, cellgate
         assert name in shown.out
 
 
-def test_a_failed_gate_ends_with_1(context: Served, ready_dataset: str, cellgate: Cellgate) -> None:
+def test_a_failed_gate_ends_with_1(context: LiveServer, ready_dataset: str, cellgate: Cellgate) -> None:
     weak = context.experiment(ready_dataset, "weak")
     context.trainers({"transformer": [0.5, 0.5], "gnn": [0.5, 0.5], "ensemble": [0.5, 0.5]}).work()
     shown = cellgate("gate", weak)
@@ -131,7 +131,7 @@ def test_a_failed_gate_ends_with_1(context: Served, ready_dataset: str, cellgate
 
 
 def test_before_anything_was_trained_gate_and_decision_end_with_5(
-    context: Served, ready_dataset: str, cellgate: Cellgate
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate
 ) -> None:
     young = context.experiment(ready_dataset, "young", ExperimentSpec(seeds=[0]))
     assert cellgate("gate", young).code == 5
@@ -196,14 +196,14 @@ def test_the_report_is_written_as_one_page(finished: str, cellgate: Cellgate, tm
 
 
 def test_a_report_to_nowhere_is_a_wrong_use_of_the_command(finished: str, cellgate: Cellgate) -> None:
-    told = cellgate("report", finished)
+    reported = cellgate("report", finished)
 
-    assert told.code == 2
-    assert "--html FILE" in told.err
+    assert reported.code == 2
+    assert "--html FILE" in reported.err
 
 
 def test_before_cell_54_has_weighed_the_document_has_no_report_and_there_is_no_page(
-    context: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:
     waiting = context.experiment(ready_dataset, "not yet")
 
@@ -218,7 +218,7 @@ def test_before_cell_54_has_weighed_the_document_has_no_report_and_there_is_no_p
 
 
 def test_a_job_is_paused_resumed_cancelled_and_tried_again(
-    context: Served, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:
     job = json.loads(cellgate("submit", a_spec(tmp_path, cell=52, dataset=ready_dataset, seeds=[0]), "--json").out)
     run_id = job["runs"][0]["id"]
@@ -273,7 +273,7 @@ def test_where_no_server_answers_the_exit_code_is_4(cellgate: Cellgate) -> None:
 
 
 def test_a_server_with_a_token_refuses_a_caller_without_it(tmp_path: Path, cellgate: Cellgate) -> None:
-    with served(tmp_path, token="a secret of 32 characters or more") as locked:
+    with run_live_server(tmp_path, token="a secret of 32 characters or more") as locked:
         refused = cellgate("ls", server=locked.url)
         assert refused.code == 3
         assert "token" in refused.err

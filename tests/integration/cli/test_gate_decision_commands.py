@@ -4,13 +4,13 @@ from sqlalchemy import select, update
 
 from service.store.tables import DecisionRow
 from tests.integration.cli.conftest import Cellgate
-from tests.live_server import Served
+from tests.live_server import LiveServer
 
 REASON = "Known to be weak on this data set; agreed with the team."
 
 
 def test_a_decision_is_verified_and_one_that_was_changed_ends_with_6_and_says_where(
-    context: Served, finished: str, cellgate: Cellgate
+    context: LiveServer, finished: str, cellgate: Cellgate
 ) -> None:
     verified = cellgate("decision", "verify", finished)
     assert verified.code == 0
@@ -39,7 +39,7 @@ def test_an_overruling_is_shown_beside_the_decision_which_can_still_be_verified(
 
 
 def test_a_waiver_on_the_command_line_lets_the_gate_pass_and_the_new_decision_verifies(
-    context: Served, ready_dataset: str, cellgate: Cellgate
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate
 ) -> None:
     weak = context.experiment(ready_dataset, "weak graphs")
     context.trainers({"transformer": [0.9, 0.9], "gnn": [0.5, 0.5], "ensemble": [0.93, 0.93]}).work()

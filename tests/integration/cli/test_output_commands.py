@@ -16,7 +16,7 @@ from cellgate.client.errors import Damaged
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.recorder import record_log
-from tests.live_server import Served
+from tests.live_server import LiveServer
 
 Cellgate = Callable[..., Any]
 CONTENT = bytes(range(256)) * 3000
@@ -26,13 +26,13 @@ class Cutting(httpx.BaseTransport):
     """A network that breaks each answer off after so many bytes, and says how often it did.
 
     Args:
-        spoil: Change the first byte of what arrives.
+        corrupt: Change the first byte of what arrives.
     """
 
-    def __init__(self, after_bytes: int, *, spoil: bool = False) -> None:
+    def __init__(self, after_bytes: int, *, corrupt: bool = False) -> None:
         self._network = httpx.HTTPTransport()
         self._after_bytes = after_bytes
-        self._spoil = spoil
+        self._corrupt = corrupt
         self.cuts = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -45,7 +45,7 @@ class Cutting(httpx.BaseTransport):
     def pass_on(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         left = self._after_bytes
         for block in blocks:
-            yield b"?" + block[1:left] if self._spoil else block[:left]
+            yield b"?" + block[1:left] if self._corrupt else block[:left]
             left -= len(block)
             if left <= 0:
                 self.cuts += 1
@@ -102,7 +102,7 @@ class _AsyncCut(httpx.AsyncByteStream):
 
 
 @pytest.fixture
-def claim(context: Served) -> Claim:
+def claim(context: LiveServer) -> Claim:
     """A run at work that has printed two chunks and left a file."""
     context.dataset()
     with context.database.begin() as session:
@@ -117,12 +117,12 @@ def claim(context: Served) -> Claim:
     return found
 
 
-def say(context: Served, claim: Claim, number: int, text: str) -> None:
+def say(context: LiveServer, claim: Claim, number: int, text: str) -> None:
     with context.database.begin() as session:
         assert record_log(session, run_id=claim.run_id, attempt=claim.attempt, number=number, text=text)
 
 
-def end(context: Served, claim: Claim) -> None:
+def end(context: LiveServer, claim: Claim) -> None:
     with context.database.begin() as session:
         lifecycle.cancel_run(session, claim.run_id)
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
@@ -133,7 +133,7 @@ def test_the_output_of_a_run_is_printed_as_it_was(cellgate: Cellgate, claim: Cla
     assert cellgate("logs", claim.run_id, "--attempt", "2").out == ""
 
 
-def test_followed_output_ends_with_the_run(context: Served, cellgate: Cellgate, claim: Claim) -> None:
+def test_followed_output_ends_with_the_run(context: LiveServer, cellgate: Cellgate, claim: Claim) -> None:
     def go_on() -> None:
         time.sleep(0.3)
         say(context, claim, 3, "done\n")
@@ -147,7 +147,7 @@ def test_followed_output_ends_with_the_run(context: Served, cellgate: Cellgate, 
     assert (followed.code, followed.out) == (0, "loading…\ntraining\ndone\n")
 
 
-def test_followed_output_that_is_cut_goes_on_where_it_was(context: Served, claim: Claim) -> None:
+def test_followed_output_that_is_cut_goes_on_where_it_was(context: LiveServer, claim: Claim) -> None:
     for number in range(3, 40):
         say(context, claim, number, f"{number}\n")
     end(context, claim)
@@ -171,7 +171,7 @@ def test_the_files_of_a_run_are_listed_and_downloaded(cellgate: Cellgate, claim:
     assert [path.name for path in tmp_path.iterdir()] == ["to"]
 
 
-def test_a_download_that_is_cut_goes_on_where_it_was(context: Served, claim: Claim, tmp_path: Path) -> None:
+def test_a_download_that_is_cut_goes_on_where_it_was(context: LiveServer, claim: Claim, tmp_path: Path) -> None:
     network = Cutting(after_bytes=200_000)
 
     with Client(context.url, transport=network, sleep=lambda _: None) as client:
@@ -181,8 +181,8 @@ def test_a_download_that_is_cut_goes_on_where_it_was(context: Served, claim: Cla
     assert network.cuts == 3
 
 
-def test_a_download_that_arrives_damaged_is_not_kept(context: Served, claim: Claim, tmp_path: Path) -> None:
-    network = Cutting(after_bytes=1 << 30, spoil=True)
+def test_a_download_that_arrives_damaged_is_not_kept(context: LiveServer, claim: Claim, tmp_path: Path) -> None:
+    network = Cutting(after_bytes=1 << 30, corrupt=True)
 
     with Client(context.url, transport=network, sleep=lambda _: None) as client, pytest.raises(Damaged):
         client.download_artifact(claim.run_id, "model/weights.bin", tmp_path / "weights.bin")
@@ -190,13 +190,13 @@ def test_a_download_that_arrives_damaged_is_not_kept(context: Served, claim: Cla
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_try_at_a_run_is_told_to_a_program(context: Served, claim: Claim) -> None:
+def test_every_try_at_a_run_is_told_to_a_program(context: LiveServer, claim: Claim) -> None:
     with Client(context.url) as client:
         assert [(one.attempt, one.worker) for one in client.attempts(claim.run_id)] == [(1, "worker-1")]
 
 
 def test_a_program_that_awaits_reads_output_and_downloads_over_a_network_that_cuts(
-    context: Served, claim: Claim, tmp_path: Path
+    context: LiveServer, claim: Claim, tmp_path: Path
 ) -> None:
     for number in range(3, 40):
         say(context, claim, number, f"{number}\n")
@@ -224,7 +224,7 @@ def test_a_program_that_awaits_reads_output_and_downloads_over_a_network_that_cu
     assert downloading.cuts == 3
 
 
-def test_a_program_that_awaits_sends_a_file(context: Served, tmp_path: Path) -> None:
+def test_a_program_that_awaits_sends_a_file(context: LiveServer, tmp_path: Path) -> None:
     file = tmp_path / "sent.jsonl"
     file.write_bytes(b"{}\n" * 200_000)
 

@@ -7,10 +7,10 @@ import pytest
 
 from cellgate.cli.formatting import bars
 from tests.integration.cli.conftest import Cellgate
-from tests.live_server import Served
+from tests.live_server import LiveServer
 
 
-def test_curves_are_drawn_with_their_ends(context: Served, finished: str, cellgate: Cellgate) -> None:
+def test_curves_are_drawn_with_their_ends(context: LiveServer, finished: str, cellgate: Cellgate) -> None:
     run = context.run_of(finished, "51", 0)
     whole = json.loads(cellgate("metrics", run, "--json").out)
     shown = cellgate("metrics", run, "--key", "dev/f1")
@@ -32,7 +32,7 @@ def test_a_line_of_bars_rises_and_falls_with_its_values() -> None:
     assert bars([0.0] * 50 + [1.0] * 50, width=10) == "▁▁▁▁▁█████"
 
 
-def test_two_runs_are_compared(context: Served, finished: str, cellgate: Cellgate) -> None:
+def test_two_runs_are_compared(context: LiveServer, finished: str, cellgate: Cellgate) -> None:
     text, graph = context.run_of(finished, "51", 0), context.run_of(finished, "52", 0)
     shown = cellgate("compare", text, graph)
     found = json.loads(cellgate("compare", text, graph, "--json").out)
@@ -66,7 +66,7 @@ def test_experiments_are_listed_by_state(finished: str, cellgate: Cellgate) -> N
 
 
 @pytest.mark.parametrize("name", ["functions.jsonl", "with a space.jsonl"])
-def test_a_file_is_sent_and_prepared(context: Served, cellgate: Cellgate, tmp_path: Path, name: str) -> None:
+def test_a_file_is_sent_and_prepared(context: LiveServer, cellgate: Cellgate, tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     rows = [{"func": f"int f(void) {{ return {number}; }}", "target": number % 2} for number in range(4)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))

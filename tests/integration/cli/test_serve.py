@@ -89,9 +89,9 @@ def test_what_keeps_the_service_from_starting_is_said_in_one_line_with_what_to_d
         "make one with `cellgate token new": serve(folder, "--host", "0.0.0.0"),
     }
 
-    for said, ended in refused.items():
-        assert (ended.returncode, ended.stdout) == (2, ""), said
-        assert said in ended.stderr
+    for recorded, ended in refused.items():
+        assert (ended.returncode, ended.stdout) == (2, ""), recorded
+        assert recorded in ended.stderr
         assert "Traceback" not in ended.stderr
         assert ended.stderr.count("\n") == 1
 

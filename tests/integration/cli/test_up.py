@@ -128,17 +128,17 @@ def test_a_child_that_keeps_dying_is_started_later_and_later() -> None:
 
 def test_a_child_that_ignores_sigterm_is_killed_with_what_it_started(tmp_path: Path) -> None:
     # given a child that ignores SIGTERM, and has a child of its own
-    said = tmp_path / "pid"
+    recorded = tmp_path / "pid"
     code = (
         "import pathlib, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "own = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
-        f"path = pathlib.Path({str(said)!r}); path.with_suffix('.new').write_text(str(own.pid));"
+        f"path = pathlib.Path({str(recorded)!r}); path.with_suffix('.new').write_text(str(own.pid));"
         "path.with_suffix('.new').rename(path); time.sleep(600)"
     )
     child = ManagedProcess(name="stubborn", command=[sys.executable, "-c", code])
     supervisor = ProcessSupervisor([child], os.environ)
     supervisor.look()
-    wait_until(said.exists, "it did not start")
+    wait_until(recorded.exists, "it did not start")
 
     # when the family is stopped
     supervisor.stop(grace_s=0.2, hurry=threading.Event())
@@ -146,7 +146,7 @@ def test_a_child_that_ignores_sigterm_is_killed_with_what_it_started(tmp_path: P
     # then both are gone
     assert child.process is not None
     assert child.process.returncode == -signal.SIGKILL
-    grandchild = int(said.read_text())
+    grandchild = int(recorded.read_text())
     wait_until(lambda: not psutil.pid_exists(grandchild) or _is_zombie(grandchild), "its child was left behind")
 
 

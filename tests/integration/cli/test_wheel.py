@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_server import Served, served
+from tests.live_server import LiveServer, run_live_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -79,9 +79,9 @@ def server(wheel: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """The API over a database of this module's own."""
-    with served(tmp_path_factory.mktemp("deployment")) as running:
+    with run_live_server(tmp_path_factory.mktemp("deployment")) as running:
         yield running
 
 
@@ -102,7 +102,7 @@ def test_version_and_help_work(installed: Path, tmp_path: Path) -> None:
     assert "run-worker" in shown.stdout
 
 
-def test_a_build_machine_submits_watches_and_fetches(installed: Path, context: Served, tmp_path: Path) -> None:
+def test_a_build_machine_submits_watches_and_fetches(installed: Path, context: LiveServer, tmp_path: Path) -> None:
     # given a server with a finished experiment
     dataset = context.dataset()
     context.trainers().work()

@@ -55,8 +55,8 @@ def test_the_experiments_of_a_data_set_wait_again_once_it_is_prepared_again(data
     with database.read() as session:
         again = get_experiment(session, first)
         assert (again.failure_detail, again.finished_at) == (None, None)
-        told = events_of(session, experiment_id=first)[-1].body
-    assert told == {"from": "failed", "to": "waiting", "reason": "its data set is prepared again"}
+        reported = events_of(session, experiment_id=first)[-1].body
+    assert reported == {"from": "failed", "to": "waiting", "reason": "its data set is prepared again"}
 
     # and go on by themselves
     trainers.work()

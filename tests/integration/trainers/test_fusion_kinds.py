@@ -250,14 +250,14 @@ def test_an_unfrozen_model_that_ranks_dev_worse_is_undone_with_its_bases(
 ) -> None:
     dataset, _, _, features = bases
 
-    def fit_and_spoil(plan: TrainingPlan, **settings: Any) -> FitOutcome:
+    def fit_and_corrupt(plan: TrainingPlan, **settings: Any) -> FitOutcome:
         outcome = fit(plan, **settings)
         with torch.no_grad():
             for parameter in plan.task.model.parameters():
                 parameter.add_(torch.randn_like(parameter))
         return outcome
 
-    monkeypatch.setattr(train_cell, "fit", fit_and_spoil)
+    monkeypatch.setattr(train_cell, "fit", fit_and_corrupt)
 
     result = fuse(spec_of(unfreeze="both"), tmp_path)
 
@@ -297,8 +297,8 @@ def test_ratios_of_the_learning_rates_hold_through_finder_and_schedule(
     fuse(spec.model_copy(update={"lr_cache": None}), tmp_path)
 
     assert len(in_finder) == 12
-    for rate, told in in_finder:
-        assert told == [rate * ratio for ratio in expected.values()]
+    for rate, reported in in_finder:
+        assert reported == [rate * ratio for ratio in expected.values()]
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     steps = [event["values"] for event in events if "lr/head" in event.get("values", {})]
     assert len(steps) > 5

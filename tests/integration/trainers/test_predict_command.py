@@ -13,12 +13,12 @@ from trainers.__main__ import main
 from trainers.commands.bundles import FOUND
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+def run_command(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     """Run a command in this process; return its exit code, output and errors."""
     capsys.readouterr()
     code = main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    reported = capsys.readouterr()
+    return code, reported.out, reported.err
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +50,21 @@ def planted_lines(path: Path) -> list[int]:
 def test_what_was_asked_for_is_what_is_packed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = json.loads((bundle / "bundle.json").read_text())
 
-    code, out, _ = said(capsys, "bundle", "check", bundle)
+    code, out, _ = run_command(capsys, "bundle", "check", bundle)
 
     assert (manifest["text_weight"], manifest["graph_weight"]) == (0.5, 0.5)
     assert manifest["licence_notes"] == "made for a test"
     assert manifest["agreement"]["functions"] == 20
     assert code == 0
-    told = json.loads(out)
-    assert (told["id"], told["kind"]) == (manifest["id"], "ensemble")
-    assert told["self_test_difference"] <= 1e-6
+    reported = json.loads(out)
+    assert (reported["id"], reported["kind"]) == (manifest["id"], "ensemble")
+    assert reported["self_test_difference"] <= 1e-6
 
 
 def test_the_vulnerable_functions_are_found_on_their_lines_and_the_exit_code_says_so(
     bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = said(capsys, "predict", bundle, "four.c", "one.cpp", "none.h")
+    code, out, err = run_command(capsys, "predict", bundle, "four.c", "one.cpp", "none.h")
 
     assert (code, err) == (FOUND, "")
     found = [line for line in out.split("\n") if ": warning: " in line]
@@ -79,7 +79,7 @@ def test_the_vulnerable_functions_are_found_on_their_lines_and_the_exit_code_say
 def test_sarif_of_a_folder_keeps_to_the_standard_and_names_the_line(
     bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, _ = said(capsys, "predict", bundle, ".", "--format", "sarif")
+    code, out, _ = run_command(capsys, "predict", bundle, ".", "--format", "sarif")
 
     log = json.loads(out)
     check_sarif(log)
@@ -96,7 +96,7 @@ def test_sarif_of_a_folder_keeps_to_the_standard_and_names_the_line(
 def test_what_is_explained_is_what_was_asked(
     explain: str, explained: list[bool], bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out, _ = said(capsys, "predict", bundle, files / "four.c", "--format", "json", "--explain", explain)
+    _, out, _ = run_command(capsys, "predict", bundle, files / "four.c", "--format", "json", "--explain", explain)
 
     (file,) = json.loads(out)["files"]
     assert [function["weights"] is not None for function in file["functions"]] == explained
@@ -105,13 +105,13 @@ def test_what_is_explained_is_what_was_asked(
 def test_another_threshold_gives_other_verdicts_of_the_same_probabilities(
     bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def told(*options: str) -> tuple[int, list[tuple[float, str]]]:
-        code, out, _ = said(capsys, "predict", bundle, files / "four.c", "--format", "json", *options)
+    def reported(*options: str) -> tuple[int, list[tuple[float, str]]]:
+        code, out, _ = run_command(capsys, "predict", bundle, files / "four.c", "--format", "json", *options)
         return code, [(one["probability"], one["verdict"]) for one in json.loads(out)["files"][0]["functions"]]
 
-    _, usual = told()
-    code, none = told("--threshold", "1")
-    _, every = told("--threshold", "0")
+    _, usual = reported()
+    code, none = reported("--threshold", "1")
+    _, every = reported("--threshold", "0")
 
     assert code == 0
     assert [p for p, _ in usual] == [p for p, _ in none] == [p for p, _ in every]
@@ -122,10 +122,10 @@ def test_another_threshold_gives_other_verdicts_of_the_same_probabilities(
 def test_no_finding_is_success_and_a_file_takes_the_output(
     bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = said(capsys, "predict", bundle, "one.cpp", "--format", "json", "--out", "told.json")
+    code, out, err = run_command(capsys, "predict", bundle, "one.cpp", "--format", "json", "--out", "report.json")
 
     assert (code, out, err) == (0, "", "")
-    (file,) = json.loads((files / "told.json").read_text())["files"]
+    (file,) = json.loads((files / "report.json").read_text())["files"]
     assert [function["name"] for function in file["functions"]] == ["a::f1004"]
 
 
@@ -134,7 +134,7 @@ def test_a_file_of_another_encoding_is_an_error_and_the_others_are_scored(
 ) -> None:
     (files / "old.c").write_bytes(b"/* \xfc */ int f(void) { return 0; }")
 
-    code, out, err = said(capsys, "predict", bundle, "old.c", "four.c")
+    code, out, err = run_command(capsys, "predict", bundle, "old.c", "four.c")
 
     assert code == 3
     assert "old.c: found byte 0xfc at position 3, expected UTF-8 text; convert it" in err
@@ -153,21 +153,21 @@ def test_a_file_of_another_encoding_is_an_error_and_the_others_are_scored(
 def test_wrong_usage_is_told_with_its_exit_code(
     arguments: list[str], code: int, words: str, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found, _, err = said(capsys, "predict", bundle, *arguments)
+    found, _, err = run_command(capsys, "predict", bundle, *arguments)
 
     assert found == code
     assert words in err
 
 
 def test_a_folder_that_is_no_bundle_is_refused(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "predict", files, "four.c")[0] == 3
-    assert said(capsys, "bundle", "check", files)[0] == 3
+    assert run_command(capsys, "predict", files, "four.c")[0] == 3
+    assert run_command(capsys, "bundle", "check", files)[0] == 3
 
 
 def test_runs_that_cannot_be_packed_are_told(planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--dataset", planted / "prepare" / "dataset", "--run", planted / "t", "--out", tmp_path / "bundle"]
 
-    code, _, err = said(capsys, "bundle", "pack", "--kind", "fusion", *arguments)
+    code, _, err = run_command(capsys, "bundle", "pack", "--kind", "fusion", *arguments)
 
     assert code == 2
     assert "expected fusion and gnn and transformer" in err

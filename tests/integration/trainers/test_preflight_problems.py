@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.corrupt_data import Columns, rows_of, spoil
+from tests.corrupt_data import Columns, corrupt, rows_of
 
 # What the spec below asks for that cannot be, by the check that sees it.
 SPEC_FAULTS = {"disk", "transformer_hardware", "fusion_hardware", "transformer_model", "fusion_model"}
 DATA_FAULTS = {"dataset_hashes", "labels", "classes_gate", "groups", "duplicates", "ids"}
 
 
-def _spoil(columns: Columns) -> None:
+def _corrupt(columns: Columns) -> None:
     train, gate = rows_of(columns, "train"), rows_of(columns, "gate")
     for row in gate:
         columns["label"][row] = 1
@@ -23,17 +23,17 @@ def _spoil(columns: Columns) -> None:
 
 
 @pytest.fixture
-def spoiled(dataset: Path, tmp_path: Path) -> Path:
+def corrupted(dataset: Path, tmp_path: Path) -> Path:
     """A data set that leaks, lacks a class, has a strange label and an id twice, and was written to afterwards."""
-    folder = spoil(dataset, tmp_path / "spoiled", _spoil)
+    folder = corrupt(dataset, tmp_path / "corrupted", _corrupt)
     report = folder / "report.json"
     report.write_bytes(report.read_bytes().replace(b'"rows"', b'"wors"', 1))
     return folder
 
 
-def test_a_spec_that_is_wrong_in_eleven_ways_shows_all_of_them(trainer: Any, spoiled: Path, tmp_path: Path) -> None:
+def test_a_spec_that_is_wrong_in_eleven_ways_shows_all_of_them(trainer: Any, corrupted: Path, tmp_path: Path) -> None:
     spec = {
-        "dataset": str(spoiled),
+        "dataset": str(corrupted),
         "device": "cpu",
         "minimum_free_bytes": 10**18,
         "transformer": {"model": {"checkpoint": str(tmp_path)}, "training": {"precision": "fp16"}},

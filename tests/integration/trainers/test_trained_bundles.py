@@ -144,11 +144,11 @@ def test_a_bundle_scores_on_a_machine_that_has_nothing_else(every_cell: Path, tm
     )
 
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["difference"] <= 1e-6
-    assert told["connections"] == 0
-    assert str(tmp_path / "moved" / "bundle.json") in told["opened"]
-    assert not [path for path in told["opened"] if path.startswith((str(every_cell), str(tmp_path / "made")))]
+    reported = json.loads(done.stdout)
+    assert reported["difference"] <= 1e-6
+    assert reported["connections"] == 0
+    assert str(tmp_path / "moved" / "bundle.json") in reported["opened"]
+    assert not [path for path in reported["opened"] if path.startswith((str(every_cell), str(tmp_path / "made")))]
     assert str(every_cell) not in "".join(path.read_text() for path in (tmp_path / "moved").rglob("*.json"))
 
 

@@ -116,8 +116,8 @@ def test_who_drains_rings_on_for_what_it_leaves_if_another_has_room_for_it(
     context = floor.context("finish()")
     run_id = floor.prepare_run()
     with floor.database.begin() as session:
-        for name, served, free in ((context.worker_id, ["cpu"], 1), ("other", queues, slots)):
-            register_worker(session, worker_id=name, queues=served, slots=free)
+        for name, run_live_server, free in ((context.worker_id, ["cpu"], 1), ("other", queues, slots)):
+            register_worker(session, worker_id=name, queues=run_live_server, slots=free)
         set_draining(session, context.worker_id, draining=True)
         set_draining(session, "other", draining=drains)
 

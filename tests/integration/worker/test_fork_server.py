@@ -17,7 +17,7 @@ from cellgate.contract.states import RunState
 from tests.worker_harness import Floor
 from worker.attempt import supervise
 from worker.context import TRAINER
-from worker.fork_server import ForkServer, ForkServerLost
+from worker.fork_server import ForkServerLost, ForkServerProcess
 from worker.process import Trainer, TrainerProcess
 from worker.start import trainer_environment
 
@@ -25,14 +25,14 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    server = ForkServer()
+def server() -> Iterator[ForkServerProcess]:
+    server = ForkServerProcess()
     server.start(trainer_environment(threads=1))
     yield server
     server.close()
 
 
-def _fork(server: ForkServer, arguments: list[str], stdin: int, output: int) -> Trainer:
+def _fork(server: ForkServerProcess, arguments: list[str], stdin: int, output: int) -> Trainer:
     environment = {**trainer_environment(threads=1), "CUDA_VISIBLE_DEVICES": "3"}
     trainer = server.fork(arguments, environment=environment, stdin=stdin, output=output, patience_s=PATIENCE_S)
     assert trainer is not None
@@ -40,7 +40,7 @@ def _fork(server: ForkServer, arguments: list[str], stdin: int, output: int) -> 
 
 
 @pytest.fixture
-def generating(server: ForkServer, tmp_path: Path) -> Iterator[TrainerProcess]:
+def generating(server: ForkServerProcess, tmp_path: Path) -> Iterator[TrainerProcess]:
     """A trainer that is busy for minutes."""
     arguments = ["generate", "--functions", "5000000", "--out", str(tmp_path / "functions.jsonl")]
     process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
@@ -49,7 +49,7 @@ def generating(server: ForkServer, tmp_path: Path) -> Iterator[TrainerProcess]:
     process.close()
 
 
-def test_a_fork_runs_the_command_line_and_tells_its_exit_code(server: ForkServer, tmp_path: Path) -> None:
+def test_a_fork_runs_the_command_line_and_tells_its_exit_code(server: ForkServerProcess, tmp_path: Path) -> None:
     for arguments, code in ((["schema", "result"], 0), (["nonsense"], 2)):
         process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
         while process.wait(1.0) is None:
@@ -57,8 +57,8 @@ def test_a_fork_runs_the_command_line_and_tells_its_exit_code(server: ForkServer
         assert process.exit_code() == code
         process.close()
 
-    said = (tmp_path / "output.log").read_text()
-    schema, usage = said.split("Usage:")
+    recorded = (tmp_path / "output.log").read_text()
+    schema, usage = recorded.split("Usage:")
     assert json.loads(schema)["title"] == "RunResult"
     assert "nonsense" in usage
 
@@ -96,7 +96,7 @@ def test_the_server_has_one_thread_so_that_a_fork_of_it_is_whole(generating: Tra
 
 
 def test_a_trainer_whose_server_dies_is_killed_since_nobody_could_tell_how_it_ends(tmp_path: Path) -> None:
-    server = ForkServer()
+    server = ForkServerProcess()
     server.start(trainer_environment(threads=1))
     arguments = ["generate", "--functions", "5000000", "--out", str(tmp_path / "functions.jsonl")]
     process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
@@ -111,7 +111,7 @@ def test_a_trainer_whose_server_dies_is_killed_since_nobody_could_tell_how_it_en
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trainer that stands still sees nothing")
 def test_a_trainer_that_stands_still_ends_with_its_server(tmp_path: Path) -> None:
-    server = ForkServer()
+    server = ForkServerProcess()
     server.start(trainer_environment(threads=1))
     arguments = ["generate", "--functions", "5000000", "--out", str(tmp_path / "functions.jsonl")]
     process = TrainerProcess(partial(_fork, server, arguments), folder=tmp_path)
@@ -150,7 +150,7 @@ with socket.socket(socket.AF_UNIX) as listener:
 def test_a_server_that_breaks_off_after_it_was_asked_is_an_error_of_its_own(tmp_path: Path) -> None:
     script = tmp_path / "server.py"
     script.write_text(BREAKS_OFF)
-    server = ForkServer(command=[TRAINER[0], str(script)])
+    server = ForkServerProcess(command=[TRAINER[0], str(script)])
     server.start(dict(os.environ))
 
     with pytest.raises(ForkServerLost, match="ended unexpectedly"):
@@ -158,7 +158,7 @@ def test_a_server_that_breaks_off_after_it_was_asked_is_an_error_of_its_own(tmp_
     server.close()
 
 
-def test_a_supervised_run_starts_warm(small_floor: Floor, server: ForkServer) -> None:
+def test_a_supervised_run_starts_warm(small_floor: Floor, server: ForkServerProcess) -> None:
     run_id = small_floor.prepare_run()
     context = replace(small_floor.context("raise SystemExit('started cold')"), fork_server=server)
 
@@ -171,7 +171,7 @@ def test_a_supervised_run_starts_warm(small_floor: Floor, server: ForkServer) ->
 
 def test_a_run_starts_cold_while_there_is_no_server(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
-    missing = ForkServer(command=["/nonexistent/python"])
+    missing = ForkServerProcess(command=["/nonexistent/python"])
     context = replace(small_floor.context("finish()"), fork_server=missing)
 
     supervise(context, small_floor.claim(context))

@@ -109,8 +109,8 @@ def test_what_a_lost_supervisor_never_wrote_is_caught_up_by_the_attempt_that_goe
     lost = claim_as(floor.database, "worker-0")
     folder = floor.folder / "artifacts" / lost.path
     # It said five steps, saved after the fourth, and only the first two are in SQL.
-    said = [{"n": n, "t": 1.0, "kind": "metric", "step": n, "values": {"train/loss": 1.0}} for n in range(1, 6)]
-    write_bytes(folder / "events.jsonl", b"".join(json.dumps(event).encode() + b"\n" for event in said))
+    recorded = [{"n": n, "t": 1.0, "kind": "metric", "step": n, "values": {"train/loss": 1.0}} for n in range(1, 6)]
+    write_bytes(folder / "events.jsonl", b"".join(json.dumps(event).encode() + b"\n" for event in recorded))
     write_json(folder / "checkpoint" / "a" / "state.json", {"last_event": 4})
     write_json(folder / "checkpoint" / "current.json", {"folder": "a"})
     with floor.database.begin() as session:
@@ -139,7 +139,7 @@ def test_a_run_ends_even_when_its_pipeline_cannot_be_moved_on(floor: Floor) -> N
     with floor.database.begin() as session:
         dataset_id = session.get_one(JobRow, floor.run(dataset_run).job_id).dataset_id
         created = create_experiment(session, name="question", dataset_id=dataset_id, spec=ExperimentSpec(seeds=[0]))
-        session.execute(update(ExperimentRow).values(spec={"seeds": "spoiled"}))
+        session.execute(update(ExperimentRow).values(spec={"seeds": "corrupted"}))
     context = floor.context("finish()")
 
     supervise(context, floor.claim(context))
@@ -214,7 +214,7 @@ def test_a_folder_that_cannot_be_written_to_fails_the_run_and_says_so(small_floo
 
 
 def warnings_of(floor: Floor, run_id: str) -> list[str]:
-    return [body["code"] for _attempt, kind, body in floor.said(run_id) if kind == EventKind.WARNING]
+    return [body["code"] for _attempt, kind, body in floor.recorded(run_id) if kind == EventKind.WARNING]
 
 
 def is_running(pid: int) -> bool:

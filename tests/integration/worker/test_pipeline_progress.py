@@ -1,4 +1,4 @@
-"""The reconciler beside busy workers and spoiled rows, and the broker without its owner."""
+"""The reconciler beside busy workers and corrupted rows, and the broker without its owner."""
 
 import os
 import signal
@@ -107,7 +107,7 @@ def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
     with floor.database.begin() as session:
         dataset_id = session.get_one(JobRow, floor.run(prepare_run).job_id).dataset_id
         spec = ExperimentSpec(seeds=[0])
-        spoiled, healthy = (
+        corrupted, healthy = (
             create_experiment(session, name=name, dataset_id=dataset_id, spec=spec).id for name in ("a", "b")
         )
     FakeTrainers(floor.database, floor.folder / "artifacts").work(limit=1)
@@ -116,13 +116,13 @@ def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
         session.execute(update(RunRow).where(RunRow.experiment_id.is_not(None)).values(experiment_id=None))
         session.execute(update(JobRow).where(JobRow.experiment_id.is_not(None)).values(experiment_id=None))
         session.execute(update(ExperimentRow).values(state="waiting"))
-        session.execute(update(ExperimentRow).where(ExperimentRow.id == spoiled).values(spec={"seeds": "spoiled"}))
+        session.execute(update(ExperimentRow).where(ExperimentRow.id == corrupted).values(spec={"seeds": "corrupted"}))
 
     reconciler(floor, notifier, broker).reconcile()
 
     with floor.database.read() as session:
-        states = {row: session.get_one(ExperimentRow, row).state for row in (spoiled, healthy)}
-    assert states == {spoiled: "waiting", healthy: "preflight"}
+        states = {row: session.get_one(ExperimentRow, row).state for row in (corrupted, healthy)}
+    assert states == {corrupted: "waiting", healthy: "preflight"}
 
 
 def test_a_broker_whose_owner_was_killed_does_not_stay_behind(tmp_path: Path) -> None:

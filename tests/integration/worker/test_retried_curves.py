@@ -26,16 +26,16 @@ finish()
 def lost_after(floor: Floor, *, in_sql: int) -> Claim:
     """A failed run that said four steps and a warning and saved before the last step."""
     lost = claim_as(floor.database, "worker-0")
-    said: list[dict[str, Any]] = [
+    recorded: list[dict[str, Any]] = [
         {"n": n, "t": 1.0, "kind": "metric", "step": n, "values": {"train/loss": 1.0}} for n in (1, 2, 3, 5)
     ]
-    said.insert(3, {"n": 4, "t": 1.0, "kind": "warning", "code": "late", "message": ""})
+    recorded.insert(3, {"n": 4, "t": 1.0, "kind": "warning", "code": "late", "message": ""})
     folder = floor.folder / "artifacts" / lost.path
-    write_bytes(folder / "events.jsonl", b"".join(json.dumps(event).encode() + b"\n" for event in said))
+    write_bytes(folder / "events.jsonl", b"".join(json.dumps(event).encode() + b"\n" for event in recorded))
     write_json(folder / "checkpoint" / "a" / "state.json", {"last_event": 4})
     write_json(folder / "checkpoint" / "current.json", {"folder": "a"})
     attempt: dict[str, Any] = {"run_id": lost.run_id, "attempt": lost.attempt}
-    points = [("train/loss", event["step"], 1.0) for event in said[:in_sql] if event["kind"] == "metric"]
+    points = [("train/loss", event["step"], 1.0) for event in recorded[:in_sql] if event["kind"] == "metric"]
     with floor.database.begin() as session:
         record_metrics(session, **attempt, points=points)
         record_position(session, **attempt, last_event=in_sql)
@@ -89,5 +89,5 @@ def test_what_was_caught_up_once_is_not_said_again_by_the_next_try(floor: Floor)
     # then its curve is whole, and the old run's warning was told once
     assert loss_of(floor, third) == {1: 1.0, 2: 1.0, 3: 1.0, 5: 2.0, 6: 2.0}
     with floor.database.read() as session:
-        told = [event.kind for run in (old.run_id, second, third) for event in events_of(session, run_id=run)]
-    assert told.count("warning") == 1
+        reported = [event.kind for run in (old.run_id, second, third) for event in events_of(session, run_id=run)]
+    assert reported.count("warning") == 1

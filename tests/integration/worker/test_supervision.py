@@ -85,7 +85,7 @@ def test_the_trainer_gets_its_spec_its_folder_and_none_of_the_services_secrets(
     monkeypatch.setenv("CELLGATE_TOKEN", "a secret of the service, of 32 characters")
     run_id = small_floor.prepare_run()
     context = small_floor.context(
-        "(out / 'seen').write_text(json.dumps([spec['source'], asked.cell, dict(os.environ)])); finish()", threads=1
+        "(out / 'seen').write_text(json.dumps([spec['source'], options.cell, dict(os.environ)])); finish()", threads=1
     )
 
     supervise(context, small_floor.claim(context))
@@ -243,7 +243,7 @@ def test_a_draining_worker_gives_its_run_back_and_the_next_attempt_goes_on_from_
     assert floor.attempts(run_id)[0].checkpoint_step == 7
     assert floor.notifier.notified == [run_id]
 
-    floor.context("(out / 'resume').write_text(asked.resume)\nfinish()", result=gnn_result())
+    floor.context("(out / 'resume').write_text(options.resume)\nfinish()", result=gnn_result())
     other = on_another_worker(context, "worker-2")
     supervise(other, floor.claim(other))
 
@@ -333,8 +333,8 @@ def test_a_broken_line_from_a_trainer_is_shown_and_does_not_cost_the_run(floor: 
     supervise(context, floor.claim(context))
 
     assert floor.state(run_id) is RunState.SUCCEEDED
-    assert [kind for _, kind, _ in floor.said(run_id)] == ["warning"]
-    assert "nonsense" in str(floor.said(run_id)[0][2])
+    assert [kind for _, kind, _ in floor.recorded(run_id)] == ["warning"]
+    assert "nonsense" in str(floor.recorded(run_id)[0][2])
     assert floor.output(run_id).startswith("a")
 
 

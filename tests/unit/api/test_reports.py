@@ -119,8 +119,8 @@ def test_the_page_has_decision_gate_and_every_option_and_loads_nothing(api: Api)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     page = Page(answer.text)
     taken = get(api, f"{experiment}/decision")
-    for said in (NAME, "Ship the ensemble", taken["rule"], *taken["reasons"], *taken["next_steps"]):
-        assert " ".join(said.split()) in page.text
+    for recorded in (NAME, "Ship the ensemble", taken["rule"], *taken["reasons"], *taken["next_steps"]):
+        assert " ".join(recorded.split()) in page.text
     for check in get(api, f"{experiment}/gate")["checks"]:
         assert check["title"] in page.text
         assert " ".join(check["reason"].replace(" | ", "; ").split()) in page.text

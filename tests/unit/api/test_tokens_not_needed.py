@@ -63,7 +63,7 @@ def test_beyond_this_machine_a_live_admin_token_lets_it_start_and_nothing_less(s
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_on_this_machine_no_token_is_needed(host: str, tmp_path: Path) -> None:
-    assert not Settings.model_validate({"data_dir": tmp_path, "host": host}).asks_for_token
+    assert not Settings.model_validate({"data_dir": tmp_path, "host": host}).requires_token
 
 
 def test_where_none_is_needed_a_token_names_who_asks_and_a_wrong_one_is_refused(api: Api) -> None:

@@ -104,9 +104,9 @@ def test_no_span_holds_a_value_that_was_sent_to_the_database(traced: Traced) -> 
         headers={"Idempotency-Key": "secret-key-of-this-request"},
     )
 
-    told = "".join(span.to_json() for span in traced.spans())
-    assert "INSERT INTO idempotency_keys" in told
-    assert "secret" not in told
+    reported = "".join(span.to_json() for span in traced.spans())
+    assert "INSERT INTO idempotency_keys" in reported
+    assert "secret" not in reported
 
 
 def test_probes_and_monitors_are_not_traced_but_curves_are(traced: Traced) -> None:

@@ -73,18 +73,18 @@ def test_a_file_of_several_buffers_arrives_as_it_was_sent(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("headers", "recorded"),
     [
         (digest_of(b"another file"), "is not what was announced"),
         ({"Content-Digest": "md5=:abc:"}, "expected sha-256"),
         ({"Content-Digest": "sha-256=:a:"}, "not base64"),
     ],
 )
-def test_a_file_that_is_not_the_announced_one_is_not_kept(api: Api, headers: dict[str, str], said: str) -> None:
+def test_a_file_that_is_not_the_announced_one_is_not_kept(api: Api, headers: dict[str, str], recorded: str) -> None:
     answer = api.client.put("/v1/uploads/functions.jsonl", content=CONTENT, headers=headers)
 
     problem = assert_refused(answer, status=422, code="invalid_spec", pointers=["#header/Content-Digest"])
-    assert said in problem["detail"]
+    assert recorded in problem["detail"]
     assert kept(api) == []
 
 

@@ -21,7 +21,7 @@ def made(api: Api, **body: Any) -> dict[str, Any]:
     return found
 
 
-def told(api: Api, webhook: dict[str, Any]) -> list[str]:
+def reported(api: Api, webhook: dict[str, Any]) -> list[str]:
     """What the webhook is to be told, oldest first."""
     return [item["event"] for item in reversed(get(api, f"/v1/webhooks/{webhook['id']}/deliveries?limit=500")["items"])]
 
@@ -46,12 +46,12 @@ def test_every_step_of_an_experiment_is_told_once_to_who_wants_to_know(api: Api)
     api.trainers().work()
     runs = get(api, "/v1/runs?limit=500")["items"]
 
-    events = told(api, everything)
+    events = reported(api, everything)
     assert sorted(events) == sorted(
         ["dataset.ready", "gate.pass", "decision.taken", "experiment.succeeded", *["run.succeeded"] * len(runs)]
     )
     assert events.index("gate.pass") < events.index("decision.taken") < events.index("experiment.succeeded")
-    assert told(api, failures) == []
+    assert reported(api, failures) == []
     with api.database.read() as session:
         chosen = select(DeliveryRow.body).where(DeliveryRow.event == "decision.taken")
         bodies = [json.loads(body) for body in session.scalars(chosen)]
@@ -68,13 +68,13 @@ def test_every_step_of_an_experiment_is_told_once_to_who_wants_to_know(api: Api)
 def test_what_did_not_happen_is_not_told(api: Api) -> None:
     webhook = made(api)
     experiment = api.experiment()
-    before = told(api, webhook)
+    before = reported(api, webhook)
 
     waiver = {"check": "positives", "reason": "because I say so"}
     refused = api.client.post(f"/v1/experiments/{experiment}/gate/waivers", json=waiver)
 
     assert refused.status_code == 409
-    assert told(api, webhook) == before
+    assert reported(api, webhook) == before
 
 
 def test_a_test_is_told_whatever_the_webhook_wants_to_know(api: Api) -> None:
@@ -82,7 +82,7 @@ def test_a_test_is_told_whatever_the_webhook_wants_to_know(api: Api) -> None:
     answer = api.client.post(f"/v1/webhooks/{webhook['id']}/test")
 
     assert (answer.status_code, answer.json()["state"], answer.json()["tries"]) == (202, "pending", 0)
-    assert told(api, webhook) == ["webhook.test"]
+    assert reported(api, webhook) == ["webhook.test"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Lines are weighed by leaving them out; several seeds speak as the mean of their probabilities."""
 
-from trainers.bundle.attribution import MAX_OCCLUSIONS, Weight, occlusions, weights_of
+from trainers.bundle.attribution import MAX_OCCLUSIONS, Weight, occlusions, rank_occlusions
 
 FUNCTION = """int f(char *p)
 {
@@ -43,7 +43,7 @@ def test_a_long_function_is_left_out_in_so_many_runs_of_lines_at_most() -> None:
 def test_what_the_verdict_loses_is_the_weight_and_only_what_adds_to_it_is_told() -> None:
     parts = occlusions(FUNCTION)
 
-    weights = weights_of(parts, log_odds=2.0, without=[1.5, 2.5, -1.0])
+    weights = rank_occlusions(parts, log_odds=2.0, without=[1.5, 2.5, -1.0])
 
     assert weights == (
         Weight(start_line=8, end_line=8, log_odds=3.0),

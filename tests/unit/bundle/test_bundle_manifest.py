@@ -106,7 +106,7 @@ def _be_away(folder: Path) -> None:
     (folder / BUNDLE_MANIFEST_NAME).unlink()
 
 
-SPOILED: dict[Callable[[Path], None], str] = {
+CORRUPTED: dict[Callable[[Path], None], str] = {
     _change_a_byte: "model.safetensors: found sha256:",
     _lose_a_file: "config.json: found no file",
     _add_a_file: "extra.json: found a file, expected none",
@@ -135,13 +135,13 @@ def test_an_untouched_bundle_is_read(folder: Path) -> None:
     assert manifest.id == bundle_id(manifest.model_dump(mode="json"))
 
 
-@pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__)
-def test_a_bundle_that_is_not_as_it_was_made_is_refused(spoil: Callable[[Path], None], folder: Path) -> None:
-    spoil(folder)
+@pytest.mark.parametrize("corrupt", CORRUPTED, ids=lambda corrupt: corrupt.__name__)
+def test_a_bundle_that_is_not_as_it_was_made_is_refused(corrupt: Callable[[Path], None], folder: Path) -> None:
+    corrupt(folder)
 
     with pytest.raises(DataError) as caught:
         read_bundle_manifest(folder)
-    caught.match(SPOILED[spoil])
+    caught.match(CORRUPTED[corrupt])
 
 
 def test_everything_wrong_is_told_at_once(folder: Path) -> None:

@@ -74,16 +74,16 @@ def test_text_has_a_line_for_each_finding_and_its_heaviest_lines_and_counts_all(
 
 
 def test_json_has_every_function_with_its_verdict_and_lines_of_the_file(folder: Path) -> None:
-    told = json.loads(as_json(scanned(folder)))
+    reported = json.loads(as_json(scanned(folder)))
 
-    assert [file["path"] for file in told["files"]] == ["src/a file.c", "src/b.h"]
-    first, second = told["files"][0]["functions"]
-    assert told["files"][1]["functions"] == []
+    assert [file["path"] for file in reported["files"]] == ["src/a file.c", "src/b.h"]
+    first, second = reported["files"][0]["functions"]
+    assert reported["files"][1]["functions"] == []
     assert (first["name"], first["start_line"], first["end_line"], first["verdict"]) == ("first", 3, 7, "vulnerable")
     assert first["weights"] == [{"start_line": 5, "end_line": 5, "log_odds": 1.5}]
     assert (second["name"], second["verdict"], second["probability"]) == ("second", "not_vulnerable", 0.125)
     assert second["weights"] is None
-    assert told["problems"] == []
+    assert reported["problems"] == []
 
 
 def test_sarif_has_a_result_for_each_finding_and_keeps_to_the_standard(folder: Path) -> None:
@@ -167,14 +167,14 @@ def test_what_the_models_did_not_see_is_said(folder: Path) -> None:
     found = scanned(folder)
     file, one = found.findings[0]
     unseen = replace(one.prediction, text_truncated=True, graph_truncated=True, graph_quality="partial")
-    told = replace(found, files=(replace(file, functions=(replace(one, prediction=unseen),)),))
+    reported = replace(found, files=(replace(file, functions=(replace(one, prediction=unseen),)),))
 
     caveats = (
         "; the text model read its head and tail only; the graph model read its beginning only; parts of it did "
         "not parse"
     )
-    assert caveats in as_text(told)
-    assert f"threshold 0.4000{caveats}." in json.loads(as_sarif(told))["runs"][0]["results"][0]["message"]["text"]
+    assert caveats in as_text(reported)
+    assert f"threshold 0.4000{caveats}." in json.loads(as_sarif(reported))["runs"][0]["results"][0]["message"]["text"]
 
 
 def test_lines_of_a_run_of_lines_are_told_with_its_end(folder: Path) -> None:
@@ -182,8 +182,10 @@ def test_lines_of_a_run_of_lines_are_told_with_its_end(folder: Path) -> None:
     file, one = found.findings[0]
     assert split_functions(FIRST)[0] == one.function
     weights = (Weight(start_line=4, end_line=6, log_odds=0.25),)
-    told = replace(found, files=(replace(file, functions=(replace(one, weights=weights),)),))
+    reported = replace(found, files=(replace(file, functions=(replace(one, weights=weights),)),))
 
-    assert "src/a file.c:4: note: adds 0.25 to the log-odds: { (to line 6)" in as_text(told)
-    region = json.loads(as_sarif(told))["runs"][0]["results"][0]["relatedLocations"][0]["physicalLocation"]["region"]
+    assert "src/a file.c:4: note: adds 0.25 to the log-odds: { (to line 6)" in as_text(reported)
+    region = json.loads(as_sarif(reported))["runs"][0]["results"][0]["relatedLocations"][0]["physicalLocation"][
+        "region"
+    ]
     assert region == {"startLine": 4, "endLine": 6}

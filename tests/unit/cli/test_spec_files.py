@@ -7,7 +7,7 @@ from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.states import DatasetState
-from service.commands.settings import load_settings
+from service.settings import load_settings
 
 
 def dataset(identifier: str, name: str, state: DatasetState = DatasetState.READY) -> DatasetAnswer:
@@ -33,7 +33,7 @@ def test_yaml_and_json_say_the_same(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"- a\n- b\n", "holds list, expected a mapping"),
         (b"", "holds NoneType, expected a mapping"),
@@ -41,10 +41,10 @@ def test_yaml_and_json_say_the_same(tmp_path: Path, text: str) -> None:
         (b"\xff\xfe\x00name", "cannot be read"),
     ],
 )
-def test_a_file_that_holds_no_spec_is_named_with_what_it_holds(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_holds_no_spec_is_named_with_what_it_holds(tmp_path: Path, content: bytes, reported: str) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=told) as caught:
+    with pytest.raises(UsageError, match=reported) as caught:
         read_spec(path)
     assert str(path) in str(caught.value)
 

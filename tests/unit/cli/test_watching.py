@@ -13,7 +13,7 @@ HALF_WAY = Progress(phase="train", steps_done=50, steps_total=100, epoch=2, epoc
 NOTHING_YET = Progress(phase=None, steps_done=None, steps_total=None, epoch=None, epochs=None, eta_s=None)
 
 
-def run(state: RunState, said: Progress = NOTHING_YET, **changes: Any) -> RunAnswer:
+def run(state: RunState, recorded: Progress = NOTHING_YET, **changes: Any) -> RunAnswer:
     fields: dict[str, Any] = {
         "id": "run_1",
         "job": "job_1",
@@ -26,7 +26,7 @@ def run(state: RunState, said: Progress = NOTHING_YET, **changes: Any) -> RunAns
         "superseded_by": None,
         "worker": None,
         "queue": "cpu",
-        "progress": said,
+        "progress": recorded,
         "f1": None,
         "exit_code": None,
         "failure_reason": None,

@@ -167,8 +167,8 @@ def test_a_file_without_a_function_is_told_with_what_was_found(
 
     assert main(["graph", str(file), "--json"]) == ExitCode.DATA_ERROR
 
-    said = capsys.readouterr()
-    assert (str(file) in said.err, found in said.err, said.out) == (True, True, "")
+    recorded = capsys.readouterr()
+    assert (str(file) in recorded.err, found in recorded.err, recorded.out) == (True, True, "")
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

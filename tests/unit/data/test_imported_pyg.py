@@ -169,9 +169,9 @@ def test_what_cannot_be_learnt_from_is_refused_with_its_place(
 ):
     save(tmp_path, **values)
 
-    told = [problem for problem in problems(tmp_path) if problem.where == where]
+    reported = [problem for problem in problems(tmp_path) if problem.where == where]
 
-    assert [found in problem.found for problem in told] == [True]
+    assert [found in problem.found for problem in reported] == [True]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut"])

@@ -1,6 +1,6 @@
 """Runs side by side show what was asked of them differently, and what came of it."""
 
-from service.domain.comparison import Compared, differences, metrics_side_by_side
+from service.domain.comparison import Compared, metrics_side_by_side, setting_differences
 
 A = Compared(
     config={"model": {"width": 32, "kind": "ggnn"}, "training": {"epochs": 3}, "odd/name": 1},
@@ -14,11 +14,11 @@ C = Compared(config={"model": {"width": 32}}, result={"metrics": {"gate": {"f1":
 
 
 def test_only_settings_that_differ_are_shown_each_by_its_pointer() -> None:
-    assert differences([A, B]) == {"/model/width": [32, 64], "/odd~1name": [1, 2]}
+    assert setting_differences([A, B]) == {"/model/width": [32, 64], "/odd~1name": [1, 2]}
 
 
 def test_a_setting_that_a_run_does_not_have_is_null() -> None:
-    assert differences([A, C]) == {
+    assert setting_differences([A, C]) == {
         "/model/kind": ["ggnn", None],
         "/odd~1name": [1, None],
         "/training/epochs": [3, None],
@@ -26,7 +26,7 @@ def test_a_setting_that_a_run_does_not_have_is_null() -> None:
 
 
 def test_equal_runs_differ_in_nothing() -> None:
-    assert differences([A, A]) == {}
+    assert setting_differences([A, A]) == {}
 
 
 def test_metrics_are_shown_by_split_and_name_but_those_of_the_training_split() -> None:

@@ -198,24 +198,24 @@ def test_the_next_step_names_the_weak_cell_and_which_way_it_errs(recall: float, 
 
 
 @pytest.mark.parametrize(
-    ("misses_cut", "said"),
+    ("misses_cut", "recorded"),
     [
         (38, " 38% of its misses are functions cut at 256 tokens, and 10% of all vulnerable ones."),
         (14, ""),
         (0, ""),
     ],
 )
-def test_the_next_step_says_when_what_is_missed_is_what_is_cut(misses_cut: int, said: str) -> None:
+def test_the_next_step_says_when_what_is_missed_is_what_is_cut(misses_cut: int, recorded: str) -> None:
     cut = truncation(positives=200, positives_cut=20, misses=100, misses_cut=misses_cut)
     shown = evidence({"transformer": [0.75], "gnn": [0.9], "ensemble": [0.9]}, truncation={"transformer": cut})
 
     decision = decide(shown, failed_gate(low_f1(51, 0.75, 0.78)), POLICY, stage="bases")
 
-    assert decision.next_steps[0].endswith(f"stronger regularisation.{said}")
+    assert decision.next_steps[0].endswith(f"stronger regularisation.{recorded}")
 
 
 @pytest.mark.parametrize(
-    ("together", "seeds", "said"),
+    ("together", "seeds", "recorded"),
     [
         pytest.param(0.95, [0, 1, 2], "seeds 0, 1, 2 together", id="all together are better"),
         pytest.param(0.94, [2], "seed 2;", id="all together are no better"),
@@ -223,7 +223,7 @@ def test_the_next_step_says_when_what_is_missed_is_what_is_cut(misses_cut: int, 
     ],
 )
 def test_all_seeds_go_together_only_where_that_is_better_than_the_best_alone(
-    together: float, seeds: list[int], said: str
+    together: float, seeds: list[int], recorded: str
 ) -> None:
     f1s: F1s = {"transformer": [0.91] * 3, "gnn": [0.90] * 3, "ensemble": [0.93] * 3}
     forms = [
@@ -236,7 +236,7 @@ def test_all_seeds_go_together_only_where_that_is_better_than_the_best_alone(
     decision = decide(evidence(f1s, shippable=forms), PASSED, POLICY, stage="bases")
 
     assert (decision.option, decision.seeds) == ("ensemble", seeds)
-    assert said in decision.next_steps[0]
+    assert recorded in decision.next_steps[0]
     compared = "Of ensemble, seed 2 was best on dev and has F1 0.9400 [0.9300, 0.9500]; all 3 seeds together have"
     assert any(found.startswith(f"{compared} {together:.4f}") for found in decision.reasons)
 
@@ -257,11 +257,11 @@ def test_nothing_is_said_of_seeds_while_nothing_is_shipped() -> None:
     assert decide(shown, PASSED, POLICY, stage="bases").seeds == []
 
 
-@pytest.mark.parametrize(("f1", "said"), [(0.72, True), (0.75, False)])
-def test_a_model_that_is_hardly_better_than_calling_everything_vulnerable_is_told_so(f1: float, said: bool) -> None:
+@pytest.mark.parametrize(("f1", "recorded"), [(0.72, True), (0.75, False)])
+def test_a_model_that_is_hardly_better_than_calling_everything_vulnerable_is_told_so(f1: float, recorded: bool) -> None:
     # Calling everything vulnerable has F1 0.6667, and the intervals are 0.01 wide to either side.
     shown = evidence({"transformer": [0.9], "gnn": [f1], "ensemble": [0.9]})
 
     decision = decide(shown, failed_gate(low_f1(52, f1, f1 + 0.01)), POLICY, stage="bases")
 
-    assert ("F1 0.6667: it has learned little that is sure" in decision.next_steps[0]) is said
+    assert ("F1 0.6667: it has learned little that is sure" in decision.next_steps[0]) is recorded

@@ -7,7 +7,7 @@ from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateReport
 from service.domain.decision.rules import decide
-from service.domain.decision.verify import Sources, differences
+from service.domain.decision.verify import DecisionSources, decision_differences
 from tests.fakes import evidence, result, trained
 
 DIGEST = "sha256:" + "7" * 64
@@ -19,18 +19,18 @@ EVIDENCE = evidence(
 DECISION = decide(EVIDENCE, PASSED, Policy(), stage="bases")
 
 
-def sources(**changes: Any) -> Sources:
+def sources(**changes: Any) -> DecisionSources:
     results = [
         trained(51, 0, 0.9, artifacts={"predictions/gate.arrow": DIGEST, "model/config.json": "sha256:" + "1" * 64}),
         trained(52, 0, 0.9, artifacts={"predictions/dev.arrow": DIGEST}),
         result(54, evidence=EVIDENCE),
     ]
-    return Sources(**{"gate": PASSED, "policy": Policy(), "results": results, **changes})
+    return DecisionSources(**{"gate": PASSED, "policy": Policy(), "results": results, **changes})
 
 
 def test_a_decision_is_the_same_when_it_is_computed_again_from_what_is_stored() -> None:
-    assert differences(DECISION, sources()) == []
-    assert differences(Decision.model_validate_json(DECISION.model_dump_json()), sources()) == []
+    assert decision_differences(DECISION, sources()) == []
+    assert decision_differences(Decision.model_validate_json(DECISION.model_dump_json()), sources()) == []
 
 
 def with_f1(decision: Decision) -> Decision:
@@ -40,7 +40,7 @@ def with_f1(decision: Decision) -> Decision:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("corrupt", "says"),
     [
         (
             lambda taken: taken.model_copy(update={"outcome": "fusion"}),
@@ -51,31 +51,32 @@ def with_f1(decision: Decision) -> Decision:
         (with_f1, "that of no finished run of cell 54"),
     ],
 )
-def test_what_was_changed_in_a_decision_is_named(spoil: Callable[[Decision], Decision], says: str) -> None:
-    assert says in " | ".join(differences(spoil(DECISION), sources()))
+def test_what_was_changed_in_a_decision_is_named(corrupt: Callable[[Decision], Decision], says: str) -> None:
+    assert says in " | ".join(decision_differences(corrupt(DECISION), sources()))
 
 
 def test_a_run_whose_predictions_have_another_hash_is_named() -> None:
     other = "sha256:" + "8" * 64
     results = [*list(sources().results)[1:], trained(51, 0, 0.9, artifacts={"predictions/gate.arrow": other})]
-    assert differences(DECISION, sources(results=results)) == [
+    assert decision_differences(DECISION, sources(results=results)) == [
         f"the predictions transformer/0/gate had the hash {DIGEST}, and their run records {other}"
     ]
 
 
 def test_another_policy_gives_another_decision() -> None:
     assert any(
-        found.startswith("outcome") for found in differences(DECISION, sources(policy=Policy(skip_fusion_f1=0.95)))
+        found.startswith("outcome")
+        for found in decision_differences(DECISION, sources(policy=Policy(skip_fusion_f1=0.95)))
     )
 
 
 def test_a_gate_that_is_pending_cannot_give_the_decision() -> None:
     pending = GateReport(experiment="exp_1", verdict="pending", checks=[], summary="")
-    assert "pending" in differences(DECISION, sources(gate=pending))[-1]
+    assert "pending" in decision_differences(DECISION, sources(gate=pending))[-1]
 
 
 def test_a_decision_without_evidence_is_computed_again_too() -> None:
     failed = GateReport(experiment="exp_1", verdict="fail", checks=[], summary="")
     improve = decide(None, failed, Policy(), stage="bases")
     assert improve.evidence_hash is None
-    assert differences(improve, sources(gate=failed, results=[])) == []
+    assert decision_differences(improve, sources(gate=failed, results=[])) == []

@@ -15,8 +15,8 @@ from tests.fakes import DATASET_HASH, evidence, learning_rate, metrics, trained
 
 SEEDS = (0, 1)
 POLICY = Policy()
-# Spoils the run of cell 51 with seed 0.
-Spoil = Callable[[RunFacts], RunFacts]
+# Corrupts the run of cell 51 with seed 0.
+Corruption = Callable[[RunFacts], RunFacts]
 
 
 def healthy_run(cell: BaseCell, seed: int, f1: float = 0.9, **changes: Any) -> RunFacts:
@@ -53,7 +53,7 @@ def verdicts(report: GateReport) -> dict[str, str]:
     return {check.name: check.verdict for check in report.checks}
 
 
-def with_result(**changes: Any) -> Spoil:
+def with_result(**changes: Any) -> Corruption:
     return lambda run: replace(run, result=run.result and run.result.model_copy(update=changes))
 
 
@@ -81,7 +81,7 @@ def test_healthy_inputs_pass_every_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "failed"),
+    ("corrupt", "failed"),
     [
         pytest.param(
             lambda run: replace(run, state=RunState.FAILED, result=None, exit_code=70, failure="internal_error: x"),
@@ -126,10 +126,10 @@ def test_healthy_inputs_pass_every_check() -> None:
         ),
     ],
 )
-def test_one_spoiled_run_fails_the_gate(spoil: Spoil, failed: set[str]) -> None:
+def test_one_corrupted_run_fails_the_gate(corrupt: Corruption, failed: set[str]) -> None:
     first, *others = healthy()
 
-    report = evaluate_gate(inputs_of(spoil(first), *others), POLICY)
+    report = evaluate_gate(inputs_of(corrupt(first), *others), POLICY)
 
     assert report.verdict == "fail"
     assert {name for name, verdict in verdicts(report).items() if verdict == "fail"} == failed

@@ -26,8 +26,8 @@ def decision(outcome: Any, option: Any, *overrulings: tuple[Any, Any]) -> Decisi
         evidence=None,
         evidence_hash=None,
         overrulings=[
-            Overruling(stage="final", outcome=said, option=shipped, reason="because", by="me", at=0.0)
-            for said, shipped in overrulings
+            Overruling(stage="final", outcome=recorded, option=shipped, reason="because", by="me", at=0.0)
+            for recorded, shipped in overrulings
         ],
     )
 

@@ -56,8 +56,8 @@ def train(hardware: Hardware, new_context: Callable[..., RunContext], rate: Lear
             context=context,
             hardware=hardware,
         )
-        said = [json.loads(line) for line in (context.out / "events.jsonl").read_text().splitlines()]
-        warnings = [event["message"] for event in said if event.get("code") == "not_compiled"]
+        recorded = [json.loads(line) for line in (context.out / "events.jsonl").read_text().splitlines()]
+        warnings = [event["message"] for event in recorded if event.get("code") == "not_compiled"]
         return task.model.state_dict(), warnings
 
     return train

@@ -68,8 +68,8 @@ def warnings(tmp_path: Path) -> Callable[[], list[str]]:
     """Return what the last run warned of."""
 
     def read() -> list[str]:
-        said = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
-        return [event["message"] for event in said if event.get("code") == "lr_cache"]
+        recorded = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
+        return [event["message"] for event in recorded if event.get("code") == "lr_cache"]
 
     return read
 

@@ -177,16 +177,16 @@ def test_one_multiplier_moves_all_groups_so_that_their_ratios_stay(
     assert all(body / head == 0.5 for body, head in seen)
 
 
-@pytest.mark.parametrize("spoil", [math.nan, math.inf])
-def test_the_test_ends_with_the_first_step_that_is_not_finite(toy: type[Any], find: Find, spoil: float) -> None:
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_the_test_ends_with_the_first_step_that_is_not_finite(toy: type[Any], find: Find, broken: float) -> None:
     task = toy()
     load = task.load_batch
 
-    def load_until_spoilt(rows: Any) -> Any:
+    def load_until_broken(rows: Any) -> Any:
         batch = load(rows)
-        return batch * spoil if len(task.seen) == 13 else batch
+        return batch * broken if len(task.seen) == 13 else batch
 
-    task.load_batch = load_until_spoilt
+    task.load_batch = load_until_broken
     suggestion = find(task)
 
     assert len(task.seen) == 13

@@ -75,10 +75,10 @@ def _at_evaluation(task: Any, number: int, action: Callable[[], None]) -> None:
 def _evaluations(context: RunContext) -> list[dict[str, Any]]:
     """Return what was said of the dev split, by step."""
     lines = (context.out / "events.jsonl").read_text().splitlines()
-    said = [json.loads(line) for line in lines]
+    recorded = [json.loads(line) for line in lines]
     return [
         {"step": event["step"], **event["values"]}
-        for event in said
+        for event in recorded
         if event["kind"] == "metric" and "dev/f1" in event["values"]
     ]
 

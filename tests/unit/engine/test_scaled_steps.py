@@ -225,10 +225,10 @@ def train(make_hardware: MakeHardware, new_context: Callable[..., RunContext], r
 def test_skipped_steps_are_counted_and_told_and_do_not_use_up_the_warm_up(toy: type[Any], train: Fit) -> None:
     outcome, events = train(toy(), scale=2.0**22, epochs=2, warmup_fraction=0.25)
 
-    told = [event["message"] for event in events if event.get("code") == "skipped_step"]
-    skipped = [int(message.removeprefix("step ").partition(":")[0]) for message in told]
-    assert outcome.skipped_steps == len(told) >= 2
-    assert (skipped[0], f"{2.0**21:g}" in told[0]) == (1, True)
+    reported = [event["message"] for event in events if event.get("code") == "skipped_step"]
+    skipped = [int(message.removeprefix("step ").partition(":")[0]) for message in reported]
+    assert outcome.skipped_steps == len(reported) >= 2
+    assert (skipped[0], f"{2.0**21:g}" in reported[0]) == (1, True)
     rates = {event["step"]: event["values"]["lr/head"] for event in events if "lr/head" in event.get("values", {})}
     # Of 20 steps, the first 5 updates rise to 0.01; all steps after the fifth fall to 0 together.
     updates = {step: sum(before not in skipped for before in range(1, step)) for step in rates}

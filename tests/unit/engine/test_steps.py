@@ -107,8 +107,11 @@ def test_after_memory_ran_out_the_effective_batch_is_the_same(
     assert small.seen == [8, 8, 8, 8]
     for one, two in zip(whole.model.parameters(), small.model.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
-    said = [json.loads(line) for line in (context.out / "events.jsonl").read_text().splitlines()]
-    assert [(e["kind"], e["batch_size"], e["accumulation"]) for e in said] == [("backoff", 16, 2), ("backoff", 8, 4)]
+    recorded = [json.loads(line) for line in (context.out / "events.jsonl").read_text().splitlines()]
+    assert [(e["kind"], e["batch_size"], e["accumulation"]) for e in recorded] == [
+        ("backoff", 16, 2),
+        ("backoff", 8, 4),
+    ]
 
 
 def test_when_nothing_fits_memory_has_run_out(toy: type[Any], hardware: Hardware) -> None:

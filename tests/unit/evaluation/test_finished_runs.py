@@ -122,8 +122,8 @@ def test_every_file_that_is_wrong_is_named_not_only_the_first(dataset: Dataset, 
     with pytest.raises(DataError) as caught:
         read_joined([(run, Split.DEV), (run, Split.FUSE), (run, Split.GATE)], dataset=dataset)
 
-    told = str(caught.value)
-    assert "dev.arrow" in told
-    assert "as in its result" in told
-    assert "gnn/0, gate" in told
-    assert "fuse" not in told
+    reported = str(caught.value)
+    assert "dev.arrow" in reported
+    assert "as in its result" in reported
+    assert "gnn/0, gate" in reported
+    assert "fuse" not in reported

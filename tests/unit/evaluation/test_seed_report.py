@@ -228,6 +228,6 @@ def test_at_most_twenty_are_named_the_surest_errors_first(
     hard = read_report(tmp_path / "out" / "report.json").hard_functions
 
     assert hard.gnn_corrects_total > len(hard.gnn_corrects) == 20
-    said = [(one.vulnerable, one.probability["transformer"]) for one in hard.gnn_corrects]
-    off = [1 - probability if vulnerable else probability for vulnerable, probability in said]
+    recorded = [(one.vulnerable, one.probability["transformer"]) for one in hard.gnn_corrects]
+    off = [1 - probability if vulnerable else probability for vulnerable, probability in recorded]
     assert off == sorted(off, reverse=True)

@@ -51,10 +51,10 @@ def test_a_figure_that_was_changed_is_named_with_what_it_should_be(
     changed(out / "result.json", flatter)
 
     assert main(["verify", str(out)]) == 3
-    told = capsys.readouterr().err
-    assert "result.json/options/2/f1" in told
-    assert "0.99" in told
-    assert str(measured) in told
+    reported = capsys.readouterr().err
+    assert "result.json/options/2/f1" in reported
+    assert "0.99" in reported
+    assert str(measured) in reported
 
 
 def test_a_report_that_was_changed_is_named(out: Path) -> None:

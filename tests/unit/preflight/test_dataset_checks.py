@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cellgate.contract.results import Check
-from tests.corrupt_data import Columns, rows_of, spoil
+from tests.corrupt_data import Columns, corrupt, rows_of
 from tests.finished_runs import prepare_generated
 from trainers.data.dataset import Dataset
 from trainers.preflight.dataset_checks import check_dataset
@@ -69,7 +69,7 @@ def test_a_data_set_as_prepared_fails_nothing(healthy: Path) -> None:
 def test_a_fault_of_the_data_fails_its_own_check_alone(
     change: Callable[[Columns], None], name: str, healthy: Path, tmp_path: Path
 ) -> None:
-    assert _failed(spoil(healthy, tmp_path / "spoiled", change)) == {name}
+    assert _failed(corrupt(healthy, tmp_path / "corrupted", change)) == {name}
 
 
 def test_all_faults_at_once_are_all_seen(healthy: Path, tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_all_faults_at_once_are_all_seen(healthy: Path, tmp_path: Path) -> None:
         for fault, _ in FAULTS:
             fault(columns)
 
-    assert _failed(spoil(healthy, tmp_path / "spoiled", change)) == {name for _, name in FAULTS}
+    assert _failed(corrupt(healthy, tmp_path / "corrupted", change)) == {name for _, name in FAULTS}
 
 
 def test_a_file_that_changed_without_changing_size_fails_its_hash(healthy: Path, tmp_path: Path) -> None:
-    folder = spoil(healthy, tmp_path / "spoiled", lambda _columns: None)
+    folder = corrupt(healthy, tmp_path / "corrupted", lambda _columns: None)
     report = folder / "report.json"
     report.write_bytes(report.read_bytes().replace(b'"rows"', b'"wors"', 1))
 
@@ -99,7 +99,7 @@ def test_too_few_positives_for_the_gates_claim_are_a_warning(healthy: Path) -> N
 def test_near_copies_of_train_that_prepare_found_are_a_warning_when_they_are_many(
     share: float, verdict: str, healthy: Path, tmp_path: Path
 ) -> None:
-    folder = spoil(healthy, tmp_path / "spoiled", lambda _columns: None)
+    folder = corrupt(healthy, tmp_path / "corrupted", lambda _columns: None)
     report = json.loads((folder / "report.json").read_bytes())
     report["near_duplicates"] = {"similarity": 0.8, "either": {"dev": {"share": 0.0}, "gate": {"share": share}}}
     (folder / "report.json").write_text(json.dumps(report))

@@ -111,10 +111,10 @@ def _detached(task: Any) -> None:
 
 
 def _odd_in_evaluation(task: Any) -> None:
-    def spoil(module: Any, _inputs: Any, logits: Any) -> Any:
+    def corrupt(module: Any, _inputs: Any, logits: Any) -> Any:
         return logits if module.training else logits * float("nan")
 
-    task.model.classifier.register_forward_hook(spoil)
+    task.model.classifier.register_forward_hook(corrupt)
 
 
 def _secret_state(task: Any) -> None:
@@ -123,14 +123,14 @@ def _secret_state(task: Any) -> None:
 
     def drift(batch: Any) -> Prediction:
         calls[0] += task.model.training
-        said = predict(batch)
-        return Prediction(logits_BC=said.logits_BC * (1 + calls[0]), embedding_BD=said.embedding_BD)
+        recorded = predict(batch)
+        return Prediction(logits_BC=recorded.logits_BC * (1 + calls[0]), embedding_BD=recorded.embedding_BD)
 
     task.predict = drift
 
 
 @pytest.mark.parametrize(
-    ("spoil", "failed", "skipped"),
+    ("corrupt", "failed", "skipped"),
     [
         (_unreadable, {"load"}, set(ALL) - {"load"}),
         (_forgetful_plan, {"load"}, set(ALL) - {"load"}),
@@ -144,10 +144,10 @@ def _secret_state(task: Any) -> None:
     ],
 )
 def test_a_fault_fails_its_stage_and_leaves_out_only_what_needs_it(
-    spoil: Callable[[Any], None], failed: set[str], skipped: set[str], context: RunContext
+    corrupt: Callable[[Any], None], failed: set[str], skipped: set[str], context: RunContext
 ) -> None:
     task = _task()
-    spoil(task)
+    corrupt(task)
 
     verdicts = _verdicts(task, context)
 

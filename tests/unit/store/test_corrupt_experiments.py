@@ -1,4 +1,4 @@
-"""The gate on real rows and run folders, of experiments that were each spoiled in one way."""
+"""The gate on real rows and run folders, of experiments that were each corrupted in one way."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ Result = dict[str, Any]
 
 @dataclass(kw_only=True)
 class Finished:
-    """An experiment whose runs have ended; spoiling happens on its rows and files.
+    """An experiment whose runs have ended; corruption happens on its rows and files.
 
     Args:
         run: Of cell 51, seed 0.
@@ -88,7 +88,7 @@ def cut_off(found: Finished) -> None:
 
 
 COLLAPSE = {"type": "constant_logits", "component": "logits", "step": 9, "detail": "all 0.1"}
-SPOILS: dict[str, tuple[Callable[[Finished], None], str]] = {
+CORRUPTIONS: dict[str, tuple[Callable[[Finished], None], str]] = {
     "a seed has no run": (lose_the_seed, "seeds_complete"),
     "a seed failed": (
         lambda found: found.set_run(state="failed", failure_reason=FailureReason.INTERNAL_ERROR.value, exit_code=70),
@@ -157,10 +157,10 @@ def healthy(template: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def judged(healthy: Path, dataset_id: str, tmp_path: Path) -> Iterator[Callable[..., GateReport]]:
-    """The gate's report on an experiment of two seeds, spoiled or not."""
+    """The gate's report on an experiment of two seeds, corrupted or not."""
     opened: list[Database] = []
 
-    def report(spoil: Callable[[Finished], None] | None = None, blocking: tuple[str, ...] = ()) -> GateReport:
+    def report(corrupt: Callable[[Finished], None] | None = None, blocking: tuple[str, ...] = ()) -> GateReport:
         folder = Path(shutil.copytree(healthy, tmp_path / f"report-{len(opened)}"))
         database = Database(f"sqlite:///{folder / 'cellgate.db'}")
         opened.append(database)
@@ -175,8 +175,8 @@ def judged(healthy: Path, dataset_id: str, tmp_path: Path) -> Iterator[Callable[
             finished = Finished(
                 session=session, experiment=experiment, dataset=dataset_id, artifacts=artifacts, run=run
             )
-            if spoil is not None:
-                spoil(finished)
+            if corrupt is not None:
+                corrupt(finished)
             return build_gate_report(session, get_experiment(session, experiment), artifacts)
 
     yield report
@@ -194,11 +194,11 @@ def test_the_healthy_experiment_passes_every_check(judged: Callable[..., GateRep
     assert {check.verdict for check in report.checks} == {"pass"}
 
 
-@pytest.mark.parametrize(("spoil", "check"), SPOILS.values(), ids=SPOILS)
-def test_a_spoiled_experiment_is_refused(
-    judged: Callable[..., GateReport], spoil: Callable[[Finished], None], check: str
+@pytest.mark.parametrize(("corrupt", "check"), CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_a_corrupted_experiment_is_refused(
+    judged: Callable[..., GateReport], corrupt: Callable[[Finished], None], check: str
 ) -> None:
-    report = judged(spoil)
+    report = judged(corrupt)
     assert report.verdict == "fail"
     assert check in not_passed(report, "fail")
     found = next(one for one in report.checks if one.name == check)
@@ -206,11 +206,11 @@ def test_a_spoiled_experiment_is_refused(
     assert found.evidence
 
 
-@pytest.mark.parametrize(("spoil", "check"), WARNINGS.values(), ids=WARNINGS)
+@pytest.mark.parametrize(("corrupt", "check"), WARNINGS.values(), ids=WARNINGS)
 def test_a_warning_warns_and_refuses_once_the_policy_makes_it_blocking(
-    judged: Callable[..., GateReport], spoil: Callable[[Finished], None], check: str
+    judged: Callable[..., GateReport], corrupt: Callable[[Finished], None], check: str
 ) -> None:
-    warned = judged(spoil)
+    warned = judged(corrupt)
     assert (warned.verdict, not_passed(warned, "warn")) == ("pass", {check})
-    refused = judged(spoil, blocking=(check,))
+    refused = judged(corrupt, blocking=(check,))
     assert (refused.verdict, not_passed(refused, "fail")) == ("fail", {check})

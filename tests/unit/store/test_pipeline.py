@@ -275,7 +275,7 @@ def test_without_autopilot_nothing_starts_by_itself_but_gate_and_decision_are_co
     experiment_id = submit(database, dataset_id, ExperimentSpec(seeds=[0, 1], autopilot=False))
     trainers.f1s = BASES_NEED_FUSION
 
-    def by_hand(cell: Cell, config: dict[str, object]) -> None:
+    def start_manually(cell: Cell, config: dict[str, object]) -> None:
         with database.begin() as session:
             create_experiment_job(
                 session, experiment_id=experiment_id, cell=cell, config=config, artifacts=trainers.artifacts
@@ -283,15 +283,15 @@ def test_without_autopilot_nothing_starts_by_itself_but_gate_and_decision_are_co
         trainers.work()
 
     assert trainers.work() == []
-    by_hand(Cell.TRANSFORMER, TransformerConfig().model_dump(mode="json"))
+    start_manually(Cell.TRANSFORMER, TransformerConfig().model_dump(mode="json"))
     assert state_of(database, experiment_id) == ExperimentState.TRAINING
-    by_hand(Cell.GNN, GnnConfig().model_dump(mode="json"))
+    start_manually(Cell.GNN, GnnConfig().model_dump(mode="json"))
     assert state_of(database, experiment_id) == ExperimentState.DECIDING
-    by_hand(Cell.AGGREGATION, AggregationConfig().model_dump(mode="json"))
+    start_manually(Cell.AGGREGATION, AggregationConfig().model_dump(mode="json"))
     assert state_of(database, experiment_id) == ExperimentState.FUSING
-    by_hand(Cell.FUSION, FusionConfig().model_dump(mode="json"))
+    start_manually(Cell.FUSION, FusionConfig().model_dump(mode="json"))
     assert state_of(database, experiment_id) == ExperimentState.CONCLUDING
-    by_hand(Cell.AGGREGATION, AggregationConfig().model_dump(mode="json"))
+    start_manually(Cell.AGGREGATION, AggregationConfig().model_dump(mode="json"))
 
     assert state_of(database, experiment_id) == ExperimentState.SUCCEEDED
     assert steps_of(database, experiment_id) == ["51", "52", "54-bases", "53", "54-final"]

@@ -75,15 +75,15 @@ def test_three_runs_of_one_experiment_do_not_wait_for_thirty_of_another(
     assert {sizes[str(experiment)]: count for experiment, count in queued.items()} == {15: 30, 2: 4}
 
     # when one slot works them off
-    served = []
+    run_live_server = []
     for _ in range(34):
         held = claim(database)
-        served.append(sizes[str(held.experiment_id)])
+        run_live_server.append(sizes[str(held.experiment_id)])
         finish(database, held)
 
     # then they take turns, and the small one is through after eight
-    assert served[:8] in ([15, 2] * 4, [2, 15] * 4)
-    assert served[8:] == [15] * 26
+    assert run_live_server[:8] in ([15, 2] * 4, [2, 15] * 4)
+    assert run_live_server[8:] == [15] * 26
 
 
 def test_an_experiment_that_comes_late_is_served_next_but_gets_no_more_than_its_turn(
@@ -103,11 +103,11 @@ def test_the_runs_ahead_of_a_run_are_those_that_are_claimed_before_it(database: 
         job(database, dataset_id, runs=runs, priority=priority)
     claim(database)
     claim(database)
-    told = {run_id: found.ahead for run_id, found in waits(database).items()}
+    reported = {run_id: found.ahead for run_id, found in waits(database).items()}
 
-    order = [claim(database).run_id for _ in told]
+    order = [claim(database).run_id for _ in reported]
 
-    assert {run_id: place for place, run_id in enumerate(order)} == told
+    assert {run_id: place for place, run_id in enumerate(order)} == reported
 
 
 def test_a_run_is_told_why_it_waits(database: Database, dataset_id: str) -> None:

@@ -49,7 +49,7 @@ def attempt_row(database: Database, claim: Claim) -> AttemptRow:
         return session.scalars(select(AttemptRow).where(AttemptRow.run_id == claim.run_id)).one()
 
 
-def said(database: Database, claim: Claim) -> list[tuple[str, Event]]:
+def recorded(database: Database, claim: Claim) -> list[tuple[str, Event]]:
     with database.read() as session:
         return [
             (row.kind, row.body) for row in events_of(session, run_id=claim.run_id) if row.kind not in ("transition",)
@@ -67,7 +67,7 @@ def test_metrics_become_points_of_curves_and_no_events(database: Database, claim
     with database.read() as session:
         curves = {curve.key: (curve.steps, curve.values) for curve in metrics_of(session, claim.run_id)}
     assert curves == {"train/loss": ([5, 10], [0.7, 0.5]), "lr/all": ([5], [0.001])}
-    assert said(database, claim) == []
+    assert recorded(database, claim) == []
 
 
 def test_of_progress_the_newest_counts_and_it_becomes_no_event(database: Database, claim: Claim) -> None:
@@ -80,7 +80,7 @@ def test_of_progress_the_newest_counts_and_it_becomes_no_event(database: Databas
 
     run = run_row(database, claim)
     assert (run.steps_done, run.steps_total, run.epoch, run.epochs, run.eta_s) == (3, 8, 1, 2, 5.0)
-    assert said(database, claim) == []
+    assert recorded(database, claim) == []
 
 
 def test_a_new_phase_is_shown_listed_and_ends_the_old_eta(database: Database, claim: Claim) -> None:
@@ -90,7 +90,7 @@ def test_a_new_phase_is_shown_listed_and_ends_the_old_eta(database: Database, cl
 
     run = run_row(database, claim)
     assert (run.phase, run.steps_done, run.eta_s) == ("evaluate", 3, None)
-    assert said(database, claim) == [("phase", {"phase": "evaluate"})]
+    assert recorded(database, claim) == [("phase", {"phase": "evaluate"})]
 
 
 def test_the_newest_checkpoint_is_registered_relative_to_the_artifact_root(database: Database, claim: Claim) -> None:
@@ -114,7 +114,7 @@ def test_a_failure_is_kept_for_the_end_and_listed(database: Database, claim: Cla
 
     assert recorder.failure is not None
     assert recorder.failure["message"] == "no rows"
-    assert [kind for kind, _ in said(database, claim)] == ["phase", "failed", "phase"]
+    assert [kind for kind, _ in recorded(database, claim)] == ["phase", "failed", "phase"]
 
 
 def test_the_number_of_the_last_event_and_the_output_are_kept(database: Database, claim: Claim) -> None:
@@ -137,7 +137,7 @@ def test_what_is_written_again_after_an_unheard_commit_is_there_once(database: D
 
     with database.read() as session:
         counts = [session.scalar(select(func.count()).select_from(table)) for table in (MetricRow, LogRow)]
-    assert said(database, claim) == [("phase", {"phase": "load"})]
+    assert recorded(database, claim) == [("phase", {"phase": "load"})]
     assert counts == [1, 1]
 
 
@@ -161,7 +161,7 @@ def test_an_event_that_breaks_the_contract_becomes_a_warning_and_costs_no_other(
 
     assert record(database, Recorder(claim), events)
 
-    kinds = [kind for kind, _ in said(database, claim)]
+    kinds = [kind for kind, _ in recorded(database, claim)]
     assert kinds == ["phase", "warning", "phase"]
     assert attempt_row(database, claim).last_event == 3
 

@@ -86,10 +86,10 @@ def test_a_new_run_takes_the_place_of_a_failed_one_and_goes_on_from_its_checkpoi
     with database.read() as session:
         ended, run = get_run(session, old.run_id), get_run(session, new_id)
         assert [found.id for found in runs_of_jobs(session, [old.job_id])[old.job_id]] == [new_id]
-        told = events_of(session, run_id=old.run_id)[-1]
+        reported = events_of(session, run_id=old.run_id)[-1]
     assert (ended.state, ended.failure_reason, ended.superseded_by) == (RunState.FAILED, "killed", new_id)
     assert (run.job_id, run.seed, run.priority, run.owner) == (ended.job_id, 5, 3, "me")
-    assert (told.kind, told.body) == ("retried", {"by": new_id})
+    assert (reported.kind, reported.body) == ("retried", {"by": new_id})
 
 
 def test_the_curves_of_a_retried_run_begin_where_those_of_the_old_one_did(database: Database, dataset_id: str) -> None:

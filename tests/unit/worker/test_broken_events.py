@@ -50,10 +50,10 @@ def test_a_line_that_is_no_event_becomes_a_warning_in_its_place(tmp_path: Path, 
 
 
 def test_a_line_longer_than_one_read_is_read_whole(tmp_path: Path) -> None:
-    told = json.dumps(event(1, EventKind.FAILED, message="x" * (2 * READ_BYTES))).encode()
+    reported = json.dumps(event(1, EventKind.FAILED, message="x" * (2 * READ_BYTES))).encode()
     after = json.dumps(event(2, EventKind.PHASE, phase="train")).encode()
     path = tmp_path / "events.jsonl"
-    path.write_bytes(told + b"\n" + after + b"\n")
+    path.write_bytes(reported + b"\n" + after + b"\n")
     tail = EventTail(path)
 
     first, second = tail.read(), tail.read()
@@ -64,9 +64,9 @@ def test_a_line_longer_than_one_read_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_text_that_postgresql_cannot_hold_is_replaced_where_it_stands(tmp_path: Path) -> None:
-    told = b'{"n":1,"t":1.0,"kind":"failed","message":"a\\u0000b","problems":[{"found":"c\\ud800d"}]}'
+    reported = b'{"n":1,"t":1.0,"kind":"failed","message":"a\\u0000b","problems":[{"found":"c\\ud800d"}]}'
 
-    (found,) = lines(tmp_path / "events.jsonl", told)
+    (found,) = lines(tmp_path / "events.jsonl", reported)
 
     assert found["message"] == f"a{REPLACEMENT}b"
     assert found["problems"] == [{"found": "c?d"}]
@@ -98,15 +98,15 @@ def test_an_event_without_what_its_kind_needs_becomes_a_warning_and_the_rest_cou
 ) -> None:
     healthy = event(8, EventKind.METRIC, step=5, values={"train/loss": 0.5})
 
-    said = sort_events([event(7, kind, **fields), healthy])
+    recorded = sort_events([event(7, kind, **fields), healthy])
 
-    assert [(found, body["code"]) for found, body in said.listed] == [(EventKind.WARNING, "broken_event")]
-    assert said.points == [("train/loss", 5, 0.5)]
-    assert said.last_event == 8
+    assert [(found, body["code"]) for found, body in recorded.listed] == [(EventKind.WARNING, "broken_event")]
+    assert recorded.points == [("train/loss", 5, 0.5)]
+    assert recorded.last_event == 8
 
 
 def test_only_the_newest_progress_and_checkpoint_of_a_look_count() -> None:
-    said = sort_events(
+    recorded = sort_events(
         [
             event(1, EventKind.PROGRESS, done=1, total=9, epoch=1, epochs=3, eta_s=8.0),
             event(2, EventKind.CHECKPOINT, step=1, path="checkpoint"),
@@ -115,5 +115,5 @@ def test_only_the_newest_progress_and_checkpoint_of_a_look_count() -> None:
         ]
     )
 
-    assert said.progress == {"steps_done": 2, "steps_total": 9, "epoch": 1, "epochs": 3, "eta_s": 7.0}
-    assert said.checkpoint == ("checkpoint", 2)
+    assert recorded.progress == {"steps_done": 2, "steps_total": 9, "epoch": 1, "epochs": 3, "eta_s": 7.0}
+    assert recorded.checkpoint == ("checkpoint", 2)

@@ -4,7 +4,7 @@ import pytest
 
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.states import FailureReason
-from worker.outcome import Abandoned, Cancelled, Failed, Released, Stop, Succeeded, classify_exit, describe
+from worker.outcome import Abandoned, Cancelled, Failed, Released, Stop, Succeeded, classify_exit, describe_failure
 
 FAILURE = {"message": "loss became NaN in step 7", "problems": []}
 REASON_OF = {
@@ -118,7 +118,7 @@ def test_the_words_of_a_failure_list_its_problems_with_their_fix() -> None:
         {"where": "line 9", "found": "nothing", "expected": "a function"},
     ]
 
-    assert describe({"message": "2 rows are wrong", "problems": problems}).splitlines() == [
+    assert describe_failure({"message": "2 rows are wrong", "problems": problems}).splitlines() == [
         "2 rows are wrong",
         "line 3: found label 7, expected 0 or 1; correct the label",
         "line 9: found nothing, expected a function",
@@ -128,11 +128,11 @@ def test_the_words_of_a_failure_list_its_problems_with_their_fix() -> None:
 def test_the_words_of_a_failure_stay_short_and_say_how_much_they_leave_out() -> None:
     problem = {"where": "line", "found": "x", "expected": "y"}
 
-    lines = describe({"message": "wrong", "problems": [problem] * 20, "problems_total": 500}).splitlines()
+    lines = describe_failure({"message": "wrong", "problems": [problem] * 20, "problems_total": 500}).splitlines()
 
     assert len(lines) == 22
     assert "480" in lines[-1]
 
 
 def test_no_failure_event_has_no_words() -> None:
-    assert describe(None) == ""
+    assert describe_failure(None) == ""

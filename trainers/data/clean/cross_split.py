@@ -1,4 +1,4 @@
-"""Which functions outside train have a near-duplicate in train: what a model may know by heart."""
+"""Functions outside train with a near-duplicate in train, which a model may have memorised."""
 
 # Shapes: F functions, P pairs.
 from collections.abc import Sequence

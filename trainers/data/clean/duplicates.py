@@ -41,17 +41,17 @@ def tokens_of(func: str) -> list[str]:
 
 
 def is_comment(token: str) -> bool:
-    """Tell whether a token is a comment."""
+    """Return whether a token is a comment."""
     return token.startswith(("//", "/*"))
 
 
 def is_name(token: str) -> bool:
-    """Tell whether a token is a name or a keyword."""
+    """Return whether a token is a name or a keyword."""
     return token[0].isalpha() or token[0] in "_$"
 
 
 def is_fixed(token: str) -> bool:
-    """Tell whether a name may not be changed without a change of meaning, as far as the name itself tells."""
+    """Return whether a change of the name could change the meaning, as far as the name itself shows."""
     return token in KEYWORDS or token.endswith("_t") or token.isupper()
 
 
@@ -61,12 +61,12 @@ def _digest(parts: Sequence[str]) -> bytes:
 
 
 def exact_key(func: str) -> bytes:
-    """Return what all copies share that differ in white space only."""
+    """Return a key that copies with other white space share."""
     return _digest(func.split())
 
 
 def renamed_key(func: str) -> bytes:
-    """Return what all copies share that differ in white space, comments and consistently changed names only."""
+    """Return a key that copies with other white space, comments and consistently changed names share."""
     tokens = tokens_of(func)
     own_name = next(
         (

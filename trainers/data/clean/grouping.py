@@ -32,7 +32,7 @@ class DisjointSets:
 def group_rows(
     rows: Sequence[Row], copies: Sequence[int], group_by: Sequence[GroupBy], ties: Iterable[tuple[int, int]] = ()
 ) -> list[str]:
-    """Return each row's group: rows that share a commit, pair or project (as asked) or are copies, in any chain.
+    """Return each row's group: rows that share a commit, pair or project (as configured) or are copies, in any chain.
 
     Args:
         rows: All rows that were read: a dropped copy still ties its commit to that of the copy that stays.

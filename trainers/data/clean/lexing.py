@@ -33,7 +33,7 @@ class Lexed:
     sizes_F: NDArray[np.int64]
 
     def are(self, rule: Callable[[str], bool]) -> NDArray[np.bool_]:
-        """Tell for each token whether its word meets a rule, bool (T,)."""
+        """Return for each token whether it meets a rule, bool (T,)."""
         return _are(self.words, rule)[self.word_T]
 
 
@@ -63,7 +63,7 @@ def _are(words: Sequence[str], rule: Callable[[str], bool]) -> NDArray[np.bool_]
 def _may_be_changed(
     words: Sequence[str], word_T: NDArray[np.int32], function_T: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
-    """Tell which tokens are names that could be others: not what is called, members, capitals or keywords."""
+    """Return which tokens are names that could be renamed: no called functions, members, capitals or keywords."""
     name_T = _are(words, is_name)[word_T]
     same_T = function_T[1:] == function_T[:-1]
     following_T = np.append(np.where(same_T, word_T[1:], NO_WORD), NO_WORD)[: len(word_T)]
@@ -78,7 +78,7 @@ def _may_be_changed(
 def _is_own_name(
     words: Sequence[str], word_T: NDArray[np.int32], function_T: NDArray[np.int32], called_T: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Tell which tokens are their function's name: the first name before a parenthesis that is no macro."""
+    """Return which tokens are their function's name: the first name before a parenthesis that is no macro."""
     macro_T = _are(words, lambda word: word in KEYWORDS or word.isupper())[word_T]
     places = np.flatnonzero(called_T & ~macro_T)
     functions, first = np.unique(function_T[places], return_index=True)

@@ -1,4 +1,4 @@
-"""How far a model without any understanding gets: what a data set gives away.
+"""Probes: the scores of classifiers without understanding, which show how far a data set leaks its labels.
 
 A bag of tokens, a bag of the names alone, and the mere length are fitted on train; regularisation and threshold are
 chosen on dev, as they are for our models; and they are scored on gate. A detector that does not clearly beat them has

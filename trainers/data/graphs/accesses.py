@@ -91,7 +91,7 @@ class Accesses:
 
     Args:
         definitions: Where a variable gets a value.
-        reads: The leaves that are read; `read_keys` says of which variable.
+        reads: The leaves that are read; `read_keys` holds their variables.
         members: For each variable, the keys of the members that hang on it.
     """
 
@@ -107,7 +107,7 @@ class Accesses:
 
 
 def accesses(syntax: Syntax) -> Accesses:
-    """Return what every occurrence of a variable does."""
+    """Return the access of every occurrence of a variable."""
     found = Accesses()
     code, parents = syntax.code, syntax.parent
     for node, kind in enumerate(code):
@@ -126,7 +126,7 @@ def accesses(syntax: Syntax) -> Accesses:
 
 
 def _is_just_read(syntax: Syntax, node: int) -> bool:
-    """Return whether it takes no more than a look at what is above a variable to tell that it gets no value."""
+    """Return whether a variable's ancestors alone show that it gets no value."""
     parent = syntax.parent[node]
     kind = syntax.code[parent]
     if syntax.field[node] not in _FIELDS_THAT_DEFINE[kind]:
@@ -170,7 +170,7 @@ def _classify(syntax: Syntax, found: Accesses, leaf: int, node: int) -> None:
 
 
 def _place_in(syntax: Syntax, node: int) -> tuple[int, bool, bool]:
-    """Climb from a variable to the whole expression that says where something is: `p` to `*(char *)(p + 1)`.
+    """Climb from a variable to the whole expression that locates an object: `p` to `*(char *)(p + 1)`.
 
     Returns:
         The expression, whether it is what the variable points to, and whether its address is taken.
@@ -196,7 +196,7 @@ def _place_in(syntax: Syntax, node: int) -> tuple[int, bool, bool]:
 
 
 def _definition(syntax: Syntax, leaf: int, key: int, content: bool, expression: int) -> Definition:
-    """Return what an assignment, an update or a call does to a variable."""
+    """Return the access that an assignment, an update or a call makes to a variable."""
     parents, fields, code = syntax.parent, syntax.field, syntax.code
     node, certain = expression, True
     while certain and (parent := parents[node]) >= 0 and code[parent] not in STATEMENTS:

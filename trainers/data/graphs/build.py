@@ -108,7 +108,7 @@ class Columns:
 
 
 def read_columns(sources: Sequence[str], max_nodes: int) -> Columns:
-    """Read functions; one that does not parse keeps what was understood of it.
+    """Read functions; one that does not parse keeps the parts that do.
 
     Args:
         max_nodes: Nodes kept per function, in source order.

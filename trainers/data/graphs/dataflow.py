@@ -46,7 +46,7 @@ class _Bits:
         return bits
 
     def change(self, places: list[int]) -> tuple[int, int]:
-        """Return what definitions that take effect one after another keep of what reached them, and what they add."""
+        """Return the incoming definitions that a sequence of definitions preserves, and those that it generates."""
         kept, added = ~0, 0
         for place in places:
             kept &= self.kept[place]

@@ -17,7 +17,7 @@ def _one_of(kinds: frozenset[int]) -> np.ndarray:
     return np.isin(np.arange(len(KINDS)), list(kinds))
 
 
-def tokens_of(columns: Columns) -> np.ndarray:
+def node_tokens(columns: Columns) -> np.ndarray:
     """Return the string number of each node's token: its operator, or its text; a member's is its parts'."""
     text_N = np.where(_one_of(MEMBER)[columns.code_N], 0, columns.text_N)
     return np.where(columns.operator_N >= 0, _operator_words(columns), text_N)
@@ -33,7 +33,7 @@ def _operator_words(columns: Columns) -> np.ndarray:
     return number_N
 
 
-def features_of(columns: Columns) -> np.ndarray:
+def node_features(columns: Columns) -> np.ndarray:
     """Return the four features of each node (N, 4); a statement without its own takes the first found inside it.
 
     Source:

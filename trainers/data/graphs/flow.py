@@ -1,7 +1,7 @@
 """Control flow between the statements of a function.
 
 A statement is the syntax node of the statement itself; a condition stands for its `if`, loop or `switch`, so the
-initialiser and the update of a `for` are nodes of their own. Every statement is told what comes after it, so one
+initialiser and the update of a `for` are nodes of their own. Every statement gets its successors as an argument, so one
 pass with an explicit stack is enough and depth is no limit.
 """
 

@@ -1,4 +1,4 @@
-"""The C and C++ grammars in one numbering: what a node of either tree becomes in a graph.
+"""The C and C++ grammars in one numbering of node kinds.
 
 Punctuation and comments leave the tree; parentheses hand their child to their parent; an operator becomes the
 token of the expression that it makes, which keeps paths between operands short.
@@ -33,7 +33,7 @@ class Grammar(StrEnum):
 
 
 class Field(IntEnum):
-    """The field names of both grammars that the analyses ask for; every other is OTHER."""
+    """The field names of both grammars that the analyses use; every other is OTHER."""
 
     NONE = 0
     OTHER = 1
@@ -109,7 +109,7 @@ LEAF_KINDS = codes(
     "preproc_arg",
     "preproc_directive",
 )
-# What a string says is left to the text model; that it is a string is in the node's type.
+# A string's content is left to the text model; that it is a string is in the node's type.
 WORDLESS_LEAVES = codes("string_literal", "raw_string_literal", "concatenated_string", "preproc_arg")
 # A member access is a variable of its own, so its text is its name.
 WORDED_KINDS = (LEAF_KINDS - WORDLESS_LEAVES) | codes("field_expression")

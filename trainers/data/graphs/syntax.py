@@ -36,7 +36,7 @@ class GraphQuality(IntEnum):
 class StringTable(dict[bytes, int]):
     """The number of each string, in order of first appearance; asking for a new one numbers it. 0 is the empty string.
 
-    A dictionary that fills itself, because every node asks: one that is known costs a plain look-up.
+    A dictionary that fills itself, because every node needs it: a known one costs a plain look-up.
     """
 
     def __init__(self) -> None:

@@ -55,7 +55,7 @@ class Meaning:
 
 @lru_cache(maxsize=CACHED_NODES)
 def meaning_of(label: str, code: str) -> Meaning:
-    """Return what a node means.
+    """Return the token and the features of a node.
 
     Args:
         label: Its kind, as Joern or another tool names it.
@@ -78,7 +78,7 @@ def meaning_of(label: str, code: str) -> Meaning:
 
 def _single(token: str) -> Meaning:
     if token[0] == '"':
-        # What a string says is left to the text model.
+        # A string's content is left to the text model.
         return Meaning(literal='""')
     if token[0] == "'" or token[0].isdigit() or token[:1] == "." or token in LITERAL_WORDS:
         return Meaning(token=token, literal=token)
@@ -86,7 +86,7 @@ def _single(token: str) -> Meaning:
 
 
 def _declaration(tokens: list[str]) -> Meaning:
-    """Read `type name`, `type *name` or `type name[n]`; what comes after `=` is not part of it."""
+    """Read `type name`, `type *name` or `type name[n]`; an initialiser after `=` is not part of it."""
     declarator = tokens[: tokens.index("=")] if "=" in tokens else tokens
     size_at = declarator.index("[") if "[" in declarator else len(declarator)
     names = [place for place in range(size_at) if is_name(declarator[place]) and declarator[place] not in KEYWORDS]

@@ -94,7 +94,7 @@ def read_ready_graphs(
                 str(source),
                 found=f"{len(kinds)} kinds of {what}",
                 expected=f"at most {limit}",
-                fix="join kinds that mean the same; what a node says belongs into its code",
+                fix="join kinds that mean the same; a node's source text belongs into its code",
             )
     problems.raise_if_any(f"{source}: {problems.total} mistakes in imported graphs")
     return packer.packed()
@@ -125,7 +125,7 @@ def _from_file(reader: GraphFileReader, path: Path, row: Row) -> ImportedGraph |
 
 
 class _Packer:
-    """Numbers what graphs say, and lays them one after another."""
+    """Numbers the graphs' strings, and lays the graphs one after another."""
 
     def __init__(self, max_nodes: int) -> None:
         self._max_nodes = max_nodes

@@ -23,7 +23,7 @@ class ImportedGraph:
     """One function's graph.
 
     Args:
-        labels: Kind of each node, as the tool that made it says.
+        labels: Kind of each node, as named by the tool that made it.
         codes: Source text of each node, if known; else empty.
         tokens: What stands for a node that has no source text; else empty.
         source_E: Node that each edge leaves, int64.
@@ -46,7 +46,7 @@ def edge_kind(name: str) -> str:
 
 
 def check_range(place: str, edges_2E: NDArray[np.int64], nodes: int, problems: ErrorCollector) -> bool:
-    """Tell whether every edge joins two of the graph's nodes; note the first ones that do not.
+    """Return whether every edge joins two of the graph's nodes; note the first ones that do not.
 
     Args:
         place: Of the graph, for messages: file and line or id.

@@ -16,7 +16,7 @@ EDGE_PARTS = 3
 
 
 def read_graph_lines(path: Path, problems: ErrorCollector) -> Iterator[tuple[str, str, ImportedGraph]]:
-    """Yield id, place and graph of every good line; what is wrong with the others is noted.
+    """Yield id, place and graph of every good line; mistakes in the others are noted.
 
     Args:
         path: A .jsonl file, compressed or not.

@@ -23,7 +23,7 @@ from trainers.data.read.error_collector import ErrorCollector, shown
 SUFFIX = ".pt"
 READ = frozenset({"edge_index", "edge_type", "node_type", "code", "x", "y"})
 IGNORED = frozenset({"num_nodes", "id"})
-# Where a graph does not say: all edges are of one kind, and so are all nodes.
+# For graphs without types: all edges are of one kind, and so are all nodes.
 UNTYPED_EDGE, UNTYPED_NODE = "edge", "node"
 UNREADABLE = (
     pickle.UnpicklingError,
@@ -221,7 +221,7 @@ def _only_these(torch: Any, allowed: list[type]) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what torch has against a file, without its advice to trust the file."""
+    """Return why torch refuses a file, without its advice to trust the file."""
     words = " ".join(str(error).split())
     for mark in ("Unsupported global: GLOBAL ", "Trying to load unsupported GLOBAL "):
         if mark in words:

@@ -32,7 +32,7 @@ MAX_PIXELS = 30_000
 DPI = 130
 FORWARD, BACKWARD, FAINT, FILL = "#333333", "#b03030", "#9a9a9a", "#f6f6f2"
 CAPTION = "left: control (red: upwards)   right, dashed: a value and its uses   ↺: used where it is given"
-# Told apart by people who see colours differently (Okabe and Ito, 2008).
+# Distinct for people with colour blindness (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a5195")
 
 

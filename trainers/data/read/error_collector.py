@@ -33,7 +33,7 @@ class ErrorCollector:
             self._kept.append(InputError(where=where, found=found, expected=expected, fix=fix))
 
     def raise_if_any(self, message: str) -> None:
-        """Tell all mistakes, when there are any.
+        """Raise all mistakes together, if there are any.
 
         Raises:
             DataError: There is at least one.

@@ -31,8 +31,8 @@ class Record:
     Args:
         file: Its file's name.
         number: Its line, or its place among the rows where a row has no line of its own; from 1.
-        where: The same in words.
-        split: What the file's name says of it, in a folder.
+        where: The same, as messages show it.
+        split: The split that the file's name states, in a folder.
         content: By field; None when it could not be read, which is noted.
     """
 
@@ -110,7 +110,7 @@ def _of_file(path: Path, name: str, prefix: str, split: str | None, problems: Er
 
 
 def is_csv(path: Path) -> bool:
-    """Whether the file's name says that it is a table."""
+    """Whether the file's name ends like a table's."""
     return path.name.removesuffix(".gz").endswith(".csv")
 
 

@@ -32,7 +32,7 @@ class Row:
 
     Args:
         line: Its line in the file, or its place among the rows where a row has no line of its own; from 1.
-        where: The same in words, with the file's name when there are several.
+        where: The same as messages show it, with the file's name when there are several.
         split: The file's own split name, if any.
         cwe: Weaknesses, joined by commas when there are several.
     """
@@ -125,7 +125,7 @@ class _RowReader:
             self._paired.append(row)
 
     def finish(self, source: Path) -> Reading:
-        """Return what was read, or tell every mistake."""
+        """Return the rows, or raise every mistake together."""
         if self._read == 0:
             self._problems.add(str(source), found="no rows", expected="one function per row", fix="check the file")
         self._problems.raise_if_any(f"{source}: {self._problems.total} mistakes in {self._read} rows")
@@ -146,7 +146,7 @@ class _RowReader:
         )
 
     def _recognise(self, record: dict[str, object]) -> dict[str, tuple[str, ...]]:
-        """Fix which field holds function and label for the whole file: the first row tells."""
+        """Fix which field holds function and label for the whole file: the first row decides."""
         layout = dict(self._candidates)
         for name in REQUIRED:
             present = [field for field in layout[name] if field in record]

@@ -56,7 +56,7 @@ class FusionNetwork(nn.Module):
     def train(self, mode: bool = True) -> "FusionNetwork":
         """Set the head's mode; the bases learn without dropout.
 
-        With it, what they say in training would be noisier than what they say when asked: the correction would
+        With it, their outputs in training would be noisier than in inference: the correction would
         learn from verdicts that the temperature was not made for, and step 0 would not be the ensemble.
         """
         super().train(mode)
@@ -66,7 +66,7 @@ class FusionNetwork(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class LiveBatch:
-    """What the frozen models said of B functions, and the inputs of those that are live, by name."""
+    """The outputs of the frozen models for B functions, and the inputs of the unfrozen ones, by name."""
 
     read: FusionBatch
     inputs: Mapping[str, Any]
@@ -79,7 +79,7 @@ class LiveBatch:
 
 
 def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight: float) -> FusionBatch:
-    """Return the head's inputs, with what the live models say now in place of what was read.
+    """Return the head's inputs, with the unfrozen models' current outputs instead of the stored ones.
 
     Args:
         batch: What was read, and the inputs of the models that are trained on.
@@ -95,14 +95,14 @@ def complete(batch: LiveBatch, bases: Mapping[str, UnfrozenBase], *, text_weight
         outputs = replace(outputs, graph_BG=graph_BG, graph_log_odds_B=graph_B)
     return replace(
         outputs,
-        ensemble_log_odds_B=log_odds_of_mean(
+        ensemble_log_odds_B=ensemble_log_odds_tensor(
             outputs.text_log_odds_B, outputs.graph_log_odds_B, text_weight=text_weight
         ),
     )
 
 
-def log_odds_of_mean(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> Tensor:
-    """Return what `trainers.evaluation.ensemble.ensemble_log_odds` does, with gradients, (B,).
+def ensemble_log_odds_tensor(text_B: Tensor, graph_B: Tensor, *, text_weight: float) -> Tensor:
+    """Return the same as `trainers.evaluation.ensemble.ensemble_log_odds`, with gradients, (B,).
 
     Args:
         text_B: Calibrated log-odds of the text model.

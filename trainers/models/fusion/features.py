@@ -59,7 +59,7 @@ def read_features(text: FinishedRun, graph: FinishedRun, *, dataset: Dataset, te
         text_weight: Of the text model in the ensemble, 0 to 1.
 
     Raises:
-        DataError: An id is missing or too many, or a file is not what its result says; all of them are named.
+        DataError: An id is missing or too many, or a file is not the one that its result lists; all of them are named.
     """
     joined = read_joined([(run, split) for run in (text, graph) for split in SPLITS], dataset=dataset)
     of_text, of_graph = joined[: len(SPLITS)], joined[len(SPLITS) :]

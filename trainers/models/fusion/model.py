@@ -19,7 +19,7 @@ LOG_ODDS_SCALE = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class FusionBatch:
-    """What the two models said of B functions.
+    """The outputs of the two models for B functions.
 
     Args:
         text_BT: The text model's pooled embeddings, float32.
@@ -27,7 +27,7 @@ class FusionBatch:
         text_log_odds_B: Calibrated log-odds of "vulnerable".
         graph_log_odds_B: Likewise.
         ensemble_log_odds_B: Of the weighted mean of the two probabilities.
-        graph_missing_B: Whether nothing of the function was parsed, so that its graph says nothing; bool.
+        graph_missing_B: Whether nothing of the function was parsed, so that its graph carries no information; bool.
     """
 
     text_BT: Tensor
@@ -51,7 +51,7 @@ class Side(nn.Module):
 
     def __init__(self, project: nn.Module, width: int) -> None:
         super().__init__()
-        # Zero says neither, and takes nothing from the random generator; frozen, as most data needs it nowhere.
+        # Zero is neutral, and takes nothing from the random generator; frozen, as most data needs it nowhere.
         self.missing = nn.Parameter(torch.zeros(width), requires_grad=False)
         self.project = project
 
@@ -64,7 +64,7 @@ class Side(nn.Module):
 class FusionHead(nn.Module, ABC):
     """Log-odds of the ensemble plus a learned correction that starts at exactly zero.
 
-    logits = (0, ensemble + w · hidden + b), with w and b zero at the start. A kind of head says what its hidden layer
+    logits = (0, ensemble + w · hidden + b), with w and b zero at the start. A kind of head defines its hidden layer
     is made of.
 
     Source:
@@ -103,12 +103,12 @@ class FusionHead(nn.Module, ABC):
         return {name: [p for p in members if p.requires_grad] for name, members in parts.items()}
 
     def forget(self) -> None:
-        """Make the correction zero, whatever was learned: the head is the ensemble."""
+        """Reset the correction to zero: the head is the ensemble again."""
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
     def learn_missing(self, *, graphs_missing: bool) -> None:
-        """Let the vectors for what is missing learn, where training ever uses them.
+        """Let the vectors for missing embeddings learn, where training ever uses them.
 
         Args:
             graphs_missing: Whether a function to learn from has no graph.
@@ -138,7 +138,7 @@ class FusionHead(nn.Module, ABC):
 
 
 def verdicts(batch: FusionBatch) -> Tensor:
-    """Return what the two models say, each in -1 to 1, and whether they agree, (B, 3)."""
+    """Return the verdicts of the two models, each in -1 to 1, and whether they agree, (B, 3)."""
     text_B = torch.tanh(batch.text_log_odds_B / LOG_ODDS_SCALE)
     graph_B = torch.tanh(batch.graph_log_odds_B / LOG_ODDS_SCALE)
     return torch.stack([text_B, graph_B, text_B * graph_B], dim=1)

@@ -23,7 +23,7 @@ EVALUATION_BATCH = 4096
 
 
 class FusionTask:
-    """Implements `Task`: what frozen models said is read, what live ones say is computed with each batch.
+    """Implements `Task`: outputs of frozen models are read, those of unfrozen ones are computed with each batch.
 
     Args:
         pairs: Pair of each of the data set's rows, to keep both members in one batch; null does not.
@@ -52,7 +52,7 @@ class FusionTask:
         self._live = [base.task for base in bases.values()]
 
     def forget(self) -> None:
-        """Make the model the ensemble that it started as, whatever was learned."""
+        """Reset the model to the ensemble that it started as."""
         self.head.forget()
         for base in self.bases.values():
             base.forget()
@@ -77,7 +77,7 @@ class FusionTask:
         return [rows[first : first + EVALUATION_BATCH] for first in range(0, len(rows), EVALUATION_BATCH)]
 
     def load_batch(self, rows: Rows) -> LiveBatch:
-        """Return what the frozen models said of these rows, and what the live ones read."""
+        """Return the frozen models' outputs for these rows, and the inputs of the unfrozen ones."""
         return LiveBatch(
             read=self._features.batch(rows),
             inputs={name: base.task.load_batch(rows) for name, base in self.bases.items()},
@@ -91,7 +91,7 @@ class FusionTask:
 
 
 def _components(head: FusionHead, bases: Mapping[str, UnfrozenBase]) -> Mapping[str, Sequence[nn.Parameter]]:
-    """Return what learns on the text model's side, on the graph model's, and what joins them; none is empty."""
+    """Return the trainable parameters of the text side, of the graph side and of the join; none is empty."""
     parts = head.components
     for name, base in bases.items():
         parts[name] = [*parts.get(name, []), *(p for p in base.task.model.parameters() if p.requires_grad)]
@@ -99,7 +99,7 @@ def _components(head: FusionHead, bases: Mapping[str, UnfrozenBase]) -> Mapping[
 
 
 def _groups(head: FusionHead, bases: Mapping[str, UnfrozenBase], spec: FusionSpec) -> Sequence[ParameterGroup]:
-    """Return both sides of the head and the live models at their own learning rates, and what joins them."""
+    """Return the parameters of both sides, of the unfrozen models at their own learning rates, and of the join."""
     config = spec.model
     ratios = {"transformer": config.transformer_lr_ratio, "gnn": config.gnn_lr_ratio, "head": 1.0}
     groups = [

@@ -3,8 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from cellgate.contract.artifacts import predictions_name
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import Split
@@ -31,7 +29,7 @@ def run(spec: FusionSpec, context: RunContext) -> RunResult:
     Fitted on fuse, which the base models have never seen; dev decides when to stop.
 
     Raises:
-        TrainerError: As its subclasses say.
+        TrainerError: One of its subclasses; each names its cause.
     """
     with context.phase("load"):
         inputs = open_inputs(spec)
@@ -110,4 +108,4 @@ def _inputs(features: Features, text: FinishedRun, graph: FinishedRun) -> Fusion
 
 
 def _pairs(spec: FusionSpec, dataset: Dataset) -> list[str | None] | None:
-    return dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None
+    return dataset.all_pairs() if spec.training.keep_pairs_together else None

@@ -1,4 +1,4 @@
-"""Opens trained base models so that they go on learning, and reads them back; loads what a frozen run does without."""
+"""Opens trained base models for further training; imports libraries that runs over frozen models do not need."""
 
 import json
 from functools import partial
@@ -22,12 +22,10 @@ from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.fusion.features import Features
 from trainers.models.gnn.saving import load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
-from trainers.models.transformer.pretrained import load_pretrained_model, load_pretrained_tokenizer
+from trainers.models.transformer.pretrained import NO_TOKEN_LIMIT, load_pretrained_model, load_pretrained_tokenizer
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.train import prepare_text, quieten_library, save_model
 
-# The tokenizer's own limit decides.
-NO_TOKEN_LIMIT = 8192
 CHECKED_ROWS = 32
 # In log-odds, on average: another precision moves them by hundredths, another model or token limit by far more.
 MAX_DIFFERENCE = 0.25
@@ -57,7 +55,7 @@ def open_unfrozen(
     }
     problems = [problem for name, base in bases.items() for problem in _differences(name, base, rows, read[name])]
     if problems:
-        raise DataError("models to unfreeze do not say what their runs' predictions say", problems)
+        raise DataError("models to unfreeze do not reproduce their runs' predictions", problems)
     return bases
 
 
@@ -73,7 +71,7 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
         pad_token_id=text.tokenizer.pad_token_id,
         batch_size=spec.training.batch_size,
         max_tokens=text.max_tokens,
-        pairs=dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None,
+        pairs=dataset.all_pairs() if spec.training.keep_pairs_together else None,
     )
 
     def save(target: Path) -> None:
@@ -95,7 +93,7 @@ def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> Unfroze
 
 
 def _differences(name: str, base: UnfrozenBase, rows: Rows, read_R: Tensor) -> list[InputError]:
-    """Return what is wrong with a model that does not repeat its own predictions; the longest functions tell most."""
+    """Return the mistakes of a model that does not repeat its own predictions; the longest show it best."""
     chosen = base.task.plan_evaluation(rows)[-1][-CHECKED_ROWS:]
     with torch.inference_mode():
         _, now_B = base.read(base.task.load_batch(chosen))

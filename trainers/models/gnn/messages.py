@@ -1,4 +1,4 @@
-"""Messages along typed edges: what each edge carries, and what reaches each node."""
+"""Messages along typed edges, and their sums at each node."""
 
 # Shapes: N nodes and E edges of all functions, R edge types (reverses included), M = N * R, D width.
 import torch
@@ -36,7 +36,7 @@ class TypedEdges:
         return 1.0 / count_M[kind_E]
 
     def collect(self, sent_ED: Tensor) -> Tensor:
-        """Return the sum of what reaches each node, (N, D)."""
+        """Return the sum of the messages at each node, (N, D)."""
         summed_ND: Tensor = scatter(sent_ED, self.target_E, dim=0, dim_size=self.nodes, reduce="sum")
         return summed_ND
 

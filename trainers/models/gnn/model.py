@@ -80,7 +80,7 @@ class Readout(nn.Module):
     Source:
         Gated readout: Li et al. 2016, arXiv 1511.05493, equation 7; with a softmax over nodes, as DeepDFA's attention
         pooling has it; per channel, as in the softmax aggregation of Li et al. 2020 (DeeperGCN), arXiv 2006.07739.
-        A sum tells graphs apart that mean and max do not: Xu et al. 2019, arXiv 1810.00826, section 5.3.
+        A sum distinguishes graphs that mean and max do not: Xu et al. 2019, arXiv 1810.00826, section 5.3.
     """
 
     def __init__(self, kind: str, width: int) -> None:

@@ -1,4 +1,4 @@
-"""A trained graph model on disk: weights, what they were shaped by, and the vocabulary they count on."""
+"""A trained graph model on disk: its weights, config and vocabulary."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -28,7 +28,7 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
     """Train one seed of the graph model and leave its model, predictions and result in the output folder.
 
     Raises:
-        TrainerError: As its subclasses say.
+        TrainerError: One of its subclasses; each names its cause.
     """
     with context.phase("load"):
         inputs = open_inputs(spec)
@@ -64,7 +64,7 @@ class GraphTask:
 
     @property
     def groups(self) -> Sequence[ParameterGroup]:
-        """Matrices, and apart from them what weight decay would only shift: biases and norms."""
+        """Return matrices with weight decay, biases and norms without."""
         parameters = list(self._model.parameters())
         return (
             ParameterGroup(name="weights", parameters=[p for p in parameters if p.ndim > 1]),

@@ -15,7 +15,7 @@ ROW_MASKS = "sdpa_row_masks"
 
 
 def use_row_masks(model: Any) -> None:
-    """Have the model's attention read masks of shape (B, 1, 1, T); what it says and what is saved stay the same.
+    """Have the model's attention read masks of shape (B, 1, 1, T); its outputs and what is saved stay the same.
 
     A model that does not attend by the library's usual function is left alone.
 

@@ -31,7 +31,7 @@ def parameter_groups(model: Any, *, layer_lr_decay: float) -> list[ParameterGrou
 
 
 def components(model: Any) -> Mapping[str, Sequence[nn.Parameter]]:
-    """Return what is trainable of embeddings, encoder and classifier."""
+    """Return the trainable parameters of embeddings, encoder and classifier."""
     embeddings = [p for p in model.get_input_embeddings().parameters() if p.requires_grad]
     base = [p for p in model.base_model.parameters() if p.requires_grad]
     inside = {id(p) for p in base}

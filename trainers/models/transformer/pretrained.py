@@ -14,6 +14,8 @@ from trainers.models.transformer.task import CLASSES
 OFFSET_POSITIONS = frozenset({"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "xmod"})
 # A head or a pooler may well be missing; a model that lacks more was saved under other names.
 MOST_WEIGHTS = 0.5
+# `max_tokens` of a saved model that is opened again: its tokenizer's own limit decides.
+NO_TOKEN_LIMIT = 8192
 # The library raises what its many loaders raise; any of these means that the checkpoint is not usable.
 LOADING_ERRORS = (
     OSError,
@@ -83,7 +85,7 @@ def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
 
 
 def _check_weights(spec: TransformerModel, model: Any, missing: set[str]) -> None:
-    """Refuse what the library only warns of: weights under names that the model does not know, left out one and all."""
+    """Refuse a checkpoint whose weights have names that the model does not know; the library only warns."""
     inside = [name for name, _ in model.named_parameters() if name.startswith(f"{model.base_model_prefix}.")]
     absent = sum(name in missing for name in inside)
     if absent > MOST_WEIGHTS * len(inside):

@@ -100,7 +100,7 @@ def build_tokenizer(sources: Iterable[str], *, vocab_size: int) -> PreTrainedTok
         special_tokens=[(token, SPECIAL_TOKENS.index(token)) for token in (START, END)],
     )
     names = {"pad_token": PAD, "unk_token": UNKNOWN, "cls_token": START, "sep_token": END, "mask_token": MASK}
-    # The library leaves this constructor without types. A function that has `<sep>` in it, say as a string, is text.
+    # The library leaves this constructor without types. A function that has `<sep>` in it, e.g. as a string, is text.
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, split_special_tokens=True, **names
     )

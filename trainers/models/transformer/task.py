@@ -35,7 +35,7 @@ class TextBatch:
 
 
 class TextReader:
-    """A text classifier that tells its embedding beside its logits.
+    """A text classifier that returns its embedding beside its logits.
 
     Args:
         model: From AutoModelForSequenceClassification, with two classes; changed in place.

@@ -1,6 +1,6 @@
 """Token ids of a whole data set: made once, memory-mapped by every seed."""
 
-# Shapes: R rows asked for, F functions of the data set.
+# Shapes: R requested rows, F functions of the data set.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ def tokenize(sources: Sequence[str], tokenizer: Any, *, max_tokens: int) -> Toke
 
 
 def head_and_tail(ids: list[int], max_tokens: int) -> list[int]:
-    """Return the first and the last half of what is too long; special tokens are at its ends and stay."""
+    """Return the first and the last half of a text that is too long; special tokens at its ends stay."""
     if len(ids) <= max_tokens:
         return ids
     head = (max_tokens + 1) // 2

@@ -155,13 +155,13 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> 
         pad_token_id=text.tokenizer.pad_token_id,
         batch_size=spec.training.batch_size,
         max_tokens=text.max_tokens,
-        pairs=dataset.pairs(np.arange(len(dataset))) if spec.training.keep_pairs_together else None,
+        pairs=dataset.all_pairs() if spec.training.keep_pairs_together else None,
         layer_lr_decay=spec.training.layer_lr_decay,
     )
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write what AutoModelForSequenceClassification and AutoTokenizer load, whole or not at all; LoRA is merged.
+    """Write a folder that AutoModelForSequenceClassification and AutoTokenizer load, atomically; LoRA is merged.
 
     Args:
         model: Of the transformers library, perhaps with LoRA.

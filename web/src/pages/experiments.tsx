@@ -29,7 +29,7 @@ export function ExperimentsPage() {
 function Empty() {
   return (
     <div class="empty">
-      <p>No experiment yet. Prepare a data set and ask a question of it:</p>
+      <p>No experiment yet. Prepare a data set and submit an experiment on it:</p>
       <pre>
         cellgate dataset add functions.jsonl --name mine --wait{"\n"}cellgate submit examples/demo.yaml --dataset mine
         --watch

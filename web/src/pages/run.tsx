@@ -91,14 +91,14 @@ function Head({ run }: { run: Run }) {
 }
 
 function Waits({ waiting: { reason, detail } }: { waiting: Waiting }) {
-  // These two say themselves that, and why, nothing moves.
+  // The texts of these two reasons explain themselves why the run does not start.
   const alone = reason === "paused" || reason === "no_worker";
-  const words = alone ? detail.charAt(0).toUpperCase() + detail.slice(1) : `Waiting: ${detail}`;
-  return <p class={reason === "no_worker" ? "waits nobody" : "waits"}>{withCode(words)}.</p>;
+  const text = alone ? detail.charAt(0).toUpperCase() + detail.slice(1) : `Waiting: ${detail}`;
+  return <p class={reason === "no_worker" ? "waits nobody" : "waits"}>{withCode(text)}.</p>;
 }
 
-function withCode(words: string): ComponentChildren[] {
-  return words.split("`").map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part));
+function withCode(text: string): ComponentChildren[] {
+  return text.split("`").map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part));
 }
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
@@ -234,7 +234,7 @@ function Events({ events }: { events: RunEvent[] }) {
           <li key={event.id}>
             <time dateTime={event.at}>{clock(event.at)}</time>
             <span class={`kind ${event.kind}`}>{event.kind.replaceAll("_", " ")}</span>
-            <span class="body">{told(event)}</span>
+            <span class="body">{summaryOf(event)}</span>
           </li>
         ))}
       </ol>
@@ -242,7 +242,7 @@ function Events({ events }: { events: RunEvent[] }) {
   );
 }
 
-function told({ kind, body }: RunEvent): string {
+function summaryOf({ kind, body }: RunEvent): string {
   if (kind === "transition") return `${body["from"] ?? "new"} → ${body["to"]}${body["reason"] ? `: ${body["reason"]}` : ""}`;
   return Object.entries(body)
     .filter(([name, value]) => name !== "n" && name !== "t" && name !== "kind" && value !== null && value !== "")

@@ -1,4 +1,4 @@
-// Buttons that ask the server to act. What they did is seen by polling; what it refuses is said below them.
+// Buttons that send actions to the server. Polling shows their effect; a refusal is shown below them.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Action } from "../actions";
@@ -8,11 +8,11 @@ import { pollNow } from "../poll";
 export interface ActionsProps<T> {
   /** Of what is acted on. */
   path: string;
-  /** Of what shows it, which is asked for again afterwards. */
+  /** Path of the shown resource, which is read again afterwards. */
   shownBy?: string;
   /** Its name, for who does not see where the buttons stand. */
   subject: string;
-  /** Its state, said aloud once something was done. */
+  /** Its state, announced to screen readers after an action. */
   state: string;
   actions: Action[];
   onDone?: (action: Action, answer: T) => void;
@@ -69,7 +69,7 @@ function usePerform<T>(path: string, shownBy: string) {
   async function perform({ verb }: Action): Promise<T | null> {
     setBusy(true);
     forget();
-    // Who got no answer asks again with the same key: it is done once.
+    // Without an answer the request is repeated with the same key: it takes effect once.
     const key = keys.current.get(verb) ?? newKey();
     keys.current.set(verb, key);
     const answer = await act<T>(`${path}/${verb}`, key);

@@ -1,4 +1,4 @@
-// One chart: lines over optimizer steps. Colour says the cell, dashes say the seed, the legend says both in words.
+// One chart: lines over optimizer steps. Colour shows the cell, dashes show the seed, the legend names both.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";

@@ -10,7 +10,7 @@ const STAGES: Record<Decision["stage"], string> = {
 export interface DecisionCardProps {
   decision: Decision;
   policy: Policy;
-  /** A later decision stands above it: shown in one line until it is asked for. */
+  /** A later decision stands above it: shown in one line until it is opened. */
   earlier: boolean;
 }
 

@@ -1,4 +1,4 @@
-// States and verdicts: always a shape and a word, never a colour alone.
+// States and verdicts: always a shape and a text, never a colour alone.
 
 import type { Verdict } from "../schemas";
 
@@ -56,7 +56,7 @@ export function State({ state }: { state: string }) {
 }
 
 export function VerdictMark({ verdict }: { verdict: Verdict }) {
-  const words: Record<Verdict, string> = {
+  const names: Record<Verdict, string> = {
     pass: "pass",
     fail: "fail",
     warn: "warning",
@@ -66,7 +66,7 @@ export function VerdictMark({ verdict }: { verdict: Verdict }) {
   return (
     <span class={`state ${tone(verdict)}`}>
       <Mark state={verdict} />
-      {words[verdict]}
+      {names[verdict]}
     </span>
   );
 }

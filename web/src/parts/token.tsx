@@ -1,6 +1,6 @@
 import { keepToken } from "../api";
 
-/** Asks for the service's token; it stays in this tab. */
+/** Form for the service's token, which stays in this tab. */
 export function TokenForm() {
   function onSubmit(event: SubmitEvent): void {
     event.preventDefault();

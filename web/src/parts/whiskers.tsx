@@ -1,4 +1,4 @@
-// Options as dots with whiskers on one axis, against the thresholds. The table beside them says the same in numbers.
+// Options as dots with whiskers on one axis, against the thresholds. The table beside them has the same numbers.
 
 import { optionName, score } from "../format";
 import type { Option, OptionEvidence, Policy } from "../schemas";

@@ -17,7 +17,7 @@ from trainers.models.fusion.base_models import (
     LiveBatch,
     UnfrozenBase,
     complete,
-    log_odds_of_mean,
+    ensemble_log_odds_tensor,
     plan_evaluation_together,
     plan_together,
 )
@@ -68,7 +68,7 @@ def test_the_ensemble_with_gradients_is_the_ensemble(text_weight: float) -> None
     text_B[0], graph_B[0] = 60.0, 55.0  # where probabilities round to 1
     leaves = [torch.tensor(values, requires_grad=True) for values in (text_B, graph_B)]
 
-    log_odds_B = log_odds_of_mean(leaves[0], leaves[1], text_weight=text_weight)
+    log_odds_B = ensemble_log_odds_tensor(leaves[0], leaves[1], text_weight=text_weight)
     log_odds_B.sum().backward()
 
     expected_B = ensemble_log_odds(text_B, graph_B, text_weight=text_weight)
