@@ -1,4 +1,8 @@
-"""The gate's warnings, each of which a policy may make blocking. Pure."""
+"""The gate's warnings, each of which a policy may make blocking. Pure.
+
+The warnings that compare scores leave out a run without metrics: the blocking check `metadata_valid` fails then, and a
+second red line for the same run would hide what the other runs show.
+"""
 
 from dataclasses import replace
 from statistics import fmean
