@@ -1,7 +1,7 @@
 """The gate's warnings, each of which a policy may make blocking. Pure.
 
-The warnings that compare scores leave out a run without metrics: the blocking check `metadata_valid` fails then, and a
-second red line for the same run would hide what the other runs show.
+`positives` and the warnings that compare scores leave a run without metrics out, on purpose: the blocking check
+`metadata_valid` names that run and fails, so that these need only say what the other runs show.
 """
 
 from dataclasses import replace
