@@ -94,6 +94,7 @@ class TalkingTrainers(FakeTrainers):
             for step in range(5, 1 + epochs * STEPS_PER_EPOCH, 5)
         ]
         norms = [("grad_norm/total", step, 0.5 + 2 * value) for _, step, value in loss]
+        weights = [("weight_norm/all", step, 10 + step / 100) for _, step, _ in loss]
         rates = [("lr/all", step, 1e-3 * min(1, step / 30)) for _, step, _ in loss]
         f1s = [
             ("dev/f1", epoch * STEPS_PER_EPOCH, 0.93 * (1 - math.exp(-epoch / 1.6 / slow)))
@@ -111,7 +112,7 @@ class TalkingTrainers(FakeTrainers):
                 epochs=EPOCHS,
                 eta_s=8.0 * (EPOCHS - epochs),
             )
-            record_metrics(session, run_id=run, attempt=attempt, points=[*loss, *norms, *rates, *f1s])
+            record_metrics(session, run_id=run, attempt=attempt, points=[*loss, *norms, *weights, *rates, *f1s])
             found = {"learning_rate": 1e-3, "source": "finder", "reason": "valley of 60 steps"}
             record_event(session, run_id=run, attempt=attempt, kind=EventKind.LR_FINDER, body=found)
             record_log(session, run_id=run, attempt=attempt, number=1, text="loading the data set\ntraining\n")

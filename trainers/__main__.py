@@ -1,7 +1,8 @@
 """The command line of the trainers.
 
 `python -m trainers CELL --spec SPEC.json --out DIR [--resume CHECKPOINT] [--heartbeat S]` runs one cell, for machines;
-it starts without what only people need. Every other command is in `trainers.commands`; `--help` lists them all.
+it starts without what only people need. People type `cellgate trainers …`, which an installed wheel has too. Every other
+command is in `trainers.commands`; `--help` lists them all.
 
 Exit codes: see cellgate/contract/exit_codes.py; those of a command for people are in its --help.
 """
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_cell(name: str, arguments: Sequence[str]) -> int:
     cell = CELL_OF[name]
-    parser = argparse.ArgumentParser(prog=f"python -m trainers {name}", description=f"Run cell {cell.value}.")
+    parser = argparse.ArgumentParser(prog=f"cellgate trainers {name}", description=f"Run cell {cell.value}.")
     parser.add_argument("--spec", type=Path, required=True, help="JSON file: what to do")
     parser.add_argument("--out", type=Path, required=True, help="folder for everything that comes out")
     parser.add_argument("--resume", type=Path, help="checkpoint folder to go on from, perhaps another run's")

@@ -63,7 +63,7 @@ def _fix(kind: str) -> str:
         case "extra_forbidden":
             return "remove the field, or check its spelling"
         case _:
-            return "correct the value; `python -m trainers schema spec` lists all fields"
+            return "correct the value; `cellgate trainers schema spec` lists all fields"
 
 
 def _read_json(path: Path) -> Any:

@@ -74,7 +74,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
             module="local",
             help="Evaluate the predictions of a finished run of cell 54 again and compare every byte.",
         ),
-        "trainers": Entry(module="local", help="Run one cell without a server, as workers do: `python -m trainers`."),
+        "trainers": Entry(module="local", help="Run one cell without a server, as workers do."),
     },
 }
 ENTRIES: Mapping[str, Entry] = {name: entry for entries in COMMANDS.values() for name, entry in entries.items()}

@@ -69,5 +69,5 @@ def verify(context: typer.Context) -> None:
 
 @app.command(cls=PassedOn)
 def trainers(context: typer.Context) -> None:
-    """Run one cell without a server, as workers do: `python -m trainers`."""
+    """Run one cell without a server, as workers do."""
     hand_over(context, "trainers", needs="worker")

@@ -52,7 +52,7 @@ class Cell(StrEnum):
 
     @property
     def label(self) -> str:
-        """The cell's name in words: `transformer`, `gnn` …; also its command, `python -m trainers <name>`."""
+        """The cell's name in words: `transformer`, `gnn` …; also its command, `cellgate trainers <name>`."""
         return self.name.lower()
 
 

@@ -18,7 +18,7 @@ class Device(StrEnum):
 
 
 class PrepareSpec(PrepareConfig):
-    """Prepare one data set: `python -m trainers prepare`."""
+    """Prepare one data set: `cellgate trainers prepare`."""
 
     cell: Literal["prepare"] = "prepare"
     source: Path
@@ -45,19 +45,19 @@ class RunSpec(ProcessSpec):
 
 
 class TransformerSpec(RunSpec, TransformerConfig):
-    """One seed of cell 51: `python -m trainers transformer`."""
+    """One seed of cell 51: `cellgate trainers transformer`."""
 
     lr_cache: Path | None = None
 
 
 class GnnSpec(RunSpec, GnnConfig):
-    """One seed of cell 52: `python -m trainers gnn`."""
+    """One seed of cell 52: `cellgate trainers gnn`."""
 
     lr_cache: Path | None = None
 
 
 class FusionSpec(RunSpec, FusionConfig):
-    """One seed of cell 53: `python -m trainers fusion`; the bases are output folders of cells 51 and 52."""
+    """One seed of cell 53: `cellgate trainers fusion`; the bases are output folders of cells 51 and 52."""
 
     transformer: Path
     gnn: Path
@@ -73,7 +73,7 @@ class RunOutput(Spec):
 
 
 class AggregationSpec(RunSpec, AggregationConfig):
-    """Cell 54: `python -m trainers aggregation` over finished runs; each cell has the same seeds."""
+    """Cell 54: `cellgate trainers aggregation` over finished runs; each cell has the same seeds."""
 
     transformer: list[RunOutput] = Field(min_length=1)
     gnn: list[RunOutput] = Field(min_length=1)
@@ -81,7 +81,7 @@ class AggregationSpec(RunSpec, AggregationConfig):
 
 
 class PreflightSpec(RunSpec):
-    """Take the cells through one real batch of every stage: `python -m trainers preflight`."""
+    """Take the cells through one real batch of every stage: `cellgate trainers preflight`."""
 
     cell: Literal["preflight"] = "preflight"
     transformer: TransformerConfig | None = None
@@ -96,7 +96,7 @@ Explain = Literal["none", "findings", "all"]
 
 
 class PackSpec(RunSpec):
-    """Make a bundle of finished runs: `python -m trainers pack`."""
+    """Make a bundle of finished runs: `cellgate trainers pack`."""
 
     cell: Literal["pack"] = "pack"
     kind: BundleKind
@@ -109,7 +109,7 @@ class PackSpec(RunSpec):
 
 
 class ScoreSpec(ProcessSpec):
-    """Score functions with a bundle: `python -m trainers score`; always on the CPU, as the bundle's self-test."""
+    """Score functions with a bundle: `cellgate trainers score`; always on the CPU, as the bundle's self-test."""
 
     cell: Literal["score"] = "score"
     bundle: Path

@@ -1,4 +1,4 @@
-"""The trainers' command line for people, with one help: `python -m trainers COMMAND`.
+"""The trainers' command line for people, with one help: `cellgate trainers COMMAND`.
 
 What a command needs is imported when it runs: the models' libraries take seconds.
 """
@@ -15,8 +15,8 @@ from trainers.commands.reports import report, schema, verify
 HELP = "Work with models, bundles, graphs and reports, without a service."
 CELL_NAMES = ", ".join(entry.name for entry in CELLS)
 EPILOG = (
-    "One cell, for machines: python -m trainers CELL --spec SPEC.json --out DIR [--resume CHECKPOINT] [--heartbeat S]; "
-    f"CELL is one of {CELL_NAMES}, or the number. Exit codes: 0 success; 2 wrong usage or spec; 3 wrong data; "
+    "One cell, as workers run it: cellgate trainers CELL --spec SPEC.json --out DIR [--resume CHECKPOINT] "
+    f"[--heartbeat S]; CELL is one of {CELL_NAMES}, or the number. Exit codes: 0 success; 2 wrong usage or spec; 3 wrong data; "
     "4 pre-flight failed; 5 collapse; 6 divergence; 7 out of memory; 8 interrupted; 70 internal error."
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP, epilog=EPILOG)
@@ -28,7 +28,7 @@ for command in (predict, graph, generate, report, verify, schema):
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command; return its exit code."""
     try:
-        app(args=list(arguments), prog_name="python -m trainers")
+        app(args=list(arguments), prog_name="cellgate trainers")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0

@@ -1,4 +1,8 @@
-"""The gate's warnings, each of which a policy may make blocking. Pure."""
+"""The gate's warnings, each of which a policy may make blocking. Pure.
+
+`positives` and the warnings that compare scores leave a run without metrics out, on purpose: the blocking check
+`metadata_valid` names that run and fails, so that these need only say what the other runs show.
+"""
 
 from dataclasses import replace
 from statistics import fmean

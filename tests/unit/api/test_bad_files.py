@@ -10,6 +10,10 @@ import pytest
 
 from service.store.run_specs import trainer_spec
 from tests.api_client import FUNCTIONS, Api, assert_refused
+from trainers.data.read.rows import KNOWN_FIELDS
+
+NO_FUNC = f"no field {' or '.join(KNOWN_FIELDS['func'])} for func"
+NO_TARGET = f"no field {' or '.join(KNOWN_FIELDS['target'])} for target"
 
 
 def _text(path: Path, text: str) -> Path:
@@ -86,13 +90,13 @@ BAD_FILES: list[tuple[str, Callable[[Path], Path], list[str]]] = [
     ("a folder", _folder, ["is no regular file"]),
     ("a named pipe", _pipe, ["is no regular file"]),
     ("another suffix", lambda data: _text(data / "functions.txt", "func,target\n"), ["expected .jsonl, .jsonl.gz"]),
-    ("a table without labels", lambda data: _text(data / "no.csv", "id,func\n"), ["no field target or label or vul"]),
-    ("an empty table", lambda data: _text(data / "no.csv", ""), ["no field func", "no field target"]),
+    ("a table without labels", lambda data: _text(data / "no.csv", "id,func\n"), [NO_TARGET]),
+    ("an empty table", lambda data: _text(data / "no.csv", ""), [NO_FUNC, NO_TARGET]),
     ("empty", lambda data: _text(data / "empty.jsonl", ""), ["it is empty"]),
     ("blank lines only", lambda data: _text(data / "blank.jsonl", "\n \n"), ["it is empty"]),
     ("a damaged archive", _damaged, ["it cannot be read"]),
     ("an archive cut off", _cut_off, ["it cannot be read"]),
-    ("no archive at all", lambda data: _text(data / "no.jsonl.gz", "{}"), ["no field func", "no field target"]),
+    ("no archive at all", lambda data: _text(data / "no.jsonl.gz", "{}"), [NO_FUNC, NO_TARGET]),
     ("one line of five million characters", _one_long_line, ["line 1: it is longer than"]),
     ("nested too deep", lambda data: _text(data / "deep.jsonl", "[" * 100_000), ["line 1: it is JSON nested too deep"]),
     (
@@ -104,9 +108,9 @@ BAD_FILES: list[tuple[str, Callable[[Path], Path], list[str]]] = [
         [
             "line 2: it is not JSON",
             "line 4: found list, expected a JSON object",
-            "line 5: no field target or label or vul for target",
-            "line 7: no field func or func_before or processed_func or code or function for func",
-            "line 7: no field target",
+            f"line 5: {NO_TARGET}",
+            f"line 7: {NO_FUNC}",
+            f"line 7: {NO_TARGET}",
         ],
     ),
 ]

@@ -176,6 +176,29 @@ def test_a_row_s_own_split_wins_over_its_file_s_name(tmp_path: Path):
     assert [row.split for row in read(tmp_path).rows] == ["extra", "train"]
 
 
+# Names of one field that a file may have side by side, in the order of docs/data.md; a new name is appended.
+BOTH_NAMES = [
+    ("func", "func_before"),
+    ("func_before", "processed_func"),
+    ("processed_func", "code"),
+    ("code", "function"),
+]
+
+
+@pytest.mark.parametrize(("older", "newer"), BOTH_NAMES)
+def test_of_two_known_names_of_the_function_the_older_is_read(tmp_path: Path, older: str, newer: str):
+    path = write_lines(tmp_path / "both.jsonl", {newer: G, older: F, "target": 1})
+
+    assert [row.func for row in read(path).rows] == [F]
+
+
+@pytest.mark.parametrize(("older", "newer"), [("target", "label"), ("label", "vul")])
+def test_of_two_known_names_of_the_label_the_older_is_read(tmp_path: Path, older: str, newer: str):
+    path = write_lines(tmp_path / "both.jsonl", {newer: 0, older: 1, "func": F})
+
+    assert [row.label for row in read(path).rows] == [1]
+
+
 def test_mistakes_are_told_with_the_file_where_there_are_several_and_with_the_row_where_there_are_no_lines(
     tmp_path: Path,
 ):

@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic.fields import FieldInfo
 
-from tests.unit.docs.pages import REFERENCE, Row, headings, read_table
+from tests.unit.docs.pages import REFERENCE, REPOSITORY, Row, headings, read_table
 from tests.unit.docs.registries import (
     NAMED,
     SPEC_SECTIONS,
@@ -20,6 +20,7 @@ from tests.unit.docs.registries import (
     spec_classes,
     spec_fields,
 )
+from trainers.data.read.rows import KNOWN_FIELDS
 
 SETTING_TABLES = ("Storage and network", "Access and limits", "Workers")
 
@@ -116,3 +117,9 @@ def test_every_check_of_the_gate_is_documented_with_its_title_and_whether_it_blo
     rows = _rows("gate", "Checks")
 
     assert {name: (row.cells["title"], row.cells["blocks"]) for name, row in rows.items()} == gate_checks()
+
+
+def test_the_recognised_names_of_a_file_s_fields_are_documented_in_the_order_in_which_they_are_looked_for() -> None:
+    rows = read_table(REPOSITORY / "docs" / "data.md", "Field names")
+
+    assert {row.name: tuple(re.findall(r"`([^`]+)`", row.cells["recognised"])) for row in rows} == KNOWN_FIELDS

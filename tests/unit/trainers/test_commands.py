@@ -24,7 +24,7 @@ def test_the_help_names_every_command_and_every_cell(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == ExitCode.SUCCESS
-    assert f"python -m trainers {command}" in capsys.readouterr().out
+    assert f"cellgate trainers {command}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["predict"], ["schema", "nonsense"], ["generate", "--functions"]])
