@@ -140,9 +140,9 @@ def _write(
             after_run(session, run_id=claim.run_id, artifacts=context.settings.artifacts)
     except UNREACHABLE:
         raise
-    # The run ends even when its pipeline cannot move on: the reconciler tries that again.
+    # The run ends even when its pipeline cannot advance: the reconciler tries again.
     except Exception:
-        log.exception("pipeline_not_moved_on")
+        log.exception("pipeline_not_advanced")
         with context.database.begin() as session:
             _write_end(session, claim, outcome, result, exit_code)
 

@@ -92,7 +92,7 @@ class Reconciler:
             raise
         # One experiment that fails here must not hold up all others.
         except Exception:
-            log.exception("not_moved_on", subject=subject)
+            log.exception("pipeline_not_advanced", subject=subject)
 
     def _notify(self) -> None:
         try:

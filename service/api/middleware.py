@@ -104,7 +104,7 @@ def _log(request: Request, response: Response, *, took_s: float) -> None:
 
 
 def _count(telemetry: Telemetry, request: Request, response: Response, *, took_s: float) -> None:
-    # Who waits for a change is answered late on purpose.
+    # Long polls are answered late on purpose: their latency is no measure.
     if "wait" not in request.query_params:
         route = getattr(request.scope.get("route"), "path", None)
         telemetry.answered(route=route, method=request.method, status=response.status_code, took_s=took_s)

@@ -114,7 +114,7 @@ class Paging:
         url = self._request.url.remove_query_params("after")
         if after is not None:
             url = url.include_query_params(after=after)
-        # Relative to the server: what a proxy in front of it is called, only the caller knows.
+        # Relative: only the caller knows the name of a proxy in front of the server.
         return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
 
 

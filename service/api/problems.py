@@ -81,7 +81,7 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
 # What the framework refuses before a route is reached.
 HTTP_CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed"}
 HTTP_DETAILS = {
-    # The JSON reader gave up without naming a place.
+    # The JSON reader gave up without a position.
     400: "the body cannot be read as JSON: it is not UTF-8, nested too deep, or has a number too long",
     404: "there is nothing at {path}; GET /openapi.json lists every route",
     405: "{method} is not possible at {path}",
@@ -176,7 +176,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     mistakes = mistakes_of(error.errors())
     kinds = {found["type"] for found in error.errors()}
     malformed = "json_invalid" in kinds
-    # What fits the document, but not together, is as what fits it and is not there.
+    # Fields that are valid each, but not together, get the code of a valid spec whose parts do not exist.
     code = InvalidSpec.code if kinds == {"value_error"} else "invalid_request"
     return problem_response(
         request,

@@ -28,7 +28,7 @@ router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
 ArtifactPath = Annotated[
     str, InPath(max_length=1000, description="Path of the file, as the list of the run's artifacts shows it.")
 ]
-# Whatever it is: the file is to be kept as it lies, not shown.
+# Sent for every type: browsers must save the file instead of rendering it.
 OCTETS = "application/octet-stream"
 ANY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 FILE: dict[int | str, dict[str, Any]] = {

@@ -113,9 +113,9 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     with context.database.read() as session:
         found = ready_bundle(session, bundle_id)
     folder = context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER
-    # What the run vouched for, and the manifest that lists it: nothing else that may lie there is sent.
-    vouched = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
-    archive = Archive(folder=folder, root=bundle_id, names=[BUNDLE_MANIFEST_NAME, *vouched])
+    # Only the files in the run's result and the manifest that lists them are sent.
+    listed = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
+    archive = Archive(folder=folder, root=bundle_id, names=[BUNDLE_MANIFEST_NAME, *listed])
     headers = {
         "Content-Length": str(archive.size_bytes),
         "Content-Disposition": f'attachment; filename="{bundle_id}.tar"',

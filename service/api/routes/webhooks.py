@@ -78,7 +78,7 @@ def add_webhook(
 
 
 def _refuse_private(url: str) -> None:
-    # A name without an address perhaps has one later: each delivery looks again.
+    # A host name without an address now may get one: each delivery resolves it again.
     with suppress(OSError):
         resolve(urlsplit(url).hostname or "", None, allow_private=False)
 

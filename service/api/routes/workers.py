@@ -54,7 +54,7 @@ def drain(worker_id: WorkerPath, post: Posted) -> JSONResponse:
 def resume(worker_id: WorkerPath, post: Posted) -> JSONResponse:
     """End the draining of a worker. It claims runs again."""
     answered = _set(post, worker_id, draining=False)
-    # Who was notified while it drained is not notified again so soon: it is woken to look for itself.
+    # Notifications during the drain were forwarded and are not repeated so soon: wake the worker to claim.
     with post.context.database.read() as session:
         worker = get_worker(session, worker_id)
     for _ in range(worker.slots):
