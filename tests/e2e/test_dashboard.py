@@ -92,7 +92,7 @@ def test_a_running_experiment_moves_by_itself(deployment: LiveServer, dataset: s
     assert page.evaluate("window.loadedOnce")
 
 
-def test_a_waived_check_and_an_overruled_decision_name_who_said_so_and_why(
+def test_a_waived_check_and_an_overruled_decision_name_who_and_why(
     deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     # given an experiment whose gate failed for the graph network alone

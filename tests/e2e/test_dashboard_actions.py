@@ -109,7 +109,7 @@ def test_a_waiting_run_is_paused_and_resumed(deployment: LiveServer, dataset: st
     give_up(deployment, experiment, claim)
 
 
-def test_what_the_server_refuses_is_said_with_its_reason(
+def test_what_the_server_refuses_is_reported_with_its_reason(
     deployment: LiveServer, dataset: str, watched: Watched
 ) -> None:
     experiment = deployment.experiment(dataset, "given up", SPEC)

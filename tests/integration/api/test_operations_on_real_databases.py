@@ -20,7 +20,7 @@ def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
         yield app
 
 
-def test_queues_and_usage_are_told_alike_on_each_database(api: Api) -> None:
+def test_queues_and_usage_are_reported_alike_on_each_database(api: Api) -> None:
     dataset = api.ready_dataset()
     api.client.post("/v1/jobs", json={"cell": 52, "dataset": dataset, "seeds": [0, 1, 2]})
     begin(api)
@@ -42,7 +42,7 @@ def test_queues_and_usage_are_told_alike_on_each_database(api: Api) -> None:
     ]
 
 
-def test_a_monitor_is_told_alike_on_each_database(api: Api) -> None:
+def test_a_monitor_is_reported_alike_on_each_database(api: Api) -> None:
     dataset = api.ready_dataset()
     api.client.post("/v1/jobs", json={"cell": 52, "dataset": dataset, "seeds": [0, 1, 2]})
     begin(api)

@@ -97,7 +97,7 @@ def test_output_that_is_cut_and_resumed_has_no_gap_and_no_double(context: LiveSe
     assert (numbers, final) == (list(range(1, CHUNKS)), "cancelled")
 
 
-def test_what_is_said_arrives_while_the_stream_is_open(context: LiveServer) -> None:
+def test_output_arrives_while_the_stream_is_open(context: LiveServer) -> None:
     claim = running(context)
     path = f"{context.url}/v1/runs/{claim.run_id}/logs/stream"
     with httpx.stream("GET", path, headers={"Last-Event-ID": "1.1"}, timeout=30) as answer:
@@ -141,7 +141,7 @@ def test_the_events_of_a_run_are_streamed_to_its_end(context: LiveServer) -> Non
     assert streamed[-1][1:] == ("end", {"run": claim.run_id, "state": "cancelled"})
 
 
-def test_many_open_streams_leave_a_status_request_alone_and_all_are_told(context: LiveServer) -> None:
+def test_many_open_streams_leave_a_status_request_alone_and_all_get_its_output(context: LiveServer) -> None:
     claim = running(context)
 
     async def follow(client: httpx.AsyncClient, opened: asyncio.Semaphore) -> str:

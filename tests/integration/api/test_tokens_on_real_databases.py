@@ -93,7 +93,7 @@ def test_a_token_is_good_until_it_expires_or_is_revoked_by_the_clock_of_the_data
         assert not has_live_admin(session)
 
 
-def test_tokens_that_begin_alike_are_told_apart(database: Database) -> None:
+def test_tokens_that_begin_alike_are_distinguished(database: Database) -> None:
     with database.begin() as session:
         first, second = (create_token(session, name=name, scope=Scope.READ).secret for name in ("a", "b"))
         session.execute(text("UPDATE tokens SET prefix = :prefix"), {"prefix": second[:11]})

@@ -112,7 +112,7 @@ def test_the_same_seed_trains_the_same_weights(warm: WarmTrainers, folder: Path,
     assert first == again
 
 
-def test_every_component_s_gradient_and_weight_norm_is_told(folder: Path, fusion: RunResult) -> None:
+def test_every_component_s_gradient_and_weight_norm_is_reported(folder: Path, fusion: RunResult) -> None:
     assert fusion.cell == 53
 
     for name, components in (
@@ -182,7 +182,7 @@ def test_aggregation_weighs_every_option_of_the_trained_runs(
     assert f1["gnn"] == read_result(folder / "gnn" / "result.json").metrics["gate"].f1
 
 
-def test_what_the_bases_do_not_see_is_counted_by_each_and_told_by_aggregation(
+def test_what_the_bases_do_not_see_is_counted_by_each_and_reported_by_aggregation(
     warm: WarmTrainers, folder: Path, fusion_spec: dict[str, Any], tmp_path: Path
 ) -> None:
     spec = {"dataset": fusion_spec["dataset"], "resamples": 100}

@@ -74,7 +74,7 @@ def test_an_experiment_is_submitted_by_the_name_of_its_data_set(
     context.trainers().work()
 
 
-def test_every_mistake_of_a_spec_is_told_with_its_pointer(
+def test_every_mistake_of_a_spec_is_reported_with_its_pointer(
     ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:
     spec = a_spec(tmp_path, name="wrong", dataset=ready_dataset, seeds=[1, 1], policy={"gate_f1": 2}, gnn={"modle": {}})

@@ -190,7 +190,7 @@ def test_a_download_that_arrives_damaged_is_not_kept(context: LiveServer, claim:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_try_at_a_run_is_told_to_a_program(context: LiveServer, claim: Claim) -> None:
+def test_every_try_at_a_run_is_reported_to_a_program(context: LiveServer, claim: Claim) -> None:
     with Client(context.url) as client:
         assert [(one.attempt, one.worker) for one in client.attempts(claim.run_id)] == [(1, "worker-1")]
 

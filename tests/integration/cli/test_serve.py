@@ -80,7 +80,7 @@ def folder(sqlite_url: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_keeps_the_service_from_starting_is_said_in_one_line_with_what_to_do(
+def test_what_keeps_the_service_from_starting_is_reported_in_one_line_with_what_to_do(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     refused = {

@@ -71,7 +71,7 @@ def test_what_cannot_be_made_or_revoked_is_refused_with_what_to_do(database: Dat
     assert cellgate("token", "revoke", "ci").code == 2
 
 
-def test_a_database_that_was_never_migrated_is_told_so(
+def test_a_database_that_was_never_migrated_is_reported(
     cellgate: Cellgate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("CELLGATE_DATABASE_URL", raising=False)

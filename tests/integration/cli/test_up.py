@@ -105,7 +105,7 @@ def test_when_it_is_killed_outright_its_children_end_too(tmp_path: Path) -> None
                 child.kill()
 
 
-def test_a_taken_port_is_told_before_anything_is_started() -> None:
+def test_a_taken_port_is_reported_before_anything_is_started() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

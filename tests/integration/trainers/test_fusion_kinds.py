@@ -307,7 +307,7 @@ def test_ratios_of_the_learning_rates_hold_through_finder_and_schedule(
         assert rates == {name: values["lr/head"] * ratio for name, ratio in expected.items()}
 
 
-def test_norms_of_three_components_are_told_and_an_unfrozen_model_counts_to_its_own(
+def test_norms_of_three_components_are_reported_and_an_unfrozen_model_counts_to_its_own(
     folder: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
 ) -> None:
     # A rate of next to nothing: the weights told are those that were saved.

@@ -93,7 +93,7 @@ def test_a_bundle_of_graph_models_has_nothing_to_export(pack: Callable[[str], Pa
         export_onnx(pack("g"), tmp_path / "onnx")
 
 
-def test_a_missing_library_and_a_target_that_exists_are_told_together(
+def test_a_missing_library_and_a_target_that_exists_are_reported_together(
     pack: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)

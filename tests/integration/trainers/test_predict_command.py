@@ -47,7 +47,7 @@ def planted_lines(path: Path) -> list[int]:
     return [number for number, line in enumerate(path.read_text().split("\n"), start=1) if line == PLANTED]
 
 
-def test_what_was_asked_for_is_what_is_packed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_requested_models_are_packed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = json.loads((bundle / "bundle.json").read_text())
 
     code, out, _ = run_command(capsys, "bundle", "check", bundle)
@@ -93,7 +93,7 @@ def test_sarif_of_a_folder_keeps_to_the_standard_and_names_the_line(
 @pytest.mark.parametrize(
     ("explain", "explained"), [("none", [False] * 4), ("findings", [False, True] * 2), ("all", [True] * 4)]
 )
-def test_what_is_explained_is_what_was_asked(
+def test_the_requested_functions_are_explained(
     explain: str, explained: list[bool], bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, out, _ = run_command(capsys, "predict", bundle, files / "four.c", "--format", "json", "--explain", explain)
@@ -150,7 +150,7 @@ def test_a_file_of_another_encoding_is_an_error_and_the_others_are_scored(
     ],
 )
 @pytest.mark.usefixtures("files")
-def test_wrong_usage_is_told_with_its_exit_code(
+def test_wrong_usage_is_reported_with_its_exit_code(
     arguments: list[str], code: int, words: str, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found, _, err = run_command(capsys, "predict", bundle, *arguments)
@@ -164,7 +164,9 @@ def test_a_folder_that_is_no_bundle_is_refused(files: Path, capsys: pytest.Captu
     assert run_command(capsys, "bundle", "check", files)[0] == 3
 
 
-def test_runs_that_cannot_be_packed_are_told(planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_that_cannot_be_packed_are_reported(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--dataset", planted / "prepare" / "dataset", "--run", planted / "t", "--out", tmp_path / "bundle"]
 
     code, _, err = run_command(capsys, "bundle", "pack", "--kind", "fusion", *arguments)

@@ -110,7 +110,7 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["serves it", "serves another", "is full", "drains too"],
 )
-def test_who_drains_rings_on_for_what_it_leaves_if_another_has_room_for_it(
+def test_who_drains_notifies_of_what_it_leaves_if_another_has_room_for_it(
     floor: Floor, queues: list[str], slots: int, drains: bool, rings: bool
 ) -> None:
     context = floor.context("finish()")
@@ -128,7 +128,7 @@ def test_who_drains_rings_on_for_what_it_leaves_if_another_has_room_for_it(
 
 
 @pytest.mark.usefixtures("prompt")
-def test_a_worker_that_does_not_drain_rings_for_nobody(floor: Floor) -> None:
+def test_a_worker_that_does_not_drain_notifies_nobody(floor: Floor) -> None:
     context = floor.context("wait()")
     run_id = floor.prepare_run()
     with floor.database.begin() as session:

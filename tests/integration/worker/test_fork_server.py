@@ -147,7 +147,7 @@ with socket.socket(socket.AF_UNIX) as listener:
 """
 
 
-def test_a_server_that_breaks_off_after_it_was_asked_is_an_error_of_its_own(tmp_path: Path) -> None:
+def test_a_server_that_breaks_off_after_the_request_is_an_error_of_its_own(tmp_path: Path) -> None:
     script = tmp_path / "server.py"
     script.write_text(BREAKS_OFF)
     server = ForkServerProcess(command=[TRAINER[0], str(script)])

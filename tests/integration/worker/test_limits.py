@@ -37,7 +37,7 @@ def test_the_attempts_of_a_run_together_keep_to_its_limit(small_floor: Floor) ->
     assert run.failure_detail == "the run took longer than its timeout_s, 100 s over all of its attempts"
 
 
-def test_the_houses_limit_holds_where_it_is_the_shorter_one(small_floor: Floor) -> None:
+def test_the_deployments_limit_holds_where_it_is_the_shorter_one(small_floor: Floor) -> None:
     run_id = limit(small_floor, timeout_s=100.0)
 
     context = small_floor.context(FOREVER, run_timeout_s=0.5)

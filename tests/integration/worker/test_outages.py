@@ -58,7 +58,7 @@ os._exit(3)
     assert floor.output(run_id) == "x" * 3_000_000 + "\nthe end\n"
 
 
-def test_a_failure_with_text_that_no_database_holds_is_still_told(floor: Floor) -> None:
+def test_a_failure_with_text_that_no_database_holds_is_still_reported(floor: Floor) -> None:
     run_id = floor.prepare_run()
     context = floor.context(r"""
 sys.stdout.buffer.write(b"a\x00b\xff")
@@ -134,7 +134,7 @@ finish()
     assert [attempt.last_event for attempt in floor.attempts(run_id)] == [4, 5]
 
 
-def test_a_run_ends_even_when_its_pipeline_cannot_be_moved_on(floor: Floor) -> None:
+def test_a_run_ends_even_when_its_pipeline_cannot_advance(floor: Floor) -> None:
     dataset_run = floor.prepare_run()
     with floor.database.begin() as session:
         dataset_id = session.get_one(JobRow, floor.run(dataset_run).job_id).dataset_id

@@ -100,7 +100,7 @@ def test_without_a_broker_nothing_counts_as_notified(small_floor: Floor, tmp_pat
         assert due_for_dispatch(session, redispatch_after_s=3600.0) == [(run_id, "cpu")]
 
 
-def test_an_experiment_that_cannot_be_moved_on_holds_up_no_other(
+def test_an_experiment_that_cannot_advance_holds_up_no_other(
     floor: Floor, notifier: CeleryNotifier, broker: redis.Redis
 ) -> None:
     prepare_run = floor.prepare_run()

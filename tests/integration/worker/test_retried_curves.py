@@ -73,7 +73,7 @@ def test_a_retried_run_has_the_whole_curve_whatever_of_the_old_one_was_in_sql(fl
     assert loss_of(floor, new) == {1: 1.0, 2: 1.0, 3: 1.0, 5: 2.0, 6: 2.0}
 
 
-def test_what_was_caught_up_once_is_not_said_again_by_the_next_try(floor: Floor) -> None:
+def test_what_was_caught_up_once_is_not_stored_again_by_the_next_try(floor: Floor) -> None:
     # given a retry that caught up on the old run, and failed before it saved anything itself
     floor.prepare_run()
     old = lost_after(floor, in_sql=1)

@@ -161,7 +161,7 @@ def test_who_is_away_for_good_is_given_up_after_eight_tries(database: Database) 
     assert outbox(database, webhook) == [("failed", 8, None)]
 
 
-def test_who_says_gone_is_told_nothing_more(database: Database) -> None:
+def test_who_answers_gone_gets_nothing_more(database: Database) -> None:
     with receiving() as receiver:
         receiver.answers = [410]
         webhook = subscribed(database, receiver.url)
@@ -212,7 +212,7 @@ def test_what_a_webhook_sender_had_claimed_when_it_died_is_delivered_by_the_next
     assert outbox(database, webhook) == [("delivered", 2, 204)]
 
 
-def test_a_private_address_is_not_asked_even_if_it_was_public_when_the_webhook_was_made(database: Database) -> None:
+def test_a_private_address_gets_no_request_even_if_it_was_public_when_the_webhook_was_made(database: Database) -> None:
     with receiving() as receiver:
         webhook = subscribed(database, receiver.url)
         happen(database)
@@ -225,7 +225,7 @@ def test_a_private_address_is_not_asked_even_if_it_was_public_when_the_webhook_w
         assert "no public address" in (row.last_error or "")
 
 
-def test_what_was_rolled_back_is_not_told(database: Database) -> None:
+def test_what_was_rolled_back_is_not_sent(database: Database) -> None:
     webhook = subscribed(database, "http://127.0.0.1:1/")
 
     def fail() -> None:
@@ -239,7 +239,7 @@ def test_what_was_rolled_back_is_not_told(database: Database) -> None:
     assert outbox(database, webhook) == []
 
 
-def test_what_a_deleted_webhook_was_to_be_told_is_told_to_nobody_and_forgotten(database: Database) -> None:
+def test_what_a_deleted_webhook_was_to_get_is_sent_to_nobody_and_forgotten(database: Database) -> None:
     webhook = subscribed(database, "http://127.0.0.1:1/")
     happen(database)
     with database.begin() as session:

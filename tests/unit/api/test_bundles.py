@@ -60,7 +60,7 @@ def test_before_anything_has_finished_there_is_nothing_to_pack(api: Api) -> None
     )
 
 
-def test_a_bundle_that_is_not_ready_is_neither_sent_nor_asked(api: Api) -> None:
+def test_a_bundle_that_is_not_ready_is_neither_sent_nor_queried(api: Api) -> None:
     bundle = api.client.post(f"{finished(api)}/bundle", json={}).headers["Location"]
 
     assert_refused(api.client.get(f"{bundle}/archive"), status=409, code="conflict", pointers=[])

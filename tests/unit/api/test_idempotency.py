@@ -30,7 +30,7 @@ def test_the_same_request_under_the_same_key_gets_the_same_answer_and_creates_on
     assert len(api.notifier.notified) == notified
 
 
-def test_the_stored_answer_is_the_one_that_was_given_even_when_things_have_moved_on(api: Api) -> None:
+def test_the_stored_answer_is_the_one_that_was_given_even_when_things_have_changed(api: Api) -> None:
     body = question(api.ready_dataset())
     first = api.client.post("/v1/experiments", json=body, headers=KEY)
     api.trainers().work()

@@ -40,7 +40,7 @@ def test_experiments_are_found_by_their_labels(api: Api) -> None:
     ("labels", "pointer"),
     [({"Team": "core"}, "/labels/Team"), ({"team": ""}, "/labels/team"), ({"team": "a b"}, "/labels/team")],
 )
-def test_a_label_that_could_not_be_asked_for_is_refused(api: Api, labels: dict[str, str], pointer: str) -> None:
+def test_a_label_that_no_filter_could_name_is_refused(api: Api, labels: dict[str, str], pointer: str) -> None:
     body = {"name": "question", "dataset": api.ready_dataset(), "labels": labels}
     answer = api.client.post("/v1/experiments", json=body)
 

@@ -66,7 +66,7 @@ def test_those_who_ask_while_another_is_being_answered_are_answered_together() -
     assert [poll_state and poll_state.version for poll_state in found] == [1] + [2] * 8
 
 
-def test_a_database_that_cannot_be_asked_is_told_to_all_who_asked() -> None:
+def test_a_database_that_does_not_answer_is_reported_to_every_request() -> None:
     def read(_: Collection[str]) -> dict[str, PollState]:
         raise OperationalError("SELECT", {}, RuntimeError("gone"))
 
@@ -122,7 +122,7 @@ def test_nothing_new_within_the_time_is_304(api: Api) -> None:
     assert time.monotonic() - begun >= 1
 
 
-def test_a_run_that_is_about_to_end_is_asked_for_more_often_than_one_that_has_hours_to_go(api: Api) -> None:
+def test_a_run_that_is_about_to_end_is_polled_more_often_than_one_that_has_hours_to_go(api: Api) -> None:
     api.dataset()
     claim = begin(api)
     pace = {}

@@ -120,7 +120,7 @@ def test_every_body_comes_with_examples_that_are_in_order(document: dict[str, An
         bodies[path].validate_json(json.dumps(example["value"]))
 
 
-def test_a_token_is_asked_for_everywhere_but_at_the_probes(settings: Settings) -> None:
+def test_a_token_is_required_everywhere_but_at_the_probes(settings: Settings) -> None:
     token = "correct-horse-battery-staple-and-cart"
     with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         document = api.client.get("/openapi.json", headers={"Authorization": f"Bearer {token}"}).json()

@@ -146,7 +146,7 @@ def test_text_does_not_come_by_pieces(api: Api) -> None:
     assert_refused(answer, status=422, code="invalid_spec", pointers=["#query/after", "#query/limit"])
 
 
-def test_every_try_at_a_run_is_told(api: Api) -> None:
+def test_every_try_at_a_run_is_reported(api: Api) -> None:
     claim = printed(api, ["x"])
     with api.database.begin() as session:
         record_checkpoint(session, run_id=claim.run_id, attempt=1, path=f"{claim.path}/checkpoint", step=40)
@@ -162,7 +162,7 @@ def test_every_try_at_a_run_is_told(api: Api) -> None:
 
 
 @pytest.mark.parametrize("of", ["attempts", "logs", "logs/stream", "events/stream"])
-def test_what_a_run_said_that_is_not_there_is_not_found(api: Api, of: str) -> None:
+def test_what_a_run_reported_that_is_not_there_is_not_found(api: Api, of: str) -> None:
     answer = api.client.get(f"/v1/runs/run_{'0' * 26}/{of}")
 
     assert_refused(answer, status=404, code="not_found", pointers=[])

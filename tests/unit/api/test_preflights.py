@@ -63,7 +63,7 @@ def test_what_cannot_be_tried_is_refused_and_nothing_is_queued(
     assert api.counts() == before
 
 
-def test_every_mistake_of_every_config_is_told_at_once(api: Api) -> None:
+def test_every_mistake_of_every_config_is_reported_at_once(api: Api) -> None:
     body = {"dataset": "mine", "transformer": {"training": {"epochs": 0}}, "gnn": {"model": {"layers": -1}}, "x": 1}
 
     answer = api.client.post("/v1/preflights", json=body)

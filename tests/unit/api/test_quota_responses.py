@@ -75,7 +75,7 @@ def test_what_an_experiment_queues_by_itself_is_never_refused(strict: Api) -> No
 
 
 @pytest.mark.parametrize(("token", "owner"), [(None, "local"), (TOKEN, "token")])
-def test_what_is_asked_for_belongs_to_who_asks(settings: Settings, token: str | None, owner: str) -> None:
+def test_what_is_submitted_belongs_to_the_caller(settings: Settings, token: str | None, owner: str) -> None:
     with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": token})) as api:
         api.client.headers.update({} if token is None else {"Authorization": f"Bearer {token}"})
         api.experiment()

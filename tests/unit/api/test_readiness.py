@@ -35,7 +35,7 @@ def test_the_service_lives_without_a_broker_but_is_not_ready(api: Api) -> None:
     assert oks(found(api, status=503)) == {"database": True, "migrations": True, "broker": False, "workers": True}
 
 
-def test_a_missing_worker_is_told_but_takes_no_api_out_of_service(api: Api) -> None:
+def test_a_missing_worker_is_reported_but_takes_no_api_out_of_service(api: Api) -> None:
     api.client.post("/v1/jobs", json={"cell": 52, "dataset": api.ready_dataset(), "seeds": [0, 1], "queue": "secret"})
     with api.database.begin() as session:
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=1)

@@ -129,7 +129,7 @@ def test_a_decision_that_has_not_been_taken_is_pending(api: Api) -> None:
     assert get(api, f"/v1/experiments/{experiment}/decisions") == []
 
 
-def test_fusion_can_be_run_by_hand_once_the_gate_has_passed(api: Api) -> None:
+def test_fusion_can_be_started_manually_once_the_gate_has_passed(api: Api) -> None:
     experiment = api.experiment(autopilot=False)
     trainers = api.trainers()
     for cell in (51, 52):
@@ -199,7 +199,7 @@ def test_a_running_run_shows_progress_curves_events_and_output(api: Api) -> None
     assert api.client.get(f"{path}/logs?attempt=2").text == ""
 
 
-def test_what_happened_to_an_experiment_is_told_in_order_and_page_by_page(api: Api) -> None:
+def test_what_happened_to_an_experiment_is_reported_in_order_and_page_by_page(api: Api) -> None:
     path = f"/v1/experiments/{api.experiment()}/events"
     api.trainers().work()
 
@@ -268,7 +268,7 @@ def test_a_submission_is_accepted_while_the_broker_is_away(api: Api) -> None:
     assert get(api, f"/v1/runs/{answer.json()['run']}")["state"] == "queued"
 
 
-def test_a_broker_that_is_away_is_asked_once_not_once_per_run(api: Api) -> None:
+def test_a_broker_that_is_away_is_tried_once_not_once_per_run(api: Api) -> None:
     dataset = api.ready_dataset()
     api.notifier.reachable = False
     api.notifier.notified.clear()

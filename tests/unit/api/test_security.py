@@ -38,7 +38,7 @@ def guarded(settings: Settings) -> Iterator[Api]:
 
 
 @pytest.mark.parametrize("path", ["/v1/experiments", "/openapi.json", "/v1/nothing", "//v1/runs", "/static"])
-def test_without_the_token_nothing_is_told(guarded: Api, path: str) -> None:
+def test_without_the_token_nothing_is_revealed(guarded: Api, path: str) -> None:
     for given in NOT_THE_TOKEN:
         answer = guarded.client.get(f"http://testserver{path}", headers={b"Authorization": given})
 

@@ -105,7 +105,7 @@ def test_the_scope_is_checked_before_the_body_is_read(guarded: Api) -> None:
     assert_refused(answer, status=403, code="missing_scope", pointers=[])
 
 
-def test_what_is_asked_for_belongs_to_the_name_of_the_token(guarded: Api) -> None:
+def test_what_is_submitted_belongs_to_the_name_of_the_token(guarded: Api) -> None:
     guarded.client.headers["Authorization"] = f"Bearer {a_token(guarded, Scope.SUBMIT, 'team-a')}"
     guarded.experiment()
 
@@ -115,7 +115,7 @@ def test_what_is_asked_for_belongs_to_the_name_of_the_token(guarded: Api) -> Non
     assert (owners, experiments) == ({"team-a"}, {"team-a"})
 
 
-def test_a_new_token_is_told_once_works_and_is_kept_nowhere(guarded: Api) -> None:
+def test_a_new_token_is_shown_once_works_and_is_kept_nowhere(guarded: Api) -> None:
     answer = ask(guarded, BOOTSTRAP, "POST", "/v1/tokens", json={"name": "ci", "scope": "read", "expires_in_s": 3600})
 
     made = answer.json()
@@ -181,7 +181,7 @@ def test_a_name_is_taken_until_its_token_is_revoked(guarded: Api) -> None:
     assert ask(guarded, BOOTSTRAP, "POST", "/v1/tokens", json=body).status_code == 201
 
 
-def test_every_mistake_about_a_new_token_is_told(guarded: Api) -> None:
+def test_every_mistake_about_a_new_token_is_reported(guarded: Api) -> None:
     wrong = {"name": "two words", "scope": "root", "expires_in_s": 0}
     answer = ask(guarded, BOOTSTRAP, "POST", "/v1/tokens", json=wrong)
     reserved = ask(guarded, BOOTSTRAP, "POST", "/v1/tokens", json={"name": "local", "scope": "read"})

@@ -115,7 +115,7 @@ def test_our_own_page_and_programs_may_change_things(api: Api, origin: str | Non
     assert api.client.post("/v1/datasets", json=body, headers=headers).status_code == 202
 
 
-def test_where_a_token_is_asked_for_it_decides_under_any_name(settings: Settings) -> None:
+def test_where_a_token_is_required_it_decides_under_any_name(settings: Settings) -> None:
     with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": TOKEN})) as api:
         headers = {"Host": "cellgate.example", "Origin": "http://evil.example", "Authorization": f"Bearer {TOKEN}"}
         body = {"name": "made", "source": api.file()}

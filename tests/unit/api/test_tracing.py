@@ -172,7 +172,7 @@ def test_without_an_endpoint_nothing_that_exports_is_imported() -> None:
     assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_an_endpoint_without_the_libraries_is_told_and_the_service_starts(
+def test_an_endpoint_without_the_libraries_is_reported_and_the_service_starts(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "service.telemetry.spans", None)

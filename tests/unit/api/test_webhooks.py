@@ -40,7 +40,7 @@ def test_a_webhook_shows_its_secret_once(api: Api) -> None:
     assert api.client.delete(f"/v1/webhooks/{webhook['id']}").status_code == 404
 
 
-def test_every_step_of_an_experiment_is_told_once_to_who_wants_to_know(api: Api) -> None:
+def test_every_step_of_an_experiment_is_sent_once_to_each_subscriber(api: Api) -> None:
     everything, failures = made(api), made(api, events=["run.failed", "gate.fail"])
     experiment = api.experiment()
     api.trainers().work()
@@ -65,7 +65,7 @@ def test_every_step_of_an_experiment_is_told_once_to_who_wants_to_know(api: Api)
     ]
 
 
-def test_what_did_not_happen_is_not_told(api: Api) -> None:
+def test_what_did_not_happen_is_not_sent(api: Api) -> None:
     webhook = made(api)
     experiment = api.experiment()
     before = reported(api, webhook)
@@ -77,7 +77,7 @@ def test_what_did_not_happen_is_not_told(api: Api) -> None:
     assert reported(api, webhook) == before
 
 
-def test_a_test_is_told_whatever_the_webhook_wants_to_know(api: Api) -> None:
+def test_a_test_is_sent_whatever_the_webhook_subscribes_to(api: Api) -> None:
     webhook = made(api, events=["run.failed"])
     answer = api.client.post(f"/v1/webhooks/{webhook['id']}/test")
 

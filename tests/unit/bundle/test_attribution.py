@@ -40,7 +40,7 @@ def test_a_long_function_is_left_out_in_so_many_runs_of_lines_at_most() -> None:
     assert (parts[-1].start_line, parts[-1].end_line) == (len(body), len(body) + 1)
 
 
-def test_what_the_verdict_loses_is_the_weight_and_only_what_adds_to_it_is_told() -> None:
+def test_what_the_verdict_loses_is_the_weight_and_only_what_adds_to_it_is_reported() -> None:
     parts = occlusions(FUNCTION)
 
     weights = rank_occlusions(parts, log_odds=2.0, without=[1.5, 2.5, -1.0])

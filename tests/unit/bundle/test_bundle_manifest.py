@@ -144,7 +144,7 @@ def test_a_bundle_that_is_not_as_it_was_made_is_refused(corrupt: Callable[[Path]
     caught.match(CORRUPTED[corrupt])
 
 
-def test_everything_wrong_is_told_at_once(folder: Path) -> None:
+def test_everything_wrong_is_reported_at_once(folder: Path) -> None:
     _change_a_byte(folder)
     _lose_a_file(folder)
     _add_a_hidden_file(folder)

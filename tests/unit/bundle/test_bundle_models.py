@@ -22,7 +22,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint("bert", tmp_path_factory.mktemp("checkpoint"))
 
 
-def test_a_function_that_is_too_long_is_read_by_its_head_and_tail_and_told(checkpoint: Path) -> None:
+def test_a_function_that_is_too_long_is_read_by_its_head_and_tail_and_reported(checkpoint: Path) -> None:
     model = TextModel.load(checkpoint, temperature=1.0)
     given = functions(LONG, SHORT, LONG.replace("; }", " - a; }"), LONG.replace(" + a" * 101, " + a" * 102))
 

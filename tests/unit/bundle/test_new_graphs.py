@@ -66,7 +66,7 @@ def test_a_model_of_ready_graphs_is_refused_with_what_to_do(
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", json.dumps({"node_types": 3}).encode()])
-def test_a_damaged_vocabulary_is_told(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_vocabulary_is_reported(content: bytes, tmp_path: Path) -> None:
     path: Any = tmp_path / "vocab.json"
     path.write_bytes(content)
 

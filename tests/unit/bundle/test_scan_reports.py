@@ -124,7 +124,7 @@ def test_a_log_without_findings_keeps_to_the_standard(folder: Path) -> None:
     assert log["runs"][0]["results"] == []
 
 
-def test_a_file_that_cannot_be_read_is_told_everywhere_and_the_others_are_scored(folder: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_everywhere_and_the_others_are_scored(folder: Path) -> None:
     (folder / "src" / "old.c").write_bytes(b"// \xe4\n")
 
     found = scanned(folder)
@@ -163,7 +163,7 @@ def test_a_fingerprint_stays_while_the_function_moves_and_differs_between_equal_
     assert len({before, changed, *twice}) == 3
 
 
-def test_what_the_models_did_not_see_is_said(folder: Path) -> None:
+def test_what_the_models_did_not_see_is_reported(folder: Path) -> None:
     found = scanned(folder)
     file, one = found.findings[0]
     unseen = replace(one.prediction, text_truncated=True, graph_truncated=True, graph_quality="partial")
@@ -177,7 +177,7 @@ def test_what_the_models_did_not_see_is_said(folder: Path) -> None:
     assert f"threshold 0.4000{caveats}." in json.loads(as_sarif(reported))["runs"][0]["results"][0]["message"]["text"]
 
 
-def test_lines_of_a_run_of_lines_are_told_with_its_end(folder: Path) -> None:
+def test_lines_of_a_run_of_lines_are_reported_with_its_end(folder: Path) -> None:
     found = scanned(folder)
     file, one = found.findings[0]
     assert split_functions(FIRST)[0] == one.function

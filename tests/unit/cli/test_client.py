@@ -79,7 +79,7 @@ def test_a_server_that_is_never_there_is_named() -> None:
         client.experiment("exp_1")
 
 
-def test_a_proxy_that_says_the_server_is_away_is_asked_again() -> None:
+def test_a_proxy_that_says_the_server_is_away_is_retried() -> None:
     answers = [httpx.Response(503), httpx.Response(502), httpx.Response(200, json=experiment("training"))]
 
     with client_of(lambda _: answers.pop(0)) as client:
@@ -159,7 +159,7 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
         assert [found.id for found in client.experiments()] == ["exp_3", "exp_2", "exp_1"]
 
 
-def test_something_else_than_cellgate_at_that_address_is_told_apart() -> None:
+def test_something_else_than_cellgate_at_that_address_is_distinguished() -> None:
     with client_of(lambda _: httpx.Response(200, text="<html>")) as client, pytest.raises(ServerAway, match="not Cell"):
         client.experiment("exp_1")
 

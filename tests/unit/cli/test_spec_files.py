@@ -49,7 +49,7 @@ def test_a_file_that_holds_no_spec_is_named_with_what_it_holds(tmp_path: Path, c
     assert str(path) in str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_spec(tmp_path / "nowhere.yaml")
 
@@ -68,7 +68,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         named_dataset([dataset("ds_2", "b"), dataset("ds_1", "a")], "mine")
 
 
-def test_every_wrong_setting_is_told_at_once() -> None:
+def test_every_wrong_setting_is_reported_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         load_settings(port=-1, slots=0)
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["port", "slots"]

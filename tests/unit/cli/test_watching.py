@@ -69,7 +69,7 @@ def test_a_run_is_as_far_as_its_steps_say_and_whole_once_it_succeeded() -> None:
     assert share_done(run(RunState.SUCCEEDED, HALF_WAY)) == 1.0
 
 
-def test_a_second_attempt_is_told() -> None:
+def test_a_second_attempt_is_reported() -> None:
     assert activity(run(RunState.RUNNING, HALF_WAY, attempt=2)) == "train, epoch 2/4, attempt 2"
 
 

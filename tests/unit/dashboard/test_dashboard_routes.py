@@ -28,7 +28,7 @@ def test_without_a_build_the_page_says_how_to_build_it(tmp_path: Path) -> None:
     assert "make dashboard" in answer.text
 
 
-def test_the_page_is_asked_for_each_time_but_hashed_files_are_kept(tmp_path: Path) -> None:
+def test_the_page_is_requested_each_time_but_hashed_files_are_kept(tmp_path: Path) -> None:
     client = client_of(built(tmp_path / "static"))
     assert client.get("/").headers["Cache-Control"] == "no-cache"
     assert "<title>Cellgate</title>" in client.get("/").text

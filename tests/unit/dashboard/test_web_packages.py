@@ -11,7 +11,7 @@ def read(name: str) -> dict[str, Any]:
     return found
 
 
-def test_every_package_is_asked_for_in_one_exact_version() -> None:
+def test_every_package_is_required_in_one_exact_version() -> None:
     package = read("package.json")
     versions = {**package["dependencies"], **package["devDependencies"]}
     assert versions

@@ -159,7 +159,7 @@ def test_one_changed_byte_is_found(copied: Path, name: str):
     assert [problem.where for problem in caught.value.problems] == [str(path)]
 
 
-def test_missing_and_cut_files_are_all_told_without_hashing(copied: Path):
+def test_missing_and_cut_files_are_all_reported_without_hashing(copied: Path):
     (copied / "vocab.json").unlink()
     graphs = copied / "graphs.safetensors"
     graphs.write_bytes(graphs.read_bytes()[:-1])

@@ -97,7 +97,7 @@ def test_a_member_is_named_with_what_it_hangs_on():
     assert layout.own_values == {3: ["p->n"]}
 
 
-def test_every_node_has_a_row_when_asked_for():
+def test_every_node_has_a_row_on_request():
     layout = laid_out("int f(int a) { return a + 1; }", every_node=True)
 
     assert [row.text for row in layout.rows if row.line == 1][-3:] == [
@@ -158,7 +158,7 @@ def test_the_graph_in_words_names_kinds_lines_and_variables(tmp_path: Path, caps
         (b" \n ", "nothing but white space"),
     ],
 )
-def test_a_file_without_a_function_is_told_with_what_was_found(
+def test_a_file_without_a_function_is_reported_with_what_was_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, found: str
 ):
     file = tmp_path / "f.c"
@@ -171,7 +171,7 @@ def test_a_file_without_a_function_is_told_with_what_was_found(
     assert (str(file) in recorded.err, found in recorded.err, recorded.out) == (True, True, "")
 
 
-def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_place_that_cannot_be_written_to_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "f.c").write_text(FALL_THROUGH)
 
     code = main(["graph", str(tmp_path / "f.c"), "--png", str(tmp_path / "no" / "f.png")])

@@ -105,7 +105,7 @@ def test_edge_kinds_become_ours_where_they_mean_the_same(tmp_path: Path, theirs:
     assert raw_of(read(tmp_path, graph(edges=[[0, 1, theirs]]))).edge_types == (ours,)
 
 
-def test_every_mistake_is_told_at_once_with_its_line_id_and_place(tmp_path: Path):
+def test_every_mistake_is_reported_at_once_with_its_line_id_and_place(tmp_path: Path):
     found = wheres(
         tmp_path,
         "{broken",

@@ -132,7 +132,7 @@ def test_kinds_texts_and_edges_are_read(tmp_path: Path):
 
 
 @pytest.mark.parametrize("x", [torch.tensor([5, 6, 5]), torch.tensor([[5], [6], [5]], dtype=torch.int32)])
-def test_numbers_stand_for_kinds_and_tokens_and_what_is_not_said_is_of_one_kind(tmp_path: Path, x: Tensor):
+def test_numbers_stand_for_kinds_and_tokens_and_what_is_not_given_is_of_one_kind(tmp_path: Path, x: Tensor):
     save(tmp_path, node_type=None, x=x)
     save(tmp_path, "b", node_type=torch.tensor([3, 4, 3]), edge_type=torch.tensor([0, 1, 1]))
 

@@ -199,7 +199,7 @@ def test_of_two_known_names_of_the_label_the_older_is_read(tmp_path: Path, older
     assert [row.label for row in read(path).rows] == [1]
 
 
-def test_mistakes_are_told_with_the_file_where_there_are_several_and_with_the_row_where_there_are_no_lines(
+def test_mistakes_are_reported_with_the_file_where_there_are_several_and_with_the_row_where_there_are_no_lines(
     tmp_path: Path,
 ):
     write_csv(tmp_path / "test.csv", {"func": F, "target": "2"})
@@ -225,7 +225,7 @@ def test_mistakes_are_told_with_the_file_where_there_are_several_and_with_the_ro
     ],
     ids=["too many values", "bad quotes", "not UTF-8"],
 )
-def test_broken_csv_is_told_with_its_row(tmp_path: Path, content: bytes, where: str):
+def test_broken_csv_is_reported_with_its_row(tmp_path: Path, content: bytes, where: str):
     path = tmp_path / "rows.csv"
     path.write_bytes(content)
 
@@ -242,7 +242,7 @@ def test_csv_may_be_compressed_and_begin_with_a_byte_order_mark(tmp_path: Path):
     assert [row.func for row in read(path).rows] == ["int f();"]
 
 
-def test_a_broken_array_is_told_once(tmp_path: Path):
+def test_a_broken_array_is_reported_once(tmp_path: Path):
     path = tmp_path / "function.json"
     path.write_text('[{"func": "int f();", "target": 0},')
 

@@ -27,7 +27,7 @@ def problems_of(path: Path, **fields: str) -> tuple[InputError, ...]:
     return caught.value.problems
 
 
-def test_every_bad_row_is_told_at_once_with_its_line(write_rows: Write):
+def test_every_bad_row_is_reported_at_once_with_its_line(write_rows: Write):
     path = write_rows(
         GOOD,
         b"{not json",
@@ -71,7 +71,7 @@ def test_each_problem_says_what_was_found_what_was_expected_and_what_to_do(write
     )
 
 
-def test_two_mistakes_of_one_row_are_both_told(write_rows: Write):
+def test_two_mistakes_of_one_row_are_both_reported(write_rows: Write):
     assert len(problems_of(write_rows({"func": "", "target": 3}))) == 2
 
 
@@ -99,7 +99,7 @@ def test_an_empty_file_is_a_mistake(tmp_path: Path, content: bytes):
     assert "no rows" in problems_of(path)[0].found
 
 
-def test_a_missing_file_and_a_cut_archive_are_told_apart_from_bad_rows(tmp_path: Path):
+def test_a_missing_file_and_a_cut_archive_are_distinguished_from_bad_rows(tmp_path: Path):
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(json.dumps(GOOD).encode() * 100)[:-20])
 
@@ -146,7 +146,7 @@ def test_the_spec_s_field_names_win_over_recognised_ones(write_rows: Write):
     assert (row.func, row.label) == ("int g();", 1)
 
 
-def test_a_field_that_the_spec_names_but_no_row_has_is_told_by_its_name(write_rows: Write):
+def test_a_field_that_the_spec_names_but_no_row_has_is_reported_by_its_name(write_rows: Write):
     assert problems_of(write_rows(GOOD), func="body")[0].where == "line 1, body"
 
 

@@ -53,7 +53,7 @@ def test_one_commit_id_in_two_projects_is_two_commits():
     assert one != other
 
 
-def test_projects_tie_rows_together_only_when_asked():
+def test_projects_tie_rows_together_only_when_configured():
     rows = [row(0, project="x"), row(1, project="x")]
 
     assert len(set(groups_of(rows))) == 2
@@ -111,7 +111,7 @@ def test_another_seed_gives_another_assignment():
     assert assign(rows, seed=0) != assign(rows, seed=1)
 
 
-def test_the_file_s_splits_are_honoured_when_asked():
+def test_the_file_s_splits_are_honoured_when_configured():
     names = ["train"] * 80 + ["valid"] * 60
     rows = [row(i, label=i % 2, split=name) for i, name in enumerate(names)]
 
@@ -133,7 +133,7 @@ def test_a_group_that_the_file_divides_goes_to_train_whole_and_is_counted():
     assert found.moved == 1
 
 
-def test_a_split_name_that_is_not_mapped_is_told_with_its_line():
+def test_a_split_name_that_is_not_mapped_is_reported_with_its_line():
     rows = [row(0, split="train"), row(1, split="holdout"), row(2)]
 
     with pytest.raises(DataError) as caught:

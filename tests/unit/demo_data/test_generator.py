@@ -78,7 +78,7 @@ def test_which_member_comes_first_says_nothing(rows: list[dict[str, object]]) ->
     assert abs(first_is_vulnerable - 1000) < 112
 
 
-def test_each_kind_belongs_to_one_family_and_appears_as_often_as_asked(rows: list[dict[str, object]]) -> None:
+def test_each_kind_belongs_to_one_family_and_appears_as_often_as_configured(rows: list[dict[str, object]]) -> None:
     assert Counter(kind for kinds in KIND_WEIGHTS.values() for kind in kinds) == Counter(Kind)
     counts = Counter(family_of(Kind(str(row["kind"]))) for row in rows)
     for family, share in Shares().by_family().items():
@@ -125,7 +125,7 @@ def test_an_odd_or_empty_number_of_functions_is_refused_before_the_first_row(fun
         generate(functions=functions, seed=1)
 
 
-def test_all_mistakes_of_the_shares_are_told_at_once() -> None:
+def test_all_mistakes_of_the_shares_are_reported_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         Shares(both=1.2, text=-0.1, graph=0.2)
 

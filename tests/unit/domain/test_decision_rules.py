@@ -241,7 +241,7 @@ def test_all_seeds_go_together_only_where_that_is_better_than_the_best_alone(
     assert any(found.startswith(f"{compared} {together:.4f}") for found in decision.reasons)
 
 
-def test_of_one_seed_that_seed_is_shipped_and_nothing_is_said_of_seeds_together() -> None:
+def test_of_one_seed_that_seed_is_shipped_and_nothing_is_reported_of_seeds_together() -> None:
     f1s: F1s = {"transformer": [0.91], "gnn": [0.90], "ensemble": [0.93]}
     shown = evidence(f1s, shippable=[shippable("ensemble", [0], 0.93)])
 
@@ -251,14 +251,16 @@ def test_of_one_seed_that_seed_is_shipped_and_nothing_is_said_of_seeds_together(
     assert not any("together" in reason for reason in decision.reasons)
 
 
-def test_nothing_is_said_of_seeds_while_nothing_is_shipped() -> None:
+def test_nothing_is_reported_of_seeds_while_nothing_is_shipped() -> None:
     shown = evidence({"transformer": [0.86], "gnn": [0.87], "ensemble": [0.88]})
 
     assert decide(shown, PASSED, POLICY, stage="bases").seeds == []
 
 
 @pytest.mark.parametrize(("f1", "recorded"), [(0.72, True), (0.75, False)])
-def test_a_model_that_is_hardly_better_than_calling_everything_vulnerable_is_told_so(f1: float, recorded: bool) -> None:
+def test_a_model_that_is_hardly_better_than_calling_everything_vulnerable_is_reported(
+    f1: float, recorded: bool
+) -> None:
     # Calling everything vulnerable has F1 0.6667, and the intervals are 0.01 wide to either side.
     shown = evidence({"transformer": [0.9], "gnn": [f1], "ensemble": [0.9]})
 

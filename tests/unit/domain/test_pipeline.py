@@ -112,6 +112,6 @@ def test_without_autopilot_no_step_ever_starts_by_itself() -> None:
             assert not isinstance(next_action(known), Start)
 
 
-def test_fusion_started_by_hand_is_weighed_whatever_was_decided_over_the_bases() -> None:
+def test_fusion_started_manually_is_weighed_whatever_was_decided_over_the_bases() -> None:
     known = facts({**JUDGED, Step.FUSION: BUSY}, autopilot=False, gate_known=True, outcomes={"bases": "ensemble"})
     assert next_action(known) == Wait(state=ExperimentState.FUSING)

@@ -57,7 +57,9 @@ def test_a_healthy_data_set_passes_every_check() -> None:
         ({"graph_quality": {"parsed": 1100, "partial": 300, "token_chain": 100}}, "graph_quality", "warn", "26.7%"),
     ],
 )
-def test_each_fault_is_said_with_what_to_do(changed: dict[str, Any], name: str, verdict: str, recorded: str) -> None:
+def test_each_fault_is_reported_with_what_to_do(
+    changed: dict[str, Any], name: str, verdict: str, recorded: str
+) -> None:
     checks = _checks(**changed)
 
     assert checks[name].verdict == verdict

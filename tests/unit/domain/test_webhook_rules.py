@@ -76,11 +76,11 @@ def test_what_is_no_url_to_post_to_is_refused(url: str) -> None:
         "::ffff:127.0.0.1",
     ],
 )
-def test_no_address_of_this_machine_or_of_a_private_network_is_told_anything(address: str) -> None:
+def test_no_address_of_this_machine_or_of_a_private_network_gets_a_delivery(address: str) -> None:
     with pytest.raises(InvalidSpec, match="no public address"):
         refuse_private("example.org", ["93.184.215.14", address])
 
 
-def test_public_addresses_are_told() -> None:
+def test_public_addresses_get_deliveries() -> None:
     check_url("https://example.org:8443/hooks?team=core")
     refuse_private("example.org", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])

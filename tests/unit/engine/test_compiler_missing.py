@@ -75,7 +75,7 @@ def _task(toy: type[Any]) -> Any:
 
 # torch's compiler says so of torch's own code while it is imported.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
-def test_without_a_compiler_training_goes_on_as_if_it_had_not_been_asked_for(
+def test_without_a_compiler_training_goes_on_as_without_compilation(
     toy: type[Any], train: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "kernels"))

@@ -111,7 +111,7 @@ def test_it_stops_after_max_steps_and_evaluates_there(
     assert _said(context, "progress")[-1]["done"] == _said(context, "progress")[-1]["total"] == 20
 
 
-def test_every_curve_is_told(toy: type[Any], train: Train, new_context: Callable[..., RunContext]) -> None:
+def test_every_curve_is_reported(toy: type[Any], train: Train, new_context: Callable[..., RunContext]) -> None:
     context = new_context()
 
     train(toy(), context)

@@ -133,7 +133,7 @@ def test_killed_between_an_epochs_last_step_and_its_evaluation_it_still_evaluate
     assert _evaluations(context) + _evaluations(resumed_context) == _evaluations(whole_context)
 
 
-def test_told_to_stop_it_saves_a_checkpoint_and_goes_on_exactly(
+def test_on_a_request_to_stop_it_saves_a_checkpoint_and_goes_on_exactly(
     toy: type[Any], train: Train, new_context: Callable[..., RunContext]
 ) -> None:
     whole, stopped, resumed = toy(dropout=0.3), toy(dropout=0.3), toy(dropout=0.3)
@@ -148,7 +148,7 @@ def test_told_to_stop_it_saves_a_checkpoint_and_goes_on_exactly(
     assert _equal(whole, resumed)
 
 
-def test_told_to_stop_while_evaluating_it_keeps_the_epochs_steps(
+def test_on_a_request_to_stop_while_evaluating_it_keeps_the_epochs_steps(
     toy: type[Any], train: Train, new_context: Callable[..., RunContext]
 ) -> None:
     whole, stopped, resumed = toy(), toy(), toy()
@@ -247,7 +247,7 @@ def test_a_checkpoint_of_another_seed_is_refused(
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "state.json"])
 @pytest.mark.parametrize("into", ["the same folder", "another folder"])
-def test_a_damaged_checkpoint_is_told_and_training_begins_from_the_start(
+def test_a_damaged_checkpoint_is_reported_and_training_begins_from_the_start(
     toy: type[Any], train: Train, new_context: Callable[..., RunContext], name: str, into: str
 ) -> None:
     whole, again = toy(dropout=0.3), toy(dropout=0.3)

@@ -222,7 +222,7 @@ def train(make_hardware: MakeHardware, new_context: Callable[..., RunContext], r
     return train
 
 
-def test_skipped_steps_are_counted_and_told_and_do_not_use_up_the_warm_up(toy: type[Any], train: Fit) -> None:
+def test_skipped_steps_are_counted_and_reported_and_do_not_use_up_the_warm_up(toy: type[Any], train: Fit) -> None:
     outcome, events = train(toy(), scale=2.0**22, epochs=2, warmup_fraction=0.25)
 
     reported = [event["message"] for event in events if event.get("code") == "skipped_step"]

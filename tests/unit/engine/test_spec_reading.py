@@ -24,7 +24,7 @@ def test_a_good_spec_is_read_and_needs_no_cell(tmp_path: Path) -> None:
     assert (spec.dataset, spec.seed) == (Path("d"), 3)
 
 
-def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_their_places(tmp_path: Path) -> None:
     content = {
         "cell": 51,
         "seed": -1,

@@ -188,7 +188,7 @@ def test_a_slice_s_accuracy_is_the_evidence_s_and_its_recall_that_of_its_vulnera
             assert found.scores["gnn"].recall == pytest.approx(calls["gnn"][:, inside_R].mean())
 
 
-def test_slices_are_told_by_size(report: SeedReport) -> None:
+def test_slices_are_reported_by_size(report: SeedReport) -> None:
     for kind in ("cwe", "project"):
         sizes = [found.rows for found in report.slices if found.slice == kind]
         assert sizes == sorted(sizes, reverse=True) != []

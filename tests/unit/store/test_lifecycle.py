@@ -213,7 +213,7 @@ def test_the_holder_can_write_everything(database: Database) -> None:
             assert writes[name](session), name
 
 
-def test_renewing_extends_the_lease_and_says_what_is_asked_of_the_holder(database: Database, run_id: str) -> None:
+def test_renewing_extends_the_lease_and_returns_what_the_holder_must_do(database: Database, run_id: str) -> None:
     held = claim(database, lease_s=1)
     with database.begin() as session:
         assert lifecycle.renew(session, run_id=run_id, attempt=held.attempt, lease_s=100) is S.STARTING
@@ -236,7 +236,7 @@ def test_a_waiting_run_is_cancelled_at_once(database: Database, run_id: str) -> 
         assert claim_next(session, worker="w", queues=["cpu"], lease_s=1) is None
 
 
-def test_a_running_run_is_asked_to_stop_and_then_cancelled_by_its_holder(database: Database, run_id: str) -> None:
+def test_a_running_run_gets_a_request_to_stop_and_then_cancelled_by_its_holder(database: Database, run_id: str) -> None:
     held = claim(database)
     with database.begin() as session:
         assert lifecycle.cancel_run(session, run_id) is S.CANCELLING

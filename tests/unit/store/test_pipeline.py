@@ -247,7 +247,7 @@ def test_asking_twice_starts_nothing_twice(
     assert steps_of(database, experiment_id) == steps == ["preflight", "51", "52"]
 
 
-def test_the_gate_reads_result_json_from_disk_not_from_what_the_worker_said(
+def test_the_gate_reads_result_json_from_disk_not_from_what_the_worker_reported(
     database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     experiment_id = submit(database, dataset_id, ExperimentSpec(seeds=[0]))
@@ -424,7 +424,7 @@ def test_the_list_counts_runs_and_names_the_last_outcome(
     assert page.experiment.id == done
 
 
-def test_what_nobody_moved_on_is_found_again(database: Database, trainers: FakeTrainers) -> None:
+def test_what_nobody_advanced_is_found_again(database: Database, trainers: FakeTrainers) -> None:
     # given runs that ended without a word to the pipeline
     with database.begin() as session:
         dataset = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())

@@ -110,7 +110,7 @@ def test_the_runs_ahead_of_a_run_are_those_that_are_claimed_before_it(database: 
     assert {run_id: place for place, run_id in enumerate(order)} == reported
 
 
-def test_a_run_is_told_why_it_waits(database: Database, dataset_id: str) -> None:
+def test_a_run_shows_why_it_waits(database: Database, dataset_id: str) -> None:
     job_id = job(database, dataset_id, runs=3, queue="gpu")
     with database.read() as session:
         first, second, third = (run.id for run in runs_of_jobs(session, [job_id])[job_id])

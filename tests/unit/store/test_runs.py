@@ -50,7 +50,7 @@ def test_where_two_attempts_measured_the_same_step_the_later_one_counts(database
     assert (loss.key, only.values) == ("train/loss", [0.9])
 
 
-def test_a_point_or_log_chunk_that_is_said_twice_is_kept_once(database: Database, dataset_id: str) -> None:
+def test_a_point_or_log_chunk_that_is_reported_twice_is_kept_once(database: Database, dataset_id: str) -> None:
     (run_id,) = job_with(database, dataset_id, [0])
     attempt = claim(database).attempt
     for value, text in ((0.1, "one"), (0.7, "other")):

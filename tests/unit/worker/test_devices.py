@@ -25,7 +25,7 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_gpus_every_run_has_the_cpu_and_slots_are_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_gpus_every_run_has_the_cpu_and_slots_are_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     found = find_devices(Settings())

@@ -52,7 +52,7 @@ def test_out_of_memory_is_tried_again_once_and_then_fails() -> None:
 
 
 @pytest.mark.parametrize("code", [ExitCode.INTERRUPTED, -signal.SIGTERM])
-def test_an_interruption_that_nobody_here_asked_for_goes_back_to_the_queue_and_counts(code: int) -> None:
+def test_an_interruption_that_nobody_here_requested_goes_back_to_the_queue_and_counts(code: int) -> None:
     outcome = classify_exit(code, stop=None, failure=None, recoveries=0)
 
     assert isinstance(outcome, Released)
@@ -100,7 +100,7 @@ def test_a_trainer_that_was_cancelled_is_cancelled_however_it_ended(code: int) -
 
 @pytest.mark.parametrize("code", EVERY_FAILED_CODE)
 @pytest.mark.parametrize("stop", [Stop.PAUSED, Stop.DRAINED])
-def test_a_trainer_that_was_asked_to_wait_is_given_back_and_that_is_no_recovery(code: int, stop: Stop) -> None:
+def test_a_trainer_that_was_paused_is_given_back_and_that_is_no_recovery(code: int, stop: Stop) -> None:
     outcome = classify_exit(code, stop=stop, failure=None, recoveries=5)
 
     assert isinstance(outcome, Released)

@@ -23,7 +23,7 @@ def hidden_places(head: FusionHead, functions: int, *, missing: tuple[int, ...] 
 
 
 @pytest.mark.parametrize("kind", TWO_SIDED)
-def test_training_hides_each_embedding_with_the_chance_asked_for_and_never_both(kind: str) -> None:
+def test_training_hides_each_embedding_with_the_configured_chance_and_never_both(kind: str) -> None:
     torch.manual_seed(1)
     hidden = hidden_places(head_of(kind, modality_dropout=0.3).train(), MANY)
 
