@@ -1,8 +1,8 @@
 """The command line of the trainers.
 
 `python -m trainers CELL --spec SPEC.json --out DIR [--resume CHECKPOINT] [--heartbeat S]` runs one cell, for machines;
-it starts without what only people need. People type `cellgate trainers …`, which an installed wheel has too. Every other
-command is in `trainers.commands`; `--help` lists them all.
+it starts without the libraries of the other commands. People type `cellgate trainers …`, which an installed wheel has
+too. Every other command is in `trainers.commands`; `--help` lists them all.
 
 Exit codes: see cellgate/contract/exit_codes.py; those of a command for people are in its --help.
 """
