@@ -39,7 +39,7 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's tier is the folder it lives in; `slow` is said of a test, beside that."""
+    """A test's tier is the folder it lives in; `slow` is a marker beside that."""
     for item in items:
         tier = item.path.relative_to(REPOSITORY / "tests").parts[0]
         item.add_marker(tier)

@@ -1,4 +1,4 @@
-"""Small fusion heads and what two models might have said, for their tests."""
+"""Small fusion heads and plausible outputs of two models, for their tests."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def trained_head(kind: str, **changes: Any) -> FusionHead:
 
 
 def random_batch(functions: int = 7, *, missing: tuple[int, ...] = ()) -> FusionBatch:
-    """What two models said of some functions.
+    """The outputs of two models for some functions.
 
     Args:
         missing: Places of those that have no graph.

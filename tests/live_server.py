@@ -53,7 +53,7 @@ class TalkingTrainers(FakeTrainers):
     """Trainers that also say what real ones say: progress, curves, events, output."""
 
     def end(self, claim: Claim) -> None:
-        """End a claimed run after having told how it went."""
+        """End a claimed run after having written its events."""
         if claim.cell in TRAINED:
             self.write_events(claim, epochs=EPOCHS)
         super().end(claim)
@@ -86,7 +86,7 @@ class TalkingTrainers(FakeTrainers):
         return claim
 
     def write_events(self, claim: Claim, *, epochs: int) -> None:
-        """Say what a trainer says in its first `epochs` epochs."""
+        """Write the events of a trainer's first `epochs` epochs."""
         run, attempt = claim.run_id, claim.attempt
         slow = 1 + 0.15 * claim.seed + 0.6 * TRAINED.index(claim.cell)
         loss = [

@@ -1,4 +1,4 @@
-"""A process that trains one cell for many steps and says what memory it held: `python -m tests.memory_growth`.
+"""A process that trains one cell for many steps and prints the memory that it held: `python -m tests.memory_growth`.
 
 Arguments: the cell (transformer or gnn), the data set's folder, an output folder, steps, bytes to leak at each step.
 """

@@ -41,7 +41,7 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One drawn gate split with what every model says of it; an option's models stand together, by seed."""
+    """One drawn gate split with every model's outputs; an option's models stand together, by seed."""
 
     labels_R: NDArray[np.int64]
     group_R: NDArray[np.int64]

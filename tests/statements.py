@@ -1,4 +1,4 @@
-"""Counting what the database is asked."""
+"""Counting the statements that the database runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -146,7 +146,7 @@ class Floor:
             return list(session.scalars(chosen))
 
     def recorded(self, run_id: str) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return (attempt, kind, body) of everything that trainers said, transitions apart."""
+        """Return (attempt, kind, body) of every event of trainers, without transitions."""
         with self.database.read() as session:
             rows = events_of(session, run_id=run_id)
         return [(row.attempt or 0, row.kind, row.body) for row in rows if row.kind != "transition"]

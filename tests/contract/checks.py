@@ -1,4 +1,4 @@
-"""What schemathesis is told besides the OpenAPI document: which ids there are, and what a refusal must be."""
+"""Input of schemathesis besides the OpenAPI document: the existing ids, and the form of a refusal."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document, asked with thousands of generated requests, right and wrong.
+"""Sends thousands of generated requests, valid and invalid, to every operation of the OpenAPI document.
 
     python -m tests.contract.fuzz --examples 100 --seed 0
 
@@ -26,7 +26,7 @@ STREAMS = r"/stream$"
 
 
 def fuzz(*, examples: int, seed: int, phases: str = PHASES, max_time_s: int | None = None) -> int:
-    """Return schemathesis' exit code: 0 when every answer was as the document says.
+    """Return schemathesis' exit code: 0 when every response matched the document.
 
     Args:
         examples: Generated requests for each operation and phase.
@@ -75,7 +75,7 @@ def _ids(deployment: LiveServer) -> dict[str, list[str]]:
 
 
 def main() -> None:
-    """Fuzz as the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=100, help="generated requests for each operation and phase")
     parser.add_argument("--seed", type=int, default=0)

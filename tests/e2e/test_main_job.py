@@ -120,7 +120,7 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert options["transformer"]["f1_per_seed"] == pytest.approx(measured)
     assert options["transformer"]["f1"] == pytest.approx(sum(measured) / len(measured))
 
-    # and everything comes out the same again from the predictions, and is told in one page
+    # and everything comes out the same again from the predictions, and is shown on one page
     verified = _cellgate(
         deployment, "decision", "verify", experiment["id"], "--artifacts", str(tmp_path / "var/artifacts")
     )

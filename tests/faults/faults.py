@@ -119,7 +119,7 @@ def flush_broker(deployment: Deployment, _rng: random.Random) -> None:
 
 
 def freeze_broker(deployment: Deployment, rng: random.Random) -> None:
-    """Connections that are half open: the broker takes what is sent and says nothing."""
+    """Connections that are half open: the broker accepts bytes and never answers."""
     deployment.signal("redis", signal.SIGSTOP)
     _sleep(deployment, rng.uniform(0.5, 3))
     deployment.signal("redis", signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""Every answer is as the OpenAPI document says, whatever is asked."""
+"""Every response matches the OpenAPI document, whatever the request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `cellgate serve` logs, asked over a socket with tokens good and bad."""
+"""The log of `cellgate serve` for requests over a socket with valid and invalid tokens."""
 
 import json
 import os

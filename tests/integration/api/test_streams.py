@@ -34,7 +34,7 @@ def context(tmp_path: Path) -> Iterator[LiveServer]:
 
 
 def running(context: LiveServer) -> Claim:
-    """Return a run at work that has said one thing."""
+    """Return a running run with one line of output."""
     context.dataset()
     with context.database.begin() as session:
         claim = claim_next(session, worker="worker-1", queues=["cpu"], lease_s=3600)

@@ -94,7 +94,7 @@ def test_watching_tells_each_change_and_ends_with_0_when_the_experiment_succeede
     with context.trainers().at_work():
         watched = cellgate("watch", watched_id)
 
-    # then its end is told, and every seed's scores
+    # then its end is shown, and every seed's scores
     assert watched.code == 0, watched.err
     assert f"{watched_id}: succeeded" in watched.out
     assert "51 transformer seed 1: succeeded, F1 0.9100" in watched.out

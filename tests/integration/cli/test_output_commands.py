@@ -23,7 +23,7 @@ CONTENT = bytes(range(256)) * 3000
 
 
 class Cutting(httpx.BaseTransport):
-    """A network that breaks each answer off after so many bytes, and says how often it did.
+    """A network that cuts each response after so many bytes, and counts the cuts.
 
     Args:
         corrupt: Change the first byte of what arrives.

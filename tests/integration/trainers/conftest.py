@@ -53,7 +53,7 @@ class Trainer:
         return self.start(*arguments, **options) if cold or options else self._warm.start(*arguments)
 
     def run(self, cell: str, spec: dict[str, Any], out: str, *more: str, cold: bool = False) -> tuple[int, str]:
-        """Run a cell; return its exit code and what it said on stderr, of a warm one on standard output too."""
+        """Run a cell; return its exit code and its standard error, of a warm one its standard output too."""
         process = self.start_cell(cell, spec, out, *more, cold=cold)
         _, stderr = process.communicate(timeout=WAIT_S)
         return process.returncode, stderr
@@ -76,7 +76,7 @@ class Trainer:
     def wait_for(
         self, process: subprocess.Popen[str] | WarmProcess, name: str, is_it: Callable[[dict[str, Any]], bool]
     ) -> None:
-        """Wait until a run has said an event."""
+        """Wait until a run has written an event."""
         deadline = time.monotonic() + WAIT_S
         while not any(map(is_it, self.events(name))):
             assert process.poll() is None, process.communicate()[1]

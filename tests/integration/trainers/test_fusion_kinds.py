@@ -104,7 +104,7 @@ def spec_of(folder: Path) -> Callable[..., FusionSpec]:
 
 @pytest.fixture(scope="module")
 def bases(folder: Path) -> tuple[Dataset, FinishedRun, FinishedRun, Features]:
-    """The data set, both runs, and what they said."""
+    """The data set, both runs, and their stored outputs."""
     dataset = Dataset.open(folder / "dataset")
     wanted = [
         WantedRun(where="/transformer", cell=Cell.TRANSFORMER, seed=0, path=folder / "transformer"),
@@ -283,7 +283,7 @@ def test_ratios_of_the_learning_rates_hold_through_finder_and_schedule(
     in_finder: list[tuple[float, list[float]]] = []
 
     class Recorder(Stepper):
-        """Notes what the optimizer was told."""
+        """Records the learning rates of the optimizer."""
 
         def step(self, batches: Any, *, learning_rate: float) -> StepReport:
             report = super().step(batches, learning_rate=learning_rate)
@@ -310,7 +310,7 @@ def test_ratios_of_the_learning_rates_hold_through_finder_and_schedule(
 def test_norms_of_three_components_are_reported_and_an_unfrozen_model_counts_to_its_own(
     folder: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
 ) -> None:
-    # A rate of next to nothing: the weights told are those that were saved.
+    # A rate of next to nothing: the reported weights are those that were saved.
     fuse(spec_of(unfreeze="gnn", training={"epochs": 1, "learning_rate": {"value": 1e-9}}), tmp_path)
 
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]

@@ -49,7 +49,7 @@ def test_every_cells_peak_is_as_predicted(trainer: Any, tiny: dict[str, Any], wh
 def test_the_peak_of_a_large_model_is_as_predicted(trainer: Any, tiny: dict[str, Any]) -> None:
     spec = {"dataset": tiny["dataset"], "device": "cpu", "gnn": LARGE_GRAPH}
     assert trainer.run("preflight", spec, "large-prediction", cold=True)[0] == 0
-    # Four steps need not teach it anything: the memory is told all the same.
+    # Four steps need not teach it anything: the memory is measured all the same.
     large = {"dataset": tiny["dataset"], "device": "cpu", **LARGE_GRAPH}
     process = trainer.start_cell("gnn", large, "large-gnn", cold=True)
     peak = 0

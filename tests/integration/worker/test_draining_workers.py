@@ -48,7 +48,7 @@ def test_a_drained_worker_ends_its_run_takes_no_other_and_takes_them_again_when_
         with machine.process("run", CELLGATE_SLOTS="1"), api_of(machine) as client:
             machine.waits_for_work()
             [worker] = [found["id"] for found in client.get("/v1/workers").json()]
-            # Seconds of work, so that it goes on while the worker is told to drain.
+            # Seconds of work, so that it goes on while the worker gets the request to drain.
             first = submit(client, machine, "first", functions=3_000)
             until(lambda: machine.state(first) == RunState.RUNNING, "the first run is at work")
 
@@ -101,7 +101,7 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("prompt")
 @pytest.mark.parametrize(
-    ("queues", "slots", "drains", "rings"),
+    ("queues", "slots", "drains", "notifies"),
     [
         (["gpu", "cpu"], 1, False, True),
         (["gpu"], 1, False, False),
@@ -111,7 +111,7 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["serves it", "serves another", "is full", "drains too"],
 )
 def test_who_drains_notifies_of_what_it_leaves_if_another_has_room_for_it(
-    floor: Floor, queues: list[str], slots: int, drains: bool, rings: bool
+    floor: Floor, queues: list[str], slots: int, drains: bool, notifies: bool
 ) -> None:
     context = floor.context("finish()")
     run_id = floor.prepare_run()
@@ -123,7 +123,7 @@ def test_who_drains_notifies_of_what_it_leaves_if_another_has_room_for_it(
 
     assert work_off_queue(context) == 0
 
-    assert floor.notifier.notified == ([run_id] if rings else [])
+    assert floor.notifier.notified == ([run_id] if notifies else [])
     assert floor.state(run_id) == RunState.QUEUED
 
 

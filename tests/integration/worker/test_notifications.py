@@ -1,4 +1,4 @@
-"""What messages can and cannot do: SQL alone says what runs."""
+"""What messages can and cannot do: SQL alone decides which run starts."""
 
 import threading
 from collections.abc import Iterator

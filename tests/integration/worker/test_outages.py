@@ -108,7 +108,7 @@ def test_what_a_lost_supervisor_never_wrote_is_caught_up_by_the_attempt_that_goe
     run_id = floor.prepare_run()
     lost = claim_as(floor.database, "worker-0")
     folder = floor.folder / "artifacts" / lost.path
-    # It said five steps, saved after the fourth, and only the first two are in SQL.
+    # It reported five steps, saved after the fourth, and only the first two are in SQL.
     recorded = [{"n": n, "t": 1.0, "kind": "metric", "step": n, "values": {"train/loss": 1.0}} for n in range(1, 6)]
     write_bytes(folder / "events.jsonl", b"".join(json.dumps(event).encode() + b"\n" for event in recorded))
     write_json(folder / "checkpoint" / "a" / "state.json", {"last_event": 4})

@@ -24,7 +24,7 @@ finish()
 
 
 def lost_after(floor: Floor, *, in_sql: int) -> Claim:
-    """A failed run that said four steps and a warning and saved before the last step."""
+    """A failed run that reported four steps and a warning and saved before the last step."""
     lost = claim_as(floor.database, "worker-0")
     recorded: list[dict[str, Any]] = [
         {"n": n, "t": 1.0, "kind": "metric", "step": n, "values": {"train/loss": 1.0}} for n in (1, 2, 3, 5)
@@ -86,7 +86,7 @@ def test_what_was_caught_up_once_is_not_stored_again_by_the_next_try(floor: Floo
     third = retried(floor, second)
     work(floor, GOES_ON)
 
-    # then its curve is whole, and the old run's warning was told once
+    # then its curve is whole, and the old run's warning was reported once
     assert loss_of(floor, third) == {1: 1.0, 2: 1.0, 3: 1.0, 5: 2.0, 6: 2.0}
     with floor.database.read() as session:
         reported = [event.kind for run in (old.run_id, second, third) for event in events_of(session, run_id=run)]

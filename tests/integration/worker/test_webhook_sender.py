@@ -33,7 +33,7 @@ TRUSTING = Settings(webhook_allow_private=True)
 
 @dataclass
 class Receiver:
-    """A real HTTP server that answers as it is told, and keeps what came."""
+    """A real HTTP server with configured responses that keeps its requests."""
 
     url: str
     answers: list[int] = field(default_factory=list)

@@ -49,7 +49,7 @@ class Measures:
 
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is told is never older than the question."""
+    """Figures are never older than the request."""
     monkeypatch.setattr(measures, "KEPT_S", 0.0)
     monkeypatch.setattr(measures, "KEPT_PER_S_OF_WORK", 0.0)
 

@@ -1,4 +1,4 @@
-"""A caller with too many waiting runs is told so, and nothing is created."""
+"""A caller with too many waiting runs gets a 429, and nothing is created."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether the service can do its work, and what it says is missing."""
+"""Readiness: whether the service can work, and what its response names as missing."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ from service.store.tokens import USE_NOTED_EVERY_S, create_token, revoke_named
 
 
 class Clock:
-    """Seconds that go forward when they are told to."""
+    """A clock that moves only when a test moves it."""
 
     now = 1000.0
 

@@ -1,4 +1,4 @@
-"""Tokens with names and scopes: what each opens, how long, and what is told about it."""
+"""Tokens with names and scopes: what each allows, for how long, and what responses show of it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -18,7 +18,7 @@ LIMIT_BYTES = 2048
 
 
 class Usage(NamedTuple):
-    """What `shutil.disk_usage` says."""
+    """The result of `shutil.disk_usage`."""
 
     total: int
     used: int

@@ -22,7 +22,7 @@ def made(api: Api, **body: Any) -> dict[str, Any]:
 
 
 def reported(api: Api, webhook: dict[str, Any]) -> list[str]:
-    """What the webhook is to be told, oldest first."""
+    """The webhook's pending events, oldest first."""
     return [item["event"] for item in reversed(get(api, f"/v1/webhooks/{webhook['id']}/deliveries?limit=500")["items"])]
 
 

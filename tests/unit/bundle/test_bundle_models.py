@@ -1,4 +1,4 @@
-"""A text model answers about text that no data set holds: cut where it must be, the same each time it is asked."""
+"""A text model answers about text that no data set holds: cut where it must be, the same each time."""
 
 from pathlib import Path
 

@@ -138,7 +138,7 @@ def test_following_waits_with_the_etag_it_holds_and_asks_no_more_often_than_it_m
             for found in client.follow(path, ExperimentAnswer, ended=lambda found: found.state.terminal)
         ]
 
-    # then what had not changed was not told again
+    # then unchanged resources were not yielded again
     assert states == ["training", "succeeded"]
     assert held == [None, 'W/"1"', 'W/"1"']
     assert pauses == [PACE_S] * 2

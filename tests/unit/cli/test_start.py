@@ -1,4 +1,4 @@
-"""What `import cellgate` and the command line load, and that every command is where the list says."""
+"""What `import cellgate` and the command line load, and that every command is where the list has it."""
 
 import subprocess
 import sys

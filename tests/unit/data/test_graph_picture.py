@@ -1,4 +1,4 @@
-"""`python -m trainers graph`: the picture and the words of one function's graph, and what it says of a bad file."""
+"""`python -m trainers graph`: the picture and the JSON of one function's graph, and the error for a bad file."""
 
 import json
 from pathlib import Path

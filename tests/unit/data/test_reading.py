@@ -1,4 +1,4 @@
-"""Reading labelled functions: layouts are recognised, and every mistake is told at once, with its line."""
+"""Reading labelled functions: layouts are recognised, and every mistake is reported at once, with its line."""
 
 import gzip
 import json

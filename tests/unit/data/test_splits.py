@@ -1,4 +1,4 @@
-"""Groups stay whole, shares and prevalence are those asked for, and another order of rows changes nothing."""
+"""Groups stay whole, shares and prevalence are those configured, and another order of rows changes nothing."""
 
 import random
 from collections import Counter, defaultdict

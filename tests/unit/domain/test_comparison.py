@@ -1,4 +1,4 @@
-"""Runs side by side show what was asked of them differently, and what came of it."""
+"""Compared runs show their differing settings and their metrics."""
 
 from service.domain.comparison import Compared, metrics_side_by_side, setting_differences
 

@@ -1,4 +1,4 @@
-"""What is packed follows from what was asked for, or from what was decided."""
+"""The packed models follow from the request, or from the decision."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What can be said of a data set from what `prepare` counted."""
+"""Checks of a data set by the counts of `prepare`."""
 
 from typing import Any
 

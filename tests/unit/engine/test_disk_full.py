@@ -1,4 +1,4 @@
-"""A disk without room is known by whatever the library that wrote to it says."""
+"""A full disk is recognised by the error of each library that writes to it."""
 
 import multiprocessing
 import resource

@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process, where malloc can be told so."""
+"""Memory that is freed stays with the process, where malloc has that setting."""
 
 import platform
 import subprocess
@@ -25,7 +25,7 @@ print_pages_mapped()
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the setting")
 def test_a_tensor_as_large_as_the_last_one_takes_no_new_pages() -> None:
     command = [sys.executable, "-c", ASK_AGAIN_AND_AGAIN]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

@@ -1,4 +1,4 @@
-"""Components that die, vanish or explode, told from the ups and downs of healthy training."""
+"""Components that die, vanish or explode, distinguished from the ups and downs of healthy training."""
 
 import json
 

@@ -73,7 +73,7 @@ def _at_evaluation(task: Any, number: int, action: Callable[[], None]) -> None:
 
 
 def _evaluations(context: RunContext) -> list[dict[str, Any]]:
-    """Return what was said of the dev split, by step."""
+    """Return the scores of the dev split, by step."""
     lines = (context.out / "events.jsonl").read_text().splitlines()
     recorded = [json.loads(line) for line in lines]
     return [

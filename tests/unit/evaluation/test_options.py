@@ -1,4 +1,4 @@
-"""What the registry of options says, the type checker, the trainers and the decision must agree on."""
+"""The registry of options, the type checker, the trainers and the decision agree."""
 
 from typing import get_args
 

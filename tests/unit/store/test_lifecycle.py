@@ -187,7 +187,7 @@ def test_a_holder_whose_lease_was_taken_over_can_change_nothing(database: Databa
     with database.begin() as session:
         answer = write_functions(stale)[name](session)
 
-    # then it is told so, and nothing has changed
+    # then the return value shows it, and nothing has changed
     assert answer in (False, None)
     assert everything(database) == before
 

@@ -435,7 +435,7 @@ def test_what_nobody_advanced_is_found_again(database: Database, trainers: FakeT
     silent.undo()
     assert state_of(database, experiment.id) == ExperimentState.WAITING
 
-    # when they are looked for and moved on
+    # when they are looked for and advanced
     with database.begin() as session:
         for run_id in unfinished_datasets(session):
             after_run(session, run_id=run_id, artifacts=trainers.artifacts)

@@ -1,4 +1,4 @@
-"""Whose turn it is, and what a run that waits is told."""
+"""The order of the queue, and the reason that a waiting run shows."""
 
 from collections import Counter
 

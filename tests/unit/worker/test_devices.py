@@ -1,4 +1,4 @@
-"""GPUs are lent to one run at a time; a stand-in for nvidia-smi says what a machine with GPUs would."""
+"""GPUs are lent to one run at a time; a stand-in for nvidia-smi prints the output of a machine with GPUs."""
 
 import os
 import queue
@@ -13,7 +13,7 @@ from worker.devices import Devices, find_devices
 
 @pytest.fixture
 def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder whose file `used` says how many MiB are in use on every GPU, one line for each look."""
+    """The folder whose file `used` holds the MiB in use on every GPU, one line for each look."""
     program = tmp_path / "nvidia-smi"
     program.write_text(
         f'#!/bin/sh\ncase "$1" in\n--query-gpu=uuid) printf "GPU-a\\nGPU-b\\n";;\n'

@@ -94,7 +94,7 @@ def test_bases_learn_without_dropout_while_the_head_trains_with_it() -> None:
 
 
 class Constant:
-    """A base that says the same of everything, with a parameter to see gradients by."""
+    """A base with the same output for every function, with a parameter to see gradients by."""
 
     def __init__(self) -> None:
         self.model = nn.Linear(1, 2, bias=False)

@@ -14,7 +14,7 @@ MANY = 20_000
 
 
 def hidden_places(head: FusionHead, functions: int, *, missing: tuple[int, ...] = ()) -> dict[str, Tensor]:
-    """Whose embedding each side was told to hide in one forward pass, bool."""
+    """Functions whose embedding each side hides in one forward pass, bool."""
     seen: dict[str, Tensor] = {}
     for name, side in head.sides.items():
         side.register_forward_hook(lambda _side, inputs, _output, name=name: seen.__setitem__(name, inputs[1]))
