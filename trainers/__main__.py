@@ -1,8 +1,8 @@
 """The command line of the trainers.
 
 `python -m trainers CELL --spec SPEC.json --out DIR [--resume CHECKPOINT] [--heartbeat S]` runs one cell, for machines;
-it starts without what only people need. People type `cellgate trainers …`, which an installed wheel has too. Every other
-command is in `trainers.commands`; `--help` lists them all.
+it starts without what only people need. People type `cellgate trainers …`, which an installed wheel has too. Every
+other command is in `trainers.commands`; `--help` lists them all.
 
 Exit codes: see cellgate/contract/exit_codes.py; those of a command for people are in its --help.
 """
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one cell or one command for people; return the exit code.
 
     Raises:
-        SystemExit: The arguments of a cell are wrong, or `--help` was among them.
+        SystemExit: The arguments of a cell are wrong, or its help was asked for.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and given[0] in CELL_OF:
