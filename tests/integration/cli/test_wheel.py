@@ -137,7 +137,7 @@ def test_a_build_machine_submits_watches_and_fetches(installed: Path, context: L
 @pytest.mark.parametrize(
     ("arguments", "install"),
     [
-        (("up", "--help"), "cellgate[all]"),
+        (("up", "--help"), "cellgate[server,worker,embedded]"),
         (("serve",), "cellgate[server]"),
         (("token", "ls"), "cellgate[server]"),
         (("run-worker",), "cellgate[worker]"),
