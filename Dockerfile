@@ -25,7 +25,8 @@ COPY service service
 COPY worker worker
 COPY trainers trainers
 COPY migrations migrations
-RUN pip install --no-cache-dir -q --no-deps . && python -m service.commands.openapi > /openapi.json
+RUN WITHOUT_DASHBOARD=1 pip install --no-cache-dir -q --no-deps . \
+    && python -m service.commands.openapi > /openapi.json
 
 FROM ${PYTHON_IMAGE} AS dashboard
 # Node comes as a wheel, so that this builds from the same base; the system's certificates are trusted.

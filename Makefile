@@ -13,7 +13,7 @@ API_SOURCES := $(shell find cellgate/contract service -name '*.py')
 # Python compiles what it imports once, whatever the shell sets: each test process imports much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install dashboard browser demo up client test slow faults contract unit lint format clean
+.PHONY: help install dashboard wheel browser demo up client test slow faults contract unit lint format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
@@ -42,6 +42,11 @@ service/dashboard/static/.built: $(WEB_SOURCES) web/openapi.json web/node_module
 install: .venv/.installed  ## Install everything into .venv
 
 dashboard: service/dashboard/static/.built  ## Build the dashboard
+
+# Without the folder that an older build left: its modules would end up in the wheel.
+wheel: .venv/.installed service/dashboard/static/.built  ## Build the wheel, dashboard included, into dist/
+	@rm -rf build
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
 
 browser: | .venv/.installed  ## Make sure that there is a Chromium for the end-to-end tests
 	@tests/e2e/get-browser.sh
@@ -83,4 +88,4 @@ format: .venv/.installed  ## Format the sources
 	@$(BIN)/ruff format .
 
 clean:  ## Remove everything that was installed or made
-	@rm -rf .venv var web/node_modules $(GENERATED) service/dashboard/static .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .venv var build dist web/node_modules $(GENERATED) service/dashboard/static .mypy_cache .ruff_cache .pytest_cache

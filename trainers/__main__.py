@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one cell or one command for people; return the exit code.
 
     Raises:
-        SystemExit: The arguments of a cell are wrong, or `--help` was among them.
+        SystemExit: The arguments of a cell are wrong, or its help was asked for.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and given[0] in CELL_OF:

@@ -66,8 +66,5 @@ def require_extra(extra: Extra, command: str, *, install: str = "") -> None:
     """
     missing = [library for library in LIBRARIES[extra] if find_spec(library) is None]
     if missing:
-        wanted = install or extra
-        package = "cellgate[all]" if "," in wanted else f"cellgate[{wanted}]"
-        raise UsageError(
-            f"`{command}` needs cellgate[{wanted}] ({', '.join(missing)} not installed): pip install '{package}'"
-        )
+        package = f"cellgate[{install or extra}]"
+        raise UsageError(f"`{command}` needs {package} ({', '.join(missing)} not installed): pip install '{package}'")

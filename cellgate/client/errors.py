@@ -26,7 +26,7 @@ class ServerAway(ClientError):
     def __init__(self, server: str, reason: str) -> None:
         self.server = server
         self.reason = reason
-        super().__init__(f"no answer from {server} ({reason}): start it with `cellgate up`, or name it with --server")
+        super().__init__(f"no answer from {server} ({reason})")
 
 
 class Refused(ClientError):

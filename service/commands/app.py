@@ -37,7 +37,7 @@ def up(
     from service.telemetry.logs import set_up_logging
 
     if worker and find_spec("torch") is None:
-        raise UsageError("a worker needs cellgate[worker]: pip install 'cellgate[all]', or use --no-worker")
+        raise UsageError("a worker needs cellgate[worker]: pip install 'cellgate[worker]', or use --no-worker")
     settings = load_settings(host=host, port=port, slots=slots, data_dir=data_dir, data_roots=data_root or [Path.cwd()])
     set_up_logging(settings.log_format)
     try:

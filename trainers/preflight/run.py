@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from cellgate.contract.configs import FusionConfig, GnnConfig, Precision, TransformerConfig
 from cellgate.contract.errors import DataError, InputError, PreflightError
 from cellgate.contract.results import Check, PreflightVerdict, RunResult
-from cellgate.contract.specs import Device, PreflightSpec
+from cellgate.contract.specs import Device, FusionSpec, GnnSpec, PreflightSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, find_hardware_problems, set_up_hardware
@@ -51,10 +52,15 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
     )
     engine = engine_bytes()
     # Not above: what the libraries of text and graphs take is part of what is measured.
-    from trainers.preflight.smoke_test import SmokeTestContext
-    from trainers.preflight.smoke_tests import list_smoke_tests
+    from trainers.preflight.fusion_smoke_test import try_fusion
+    from trainers.preflight.smoke_test import SmokeTestContext, try_gnn, try_transformer
 
     libraries = resident_bytes()
+    smoke_tests: dict[str, Callable[[Any, SmokeTestContext], CheckCollector]] = {
+        "transformer": try_transformer,
+        "gnn": try_gnn,
+        "fusion": try_fusion,
+    }
     with context.phase("dataset"):
         checks.extend(check_dataset(dataset, spec.dataset))
     with tempfile.TemporaryDirectory(dir=context.out, prefix=".smoke-test.") as scratch:
@@ -67,14 +73,30 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
             libraries=libraries,
             scratch=Path(scratch),
         )
-        for name, smoke_test in list_smoke_tests(spec, setup):
+        for name, run_spec in _run_specs(spec, bases=setup.scratch).items():
             with context.phase(name):
+                smoke_test = partial(smoke_tests[name], run_spec, setup)
                 checks.guard(f"{name}_trial", partial(_collect, smoke_test, checks))
     failed = [check for check in checks.made if check.verdict == "fail"]
     result = write_result(_result(spec, dataset, checks.made, context, hardware), context, succeeded=not failed)
     if failed:
         raise PreflightError(f"{len(failed)} of {len(checks.made)} checks failed: see each of them", _problems(failed))
     return result
+
+
+def _run_specs(spec: PreflightSpec, *, bases: Path) -> dict[str, TransformerSpec | GnnSpec | FusionSpec]:
+    """Return the run spec of each tested cell; fusion comes after the models that it is tested on."""
+    shared = {"dataset": spec.dataset, "seed": spec.seed, "device": spec.device, "threads": spec.threads}
+    specs: dict[str, TransformerSpec | GnnSpec | FusionSpec] = {}
+    if spec.transformer is not None:
+        text = spec.transformer
+        specs["transformer"] = TransformerSpec(**shared, model=text.model, training=text.training)
+    if spec.gnn is not None:
+        specs["gnn"] = GnnSpec(**shared, model=spec.gnn.model, training=spec.gnn.training)
+    if spec.fusion is not None:
+        folders = {"transformer": bases, "gnn": bases}
+        specs["fusion"] = FusionSpec(**shared, **folders, model=spec.fusion.model, training=spec.fusion.training)
+    return specs
 
 
 def _collect(smoke_test: Callable[[], CheckCollector], checks: CheckCollector) -> None:

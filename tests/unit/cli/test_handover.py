@@ -50,7 +50,8 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(monkeypatch: p
         "`cellgate serve` needs cellgate[server] (celery not installed): pip install 'cellgate[server]'"
     )
     assert str(several.value) == (
-        "`cellgate up` needs cellgate[server,worker,embedded] (celery not installed): pip install 'cellgate[all]'"
+        "`cellgate up` needs cellgate[server,worker,embedded] (celery not installed): "
+        "pip install 'cellgate[server,worker,embedded]'"
     )
 
 
