@@ -16,8 +16,7 @@ open('/opt/api.txt', 'w').write('\n'.join(p['dependencies'] + extras['server']))
 open('/opt/worker.txt', 'w').write('\n'.join(d for d in extras['worker'] if not d.startswith('cellgate[')))" \
     && pip install --no-cache-dir -q -c /opt/constraints.txt -r /opt/api.txt
 
-# The document that the API answers: the dashboard's types are generated from it.
-FROM base AS openapi
+FROM base AS sources
 WORKDIR /src
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY cellgate cellgate
@@ -25,8 +24,10 @@ COPY service service
 COPY worker worker
 COPY trainers trainers
 COPY migrations migrations
-RUN WITHOUT_DASHBOARD=1 pip install --no-cache-dir -q --no-deps . \
-    && python -m service.commands.openapi > /openapi.json
+
+# The document that the API answers: the dashboard's types are generated from it.
+FROM sources AS openapi
+RUN pip install --no-cache-dir -q --no-deps -e . && python -m service.commands.openapi > /openapi.json
 
 FROM ${PYTHON_IMAGE} AS dashboard
 # Node comes as a wheel, so that this builds from the same base; the system's certificates are trusted.
@@ -40,14 +41,7 @@ COPY web/ ./
 COPY --from=openapi /openapi.json ./
 RUN npm run --silent build
 
-FROM ${PYTHON_IMAGE} AS wheel
-WORKDIR /src
-COPY pyproject.toml setup.py README.md LICENSE ./
-COPY cellgate cellgate
-COPY service service
-COPY worker worker
-COPY trainers trainers
-COPY migrations migrations
+FROM sources AS wheel
 COPY --from=dashboard /src/service/dashboard/static service/dashboard/static
 RUN pip wheel --no-cache-dir -q --no-deps --wheel-dir /wheels .
 
