@@ -46,6 +46,7 @@ def test_every_cells_peak_is_as_predicted(trainer: Any, tiny: dict[str, Any], wh
         assert predicted[cell] == pytest.approx(_taken(trainer, out), rel=TOLERANCE), cell
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_large_model_is_as_predicted(trainer: Any, tiny: dict[str, Any]) -> None:
     spec = {"dataset": tiny["dataset"], "device": "cpu", "gnn": LARGE_GRAPH}
     assert trainer.run("preflight", spec, "large-prediction", cold=True)[0] == 0

@@ -49,7 +49,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_a_fuse_that_nobody_renews_kills_the_trainer_and_what_it_started(
+def test_a_watchdog_that_nobody_renews_kills_the_trainer_and_what_it_started(
     stubborn: TrainerProcess, tmp_path: Path
 ) -> None:
     child = grandchild(tmp_path)
@@ -65,14 +65,14 @@ def test_a_fuse_that_nobody_renews_kills_the_trainer_and_what_it_started(
     watchdog.stop()
 
 
-def test_a_fuse_counts_from_when_the_lease_began_not_from_when_it_was_lit(stubborn: TrainerProcess) -> None:
+def test_a_watchdog_counts_from_when_the_lease_began_not_from_when_it_was_lit(stubborn: TrainerProcess) -> None:
     watchdog = Watchdog(stubborn, timeout_s=NEVER_S, started_at=time.monotonic() - NEVER_S)
 
     assert stubborn.wait(30) == -signal.SIGKILL
     watchdog.stop()
 
 
-def test_a_renewed_fuse_holds(stubborn: TrainerProcess) -> None:
+def test_a_renewed_watchdog_holds(stubborn: TrainerProcess) -> None:
     watchdog = Watchdog(stubborn, timeout_s=SOON_S, started_at=time.monotonic())
     watchdog.renew(time.monotonic() + NEVER_S)
 
@@ -81,7 +81,7 @@ def test_a_renewed_fuse_holds(stubborn: TrainerProcess) -> None:
     watchdog.stop()
 
 
-def test_a_fuse_that_was_put_out_kills_nothing(stubborn: TrainerProcess) -> None:
+def test_a_watchdog_that_was_put_out_kills_nothing(stubborn: TrainerProcess) -> None:
     watchdog = Watchdog(stubborn, timeout_s=NEVER_S, started_at=time.monotonic())
     watchdog.stop()
     watchdog.renew(time.monotonic() - 2 * NEVER_S)
