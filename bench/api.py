@@ -32,7 +32,7 @@ from cellgate.contract.experiment import ExperimentSpec
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
-from service.store.identifiers import new_id
+from service.store.lookup import new_id
 from service.store.tables import DecisionRow, EventRow, ExperimentRow, JobRow, LabelRow, RunRow
 from tests.fakes import F1s, FakeTrainers
 from tests.faults.deployment import free_port

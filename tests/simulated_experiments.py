@@ -14,7 +14,7 @@ from scipy.stats import norm
 from cellgate.contract.evidence import Comparison, Evidence
 from cellgate.contract.options import Option
 from tests.fakes import option_evidence
-from trainers.evaluation.resampling import ResampledF1
+from trainers.evaluation.statistics import ResampledF1
 
 # Shares of what makes a function hard: its group, for all models and for one; itself, for all, for one, for one seed.
 GROUP_SHARED, GROUP_OWN, ROW_SHARED, ROW_OWN, ROW_SEED = 0.25, 0.25, 0.15, 0.15, 0.20

@@ -15,9 +15,8 @@ from service.domain.packing import Packing
 from service.store.database import now_s
 from service.store.experiments import get_experiment
 from service.store.filters import FIRST_PAGE, PageOf
-from service.store.identifiers import new_id
 from service.store.jobs import create_job
-from service.store.lookup import existing
+from service.store.lookup import existing, new_id
 from service.store.steps import ONE_RUN, finished_runs
 from service.store.tables import BundleRow, JobRow, RunRow
 

@@ -10,9 +10,8 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import DatasetState
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_datasets
-from service.store.identifiers import new_id
 from service.store.jobs import create_job
-from service.store.lookup import get_row
+from service.store.lookup import get_row, new_id
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 

@@ -17,10 +17,9 @@ from service.domain.pipeline import BASES, Step, shared_seeds
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
 from service.store.gate import gate_report
-from service.store.identifiers import new_id
 from service.store.jobs import DEFAULT_LIMITS, create_job
 from service.store.lifecycle import cancel_runs
-from service.store.lookup import get_row
+from service.store.lookup import get_row, new_id
 from service.store.pipeline import set_state, start_first_steps
 from service.store.steps import ONE_RUN, facts_of
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow

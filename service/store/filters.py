@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from ulid import ULID
 
 from cellgate.contract.states import JobState, RunState
-from service.store.identifiers import Prefix
+from service.store.lookup import Prefix
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow
 
 # Ids come from the clock of a server, `created_at` from the database's: they may differ by up to this much.

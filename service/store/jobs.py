@@ -13,9 +13,8 @@ from cellgate.contract.states import DatasetState, RunState
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
-from service.store.identifiers import new_id
 from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
-from service.store.lookup import get_row
+from service.store.lookup import get_row, new_id
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 DEFAULT_LIMITS = RunLimits()

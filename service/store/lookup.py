@@ -1,9 +1,10 @@
-"""Looking a row up by its id: one error for every kind of row that does not exist."""
+"""Ids that sort by age, and rows by their ids: one error for every kind of row that does not exist."""
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from ulid import ULID
 
 from service.domain.errors import NotFound
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow
@@ -56,3 +57,11 @@ def existing(found: T | None, table: type[object], row_id: str) -> T:
     if found is None:
         raise NotFound(f"there is no {NAMES[table]} {row_id}{ADVICE.get(table, '')}")
     return found
+
+
+Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "wh", "dlv"]
+
+
+def new_id(prefix: Prefix) -> str:
+    """Return a fresh identifier, e.g. `run_01JZ0000000000000000000000`."""
+    return f"{prefix}_{ULID()}"

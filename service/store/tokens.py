@@ -12,8 +12,7 @@ from cellgate.contract.api.tokens import Scope
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
 from service.domain.tokens import RESERVED_NAMES, SHAPE, digest, new_secret, visible
 from service.store.database import now_s
-from service.store.identifiers import new_id
-from service.store.lookup import get_row
+from service.store.lookup import get_row, new_id
 from service.store.tables import TokenRow
 
 # A token's last use is written no more often than this.

@@ -14,8 +14,7 @@ from service.domain.errors import Conflict, QuotaExceeded
 from service.domain.webhooks import MOST_WEBHOOKS, new_signing_secret, next_wait_s
 from service.store.database import now_s
 from service.store.filters import FIRST_PAGE, PageOf
-from service.store.identifiers import new_id
-from service.store.lookup import get_row
+from service.store.lookup import get_row, new_id
 from service.store.tables import DeliveryRow, WebhookRow
 
 

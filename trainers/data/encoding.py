@@ -12,8 +12,7 @@ import numpy as np
 
 from cellgate.contract.errors import OutOfMemoryError
 from trainers.data.graphs.build import EDGE_TYPES, FEATURES, read_columns
-from trainers.data.graphs.edges import edges_of
-from trainers.data.graphs.features import node_features, node_tokens
+from trainers.data.graphs.features import edges_of, node_features, node_tokens
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings

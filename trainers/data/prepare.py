@@ -24,11 +24,10 @@ from cellgate.contract.results import DatasetSummary
 from cellgate.contract.specs import PrepareSpec
 from trainers.data.clean.cross_split import compare_splits
 from trainers.data.clean.duplicates import Deduplication, deduplicate
-from trainers.data.clean.grouping import group_rows
 from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.clean.probes import run_probes
-from trainers.data.clean.splits import assign_splits, check_splits
+from trainers.data.clean.splits import assign_splits, check_splits, group_rows
 from trainers.data.dataset_report import QUALITIES, Material, make_dataset_report, split_summaries, warnings_of
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
 from trainers.data.graphs.build import FEATURES

@@ -24,8 +24,7 @@ from trainers.engine.checkpoint import (
 from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
 from trainers.engine.context import RunContext
 from trainers.engine.dev_score import score_dev
-from trainers.engine.gradient_watch import GradientWatch
-from trainers.engine.gradients import weight_norms
+from trainers.engine.gradients import GradientWatch, weight_norms
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.optimization import (

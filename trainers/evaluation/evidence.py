@@ -29,10 +29,8 @@ from cellgate.contract.options import OPTIONS, Option
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.evaluation.deployment_candidates import dev_f1, forms_of
-from trainers.evaluation.options import Candidate
-from trainers.evaluation.resampling import ResampledF1
-from trainers.evaluation.slices import rows_by_slice
-from trainers.evaluation.statistics import holm, mcnemar_p
+from trainers.evaluation.options import Candidate, rows_by_slice
+from trainers.evaluation.statistics import ResampledF1, holm, mcnemar_p
 
 NAMES: tuple[Option, ...] = tuple(option.name for option in OPTIONS)
 

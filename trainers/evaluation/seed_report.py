@@ -26,8 +26,7 @@ from cellgate.contract.report import (
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import ECE_BINS, Floats, Integers, confusion, counts_by_score, sigmoid
 from trainers.evaluation.deployment_candidates import dev_f1
-from trainers.evaluation.options import Candidate
-from trainers.evaluation.slices import rows_by_slice
+from trainers.evaluation.options import Candidate, rows_by_slice
 from trainers.evaluation.statistics import Booleans
 
 # Of each kind of hard function, so many are named.

@@ -21,8 +21,8 @@ import worker.app
 from service.settings import Settings
 from service.store.claims import claim_next
 from service.store.database import Database
-from service.store.identifiers import new_id
 from service.store.lifecycle import mark_running
+from service.store.lookup import new_id
 from service.store.recorder import Recorder
 from service.store.tables import EventRow, JobRow, RunRow
 from worker.__main__ import main as worker_main

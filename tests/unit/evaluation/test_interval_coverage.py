@@ -10,7 +10,7 @@ from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateReport
 from service.domain.decision.rules import decide
 from tests.simulated_experiments import Sample, World, draw, evidence_of
-from trainers.evaluation.resampling import ResampledF1
+from trainers.evaluation.statistics import ResampledF1
 
 EXPERIMENTS = 120
 # Of those that take longest, at every change.

@@ -1,10 +1,10 @@
-"""Which split each group goes to: by a seeded hash, shares and prevalence near those of the whole."""
+"""Groups of rows that must not be divided, and each group's split: by a seeded hash, with shares near those asked for."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cellgate.contract.configs import Split, SplitFractions
+from cellgate.contract.configs import GroupBy, Split, SplitFractions
 from trainers.data.read.error_collector import ErrorCollector, shown
 from trainers.data.read.rows import Row
 
@@ -145,3 +145,64 @@ def check_splits(splits: Sequence[Split], labels: Sequence[int]) -> None:
                 fix="give more data, a larger share in `splits`, smaller groups, or another split_seed",
             )
     problems.raise_if_any("the splits cannot be used: a class is missing")
+
+
+NAME_HEX_DIGITS = 16
+
+
+class DisjointSets:
+    """Sets that merge, over the places 0 to `size` - 1; the lowest place stands for its set."""
+
+    def __init__(self, size: int) -> None:
+        self._above = list(range(size))
+
+    def find(self, place: int) -> int:
+        """Return the lowest place of the set that holds `place`."""
+        above = self._above
+        while above[place] != place:
+            above[place] = above[above[place]]
+            place = above[place]
+        return place
+
+    def join(self, first: int, second: int) -> None:
+        """Make one set of two."""
+        low, high = sorted((self.find(first), self.find(second)))
+        self._above[high] = low
+
+
+def group_rows(
+    rows: Sequence[Row], copies: Sequence[int], group_by: Sequence[GroupBy], ties: Iterable[tuple[int, int]] = ()
+) -> list[str]:
+    """Return each row's group: rows that share a commit, pair or project (as configured) or are copies, in any chain.
+
+    Args:
+        rows: All rows that were read: a dropped copy still ties its commit to that of the copy that stays.
+        copies: For each row the place of the first of its copies.
+        group_by: What ties rows together.
+        ties: Places of two rows that belong together for another reason.
+
+    Returns:
+        A name per row, equal within a group; it depends on the ids in the group, not on their order.
+    """
+    sets = DisjointSets(len(rows))
+    first_with: dict[tuple[GroupBy, str], int] = {}
+    for place, row in enumerate(rows):
+        sets.join(place, copies[place])
+        for field in group_by:
+            value = getattr(row, field.value)
+            if value is not None:
+                # One commit id in two projects is two commits.
+                scope = f"{row.project or ''}\0{value}" if field is GroupBy.COMMIT else value
+                sets.join(place, first_with.setdefault((field, scope), place))
+    for first, second in ties:
+        sets.join(first, second)
+    members: dict[int, str] = {}
+    roots = [sets.find(place) for place in range(len(rows))]
+    for place, root in enumerate(roots):
+        members[root] = min(members.get(root, rows[place].id), rows[place].id)
+    names = {root: _name(lowest) for root, lowest in members.items()}
+    return [names[root] for root in roots]
+
+
+def _name(lowest_id: str) -> str:
+    return hashlib.sha256(lowest_id.encode()).hexdigest()[:NAME_HEX_DIGITS]

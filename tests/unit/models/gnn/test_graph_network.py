@@ -12,9 +12,8 @@ from cellgate.contract.errors import DataError
 from trainers.data.batching import GraphBatch
 from trainers.data.vocabulary import Vocabulary
 from trainers.engine.task import Prediction
-from trainers.models.gnn.messages import TypedEdges, TypedMessages
 from trainers.models.gnn.model import GraphNetwork, GraphSizes, Readout
-from trainers.models.gnn.propagation import PROPAGATIONS, Attentive, Isomorphic
+from trainers.models.gnn.propagation import PROPAGATIONS, Attentive, Isomorphic, TypedEdges, TypedMessages
 from trainers.models.gnn.saving import load_gnn, save_gnn
 
 VOCABULARY = Vocabulary(

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from cellgate.contract.results import Collapse
-from trainers.engine.gradient_watch import GradientWatch
-from trainers.engine.gradients import Norms
+from trainers.engine.gradients import GradientWatch, Norms
 
 GROWN = {"gnn": 1.1, "head": 1.1}
 
