@@ -1,4 +1,4 @@
-"""Groups of rows that must not be divided, and each group's split: by a seeded hash, with shares near those asked for."""
+"""Groups of rows that must not be divided, and the split of each: by a seeded hash, with shares near those given."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
