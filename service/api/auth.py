@@ -101,7 +101,7 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
     Args:
         request: Its `Authorization` header may hold a bearer token.
         tokens: Finds the principal of a token.
-        token_needed: Whether a request without a token is refused. One with a wrong token always is.
+        token_required: Whether a request without a token is refused. One with a wrong token always is.
 
     Raises:
         Unauthorized: The token is missing where one is needed, or it is wrong.

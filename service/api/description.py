@@ -51,7 +51,7 @@ def describe_api(app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> N
     Args:
         app: Has every route.
         scopes: The scope that each operation needs.
-        token_needed: Whether the document requires a token.
+        token_required: Whether the document requires a token.
     """
 
     def openapi() -> dict[str, Any]:
