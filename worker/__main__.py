@@ -6,10 +6,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
+from cellgate.contract.exit_codes import UsageError
 from service.broker.notify import CeleryNotifier, redis_client
-from service.settings import Settings
+from service.settings import Settings, load_settings
 from service.store.database import Database, schema_is_current
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
@@ -34,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("role", nargs="?", choices=["run", "reconciler"], default="run")
     role = parser.parse_args(arguments).role
     try:
-        settings = Settings()
-    except ValidationError as error:
+        settings = load_settings()
+    except UsageError as error:
         print(f"settings: {error}", file=sys.stderr)
         return BAD_SETTINGS
     if settings.redis_url is None:

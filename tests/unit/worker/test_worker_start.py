@@ -33,3 +33,15 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
     assert main(["run"]) == 2
     assert "slots" in capsys.readouterr().err
+
+
+def test_each_wrong_setting_is_one_line_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CELLGATE_SLOTS", "zero")
+    monkeypatch.setenv("CELLGATE_LEASE_S", "0")
+
+    assert main(["run"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert [name for name, line in zip(("slots", "lease_s"), lines, strict=True) if f"{name}: " not in line] == []
