@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +9,7 @@ import typer
 
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.specs import BundleKind, Explain
-from trainers.commands.outcome import exit_on_trainer_error
+from trainers.commands.outcome import exit_on_trainer_error, exit_when_not_writable
 
 # Not 1, with which Python itself ends when it fails.
 FOUND = 9
@@ -119,24 +117,6 @@ def predict(
     if found.problems:
         raise typer.Exit(ExitCode.DATA_ERROR)
     raise typer.Exit(FOUND if found.findings else ExitCode.SUCCESS)
-
-
-@contextmanager
-def exit_when_not_writable(out: Path | None, code: ExitCode = ExitCode.INTERNAL_ERROR) -> Iterator[None]:
-    """End the command with a message and an exit code when a file cannot be written.
-
-    Args:
-        out: What was to be written; None is standard output.
-        code: The exit code.
-
-    Raises:
-        typer.Exit: The block failed with an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        print(f"{out}: cannot be written: {error}", file=sys.stderr)
-        raise typer.Exit(code) from error
 
 
 def _print(document: dict[str, object]) -> None:

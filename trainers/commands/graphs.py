@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cellgate.contract.errors import SpecError
-from trainers.commands.outcome import exit_on_trainer_error
+from cellgate.contract.exit_codes import ExitCode
+from trainers.commands.outcome import exit_on_trainer_error, exit_when_not_writable
 
 
 def graph(
@@ -36,7 +37,11 @@ def generate(
     functions: Annotated[int, typer.Option(help="Number of functions.")] = 6_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same functions.")] = 0,
 ) -> None:
-    """Write labelled C functions as JSONL, for a demo or a test."""
+    """Write labelled C functions as JSONL, for a demo or a test.
+
+    Exit codes: 0 written; 2 the number is impossible, or the file cannot be written.
+    """
     from trainers.demo_data.generator import write_jsonl
 
-    write_jsonl(out, functions=functions, seed=seed)
+    with exit_on_trainer_error(), exit_when_not_writable(out, ExitCode.BAD_SPEC):
+        write_jsonl(out, functions=functions, seed=seed)

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
 from cellgate.contract.errors import TrainerError
+from cellgate.contract.exit_codes import ExitCode
 
 
 @contextmanager
@@ -24,3 +26,21 @@ def exit_on_trainer_error(*, with_reason: bool = False) -> Iterator[None]:
     except TrainerError as error:
         print(f"{error.reason}: {error}" if with_reason else error, file=sys.stderr)
         raise typer.Exit(error.exit_code) from error
+
+
+@contextmanager
+def exit_when_not_writable(out: Path | None, code: ExitCode = ExitCode.INTERNAL_ERROR) -> Iterator[None]:
+    """End the command with a message and an exit code when a file cannot be written.
+
+    Args:
+        out: What was to be written; None is standard output.
+        code: The exit code.
+
+    Raises:
+        typer.Exit: The block failed with an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        print(f"{out}: cannot be written: {error}", file=sys.stderr)
+        raise typer.Exit(code) from error

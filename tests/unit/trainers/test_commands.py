@@ -27,6 +27,18 @@ def test_every_command_has_a_help_of_its_own(command: str, capsys: pytest.Captur
     assert f"cellgate trainers {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("functions", "out", "named"), [("7", "made.jsonl", "pairs"), ("6", "a-file/made.jsonl", "cannot be written")]
+)
+def test_functions_that_cannot_be_made_or_written_end_in_one_message(
+    functions: str, out: str, named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a-file").write_text("")
+
+    assert main(["generate", "--functions", functions, "--out", str(tmp_path / out)]) == ExitCode.BAD_SPEC
+    assert named in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["predict"], ["schema", "nonsense"], ["generate", "--functions"]])
 def test_wrong_usage_ends_with_the_code_of_a_wrong_spec(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
