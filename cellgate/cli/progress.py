@@ -13,6 +13,7 @@ from rich.text import Text
 from cellgate.cli.formatting import CELLS, AnyState, duration, score, state
 from cellgate.cli.tables import table
 from cellgate.client._sync.client import Client
+from cellgate.client.requests import path_to
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
@@ -40,10 +41,10 @@ def watch_dataset(client: Client, dataset_id: str, console: Console) -> DatasetA
     dataset = client.dataset(dataset_id)
     if dataset.state is DatasetState.PREPARING and dataset.run is not None:
         with console.status(f"preparing {escape(dataset.name)}…") as status:
-            path = f"/v1/runs/{dataset.run}"
+            path = path_to("runs", dataset.run)
             for run in client.follow(path, RunAnswer, ended=lambda found: found.state.terminal):
                 status.update(f"preparing {escape(dataset.name)}: {run.state} {activity(run)}")
-    path = f"/v1/datasets/{dataset_id}"
+    path = path_to("datasets", dataset_id)
     return last(client.follow(path, DatasetAnswer, ended=lambda found: found.state is not DatasetState.PREPARING))
 
 
@@ -61,7 +62,7 @@ def watch_experiment(client: Client, experiment_id: str, console: Console) -> Ex
         experiment_id: Like `exp_…`.
         console: Gets a table with a row per run that is redrawn in place.
     """
-    follow = client.follow(f"/v1/experiments/{experiment_id}", ExperimentAnswer, ended=lambda x: x.state.terminal)
+    follow = client.follow(path_to("experiments", experiment_id), ExperimentAnswer, ended=lambda x: x.state.terminal)
     return _watch(follow, lambda answer: answer.jobs, console)
 
 
@@ -73,7 +74,7 @@ def watch_job(client: Client, job_id: str, console: Console) -> JobAnswer:
         job_id: Like `job_…`.
         console: Gets a table with a row per run that is redrawn in place.
     """
-    follow = client.follow(f"/v1/jobs/{job_id}", JobAnswer, ended=lambda answer: answer.state.terminal)
+    follow = client.follow(path_to("jobs", job_id), JobAnswer, ended=lambda answer: answer.state.terminal)
     return _watch(follow, lambda answer: [answer], console)
 
 

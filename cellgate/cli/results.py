@@ -14,6 +14,7 @@ from cellgate.cli.formatting import CELLS, bars, score
 from cellgate.cli.handover import hand_over
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import Refused
+from cellgate.client.requests import path_to
 from cellgate.contract.api.runs import Curve
 from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.files import write_json
@@ -52,7 +53,7 @@ def experiment_report(client: Client, experiment_id: str) -> dict[str, Any]:
     The last is null until cell 54 has finished.
     """
     experiment = client.experiment(experiment_id)
-    path = f"/v1/experiments/{experiment_id}"
+    path = path_to("experiments", experiment_id)
     return {
         "experiment": experiment.model_dump(mode="json", exclude={"jobs"}),
         "dataset": client.dataset(experiment.dataset).model_dump(mode="json"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -50,6 +50,11 @@ class Call(Generic[A]):
             return TypeAdapter(self.answer).validate_json(answer.content)
         except ValidationError as error:
             raise ServerAway(server, f"{self.path} answers with something that is not Cellgate's: {error}") from error
+
+
+def path_to(*segments: str) -> str:
+    """Return a path of the API. Each segment stays one, whatever it holds: the server decides which ids there are."""
+    return "/".join(["/v1", *(quote(segment, safe="") for segment in segments)])
 
 
 def with_query(path: str, parameters: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import httpx
 
 from cellgate.client._async.connection import AsyncConnection
 from cellgate.client.blocking import async_run
-from cellgate.client.requests import Call, ResourceKind, Verb, upload_headers, with_query
+from cellgate.client.requests import Call, ResourceKind, Verb, path_to, upload_headers, with_query
 from cellgate.client.streams import EventParser
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
@@ -74,7 +74,7 @@ class AsyncClient(AsyncConnection):
 
     async def dataset(self, dataset_id: str) -> DatasetAnswer:
         """Return a data set."""
-        return await self._get(f"/v1/datasets/{dataset_id}", DatasetAnswer)
+        return await self._get(path_to("datasets", dataset_id), DatasetAnswer)
 
     def datasets(self, **filters: Any) -> AsyncIterator[DatasetAnswer]:
         """Yield all data sets, newest first; filters are the API's query parameters."""
@@ -86,11 +86,11 @@ class AsyncClient(AsyncConnection):
 
     async def experiment(self, experiment_id: str) -> ExperimentAnswer:
         """Return an experiment with its jobs and runs."""
-        return await self._get(f"/v1/experiments/{experiment_id}", ExperimentAnswer)
+        return await self._get(path_to("experiments", experiment_id), ExperimentAnswer)
 
     async def experiment_status(self, experiment_id: str) -> ExperimentStatus:
         """Return an experiment's state and progress."""
-        return await self._get(f"/v1/experiments/{experiment_id}/status", ExperimentStatus)
+        return await self._get(path_to("experiments", experiment_id, "status"), ExperimentStatus)
 
     def experiments(self, **filters: Any) -> AsyncIterator[ExperimentSummary]:
         """Yield all experiments, newest first; filters are the API's query parameters."""
@@ -98,19 +98,19 @@ class AsyncClient(AsyncConnection):
 
     async def gate(self, experiment_id: str) -> GateReport:
         """Return an experiment's gate report."""
-        return await self._get(f"/v1/experiments/{experiment_id}/gate", GateReport)
+        return await self._get(path_to("experiments", experiment_id, "gate"), GateReport)
 
     async def decision(self, experiment_id: str) -> Decision:
         """Return an experiment's last decision; refused with code `decision_pending` while there is none."""
-        return await self._get(f"/v1/experiments/{experiment_id}/decision", Decision)
+        return await self._get(path_to("experiments", experiment_id, "decision"), Decision)
 
     async def aggregate(self, experiment_id: str) -> AggregateAnswer:
         """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
-        return await self._get(f"/v1/experiments/{experiment_id}/aggregate", AggregateAnswer)
+        return await self._get(path_to("experiments", experiment_id, "aggregate"), AggregateAnswer)
 
     async def report(self, experiment_id: str) -> ReportAnswer:
         """Return cell 54's newest report; refused with code `evidence_pending` while there is none."""
-        return await self._get(f"/v1/experiments/{experiment_id}/report", ReportAnswer)
+        return await self._get(path_to("experiments", experiment_id, "report"), ReportAnswer)
 
     async def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Waive a failed check of the gate and return the new report.
@@ -121,11 +121,11 @@ class AsyncClient(AsyncConnection):
             reason: Shown beside the check from then on.
         """
         body = {"check": check, "reason": reason}
-        return await self._post(f"/v1/experiments/{experiment_id}/gate/waivers", GateReport, body)
+        return await self._post(path_to("experiments", experiment_id, "gate", "waivers"), GateReport, body)
 
     async def overrule(self, experiment_id: str, body: Mapping[str, Any]) -> Overruling:
         """Put a person's answer beside the last decision."""
-        return await self._post(f"/v1/experiments/{experiment_id}/decision", Overruling, body)
+        return await self._post(path_to("experiments", experiment_id, "decision"), Overruling, body)
 
     async def submit_job(self, body: Mapping[str, Any]) -> JobAnswer:
         """Submit one cell."""
@@ -133,15 +133,15 @@ class AsyncClient(AsyncConnection):
 
     async def job(self, job_id: str) -> JobAnswer:
         """Return a job with its runs."""
-        return await self._get(f"/v1/jobs/{job_id}", JobAnswer)
+        return await self._get(path_to("jobs", job_id), JobAnswer)
 
     async def run(self, run_id: str) -> RunAnswer:
         """Return a run with its result."""
-        return await self._get(f"/v1/runs/{run_id}", RunAnswer)
+        return await self._get(path_to("runs", run_id), RunAnswer)
 
     async def run_status(self, run_id: str) -> RunStatus:
         """Return a run's state and progress."""
-        return await self._get(f"/v1/runs/{run_id}/status", RunStatus)
+        return await self._get(path_to("runs", run_id, "status"), RunStatus)
 
     def runs(self, **filters: Any) -> AsyncIterator[RunAnswer]:
         """Yield all runs, newest first; filters are the API's query parameters."""
@@ -156,7 +156,7 @@ class AsyncClient(AsyncConnection):
             max_points: Largest number of points of each curve; peaks are kept.
         """
         parameters = {"keys": ",".join(keys) or None, "max_points": max_points}
-        return await self._get(with_query(f"/v1/runs/{run_id}/metrics", parameters), MetricsAnswer)
+        return await self._get(with_query(path_to("runs", run_id, "metrics"), parameters), MetricsAnswer)
 
     async def compare(self, run_ids: Sequence[str]) -> ComparisonAnswer:
         """Return the settings and metrics of several runs side by side."""
@@ -164,11 +164,11 @@ class AsyncClient(AsyncConnection):
 
     async def pack(self, experiment_id: str, body: Mapping[str, Any]) -> BundleAnswer:
         """Pack the decided option as a bundle, or the one that the body names."""
-        return await self._post(f"/v1/experiments/{experiment_id}/bundle", BundleAnswer, body)
+        return await self._post(path_to("experiments", experiment_id, "bundle"), BundleAnswer, body)
 
     async def bundle(self, bundle_id: str) -> BundleAnswer:
         """Return a bundle."""
-        return await self._get(f"/v1/bundles/{bundle_id}", BundleAnswer)
+        return await self._get(path_to("bundles", bundle_id), BundleAnswer)
 
     def bundles(self, **filters: Any) -> AsyncIterator[BundleAnswer]:
         """Yield all bundles, newest first; filters are the API's query parameters."""
@@ -176,11 +176,11 @@ class AsyncClient(AsyncConnection):
 
     async def predict(self, bundle_id: str, body: Mapping[str, Any]) -> ScoresAnswer:
         """Submit functions for scoring by a bundle; `prediction` returns the scores of the answer's run."""
-        return await self._post(f"/v1/bundles/{bundle_id}/predict", ScoresAnswer, body)
+        return await self._post(path_to("bundles", bundle_id, "predict"), ScoresAnswer, body)
 
     async def prediction(self, run_id: str) -> ScoresAnswer:
         """Return a bundle's scores, once there are any."""
-        return await self._get(f"/v1/predictions/{run_id}", ScoresAnswer)
+        return await self._get(path_to("predictions", run_id), ScoresAnswer)
 
     async def workers(self) -> list[WorkerAnswer]:
         """Return the workers, silent ones included."""
@@ -188,11 +188,11 @@ class AsyncClient(AsyncConnection):
 
     async def drain(self, worker_id: str) -> WorkerAnswer:
         """Let a worker finish its runs and claim no more."""
-        return await self._post(f"/v1/workers/{quote(worker_id, safe='')}/drain", WorkerAnswer)
+        return await self._post(path_to("workers", worker_id, "drain"), WorkerAnswer)
 
     async def undrain(self, worker_id: str) -> WorkerAnswer:
         """Let a drained worker claim runs again."""
-        return await self._post(f"/v1/workers/{quote(worker_id, safe='')}/resume", WorkerAnswer)
+        return await self._post(path_to("workers", worker_id, "resume"), WorkerAnswer)
 
     async def act(self, verb: Verb, kind: ResourceKind, identifier: str) -> None:
         """Cancel, pause, resume or retry an experiment, a job or a run.
@@ -202,21 +202,21 @@ class AsyncClient(AsyncConnection):
             kind: Collection that the id belongs to; experiments can only be cancelled.
             identifier: Id of the experiment, job or run.
         """
-        await self._post(f"/v1/{kind}/{identifier}/{verb}", object)
+        await self._post(path_to(kind, identifier, verb), object)
 
     async def attempts(self, run_id: str) -> list[AttemptAnswer]:
         """Return a run's attempts, first to last."""
-        return await self._get(f"/v1/runs/{run_id}/attempts", list[AttemptAnswer])
+        return await self._get(path_to("runs", run_id, "attempts"), list[AttemptAnswer])
 
     async def artifacts(self, run_id: str) -> list[ArtifactAnswer]:
         """Return the files that a run has written."""
-        return await self._get(f"/v1/runs/{run_id}/artifacts", list[ArtifactAnswer])
+        return await self._get(path_to("runs", run_id, "artifacts"), list[ArtifactAnswer])
 
     async def logs(self, run_id: str, *, attempt: int | None = None) -> AsyncIterator[LogChunk]:
         """Yield a run's output until now, oldest first; `attempt` selects one attempt."""
         after: str | None = None
         while True:
-            path = with_query(f"/v1/runs/{run_id}/logs", {"attempt": attempt, "after": after})
+            path = with_query(path_to("runs", run_id, "logs"), {"attempt": attempt, "after": after})
             page = await self._get(path, LogPage, headers=JSON)
             for chunk in page.chunks:
                 yield chunk
@@ -226,7 +226,7 @@ class AsyncClient(AsyncConnection):
 
     async def follow_logs(self, run_id: str, *, attempt: int | None = None) -> AsyncIterator[LogChunk]:
         """Yield a run's output until the run has ended; a stream that breaks off is continued."""
-        path = with_query(f"/v1/runs/{run_id}/logs/stream", {"attempt": attempt})
+        path = with_query(path_to("runs", run_id, "logs", "stream"), {"attempt": attempt})
         cursor: dict[str, str] = {}
         patience = self._patience()
         while True:
@@ -259,7 +259,7 @@ class AsyncClient(AsyncConnection):
             Damaged: The content has another hash than the server's file.
             OSError: `path` cannot be written.
         """
-        await self._download(f"/v1/runs/{run_id}/artifacts/{quote(name)}", path)
+        await self._download(f"{path_to('runs', run_id, 'artifacts')}/{quote(name)}", path)
 
     async def download_bundle(self, bundle_id: str, target: Path) -> None:
         """Write a bundle's archive to a file, whole or not at all.
@@ -268,7 +268,7 @@ class AsyncClient(AsyncConnection):
             Refused: There is no such bundle, or it is not ready.
             OSError: The file cannot be written.
         """
-        await self._save(f"/v1/bundles/{bundle_id}/archive", target)
+        await self._save(path_to("bundles", bundle_id, "archive"), target)
 
     async def download_report(self, experiment_id: str, target: Path) -> None:
         """Write an experiment's report to a file as one HTML page, whole or not at all.
@@ -277,4 +277,4 @@ class AsyncClient(AsyncConnection):
             Refused: There is no such experiment, or cell 54 has no report yet.
             OSError: The file cannot be written.
         """
-        await self._save(f"/v1/experiments/{experiment_id}/report.html", target)
+        await self._save(path_to("experiments", experiment_id, "report.html"), target)

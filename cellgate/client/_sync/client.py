@@ -10,7 +10,7 @@ import httpx
 
 from cellgate.client._sync.connection import Connection
 from cellgate.client.blocking import sync_run
-from cellgate.client.requests import Call, ResourceKind, Verb, upload_headers, with_query
+from cellgate.client.requests import Call, ResourceKind, Verb, path_to, upload_headers, with_query
 from cellgate.client.streams import EventParser
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
@@ -75,7 +75,7 @@ class Client(Connection):
 
     def dataset(self, dataset_id: str) -> DatasetAnswer:
         """Return a data set."""
-        return self._get(f"/v1/datasets/{dataset_id}", DatasetAnswer)
+        return self._get(path_to("datasets", dataset_id), DatasetAnswer)
 
     def datasets(self, **filters: Any) -> Iterator[DatasetAnswer]:
         """Yield all data sets, newest first; filters are the API's query parameters."""
@@ -87,11 +87,11 @@ class Client(Connection):
 
     def experiment(self, experiment_id: str) -> ExperimentAnswer:
         """Return an experiment with its jobs and runs."""
-        return self._get(f"/v1/experiments/{experiment_id}", ExperimentAnswer)
+        return self._get(path_to("experiments", experiment_id), ExperimentAnswer)
 
     def experiment_status(self, experiment_id: str) -> ExperimentStatus:
         """Return an experiment's state and progress."""
-        return self._get(f"/v1/experiments/{experiment_id}/status", ExperimentStatus)
+        return self._get(path_to("experiments", experiment_id, "status"), ExperimentStatus)
 
     def experiments(self, **filters: Any) -> Iterator[ExperimentSummary]:
         """Yield all experiments, newest first; filters are the API's query parameters."""
@@ -99,19 +99,19 @@ class Client(Connection):
 
     def gate(self, experiment_id: str) -> GateReport:
         """Return an experiment's gate report."""
-        return self._get(f"/v1/experiments/{experiment_id}/gate", GateReport)
+        return self._get(path_to("experiments", experiment_id, "gate"), GateReport)
 
     def decision(self, experiment_id: str) -> Decision:
         """Return an experiment's last decision; refused with code `decision_pending` while there is none."""
-        return self._get(f"/v1/experiments/{experiment_id}/decision", Decision)
+        return self._get(path_to("experiments", experiment_id, "decision"), Decision)
 
     def aggregate(self, experiment_id: str) -> AggregateAnswer:
         """Return cell 54's newest evidence; refused with code `evidence_pending` while there is none."""
-        return self._get(f"/v1/experiments/{experiment_id}/aggregate", AggregateAnswer)
+        return self._get(path_to("experiments", experiment_id, "aggregate"), AggregateAnswer)
 
     def report(self, experiment_id: str) -> ReportAnswer:
         """Return cell 54's newest report; refused with code `evidence_pending` while there is none."""
-        return self._get(f"/v1/experiments/{experiment_id}/report", ReportAnswer)
+        return self._get(path_to("experiments", experiment_id, "report"), ReportAnswer)
 
     def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Waive a failed check of the gate and return the new report.
@@ -122,11 +122,11 @@ class Client(Connection):
             reason: Shown beside the check from then on.
         """
         body = {"check": check, "reason": reason}
-        return self._post(f"/v1/experiments/{experiment_id}/gate/waivers", GateReport, body)
+        return self._post(path_to("experiments", experiment_id, "gate", "waivers"), GateReport, body)
 
     def overrule(self, experiment_id: str, body: Mapping[str, Any]) -> Overruling:
         """Put a person's answer beside the last decision."""
-        return self._post(f"/v1/experiments/{experiment_id}/decision", Overruling, body)
+        return self._post(path_to("experiments", experiment_id, "decision"), Overruling, body)
 
     def submit_job(self, body: Mapping[str, Any]) -> JobAnswer:
         """Submit one cell."""
@@ -134,15 +134,15 @@ class Client(Connection):
 
     def job(self, job_id: str) -> JobAnswer:
         """Return a job with its runs."""
-        return self._get(f"/v1/jobs/{job_id}", JobAnswer)
+        return self._get(path_to("jobs", job_id), JobAnswer)
 
     def run(self, run_id: str) -> RunAnswer:
         """Return a run with its result."""
-        return self._get(f"/v1/runs/{run_id}", RunAnswer)
+        return self._get(path_to("runs", run_id), RunAnswer)
 
     def run_status(self, run_id: str) -> RunStatus:
         """Return a run's state and progress."""
-        return self._get(f"/v1/runs/{run_id}/status", RunStatus)
+        return self._get(path_to("runs", run_id, "status"), RunStatus)
 
     def runs(self, **filters: Any) -> Iterator[RunAnswer]:
         """Yield all runs, newest first; filters are the API's query parameters."""
@@ -157,7 +157,7 @@ class Client(Connection):
             max_points: Largest number of points of each curve; peaks are kept.
         """
         parameters = {"keys": ",".join(keys) or None, "max_points": max_points}
-        return self._get(with_query(f"/v1/runs/{run_id}/metrics", parameters), MetricsAnswer)
+        return self._get(with_query(path_to("runs", run_id, "metrics"), parameters), MetricsAnswer)
 
     def compare(self, run_ids: Sequence[str]) -> ComparisonAnswer:
         """Return the settings and metrics of several runs side by side."""
@@ -165,11 +165,11 @@ class Client(Connection):
 
     def pack(self, experiment_id: str, body: Mapping[str, Any]) -> BundleAnswer:
         """Pack the decided option as a bundle, or the one that the body names."""
-        return self._post(f"/v1/experiments/{experiment_id}/bundle", BundleAnswer, body)
+        return self._post(path_to("experiments", experiment_id, "bundle"), BundleAnswer, body)
 
     def bundle(self, bundle_id: str) -> BundleAnswer:
         """Return a bundle."""
-        return self._get(f"/v1/bundles/{bundle_id}", BundleAnswer)
+        return self._get(path_to("bundles", bundle_id), BundleAnswer)
 
     def bundles(self, **filters: Any) -> Iterator[BundleAnswer]:
         """Yield all bundles, newest first; filters are the API's query parameters."""
@@ -177,11 +177,11 @@ class Client(Connection):
 
     def predict(self, bundle_id: str, body: Mapping[str, Any]) -> ScoresAnswer:
         """Submit functions for scoring by a bundle; `prediction` returns the scores of the answer's run."""
-        return self._post(f"/v1/bundles/{bundle_id}/predict", ScoresAnswer, body)
+        return self._post(path_to("bundles", bundle_id, "predict"), ScoresAnswer, body)
 
     def prediction(self, run_id: str) -> ScoresAnswer:
         """Return a bundle's scores, once there are any."""
-        return self._get(f"/v1/predictions/{run_id}", ScoresAnswer)
+        return self._get(path_to("predictions", run_id), ScoresAnswer)
 
     def workers(self) -> list[WorkerAnswer]:
         """Return the workers, silent ones included."""
@@ -189,11 +189,11 @@ class Client(Connection):
 
     def drain(self, worker_id: str) -> WorkerAnswer:
         """Let a worker finish its runs and claim no more."""
-        return self._post(f"/v1/workers/{quote(worker_id, safe='')}/drain", WorkerAnswer)
+        return self._post(path_to("workers", worker_id, "drain"), WorkerAnswer)
 
     def undrain(self, worker_id: str) -> WorkerAnswer:
         """Let a drained worker claim runs again."""
-        return self._post(f"/v1/workers/{quote(worker_id, safe='')}/resume", WorkerAnswer)
+        return self._post(path_to("workers", worker_id, "resume"), WorkerAnswer)
 
     def act(self, verb: Verb, kind: ResourceKind, identifier: str) -> None:
         """Cancel, pause, resume or retry an experiment, a job or a run.
@@ -203,21 +203,21 @@ class Client(Connection):
             kind: Collection that the id belongs to; experiments can only be cancelled.
             identifier: Id of the experiment, job or run.
         """
-        self._post(f"/v1/{kind}/{identifier}/{verb}", object)
+        self._post(path_to(kind, identifier, verb), object)
 
     def attempts(self, run_id: str) -> list[AttemptAnswer]:
         """Return a run's attempts, first to last."""
-        return self._get(f"/v1/runs/{run_id}/attempts", list[AttemptAnswer])
+        return self._get(path_to("runs", run_id, "attempts"), list[AttemptAnswer])
 
     def artifacts(self, run_id: str) -> list[ArtifactAnswer]:
         """Return the files that a run has written."""
-        return self._get(f"/v1/runs/{run_id}/artifacts", list[ArtifactAnswer])
+        return self._get(path_to("runs", run_id, "artifacts"), list[ArtifactAnswer])
 
     def logs(self, run_id: str, *, attempt: int | None = None) -> Iterator[LogChunk]:
         """Yield a run's output until now, oldest first; `attempt` selects one attempt."""
         after: str | None = None
         while True:
-            path = with_query(f"/v1/runs/{run_id}/logs", {"attempt": attempt, "after": after})
+            path = with_query(path_to("runs", run_id, "logs"), {"attempt": attempt, "after": after})
             page = self._get(path, LogPage, headers=JSON)
             yield from page.chunks
             if not page.chunks or page.next is None:
@@ -226,7 +226,7 @@ class Client(Connection):
 
     def follow_logs(self, run_id: str, *, attempt: int | None = None) -> Iterator[LogChunk]:
         """Yield a run's output until the run has ended; a stream that breaks off is continued."""
-        path = with_query(f"/v1/runs/{run_id}/logs/stream", {"attempt": attempt})
+        path = with_query(path_to("runs", run_id, "logs", "stream"), {"attempt": attempt})
         cursor: dict[str, str] = {}
         patience = self._patience()
         while True:
@@ -259,7 +259,7 @@ class Client(Connection):
             Damaged: The content has another hash than the server's file.
             OSError: `path` cannot be written.
         """
-        self._download(f"/v1/runs/{run_id}/artifacts/{quote(name)}", path)
+        self._download(f"{path_to('runs', run_id, 'artifacts')}/{quote(name)}", path)
 
     def download_bundle(self, bundle_id: str, target: Path) -> None:
         """Write a bundle's archive to a file, whole or not at all.
@@ -268,7 +268,7 @@ class Client(Connection):
             Refused: There is no such bundle, or it is not ready.
             OSError: The file cannot be written.
         """
-        self._save(f"/v1/bundles/{bundle_id}/archive", target)
+        self._save(path_to("bundles", bundle_id, "archive"), target)
 
     def download_report(self, experiment_id: str, target: Path) -> None:
         """Write an experiment's report to a file as one HTML page, whole or not at all.
@@ -277,4 +277,4 @@ class Client(Connection):
             Refused: There is no such experiment, or cell 54 has no report yet.
             OSError: The file cannot be written.
         """
-        self._save(f"/v1/experiments/{experiment_id}/report.html", target)
+        self._save(path_to("experiments", experiment_id, "report.html"), target)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -175,3 +176,17 @@ def test_the_token_is_sent() -> None:
         client.experiment("exp_1")
 
     assert seen == ["Bearer secret"]
+
+
+@pytest.mark.parametrize("run_id", ["run_1\nx", "run_1/../../workers", "run_1?limit=1", "run 1#x", "läuft"])
+def test_an_id_is_one_segment_of_the_path_whatever_it_holds(run_id: str) -> None:
+    paths: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.raw_path.decode())
+        return httpx.Response(404, json={"code": "not_found", "detail": "there is no such run"})
+
+    with client_of(handler) as client, pytest.raises(Refused, match="there is no such run"):
+        client.run(run_id)
+
+    assert paths == [f"/v1/runs/{quote(run_id, safe='')}"]
