@@ -10,6 +10,8 @@ ServiceError
 ├── QuotaExceeded           the owner has reached a limit
 ├── Unauthorized            no token, or not this one
 ├── MissingScope            the token does not allow this
+├── NotOwner                the thing belongs to somebody else
+├── PriorityNotAllowed      a priority that is for admins
 └── ForeignCaller           a request of another site's page to a server without tokens
 """
 
@@ -102,6 +104,18 @@ class MissingScope(ServiceError):
     """The token is valid, but its scope does not allow the action."""
 
     code = "missing_scope"
+
+
+class NotOwner(ServiceError):
+    """The scope allows to change one's own things, and this one belongs to somebody else."""
+
+    code = "not_owner"
+
+
+class PriorityNotAllowed(ServiceError):
+    """Priorities above the normal one are for admins."""
+
+    code = "priority_not_allowed"
 
 
 class ForeignCaller(ServiceError):

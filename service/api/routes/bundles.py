@@ -22,7 +22,7 @@ from service.api.idempotency import Created, Posted
 from service.api.parameters import BundlePath, ExperimentPath, OfExperiment, Paged, RunPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.domain.errors import NotFound
 from service.domain.packing import Packing, decided_packing, requested_packing
@@ -54,6 +54,7 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/experiments/{experiment_id}/bundle",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(BundleAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
     name="pack_bundle",
 )
@@ -72,7 +73,7 @@ def pack(
             seeds=wanted.seeds,
             options=wanted.model_dump(mode="json", include={"licence_notes", "tolerance"}),
             limits=wanted,
-            owner=post.principal,
+            owner=post.principal.owner,
         )
         return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
 
@@ -126,6 +127,7 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
 @router.post(
     "/bundles/{bundle_id}/predict",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
     name="predict",
 )
@@ -136,7 +138,7 @@ def predict(
 
     def create(session: Session) -> Created:
         config = wanted.model_dump(mode="json", include={"functions", "threshold", "explain"})
-        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal)
+        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal.owner)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
     return post.accept(create, queues_runs=True)

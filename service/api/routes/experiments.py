@@ -31,7 +31,7 @@ from service.api.parameters import (
 )
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.store.experiments import (
     cancel_experiment,
@@ -70,6 +70,7 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
 @router.post(
     "",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(ExperimentAnswer, queues_runs=True),
 )
 def submit_experiment(
@@ -84,7 +85,7 @@ def submit_experiment(
             name=spec.name,
             dataset_id=spec.dataset,
             spec=parsed,
-            owner=post.principal,
+            owner=post.principal.owner,
             labels=spec.labels,
         )
         return _created(session, post.context, row.id)
@@ -146,6 +147,7 @@ def read_experiment_events(
 @router.post(
     "/{experiment_id}/cancel",
     Scope.SUBMIT,
+    Whose.OWN,
     **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
     name="cancel_experiment",
 )

@@ -9,7 +9,7 @@ from cellgate.contract.api.datasets import UploadAnswer
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.responses import documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.uploads import receive
 
 router = ScopedRouter(prefix="/v1/uploads", tags=["datasets"])
@@ -43,6 +43,7 @@ FileName = Annotated[
 @router.put(
     "/{name}",
     Scope.SUBMIT,
+    Whose.NEW,
     status_code=HTTPStatus.CREATED,
     responses=documented(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE, HTTPStatus.UNPROCESSABLE_ENTITY
