@@ -41,20 +41,27 @@ def check_folders(settings: Settings) -> None:
         raise UnusableError("\n".join(problems))
 
 
-def folder_problems(settings: Settings) -> list[FolderProblem]:
-    """Return every folder that cannot be used."""
+def folder_problems(settings: Settings, *, make: bool = True) -> list[FolderProblem]:
+    """Return every folder that cannot be used.
+
+    Args:
+        settings: Name the folders.
+        make: Make those that are missing; else only the folder is tried in which they would be made.
+    """
     data = settings.data_dir.resolve()
     written = [data, settings.artifacts, data / "data"]
     written += [folder for name in SUBFOLDERS if (folder := settings.artifacts / name).exists()]
-    found = [_not_writable(folder) for folder in written]
+    found = [_not_writable(folder, make=make) for folder in written]
     found += [_not_readable(root.resolve()) for root in settings.data_roots]
     return [problem for problem in found if problem is not None]
 
 
-def _not_writable(folder: Path) -> FolderProblem | None:
+def _not_writable(folder: Path, *, make: bool) -> FolderProblem | None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder, prefix=".cellgate-check-"):
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there, prefix=".cellgate-check-"):
             pass
     except OSError as error:
         if error.errno in NO_ROOM:

@@ -126,8 +126,12 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
-            for mistake in error.errors()
-        ]
-        raise UsageError("\n".join(lines)) from error
+        raise UsageError("\n".join(mistakes_in(error))) from error
+
+
+def mistakes_in(error: ValidationError) -> list[str]:
+    """Return one line for each setting that is wrong."""
+    return [
+        f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
+        for mistake in error.errors()
+    ]

@@ -21,7 +21,6 @@ REASONS: dict[int, FailureReason] = {
     ExitCode.COLLAPSE: FailureReason.COLLAPSE,
     ExitCode.DIVERGENCE: FailureReason.DIVERGENCE,
     ExitCode.OUT_OF_MEMORY: FailureReason.OUT_OF_MEMORY,
-    ExitCode.STORAGE_FULL: FailureReason.STORAGE_FULL,
     ExitCode.INTERNAL_ERROR: FailureReason.INTERNAL_ERROR,
 }
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cellgate.contract.exit_codes import CommandExit, UnusableError, UsageError
+from service.commands.doctor import doctor
 from service.commands.tokens import token_app
 from service.settings import load_settings
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     help="Run the server, prepare its database, and manage its tokens.",
 )
 app.add_typer(token_app, name="token")
+app.command()(doctor)
 
 
 @app.command()
