@@ -1,4 +1,4 @@
-"""A trainer that leaves odd files: each attempt ends with a reason, and nothing waits for a pipe or takes all memory."""
+"""A trainer that leaves odd files: each attempt ends with a reason, nothing waits for a pipe or takes all memory."""
 
 import pytest
 
