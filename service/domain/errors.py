@@ -4,6 +4,8 @@ ServiceError
 ├── NotFound                no such thing
 ├── InvalidSpec             the request cannot be carried out; every mistake is listed
 │   └── InvalidRequest      it does not match the OpenAPI document
+├── ArtifactMissing         a file that a run has left is not there any more
+├── StorageFull             the disk has no room
 ├── Conflict                the state does not allow it
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
@@ -68,6 +70,18 @@ class InvalidRequest(InvalidSpec):
     """The request does not match the OpenAPI document."""
 
     code = "invalid_request"
+
+
+class ArtifactMissing(ServiceError):
+    """A file that a run has left, or a folder of them, is gone or is not what the run left."""
+
+    code = "artifact_missing"
+
+
+class StorageFull(ServiceError):
+    """The disk has no room for what was sent."""
+
+    code = "storage_full"
 
 
 class Conflict(ServiceError):

@@ -306,6 +306,8 @@ class WorkerRow(Base):
     draining: Mapped[bool] = mapped_column(server_default=false())  # takes no more runs
     started_at: Mapped[float] = mapped_column(Double)
     heartbeat_at: Mapped[float] = mapped_column(Double)
+    version: Mapped[str | None] = mapped_column(String(40))  # of its release; None: older than this column
+    has_room: Mapped[bool | None]  # whether its artifact folder has the reserve free; None: not known
 
 
 class IdempotencyRow(Base):

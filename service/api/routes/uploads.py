@@ -54,5 +54,11 @@ async def upload(name: FileName, request: Request, context: Ctx) -> UploadAnswer
     """Upload a file. The same bytes under the same name always get the same path."""
     settings = context.settings
     folder = settings.data_dir.resolve() / "data" / FOLDER
-    kept = await receive(request, folder, name, limit_bytes=settings.max_upload_bytes)
+    kept = await receive(
+        request,
+        folder,
+        name,
+        limit_bytes=settings.max_upload_bytes,
+        reserve_bytes=settings.storage_reserve_bytes,
+    )
     return UploadAnswer(source=str(kept.path), size_bytes=kept.size_bytes, sha256=kept.sha256)
