@@ -36,7 +36,7 @@ SETTINGS = {
     "REDISPATCH_AFTER_S": 1,
     "RECONCILE_EVERY_S": 0.2,
     # Beyond what a cold start takes on a machine that is busy with other storms.
-    "STALL_TIMEOUT_S": 45,
+    "STALL_TIMEOUT_S": 150,
     "SLOTS": 1,
     "THREADS": 1,
     "LOG_FORMAT": "json",
@@ -45,7 +45,7 @@ WORKERS = ("worker-1", "worker-2")
 RECONCILERS = ("reconciler-1", "reconciler-2")
 # Each has a link of its own to the broker, and to PostgreSQL.
 LINKED = ("api", *RECONCILERS, *WORKERS)
-DISK_BYTES = 3 << 29
+DISK_BYTES = 1 << 30
 # Each worker's clock is wrong by so many seconds: leases are counted by the database's.
 CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
 WRONG_CLOCK = """

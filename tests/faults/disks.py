@@ -1,11 +1,11 @@
 """Disks that are small enough to be filled."""
 
+import io
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,12 +45,12 @@ class SmallDisk:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """Leave no byte free until the end, however much is deleted meanwhile."""
+        """Leave no byte free, until the end."""
         ballast = self.folder / BALLAST
         try:
-            with ballast.open("wb") as file:
-                self._fill(file.fileno())
-                yield
+            with io.FileIO(ballast, "w") as file:
+                self._fill(file)
+            yield
         finally:
             ballast.unlink()
 
@@ -59,12 +59,9 @@ class SmallDisk:
         found = os.statvfs(self.folder)
         return found.f_bavail * found.f_frsize
 
-    def _fill(self, descriptor: int) -> None:
-        end = 0
-        # Others write at the same time: what was free a moment ago may not be now.
-        while (free := self.free_bytes()) > 0:
-            try:
-                os.posix_fallocate(descriptor, end, free)
-                end += free
-            except OSError:
-                time.sleep(0.001)
+    def _fill(self, file: io.FileIO) -> None:
+        """Write until nothing fits any more, in blocks that become smaller."""
+        for size in (1 << 22, 1 << 16, 1 << 12):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))

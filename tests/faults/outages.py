@@ -131,8 +131,9 @@ def _cut(deployment: Deployment, link: Link, rng: random.Random, seconds: float)
 
 def _fill(deployment: Deployment, disk: SmallDisk, seconds: float) -> bool:
     with disk.full():
+        was_full = disk.free_bytes() == 0
         deployment.sleep(seconds)
-        return disk.free_bytes() == 0
+    return was_full
 
 
 def _hold_lock(deployment: Deployment, seconds: float) -> bool:
