@@ -28,6 +28,7 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         "queues": list(queues),
         "slots": slots,
         "draining": False,
+        "listening": True,
         "started_at": now_s(),
         "heartbeat_at": now_s(),
     }
@@ -41,12 +42,19 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         session.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
-def record_heartbeat(session: Session, *, worker_id: str) -> bool:
-    """Store that the worker is alive now; return False if it is not registered (any more)."""
-    found = session.execute(
-        update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s()).returning(WorkerRow.id)
-    ).scalar()
-    return found is not None
+def record_heartbeat(session: Session, *, worker_id: str, listening: bool) -> bool:
+    """Store that the worker is alive now.
+
+    Args:
+        session: An open transaction.
+        worker_id: The worker.
+        listening: Whether it hears notifications of the broker.
+
+    Returns:
+        Whether it is registered (still).
+    """
+    beat = update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s(), listening=listening)
+    return session.execute(beat.returning(WorkerRow.id)).scalar() is not None
 
 
 def retire_worker(session: Session, *, worker_id: str) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.exposition import choose_encoder
 
 from service.broker.notify import Notifier
 from service.store.database import Database
+from service.telemetry.health import HealthProbe
 from service.telemetry.metrics_collector import MetricsCollector
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -32,7 +33,7 @@ class Telemetry:
 
     Args:
         database: Source of the deployment's metrics.
-        notifier: Reports whether the broker is reachable.
+        notifier: Reports what is wrong with the broker.
     """
 
     def __init__(self, database: Database, notifier: Notifier) -> None:
@@ -44,7 +45,8 @@ class Telemetry:
             buckets=BOUNDS_S,
             registry=self._registry,
         )
-        self._registry.register(MetricsCollector(database, notifier))
+        self.health = HealthProbe(database, notifier)
+        self._registry.register(MetricsCollector(database, self.health))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 

@@ -183,9 +183,9 @@ class _SilentNotifier:
     def notify(self, run_id: str, queue: str) -> None:
         """Do nothing."""
 
-    def is_reachable(self) -> bool:
+    def problem(self) -> str | None:
         """Return that there is nobody."""
-        return False
+        return "it does not answer"
 
 
 @cache
