@@ -16,7 +16,7 @@ UNHEALTHY = 1
 BAD_SETTINGS = 2
 NOT_RUNNING = 4
 # Beats that may be missed: a busy machine delays one or two.
-MISSED_BEATS = 3
+MISSED_BEATS = 3.0
 AT_LEAST_S = 15.0
 
 

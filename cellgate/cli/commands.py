@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "run-reconciler": Entry(
             module="local", help="Run the reconciler: recover lost runs and send webhooks until SIGTERM."
         ),
+        "health": Entry(module="local", help="Tell whether the worker or reconciler on this host is well."),
         "migrate": Entry(module="local", help="Bring the database to the newest schema."),
         "token": Entry(module="local", help="Make, list and revoke tokens in the database."),
         "worker": Entry(module="workers", help="List workers, and let one drain."),

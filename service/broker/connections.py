@@ -111,6 +111,8 @@ def _sentinel_client_options(broker: BrokerUrl) -> dict[str, Any]:
     return {
         "username": broker.sentinel_username,
         "password": broker.sentinel_password,
+        # The next Sentinel is tried instead.
+        "retry": Retry(NoBackoff(), retries=0),
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         **_redis_tls(broker),

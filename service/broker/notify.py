@@ -117,45 +117,35 @@ class CeleryNotifier:
         return None
 
 
-def problem_of(error: Exception) -> str:
+def problem_of(error: BaseException) -> str:
     """Return what is wrong with the broker, in words that hold no address and no password."""
     found = _root(error)
-    text = str(found)
-    for mark, meaning in REFUSALS.items():
-        if mark in text:
+    for kind, mark, meaning in PROBLEMS:
+        if isinstance(found, kind) and mark in str(found):
             return meaning
-    match found:
-        case redis.AuthenticationError() | redis.exceptions.NoPermissionError():
-            return REFUSALS["NOPERM"]
-        case redis.exceptions.BusyLoadingError():
-            return REFUSALS["LOADING"]
-        case redis.sentinel.MasterNotFoundError():
-            return "no Sentinel names a master"
-        case redis.exceptions.TimeoutError() | TimeoutError():
-            return "it does not answer in time"
-        case redis.exceptions.ConnectionError() | OSError():
-            return "it does not answer"
-    return f"it refuses with {type(found).__name__}"
+    return f"it fails with {type(found).__name__}"
 
 
-# By what the server's answer holds; redis-py drops the first word of some.
-REFUSALS = {
-    "OOM": "its memory is full: raise maxmemory",
-    "maxmemory": "its memory is full: raise maxmemory",
-    "read only": "it is a read-only replica: name its master, or use a Sentinel URL",
-    "READONLY": "it is a read-only replica: name its master, or use a Sentinel URL",
-    "MISCONF": "it cannot save to disk and refuses writes",
-    "LOADING": "it is still loading its data",
-    "loading the dataset": "it is still loading its data",
-    "MASTERDOWN": "it is a replica that has lost its master",
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted: name the CA's file as ssl_ca_certs",
-    "NOAUTH": "it wants a password that CELLGATE_REDIS_URL does not name",
-    "WRONGPASS": "it refuses the user or password of CELLGATE_REDIS_URL",
-    "invalid username-password": "it refuses the user or password of CELLGATE_REDIS_URL",
-    "NOPERM": "its ACL refuses the user of CELLGATE_REDIS_URL a command or key",
-    "no permissions": "its ACL refuses the user of CELLGATE_REDIS_URL a command or key",
-    "Authentication required": "it wants a password that CELLGATE_REDIS_URL does not name",
-}
+# The first that fits: a kind of error, and what its text holds where the kind alone does not tell.
+PROBLEMS: tuple[tuple[type[Exception], str, str], ...] = (
+    (redis.OutOfMemoryError, "", "its memory is full: raise its maxmemory"),
+    (redis.ReadOnlyError, "", "it is a read-only replica: name its master, or use a Sentinel URL"),
+    (redis.exceptions.NoPermissionError, "", "its ACL refuses the user of CELLGATE_REDIS_URL a command or a key"),
+    (redis.exceptions.BusyLoadingError, "", "it is still loading its data"),
+    (redis.AuthenticationError, "already authenticated", "it wants a password, and CELLGATE_REDIS_URL has none"),
+    (redis.AuthenticationError, "required", "it wants a password, and CELLGATE_REDIS_URL has none"),
+    (redis.AuthenticationError, "", "it refuses the user or password of CELLGATE_REDIS_URL"),
+    (redis.ResponseError, "MISCONF", "it cannot save to its disk and refuses writes"),
+    (redis.ResponseError, "MASTERDOWN", "it is a replica that has lost its master"),
+    (redis.ResponseError, "UNBLOCKED", "its role has changed"),
+    (redis.sentinel.MasterNotFoundError, "", "no Sentinel names a master that answers"),
+    (redis.ConnectionError, "CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted: name the CA by ssl_ca_certs"),
+    (redis.TimeoutError, "", "it does not answer in time"),
+    (TimeoutError, "", "it does not answer in time"),
+    (redis.ConnectionError, "", "it does not answer"),
+    (OSError, "", "it does not answer"),
+    (ValueError, "", "a message in its queues is none of Celery's"),
+)
 
 
 def _root(error: BaseException) -> BaseException:

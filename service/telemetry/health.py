@@ -58,12 +58,16 @@ class HealthProbe:
 
     def look(self) -> Health:
         """Return the health as it is now."""
-        store, problem = self._store.answer(), self._broker.answer()
+        store, problem = self._store.answer(), self.broker_problem()
         broker = _broker_check(problem, store)
         checks = Checks(database=store.database, migrations=store.migrations, broker=broker, workers=store.workers)
         failed = [name for name, check in checks if not check.ok]
         status = _status(checks, problem, store, failed)
         return Health(ready=status is not HealthStatus.DOWN, status=status, failed=failed, checks=checks)
+
+    def broker_problem(self) -> str | None:
+        """Return what is wrong with the broker; None if it takes messages."""
+        return self._broker.answer()
 
     def _ask_store(self) -> StoreFindings:
         there = HealthCheck(ok=True, detail="it answers")

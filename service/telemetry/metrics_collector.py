@@ -74,7 +74,7 @@ class MetricsCollector(Collector):
     def _look(self) -> Iterator[Metric]:
         health = self._health.look()
         yield _health(health)
-        yield _gauge("broker_up", "Whether the broker takes messages and workers hear them.", health.checks.broker.ok)
+        yield _gauge("broker_up", "Whether the broker takes messages.", self._health.broker_problem() is None)
         yield _gauge("database_up", "Whether the database answers.", health.checks.database.ok)
         if health.checks.database.ok and health.checks.migrations.ok:
             try:
