@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "run-reconciler": Entry(
             module="local", help="Run the reconciler: recover lost runs and send webhooks until SIGTERM."
         ),
+        "health": Entry(module="local", help="Tell whether the worker or reconciler on this host is well."),
         "migrate": Entry(module="local", help="Bring the database to the newest schema."),
         "doctor": Entry(
             module="local", help="Check settings, folders, database, broker, workers and clocks, and say what to do."
