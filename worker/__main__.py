@@ -12,6 +12,7 @@ from service.settings import Settings, load_settings
 from service.store.database import Database, schema_is_current
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
+from worker.housekeeping import Housekeeper
 from worker.reconciler import Reconciler
 from worker.webhook_sender import WebhookSender
 
@@ -70,12 +71,17 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     webhook_sender = threading.Thread(
         target=WebhookSender(database=database, settings=settings).run, args=[stop], name="webhook-sender"
     )
+    housekeeper = threading.Thread(
+        target=Housekeeper(database=database, settings=settings).run, args=[stop], name="housekeeper"
+    )
     webhook_sender.start()
+    housekeeper.start()
     try:
         Reconciler(database=database, notifier=notifier, settings=settings, broker=broker).run(stop)
     finally:
         stop.set()
         webhook_sender.join()
+        housekeeper.join()
         broker.close()
         notifier.close()
         database.dispose()

@@ -83,7 +83,7 @@ class WebhookSender:
 
     def _delete_old(self) -> None:
         with self._database.begin() as session:
-            delete_old_deliveries(session)
+            delete_old_deliveries(session, keep_s=self._settings.keep_deliveries_days * 86_400.0)
 
 
 def send(due: Due, *, allow_private: bool) -> DeliveryResult:

@@ -56,6 +56,10 @@ class ScopedRouter:
         """Add a PUT route; arguments as for `get`."""
         return self._add("PUT", path, scope, options)
 
+    def patch(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Add a PATCH route; arguments as for `get`."""
+        return self._add("PATCH", path, scope, options)
+
     def delete(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Add a DELETE route; arguments as for `get`."""
         return self._add("DELETE", path, scope, options)

@@ -7,9 +7,21 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from service.domain.errors import NotFound
-from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow
+from service.store.tables import (
+    BundleRow,
+    DatasetRow,
+    ExperimentRow,
+    JobRow,
+    RunRow,
+    TokenRow,
+    UploadRow,
+    WebhookRow,
+    WorkerRow,
+)
 
-AnyRow = TypeVar("AnyRow", BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow)
+AnyRow = TypeVar(
+    "AnyRow", BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, UploadRow, WebhookRow, WorkerRow
+)
 T = TypeVar("T")
 NAMES: dict[type[object], str] = {
     BundleRow: "bundle",
@@ -18,6 +30,7 @@ NAMES: dict[type[object], str] = {
     JobRow: "job",
     RunRow: "run",
     TokenRow: "token",
+    UploadRow: "upload",
     WebhookRow: "webhook",
     WorkerRow: "worker",
 }
@@ -59,7 +72,7 @@ def existing(found: T | None, table: type[object], row_id: str) -> T:
     return found
 
 
-Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "wh", "dlv"]
+Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "upl", "wh", "dlv"]
 
 
 def new_id(prefix: Prefix) -> str:

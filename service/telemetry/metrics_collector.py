@@ -10,10 +10,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.operations import StorageKind
 from cellgate.contract.states import RunState
 from service.broker.notify import Notifier
 from service.store.database import Database
 from service.store.queue import QueueLoad, queue_loads
+from service.store.storage import measured_by_kind
 from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
 from service.store.workers import list_workers, living_workers
 
@@ -32,6 +34,7 @@ class Snapshot:
     waits: dict[str, Histogram]
     lost_leases: int
     workers: dict[str, int]
+    storage: dict[StorageKind, int]
 
 
 def snapshot(session: Session) -> Snapshot:
@@ -45,6 +48,7 @@ def snapshot(session: Session) -> Snapshot:
         waits=waits(session),
         lost_leases=lost_leases(session),
         workers={"serving": len(alive) - draining, "draining": draining, "silent": len(workers) - len(alive)},
+        storage=measured_by_kind(session),
     )
 
 
@@ -94,6 +98,10 @@ def _families(found: Snapshot) -> Iterator[Metric]:
     for state, count in found.workers.items():
         workers.add_metric([state], count)
     yield workers
+    stored = GaugeMetricFamily("cellgate_storage_bytes", "Stored bytes, as measured last.", labels=["kind"])
+    for kind, size in found.storage.items():
+        stored.add_metric([kind.value], size)
+    yield stored
 
 
 def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:
