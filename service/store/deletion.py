@@ -4,7 +4,7 @@ What a thing *owns* goes with it: an experiment its jobs, a job its runs, a run 
 *depends* on it keeps it from being deleted, unless the request cascades: then that goes too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from cellgate.contract.api.resources import ResourceKind
 from cellgate.contract.states import DatasetState, ExperimentState
 from service.domain.errors import Conflict, StillUsed
 from service.store.dependents import UNFINISHED, Scope, dependents_of, owned_by
-from service.store.lookup import get_row
-from service.store.metadata import check_version
+from service.store.lookup import existing
+from service.store.metadata import DescribedRow, check_version
 from service.store.removals import queue_removals, run_folder_key
 from service.store.tables import (
     AttemptRow,
@@ -35,7 +35,7 @@ from service.store.tables import (
 
 K = ResourceKind
 # In the order of locks.
-TABLES = {
+TABLES: Mapping[ResourceKind, type[DescribedRow]] = {
     K.RUN: RunRow,
     K.JOB: JobRow,
     K.EXPERIMENT: ExperimentRow,
@@ -88,7 +88,8 @@ def plan_deletion(
         StillUsed: Something depends on it, and the request does not cascade.
         Conflict: A part of it has not ended.
     """
-    check_version(get_row(session, TABLES[kind], row_id), version)  # type: ignore[type-var]  # one of those it takes
+    table = TABLES[kind]
+    check_version(existing(session.scalar(select(table).where(table.id == row_id)), table, row_id), version)
     scope = owned_by(session, {kind: {row_id}})
     while needed := dependents_of(session, scope, data_dir):
         if not cascade:

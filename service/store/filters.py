@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from ulid import ULID
@@ -100,10 +100,13 @@ def page_of_uploads(page: PageOf, wanted: Filters) -> Select[UploadRow]:
     return _labelled(_page(select(UploadRow), UploadRow, "upl", page, wanted), UploadRow, wanted)
 
 
-def page_of_bundles(chosen: Select[Any], page: PageOf, wanted: Filters) -> Select[Any]:
-    """Return a selection that has bundles, cut to a page of them."""
-    chosen = _labelled(_page(chosen, BundleRow, "bun", page, wanted), BundleRow, wanted)
-    return _equal(chosen, BundleRow.experiment_id, wanted.experiment_id)
+def page_of_bundles(chosen: Select[BundleRow, RunRow], page: PageOf, wanted: Filters) -> Select[BundleRow, RunRow]:
+    """Return the page of a selection of bundles with their runs."""
+    # The helpers take a selection of any columns, which has no type of its own.
+    columns: Any = chosen
+    paged = _labelled(_page(columns, BundleRow, "bun", page, wanted), BundleRow, wanted)
+    found: Any = _equal(paged, BundleRow.experiment_id, wanted.experiment_id)
+    return cast(Select[BundleRow, RunRow], found)
 
 
 def _labelled(

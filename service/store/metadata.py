@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.resources import MOST_LABELS
 from service.domain.errors import InvalidSpec, Mistake, PreconditionFailed
 from service.store.database import now_s
-from service.store.lookup import existing, get_row
+from service.store.lookup import existing
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow, UploadRow
 from service.store.transitions import bump_versions, lock_run
 
@@ -74,7 +74,8 @@ def check_version(row: DescribedRow, version: int | None) -> None:
 def _locked(session: Session, table: type[DescribedRow], row_id: str) -> DescribedRow:
     if table is RunRow:
         return existing(lock_run(session, row_id), RunRow, row_id)
-    return get_row(session, table, row_id, lock=True)  # type: ignore[type-var]  # one of the tables that it takes
+    chosen = select(table).where(table.id == row_id).with_for_update(key_share=True)
+    return existing(session.scalar(chosen), table, row_id)
 
 
 def _labels_of(session: Session, row: DescribedRow) -> dict[str, str]:

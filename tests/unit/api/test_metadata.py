@@ -26,7 +26,7 @@ def things(api: Api) -> dict[str, str]:
     return {kind: f"/v1/{kind}/{found_id}" for kind, found_id in ids.items()}
 
 
-def check_a_patch_changes_what_it_n(api: Api, things: dict[str, str], kind: str) -> None:
+def check_patched(api: Api, things: dict[str, str], kind: str) -> None:
     before = get(api, things[kind])
 
     patched = api.client.patch(
@@ -48,10 +48,10 @@ def check_a_patch_changes_what_it_n(api: Api, things: dict[str, str], kind: str)
 
 def test_a_patch_changes_what_it_names_and_nothing_else(api: Api, things: dict[str, str]) -> None:
     for kind in things:
-        check_a_patch_changes_what_it_n(api, things, kind)
+        check_patched(api, things, kind)
 
 
-def check_lists_leave_archived_thin(api: Api, things: dict[str, str], kind: str) -> None:
+def check_listed(api: Api, things: dict[str, str], kind: str) -> None:
     found_id = things[kind].rpartition("/")[2]
 
     def listed(query: str) -> bool:
@@ -72,7 +72,7 @@ def check_lists_leave_archived_thin(api: Api, things: dict[str, str], kind: str)
 
 def test_lists_leave_archived_things_out_unless_they_are_asked(api: Api, things: dict[str, str]) -> None:
     for kind in things:
-        check_lists_leave_archived_thin(api, things, kind)
+        check_listed(api, things, kind)
 
 
 def check_a_change_needs_the_versio(api: Api, things: dict[str, str], kind: str) -> None:
