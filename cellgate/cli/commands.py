@@ -72,6 +72,9 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
             module="housekeeping",
             help="Delete what is old and what nothing depends on; bundles stay, and what they were packed of.",
         ),
+        "doctor": Entry(
+            module="local", help="Check settings, folders, database, broker, workers and clocks, and say what to do."
+        ),
         "token": Entry(module="local", help="Make, list and revoke tokens in the database."),
         "worker": Entry(module="workers", help="List workers, and let one drain."),
     },

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Query, Response
+from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.resources import DeletionAnswer, MetadataChange, ResourceKind, ResourceName
+from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
 from service.api.polling import version_in
 from service.api.responses import documented
 from service.domain.errors import PreconditionFailed
+from service.domain.principals import Principal
+from service.domain.rights import check_may_change
 from service.store.artifact_store import LocalStore
-from service.store.deletion import counts_of, delete_things, names_of, plan_deletion
+from service.store.deletion import Deletion, counts_of, delete_things, names_of, plan_deletion
 from service.store.metadata import DescribedRow, change_metadata
+from service.store.principals import foreign_of, kind_of
 
 A = TypeVar("A")
 CHANGING: Mapping[str, Any] = {
@@ -91,9 +95,10 @@ class Changer:
 
 @dataclass(frozen=True, kw_only=True)
 class Deleter:
-    """A DELETE of one thing."""
+    """A DELETE of one thing by a principal."""
 
     context: Context
+    principal: Principal
     if_match: str | None
     cascade: bool
     dry_run: bool
@@ -109,6 +114,7 @@ class Deleter:
                 ResourceName(kind=found, id=found_id, name=name)
                 for found, found_id, name in names_of(session, planned.scope)
             ]
+            self._check_owners(session, planned)
             if not self.dry_run:
                 delete_things(session, planned)
         store = LocalStore(data_dir)
@@ -119,15 +125,26 @@ class Deleter:
             size_bytes=sum(store.size(key) for key in planned.keys) if self.dry_run else None,
         )
 
+    def _check_owners(self, session: Session, planned: Deletion) -> None:
+        """Refuse a deletion that would take something of somebody else along, unless an admin asks for it."""
+        ids = {row_id for of_kind in planned.scope.values() for row_id in of_kind}
+        if self.principal.scope is not Scope.ADMIN:
+            foreign = foreign_of(session, ids, self.principal.id)
+            if foreign is not None:
+                row_id, owner_id = foreign
+                check_may_change(self.principal, owner_id, f"{kind_of(row_id)} {row_id}")
+
 
 async def _changer(context: Ctx, response: Response, if_match: IfMatch = None) -> Changer:
     return Changer(context=context, response=response, if_match=if_match)
 
 
 async def _deleter(
-    context: Ctx, if_match: IfMatch = None, cascade: Cascade = False, dry_run: DryRun = False
+    request: Request, context: Ctx, if_match: IfMatch = None, cascade: Cascade = False, dry_run: DryRun = False
 ) -> Deleter:
-    return Deleter(context=context, if_match=if_match, cascade=cascade, dry_run=dry_run)
+    return Deleter(
+        context=context, principal=request.state.principal, if_match=if_match, cascade=cascade, dry_run=dry_run
+    )
 
 
 Changing = Annotated[Changer, Depends(_changer)]

@@ -7,6 +7,7 @@ What a thing *owns* goes with it: an experiment its jobs, a job its runs, a run 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -89,7 +90,8 @@ def plan_deletion(
         Conflict: A part of it has not ended.
     """
     table = TABLES[kind]
-    check_version(existing(session.scalar(select(table).where(table.id == row_id)), table, row_id), version)
+    found = cast(DescribedRow | None, session.scalar(select(table).where(table.id == row_id)))
+    check_version(existing(found, table, row_id), version)
     scope = owned_by(session, {kind: {row_id}})
     while needed := dependents_of(session, scope, data_dir):
         if not cascade:

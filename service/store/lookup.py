@@ -12,6 +12,7 @@ from service.store.tables import (
     DatasetRow,
     ExperimentRow,
     JobRow,
+    PrincipalRow,
     RunRow,
     TokenRow,
     UploadRow,
@@ -20,7 +21,17 @@ from service.store.tables import (
 )
 
 AnyRow = TypeVar(
-    "AnyRow", BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, UploadRow, WebhookRow, WorkerRow
+    "AnyRow",
+    BundleRow,
+    DatasetRow,
+    ExperimentRow,
+    JobRow,
+    PrincipalRow,
+    RunRow,
+    TokenRow,
+    UploadRow,
+    WebhookRow,
+    WorkerRow,
 )
 T = TypeVar("T")
 NAMES: dict[type[object], str] = {
@@ -28,6 +39,7 @@ NAMES: dict[type[object], str] = {
     DatasetRow: "data set",
     ExperimentRow: "experiment",
     JobRow: "job",
+    PrincipalRow: "principal",
     RunRow: "run",
     TokenRow: "token",
     UploadRow: "upload",
@@ -72,7 +84,7 @@ def existing(found: T | None, table: type[object], row_id: str) -> T:
     return found
 
 
-Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "upl", "wh", "dlv"]
+Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "upl", "wh", "dlv", "pri"]
 
 
 def new_id(prefix: Prefix) -> str:

@@ -1,7 +1,7 @@
 """Name, note, labels and archiving of what people keep; one function for all kinds."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import delete, func, insert, null, select, update
 from sqlalchemy.orm import Session
@@ -75,7 +75,7 @@ def _locked(session: Session, table: type[DescribedRow], row_id: str) -> Describ
     if table is RunRow:
         return existing(lock_run(session, row_id), RunRow, row_id)
     chosen = select(table).where(table.id == row_id).with_for_update(key_share=True)
-    return existing(session.scalar(chosen), table, row_id)
+    return existing(cast(DescribedRow | None, session.scalar(chosen)), table, row_id)
 
 
 def _labels_of(session: Session, row: DescribedRow) -> dict[str, str]:

@@ -18,7 +18,7 @@ from cellgate.contract.results import BundleSummary, Scores
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
 from service.api.changes import CHANGING, DELETING, Changing, Deleting, etag_of
-from service.api.context import Ctx
+from service.api.context import Context, Ctx
 from service.api.examples import BUNDLES, SCORES
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
@@ -34,9 +34,10 @@ from service.api.parameters import (
 )
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.run_files import missing_files
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
-from service.domain.errors import NotFound
+from service.domain.errors import ArtifactMissing, NotFound
 from service.domain.packing import Packing, decided_packing, requested_packing
 from service.store.bundles import (
     BundleRecord,
@@ -67,6 +68,7 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/experiments/{experiment_id}/bundle",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(BundleAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
     name="pack_bundle",
 )
@@ -85,7 +87,7 @@ def pack(
             seeds=wanted.seeds,
             options=wanted.model_dump(mode="json", include={"licence_notes", "tolerance"}),
             limits=wanted,
-            owner=post.principal,
+            owner=post.principal.owner,
         )
         return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
 
@@ -124,13 +126,13 @@ def read_bundle(bundle_id: BundlePath, context: Ctx, response: Response) -> Bund
     return _answer(found)
 
 
-@router.patch("/bundles/{bundle_id}", Scope.SUBMIT, **CHANGING)
+@router.patch("/bundles/{bundle_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
 def change_bundle(bundle_id: BundlePath, wanted: MetadataChange, changing: Changing) -> BundleAnswer:
     """Change a bundle's name, note, labels, or whether it is archived."""
     return changing.change(BundleRow, bundle_id, wanted, lambda session: _answer(get_bundle(session, bundle_id)))
 
 
-@router.delete("/bundles/{bundle_id}", Scope.SUBMIT, **DELETING)
+@router.delete("/bundles/{bundle_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
 def delete_bundle(bundle_id: BundlePath, deleting: Deleting) -> DeletionAnswer:
     """Delete a bundle and the job that packed it. Only predictions that have not ended depend on it."""
     return deleting.delete(ResourceKind.BUNDLE, bundle_id)
@@ -140,7 +142,7 @@ def delete_bundle(bundle_id: BundlePath, deleting: Deleting) -> DeletionAnswer:
     "/bundles/{bundle_id}/archive",
     Scope.READ,
     response_class=StreamingResponse,
-    responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)},
+    responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE)},
 )
 def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     """Download a bundle's folder as a tar stream."""
@@ -148,8 +150,9 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
         found = ready_bundle(session, bundle_id)
     folder = context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER
     # Only the files in the run's result and the manifest that lists them are sent.
-    listed = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
-    archive = Archive(folder=folder, root=bundle_id, names=[BUNDLE_MANIFEST_NAME, *listed])
+    names = _files_of(found)
+    _check_files(context, found)
+    archive = Archive(folder=folder, root=bundle_id, names=names)
     headers = {
         "Content-Length": str(archive.size_bytes),
         "Content-Disposition": f'attachment; filename="{bundle_id}.tar"',
@@ -157,10 +160,31 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     return StreamingResponse(archive.stream(), media_type="application/octet-stream", headers=headers)
 
 
+def _files_of(found: BundleRecord) -> list[str]:
+    listed = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
+    return [BUNDLE_MANIFEST_NAME, *listed]
+
+
+def _check_files(context: Context, found: BundleRecord) -> None:
+    """Return if every file of a bundle is there.
+
+    Raises:
+        ArtifactMissing: One is not.
+    """
+    missing = missing_files(context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER, _files_of(found))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ArtifactMissing(
+            f"{missing[0]}{more} of bundle {found.row.id} is not on disk any more: restore the artifact folder from a "
+            f"backup, or pack again with POST /v1/experiments/{found.row.experiment_id}/bundle"
+        )
+
+
 @router.post(
     "/bundles/{bundle_id}/predict",
     Scope.SUBMIT,
-    **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
+    Whose.NEW,
+    **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, queues_runs=True),
     name="predict",
 )
 def predict(
@@ -169,8 +193,9 @@ def predict(
     """Score functions with a bundle. A worker scores them before it trains; poll `Location` with `wait`."""
 
     def create(session: Session) -> Created:
+        _check_files(post.context, ready_bundle(session, bundle_id))
         config = wanted.model_dump(mode="json", include={"functions", "threshold", "explain"})
-        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal)
+        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal.owner)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
     return post.accept(create, queues_runs=True)

@@ -30,7 +30,7 @@ from service.api.parameters import (
 )
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.source_check import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
@@ -44,6 +44,7 @@ router = ScopedRouter(prefix="/v1/datasets", tags=["datasets"])
 @router.post(
     "",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(DatasetAnswer, queues_runs=True),
 )
 def add_dataset(
@@ -58,7 +59,7 @@ def add_dataset(
 
     def create(session: Session) -> Created:
         row = create_dataset(
-            session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.principal
+            session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.principal.owner
         )
         run_id = preparing_runs(session, [row.id]).get(row.id)
         return Created(location=f"/v1/datasets/{row.id}", answer=dataset_answer(row, run_id))
@@ -101,7 +102,7 @@ def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> Dat
         return dataset_answer(row, preparing_runs(session, [row.id]).get(row.id))
 
 
-@router.patch("/{dataset_id}", Scope.SUBMIT, **CHANGING)
+@router.patch("/{dataset_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
 def change_dataset(dataset_id: DatasetPath, wanted: MetadataChange, changing: Changing) -> DatasetAnswer:
     """Change a data set's name, note, labels, or whether it is archived."""
 
@@ -112,7 +113,7 @@ def change_dataset(dataset_id: DatasetPath, wanted: MetadataChange, changing: Ch
     return changing.change(DatasetRow, dataset_id, wanted, read)
 
 
-@router.delete("/{dataset_id}", Scope.SUBMIT, **DELETING)
+@router.delete("/{dataset_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
 def delete_dataset(dataset_id: DatasetPath, deleting: Deleting) -> DeletionAnswer:
     """Delete a data set and the run that prepared it. Experiments, jobs and bundles on it depend on it."""
     return deleting.delete(ResourceKind.DATASET, dataset_id)

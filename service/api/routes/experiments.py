@@ -35,7 +35,7 @@ from service.api.parameters import (
 )
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.store.experiments import (
     cancel_experiment,
@@ -75,6 +75,7 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
 @router.post(
     "",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(ExperimentAnswer, queues_runs=True),
 )
 def submit_experiment(
@@ -89,7 +90,7 @@ def submit_experiment(
             name=spec.name,
             dataset_id=spec.dataset,
             spec=parsed,
-            owner=post.principal,
+            owner=post.principal.owner,
             labels=spec.labels,
         )
         return _created(session, post.context, row.id)
@@ -153,6 +154,7 @@ def read_experiment_events(
 @router.post(
     "/{experiment_id}/cancel",
     Scope.SUBMIT,
+    Whose.OWN,
     **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
     name="cancel_experiment",
 )
@@ -161,7 +163,7 @@ def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     return post.act(experiment_id, cancel_experiment, _created)
 
 
-@router.patch("/{experiment_id}", Scope.SUBMIT, **CHANGING)
+@router.patch("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
 def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, changing: Changing) -> ExperimentAnswer:
     """Change an experiment's name, note, labels, or whether it is archived."""
 
@@ -171,7 +173,7 @@ def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, cha
     return changing.change(ExperimentRow, experiment_id, wanted, read)
 
 
-@router.delete("/{experiment_id}", Scope.SUBMIT, **DELETING)
+@router.delete("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
 def delete_experiment(experiment_id: ExperimentPath, deleting: Deleting) -> DeletionAnswer:
     """Delete an experiment with its jobs, runs, gate and decisions. Bundles that were packed of it depend on it."""
     return deleting.delete(ResourceKind.EXPERIMENT, experiment_id)

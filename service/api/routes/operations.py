@@ -28,7 +28,7 @@ from service.api.examples import PRUNING
 from service.api.idempotency import Created, Posted
 from service.api.parameters import MaxItems
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.artifact_store import LocalStore
@@ -91,7 +91,7 @@ def _storage(rows: Sequence[StorageRow]) -> StorageAnswer:
     )
 
 
-@router.post("/v1/prune", Scope.ADMIN, **accepting(PruneAnswer), name="prune")
+@router.post("/v1/prune", Scope.ADMIN, Whose.ANY, **accepting(PruneAnswer), name="prune")
 def prune_things(wanted: Annotated[PruneCreate, Body(openapi_examples=PRUNING)], post: Posted) -> JSONResponse:
     """Delete a part of what is old and what nothing depends on; repeat it while the answer says `more`.
 

@@ -34,7 +34,7 @@ from service.api.parameters import (
 )
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, curve_answer, run_answer, run_status
 from service.domain.comparison import POINTS_PER_INTERVAL
 from service.store.filters import Filters
@@ -139,7 +139,7 @@ def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: Max
         return [answer(EventAnswer, row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
 
 
-@router.post("/{run_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_run")
+@router.post("/{run_id}/cancel", Scope.SUBMIT, Whose.OWN, **ACTION, name="cancel_run")
 def cancel(run_id: RunPath, post: Posted) -> JSONResponse:
     """Cancel a run. A waiting run ends at once, a running one after its trainer has saved a checkpoint."""
 
@@ -150,19 +150,19 @@ def cancel(run_id: RunPath, post: Posted) -> JSONResponse:
     return post.act(run_id, work, _created)
 
 
-@router.post("/{run_id}/pause", Scope.SUBMIT, **ACTION, name="pause_run")
+@router.post("/{run_id}/pause", Scope.SUBMIT, Whose.OWN, **ACTION, name="pause_run")
 def pause(run_id: RunPath, post: Posted) -> JSONResponse:
     """Pause a run. A queued run pauses at once, a running one after its trainer has saved a checkpoint."""
     return post.act(run_id, pause_run, _created)
 
 
-@router.post("/{run_id}/resume", Scope.SUBMIT, **ACTION, name="resume_run")
+@router.post("/{run_id}/resume", Scope.SUBMIT, Whose.OWN, **ACTION, name="resume_run")
 def resume(run_id: RunPath, post: Posted) -> JSONResponse:
     """Resume a paused run. It is queued again and continues from its checkpoint."""
     return post.act(run_id, resume_run, _created)
 
 
-@router.post("/{run_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_run")
+@router.post("/{run_id}/retry", Scope.SUBMIT, Whose.OWN, **QUEUES, name="retry_run")
 def retry(run_id: RunPath, post: Posted) -> JSONResponse:
     """Retry a failed or cancelled run. A new run replaces it, and the answer is the new run.
 
@@ -172,7 +172,7 @@ def retry(run_id: RunPath, post: Posted) -> JSONResponse:
     return post.act(run_id, retry_run, _created, queues_runs=True)
 
 
-@router.patch("/{run_id}", Scope.SUBMIT, **CHANGING)
+@router.patch("/{run_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
 def change_run(run_id: RunPath, wanted: MetadataChange, changing: Changing) -> RunAnswer:
     """Change a run's name, note, labels, or whether it is archived."""
 
@@ -183,7 +183,7 @@ def change_run(run_id: RunPath, wanted: MetadataChange, changing: Changing) -> R
     return changing.change(RunRow, run_id, wanted, read)
 
 
-@router.delete("/{run_id}", Scope.SUBMIT, **DELETING)
+@router.delete("/{run_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
 def delete_run(run_id: RunPath, deleting: Deleting) -> DeletionAnswer:
     """Delete a run with its curves, output and files.
 

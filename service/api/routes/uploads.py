@@ -25,7 +25,7 @@ from service.api.parameters import (
     wanted_labels,
 )
 from service.api.responses import documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.uploads import Upload, receive
 from service.api.views import answer
 from service.store.artifact_store import UPLOADS
@@ -63,6 +63,7 @@ FileName = Annotated[
 @router.put(
     "/{name}",
     Scope.SUBMIT,
+    Whose.NEW,
     status_code=HTTPStatus.CREATED,
     responses=documented(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE, HTTPStatus.UNPROCESSABLE_ENTITY
@@ -81,12 +82,19 @@ async def upload(name: FileName, request: Request, context: Ctx) -> UploadAnswer
                 name=name,
                 size_bytes=received.size_bytes,
                 sha256=received.sha256,
-                owner_id=None,
+                owner_id=request.state.principal.id,
                 settle=settle,
             )
 
-    limit = context.settings.max_upload_bytes
-    return _answer(await receive(request, data_dir / UPLOADS, name, limit_bytes=limit, keep=keep), context)
+    row = await receive(
+        request,
+        data_dir / UPLOADS,
+        name,
+        limit_bytes=context.settings.max_upload_bytes,
+        reserve_bytes=context.settings.storage_reserve_bytes,
+        keep=keep,
+    )
+    return _answer(row, context)
 
 
 @router.get("", Scope.READ, responses=documented())
@@ -119,7 +127,7 @@ def read_upload(upload_id: UploadPath, context: Ctx, response: Response) -> Uplo
     return _answer(row, context)
 
 
-@router.patch("/{upload_id}", Scope.SUBMIT, **CHANGING)
+@router.patch("/{upload_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
 def change_upload(upload_id: UploadPath, wanted: MetadataChange, changing: Changing) -> UploadAnswer:
     """Change an upload's name, note, labels, or whether it is archived; its path stays as it is."""
 
@@ -129,7 +137,7 @@ def change_upload(upload_id: UploadPath, wanted: MetadataChange, changing: Chang
     return changing.change(UploadRow, upload_id, wanted, read)
 
 
-@router.delete("/{upload_id}", Scope.SUBMIT, **DELETING)
+@router.delete("/{upload_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
 def delete_upload(upload_id: UploadPath, deleting: Deleting) -> DeletionAnswer:
     """Delete an upload and its file. Data sets depend on it until they are ready."""
     return deleting.delete(ResourceKind.UPLOAD, upload_id)
