@@ -90,8 +90,8 @@ def plan_deletion(
         Conflict: A part of it has not ended.
     """
     table = TABLES[kind]
-    found = cast(DescribedRow | None, session.scalar(select(table).where(table.id == row_id)))
-    check_version(existing(found, table, row_id), version)
+    found = existing(session.scalar(select(table).where(table.id == row_id)), table, row_id)
+    check_version(cast(DescribedRow, found), version)
     scope = owned_by(session, {kind: {row_id}})
     while needed := dependents_of(session, scope, data_dir):
         if not cascade:

@@ -75,7 +75,7 @@ def _locked(session: Session, table: type[DescribedRow], row_id: str) -> Describ
     if table is RunRow:
         return existing(lock_run(session, row_id), RunRow, row_id)
     chosen = select(table).where(table.id == row_id).with_for_update(key_share=True)
-    return existing(cast(DescribedRow | None, session.scalar(chosen)), table, row_id)
+    return cast(DescribedRow, existing(session.scalar(chosen), table, row_id))
 
 
 def _labels_of(session: Session, row: DescribedRow) -> dict[str, str]:

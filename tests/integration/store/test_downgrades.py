@@ -79,7 +79,7 @@ def test_the_schema_goes_down_step_by_step_with_rows_in_every_table_and_comes_up
 ) -> None:
     migrate(empty_database_url)
     fill(empty_database_url)
-    assert set(counts(empty_database_url).values()) == {1, 2}
+    assert all(counts(empty_database_url).values())
 
     for revision in revisions():
         alembic("downgrade", "-1")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from service.settings import Settings
 from service.store.tables import (
     AttemptRow,
     BundleRow,
@@ -20,7 +21,7 @@ from service.store.tables import (
     RunRow,
     UploadRow,
 )
-from tests.api_client import FUNCTIONS, Api, assert_refused, begin, get
+from tests.api_client import FUNCTIONS, Api, assert_refused, begin, get, running_api
 from tests.housekeepers import keep_house
 
 CONTENT = "".join(json.dumps(row) + "\n" for row in FUNCTIONS).encode()
@@ -206,3 +207,31 @@ def test_what_is_not_there_cannot_be_deleted_or_changed(api: Api, kind: str) -> 
 
     assert_refused(api.client.delete(path), status=404, code="not_found", pointers=[])
     assert_refused(api.client.patch(path, json={"note": "x"}), status=404, code="not_found", pointers=[])
+
+
+def test_nobody_deletes_what_belongs_to_somebody_else_not_by_cascading_either(settings: Settings) -> None:
+    guarded = Settings.model_validate({"data_dir": settings.data_dir, "token": "t" * 32})
+    with running_api(guarded) as api:
+        api.client.headers["Authorization"] = f"Bearer {'t' * 32}"
+        callers = {
+            name: api.client.post("/v1/tokens", json={"name": name, "scope": "submit"}).json()["token"]
+            for name in ("ada", "eve")
+        }
+        of_ada, of_eve = ({"Authorization": f"Bearer {token}"} for token in callers.values())
+        dataset = api.client.post("/v1/datasets", json={"name": "made", "source": api.file()}, headers=of_ada).json()[
+            "id"
+        ]
+        api.trainers().work()
+        body = {"name": "question", "dataset": dataset, "seeds": [0]}
+        experiment = api.client.post("/v1/experiments", json=body, headers=of_eve).json()["id"]
+        api.trainers().work()
+
+        own = api.client.delete(f"/v1/datasets/{dataset}?cascade=true", headers=of_ada)
+        foreign = api.client.patch(f"/v1/experiments/{experiment}", json={"note": "mine"}, headers=of_ada)
+        allowed = api.client.patch(f"/v1/experiments/{experiment}", json={"note": "mine"}, headers=of_eve)
+
+        for refused in (own, foreign):
+            problem = assert_refused(refused, status=403, code="not_owner", pointers=[])
+            assert experiment in problem["detail"]
+        assert allowed.status_code == 200
+        assert api.client.delete(f"/v1/datasets/{dataset}?cascade=true").status_code == 200
