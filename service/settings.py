@@ -60,6 +60,16 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest file that PUT /v1/uploads takes.")
 
+    keep_checkpoints_days: float | None = Field(
+        None, ge=0, description="Remove checkpoints of seeds that have succeeded after so long; 0: at once."
+    )
+    keep_metrics_days: float | None = Field(
+        None, ge=0, description="Thin the curves of runs that ended before so many days; extremes are kept."
+    )
+    keep_idempotency_days: float = Field(1.0, ge=0.01, description="How long answers to Idempotency-Keys are kept.")
+    keep_deliveries_days: float = Field(7.0, ge=0.01, description="How long ended deliveries of webhooks are kept.")
+    measure_every_s: float = Field(3600.0, ge=1, description="How often the reconciler measures what is stored.")
+
     queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")
     slots: int = Field(2, ge=1, le=256, description="Runs that a worker trains at the same time.")
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -17,6 +17,7 @@ from service.store.database import Database, schema_is_current
 from service.store.database_faults import advice_for
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
+from worker.housekeeping import Housekeeper
 from worker.pulse import Pulse
 from worker.reconciler import Reconciler
 from worker.webhook_sender import WebhookSender
@@ -81,7 +82,11 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     webhook_sender = threading.Thread(
         target=WebhookSender(database=database, settings=settings).run, args=[stop], name="webhook-sender"
     )
+    housekeeper = threading.Thread(
+        target=Housekeeper(database=database, settings=settings).run, args=[stop], name="housekeeper"
+    )
     webhook_sender.start()
+    housekeeper.start()
     pulse = Pulse(
         settings.data_dir,
         role="reconciler",
@@ -100,6 +105,7 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     finally:
         stop.set()
         webhook_sender.join()
+        housekeeper.join()
         pulse.remove()
         broker.close()
         notifier.close()

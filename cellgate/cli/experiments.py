@@ -70,11 +70,13 @@ def list_experiments(
     context: typer.Context,
     state: Annotated[list[ExperimentState] | None, typer.Option(help="State to list; may be repeated.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Label as key:value; may be repeated.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="List archived ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the experiments, newest first."""
     with client_of(context) as client:
-        found = client.experiments(state=[one.value for one in state or ()], label=label or ())
+        shown = "all" if archived else None
+        found = client.experiments(state=[one.value for one in state or ()], label=label or (), archived=shown)
         tables.print_list(found) if as_json else tables.show_experiments(tables.terminal(), found)
 
 

@@ -26,6 +26,18 @@ def migrate(context: typer.Context) -> None:
 
 
 @app.command(cls=PassedOn)
+def backup(context: typer.Context) -> None:
+    """Write database and artifacts to one file, while the server runs."""
+    hand_over(context, "service", "backup", needs="server")
+
+
+@app.command(cls=PassedOn)
+def restore(context: typer.Context) -> None:
+    """Restore a backup into an empty place, and verify it."""
+    hand_over(context, "service", "restore", needs="server")
+
+
+@app.command(cls=PassedOn)
 def token(context: typer.Context) -> None:
     """Make, list and revoke tokens in the database."""
     hand_over(context, "service", "token", needs="server")

@@ -196,8 +196,8 @@ def _begin_on_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def migrate(url: str) -> None:
-    """Migrate the database to the newest schema; do nothing if it has that already.
+def migrate(url: str, revision: str = "head") -> None:
+    """Migrate the database up to a revision, by default the newest; do nothing if it has that already.
 
     Raises:
         UnsuitableDatabase: It is a PostgreSQL database that is not in UTF-8.
@@ -207,20 +207,23 @@ def migrate(url: str) -> None:
     try:
         wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
         with engine.connect() as connection:
-            _allow_table_rebuilds(connection)
+            allow_table_rebuilds(connection)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     _check_encoding(connection)
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
                 config = _config()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
     finally:
         engine.dispose()
 
 
-def _allow_table_rebuilds(connection: Connection) -> None:
-    # SQLite changes a constraint by rebuilding the table; for a moment, rows refer to a table that is gone.
+def allow_table_rebuilds(connection: Connection) -> None:
+    """Let migrations rebuild tables that others refer to; call it before the transaction begins.
+
+    SQLite changes a constraint by rebuilding the table; for a moment, rows refer to a table that is gone.
+    """
     if connection.dialect.name == "sqlite":
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
 
@@ -246,6 +249,11 @@ def schema_is_current(database: Database) -> bool:
     with database.read() as session:
         found = MigrationContext.configure(session.connection()).get_current_heads()
     return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def known_revisions() -> frozenset[str]:
+    """Return every revision that this release can migrate from."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _config() -> Config:

@@ -10,10 +10,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.operations import Health, HealthStatus
+from cellgate.contract.api.operations import Health, HealthStatus, StorageKind
 from cellgate.contract.states import RunState
 from service.store.database import Database
 from service.store.queue import QueueLoad, queue_loads
+from service.store.storage import measured_by_kind
 from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
 from service.store.workers import list_workers, living_workers
 from service.telemetry.health import HealthProbe
@@ -34,6 +35,7 @@ class Snapshot:
     lost_leases: int
     workers: dict[str, int]
     deaf: int
+    storage: dict[StorageKind, int]
 
 
 def snapshot(session: Session) -> Snapshot:
@@ -48,6 +50,7 @@ def snapshot(session: Session) -> Snapshot:
         lost_leases=lost_leases(session),
         workers={"serving": len(alive) - draining, "draining": draining, "silent": len(workers) - len(alive)},
         deaf=sum(worker.listening is False for worker in alive),
+        storage=measured_by_kind(session),
     )
 
 
@@ -107,6 +110,10 @@ def _families(found: Snapshot) -> Iterator[Metric]:
         workers.add_metric([state], count)
     yield workers
     yield _gauge("workers_deaf", "Living workers that hear no notifications and look for runs.", found.deaf)
+    stored = GaugeMetricFamily("cellgate_storage_bytes", "Stored bytes, as measured last.", labels=["kind"])
+    for kind, size in found.storage.items():
+        stored.add_metric([kind.value], size)
+    yield stored
 
 
 def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:

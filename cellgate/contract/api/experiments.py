@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.decision import DecisionOutcome, Stage
 from cellgate.contract.evidence import Evidence
@@ -41,7 +42,7 @@ class OverrulingCreate(Request):
     reason: Reason
 
 
-class ExperimentAnswer(Answer):
+class ExperimentAnswer(Described):
     """An experiment with its pipeline: the jobs in the order of their steps."""
 
     id: str
@@ -60,7 +61,7 @@ class ExperimentAnswer(Answer):
     finished_at: AwareDatetime | None
 
 
-class ExperimentSummary(Answer):
+class ExperimentSummary(Described):
     """An experiment in a list."""
 
     id: str
