@@ -15,6 +15,7 @@ from pydantic import StringConstraints
 
 from cellgate.contract.api.common import LABEL_KEY, LABEL_VALUE, Page, Time
 from cellgate.contract.cells import Cell
+from cellgate.contract.conclusion import JobOutcome, Outcome
 from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, JOB_ID, RUN_ID, ULID
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
 from service.domain.errors import InvalidRequest, InvalidSpec, Mistake
@@ -31,6 +32,9 @@ AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Return events wit
 _CELL_DESCRIPTION = "Only items of one of these cells; may be given several times."
 _STATE_DESCRIPTION = "Only items in one of these states; may be given several times."
 
+_OUTCOME_DESCRIPTION = "Only items that have ended with one of these outcomes; may be given several times."
+ExperimentOutcomes = Annotated[list[Outcome] | None, Query(alias="outcome", description=_OUTCOME_DESCRIPTION)]
+JobOutcomes = Annotated[list[JobOutcome] | None, Query(alias="outcome", description=_OUTCOME_DESCRIPTION)]
 DatasetStates = Annotated[list[DatasetState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 ExperimentStates = Annotated[list[ExperimentState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 JobStates = Annotated[list[JobState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]

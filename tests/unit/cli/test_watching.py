@@ -82,7 +82,7 @@ def test_the_live_view_has_a_row_per_run_with_eta_and_f1() -> None:
     console = Console(width=120, highlight=False)
     runs = [run(RunState.RUNNING, HALF_WAY), run(RunState.SUCCEEDED, seed=8, f1=0.9123)]
     with console.capture() as captured:
-        console.print(progress(ExperimentState.TRAINING, [job(*runs)]))
+        console.print(progress(job(*runs), [job(*runs)]))
     head, _, first, second = captured.get().splitlines()
     assert head.split() == ["training", "51", "running"]
     assert first.split()[:4] == ["51", "transformer", "7", "running"]
