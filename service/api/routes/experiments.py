@@ -17,16 +17,15 @@ from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
-    AfterEvent,
     CreatedBefore,
     CreatedSince,
     ExperimentOutcomes,
     ExperimentPath,
     ExperimentStates,
     Labels,
-    MaxItems,
     OfDataset,
     Paged,
+    PagedEvents,
     seconds,
     wanted_labels,
 )
@@ -137,14 +136,19 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
 
 
 @router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_experiment_events(
-    experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100
-) -> list[EventAnswer]:
-    """Return the events of an experiment and of its runs, oldest first."""
+def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
+    """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
         get_experiment(session, experiment_id)
-        rows = events_of(session, experiment_id=experiment_id, after=after, limit=limit)
-        return [answer(EventAnswer, row) for row in rows]
+        rows = events_of(
+            session,
+            experiment_id=experiment_id,
+            after=paging.after,
+            before=paging.before,
+            limit=paging.limit,
+            newest_first=paging.newest_first,
+        )
+        return paging.page([answer(EventAnswer, row) for row in rows])
 
 
 @router.post(

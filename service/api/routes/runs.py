@@ -14,14 +14,13 @@ from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
-    AfterEvent,
     Cells,
     CreatedBefore,
     CreatedSince,
-    MaxItems,
     OfExperiment,
     OfJob,
     Paged,
+    PagedEvents,
     RunPath,
     RunStates,
     seconds,
@@ -121,11 +120,19 @@ def _named(keys: str | None, max_points: int | None) -> str:
 
 
 @router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100) -> list[EventAnswer]:
-    """Return the events of a run, oldest first."""
+def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
+    """Return the events of a run, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
         get_run(session, run_id)
-        return [answer(EventAnswer, row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
+        rows = events_of(
+            session,
+            run_id=run_id,
+            after=paging.after,
+            before=paging.before,
+            limit=paging.limit,
+            newest_first=paging.newest_first,
+        )
+        return paging.page([answer(EventAnswer, row) for row in rows])
 
 
 @router.post("/{run_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_run")
