@@ -23,6 +23,7 @@ from service.api.scopes import ScopedRouter
 from service.domain.errors import NotFound
 from service.domain.pipeline import Step
 from service.domain.report_summary import judged
+from service.store.conclusions import conclusions_of
 from service.store.experiments import get_experiment
 from service.store.gate import gate_report
 from service.store.gate_decision import answered_decisions
@@ -70,6 +71,7 @@ def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLRespons
             gate=gate_report(session, experiment_id, context.settings.artifacts),
             decisions=answered_decisions(session, experiment_id),
             policy=ExperimentSpec.model_validate(experiment.spec).policy,
+            conclusion=conclusions_of(session, [experiment]).get(experiment_id),
         )
     headers = {
         "Cache-Control": "private, no-cache",
