@@ -39,6 +39,7 @@ from service.api.run_files import Hashes
 from service.api.scopes import ScopeTable
 from service.broker.notify import CeleryNotifier, Notifier
 from service.dashboard.routes import dashboard_routes
+from service.folder_check import check_folders
 from service.settings import Settings
 from service.startup_check import check_startup
 from service.store.database import Database, schema_is_current
@@ -90,8 +91,6 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         check_start(settings, database)
-        for folder in (settings.artifacts, settings.data_dir / "data"):
-            folder.mkdir(parents=True, exist_ok=True)
         yield
         tracing.end()
         database.dispose()
@@ -137,8 +136,10 @@ def check_start(settings: Settings, database: Database) -> None:
     Raises:
         NotReady: The database's schema is not the newest.
         MissingAdminToken: Other machines could reach the API, and no token exists.
+        UnusableError: A folder cannot be written to.
         sqlalchemy.exc.OperationalError: The database cannot be reached.
     """
+    check_folders(settings)
     if not schema_is_current(database):
         raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
     check_startup(settings, database)

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
 
 from service.app import NotReady, check_start, create_app
 from service.settings import Settings
@@ -39,6 +38,8 @@ def run_api(settings: Settings) -> None:
 
     Raises:
         CannotServe: The service cannot start as it is set up; the message names the remedy.
+        UnusableError: A folder cannot be written to.
+        sqlalchemy.exc.DBAPIError: The database is away, full or damaged.
     """
     set_up_logging(settings.log_format)
     app = _startable(settings)
@@ -65,7 +66,5 @@ def _startable(settings: Settings) -> FastAPI:
         return create_app(settings)
     except (NotReady, MissingAdminToken) as error:
         raise CannotServe(str(error)) from error
-    except OperationalError as error:
-        raise CannotServe(f"the database cannot be reached: {error.orig}") from error
     finally:
         database.dispose()

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = Field(
         False, description="Let webhooks go to loopback and private addresses: for receivers in one's own network."
     )
+    storage_reserve_bytes: int = Field(
+        1 << 30, ge=0, description="Kept free in the data folder: below it no run is started and no upload is taken."
+    )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest file that PUT /v1/uploads takes.")
 
     queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")
@@ -123,8 +126,12 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
-            for mistake in error.errors()
-        ]
-        raise UsageError("\n".join(lines)) from error
+        raise UsageError("\n".join(mistakes_in(error))) from error
+
+
+def mistakes_in(error: ValidationError) -> list[str]:
+    """Return one line for each setting that is wrong."""
+    return [
+        f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
+        for mistake in error.errors()
+    ]

@@ -6,10 +6,14 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from cellgate.contract.exit_codes import UsageError
+from sqlalchemy.exc import DBAPIError
+
+from cellgate.contract.exit_codes import UnusableError, UsageError
 from service.broker.notify import CeleryNotifier, redis_client
+from service.folder_check import check_folders
 from service.settings import Settings, load_settings
 from service.store.database import Database, schema_is_current
+from service.store.database_faults import advice_for
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
 from worker.reconciler import Reconciler
@@ -18,17 +22,25 @@ from worker.webhook_sender import WebhookSender
 ENDED_BY_ITSELF = 1
 BAD_SETTINGS = 2
 OLD_SCHEMA = 3
+UNUSABLE = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker or a reconciler until SIGTERM and return the exit code.
 
     0: it was stopped by a signal. 1: the worker ended by itself. 2: a setting is wrong. 3: the database has another
-    schema.
-
-    Raises:
-        sqlalchemy.exc.OperationalError: The database cannot be reached at start-up.
+    schema. 4: the database is away, full or damaged, or a folder cannot be written to.
     """
+    try:
+        return _run(arguments)
+    except UnusableError as error:
+        print(error, file=sys.stderr)
+    except DBAPIError as error:
+        print(f"database: {advice_for(error)}", file=sys.stderr)
+    return UNUSABLE
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", nargs="?", choices=["run", "reconciler"], default="run")
     role = parser.parse_args(arguments).role
@@ -43,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return BAD_SETTINGS
     set_up_logging(settings.log_format)
+    check_folders(settings)
     if not _schema_is_current(settings):
         print("database: its schema is not that of this release: run `cellgate migrate`", file=sys.stderr)
         return OLD_SCHEMA

@@ -3,11 +3,13 @@
 import os
 import socket
 import threading
+from importlib.metadata import version
 from typing import Any
 
 import structlog
 from celery import Celery
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
+from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
 from service.broker.notify import TASK, TASK_OF_RELEASE_0_1, CeleryNotifier, celery_app
@@ -51,7 +53,7 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
     if fork_server is not None:
         fork_server.start(trainer_environment(threads=1))
     with database.begin() as session:
-        register_worker(session, worker_id=context.worker_id, queues=settings.queues, slots=context.slots)
+        _register(session, context)
     heartbeat = threading.Thread(target=_send_heartbeats, args=(context,), name="heartbeat", daemon=True)
     heartbeat.start()
     # Its annotation is that worker_main never returns; it does.
@@ -67,6 +69,16 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
         database.dispose()
         if fork_server is not None:
             fork_server.close()
+
+
+def _register(session: Session, context: WorkerContext) -> None:
+    register_worker(
+        session,
+        worker_id=context.worker_id,
+        queues=context.settings.queues,
+        slots=context.slots,
+        version=version("cellgate"),
+    )
 
 
 def _celery(context: WorkerContext, redis_url: str) -> Celery:
@@ -126,7 +138,6 @@ def _send_heartbeats(context: WorkerContext) -> None:
         try:
             with context.database.begin() as session:
                 if not record_heartbeat(session, worker_id=context.worker_id):
-                    queues, slots = context.settings.queues, context.slots
-                    register_worker(session, worker_id=context.worker_id, queues=queues, slots=slots)
+                    _register(session, context)
         except UNREACHABLE as error:
             log.warning("heartbeat_not_written", worker=context.worker_id, error=str(error.orig))

@@ -8,6 +8,7 @@ from service.store.claims import Claim, claim_next, is_anything_open
 from service.store.queue import run_for_others
 from worker.attempt import supervise
 from worker.context import UNREACHABLE, WorkerContext
+from worker.room import may_start_runs
 
 CLAIM_TRIES = 5
 CLAIM_RETRY_S = 0.05
@@ -18,7 +19,7 @@ log = structlog.get_logger(__name__)
 def work_off_queue(context: WorkerContext) -> int:
     """Claim and supervise queued runs until none is left; return their number."""
     count = 0
-    while not context.draining.is_set() and (claim := _claim(context)) is not None:
+    while not context.draining.is_set() and may_start_runs(context) and (claim := _claim(context)) is not None:
         supervise(context, claim)
         count += 1
     _forward_notification(context)

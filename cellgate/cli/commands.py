@@ -61,6 +61,9 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
             module="local", help="Run the reconciler: recover lost runs and send webhooks until SIGTERM."
         ),
         "migrate": Entry(module="local", help="Bring the database to the newest schema."),
+        "doctor": Entry(
+            module="local", help="Check settings, folders, database, broker, workers and clocks, and say what to do."
+        ),
         "token": Entry(module="local", help="Make, list and revoke tokens in the database."),
         "worker": Entry(module="workers", help="List workers, and let one drain."),
     },

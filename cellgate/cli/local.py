@@ -31,6 +31,12 @@ def token(context: typer.Context) -> None:
     hand_over(context, "service", "token", needs="server")
 
 
+@app.command(cls=PassedOn)
+def doctor(context: typer.Context) -> None:
+    """Check settings, folders, database, broker, workers and clocks, and say what to do."""
+    hand_over(context, "service", "doctor", needs="server")
+
+
 @app.command("run-worker", cls=PassedOn)
 def run_worker(context: typer.Context) -> None:
     """Run a worker: claim runs and train them until SIGTERM."""

@@ -1,4 +1,4 @@
-"""Authentication: the name and scope of a request's token, or `local` where no token is required."""
+"""Authentication: whose token a request came with, or `local` where no token is required."""
 
 import secrets
 import time
@@ -10,12 +10,12 @@ from fastapi import Request
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
-from cellgate.contract.api.tokens import Scope
 from service.domain.errors import Unauthorized
-from service.domain.tokens import OF_THE_SETTINGS, WITHOUT_TOKEN, Principal, digest
+from service.domain.principals import LOCAL, OF_THE_SETTINGS, Principal
+from service.domain.tokens import digest
 from service.settings import Settings
 from service.store.database import Database
-from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use
+from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of
 
 # A token that another process revoked is accepted for no longer than this.
 CACHED_S = 5.0
@@ -74,13 +74,17 @@ class TokenCache:
     def _find(self, secret: str) -> Principal | None:
         # As bytes: a header may hold anything, and text beyond ASCII cannot be compared in constant time.
         if self._configured is not None and secrets.compare_digest(secret.encode(), self._configured.encode()):
-            return Principal(name=OF_THE_SETTINGS, scope=Scope.ADMIN)
+            return OF_THE_SETTINGS
         with self._database.read() as session:
             row = find_token(session, secret)
-        if row is None:
-            return None
+            if row is None:
+                return None
+            principal = None if row.principal_id is None else principal_of(session, row)
+        if principal is None:
+            with self._database.begin() as session:
+                principal = principal_of(session, row)
         self._note_use(row.id)
-        return Principal(name=row.name, scope=Scope(row.scope))
+        return principal
 
     def _note_use(self, token_id: str) -> None:
         now = self._clock()
@@ -111,7 +115,7 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
     if secret is None:
         if token_required:
             raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`")
-        return Principal(name=WITHOUT_TOKEN, scope=Scope.ADMIN)
+        return LOCAL
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
     if principal is None:
         raise Unauthorized("the bearer token is unknown, revoked or expired: send another, or get one from an admin")

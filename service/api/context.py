@@ -42,9 +42,14 @@ class Context:
         return waiting_of(session, runs, max_running=self.settings.max_running_runs)
 
 
+def context_of(request: Request) -> Context:
+    """Return the context of the app that a request was sent to."""
+    return cast(Context, request.app.state.context)
+
+
 async def _context(request: Request) -> Context:
     # A coroutine, so that no thread is taken for it.
-    return cast(Context, request.app.state.context)
+    return context_of(request)
 
 
 Ctx = Annotated[Context, Depends(_context)]

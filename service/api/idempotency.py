@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from service.api.context import Context, Ctx
 from service.domain.errors import IdempotencyMismatch, Mistake
+from service.domain.principals import Principal
 from service.store.database import now_s
 from service.store.quotas import check_waiting
 from service.store.tables import IdempotencyRow
@@ -41,7 +42,7 @@ class Post:
     """One POST: runs its work once per key, in one transaction with the record of its answer."""
 
     context: Context
-    principal: str
+    principal: Principal
     key: str | None
     request_hash: str
 
@@ -75,7 +76,7 @@ class Post:
                 return self._replay(known)
             created = work(session)
             if queues_runs:
-                check_waiting(session, owner=self.principal, limit=self.context.settings.max_queued_runs)
+                check_waiting(session, owner=self.principal.owner, limit=self.context.settings.max_queued_runs)
             body = created.answer.model_dump(mode="json")
             self._store(session, created.location, body)
         self.context.notify()

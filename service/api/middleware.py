@@ -18,14 +18,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
 
-from cellgate.contract.api.tokens import Scope
 from service.api.auth import TokenCache, authenticate
 from service.api.bodies import check_body
+from service.api.context import context_of
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
+from service.api.rights import check_rights
 from service.api.scopes import ScopeTable
-from service.domain.errors import MissingScope, ServiceError
-from service.domain.tokens import Principal
+from service.domain.errors import ServiceError
+from service.domain.principals import Principal
 from service.settings import Settings
 from service.telemetry.metrics import Telemetry
 
@@ -91,6 +92,7 @@ async def _answer(
 
 def _log(request: Request, response: Response, *, took_s: float) -> None:
     # Successful polls are frequent and carry no news.
+    principal: Principal | None = getattr(request.state, "principal", None)
     quiet = request.method in ("GET", "HEAD") and response.status_code < HTTPStatus.BAD_REQUEST
     log.log(
         logging.DEBUG if quiet else logging.INFO,
@@ -98,7 +100,8 @@ def _log(request: Request, response: Response, *, took_s: float) -> None:
         method=request.method,
         path=request.url.path,
         status=response.status_code,
-        principal=getattr(request.state, "principal", None),
+        principal=None if principal is None else principal.name,
+        principal_id=None if principal is None else principal.id,
         took_ms=round(1000 * took_s, 2),
     )
 
@@ -126,17 +129,9 @@ async def _check(request: Request, settings: Settings, tokens: TokenCache, scope
     if not settings.requires_token:
         check_origin(request, settings.host)
     needed = scopes.of_request(request.scope)
-    if needed is not None:
+    if needed.scope is not None:
         principal = await authenticate(request, tokens, token_required=settings.requires_token)
-        _check_scope(principal, needed)
-        request.state.principal = principal.name
+        request.state.principal = principal
+        await check_rights(principal, needed, context_of(request).database)
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
         await check_body(request, settings.max_body_bytes)
-
-
-def _check_scope(principal: Principal, needed: Scope) -> None:
-    if not principal.scope.includes(needed):
-        raise MissingScope(
-            f"this needs a token with the scope {needed}, and the token {principal.name!r} has {principal.scope}",
-            extra={"scope": needed},
-        )

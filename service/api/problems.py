@@ -18,12 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from cellgate.contract.api.problem import MistakeAnswer, Problem
+from cellgate.contract.storage import is_disk_full
 from service.api.bodies import BodyTooLarge, UnsupportedMediaType
 from service.api.ranges import RangeNotSatisfiable
 from service.api.responses import MEDIA_TYPE
-from service.api.uploads import StorageFull
 from service.api.validation import mistakes_of, summary_of
 from service.domain.errors import (
+    ArtifactMissing,
     Conflict,
     ForeignCaller,
     GateNotPassed,
@@ -32,14 +33,20 @@ from service.domain.errors import (
     MissingScope,
     Mistake,
     NotFound,
+    NotOwner,
+    PriorityNotAllowed,
     QuotaExceeded,
     ServiceError,
+    StorageFull,
     Unauthorized,
 )
+from service.store.database_faults import DatabaseDamaged, DatabaseFull
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 RETRY_AFTER_S = 2
 QUOTA_RETRY_AFTER_S = 30
+# A person has to see to it first.
+FAULT_RETRY_AFTER_S = 60
 log = structlog.get_logger(__name__)
 
 
@@ -71,11 +78,14 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     MissingScope: HTTPStatus.FORBIDDEN,
+    NotOwner: HTTPStatus.FORBIDDEN,
+    PriorityNotAllowed: HTTPStatus.FORBIDDEN,
     ForeignCaller: HTTPStatus.FORBIDDEN,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    ArtifactMissing: HTTPStatus.GONE,
 }
 
 # What the framework refuses before a route is reached.
@@ -219,7 +229,9 @@ async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
 
 
 def database_away(request: Request, error: Exception) -> JSONResponse:
-    """Return a 503 for a database that did not answer, and log why."""
+    """Return a 503 for a database that did not answer, or is damaged, a 507 for one without room, and log why."""
+    if isinstance(error, DatabaseFull | DatabaseDamaged):
+        return _database_fault(request, error)
     log.error("database_not_reached", error=str(error))
     return problem_response(
         request,
@@ -230,8 +242,25 @@ def database_away(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def _database_fault(request: Request, error: DatabaseFull | DatabaseDamaged) -> JSONResponse:
+    is_full = isinstance(error, DatabaseFull)
+    code = StorageFull.code if is_full else "database_damaged"
+    log.error(code, error=str(error))
+    return problem_response(
+        request,
+        status=HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE,
+        code=code,
+        detail=f"{error.advice}; nothing was done",
+        headers={"Retry-After": str(FAULT_RETRY_AFTER_S)},
+    )
+
+
 def unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Return a 500 that names the log entry, and log the traceback."""
+    """Return a 500 that names the log entry, or a 507 where the disk was full, and log the traceback."""
+    if is_disk_full(error):
+        log.error("storage_full", path=request.url.path, error=str(error))
+        detail = "the service's disk has no room left; make room in its data folder, then send it again"
+        return refusal(request, StorageFull(detail))
     log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
     return problem_response(
         request,

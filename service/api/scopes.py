@@ -1,6 +1,9 @@
-"""Routes that declare the scope they need beside their path, so that no route can be added without one."""
+"""Routes that declare the scope they need, and whose things they change, beside their path: none comes without."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, FastAPI
@@ -9,16 +12,48 @@ from starlette.routing import Match
 from starlette.types import Scope as Connection
 
 from cellgate.contract.api.tokens import Scope
+from cellgate.contract.identifiers import ULID
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 # The scope of a route that answers without a token.
 OPEN: Final = None
+ROW_ID = re.compile(rf"^[a-z]{{2,3}}_{ULID}\Z")
+
+
+class Whose(StrEnum):
+    """Whose things a route may read or change for a caller whose scope suffices."""
+
+    # Whatever its owner: all that only reads, and what only admins may do.
+    ANY = "any"
+    # What the path names: with the scope `submit` the caller's own, with `admin` any.
+    OWN = "own"
+    # It makes a thing, which belongs to the caller; what it is made from may belong to anybody.
+    NEW = "new"
+    # It makes a thing; where the body names an experiment to be a step of, that follows the rule of `OWN`.
+    NEW_OR_OWN_STEP = "new, or a step of an own experiment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needed:
+    """What a request needs.
+
+    Args:
+        scope: The least that its token must allow; None: it needs no token.
+        whose: Whose things it may change.
+        row_id: The thing that its path names; None: none, or the path is no id.
+    """
+
+    scope: Scope | None
+    whose: Whose
+    row_id: str | None = None
+
+
 # A token is needed to learn that a path or a method does not exist.
-UNKNOWN_ROUTE: Final = Scope.READ
+UNKNOWN_ROUTE: Final = Needed(scope=Scope.READ, whose=Whose.ANY)
 
 
 class ScopedRouter:
-    """The routes of one resource, each with the scope that it needs.
+    """The routes of one resource, each with the scope that it needs and whose things it changes.
 
     Args:
         prefix: Start of every path.
@@ -28,6 +63,7 @@ class ScopedRouter:
     def __init__(self, *, prefix: str = "", tags: Sequence[str] = ()) -> None:
         self.router = APIRouter(prefix=prefix, tags=list(tags))
         self.scopes: dict[str, Scope | None] = {}
+        self.whose: dict[str, Whose] = {}
 
     @property
     def routes(self) -> list[APIRoute]:
@@ -42,37 +78,49 @@ class ScopedRouter:
             scope: The least that the request's token must allow; `OPEN`: no token is needed.
             options: Of FastAPI's `add_api_route`.
         """
-        return self._add("GET", path, scope, options)
+        return self._add("GET", path, scope, Whose.ANY, options)
 
     def head(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Add a HEAD route; arguments as for `get`."""
-        return self._add("HEAD", path, scope, options)
+        return self._add("HEAD", path, scope, Whose.ANY, options)
 
-    def post(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
-        """Add a POST route; arguments as for `get`."""
-        return self._add("POST", path, scope, options)
+    def post(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Return a decorator that adds a POST route.
 
-    def put(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
-        """Add a PUT route; arguments as for `get`."""
-        return self._add("PUT", path, scope, options)
+        Args:
+            path: As for `get`; with `OWN`, its first parameter is the id of the thing that is changed.
+            scope: As for `get`.
+            whose: Whose things it changes; it is checked before the route is called.
+            options: As for `get`.
+        """
+        return self._add("POST", path, scope, whose, options)
 
-    def delete(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
-        """Add a DELETE route; arguments as for `get`."""
-        return self._add("DELETE", path, scope, options)
+    def put(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Add a PUT route; arguments as for `post`."""
+        return self._add("PUT", path, scope, whose, options)
+
+    def patch(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Add a PATCH route; arguments as for `post`."""
+        return self._add("PATCH", path, scope, whose, options)
+
+    def delete(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Add a DELETE route; arguments as for `post`."""
+        return self._add("DELETE", path, scope, whose, options)
 
     def _add(
-        self, method: str, path: str, scope: Scope | None, options: dict[str, Any]
+        self, method: str, path: str, scope: Scope | None, whose: Whose, options: dict[str, Any]
     ) -> Callable[[Endpoint], Endpoint]:
         def add(endpoint: Endpoint) -> Endpoint:
             self.router.add_api_route(path, endpoint, methods=[method], **options)
             self.scopes[self.routes[-1].name] = scope
+            self.whose[self.routes[-1].name] = whose
             return endpoint
 
         return add
 
 
 class ScopeTable:
-    """The scope that each request needs, by the route that will answer it.
+    """What each request needs, by the route that will answer it.
 
     Args:
         routers: In the order in which the app includes them.
@@ -80,23 +128,31 @@ class ScopeTable:
 
     def __init__(self, routers: Iterable[ScopedRouter]) -> None:
         self._routers = list(routers)
-        self._routes = [(route, router.scopes[route.name]) for router in self._routers for route in router.routes]
+        self._routes = [
+            (route, router.scopes[route.name], router.whose[route.name])
+            for router in self._routers
+            for route in router.routes
+        ]
 
     def include_in(self, app: FastAPI) -> None:
         """Let the app answer every route."""
         for router in self._routers:
             app.include_router(router.router)
 
-    def of_request(self, connection: Connection) -> Scope | None:
-        """Return the scope that the request needs; None where it needs no token.
+    def of_request(self, connection: Connection) -> Needed:
+        """Return what the request needs.
 
         Args:
             connection: ASGI scope of the request.
         """
-        for route, scope in self._routes:
+        for route, scope, whose in self._routes:
             # The router's own matching decides, so that the two can never differ; most routes have another method.
-            if connection["method"] in (route.methods or ()) and route.matches(connection)[0] is Match.FULL:
-                return scope
+            if connection["method"] not in (route.methods or ()):
+                continue
+            match, found = route.matches(connection)
+            if match is Match.FULL:
+                named = str(next(iter(found["path_params"].values()), ""))
+                return Needed(scope=scope, whose=whose, row_id=named if ROW_ID.match(named) else None)
         return UNKNOWN_ROUTE
 
     def of_operation(self, operation_id: str) -> Scope | None:

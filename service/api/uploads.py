@@ -18,19 +18,11 @@ from starlette.concurrency import run_in_threadpool
 
 from cellgate.contract.files import atomic_file
 from service.api.bodies import BodyTooLarge
-from service.domain.errors import InvalidSpec, Mistake, ServiceError
+from service.domain.errors import InvalidSpec, Mistake, StorageFull
 
-# What the disk keeps free for the runs that are at work.
-RESERVED_BYTES = 1 << 30
 BUFFER_BYTES = 1 << 20
 DIGEST_HEADER = "Content-Digest"
 SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
-
-
-class StorageFull(ServiceError):
-    """The disk has no room for the file."""
-
-    code = "storage_full"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +34,7 @@ class Upload:
     sha256: str
 
 
-async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int) -> Upload:
+async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int, reserve_bytes: int) -> Upload:
     """Keep the request's body as `folder/<start of its SHA-256>/name`; the same bytes come to the same place.
 
     Args:
@@ -50,6 +42,7 @@ async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int
         folder: Created if missing; the body is written below it and renamed, so it must be one file system.
         name: File name without folders; its suffix determines the layout.
         limit_bytes: Most bytes that the body may have.
+        reserve_bytes: What stays free for the runs that are at work.
 
     Raises:
         BodyTooLarge: It has more than `limit_bytes`.
@@ -58,10 +51,10 @@ async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int
         starlette.requests.ClientDisconnect: The caller left before its end.
     """
     expected = _expected_digest(request)
-    _check_announced(request, folder, limit_bytes)
+    _check_announced(request, folder, limit_bytes, reserve_bytes)
     incoming = folder / f".incoming-{os.urandom(8).hex()}"
     try:
-        size, digest = await _stream(request, incoming, limit_bytes)
+        size, digest = await _stream(request, incoming, limit_bytes, reserve_bytes)
         if expected is not None and digest != expected:
             found = base64.b64encode(digest).decode()
             raise _wrong_digest(f"what came has sha-256=:{found}:, which is not what was announced; send it again")
@@ -72,7 +65,7 @@ async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int
     return Upload(path=path, size_bytes=size, sha256=f"sha256:{digest.hex()}")
 
 
-async def _stream(request: Request, incoming: Path, limit_bytes: int) -> tuple[int, bytes]:
+async def _stream(request: Request, incoming: Path, limit_bytes: int, reserve_bytes: int) -> tuple[int, bytes]:
     """Write the body to a file; return its size and its SHA-256."""
     size, hashed, buffer = 0, hashlib.sha256(), bytearray()
     with atomic_file(incoming) as file:
@@ -83,7 +76,7 @@ async def _stream(request: Request, incoming: Path, limit_bytes: int) -> tuple[i
             hashed.update(chunk)
             buffer += chunk
             if len(buffer) >= BUFFER_BYTES:
-                _check_room(incoming.parent, len(buffer))
+                _check_room(incoming.parent, len(buffer), reserve_bytes)
                 await run_in_threadpool(file.write, bytes(buffer))
                 buffer.clear()
         await run_in_threadpool(file.write, bytes(buffer))
@@ -95,21 +88,21 @@ def _settle(incoming: Path, path: Path) -> None:
     incoming.replace(path)
 
 
-def _check_announced(request: Request, folder: Path, limit_bytes: int) -> None:
+def _check_announced(request: Request, folder: Path, limit_bytes: int, reserve_bytes: int) -> None:
     """Refuse a file whose `Content-Length` is too large before its first byte is read."""
     announced = request.headers.get("Content-Length", "")
     size = int(announced) if announced.isdecimal() else 0
     if size > limit_bytes:
         raise _too_large(limit_bytes)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_room(folder, size)
+    _check_room(folder, size, reserve_bytes)
 
 
-def _check_room(folder: Path, size: int) -> None:
+def _check_room(folder: Path, size: int, reserve_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
-    if free < size + RESERVED_BYTES:
+    if free < size + reserve_bytes:
         raise StorageFull(
-            f"the service's disk has {free / 1e9:.1f} GB left, of which {RESERVED_BYTES / 1e9:.1f} GB are kept for "
+            f"the service's disk has {free / 1e9:.1f} GB left, of which {reserve_bytes / 1e9:.1f} GB are kept for "
             "runs; make room there, then send it again"
         )
 

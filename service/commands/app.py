@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cellgate.contract.exit_codes import CommandExit, UsageError
+from cellgate.contract.exit_codes import CommandExit, UnusableError, UsageError
+from service.commands.doctor import doctor
 from service.commands.tokens import token_app
 from service.settings import load_settings
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     help="Run the server, prepare its database, and manage its tokens.",
 )
 app.add_typer(token_app, name="token")
+app.command()(doctor)
 
 
 @app.command()
@@ -84,6 +86,26 @@ def main() -> None:
     except UsageError as error:
         _print_error(error)
         sys.exit(CommandExit.USAGE)
+    except Exception as error:
+        remedy = remedy_for(error)
+        if remedy is None:
+            raise
+        typer.secho(remedy, fg="red", err=True)
+        sys.exit(CommandExit.UNUSABLE)
+
+
+def remedy_for(error: Exception) -> str | None:
+    """Return what to do about a database or a folder that cannot be used; None for any other error."""
+    if isinstance(error, UnusableError):
+        return str(error)
+    # No error can be of a library that was not imported, and importing it takes time.
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from sqlalchemy.exc import DBAPIError
+
+    from service.store.database_faults import advice_for
+
+    return advice_for(error) if isinstance(error, DBAPIError) else None
 
 
 def _print_error(error: Exception) -> None:

@@ -4,12 +4,16 @@ ServiceError
 ├── NotFound                no such thing
 ├── InvalidSpec             the request cannot be carried out; every mistake is listed
 │   └── InvalidRequest      it does not match the OpenAPI document
+├── ArtifactMissing         a file that a run has left is not there any more
+├── StorageFull             the disk has no room
 ├── Conflict                the state does not allow it
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
 ├── QuotaExceeded           the owner has reached a limit
 ├── Unauthorized            no token, or not this one
 ├── MissingScope            the token does not allow this
+├── NotOwner                the thing belongs to somebody else
+├── PriorityNotAllowed      a priority that is for admins
 └── ForeignCaller           a request of another site's page to a server without tokens
 """
 
@@ -68,6 +72,18 @@ class InvalidRequest(InvalidSpec):
     code = "invalid_request"
 
 
+class ArtifactMissing(ServiceError):
+    """A file that a run has left, or a folder of them, is gone or is not what the run left."""
+
+    code = "artifact_missing"
+
+
+class StorageFull(ServiceError):
+    """The disk has no room for what was sent."""
+
+    code = "storage_full"
+
+
 class Conflict(ServiceError):
     """The state of the row does not allow the action."""
 
@@ -102,6 +118,18 @@ class MissingScope(ServiceError):
     """The token is valid, but its scope does not allow the action."""
 
     code = "missing_scope"
+
+
+class NotOwner(ServiceError):
+    """The scope allows to change one's own things, and this one belongs to somebody else."""
+
+    code = "not_owner"
+
+
+class PriorityNotAllowed(ServiceError):
+    """Priorities above the normal one are for admins."""
+
+    code = "priority_not_allowed"
 
 
 class ForeignCaller(ServiceError):

@@ -12,6 +12,7 @@ from cellgate.contract.experiment import RunLimits
 from cellgate.contract.states import BundleState, RunState, bundle_state
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.packing import Packing
+from service.domain.principals import Owner
 from service.store.database import now_s
 from service.store.experiments import get_experiment
 from service.store.filters import FIRST_PAGE, PageOf
@@ -37,7 +38,7 @@ def create_bundle(
     seeds: Sequence[int] | None,
     options: dict[str, Any],
     limits: RunLimits,
-    owner: str | None,
+    owner: Owner,
 ) -> BundleRecord:
     """Queue a run that packs an experiment's runs.
 
@@ -48,7 +49,7 @@ def create_bundle(
         seeds: Default: those of the packing; if it names none, all that every step has finished.
         options: `licence_notes` and `tolerance`, as `cellgate.contract.specs.PackSpec` has them.
         limits: Priority, queue and time limits of the run.
-        owner: Name of the token that made the request.
+        owner: Whom it belongs to.
 
     Raises:
         NotFound: There is no such experiment.
@@ -78,6 +79,8 @@ def create_bundle(
         "experiment_id": experiment_id,
         "job_id": job.id,
         "kind": packing.kind,
+        "owner": owner.name,
+        "owner_id": owner.id,
         "created_at": now_s(),
     }
     row = session.scalars(insert(BundleRow).values(values).returning(BundleRow)).one()
@@ -139,7 +142,7 @@ def ready_bundle(session: Session, bundle_id: str) -> BundleRecord:
 
 
 def start_scoring(
-    session: Session, bundle_id: str, *, config: dict[str, Any], limits: RunLimits, owner: str | None
+    session: Session, bundle_id: str, *, config: dict[str, Any], limits: RunLimits, owner: Owner
 ) -> RunRow:
     """Queue a run that scores functions and return it.
 
@@ -148,7 +151,7 @@ def start_scoring(
         bundle_id: The bundle to score with.
         config: `functions`, `threshold` and `explain`, as `cellgate.contract.specs.ScoreSpec` has them.
         limits: Priority, queue and time limits of the run.
-        owner: Name of the token that made the request.
+        owner: Whom it belongs to.
 
     Raises:
         NotFound: There is no such bundle.

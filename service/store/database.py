@@ -20,6 +20,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
+from service.store.database_faults import DatabaseDamaged, DatabaseFull, name_fault
+
 BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
@@ -133,12 +135,15 @@ def new_engine(url: str) -> Engine:
         engine = create_engine(parsed, pool_size=20, max_overflow=40, hide_parameters=True)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_on_sqlite)
+        event.listen(engine, "handle_error", name_fault)
         return engine
     # Set here, not left to the server: with SQL_ASCII the driver would return bytes.
     utf8 = {"client_encoding": "utf8"}
-    return create_engine(
+    engine = create_engine(
         parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=utf8
     )
+    event.listen(engine, "handle_error", name_fault)
+    return engine
 
 
 def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
@@ -149,13 +154,16 @@ def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
         timeout_s: Seconds to wait at most.
 
     Raises:
-        sqlalchemy.exc.OperationalError: It accepts none within `timeout_s`.
+        sqlalchemy.exc.OperationalError: It accepts none within `timeout_s`, or is full or damaged.
     """
     deadline = time.monotonic() + timeout_s
     while True:
         try:
             with engine.connect():
                 return
+        except (DatabaseDamaged, DatabaseFull):
+            # Neither mends itself while a caller waits.
+            raise
         except OperationalError:
             if time.monotonic() > deadline:
                 raise

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import DatasetState
+from service.domain.principals import NOBODY, Owner
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_datasets
 from service.store.jobs import create_job
@@ -22,7 +23,7 @@ def create_dataset(
     source: str,
     config: PrepareConfig,
     graphs: str | None = None,
-    owner: str | None = None,
+    owner: Owner = NOBODY,
 ) -> DatasetRow:
     """Create a data set and the queued run that prepares it.
 
@@ -32,7 +33,7 @@ def create_dataset(
         source: Absolute path of the file of labelled functions, as workers see it.
         config: How to prepare it.
         graphs: Absolute path of imported graphs, likewise; None: all graphs are built from source.
-        owner: Name of the token that made the request.
+        owner: Whom it belongs to.
     """
     spec = {**config.model_dump(mode="json"), **({} if graphs is None else {"graphs": graphs})}
     values = {
@@ -41,6 +42,8 @@ def create_dataset(
         "state": DatasetState.PREPARING.value,
         "source": source,
         "spec": spec,
+        "owner": owner.name,
+        "owner_id": owner.id,
         "created_at": now_s(),
         "version": 1,
     }

@@ -15,6 +15,7 @@ from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake
 from service.domain.pipeline import BASES, Step, shared_seeds
+from service.domain.principals import NOBODY, Owner
 from service.store.conclusions import conclusions_of, decided_outcomes
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
@@ -57,7 +58,7 @@ def create_experiment(
     name: str,
     dataset_id: str,
     spec: ExperimentSpec,
-    owner: str | None = None,
+    owner: Owner = NOBODY,
     labels: Mapping[str, str] = NO_LABELS,
 ) -> ExperimentRow:
     """Create an experiment; with autopilot its pre-flight is queued at once, or as soon as its data set is ready.
@@ -67,7 +68,7 @@ def create_experiment(
         name: Name for people.
         dataset_id: The data set to train on.
         spec: Configs, seeds, policy and limits.
-        owner: Name of the token that made the request; owns every run.
+        owner: Whom it belongs to; owns every run.
         labels: Values to find it by, by key.
 
     Raises:
@@ -88,7 +89,8 @@ def create_experiment(
         "state": ExperimentState.WAITING.value,
         "autopilot": spec.autopilot,
         "spec": spec.model_dump(mode="json"),
-        "owner": owner,
+        "owner": owner.name,
+        "owner_id": owner.id,
         "created_at": now_s(),
         "version": 1,
     }
@@ -200,7 +202,7 @@ def create_experiment_job(
     artifacts: Path,
     seeds: Sequence[int] | None = None,
     limits: RunLimits = DEFAULT_LIMITS,
-    owner: str | None = None,
+    owner: Owner = NOBODY,
 ) -> JobRow:
     """Create the job of a numbered cell as a step of an experiment, at a person's request.
 
@@ -212,7 +214,7 @@ def create_experiment_job(
         artifacts: The artifact root.
         seeds: Default: the experiment's; for 53 those that both bases have finished.
         limits: Priority, queue and time limits of its runs.
-        owner: Name of the token that made the request.
+        owner: Whom it belongs to.
 
     Raises:
         NotFound: There is no such experiment.

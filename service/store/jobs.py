@@ -11,6 +11,7 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
 from cellgate.contract.states import DatasetState, RunState
 from service.domain.errors import Conflict, InvalidSpec, Mistake
+from service.domain.principals import NOBODY, Owner
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
 from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
@@ -30,7 +31,7 @@ def create_job(
     experiment_id: str | None = None,
     step: str | None = None,
     limits: RunLimits = DEFAULT_LIMITS,
-    owner: str | None = None,
+    owner: Owner = NOBODY,
 ) -> JobRow:
     """Create a job and its queued runs.
 
@@ -43,7 +44,7 @@ def create_job(
         experiment_id: The experiment that the job belongs to; None for a job of its own.
         step: Its step in the experiment; each step exists once.
         limits: Priority, queue and time limits of its runs.
-        owner: Name of the token that made the request.
+        owner: Whom it belongs to.
 
     Raises:
         InvalidSpec: There is no such data set.
@@ -63,7 +64,8 @@ def create_job(
         "queue": limits.queue,
         "queue_timeout_s": limits.queue_timeout_s,
         "timeout_s": limits.timeout_s,
-        "owner": owner,
+        "owner": owner.name,
+        "owner_id": owner.id,
         "created_at": now_s(),
         "version": 1,
     }
@@ -165,6 +167,7 @@ def new_run(job: JobRow, seed: int, *, queued_at: float) -> dict[str, Any]:
         "attempt": 0,
         "recoveries": 0,
         "owner": job.owner,
+        "owner_id": job.owner_id,
         "created_at": queued_at,
         "queued_at": queued_at,
         "version": 1,

@@ -7,15 +7,28 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from service.domain.errors import NotFound
-from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow
+from service.store.tables import (
+    BundleRow,
+    DatasetRow,
+    ExperimentRow,
+    JobRow,
+    PrincipalRow,
+    RunRow,
+    TokenRow,
+    WebhookRow,
+    WorkerRow,
+)
 
-AnyRow = TypeVar("AnyRow", BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, TokenRow, WebhookRow, WorkerRow)
+AnyRow = TypeVar(
+    "AnyRow", BundleRow, DatasetRow, ExperimentRow, JobRow, PrincipalRow, RunRow, TokenRow, WebhookRow, WorkerRow
+)
 T = TypeVar("T")
 NAMES: dict[type[object], str] = {
     BundleRow: "bundle",
     DatasetRow: "data set",
     ExperimentRow: "experiment",
     JobRow: "job",
+    PrincipalRow: "principal",
     RunRow: "run",
     TokenRow: "token",
     WebhookRow: "webhook",
@@ -59,7 +72,7 @@ def existing(found: T | None, table: type[object], row_id: str) -> T:
     return found
 
 
-Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "wh", "dlv"]
+Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "wh", "dlv", "pri"]
 
 
 def new_id(prefix: Prefix) -> str:

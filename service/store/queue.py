@@ -161,6 +161,8 @@ def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Wai
     serving = [worker for worker in workers if not worker.draining]
     if not serving:
         return Waiting(reason=WaitingReason.NO_WORKER, detail=_nobody(queue, draining=len(workers)), ahead=ahead)
+    if not any(worker.has_room is not False for worker in serving):
+        return Waiting(reason=WaitingReason.STORAGE_FULL, detail=_no_room(queue), ahead=ahead)
     slots = sum(worker.slots for worker in serving)
     at_work = f"{busy} of {slots} slot{'s' if slots != 1 else ''} at work"
     if ahead:
@@ -169,6 +171,13 @@ def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Wai
     if busy >= slots:
         return Waiting(reason=WaitingReason.BUSY, detail=f"the next of queue {queue}; {at_work}", ahead=0)
     return Waiting(reason=WaitingReason.NEXT, detail=f"about to start in queue {queue}", ahead=0)
+
+
+def _no_room(queue: str) -> str:
+    return (
+        f"the artifact folder of every worker of queue {queue} has less free than CELLGATE_STORAGE_RESERVE_BYTES: make "
+        "room there; runs then start by themselves"
+    )
 
 
 def _nobody(queue: str, *, draining: int) -> str:

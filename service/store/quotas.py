@@ -1,10 +1,13 @@
 """Limits per owner: waiting runs and leased runs."""
 
-from sqlalchemy import ScalarSelect, Select, func, or_, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import LEASED, RunState
 from service.domain.errors import QuotaExceeded
+from service.domain.principals import Owner
 from service.store.database import one_at_a_time
 from service.store.tables import RunRow
 
@@ -12,16 +15,18 @@ from service.store.tables import RunRow
 CLAIMS = 5_251_525_355
 SUBMISSIONS = 5_251_525_356
 WAITING = (RunState.QUEUED, RunState.PAUSED)
+# Two owners may have one name. Processes of the release before, which knew names only, insert rows without an id.
+OWNER_KEY: ColumnElement[Any] = func.coalesce(RunRow.owner_id, RunRow.owner)
 
 
-def check_waiting(session: Session, *, owner: str, limit: int | None) -> None:
+def check_waiting(session: Session, *, owner: Owner, limit: int | None) -> None:
     """Check that the owner's waiting runs, including those of this transaction, do not exceed `limit`.
 
     Runs that an experiment queues by itself later are never refused, but they count.
 
     Args:
         session: The transaction that queues runs.
-        owner: Name of the token that made the request.
+        owner: Who made the request.
         limit: None: unlimited.
 
     Raises:
@@ -30,7 +35,7 @@ def check_waiting(session: Session, *, owner: str, limit: int | None) -> None:
     if limit is None:
         return
     one_at_a_time(session, SUBMISSIONS)
-    waiting = select(func.count()).where(RunRow.owner == owner, RunRow.state.in_(WAITING))
+    waiting = select(func.count()).where((owner.id or owner.name) == OWNER_KEY, RunRow.state.in_(WAITING))
     count = session.scalars(waiting).one()
     if count > limit:
         raise QuotaExceeded(
@@ -51,11 +56,12 @@ def within_quota(session: Session, waiting: Select[RunRow], limit: int) -> Selec
         limit: Leased runs per owner.
     """
     one_at_a_time(session, CLAIMS)
-    return waiting.where(or_(RunRow.owner.is_(None), at_work_of(RunRow) < limit))
+    return waiting.where(or_(OWNER_KEY.is_(None), at_work_of(RunRow) < limit))
 
 
 def at_work_of(run: type[RunRow]) -> ScalarSelect[int]:
     """Return a subquery: the number of leased runs of the owner of `run`."""
     other = RunRow.__table__.alias("at_work")
-    counted = select(func.count()).where(other.c.owner == run.owner, other.c.state.in_(LEASED))
+    same_owner = func.coalesce(other.c.owner_id, other.c.owner) == func.coalesce(run.owner_id, run.owner)
+    counted = select(func.count()).where(same_owner, other.c.state.in_(LEASED))
     return counted.scalar_subquery()

@@ -10,6 +10,7 @@ from cellgate.contract.cells import CELLS, Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import DatasetState, RunState, job_state
 from service.domain.pipeline import Facts, Step, StepFacts, shared_seeds
+from service.domain.principals import Owner
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
 
@@ -57,7 +58,7 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
         config=config,
         seeds=seeds,
         limits=spec,
-        owner=experiment.owner,
+        owner=Owner(id=experiment.owner_id, name=experiment.owner),
     )
 
 

@@ -33,7 +33,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 Counter = BigInteger().with_variant(Integer(), "sqlite")
 Id = String(40)
 Word = String(40)
-Owner = String(80)  # name of the token that created it
+Owner = String(80)  # name of the principal that made it, for people; `owner_id` decides
 
 
 class Base(DeclarativeBase):
@@ -57,6 +57,8 @@ class DatasetRow(Base):
     path: Mapped[str | None] = mapped_column(Text)  # relative to the artifact root
     summary: Mapped[dict[str, Any] | None]
     failure_detail: Mapped[str | None] = mapped_column(Text)
+    owner: Mapped[str | None] = mapped_column(Owner)
+    owner_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[float] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
 
@@ -76,6 +78,7 @@ class ExperimentRow(Base):
     gate: Mapped[dict[str, Any] | None]  # the report, frozen once 51 and 52 are terminal
     failure_detail: Mapped[str | None] = mapped_column(Text)
     owner: Mapped[str | None] = mapped_column(Owner)
+    owner_id: Mapped[str | None] = mapped_column(Id)
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     created_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
@@ -116,6 +119,7 @@ class JobRow(Base):
     queue_timeout_s: Mapped[float | None] = mapped_column(Double)  # of each run, since it was queued last
     timeout_s: Mapped[float | None] = mapped_column(Double)  # of each run, over all of its attempts
     owner: Mapped[str | None] = mapped_column(Owner)
+    owner_id: Mapped[str | None] = mapped_column(Id)
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     created_at: Mapped[float] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
@@ -150,6 +154,7 @@ class RunRow(Base):
     priority: Mapped[int] = mapped_column(Integer)
     queue: Mapped[str] = mapped_column(Word)
     owner: Mapped[str | None] = mapped_column(Owner)
+    owner_id: Mapped[str | None] = mapped_column(Id)
     superseded_by: Mapped[str | None] = mapped_column(Id)
     # The fencing number: part of every write of an attempt; the write is refused once the number has changed.
     attempt: Mapped[int] = mapped_column(Integer, default=0)
@@ -255,6 +260,8 @@ class BundleRow(Base):
     experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id"), index=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     kind: Mapped[str] = mapped_column(Word)
+    owner: Mapped[str | None] = mapped_column(Owner)
+    owner_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[float] = mapped_column(Double)
 
 
@@ -268,6 +275,8 @@ class WebhookRow(Base):
     events: Mapped[list[Any]] = mapped_column(JSON)
     secret: Mapped[str] = mapped_column(String(80))  # what its deliveries are signed with; a hash could not sign
     active: Mapped[bool]
+    owner: Mapped[str | None] = mapped_column(Owner)
+    owner_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[float] = mapped_column(Double)
 
 
@@ -304,10 +313,12 @@ class WorkerRow(Base):
     draining: Mapped[bool] = mapped_column(server_default=false())  # takes no more runs
     started_at: Mapped[float] = mapped_column(Double)
     heartbeat_at: Mapped[float] = mapped_column(Double)
+    version: Mapped[str | None] = mapped_column(String(40))  # of its release; None: older than this column
+    has_room: Mapped[bool | None]  # whether its artifact folder has the reserve free; None: not known
 
 
 class IdempotencyRow(Base):
-    """The response to a POST with this Idempotency-Key."""
+    """The response to a caller's POST with an Idempotency-Key."""
 
     __tablename__ = "idempotency_keys"
 
@@ -316,6 +327,17 @@ class IdempotencyRow(Base):
     status: Mapped[int] = mapped_column(Integer)
     location: Mapped[str | None] = mapped_column(Text)
     body: Mapped[dict[str, Any]]
+    owner_id: Mapped[str | None] = mapped_column(Id)
+    created_at: Mapped[float] = mapped_column(Double, index=True)
+
+
+class PrincipalRow(Base):
+    """Somebody, or something, that owns things; its id is never used again."""
+
+    __tablename__ = "principals"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(Owner)
     created_at: Mapped[float] = mapped_column(Double)
 
 
@@ -336,6 +358,7 @@ class TokenRow(Base):
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
+    principal_id: Mapped[str | None] = mapped_column(Id)  # None: made by a release before 0.3, not used since
     name: Mapped[str] = mapped_column(Owner)
     prefix: Mapped[str] = mapped_column(String(20))  # of the token, for people and to find it by
     hash: Mapped[str] = mapped_column(String(64))
@@ -344,3 +367,27 @@ class TokenRow(Base):
     expires_at: Mapped[float | None] = mapped_column(Double)
     revoked_at: Mapped[float | None] = mapped_column(Double)
     last_used_at: Mapped[float | None] = mapped_column(Double)
+
+
+class AuditRow(Base):
+    """Who did what to what, when and from where; only ever added, and removed by age alone."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_principal_id", "principal_id", "id"),
+        Index("ix_audit_object_id", "object_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
+    at: Mapped[float] = mapped_column(Double, index=True)
+    principal_id: Mapped[str] = mapped_column(Id)
+    principal: Mapped[str] = mapped_column(Owner)  # its name then
+    token_id: Mapped[str | None] = mapped_column(Id)
+    action: Mapped[str] = mapped_column(String(80))
+    outcome: Mapped[str] = mapped_column(Word)
+    kind: Mapped[str | None] = mapped_column(Word)
+    object_id: Mapped[str | None] = mapped_column(String(200))
+    address: Mapped[str | None] = mapped_column(String(80))
+    reason: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]]

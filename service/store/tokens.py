@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.tokens import Scope
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
-from service.domain.tokens import RESERVED_NAMES, SHAPE, digest, new_secret, visible
+from service.domain.principals import RESERVED_NAMES, RESERVED_START, Principal
+from service.domain.tokens import SHAPE, digest, new_secret, visible
 from service.store.database import now_s
 from service.store.lookup import get_row, new_id
-from service.store.tables import TokenRow
+from service.store.principals import create_principal, get_principal
+from service.store.tables import PrincipalRow, TokenRow
 
 # A token's last use is written no more often than this.
 USE_NOTED_EVERY_S = 60.0
@@ -32,26 +34,36 @@ class NewToken:
     secret: str
 
 
-def create_token(session: Session, *, name: str, scope: Scope, expires_in_s: float | None = None) -> NewToken:
+def create_token(
+    session: Session,
+    *,
+    name: str,
+    scope: Scope,
+    expires_in_s: float | None = None,
+    principal_id: str | None = None,
+) -> NewToken:
     """Make a token.
 
     Args:
         session: An open transaction.
-        name: Matches `service.domain.tokens.NAME`; owns everything that is requested with the token.
+        name: Matches `cellgate.contract.api.tokens.NAME`; unique among live tokens.
         scope: What the token allows.
         expires_in_s: Lifetime in seconds; None: valid until it is revoked.
+        principal_id: Who may use it, and owns everything that is requested with it; None: somebody new, who owns
+            nothing yet, whoever had a token of this name before.
 
     Raises:
-        InvalidSpec: The name is reserved.
+        InvalidSpec: The name is reserved, or there is no such principal.
         Conflict: A live token has this name.
     """
-    if name in RESERVED_NAMES:
+    if name in RESERVED_NAMES or name.startswith(RESERVED_START):
         detail = f"found {name!r}, which stands for callers without a token of their own: choose another name"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/name", detail=detail)])
     _retire_expired(session, name)
     secret, token_id = new_secret(), new_id("tok")
     values = {
         "id": token_id,
+        "principal_id": _principal(session, name, principal_id).id,
         "name": name,
         "prefix": visible(secret),
         "hash": digest(secret),
@@ -65,6 +77,32 @@ def create_token(session: Session, *, name: str, scope: Scope, expires_in_s: flo
     except IntegrityError as error:
         raise Conflict(f"a live token is named {name!r} already: revoke it first, or choose another name") from error
     return NewToken(row=get_row(session, TokenRow, token_id), secret=secret)
+
+
+def _principal(session: Session, name: str, principal_id: str | None) -> PrincipalRow:
+    if principal_id is None:
+        return create_principal(session, name)
+    try:
+        return get_principal(session, principal_id)
+    except NotFound as error:
+        detail = f"{error.detail}; GET /v1/tokens shows that of each token"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/principal", detail=detail)]) from error
+
+
+def principal_of(session: Session, row: TokenRow) -> Principal:
+    """Return whose token this is.
+
+    Args:
+        session: A transaction that may write: a token that a process of the release before has made gets its principal.
+        row: A valid token.
+    """
+    if row.principal_id is None:
+        made = create_principal(session, row.name)
+        unowned = (TokenRow.id == row.id) & TokenRow.principal_id.is_(None)
+        session.execute(update(TokenRow).where(unowned).values(principal_id=made.id))
+        row = get_row(session, TokenRow, row.id)
+    owner = get_principal(session, str(row.principal_id))
+    return Principal(id=owner.id, name=owner.name, scope=Scope(row.scope), token_id=row.id, expires_at=row.expires_at)
 
 
 def find_token(session: Session, secret: str) -> TokenRow | None:

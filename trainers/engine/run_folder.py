@@ -95,7 +95,7 @@ def current_checkpoint(folder: Path) -> Path | None:
     """
     try:
         name = str(json.loads((folder / CURRENT_NAME).read_bytes())["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     path = folder / name
     return path if (path / STATE_NAME).is_file() else None
@@ -106,5 +106,5 @@ def last_event(folder: Path) -> int:
     path = current_checkpoint(folder)
     try:
         return 0 if path is None else int(json.loads((path / STATE_NAME).read_bytes())["last_event"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0

@@ -75,12 +75,18 @@ class Checks(BaseModel):
         description="Whether a living worker serves every queue in which runs wait. Does not count towards `ready`: "
         "without workers the API still accepts and answers."
     )
+    storage: HealthCheck = Field(
+        description="Whether the artifact folder has `CELLGATE_STORAGE_RESERVE_BYTES` free; below it no run starts. "
+        "Counts towards `ready` only when hardly anything can be written any more (16 MiB)."
+    )
 
 
 class Health(BaseModel):
     """Whether the service is ready."""
 
-    ready: bool = Field(description="Whether database, schema and broker passed their checks.")
+    ready: bool = Field(
+        description="Whether database, schema and broker passed their checks, and the disk is not full."
+    )
     checks: Checks
 
 

@@ -16,15 +16,16 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import BundleSummary, Scores
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
-from service.api.context import Ctx
+from service.api.context import Context, Ctx
 from service.api.examples import BUNDLES, SCORES
 from service.api.idempotency import Created, Posted
 from service.api.parameters import BundlePath, ExperimentPath, OfExperiment, Paged, RunPath
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.run_files import missing_files
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
-from service.domain.errors import NotFound
+from service.domain.errors import ArtifactMissing, NotFound
 from service.domain.packing import Packing, decided_packing, requested_packing
 from service.store.bundles import (
     BundleRecord,
@@ -54,6 +55,7 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/experiments/{experiment_id}/bundle",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(BundleAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
     name="pack_bundle",
 )
@@ -72,7 +74,7 @@ def pack(
             seeds=wanted.seeds,
             options=wanted.model_dump(mode="json", include={"licence_notes", "tolerance"}),
             limits=wanted,
-            owner=post.principal,
+            owner=post.principal.owner,
         )
         return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
 
@@ -106,7 +108,7 @@ def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
     "/bundles/{bundle_id}/archive",
     Scope.READ,
     response_class=StreamingResponse,
-    responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)},
+    responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE)},
 )
 def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     """Download a bundle's folder as a tar stream."""
@@ -114,8 +116,9 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
         found = ready_bundle(session, bundle_id)
     folder = context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER
     # Only the files in the run's result and the manifest that lists them are sent.
-    listed = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
-    archive = Archive(folder=folder, root=bundle_id, names=[BUNDLE_MANIFEST_NAME, *listed])
+    names = _files_of(found)
+    _check_files(context, found)
+    archive = Archive(folder=folder, root=bundle_id, names=names)
     headers = {
         "Content-Length": str(archive.size_bytes),
         "Content-Disposition": f'attachment; filename="{bundle_id}.tar"',
@@ -123,10 +126,31 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     return StreamingResponse(archive.stream(), media_type="application/octet-stream", headers=headers)
 
 
+def _files_of(found: BundleRecord) -> list[str]:
+    listed = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
+    return [BUNDLE_MANIFEST_NAME, *listed]
+
+
+def _check_files(context: Context, found: BundleRecord) -> None:
+    """Return if every file of a bundle is there.
+
+    Raises:
+        ArtifactMissing: One is not.
+    """
+    missing = missing_files(context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER, _files_of(found))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ArtifactMissing(
+            f"{missing[0]}{more} of bundle {found.row.id} is not on disk any more: restore the artifact folder from a "
+            f"backup, or pack again with POST /v1/experiments/{found.row.experiment_id}/bundle"
+        )
+
+
 @router.post(
     "/bundles/{bundle_id}/predict",
     Scope.SUBMIT,
-    **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
+    Whose.NEW,
+    **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, queues_runs=True),
     name="predict",
 )
 def predict(
@@ -135,8 +159,9 @@ def predict(
     """Score functions with a bundle. A worker scores them before it trains; poll `Location` with `wait`."""
 
     def create(session: Session) -> Created:
+        _check_files(post.context, ready_bundle(session, bundle_id))
         config = wanted.model_dump(mode="json", include={"functions", "threshold", "explain"})
-        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal)
+        run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal.owner)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
     return post.accept(create, queues_runs=True)

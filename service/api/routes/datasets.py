@@ -17,7 +17,7 @@ from service.api.idempotency import Created, Posted
 from service.api.parameters import CreatedBefore, CreatedSince, DatasetPath, DatasetStates, Paged, seconds
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.source_check import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
@@ -30,6 +30,7 @@ router = ScopedRouter(prefix="/v1/datasets", tags=["datasets"])
 @router.post(
     "",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(DatasetAnswer, queues_runs=True),
 )
 def add_dataset(
@@ -44,7 +45,7 @@ def add_dataset(
 
     def create(session: Session) -> Created:
         row = create_dataset(
-            session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.principal
+            session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.principal.owner
         )
         run_id = preparing_runs(session, [row.id]).get(row.id)
         return Created(location=f"/v1/datasets/{row.id}", answer=dataset_answer(row, run_id))

@@ -31,7 +31,7 @@ from service.api.parameters import (
 )
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
 from service.store.experiments import (
@@ -71,6 +71,7 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
 @router.post(
     "",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(ExperimentAnswer, queues_runs=True),
 )
 def submit_experiment(
@@ -85,7 +86,7 @@ def submit_experiment(
             name=spec.name,
             dataset_id=spec.dataset,
             spec=parsed,
-            owner=post.principal,
+            owner=post.principal.owner,
             labels=spec.labels,
         )
         return _created(session, post.context, row.id)
@@ -154,6 +155,7 @@ def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: 
 @router.post(
     "/{experiment_id}/cancel",
     Scope.SUBMIT,
+    Whose.OWN,
     **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
     name="cancel_experiment",
 )

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cellgate.contract.api.operations import Checks, Health, HealthCheck
 from service.api.context import Context, Ctx
 from service.api.scopes import OPEN, ScopedRouter
+from service.api.storage_check import database_detail, is_full, storage_check
 from service.store.database import Database, schema_is_current
 from service.store.queue import queue_loads
 
@@ -27,12 +28,14 @@ def live() -> dict[str, str]:
 def ready(response: Response, context: Ctx) -> Health:
     """Check database, schema and broker: 503 if one fails. Missing workers are shown, but do not change the status."""
     checks = _checks(context)
-    health = Health(ready=checks.database.ok and checks.migrations.ok and checks.broker.ok, checks=checks)
+    well = checks.database.ok and checks.migrations.ok and checks.broker.ok
+    health = Health(ready=well and not is_full(context.settings), checks=checks)
     response.status_code = 200 if health.ready else 503
     return health
 
 
 def _checks(context: Context) -> Checks:
+    storage = storage_check(context.settings)
     broker = _broker(is_reachable=context.notifier.is_reachable())
     try:
         current = schema_is_current(context.database)
@@ -40,10 +43,12 @@ def _checks(context: Context) -> Checks:
         workers = _workers(context.database) if current else HealthCheck(ok=False, detail="not known with this schema")
     except SQLAlchemyError as error:
         log.error("database_not_reached", error=str(error))
-        away = HealthCheck(ok=False, detail="the database does not answer; see the log")
-        return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN)
+        away = HealthCheck(ok=False, detail=database_detail(error))
+        return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN, storage=storage)
     there = HealthCheck(ok=True, detail="it answers")
-    return Checks(database=there, migrations=_migrations(current=current), broker=broker, workers=workers)
+    return Checks(
+        database=there, migrations=_migrations(current=current), broker=broker, workers=workers, storage=storage
+    )
 
 
 def _broker(*, is_reachable: bool) -> HealthCheck:

@@ -30,13 +30,15 @@ from service.api.parameters import (
 )
 from service.api.polling import PolledIdle, fingerprint
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
+from service.domain.rights import check_may_change
 from service.store.experiments import create_experiment_job, get_experiment
 from service.store.filters import Filters
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
 from service.store.pipeline import after_run
+from service.store.principals import owner_id_of
 from service.store.retries import retry_job
 from service.store.tables import JobRow
 from service.store.versions import load_poll_state
@@ -58,6 +60,7 @@ def _created(session: Session, context: Context, job_id: str) -> Created:
 @router.post(
     "",
     Scope.SUBMIT,
+    Whose.NEW_OR_OWN_STEP,
     **accepting(JobAnswer, queues_runs=True),
 )
 def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Posted) -> JSONResponse:
@@ -75,6 +78,8 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
     if spec.experiment is not None:
         _refuse_other_dataset(spec)
         _require_experiment(session, spec.experiment)
+        owner_id = owner_id_of(session, spec.experiment)
+        check_may_change(post.principal, owner_id, f"experiment {spec.experiment}")
         return create_experiment_job(
             session,
             experiment_id=spec.experiment,
@@ -83,7 +88,7 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
             artifacts=post.context.settings.artifacts,
             seeds=None if isinstance(spec, SingleJob) else spec.seeds,
             limits=spec,
-            owner=post.principal,
+            owner=post.principal.owner,
         )
     if spec.dataset is None:
         detail = "name a data set, or an experiment to be a step of"
@@ -95,7 +100,7 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
         config=config,
         seeds=spec.seeds or DEFAULT_SEEDS,
         limits=spec,
-        owner=post.principal,
+        owner=post.principal.owner,
     )
 
 
@@ -157,7 +162,7 @@ def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
         return job_answer(row, runs, waiting)
 
 
-@router.post("/{job_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_job")
+@router.post("/{job_id}/cancel", Scope.SUBMIT, Whose.OWN, **ACTION, name="cancel_job")
 def cancel(job_id: JobPath, post: Posted) -> JSONResponse:
     """Cancel a job's runs that have not ended."""
 
@@ -169,19 +174,19 @@ def cancel(job_id: JobPath, post: Posted) -> JSONResponse:
     return post.act(job_id, work, _created)
 
 
-@router.post("/{job_id}/pause", Scope.SUBMIT, **ACTION, name="pause_job")
+@router.post("/{job_id}/pause", Scope.SUBMIT, Whose.OWN, **ACTION, name="pause_job")
 def pause(job_id: JobPath, post: Posted) -> JSONResponse:
     """Pause a job. Queued runs leave the queue; running ones save a checkpoint first."""
     return post.act(job_id, pause_job, _created)
 
 
-@router.post("/{job_id}/resume", Scope.SUBMIT, **ACTION, name="resume_job")
+@router.post("/{job_id}/resume", Scope.SUBMIT, Whose.OWN, **ACTION, name="resume_job")
 def resume(job_id: JobPath, post: Posted) -> JSONResponse:
     """Resume a job. Its paused runs are queued again and continue from their checkpoints."""
     return post.act(job_id, resume_job, _created)
 
 
-@router.post("/{job_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_job")
+@router.post("/{job_id}/retry", Scope.SUBMIT, Whose.OWN, **QUEUES, name="retry_job")
 def retry(job_id: JobPath, post: Posted) -> JSONResponse:
     """Retry a job's failed and cancelled runs. A new run replaces each one and continues from its checkpoint.
 

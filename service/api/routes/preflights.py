@@ -13,7 +13,7 @@ from cellgate.contract.cells import EXAMPLE_DATASET, Cell
 from cellgate.contract.results import DatasetSummary
 from service.api.idempotency import Created, Post, Posted
 from service.api.responses import accepting
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.domain.static_checks import static_checks, worst
@@ -41,6 +41,7 @@ EXAMPLES: dict[str, Example] = {
 @router.post(
     "",
     Scope.SUBMIT,
+    Whose.NEW,
     **accepting(PreflightAnswer, queues_runs=True),
 )
 def submit_preflight(spec: Annotated[PreflightCreate, Body(openapi_examples=EXAMPLES)], post: Posted) -> JSONResponse:
@@ -76,7 +77,7 @@ def _queue(session: Session, spec: PreflightCreate, post: Post) -> JobAnswer:
         config=config,
         seeds=[0],
         limits=spec,
-        owner=post.principal,
+        owner=post.principal.owner,
     )
     runs = runs_of_jobs(session, [job.id])[job.id]
     return job_answer(job, runs, post.context.waiting(session, runs))

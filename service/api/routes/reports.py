@@ -100,4 +100,7 @@ def _report_of(context: Context, run: RunRow) -> SeedReport:
     with closing(file):
         if f"sha256:{file.sha256}" != vouched:
             raise lost
-        return SeedReport.model_validate_json(b"".join(file.content(0, file.size)))
+        try:
+            return SeedReport.model_validate_json(b"".join(file.content(0, file.size)))
+        except (OSError, ValueError) as error:
+            raise lost from error

@@ -27,7 +27,7 @@ from service.api.parameters import (
 )
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, curve_answer, run_answer, run_status
 from service.domain.comparison import POINTS_PER_INTERVAL
 from service.store.filters import Filters
@@ -135,7 +135,7 @@ def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[Even
         return paging.page([answer(EventAnswer, row) for row in rows])
 
 
-@router.post("/{run_id}/cancel", Scope.SUBMIT, **ACTION, name="cancel_run")
+@router.post("/{run_id}/cancel", Scope.SUBMIT, Whose.OWN, **ACTION, name="cancel_run")
 def cancel(run_id: RunPath, post: Posted) -> JSONResponse:
     """Cancel a run. A waiting run ends at once, a running one after its trainer has saved a checkpoint."""
 
@@ -146,19 +146,19 @@ def cancel(run_id: RunPath, post: Posted) -> JSONResponse:
     return post.act(run_id, work, _created)
 
 
-@router.post("/{run_id}/pause", Scope.SUBMIT, **ACTION, name="pause_run")
+@router.post("/{run_id}/pause", Scope.SUBMIT, Whose.OWN, **ACTION, name="pause_run")
 def pause(run_id: RunPath, post: Posted) -> JSONResponse:
     """Pause a run. A queued run pauses at once, a running one after its trainer has saved a checkpoint."""
     return post.act(run_id, pause_run, _created)
 
 
-@router.post("/{run_id}/resume", Scope.SUBMIT, **ACTION, name="resume_run")
+@router.post("/{run_id}/resume", Scope.SUBMIT, Whose.OWN, **ACTION, name="resume_run")
 def resume(run_id: RunPath, post: Posted) -> JSONResponse:
     """Resume a paused run. It is queued again and continues from its checkpoint."""
     return post.act(run_id, resume_run, _created)
 
 
-@router.post("/{run_id}/retry", Scope.SUBMIT, **QUEUES, name="retry_run")
+@router.post("/{run_id}/retry", Scope.SUBMIT, Whose.OWN, **QUEUES, name="retry_run")
 def retry(run_id: RunPath, post: Posted) -> JSONResponse:
     """Retry a failed or cancelled run. A new run replaces it, and the answer is the new run.
 

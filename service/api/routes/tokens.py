@@ -10,7 +10,7 @@ from cellgate.contract.api.tokens import NewTokenAnswer, Scope, TokenAnswer, Tok
 from cellgate.contract.identifiers import TOKEN_ID
 from service.api.context import Ctx
 from service.api.responses import EVERY_POST, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.store.tokens import create_token, list_tokens, live_ids, revoke_token
 
@@ -41,6 +41,7 @@ def read_tokens(context: Ctx) -> list[TokenAnswer]:
 @router.post(
     "",
     Scope.ADMIN,
+    Whose.ANY,
     status_code=HTTPStatus.CREATED,
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
@@ -56,7 +57,7 @@ def issue_token(
 
 
 @router.delete(
-    "/{token_id}", Scope.ADMIN, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
+    "/{token_id}", Scope.ADMIN, Whose.ANY, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
 )
 def withdraw_token(token_id: TokenId, context: Ctx) -> None:
     """Revoke a token. This process refuses it at once, other API processes within five seconds."""

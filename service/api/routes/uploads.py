@@ -9,7 +9,7 @@ from cellgate.contract.api.datasets import UploadAnswer
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.responses import documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.uploads import receive
 
 router = ScopedRouter(prefix="/v1/uploads", tags=["datasets"])
@@ -43,6 +43,7 @@ FileName = Annotated[
 @router.put(
     "/{name}",
     Scope.SUBMIT,
+    Whose.NEW,
     status_code=HTTPStatus.CREATED,
     responses=documented(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE, HTTPStatus.UNPROCESSABLE_ENTITY
@@ -53,5 +54,11 @@ async def upload(name: FileName, request: Request, context: Ctx) -> UploadAnswer
     """Upload a file. The same bytes under the same name always get the same path."""
     settings = context.settings
     folder = settings.data_dir.resolve() / "data" / FOLDER
-    kept = await receive(request, folder, name, limit_bytes=settings.max_upload_bytes)
+    kept = await receive(
+        request,
+        folder,
+        name,
+        limit_bytes=settings.max_upload_bytes,
+        reserve_bytes=settings.storage_reserve_bytes,
+    )
     return UploadAnswer(source=str(kept.path), size_bytes=kept.size_bytes, sha256=kept.sha256)

@@ -23,7 +23,7 @@ from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import Paged
 from service.api.responses import EVERY_POST, accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.dns import resolve
 from service.domain.webhooks import check_url
@@ -60,6 +60,7 @@ def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
 @router.post(
     "",
     Scope.ADMIN,
+    Whose.ANY,
     status_code=HTTPStatus.CREATED,
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
@@ -91,7 +92,11 @@ def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
 
 
 @router.delete(
-    "/{webhook_id}", Scope.ADMIN, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
+    "/{webhook_id}",
+    Scope.ADMIN,
+    Whose.ANY,
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(HTTPStatus.NOT_FOUND),
 )
 def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
     """Delete a webhook. Pending deliveries are dropped."""
@@ -102,6 +107,7 @@ def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
 @router.post(
     "/{webhook_id}/test",
     Scope.ADMIN,
+    Whose.ANY,
     **accepting(DeliveryAnswer, HTTPStatus.NOT_FOUND),
 )
 def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:

@@ -13,7 +13,7 @@ from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
 from service.api.idempotency import Created, Post, Posted
 from service.api.responses import accepting, documented
-from service.api.scopes import ScopedRouter
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.store.queue import held_runs
 from service.store.tables import WorkerRow
@@ -41,7 +41,7 @@ def read_worker(worker_id: WorkerPath, context: Ctx) -> WorkerAnswer:
     return found
 
 
-@router.post("/{worker_id}/drain", Scope.ADMIN, **ACTION, name="drain_worker")
+@router.post("/{worker_id}/drain", Scope.ADMIN, Whose.ANY, **ACTION, name="drain_worker")
 def drain(worker_id: WorkerPath, post: Posted) -> JSONResponse:
     """Drain a worker. It claims no more runs and finishes those that it holds.
 
@@ -50,7 +50,7 @@ def drain(worker_id: WorkerPath, post: Posted) -> JSONResponse:
     return _set(post, worker_id, draining=True)
 
 
-@router.post("/{worker_id}/resume", Scope.ADMIN, **ACTION, name="resume_worker")
+@router.post("/{worker_id}/resume", Scope.ADMIN, Whose.ANY, **ACTION, name="resume_worker")
 def resume(worker_id: WorkerPath, post: Posted) -> JSONResponse:
     """End the draining of a worker. It claims runs again."""
     answered = _set(post, worker_id, draining=False)

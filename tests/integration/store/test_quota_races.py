@@ -12,6 +12,7 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import LEASED
 from service.domain.errors import QuotaExceeded
+from service.domain.principals import Owner
 from service.store.claims import claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset
@@ -21,6 +22,7 @@ from service.store.tables import RunRow
 from tests.fakes import FakeTrainers
 
 LIMIT = 3
+ME = Owner(id="pri_me", name="me")
 THREADS = 8
 
 
@@ -42,10 +44,17 @@ def dataset_id(database: Database, tmp_path: Path) -> str:
 
 
 def test_no_owner_ever_has_more_runs_at_work_than_its_quota(database: Database, dataset_id: str) -> None:
-    for owner in ("a", "b"):
+    for owner in (Owner(id="pri_a", name="a"), Owner(id="pri_b", name="b")):
         with database.begin() as session:
             seeds = list(range(20))
-            create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=seeds, owner=owner)
+            create_job(
+                session,
+                cell=Cell.GNN,
+                dataset_id=dataset_id,
+                config={},
+                seeds=seeds,
+                owner=owner,
+            )
     start = threading.Barrier(THREADS)
 
     def worker(_number: int) -> None:
@@ -69,9 +78,9 @@ def test_of_many_submissions_at_once_as_many_are_taken_as_the_quota_lets(databas
     def submit(_number: int) -> bool:
         try:
             with database.begin() as session:
-                create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], owner="me")
+                create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0], owner=ME)
                 inserted.wait()
-                check_waiting(session, owner="me", limit=LIMIT)
+                check_waiting(session, owner=ME, limit=LIMIT)
         except QuotaExceeded:
             return False
         return True

@@ -2,6 +2,7 @@
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
+from service.domain.principals import NOBODY, Owner
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -24,7 +25,7 @@ def job(database: Database, dataset_id: str, owner: str | None, *, runs: int, pr
             config={},
             seeds=list(range(runs)),
             limits=limits,
-            owner=owner,
+            owner=NOBODY if owner is None else Owner(id=f"pri_{owner}", name=owner),
         ).id
 
 

@@ -10,6 +10,7 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
+from service.domain.principals import Owner
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -29,6 +30,7 @@ from service.store.tables import RunRow
 from tests.fakes import F1s, FakeTrainers
 
 LOST = (FailureReason.KILLED, -9)
+ME = Owner(id="pri_me", name="me")
 FUSION_IS_DUE: F1s = {
     "transformer": [0.87, 0.88],
     "gnn": [0.86, 0.87],
@@ -64,7 +66,15 @@ def failed_run(database: Database, dataset_id: str) -> Claim:
     """A failed run of a job of its own that left a checkpoint and half a curve."""
     with database.begin() as session:
         limits = RunLimits(priority=3)
-        create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[5], limits=limits, owner="me")
+        create_job(
+            session,
+            cell=Cell.GNN,
+            dataset_id=dataset_id,
+            config={},
+            seeds=[5],
+            limits=limits,
+            owner=ME,
+        )
     held = claim(database)
     with database.begin() as session:
         points = [("dev/f1", 10, 0.5), ("dev/f1", 20, 0.6)]
@@ -88,7 +98,7 @@ def test_a_new_run_takes_the_place_of_a_failed_one_and_goes_on_from_its_checkpoi
         assert [found.id for found in runs_of_jobs(session, [old.job_id])[old.job_id]] == [new_id]
         reported = events_of(session, run_id=old.run_id)[-1]
     assert (ended.state, ended.failure_reason, ended.superseded_by) == (RunState.FAILED, "killed", new_id)
-    assert (run.job_id, run.seed, run.priority, run.owner) == (ended.job_id, 5, 3, "me")
+    assert (run.job_id, run.seed, run.priority, run.owner, run.owner_id) == (ended.job_id, 5, 3, "me", "pri_me")
     assert (reported.kind, reported.body) == ("retried", {"by": new_id})
 
 

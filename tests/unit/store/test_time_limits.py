@@ -5,6 +5,7 @@ from sqlalchemy import update
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
+from service.domain.principals import Owner
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
@@ -13,6 +14,8 @@ from service.store.jobs import create_job, get_job, jobs_of_experiment, runs_of_
 from service.store.runs import get_run
 from service.store.tables import AttemptRow, RunRow
 from tests.fakes import FakeTrainers
+
+ME = Owner(id="pri_me", name="me")
 
 
 def queued(database: Database, dataset_id: str, **limits: float) -> str:
@@ -112,7 +115,7 @@ def test_a_run_without_a_limit_has_no_time_left_to_count(database: Database, dat
 def test_every_step_of_an_experiment_has_its_terms(database: Database, dataset_id: str, trainers: FakeTrainers) -> None:
     spec = ExperimentSpec(seeds=[0, 1], priority=7, queue_timeout_s=50, timeout_s=60)
     with database.begin() as session:
-        experiment = create_experiment(session, name="q", dataset_id=dataset_id, spec=spec, owner="me")
+        experiment = create_experiment(session, name="q", dataset_id=dataset_id, spec=spec, owner=ME)
     trainers.work()
 
     with database.read() as session:
