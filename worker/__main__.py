@@ -12,7 +12,7 @@ from cellgate.contract.exit_codes import UnusableError, UsageError
 from service.broker.notify import CeleryNotifier, redis_client
 from service.folder_check import check_folders
 from service.settings import Settings, load_settings
-from service.store.database import Database, schema_is_current
+from service.store.database import Database, schema_fault
 from service.store.database_faults import advice_for
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
@@ -56,8 +56,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return BAD_SETTINGS
     set_up_logging(settings.log_format)
     check_folders(settings)
-    if not _schema_is_current(settings):
-        print("database: its schema is not that of this release: run `cellgate migrate`", file=sys.stderr)
+    if fault := _schema_fault(settings):
+        print(f"database: {fault}", file=sys.stderr)
         return OLD_SCHEMA
     if role == "run":
         return 0 if run_worker(settings, settings.redis_url) else ENDED_BY_ITSELF
@@ -65,10 +65,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _schema_is_current(settings: Settings) -> bool:
+def _schema_fault(settings: Settings) -> str | None:
     database = Database(settings.database)
     try:
-        return schema_is_current(database)
+        return schema_fault(database)
     finally:
         database.dispose()
 

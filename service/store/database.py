@@ -248,6 +248,23 @@ def schema_is_current(database: Database) -> bool:
     return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
 
 
+def schema_fault(database: Database) -> str | None:
+    """Return in words what the database's schema is instead of this release's, and what to do; None if it is that."""
+    with database.read() as session:
+        found = set(MigrationContext.configure(session.connection()).get_current_heads())
+    script = ScriptDirectory.from_config(_config())
+    newest = set(script.get_heads())
+    if found == newest:
+        return None
+    if not found:
+        return "the database has no schema yet: run `cellgate migrate`"
+    known = {revision.revision for revision in script.walk_revisions()}
+    has, needs = " and ".join(sorted(found)), " and ".join(sorted(newest))
+    if found <= known:
+        return f"the database's schema is {has}, this release needs {needs}: run `cellgate migrate`"
+    return f"the database's schema is {has}, which this release ({needs}) does not know: use the release that made it"
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

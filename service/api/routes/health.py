@@ -8,14 +8,14 @@ from cellgate.contract.api.operations import Checks, Health, HealthCheck
 from service.api.context import Context, Ctx
 from service.api.scopes import OPEN, ScopedRouter
 from service.api.storage_check import database_detail, is_full, storage_check
-from service.store.database import Database, schema_is_current
+from service.store.database import Database, schema_fault
 from service.store.queue import queue_loads
 
 router = ScopedRouter(tags=["health"])
 log = structlog.get_logger(__name__)
 
 
-UNKNOWN = HealthCheck(ok=False, detail="not known: the database does not answer")
+UNKNOWN = HealthCheck(ok=False, detail="not known: the check of the database failed")
 
 
 @router.get("/livez", OPEN)
@@ -38,17 +38,17 @@ def _checks(context: Context) -> Checks:
     storage = storage_check(context.settings)
     broker = _broker(is_reachable=context.notifier.is_reachable())
     try:
-        current = schema_is_current(context.database)
+        fault = schema_fault(context.database)
         # Another schema may lack the columns that are read here.
-        workers = _workers(context.database) if current else HealthCheck(ok=False, detail="not known with this schema")
+        workers = (
+            _workers(context.database) if fault is None else HealthCheck(ok=False, detail="not known with this schema")
+        )
     except SQLAlchemyError as error:
-        log.error("database_not_reached", error=str(error))
+        log.error("database_check_failed", error=str(error))
         away = HealthCheck(ok=False, detail=database_detail(error))
         return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN, storage=storage)
     there = HealthCheck(ok=True, detail="it answers")
-    return Checks(
-        database=there, migrations=_migrations(current=current), broker=broker, workers=workers, storage=storage
-    )
+    return Checks(database=there, migrations=_migrations(fault), broker=broker, workers=workers, storage=storage)
 
 
 def _broker(*, is_reachable: bool) -> HealthCheck:
@@ -57,10 +57,8 @@ def _broker(*, is_reachable: bool) -> HealthCheck:
     return HealthCheck(ok=False, detail="the broker at CELLGATE_REDIS_URL does not answer; what is submitted is kept")
 
 
-def _migrations(*, current: bool) -> HealthCheck:
-    if current:
-        return HealthCheck(ok=True, detail="the schema is the newest")
-    return HealthCheck(ok=False, detail="the schema is not the one of this version: run `cellgate migrate`")
+def _migrations(fault: str | None) -> HealthCheck:
+    return HealthCheck(ok=fault is None, detail=fault or "the schema is that of this release")
 
 
 def _workers(database: Database) -> HealthCheck:

@@ -134,7 +134,9 @@ def test_what_a_process_of_an_older_release_ended_is_concluded_when_read_and_the
 def test_the_end_of_an_older_release_is_not_told_by_the_conclusion_of_the_end_before(api: Api) -> None:
     experiment = all_collapsed(api)
     with api.database.begin() as session:
-        session.execute(update(ExperimentRow).where(ExperimentRow.id == experiment).values(state="failed", finished_at=9.0))
+        session.execute(
+            update(ExperimentRow).where(ExperimentRow.id == experiment).values(state="failed", finished_at=9.0)
+        )
 
     (found,) = outcomes(api, experiment)
 

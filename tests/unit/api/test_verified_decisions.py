@@ -16,7 +16,7 @@ from service.store.tables import DecisionRow, ExperimentRow
 from tests.api_client import Api, get
 from tests.fakes import F1s
 
-WEAK: F1s = {"transformer": [0.70, 0.70], "gnn": [0.80, 0.81], "ensemble": [0.83, 0.84]}
+WEAK: F1s = {"transformer": [0.70, 0.70], "gnn": [0.80, 0.81], "ensemble": [0.93, 0.94]}
 FUSED: F1s = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}
 REASON = "Known to be weak on this data set; agreed with the team."
 WITHOUT_INPUTS = {"known": null()}

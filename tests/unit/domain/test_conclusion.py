@@ -77,9 +77,7 @@ def test_seeds_that_a_person_waived_break_nothing_and_those_of_fusion_still_do()
 
 
 def test_an_overruling_is_the_last_word_and_the_computed_outcome_stands_beside_it() -> None:
-    found = ended(
-        decision=IMPROVE, bases=TWO_FAILED, overruling=Decided(outcome="single", option="gnn", by="anna")
-    )
+    found = ended(decision=IMPROVE, bases=TWO_FAILED, overruling=Decided(outcome="single", option="gnn", by="anna"))
 
     assert (found.outcome, found.option, found.overruled_by) == (Outcome.SHIPS, "gnn", "anna")
     assert found.text == "ships graph network, overruled by anna"
