@@ -52,6 +52,7 @@ class AsyncClient(AsyncConnection):
     Raises:
         Refused: The server answered a request with a problem.
         ServerAway: No server answered in time.
+        UnusableProxy: The environment names a proxy that the client cannot use.
     """
 
     async def add_dataset(self, body: Mapping[str, Any]) -> DatasetAnswer:
@@ -244,7 +245,7 @@ class AsyncClient(AsyncConnection):
                         patience = self._patience()
                 reason = "the stream ended before the run"
             except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
+                reason = self._route.broken(error)
             await self._sleep(patience.pause_s(reason))
 
     async def download_artifact(self, run_id: str, name: str, path: Path) -> None:
