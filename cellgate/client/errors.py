@@ -49,6 +49,8 @@ class Refused(ClientError):
         self.code = problem.code
         lines = [problem.detail or problem.title or f"the server answered {problem.status}"]
         lines += [f"  {item.pointer or '(body)'}: {item.detail}" for item in problem.errors]
+        if problem.errors_left_out:
+            lines.append(f"  and {problem.errors_left_out} more")
         super().__init__("\n".join(lines))
 
 

@@ -8,7 +8,6 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import structlog
@@ -21,9 +20,11 @@ from starlette.requests import ClientDisconnect
 from cellgate.contract.api.tokens import Scope
 from service.api.auth import TokenCache, authenticate
 from service.api.bodies import check_body
+from service.api.buffers import BodyBuffer, BodyBuffers
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
 from service.api.scopes import ScopeTable
+from service.api.turns import HeavyReads, Next
 from service.domain.errors import MissingScope, ServiceError
 from service.domain.tokens import Principal
 from service.settings import Settings
@@ -39,7 +40,6 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-Next = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
@@ -56,12 +56,15 @@ def add_middleware(
         scopes: The scope that each request needs.
     """
 
+    buffers, heavy = BodyBuffers(settings.max_buffered_bytes), HeavyReads(settings.max_heavy_reads)
+
     async def check_request(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
         get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
-            response = await _answer(request, go_on, settings, tokens, scopes)
+            with buffers.of_request() as buffer:
+                response = await _answer(request, heavy.in_turn(go_on), settings, tokens, scopes, buffer)
             took_s = time.perf_counter() - begun
             _log(request, response, took_s=took_s)
         _count(telemetry, request, response, took_s=took_s)
@@ -74,10 +77,10 @@ def add_middleware(
 
 
 async def _answer(
-    request: Request, go_on: Next, settings: Settings, tokens: TokenCache, scopes: ScopeTable
+    request: Request, go_on: Next, settings: Settings, tokens: TokenCache, scopes: ScopeTable, buffer: BodyBuffer
 ) -> Response:
     try:
-        await _check(request, settings, tokens, scopes)
+        await _check(request, settings, tokens, scopes, buffer)
         return await go_on(request)
     except ServiceError as error:
         return refusal(request, error)
@@ -120,7 +123,9 @@ def _trace_id(request: Request) -> str:
     return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 
 
-async def _check(request: Request, settings: Settings, tokens: TokenCache, scopes: ScopeTable) -> None:
+async def _check(
+    request: Request, settings: Settings, tokens: TokenCache, scopes: ScopeTable, buffer: BodyBuffer
+) -> None:
     # The routed path: a URL would include the Host header, which callers choose.
     path = str(request.scope["path"])
     if not settings.requires_token:
@@ -131,7 +136,7 @@ async def _check(request: Request, settings: Settings, tokens: TokenCache, scope
         _check_scope(principal, needed)
         request.state.principal = principal.name
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
-        await check_body(request, settings.max_body_bytes)
+        await check_body(request, settings, buffer)
 
 
 def _check_scope(principal: Principal, needed: Scope) -> None:
