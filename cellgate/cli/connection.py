@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from cellgate.cli.consoles import complain
 from cellgate.client._sync.client import Client
 from cellgate.client.defaults import DEFAULT_SERVER
 from cellgate.client.errors import ClientError, Refused, ServerAway, UnusableProxy
@@ -67,11 +68,6 @@ def _exit_code(error: ClientError) -> CommandExit:
             return CommandExit.USAGE
         case _:
             return CommandExit.FAILED
-
-
-def complain(message: str) -> None:
-    """Print an error."""
-    typer.secho(message, fg="red", err=True)
 
 
 def no_id(found: str, expected: str) -> typer.BadParameter:

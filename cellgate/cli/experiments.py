@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of, complain, no_id
+from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
 from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.client._sync.client import Client
@@ -44,7 +45,7 @@ def submit(
         if as_json:
             tables.print_json(submitted)
         elif isinstance(submitted, JobAnswer):
-            tables.show_job(tables.terminal(), submitted)
+            tables.show_job(terminal(), submitted)
         else:
             hint = "" if watch else f": `cellgate watch {submitted.id}` shows it"
             _print(f"Experiment {submitted.id}{hint}")
@@ -75,7 +76,7 @@ def list_experiments(
     """List the experiments, newest first."""
     with client_of(context) as client:
         found = client.experiments(state=[one.value for one in state or ()], label=label or ())
-        tables.print_list(found) if as_json else tables.show_experiments(tables.terminal(), found)
+        tables.print_list(found) if as_json else tables.show_experiments(terminal(), found)
 
 
 @app.command()
@@ -89,7 +90,7 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     if as_json:
         tables.print_json(found)
         return
-    console = tables.terminal()
+    console = terminal()
     match found:
         case ExperimentAnswer():
             console.print(progress(found.state, found.jobs))
@@ -153,7 +154,7 @@ def _kind(identifier: str, kinds: Mapping[str, ResourceKind]) -> ResourceKind:
 
 
 def _watch(client: Client, identifier: str) -> None:
-    console = tables.terminal()
+    console = terminal()
     match identifier.partition("_")[0]:
         case "exp":
             experiment = watch_experiment(client, identifier, console)
@@ -175,4 +176,4 @@ def _watch(client: Client, identifier: str) -> None:
 
 
 def _print(message: str) -> None:
-    tables.terminal().print(message, markup=False)
+    terminal().print(message, markup=False)

@@ -234,15 +234,13 @@ class AsyncClient(AsyncConnection):
             try:
                 async with self._opened(path, cursor) as answer:
                     events = EventParser()
-                    async for line in answer.aiter_lines():
-                        event = events.feed(line)
-                        if event is None:
-                            continue
-                        if event.kind == "end":
-                            return
-                        cursor = {"Last-Event-ID": event.id}
-                        yield LogChunk.model_validate_json(event.data)
-                        patience = self._patience()
+                    async for block in answer.aiter_bytes():
+                        for event in events.feed_bytes(block):
+                            if event.kind == "end":
+                                return
+                            cursor = {"Last-Event-ID": event.id}
+                            yield LogChunk.model_validate_json(event.data)
+                            patience = self._patience()
                 reason = "the stream ended before the run"
             except httpx.TransportError as error:
                 reason = self._route.broken(error)
