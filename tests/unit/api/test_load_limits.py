@@ -30,7 +30,7 @@ def test_a_problem_lists_the_first_mistakes_and_counts_the_others(api: Api) -> N
     pointers = [f"/field{number:05}" for number in range(50)]
     problem = assert_refused(answer, status=422, code="invalid_request", pointers=pointers)
     assert problem["errors_left_out"] == 14_950
-    assert problem["detail"] == "the request has 15000 mistakes; nothing was created"
+    assert problem["detail"] == "the request has 15000 mistakes; nothing was done"
     assert len(answer.content) < 10_000
 
 
