@@ -46,8 +46,10 @@ def judged(
 
 
 def _outcome(conclusion: Conclusion | None) -> str | None:
-    if conclusion is None or conclusion.overruled_by is None:
-        return conclusion and conclusion.text
+    if conclusion is None:
+        return None
+    if conclusion.overruled_by is None:
+        return conclusion.text
     return f"{conclusion.text}; computed: {conclusion.computed.text}"
 
 
