@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cellgate.contract.exit_codes import UsageError
+from service.domain.broker_url import parse_broker_url
 
 # Failed attempts are not rate-limited: the token must be too long to guess.
 TOKEN_CHARACTERS = 32
@@ -59,6 +60,16 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest file that PUT /v1/uploads takes.")
 
+    keep_checkpoints_days: float | None = Field(
+        None, ge=0, description="Remove checkpoints of seeds that have succeeded after so long; 0: at once."
+    )
+    keep_metrics_days: float | None = Field(
+        None, ge=0, description="Thin the curves of runs that ended before so many days; extremes are kept."
+    )
+    keep_idempotency_days: float = Field(1.0, ge=0.01, description="How long answers to Idempotency-Keys are kept.")
+    keep_deliveries_days: float = Field(7.0, ge=0.01, description="How long ended deliveries of webhooks are kept.")
+    measure_every_s: float = Field(3600.0, ge=1, description="How often the reconciler measures what is stored.")
+
     queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")
     slots: int = Field(2, ge=1, le=256, description="Runs that a worker trains at the same time.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -70,11 +81,21 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, ge=1, description="CPU threads per run; default: cores divided by slots.")
     warm_start: bool = Field(True, description="Start trainers from a process that has imported their libraries.")
     lease_s: float = Field(15.0, gt=0.2, le=3600, description="A worker not heard of for so long has lost its runs.")
+    heartbeat_s: float = Field(
+        5.0, gt=0, le=10, description="How often a worker tells that it lives, and looks for runs by itself."
+    )
     grace_s: float = Field(30.0, gt=0, description="From SIGTERM, which saves a checkpoint, to SIGKILL.")
     run_timeout_s: float | None = Field(None, gt=0, description="Longest time one attempt may take.")
     stall_timeout_s: float = Field(900.0, gt=0, description="A trainer without an event for so long has failed.")
     redispatch_after_s: float = Field(10.0, gt=0, description="Notify again for runs still queued after this.")
     reconcile_every_s: float = Field(1.0, gt=0)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _broker_can_be_named(cls, redis_url: str | None) -> str | None:
+        if redis_url is not None:
+            parse_broker_url(redis_url)
+        return redis_url
 
     @field_validator("token")
     @classmethod

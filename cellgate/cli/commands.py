@@ -36,6 +36,10 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "cancel": Entry(module="experiments", help="Cancel the unfinished runs of an experiment, a job or a run."),
         "pause": Entry(module="experiments", help="Pause a job or a run; running ones save a checkpoint first."),
         "resume": Entry(module="experiments", help="Queue a paused job or run again, from its checkpoint."),
+        "set": Entry(
+            module="housekeeping", help="Set the name, note, labels, or archived state of anything that has an id."
+        ),
+        "rm": Entry(module="housekeeping", help="Delete anything that has an id, with all that belongs to it."),
         "retry": Entry(module="experiments", help="Retry a failed or cancelled run, or every such run of a job."),
     },
     RESULTS: {
@@ -51,6 +55,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
     },
     DATA: {
         "dataset": Entry(module="datasets", help="Prepare, list and show data sets."),
+        "uploads": Entry(module="housekeeping", help="List the uploaded files, newest first."),
         "bundle": Entry(module="bundles", help="Pack, list, download and check bundles."),
     },
     SERVER: {
@@ -60,7 +65,15 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "run-reconciler": Entry(
             module="local", help="Run the reconciler: recover lost runs and send webhooks until SIGTERM."
         ),
+        "health": Entry(module="local", help="Tell whether the worker or reconciler on this host is well."),
         "migrate": Entry(module="local", help="Bring the database to the newest schema."),
+        "backup": Entry(module="local", help="Write database and artifacts to one file, while the server runs."),
+        "restore": Entry(module="local", help="Restore a backup into an empty place, and verify it."),
+        "du": Entry(module="housekeeping", help="Show what is stored, by kind and owner, as it was measured last."),
+        "prune": Entry(
+            module="housekeeping",
+            help="Delete what is old and what nothing depends on; bundles stay, and what they were packed of.",
+        ),
         "doctor": Entry(
             module="local", help="Check settings, folders, database, broker, workers and clocks, and say what to do."
         ),

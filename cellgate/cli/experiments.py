@@ -73,12 +73,16 @@ def list_experiments(
     state: Annotated[list[ExperimentState] | None, typer.Option(help="State to list; may be repeated.")] = None,
     outcome: Annotated[list[Outcome] | None, typer.Option(help="Outcome to list; may be repeated.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Label as key:value; may be repeated.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="List archived ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the experiments, newest first."""
     with client_of(context) as client:
         found = client.experiments(
-            state=[one.value for one in state or ()], outcome=[one.value for one in outcome or ()], label=label or ()
+            state=[one.value for one in state or ()],
+            outcome=[one.value for one in outcome or ()],
+            label=label or (),
+            archived="all" if archived else None,
         )
         tables.print_list(found) if as_json else tables.show_experiments(tables.terminal(), found)
 

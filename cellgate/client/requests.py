@@ -19,6 +19,7 @@ from cellgate.client.errors import ServerAway
 AWAY = frozenset({502, 503, 504})
 Verb = Literal["cancel", "pause", "resume", "retry"]
 ResourceKind = Literal["experiments", "jobs", "runs"]
+Collection = Literal["experiments", "jobs", "runs", "datasets", "bundles", "uploads"]
 A = TypeVar("A")
 
 

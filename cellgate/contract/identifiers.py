@@ -6,6 +6,7 @@ EXPERIMENT_ID = f"^exp_{ULID}$"
 JOB_ID = f"^job_{ULID}$"
 RUN_ID = f"^run_{ULID}$"
 BUNDLE_ID = f"^bun_{ULID}$"
+UPLOAD_ID = f"^upl_{ULID}$"
 TOKEN_ID = f"^tok_{ULID}$"
 WEBHOOK_ID = f"^wh_{ULID}$"
 

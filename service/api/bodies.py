@@ -9,6 +9,8 @@ from fastapi import Request
 from service.domain.errors import InvalidSpec, Mistake, ServiceError, escaped
 
 NUL = "\x00"
+# The second one only for PATCH, RFC 7396.
+MEDIA_TYPES = ("application/json", "application/merge-patch+json")
 WRITTEN_NUL = b"\\u0000"
 
 
@@ -35,8 +37,9 @@ async def check_body(request: Request, limit_bytes: int) -> None:
     """
     body = await _read(request, limit_bytes)
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if body and media_type != "application/json":
-        raise UnsupportedMediaType(f"found Content-Type {media_type or 'none'!r}, expected application/json")
+    expected = MEDIA_TYPES if request.method == "PATCH" else MEDIA_TYPES[:1]
+    if body and media_type not in expected:
+        raise UnsupportedMediaType(f"found Content-Type {media_type or 'none'!r}, expected {' or '.join(expected)}")
     if WRITTEN_NUL in body:
         _refuse_nul(body)
 

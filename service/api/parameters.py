@@ -15,10 +15,11 @@ from pydantic import StringConstraints
 from starlette.datastructures import URL
 
 from cellgate.contract.api.common import LABEL_KEY, LABEL_VALUE, Page, Time
+from cellgate.contract.api.resources import Archived
 from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.cells import Cell
 from cellgate.contract.conclusion import JobOutcome, Outcome
-from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, JOB_ID, RUN_ID, ULID
+from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, JOB_ID, RUN_ID, ULID, UPLOAD_ID
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
 from service.domain.errors import InvalidRequest, InvalidSpec, Mistake
 from service.store.filters import PageOf
@@ -27,6 +28,7 @@ DatasetPath = Annotated[str, Path(alias="dataset_id", pattern=DATASET_ID)]
 ExperimentPath = Annotated[str, Path(alias="experiment_id", pattern=EXPERIMENT_ID)]
 JobPath = Annotated[str, Path(alias="job_id", pattern=JOB_ID)]
 BundlePath = Annotated[str, Path(alias="bundle_id", pattern=BUNDLE_ID)]
+UploadPath = Annotated[str, Path(alias="upload_id", pattern=UPLOAD_ID)]
 RunPath = Annotated[str, Path(alias="run_id", pattern=RUN_ID)]
 MaxItems = Annotated[int, Query(ge=1, le=500, description="Maximum number of items.")]
 After = Annotated[str | None, Query(pattern=f"^[a-z]{{2,3}}_{ULID}$", description="Cursor: `next` of the page before.")]
@@ -63,6 +65,17 @@ Labels = Annotated[
 ]
 
 
+ArchivedItems = Annotated[
+    Archived,
+    Query(alias="archived", description="`false`: items that are not archived; `true`: archived ones; `all`: both."),
+]
+
+
+def wanted_archived(value: Archived) -> bool | None:
+    """Return whether a list shows archived items alone, none of them, or (None) both."""
+    return None if value is Archived.ALL else value is Archived.TRUE
+
+
 def wanted_labels(values: Sequence[str] | None) -> dict[str, str]:
     """Return the labels to filter by, by key.
 
@@ -74,10 +87,10 @@ def wanted_labels(values: Sequence[str] | None) -> dict[str, str]:
     for index, label in enumerate(values or ()):
         key, _, value = label.partition(":")
         if found.setdefault(key, value) != value:
-            detail = f"found {key} a second time with another value; an experiment has one value for each key"
+            detail = f"found {key} a second time with another value; an item has one value for each key"
             mistakes.append(Mistake(pointer=f"#query/label/{index}", detail=detail))
     if mistakes:
-        raise InvalidSpec("no experiment can have all of these labels", mistakes=mistakes)
+        raise InvalidSpec("nothing can have all of these labels", mistakes=mistakes)
     return found
 
 

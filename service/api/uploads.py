@@ -10,13 +10,16 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from cellgate.contract.files import atomic_file
+from cellgate.contract.files import atomic_file, sync_folder
 from service.api.bodies import BodyTooLarge
 from service.domain.errors import InvalidSpec, Mistake, StorageFull
 
@@ -34,7 +37,18 @@ class Upload:
     sha256: str
 
 
-async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int, reserve_bytes: int) -> Upload:
+A = TypeVar("A")
+
+
+async def receive(
+    request: Request,
+    folder: Path,
+    name: str,
+    *,
+    limit_bytes: int,
+    reserve_bytes: int,
+    keep: Callable[[Upload, Callable[[], None]], A],
+) -> A:
     """Keep the request's body as `folder/<start of its SHA-256>/name`; the same bytes come to the same place.
 
     Args:
@@ -42,6 +56,7 @@ async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int
         folder: Created if missing; the body is written below it and renamed, so it must be one file system.
         name: File name without folders; its suffix determines the layout.
         limit_bytes: Most bytes that the body may have.
+        keep: Records the file and calls its second argument, which puts the file in place; its result is returned.
         reserve_bytes: What stays free for the runs that are at work.
 
     Raises:
@@ -59,10 +74,10 @@ async def receive(request: Request, folder: Path, name: str, *, limit_bytes: int
             found = base64.b64encode(digest).decode()
             raise _wrong_digest(f"what came has sha-256=:{found}:, which is not what was announced; send it again")
         path = folder / digest.hex()[:16] / name
-        await run_in_threadpool(_settle, incoming, path)
+        upload = Upload(path=path, size_bytes=size, sha256=f"sha256:{digest.hex()}")
+        return await run_in_threadpool(keep, upload, partial(_settle, incoming, path))
     finally:
         incoming.unlink(missing_ok=True)
-    return Upload(path=path, size_bytes=size, sha256=f"sha256:{digest.hex()}")
 
 
 async def _stream(request: Request, incoming: Path, limit_bytes: int, reserve_bytes: int) -> tuple[int, bytes]:
@@ -86,6 +101,7 @@ async def _stream(request: Request, incoming: Path, limit_bytes: int, reserve_by
 def _settle(incoming: Path, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     incoming.replace(path)
+    sync_folder(path.parent)
 
 
 def _check_announced(request: Request, folder: Path, limit_bytes: int, reserve_bytes: int) -> None:

@@ -35,7 +35,10 @@ def answer(kind: type[A], row: object, **computed: Any) -> A:
 
 
 def _column(row: object, name: str) -> Any:
-    return getattr(row, name) if hasattr(row, name) else getattr(row, f"{name}_id")
+    if name == "archived":
+        return getattr(row, "archived_at", None) is not None
+    found = getattr(row, name) if hasattr(row, name) else getattr(row, f"{name}_id")
+    return {} if name == "labels" and found is None else found
 
 
 def cell_name(cell: str) -> CellName:

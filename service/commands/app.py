@@ -79,6 +79,31 @@ def migrate() -> None:
         raise UsageError(str(error)) from error
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write; only its owner can read it.")],
+    without_checkpoints: Annotated[
+        bool, typer.Option("--without-checkpoints", help="Leave checkpoints out: unfinished runs then start over.")
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database, the artifacts and uploads.")] = None,
+) -> None:
+    """Write database and artifacts to one file, while the server runs."""
+    from service.commands.backup import back_up
+
+    back_up(load_settings(data_dir=data_dir), file, checkpoints=not without_checkpoints)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `cellgate backup` wrote.")],
+    data_dir: Annotated[Path | None, typer.Option(help="Empty folder for database, artifacts and uploads.")] = None,
+) -> None:
+    """Restore a backup into an empty place, and verify it."""
+    from service.commands.backup import restore_into
+
+    restore_into(load_settings(data_dir=data_dir), file)
+
+
 def main() -> None:
     """Run a command of the server; the exit code is one of `cellgate.contract.exit_codes`."""
     try:

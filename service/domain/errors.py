@@ -8,7 +8,9 @@ ServiceError
 ├── StorageFull             the disk has no room
 ├── Conflict                the state does not allow it
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
+│   ├── StillUsed           something depends on what is to be deleted
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
+├── PreconditionFailed      the thing is not the one that If-Match names any more
 ├── QuotaExceeded           the owner has reached a limit
 ├── Unauthorized            no token, or not this one
 ├── MissingScope            the token does not allow this
@@ -94,6 +96,18 @@ class GateNotPassed(Conflict):
     """Fusion was requested before the validation gate passed."""
 
     code = "gate_not_passed"
+
+
+class StillUsed(Conflict):
+    """Something depends on what is to be deleted; the first dependents are listed."""
+
+    code = "still_used"
+
+
+class PreconditionFailed(ServiceError):
+    """The thing has changed since the caller read the version that `If-Match` names."""
+
+    code = "precondition_failed"
 
 
 class IdempotencyMismatch(Conflict):

@@ -196,8 +196,8 @@ def _begin_on_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def migrate(url: str) -> None:
-    """Migrate the database to the newest schema; do nothing if it has that already.
+def migrate(url: str, revision: str = "head") -> None:
+    """Migrate the database up to a revision, by default the newest; do nothing if it has that already.
 
     Raises:
         UnsuitableDatabase: It is a PostgreSQL database that is not in UTF-8.
@@ -207,20 +207,23 @@ def migrate(url: str) -> None:
     try:
         wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
         with engine.connect() as connection:
-            _allow_table_rebuilds(connection)
+            allow_table_rebuilds(connection)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     _check_encoding(connection)
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
                 config = _config()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
     finally:
         engine.dispose()
 
 
-def _allow_table_rebuilds(connection: Connection) -> None:
-    # SQLite changes a constraint by rebuilding the table; for a moment, rows refer to a table that is gone.
+def allow_table_rebuilds(connection: Connection) -> None:
+    """Let migrations rebuild tables that others refer to; call it before the transaction begins.
+
+    SQLite changes a constraint by rebuilding the table; for a moment, rows refer to a table that is gone.
+    """
     if connection.dialect.name == "sqlite":
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
 
@@ -248,19 +251,22 @@ def schema_is_current(database: Database) -> bool:
     return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
 
 
+def known_revisions() -> frozenset[str]:
+    """Return every revision that this release can migrate from."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 def schema_fault(database: Database) -> str | None:
     """Return in words what the database's schema is instead of this release's, and what to do; None if it is that."""
     with database.read() as session:
         found = set(MigrationContext.configure(session.connection()).get_current_heads())
-    script = ScriptDirectory.from_config(_config())
-    newest = set(script.get_heads())
+    newest = set(ScriptDirectory.from_config(_config()).get_heads())
     if found == newest:
         return None
     if not found:
         return "the database has no schema yet: run `cellgate migrate`"
-    known = {revision.revision for revision in script.walk_revisions()}
     has, needs = " and ".join(sorted(found)), " and ".join(sorted(newest))
-    if found <= known:
+    if found <= known_revisions():
         return f"the database's schema is {has}, this release needs {needs}: run `cellgate migrate`"
     return f"the database's schema is {has}, which this release ({needs}) does not know: use the release that made it"
 

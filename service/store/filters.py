@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from ulid import ULID
@@ -10,7 +10,7 @@ from ulid import ULID
 from cellgate.contract.conclusion import JobOutcome
 from cellgate.contract.states import ExperimentState, JobState, RunState
 from service.store.lookup import Prefix
-from service.store.tables import DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow
+from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow, UploadRow
 
 # Ids come from the clock of a server, `created_at` from the database's: they may differ by up to this much.
 CLOCKS_DIFFER_S = 86_400.0
@@ -22,7 +22,7 @@ _STATE_OF: Mapping[JobOutcome, JobState] = {
     JobOutcome.STOPPED: JobState.CANCELLED,
     JobOutcome.COMPLETE: JobState.SUCCEEDED,
 }
-Listed = type[DatasetRow] | type[ExperimentRow] | type[JobRow] | type[RunRow]
+Listed = type[BundleRow] | type[DatasetRow] | type[ExperimentRow] | type[JobRow] | type[RunRow] | type[UploadRow]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,9 @@ class Filters:
         experiment_id: Rows of this experiment.
         job_id: Rows of this job.
         dataset_id: Rows of this data set.
-        labels: Experiments with all of these labels, by key.
         outcomes: Experiments or jobs that have ended with any of these outcomes.
+        labels: Rows with all of these labels, by key.
+        archived: True: archived rows alone; False: the others alone.
         since_s: Created at this time or later, in seconds since the epoch.
         before_s: Created before this time.
     """
@@ -48,11 +49,13 @@ class Filters:
     dataset_id: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     outcomes: Collection[str] = ()
+    archived: bool | None = None
     since_s: float | None = None
     before_s: float | None = None
 
 
 EVERYTHING = Filters()
+VISIBLE = Filters(archived=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ FIRST_PAGE = PageOf()
 
 def page_of_datasets(page: PageOf, wanted: Filters) -> Select[DatasetRow]:
     """Return the selection of a page of data sets."""
-    chosen = _page(select(DatasetRow), DatasetRow, "ds", page, wanted)
+    chosen = _labelled(_page(select(DatasetRow), DatasetRow, "ds", page, wanted), DatasetRow, wanted)
     return _one_of(chosen, DatasetRow.state, wanted.states)
 
 
@@ -87,7 +90,7 @@ def page_of_experiments(page: PageOf, wanted: Filters) -> Select[ExperimentRow]:
 
 def page_of_jobs(page: PageOf, wanted: Filters) -> Select[JobRow]:
     """Return the selection of a page of jobs."""
-    chosen = _page(select(JobRow), JobRow, "job", page, wanted)
+    chosen = _labelled(_page(select(JobRow), JobRow, "job", page, wanted), JobRow, wanted)
     chosen = _equal(chosen, JobRow.experiment_id, wanted.experiment_id)
     chosen = _equal(chosen, JobRow.dataset_id, wanted.dataset_id)
     chosen = _one_of(chosen, JobRow.cell, wanted.cells)
@@ -100,17 +103,43 @@ def page_of_jobs(page: PageOf, wanted: Filters) -> Select[JobRow]:
 
 def page_of_runs(page: PageOf, wanted: Filters) -> Select[RunRow]:
     """Return the selection of a page of runs."""
-    chosen = _page(select(RunRow), RunRow, "run", page, wanted)
+    chosen = _labelled(_page(select(RunRow), RunRow, "run", page, wanted), RunRow, wanted)
     chosen = _equal(chosen, RunRow.experiment_id, wanted.experiment_id)
     chosen = _equal(chosen, RunRow.job_id, wanted.job_id)
     chosen = _one_of(chosen, RunRow.cell, wanted.cells)
     return _one_of(chosen, RunRow.state, wanted.states)
 
 
+def page_of_uploads(page: PageOf, wanted: Filters) -> Select[UploadRow]:
+    """Return the selection of a page of uploads."""
+    return _labelled(_page(select(UploadRow), UploadRow, "upl", page, wanted), UploadRow, wanted)
+
+
+def page_of_bundles(chosen: Select[BundleRow, RunRow], page: PageOf, wanted: Filters) -> Select[BundleRow, RunRow]:
+    """Return the page of a selection of bundles with their runs."""
+    # The helpers take a selection of any columns, which has no type of its own.
+    columns: Any = chosen
+    paged = _labelled(_page(columns, BundleRow, "bun", page, wanted), BundleRow, wanted)
+    found: Any = _equal(paged, BundleRow.experiment_id, wanted.experiment_id)
+    return cast(Select[BundleRow, RunRow], found)
+
+
+def _labelled(
+    chosen: Select[Any],
+    table: type[BundleRow] | type[DatasetRow] | type[JobRow] | type[RunRow] | type[UploadRow],
+    wanted: Filters,
+) -> Select[Any]:
+    for key, value in wanted.labels.items():
+        chosen = chosen.where(table.labels[key].as_string() == value)
+    return chosen
+
+
 def _page(chosen: Select[Any], table: Listed, prefix: Prefix, page: PageOf, wanted: Filters) -> Select[Any]:
     chosen = chosen.order_by(table.id.desc()).limit(page.limit)
     if page.after is not None:
         chosen = chosen.where(table.id < page.after)
+    if wanted.archived is not None:
+        chosen = chosen.where(table.archived_at.is_not(None) if wanted.archived else table.archived_at.is_(None))
     # The bound on the id lets the index skip rows far outside the period; `created_at` decides.
     if wanted.since_s is not None:
         oldest = f"{prefix}_{_ulid_at(wanted.since_s - CLOCKS_DIFFER_S)}"

@@ -158,6 +158,21 @@ def expire_leases(session: Session) -> list[str]:
     return [run.id for run in runs]
 
 
+def release_all(session: Session, *, why: str) -> list[str]:
+    """Take back every run that a worker holds and return their ids: there is no such worker any more.
+
+    Args:
+        session: An open transaction.
+        why: Plain words for the event; it is no recovery that counts.
+    """
+    runs = lock_runs(session, select(RunRow).where(RunRow.state.in_(LEASED)))
+    for run in runs:
+        _close_attempt(session, run.id, run.attempt, outcome="lost", exit_code=None)
+        _release(session, run, why=why, counts=False, gave_up=FailureReason.WORKER_LOST)
+    bump_versions(session, runs)
+    return [run.id for run in runs]
+
+
 def cancel_run(session: Session, run_id: str) -> RunState:
     """Cancel a run: at once while it waits, else through its worker; doing it twice does no harm.
 

@@ -10,7 +10,7 @@ import httpx
 from cellgate.client._async.connection import AsyncConnection
 from cellgate.client.blocking import async_run
 from cellgate.client.defaults import PAGE_SIZE
-from cellgate.client.requests import Call, ResourceKind, Verb, path_to, upload_headers, with_query
+from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
 from cellgate.client.streams import EventParser
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
@@ -23,7 +23,8 @@ from cellgate.contract.api.experiments import (
     ReportAnswer,
 )
 from cellgate.contract.api.jobs import JobAnswer
-from cellgate.contract.api.operations import WorkerAnswer
+from cellgate.contract.api.operations import PruneAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
     AttemptAnswer,
@@ -205,6 +206,44 @@ class AsyncClient(AsyncConnection):
             identifier: Id of the experiment, job or run.
         """
         await self._post(path_to(kind, identifier, verb), object)
+
+    async def change(self, kind: Collection, identifier: str, changes: Mapping[str, Any]) -> None:
+        """Change name, note, labels, or whether a thing is archived, by a JSON merge patch.
+
+        Args:
+            kind: Collection that the id belongs to.
+            identifier: Id of the thing.
+            changes: Some of `name`, `note`, `labels` and `archived`; null removes a value.
+        """
+        await self._ask(Call(method="PATCH", path=path_to(kind, identifier), answer=object, body=changes))
+
+    async def delete(
+        self, kind: Collection, identifier: str, *, cascade: bool = False, dry_run: bool = False
+    ) -> DeletionAnswer:
+        """Delete a thing with all that belongs to it; refused with code `still_used` while something depends on it.
+
+        Args:
+            kind: Collection that the id belongs to.
+            identifier: Id of the thing.
+            cascade: Delete what depends on it as well.
+            dry_run: Return what would be deleted, and delete nothing.
+        """
+        flags = {"cascade": cascade or None, "dry_run": dry_run or None}
+        path = with_query(path_to(kind, identifier), {name: "true" for name, flag in flags.items() if flag})
+        return await self._ask(Call(method="DELETE", path=path, answer=DeletionAnswer))
+
+    async def prune(self, *, older_than_days: float, keep_decisions: bool = True, dry_run: bool = False) -> PruneAnswer:
+        """Delete a part of what is old and what nothing depends on; call it again while the answer says `more`."""
+        body = {"older_than_days": older_than_days, "keep_decisions": keep_decisions, "dry_run": dry_run}
+        return await self._post("/v1/prune", PruneAnswer, body)
+
+    async def usage(self, **parameters: Any) -> UsageAnswer:
+        """Return the slot time that runs used, and what is stored; parameters are the API's query parameters."""
+        return await self._get(with_query("/v1/usage", parameters), UsageAnswer)
+
+    def uploads(self, **filters: Any) -> AsyncIterator[UploadAnswer]:
+        """Yield all uploads, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/uploads", Page[UploadAnswer], filters)
 
     async def attempts(self, run_id: str) -> list[AttemptAnswer]:
         """Return a run's attempts, first to last."""

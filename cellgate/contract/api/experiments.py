@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field, computed_field
 
 from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.conclusion import Conclusion, Lifecycle, lifecycle_of
 from cellgate.contract.decision import DecisionOutcome, Stage
@@ -67,7 +68,7 @@ _DECIDED = Field(
 )
 
 
-class ExperimentAnswer(_ExperimentEnd):
+class ExperimentAnswer(Described, _ExperimentEnd):
     """An experiment with its pipeline: the jobs in the order of their steps."""
 
     name: str
@@ -82,7 +83,7 @@ class ExperimentAnswer(_ExperimentEnd):
     created_at: AwareDatetime
 
 
-class ExperimentSummary(_ExperimentEnd):
+class ExperimentSummary(Described, _ExperimentEnd):
     """An experiment in a list."""
 
     name: str

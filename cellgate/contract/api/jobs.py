@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, computed_field, create_model
 
 from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, Request
+from cellgate.contract.api.resources import Described
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.cells import CELLS, SUBMITTED, CellEntry, CellName, Submission, one_of
@@ -113,10 +114,11 @@ JobConfig: Any = reduce(
 )
 
 
-class JobAnswer(Answer):
+class JobAnswer(Described):
     """A job with its runs."""
 
     id: str
+    name: str | None = Field(None, description="Name that a person gave it.")
     experiment: str | None
     dataset: str
     step: str | None

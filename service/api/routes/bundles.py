@@ -3,12 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Body
+from fastapi import Body, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.bundles import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
 from cellgate.contract.api.common import Page
+from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
 from cellgate.contract.cells import Cell
@@ -16,10 +17,21 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import BundleSummary, Scores
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
+from service.api.changes import CHANGING, DELETING, Changing, Deleting, etag_of
 from service.api.context import Context, Ctx
 from service.api.examples import BUNDLES, SCORES
 from service.api.idempotency import Created, Posted
-from service.api.parameters import BundlePath, ExperimentPath, OfExperiment, Paged, RunPath
+from service.api.parameters import (
+    ArchivedItems,
+    BundlePath,
+    ExperimentPath,
+    Labels,
+    OfExperiment,
+    Paged,
+    RunPath,
+    wanted_archived,
+    wanted_labels,
+)
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.run_files import missing_files
@@ -37,9 +49,10 @@ from service.store.bundles import (
     start_scoring,
 )
 from service.store.experiments import get_experiment
+from service.store.filters import Filters
 from service.store.gate_decision import answered_decisions
 from service.store.runs import get_run
-from service.store.tables import RunRow
+from service.store.tables import BundleRow, RunRow
 from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1", tags=["bundles"])
@@ -90,18 +103,39 @@ def _packing(session: Session, experiment_id: str, wanted: BundleCreate) -> Pack
 
 
 @router.get("/bundles", Scope.READ, responses=documented())
-def read_bundles(context: Ctx, paging: Paged, experiment: OfExperiment = None) -> Page[BundleAnswer]:
+def read_bundles(
+    context: Ctx,
+    paging: Paged,
+    experiment: OfExperiment = None,
+    labels: Labels = None,
+    archived: ArchivedItems = Archived.FALSE,
+) -> Page[BundleAnswer]:
     """List the bundles, newest first."""
+    wanted = Filters(experiment_id=experiment, labels=wanted_labels(labels), archived=wanted_archived(archived))
     with context.database.read() as session:
-        found = list_bundles(session, paging.wanted, experiment)
+        found = list_bundles(session, paging.wanted, wanted)
         return paging.page([_answer(one) for one in found], [one.row.id for one in found])
 
 
 @router.get("/bundles/{bundle_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
+def read_bundle(bundle_id: BundlePath, context: Ctx, response: Response) -> BundleAnswer:
     """Return a bundle, with its summary once it is ready."""
     with context.database.read() as session:
-        return _answer(get_bundle(session, bundle_id))
+        found = get_bundle(session, bundle_id)
+    response.headers["ETag"] = etag_of(bundle_id, found.row.version, found.run.version)
+    return _answer(found)
+
+
+@router.patch("/bundles/{bundle_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+def change_bundle(bundle_id: BundlePath, wanted: MetadataChange, changing: Changing) -> BundleAnswer:
+    """Change a bundle's name, note, labels, or whether it is archived."""
+    return changing.change(BundleRow, bundle_id, wanted, lambda session: _answer(get_bundle(session, bundle_id)))
+
+
+@router.delete("/bundles/{bundle_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+def delete_bundle(bundle_id: BundlePath, deleting: Deleting) -> DeletionAnswer:
+    """Delete a bundle and the job that packed it. Only predictions that have not ended depend on it."""
+    return deleting.delete(ResourceKind.BUNDLE, bundle_id)
 
 
 @router.get(

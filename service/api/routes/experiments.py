@@ -10,13 +10,16 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentCreate, ExperimentStatus, ExperimentSummary
+from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
+from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
+    ArchivedItems,
     CreatedBefore,
     CreatedSince,
     ExperimentOutcomes,
@@ -27,6 +30,7 @@ from service.api.parameters import (
     Paged,
     PagedEvents,
     seconds,
+    wanted_archived,
     wanted_labels,
 )
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
@@ -44,6 +48,7 @@ from service.store.experiments import (
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
+from service.store.tables import ExperimentRow
 from service.store.versions import load_experiment_status, load_poll_state
 
 router = ScopedRouter(prefix="/v1/experiments", tags=["experiments"])
@@ -102,6 +107,7 @@ def read_experiments(
     outcomes: ExperimentOutcomes = None,
     dataset: OfDataset = None,
     labels: Labels = None,
+    archived: ArchivedItems = Archived.FALSE,
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[ExperimentSummary]:
@@ -111,6 +117,7 @@ def read_experiments(
         outcomes=outcomes or (),
         dataset_id=dataset,
         labels=wanted_labels(labels),
+        archived=wanted_archived(archived),
         since_s=seconds(created_since),
         before_s=seconds(created_before),
     )
@@ -162,6 +169,22 @@ def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: 
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     """Cancel an experiment and all its unfinished runs."""
     return post.act(experiment_id, cancel_experiment, _created)
+
+
+@router.patch("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, changing: Changing) -> ExperimentAnswer:
+    """Change an experiment's name, note, labels, or whether it is archived."""
+
+    def read(session: Session) -> ExperimentAnswer:
+        return _answer(session, changing.context, experiment_id)
+
+    return changing.change(ExperimentRow, experiment_id, wanted, read)
+
+
+@router.delete("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+def delete_experiment(experiment_id: ExperimentPath, deleting: Deleting) -> DeletionAnswer:
+    """Delete an experiment with its jobs, runs, gate and decisions. Bundles that were packed of it depend on it."""
+    return deleting.delete(ResourceKind.EXPERIMENT, experiment_id)
 
 
 def _created(session: Session, context: Context, experiment_id: str) -> Created:
