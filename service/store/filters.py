@@ -35,9 +35,9 @@ class Filters:
         experiment_id: Rows of this experiment.
         job_id: Rows of this job.
         dataset_id: Rows of this data set.
-        outcomes: Experiments or jobs that have ended with any of these outcomes.
         labels: Rows with all of these labels, by key.
         archived: True: archived rows alone; False: the others alone.
+        outcomes: Experiments or jobs that have ended with any of these outcomes.
         since_s: Created at this time or later, in seconds since the epoch.
         before_s: Created before this time.
     """
@@ -48,8 +48,8 @@ class Filters:
     job_id: str | None = None
     dataset_id: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    outcomes: Collection[str] = ()
     archived: bool | None = None
+    outcomes: Collection[str] = ()
     since_s: float | None = None
     before_s: float | None = None
 

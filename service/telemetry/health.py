@@ -84,8 +84,7 @@ class HealthProbe:
     def _ask_store(self) -> StoreFindings:
         there = HealthCheck(ok=True, detail="it answers")
         try:
-            fault = schema_fault(self._database)
-            if fault is not None:
+            if fault := schema_fault(self._database):
                 # Another schema may lack the columns that are read here.
                 unknown = HealthCheck(ok=False, detail="not known with this schema")
                 return StoreFindings(database=there, migrations=HealthCheck(ok=False, detail=fault), workers=unknown)
