@@ -239,14 +239,15 @@ def database_away(request: Request, error: Exception) -> JSONResponse:
 
 
 def _database_fault(request: Request, error: DatabaseFull | DatabaseDamaged) -> JSONResponse:
-    detail, later = f"{error.advice}; nothing was done", {"Retry-After": str(FAULT_RETRY_AFTER_S)}
-    if isinstance(error, DatabaseFull):
-        log.error("storage_full", error=str(error))
-        status = HTTPStatus.INSUFFICIENT_STORAGE
-        return problem_response(request, status=status, code="storage_full", detail=detail, headers=later)
-    log.error("database_damaged", error=str(error))
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    return problem_response(request, status=status, code="database_damaged", detail=detail, headers=later)
+    is_full = isinstance(error, DatabaseFull)
+    log.error("database_full" if is_full else "database_damaged", error=str(error))
+    return problem_response(
+        request,
+        status=HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE,
+        code=StorageFull.code if is_full else "database_damaged",
+        detail=f"{error.advice}; nothing was done",
+        headers={"Retry-After": str(FAULT_RETRY_AFTER_S)},
+    )
 
 
 def unexpected(request: Request, error: Exception) -> JSONResponse:
