@@ -17,6 +17,7 @@ from service.broker.notify import notify_waiting_runs
 from service.domain.errors import ServiceError
 from service.domain.trainer_events import storable
 from service.store.claims import Claim
+from service.store.database_faults import DatabaseFull
 from service.store.lifecycle import cancelled, fail, release, succeed
 from service.store.pipeline import after_run
 from service.store.recorder import import_missing_events
@@ -51,8 +52,7 @@ def _supervise(context: WorkerContext, claim: Claim, *, held_since: float) -> No
     # The last line of defence: a bug in the supervisor must not leave the run without an end.
     except Exception as error:
         log.exception("supervision_failed")
-        detail = f"supervision failed: {type(error).__name__}: {error}"
-        outcome, exit_code = Failed(reason=FailureReason.INTERNAL_ERROR, detail=detail), None
+        outcome, exit_code = _broken(context, folder, error), None
         _end_attempt(context, claim, folder, outcome, exit_code=exit_code)
     log.info("run_ended", outcome=type(outcome).__name__, exit_code=exit_code)
 
@@ -68,8 +68,7 @@ def _attempt(
         return Released(why=str(error), counts=True), None
     except OSError as error:
         if is_disk_full(error):
-            detail = f"{folder} cannot be written to ({describe_room(folder)}): {error}"
-            return storage_full(detail, has_room=has_room(context)), None
+            return _without_room(context, folder, error), None
         return _not_started(FailureReason.INTERNAL_ERROR, error), None
     log.info("run_started", cell=claim.cell.label, seed=claim.seed, pid=process.pid)
     try:
@@ -80,6 +79,18 @@ def _attempt(
         process.kill()
         process.close()
     return outcome, process.exit_code()
+
+
+def _broken(context: WorkerContext, folder: Path, error: Exception) -> AttemptOutcome:
+    if is_disk_full(error):
+        return _without_room(context, folder, error)
+    detail = f"supervision failed: {type(error).__name__}: {error}"
+    return Failed(reason=FailureReason.INTERNAL_ERROR, detail=detail)
+
+
+def _without_room(context: WorkerContext, folder: Path, error: Exception) -> AttemptOutcome:
+    detail = f"{folder} cannot be written to ({describe_room(folder)}): {error}"
+    return storage_full(detail, has_room=has_room(context))
 
 
 def _not_started(reason: FailureReason, error: Exception) -> Failed:
@@ -119,9 +130,10 @@ def _end_attempt(
         try:
             _write(context, claim, outcome, result, exit_code)
             break
-        except UNREACHABLE:
-            # Beyond its lease the run is the reconciler's.
-            if time.monotonic() > deadline:
+        except UNREACHABLE as error:
+            # Beyond its lease the run is the reconciler's, which cannot store that on a full disk either.
+            is_full = isinstance(error, DatabaseFull) and not context.draining.is_set()
+            if time.monotonic() > deadline and not is_full:
                 log.exception("end_not_written")
                 return
             time.sleep(DATABASE_RETRY_S)
