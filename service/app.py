@@ -109,7 +109,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         dependencies=[Depends(refuse_unknown_parameters)],
     )
     known = TokenCache(settings, database)
-    telemetry = Telemetry(database, notifier)
+    telemetry = Telemetry(database, notifier, settings)
     app.state.context = Context(
         settings=settings,
         database=database,

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cellgate.contract.exit_codes import UsageError
+from service.domain.broker_url import parse_broker_url
 
 # Failed attempts are not rate-limited: the token must be too long to guess.
 TOKEN_CHARACTERS = 32
@@ -80,11 +81,21 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, ge=1, description="CPU threads per run; default: cores divided by slots.")
     warm_start: bool = Field(True, description="Start trainers from a process that has imported their libraries.")
     lease_s: float = Field(15.0, gt=0.2, le=3600, description="A worker not heard of for so long has lost its runs.")
+    heartbeat_s: float = Field(
+        5.0, gt=0, le=10, description="How often a worker tells that it lives, and looks for runs by itself."
+    )
     grace_s: float = Field(30.0, gt=0, description="From SIGTERM, which saves a checkpoint, to SIGKILL.")
     run_timeout_s: float | None = Field(None, gt=0, description="Longest time one attempt may take.")
     stall_timeout_s: float = Field(900.0, gt=0, description="A trainer without an event for so long has failed.")
     redispatch_after_s: float = Field(10.0, gt=0, description="Notify again for runs still queued after this.")
     reconcile_every_s: float = Field(1.0, gt=0)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _broker_can_be_named(cls, redis_url: str | None) -> str | None:
+        if redis_url is not None:
+            parse_broker_url(redis_url)
+        return redis_url
 
     @field_validator("token")
     @classmethod

@@ -44,9 +44,9 @@ class SilentNotifier:
         del run_id, queue
         return True
 
-    def is_reachable(self) -> bool:
-        """Whether the broker can be reached."""
-        return True
+    def problem(self) -> str | None:
+        """What is wrong with the broker."""
+        return None
 
 
 class TalkingTrainers(FakeTrainers):

@@ -4,6 +4,7 @@ It runs as a process of its own. Two at once do no harm: every step is a compare
 """
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
@@ -36,21 +37,34 @@ class Reconciler:
         notifier: Wakes workers.
         settings: Of the deployment.
         broker: A client of the broker, to detect that it was flushed or restarted.
+        on_round: Called after every round with the time, by `time.monotonic()`, when the database was last reached.
     """
 
-    def __init__(self, *, database: Database, notifier: Notifier, settings: Settings, broker: redis.Redis) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        notifier: Notifier,
+        settings: Settings,
+        broker: redis.Redis,
+        on_round: Callable[[float], None] = lambda _reached_at: None,
+    ) -> None:
         self._database = database
         self._notifier = notifier
         self._settings = settings
         self._broker = broker
+        self._on_round = on_round
 
     def run(self, stop: threading.Event) -> None:
         """Reconcile every `reconcile_every_s` until `stop` is set; wait while database or broker are unreachable."""
+        reached_at = time.monotonic()
         while not stop.wait(self._settings.reconcile_every_s):
             try:
                 self.reconcile()
+                reached_at = time.monotonic()
             except SQLAlchemyError as error:
                 log.warning("reconciler_waits_for_the_database", error=str(error))
+            self._on_round(reached_at)
 
     def reconcile(self) -> None:
         """Recover lost runs, once.

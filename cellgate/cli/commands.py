@@ -64,6 +64,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "run-reconciler": Entry(
             module="local", help="Run the reconciler: recover lost runs and send webhooks until SIGTERM."
         ),
+        "health": Entry(module="local", help="Tell whether the worker or reconciler on this host is well."),
         "migrate": Entry(module="local", help="Bring the database to the newest schema."),
         "backup": Entry(module="local", help="Write database and artifacts to one file, while the server runs."),
         "restore": Entry(module="local", help="Restore a backup into an empty place, and verify it."),

@@ -62,6 +62,12 @@ def run_reconciler(context: typer.Context) -> None:
 
 
 @app.command(cls=PassedOn)
+def health(context: typer.Context) -> None:
+    """Tell whether the worker or reconciler on this host is well."""
+    hand_over(context, "worker", "health", needs="server")
+
+
+@app.command(cls=PassedOn)
 def predict(context: typer.Context) -> None:
     """Score the functions of C and C++ files with a bundle; exit code 9 when one is above the threshold."""
     hand_over(context, "trainers", "predict", needs="worker")

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellgate.contract.storage import room_in
-from service.broker.notify import redis_client
+from service.broker.connections import redis_client
 from service.folder_check import folder_problems
 from service.settings import Settings, mistakes_in
 from service.store.database import Database, now_s, schema_is_current

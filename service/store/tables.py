@@ -366,6 +366,8 @@ class WorkerRow(Base):
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
     draining: Mapped[bool] = mapped_column(server_default=false())  # takes no more runs
+    # Whether it hears notifications; NULL: not yet known, or a release that claims only when notified.
+    listening: Mapped[bool | None]
     started_at: Mapped[float] = mapped_column(Double)
     heartbeat_at: Mapped[float] = mapped_column(Double)
     version: Mapped[str | None] = mapped_column(String(40))  # of its release; None: older than this column

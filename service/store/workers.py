@@ -33,6 +33,7 @@ def register_worker(
         "draining": False,
         "version": version,
         "has_room": None,
+        "listening": True,
         "started_at": now_s(),
         "heartbeat_at": now_s(),
     }
@@ -46,12 +47,19 @@ def register_worker(
         session.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
-def record_heartbeat(session: Session, *, worker_id: str) -> bool:
-    """Store that the worker is alive now; return False if it is not registered (any more)."""
-    found = session.execute(
-        update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s()).returning(WorkerRow.id)
-    ).scalar()
-    return found is not None
+def record_heartbeat(session: Session, *, worker_id: str, listening: bool) -> bool:
+    """Store that the worker is alive now.
+
+    Args:
+        session: An open transaction.
+        worker_id: The worker.
+        listening: Whether it hears notifications of the broker.
+
+    Returns:
+        Whether it is registered (still).
+    """
+    beat = update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s(), listening=listening)
+    return session.execute(beat.returning(WorkerRow.id)).scalar() is not None
 
 
 def record_room(session: Session, *, worker_id: str, has_room: bool) -> None:

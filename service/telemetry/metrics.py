@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, P
 from prometheus_client.exposition import choose_encoder
 
 from service.broker.notify import Notifier
+from service.settings import Settings
 from service.store.database import Database
+from service.telemetry.health import HealthProbe
 from service.telemetry.metrics_collector import MetricsCollector
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -32,10 +34,11 @@ class Telemetry:
 
     Args:
         database: Source of the deployment's metrics.
-        notifier: Reports whether the broker is reachable.
+        notifier: Reports what is wrong with the broker.
+        settings: Of the process.
     """
 
-    def __init__(self, database: Database, notifier: Notifier) -> None:
+    def __init__(self, database: Database, notifier: Notifier, settings: Settings) -> None:
         self._registry = CollectorRegistry()
         self._requests = Histogram(
             "cellgate_http_request_duration_seconds",
@@ -44,7 +47,8 @@ class Telemetry:
             buckets=BOUNDS_S,
             registry=self._registry,
         )
-        self._registry.register(MetricsCollector(database, notifier))
+        self.health = HealthProbe(database, notifier, settings)
+        self._registry.register(MetricsCollector(database, self.health))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 

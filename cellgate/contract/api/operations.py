@@ -117,7 +117,10 @@ class Checks(BaseModel):
 
     database: HealthCheck
     migrations: HealthCheck = Field(description="Whether the database's schema is the one of this version.")
-    broker: HealthCheck
+    broker: HealthCheck = Field(
+        description="Whether the broker takes messages and every living worker hears them. Does not count towards "
+        "`ready` while a living worker looks for runs by itself."
+    )
     workers: HealthCheck = Field(
         description="Whether a living worker serves every queue in which runs wait. Does not count towards `ready`: "
         "without workers the API still accepts and answers."
@@ -128,12 +131,24 @@ class Checks(BaseModel):
     )
 
 
+class HealthStatus(StrEnum):
+    """What follows from the checks."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
 class Health(BaseModel):
     """Whether the service is ready."""
 
-    ready: bool = Field(
-        description="Whether database, schema and broker passed their checks, and the disk is not full."
+    ready: bool = Field(description="Whether queued work moves: the status is not `down`.")
+    status: HealthStatus = Field(
+        description="`ok`: every check passed. `degraded`: at least one failed, and queued work moves all the same. "
+        "`down`: the database or its schema failed, the disk is full, or the broker failed and no worker looks for "
+        "runs by itself."
     )
+    failed: list[str] = Field(description="The checks that failed, by name.")
     checks: Checks
 
 
@@ -145,5 +160,9 @@ class WorkerAnswer(Answer):
     slots: int
     alive: bool = Field(description="Whether its last heartbeat is less than 30 s old.")
     draining: bool = Field(description="Whether it claims no more runs; a restart of the worker ends that.")
+    listening: bool | None = Field(
+        description="Whether it hears the broker's notifications; else it finds runs at its heartbeats. Null: it is of "
+        "a release that claims only when it is notified."
+    )
     runs: list[str] = Field(description="Runs that it holds.")
     heartbeat_at: AwareDatetime
