@@ -42,7 +42,7 @@ from service.dashboard.routes import dashboard_routes
 from service.folder_check import check_folders
 from service.settings import Settings
 from service.startup_check import check_startup
-from service.store.database import Database, schema_is_current
+from service.store.database import Database, schema_fault
 from service.telemetry.metrics import Telemetry
 from service.telemetry.tracing import tracing_of
 
@@ -134,14 +134,15 @@ def check_start(settings: Settings, database: Database) -> None:
     """Return where the API can start.
 
     Raises:
-        NotReady: The database's schema is not the newest.
+        NotReady: The database's schema is not that of this release.
         MissingAdminToken: Other machines could reach the API, and no token exists.
         UnusableError: A folder cannot be written to.
         sqlalchemy.exc.OperationalError: The database cannot be reached.
     """
     check_folders(settings)
-    if not schema_is_current(database):
-        raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
+    fault = schema_fault(database)
+    if fault is not None:
+        raise NotReady(fault)
     check_startup(settings, database)
 
 

@@ -133,17 +133,21 @@ def storage_full(detail: str, *, has_room: bool) -> Released:
 def _without_stop(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> AttemptOutcome:
     detail = describe_failure(failure)
     if exit_code in (ExitCode.INTERRUPTED, -signal.SIGTERM):
-        return Released(why="interrupted from outside", counts=True)
+        how = "SIGTERM ended the trainer" if exit_code < 0 else "the trainer ended as interrupted"
+        return Released(why=f"{how}, and its worker had not asked for that", counts=True)
     if exit_code == ExitCode.OUT_OF_MEMORY and recoveries < MAX_OUT_OF_MEMORY_RETRIES:
         return Released(why=f"out of memory, tried again: {detail}", counts=True)
     if exit_code == -signal.SIGKILL:
-        found = "the trainer was killed (SIGKILL): most often the kernel does that when memory runs out"
+        found = (
+            "SIGKILL ended the trainer, and its worker had not sent it: the kernel does when memory runs out, and its "
+            "log tells"
+        )
         if recoveries < MAX_KILLED_RETRIES:
             return Released(why=f"{found}; tried again from the last checkpoint", counts=True)
         return Failed(reason=FailureReason.KILLED, detail=f"{found}; it was tried again {recoveries} times")
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return Failed(reason=FailureReason.KILLED, detail=f"the trainer was killed by {name}; see the run's log")
+        return Failed(reason=FailureReason.KILLED, detail=f"{name} ended the trainer; see the run's log")
     reason = REASONS.get(exit_code, FailureReason.INTERNAL_ERROR)
     return Failed(reason=reason, detail=detail or f"the trainer ended with exit code {exit_code}; see the run's log")
 

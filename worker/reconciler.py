@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from service.broker.notify import Notifier
 from service.settings import Settings
+from service.store.conclusions import store_missing_conclusions
 from service.store.database import Database
 from service.store.experiments import cancel_leftovers
 from service.store.lifecycle import due_for_dispatch, expire_leases, expire_queued
@@ -79,6 +80,7 @@ class Reconciler:
             overdue = expire_queued(session)
         with self._database.begin() as session:
             cancel_leftovers(session)
+            store_missing_conclusions(session)
             retire_silent_workers(session, silent_s=SILENT_S)
         if lost:
             log.warning("leases_expired", runs=lost)

@@ -13,7 +13,7 @@ from service.broker.connections import redis_client
 from service.broker.notify import CeleryNotifier
 from service.folder_check import check_folders
 from service.settings import Settings, load_settings
-from service.store.database import Database, schema_is_current
+from service.store.database import Database, schema_fault
 from service.store.database_faults import advice_for
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
@@ -52,8 +52,8 @@ def run_role(role: Literal["run", "reconciler"]) -> None:
     set_up_logging(settings.log_format)
     try:
         check_folders(settings)
-        if not _schema_is_current(settings):
-            raise OldSchema("its schema is not that of this release: run `cellgate migrate`")
+        if fault := _schema_fault(settings):
+            raise OldSchema(fault)
         if role == "run":
             run_worker(settings, settings.redis_url)
         else:
@@ -64,10 +64,10 @@ def run_role(role: Literal["run", "reconciler"]) -> None:
         raise Unusable(f"database: {advice_for(error)}") from error
 
 
-def _schema_is_current(settings: Settings) -> bool:
+def _schema_fault(settings: Settings) -> str | None:
     database = Database(settings.database)
     try:
-        return schema_is_current(database)
+        return schema_fault(database)
     finally:
         database.dispose()
 

@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "compare": Entry(module="results", help="Compare runs: their differing settings and their metrics."),
         "metrics": Entry(module="results", help="Show a run's curves with their last, lowest and highest value."),
         "logs": Entry(module="output", help="Print a run's output."),
+        "events": Entry(module="output", help="List the newest events of an experiment or a run."),
         "artifacts": Entry(module="output", help="List the files that a run has written."),
         "download": Entry(module="output", help="Download a run's file and check its SHA-256."),
     },

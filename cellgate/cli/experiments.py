@@ -15,6 +15,7 @@ from cellgate.client.requests import ResourceKind
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
+from cellgate.contract.conclusion import EXIT_OF, Outcome
 from cellgate.contract.exit_codes import CommandExit
 from cellgate.contract.states import DatasetState, ExperimentState, JobState
 
@@ -59,7 +60,8 @@ def watch_anything(
 ) -> None:
     """Watch an experiment, a job or a data set until it ends.
 
-    Shows progress, remaining time and F1 of every run. Exit code 0 when it succeeded, else 1.
+    Shows progress, remaining time and F1 of every run. Exit code 0 when an experiment ships something and the evidence
+    is clear, when every seed of a job succeeded, or when a data set is ready.
     """
     with client_of(context) as client:
         _watch(client, identifier)
@@ -69,14 +71,19 @@ def watch_anything(
 def list_experiments(
     context: typer.Context,
     state: Annotated[list[ExperimentState] | None, typer.Option(help="State to list; may be repeated.")] = None,
+    outcome: Annotated[list[Outcome] | None, typer.Option(help="Outcome to list; may be repeated.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Label as key:value; may be repeated.")] = None,
     archived: Annotated[bool, typer.Option("--archived", help="List archived ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the experiments, newest first."""
     with client_of(context) as client:
-        shown = "all" if archived else None
-        found = client.experiments(state=[one.value for one in state or ()], label=label or (), archived=shown)
+        found = client.experiments(
+            state=[one.value for one in state or ()],
+            outcome=[one.value for one in outcome or ()],
+            label=label or (),
+            archived="all" if archived else None,
+        )
         tables.print_list(found) if as_json else tables.show_experiments(tables.terminal(), found)
 
 
@@ -94,9 +101,9 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     console = tables.terminal()
     match found:
         case ExperimentAnswer():
-            console.print(progress(found.state, found.jobs))
+            console.print(progress(found, found.jobs))
         case JobAnswer():
-            console.print(progress(found.state, [found]))
+            console.print(progress(found, [found]))
         case RunAnswer():
             tables.show_run(console, found)
 
@@ -159,21 +166,28 @@ def _watch(client: Client, identifier: str) -> None:
     match identifier.partition("_")[0]:
         case "exp":
             experiment = watch_experiment(client, identifier, console)
-            jobs, succeeded = experiment.jobs, experiment.state is ExperimentState.SUCCEEDED
+            jobs, code = experiment.jobs, _exit_of(experiment, experiment.state is ExperimentState.SUCCEEDED)
             if experiment.failure_detail:
                 complain(experiment.failure_detail)
         case "job":
             job = watch_job(client, identifier, console)
-            jobs, succeeded = [job], job.state is JobState.SUCCEEDED
+            jobs, code = [job], _exit_of(job, job.state is JobState.SUCCEEDED)
         case "ds":
             dataset = watch_dataset(client, identifier, console)
             tables.show_dataset(console, dataset)
-            jobs, succeeded = [], dataset.state is DatasetState.READY
+            jobs, code = [], CommandExit.SUCCESS if dataset.state is DatasetState.READY else CommandExit.FAILED
         case _:
             raise no_id(identifier, "an experiment (exp_…), a job (job_…) or a data set (ds_…)")
     tables.show_runs(console, [client.run(run.id) for job in jobs for run in job.runs])
-    if not succeeded:
-        raise typer.Exit(CommandExit.FAILED)
+    if code is not CommandExit.SUCCESS:
+        raise typer.Exit(code)
+
+
+def _exit_of(ended: ExperimentAnswer | JobAnswer, succeeded: bool) -> CommandExit:
+    if ended.conclusion is None:
+        # A server of an older release tells its state alone.
+        return CommandExit.SUCCESS if succeeded else CommandExit.FAILED
+    return EXIT_OF[ended.conclusion.outcome]
 
 
 def _print(message: str) -> None:

@@ -1,5 +1,6 @@
-"""Commands about a run's output and files: logs, artifacts, download."""
+"""Commands about a run's output, events and files: logs, events, artifacts, download."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,11 @@ import typer
 from rich.markup import escape
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, RunArgument, client_of
+from cellgate.cli.connection import AsJson, RunArgument, client_of, no_id
+from cellgate.contract.api.runs import EventAnswer
 
 app = typer.Typer()
+SHOWN_CHARACTERS = 200
 
 
 @app.command()
@@ -23,6 +26,36 @@ def logs(
     with client_of(context) as client:
         for chunk in client.follow_logs(run, attempt=attempt) if follow else client.logs(run, attempt=attempt):
             print(chunk.text, end="", flush=follow)
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…) or a run (run_…).")],
+    tail: Annotated[int, typer.Option(min=1, help="Number of events, counted from the end.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest events of an experiment or a run."""
+    with client_of(context) as client:
+        match identifier.partition("_")[0]:
+            case "exp":
+                found = client.last_events("experiments", identifier, count=tail)
+            case "run":
+                found = client.last_events("runs", identifier, count=tail)
+            case _:
+                raise no_id(identifier, "an experiment (exp_…) or a run (run_…)")
+    if as_json:
+        tables.print_list(found)
+        return
+    table = tables.table("id", "time", "run", "kind", "", numbers=("id",))
+    for event in found:
+        table.add_row(str(event.id), f"{event.at:%Y-%m-%d %H:%M:%S}", event.run or "", escape(event.kind), _body(event))
+    tables.terminal().print(table)
+
+
+def _body(event: EventAnswer) -> str:
+    text = json.dumps(event.body, ensure_ascii=False)
+    return escape(text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…")
 
 
 @app.command()

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
+from cellgate.cli.formatting import CELLS, VERDICTS, lifecycle, outcome, score, span, state
 from cellgate.contract import cells
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentSummary
@@ -86,9 +86,9 @@ def show_experiments(console: Console, experiments: Iterable[ExperimentSummary])
         rows.add_row(
             found.id,
             escape(found.name),
-            state(found.state),
+            lifecycle(found),
             VERDICTS[found.gate_verdict],
-            found.outcome or "",
+            outcome(found.conclusion),
             f"{found.runs_done}/{found.runs_total}",
             f"{found.created_at:%Y-%m-%d %H:%M}",
         )

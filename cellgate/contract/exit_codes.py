@@ -49,12 +49,16 @@ class CommandExit(IntEnum):
     DIFFERS = 6
     FOUND = 9
     UNUSABLE = 11
+    BORDERLINE = 20
+    IMPROVE = 21
+    BROKEN = 22
+    STOPPED = 23
     INTERRUPTED = 130
 
 
 COMMAND_EXITS: Mapping[CommandExit, str] = {
     CommandExit.SUCCESS: "success",
-    CommandExit.FAILED: "the work ended without success: failed, cancelled, gate not passed",
+    CommandExit.FAILED: "the work failed, or the gate did not pass",
     CommandExit.USAGE: "wrong usage, settings or spec file, or an extra is not installed",
     CommandExit.REFUSED: "the server refused the request",
     CommandExit.SERVER_AWAY: "no server answers",
@@ -62,6 +66,10 @@ COMMAND_EXITS: Mapping[CommandExit, str] = {
     CommandExit.DIFFERS: "a stored decision differs from its recomputation",
     CommandExit.FOUND: "`predict` found at least one function above the threshold",
     CommandExit.UNUSABLE: "what the server needs is damaged, full, missing or not writable; `doctor` says what to do",
+    CommandExit.BORDERLINE: "`watch`: something is to be shipped, but the evidence does not settle it",
+    CommandExit.IMPROVE: "`watch`: nothing is to be shipped; improve 51 and 52",
+    CommandExit.BROKEN: "`watch`: seeds failed",
+    CommandExit.STOPPED: "`watch`: it, or some of its seeds, was cancelled",
     CommandExit.INTERRUPTED: "interrupted; what was started goes on",
 }
 

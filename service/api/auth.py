@@ -15,7 +15,7 @@ from service.domain.principals import LOCAL, OF_THE_SETTINGS, Principal
 from service.domain.tokens import digest
 from service.settings import Settings
 from service.store.database import Database
-from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of
+from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of, token_fault
 
 # A token that another process revoked is accepted for no longer than this.
 CACHED_S = 5.0
@@ -66,6 +66,15 @@ class TokenCache:
             self.forget()
         self._cached[digest(secret)] = _Cached(principal=principal, until=until)
         return principal
+
+    def fault_of(self, secret: str) -> str:
+        """Return in words why nobody has this token; only who holds its secret is told so much.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: The database did not do as asked.
+        """
+        with self._database.read() as session:
+            return token_fault(session, secret)
 
     def forget(self) -> None:
         """Drop every entry: a token has changed."""
@@ -118,7 +127,8 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
         return LOCAL
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
     if principal is None:
-        raise Unauthorized("the bearer token is unknown, revoked or expired: send another, or get one from an admin")
+        fault = await run_in_threadpool(tokens.fault_of, secret)
+        raise Unauthorized(f"the bearer token {fault}: send another, or get one from an admin")
     return principal
 
 

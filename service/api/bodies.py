@@ -66,7 +66,7 @@ def _refuse_nul(body: bytes) -> None:
     detail = "found a NUL character (\\u0000), which no text here may hold; leave it out"
     mistakes = [Mistake(pointer=pointer, detail=detail) for pointer in _pointers_to_nul(parsed)]
     if mistakes:
-        raise InvalidSpec("the request holds NUL characters; nothing was created", mistakes=mistakes)
+        raise InvalidSpec("the request holds NUL characters; nothing was done", mistakes=mistakes)
 
 
 def _pointers_to_nul(parsed: Any) -> Iterator[str]:

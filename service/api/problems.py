@@ -42,6 +42,7 @@ from service.domain.errors import (
     Unauthorized,
 )
 from service.store.database_faults import DatabaseDamaged, DatabaseFull
+from service.store.database_outages import describe_outage
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 RETRY_AFTER_S = 2
@@ -231,27 +232,26 @@ async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
 
 
 def database_away(request: Request, error: Exception) -> JSONResponse:
-    """Return a 503 for a database that did not answer, or is damaged, a 507 for one without room, and log why."""
+    """Return a 503 for a database that did not do as asked, a 507 for one without room, and log why."""
     if isinstance(error, DatabaseFull | DatabaseDamaged):
         return _database_fault(request, error)
-    log.error("database_not_reached", error=str(error))
+    log.error("database_unavailable", error=str(error))
     return problem_response(
         request,
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         code="database_unavailable",
-        detail="the database cannot be reached just now; try again",
+        detail=describe_outage(error),
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
 
 
 def _database_fault(request: Request, error: DatabaseFull | DatabaseDamaged) -> JSONResponse:
     is_full = isinstance(error, DatabaseFull)
-    code = StorageFull.code if is_full else "database_damaged"
-    log.error(code, error=str(error))
+    log.error("database_full" if is_full else "database_damaged", error=str(error))
     return problem_response(
         request,
         status=HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE,
-        code=code,
+        code=StorageFull.code if is_full else "database_damaged",
         detail=f"{error.advice}; nothing was done",
         headers={"Retry-After": str(FAULT_RETRY_AFTER_S)},
     )

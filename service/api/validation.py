@@ -59,4 +59,4 @@ def _shown(found: Any) -> str:
 
 def summary_of(mistakes: Sequence[Mistake]) -> str:
     """Return one sentence about all of them."""
-    return f"the request has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was created"
+    return f"the request has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was done"

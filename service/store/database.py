@@ -246,14 +246,27 @@ def one_at_a_time(session: Session, key: int) -> None:
 
 def schema_is_current(database: Database) -> bool:
     """Return whether the database's schema is the one that this code was written for."""
-    with database.read() as session:
-        found = MigrationContext.configure(session.connection()).get_current_heads()
-    return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
+    return schema_fault(database) is None
 
 
 def known_revisions() -> frozenset[str]:
     """Return every revision that this release can migrate from."""
     return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def schema_fault(database: Database) -> str | None:
+    """Return in words what the database's schema is instead of this release's, and what to do; None if it is that."""
+    with database.read() as session:
+        found = set(MigrationContext.configure(session.connection()).get_current_heads())
+    newest = set(ScriptDirectory.from_config(_config()).get_heads())
+    if found == newest:
+        return None
+    if not found:
+        return "the database has no schema yet: run `cellgate migrate`"
+    has, needs = " and ".join(sorted(found)), " and ".join(sorted(newest))
+    if found <= known_revisions():
+        return f"the database's schema is {has}, this release needs {needs}: run `cellgate migrate`"
+    return f"the database's schema is {has}, which this release ({needs}) does not know: use the release that made it"
 
 
 def _config() -> Config:

@@ -15,6 +15,7 @@ from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import OperationalError
 
 from cellgate.contract.storage import room_in
+from service.store.database_outages import describe_outage
 
 # SQLite cannot tell a full disk from a broken one where it grows its shared memory: 32 KiB at a time.
 SQLITE_STEP_BYTES = 1 << 16
@@ -49,7 +50,7 @@ def advice_for(error: BaseException) -> str:
     found = f" (found: {getattr(error, 'orig', None) or error})"
     if isinstance(error, DatabaseFull | DatabaseDamaged):
         return error.advice + found
-    return f"the database cannot be reached{found}: check CELLGATE_DATABASE_URL, and that the server runs"
+    return describe_outage(error) + found
 
 
 def name_fault(context: ExceptionContext) -> None:

@@ -7,7 +7,8 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from ulid import ULID
 
-from cellgate.contract.states import JobState, RunState
+from cellgate.contract.conclusion import JobOutcome
+from cellgate.contract.states import ExperimentState, JobState, RunState
 from service.store.lookup import Prefix
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow, UploadRow
 
@@ -15,6 +16,12 @@ from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, L
 CLOCKS_DIFFER_S = 86_400.0
 _MAX_ULID_S = float(2**48 // 1000)
 _LIVE = [state.value for state in RunState if not state.terminal]
+_ENDED = [state.value for state in ExperimentState if state.terminal]
+_STATE_OF: Mapping[JobOutcome, JobState] = {
+    JobOutcome.BROKEN: JobState.FAILED,
+    JobOutcome.STOPPED: JobState.CANCELLED,
+    JobOutcome.COMPLETE: JobState.SUCCEEDED,
+}
 Listed = type[BundleRow] | type[DatasetRow] | type[ExperimentRow] | type[JobRow] | type[RunRow] | type[UploadRow]
 
 
@@ -30,6 +37,7 @@ class Filters:
         dataset_id: Rows of this data set.
         labels: Rows with all of these labels, by key.
         archived: True: archived rows alone; False: the others alone.
+        outcomes: Experiments or jobs that have ended with any of these outcomes.
         since_s: Created at this time or later, in seconds since the epoch.
         before_s: Created before this time.
     """
@@ -41,6 +49,7 @@ class Filters:
     dataset_id: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     archived: bool | None = None
+    outcomes: Collection[str] = ()
     since_s: float | None = None
     before_s: float | None = None
 
@@ -73,6 +82,9 @@ def page_of_experiments(page: PageOf, wanted: Filters) -> Select[ExperimentRow]:
         of_it = LabelRow.experiment_id == ExperimentRow.id
         chosen = chosen.where(select(LabelRow.key).where(of_it, LabelRow.key == key, LabelRow.value == value).exists())
     chosen = _equal(chosen, ExperimentRow.dataset_id, wanted.dataset_id)
+    if wanted.outcomes:
+        # A process of an older release that retries a run leaves the outcome of the end before.
+        chosen = chosen.where(ExperimentRow.outcome.in_(sorted(wanted.outcomes)), ExperimentRow.state.in_(_ENDED))
     return _one_of(chosen, ExperimentRow.state, wanted.states)
 
 
@@ -82,8 +94,11 @@ def page_of_jobs(page: PageOf, wanted: Filters) -> Select[JobRow]:
     chosen = _equal(chosen, JobRow.experiment_id, wanted.experiment_id)
     chosen = _equal(chosen, JobRow.dataset_id, wanted.dataset_id)
     chosen = _one_of(chosen, JobRow.cell, wanted.cells)
+    outcomes = [_job_is(_STATE_OF[JobOutcome(outcome)]) for outcome in wanted.outcomes]
     states = [_job_is(JobState(state)) for state in wanted.states]
-    return chosen.where(or_(*states)) if states else chosen
+    for any_of in (outcomes, states):
+        chosen = chosen.where(or_(*any_of)) if any_of else chosen
+    return chosen
 
 
 def page_of_runs(page: PageOf, wanted: Filters) -> Select[RunRow]:

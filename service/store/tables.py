@@ -70,6 +70,7 @@ class ExperimentRow(Base):
     """An experiment on one data set."""
 
     __tablename__ = "experiments"
+    __table_args__ = (Index("ix_experiments_outcome", "outcome", "id"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -84,6 +85,10 @@ class ExperimentRow(Base):
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     created_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
+    # What came of it, once it has ended; `service.store.conclusions` writes and reads these.
+    outcome: Mapped[str | None] = mapped_column(Word)
+    conclusion: Mapped[dict[str, Any] | None]
+    concluded_at: Mapped[float | None] = mapped_column(Double)  # the `finished_at` that the conclusion is of
     version: Mapped[int] = mapped_column(Integer, default=1)
     note: Mapped[str | None] = mapped_column(Text)
     archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
@@ -248,7 +253,7 @@ class LogRow(Base):
 
 
 class DecisionRow(Base):
-    """A decision as it was taken; never changed."""
+    """A decision as it was taken: its body and what it knew are never changed."""
 
     __tablename__ = "decisions"
 
@@ -256,6 +261,8 @@ class DecisionRow(Base):
     stage: Mapped[str] = mapped_column(Word, primary_key=True)
     body: Mapped[dict[str, Any]]
     taken_at: Mapped[float] = mapped_column(Double)
+    known: Mapped[dict[str, Any] | None]  # gate and policy as it knew them
+    overruling: Mapped[dict[str, Any] | None]  # a person's last one; all of them are events
 
 
 class BundleRow(Base):

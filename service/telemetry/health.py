@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.operations import Checks, Health, HealthCheck, HealthStatus
 from service.broker.notify import Notifier
 from service.settings import Settings
-from service.store.database import Database, schema_is_current
+from service.store.database import Database, schema_fault
 from service.store.queue import queue_loads
 from service.store.workers import serving_workers
 from service.telemetry.storage_check import database_detail, is_full, storage_check
 from service.telemetry.time_limit import TimeLimitedProbe
 
 LIMIT_S = 2.0
-UNKNOWN = HealthCheck(ok=False, detail="not known: the database does not answer")
+UNKNOWN = HealthCheck(ok=False, detail="not known: the check of the database failed")
 log = structlog.get_logger(__name__)
 
 
@@ -84,15 +84,14 @@ class HealthProbe:
     def _ask_store(self) -> StoreFindings:
         there = HealthCheck(ok=True, detail="it answers")
         try:
-            if not schema_is_current(self._database):
+            if fault := schema_fault(self._database):
                 # Another schema may lack the columns that are read here.
                 unknown = HealthCheck(ok=False, detail="not known with this schema")
-                old = "the schema is not the one of this version: run `cellgate migrate`"
-                return StoreFindings(database=there, migrations=HealthCheck(ok=False, detail=old), workers=unknown)
+                return StoreFindings(database=there, migrations=HealthCheck(ok=False, detail=fault), workers=unknown)
             with self._database.read() as session:
                 return _findings(session, there)
         except SQLAlchemyError as error:
-            log.error("database_not_reached", error=str(error))
+            log.error("database_check_failed", error=str(error))
             return _away(database_detail(error))
 
 
@@ -100,7 +99,7 @@ def _findings(session: Session, there: HealthCheck) -> StoreFindings:
     finders = [worker for worker in serving_workers(session) if worker.listening is not None]
     return StoreFindings(
         database=there,
-        migrations=HealthCheck(ok=True, detail="the schema is the newest"),
+        migrations=HealthCheck(ok=True, detail="the schema is that of this release"),
         workers=_workers_check(session),
         finders=len(finders),
         deaf=sum(not worker.listening for worker in finders),

@@ -4,6 +4,7 @@ from cellgate.contract.api.operations import HealthCheck
 from cellgate.contract.storage import room_in
 from service.settings import Settings
 from service.store.database_faults import DatabaseDamaged, DatabaseFull
+from service.store.database_outages import describe_outage
 
 # Below it nothing can be relied on to be written any more, a row of the database included.
 FULL_BYTES = 16 << 20
@@ -14,8 +15,8 @@ def storage_check(settings: Settings) -> HealthCheck:
     reserve = settings.storage_reserve_bytes
     try:
         room = room_in(settings.artifacts)
-    except OSError:
-        return HealthCheck(ok=False, detail="the artifact folder does not answer; see its mount")
+    except OSError as error:
+        return HealthCheck(ok=False, detail=f"the room in the artifact folder cannot be read: {error.strerror}")
     told = f"{room.free_bytes} bytes free, {reserve} in reserve"
     if room.holds(reserve):
         return HealthCheck(ok=True, detail=told)
@@ -31,7 +32,5 @@ def is_full(settings: Settings) -> bool:
 
 
 def database_detail(error: Exception) -> str:
-    """Return what is wrong with a database that fails a check: full, damaged, or away."""
-    if isinstance(error, DatabaseFull | DatabaseDamaged):
-        return error.advice
-    return "the database does not answer; see the log"
+    """Return what is wrong with a database that fails a check."""
+    return error.advice if isinstance(error, DatabaseFull | DatabaseDamaged) else describe_outage(error)

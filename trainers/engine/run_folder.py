@@ -16,6 +16,8 @@ from trainers.engine.environment import describe_environment, peak_host_bytes
 
 CURRENT_NAME = "current.json"
 STATE_NAME = "state.json"
+# Where a range test that was stopped keeps its points, until the first checkpoint of training.
+POINTS_NAME = "lr_finder.pt"
 
 
 def result_header(

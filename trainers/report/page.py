@@ -57,6 +57,7 @@ class Judged:
         answers: The last decision first.
         chosen: What is shipped, if anything.
         marks: Thresholds of F1 by name, to be drawn beside the options.
+        outcome: What came of it in words; None until it has ended.
     """
 
     experiment: str
@@ -67,6 +68,7 @@ class Judged:
     answers: Sequence[DecisionSection]
     chosen: Option | None
     marks: Sequence[tuple[str, float]]
+    outcome: str | None = None
 
 
 def render(report: SeedReport, judged: Judged | None = None) -> str:

@@ -3,13 +3,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
 
 from cellgate.client._sync.connection import Connection
 from cellgate.client.blocking import sync_run
+from cellgate.client.defaults import PAGE_SIZE
 from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
 from cellgate.client.streams import EventParser
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
@@ -29,6 +30,7 @@ from cellgate.contract.api.runs import (
     ArtifactAnswer,
     AttemptAnswer,
     ComparisonAnswer,
+    EventAnswer,
     LogChunk,
     LogPage,
     MetricsAnswer,
@@ -247,6 +249,24 @@ class Client(Connection):
     def attempts(self, run_id: str) -> list[AttemptAnswer]:
         """Return a run's attempts, first to last."""
         return self._get(path_to("runs", run_id, "attempts"), list[AttemptAnswer])
+
+    def last_events(self, kind: Literal["experiments", "runs"], identifier: str, *, count: int) -> list[EventAnswer]:
+        """Return the newest events of an experiment or a run, oldest first.
+
+        Args:
+            kind: Collection that the id belongs to.
+            identifier: Id of the experiment or run.
+            count: Events at most.
+        """
+        found: list[EventAnswer] = []
+        while len(found) < count:
+            limit = min(PAGE_SIZE, count - len(found))
+            query = {"order": "desc", "limit": limit, "before": found[-1].id if found else None}
+            page = self._get(with_query(path_to(kind, identifier, "events"), query), list[EventAnswer])
+            found += page
+            if len(page) < limit:
+                break
+        return found[::-1]
 
     def artifacts(self, run_id: str) -> list[ArtifactAnswer]:
         """Return the files that a run has written."""

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Body
 from fastapi.responses import JSONResponse
@@ -19,16 +19,16 @@ from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
-    AfterEvent,
     ArchivedItems,
     CreatedBefore,
     CreatedSince,
+    ExperimentOutcomes,
     ExperimentPath,
     ExperimentStates,
     Labels,
-    MaxItems,
     OfDataset,
     Paged,
+    PagedEvents,
     seconds,
     wanted_archived,
     wanted_labels,
@@ -37,10 +37,10 @@ from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
+from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
-    decisions_of,
     get_experiment,
     labels_of,
     list_experiments,
@@ -62,12 +62,13 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
     waiting = context.waiting(session, chain.from_iterable(runs.values()))
     if poll is not None and poll_state is not None:
         poll.check(experiment_id, poll_state, fingerprint(waiting))
-    decisions = decisions_of(session, experiment_id)
     labels = labels_of(session, [experiment_id]).get(experiment_id, {})
+    outcome: Any = decided_outcomes(session, [experiment_id]).get(experiment_id)
     return experiment_answer(
         row,
         jobs=[job_answer(job, runs[job.id], waiting) for job in jobs],
-        outcome=decisions[-1].outcome if decisions else None,
+        outcome=outcome,
+        conclusion=conclusions_of(session, [row]).get(experiment_id),
         labels=labels,
     )
 
@@ -103,6 +104,7 @@ def read_experiments(
     context: Ctx,
     paging: Paged,
     states: ExperimentStates = None,
+    outcomes: ExperimentOutcomes = None,
     dataset: OfDataset = None,
     labels: Labels = None,
     archived: ArchivedItems = Archived.FALSE,
@@ -112,6 +114,7 @@ def read_experiments(
     """List the experiments, newest first."""
     wanted = Filters(
         states=states or (),
+        outcomes=outcomes or (),
         dataset_id=dataset,
         labels=wanted_labels(labels),
         archived=wanted_archived(archived),
@@ -137,18 +140,23 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id))
         row, verdict = load_experiment_status(session, experiment_id)
-        return experiment_status(row, verdict)
+        return experiment_status(row, verdict, load_conclusion(session, row))
 
 
 @router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_experiment_events(
-    experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100
-) -> list[EventAnswer]:
-    """Return the events of an experiment and of its runs, oldest first."""
+def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
+    """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
         get_experiment(session, experiment_id)
-        rows = events_of(session, experiment_id=experiment_id, after=after, limit=limit)
-        return [answer(EventAnswer, row) for row in rows]
+        rows = events_of(
+            session,
+            experiment_id=experiment_id,
+            after=paging.after,
+            before=paging.before,
+            limit=paging.limit,
+            newest_first=paging.newest_first,
+        )
+        return paging.page([answer(EventAnswer, row) for row in rows])
 
 
 @router.post(

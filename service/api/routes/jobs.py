@@ -23,6 +23,7 @@ from service.api.parameters import (
     Cells,
     CreatedBefore,
     CreatedSince,
+    JobOutcomes,
     JobPath,
     JobStates,
     Labels,
@@ -129,6 +130,7 @@ def read_jobs(
     context: Ctx,
     paging: Paged,
     states: JobStates = None,
+    outcomes: JobOutcomes = None,
     cells: Cells = None,
     experiment: OfExperiment = None,
     dataset: OfDataset = None,
@@ -140,6 +142,7 @@ def read_jobs(
     """List the jobs, newest first, each with its runs."""
     wanted = Filters(
         states=states or (),
+        outcomes=outcomes or (),
         cells=cells or (),
         experiment_id=experiment,
         dataset_id=dataset,

@@ -16,16 +16,15 @@ from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
-    AfterEvent,
     ArchivedItems,
     Cells,
     CreatedBefore,
     CreatedSince,
     Labels,
-    MaxItems,
     OfExperiment,
     OfJob,
     Paged,
+    PagedEvents,
     RunPath,
     RunStates,
     seconds,
@@ -132,11 +131,19 @@ def _named(keys: str | None, max_points: int | None) -> str:
 
 
 @router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100) -> list[EventAnswer]:
-    """Return the events of a run, oldest first."""
+def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
+    """Return the events of a run, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
         get_run(session, run_id)
-        return [answer(EventAnswer, row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
+        rows = events_of(
+            session,
+            run_id=run_id,
+            after=paging.after,
+            before=paging.before,
+            limit=paging.limit,
+            newest_first=paging.newest_first,
+        )
+        return paging.page([answer(EventAnswer, row) for row in rows])
 
 
 @router.post("/{run_id}/cancel", Scope.SUBMIT, Whose.OWN, **ACTION, name="cancel_run")

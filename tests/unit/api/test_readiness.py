@@ -151,7 +151,7 @@ def test_a_database_that_is_away_is_not_ready_and_what_it_would_tell_is_not_know
 
     assert oks(checks) == {"database": False, "migrations": False, "broker": True, "workers": False, "storage": True}
     assert "not known" in checks["workers"]["detail"]
-    assert any(entry["event"] == "database_not_reached" for entry in api.logs)
+    assert any(entry["event"] == "database_check_failed" for entry in api.logs)
 
 
 def test_too_little_room_is_told_before_the_disk_is_full(settings: Settings) -> None:

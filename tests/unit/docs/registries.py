@@ -246,6 +246,9 @@ def _constants(module: ModuleType) -> set[str]:
 NAMED: dict[tuple[str, str], set[str]] = {
     ("states", "Runs"): _values("RunState"),
     ("states", "Jobs"): _values("JobState"),
+    ("states", "Lifecycle of experiments and jobs"): _values("Lifecycle"),
+    ("states", "Outcomes of an experiment"): _values("Outcome"),
+    ("states", "Outcomes of a job"): _values("JobOutcome"),
     ("states", "Experiments"): _values("ExperimentState"),
     ("states", "Data sets"): _values("DatasetState"),
     ("states", "Bundles"): _values("BundleState"),
