@@ -86,7 +86,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         if settings.redis_url is None:
             raise NotReady("CELLGATE_REDIS_URL is not set: name the broker, or use `cellgate up`, which brings its own")
         notifier = CeleryNotifier(settings.redis_url)
-    database = Database(settings.database)
+    database = Database(settings.database, statement_timeout_s=settings.query_timeout_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

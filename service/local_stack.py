@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import structlog
 
@@ -222,8 +222,10 @@ def _wait_until_ready(supervisor: ProcessSupervisor, host: str, port: int, stop:
 
 
 def _answers(url: str) -> bool:
+    # Without the environment's proxy, which would look for the service on its own machine.
+    direct = build_opener(ProxyHandler({}))
     try:
-        with urlopen(url, timeout=5) as answer:
+        with direct.open(url, timeout=5) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError, ValueError):
         return False

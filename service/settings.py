@@ -1,6 +1,7 @@
 """Every setting, from the environment (`CELLGATE_…`); the only reader of the environment, once per process."""
 
 import ipaddress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +60,23 @@ class Settings(BaseSettings):
         1 << 30, ge=0, description="Kept free in the data folder: below it no run is started and no upload is taken."
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest file that PUT /v1/uploads takes.")
+    max_buffered_bytes: int = Field(64 << 20, ge=1024, description="Bytes of all bodies that are read at once.")
+    max_json_depth: int = Field(64, ge=8, le=200, description="Containers inside each other in a body.")
+    max_json_values: int = Field(20_000, ge=100, description="Values in a body.")
+    max_mistakes: int = Field(50, ge=1, le=1000, description="Mistakes that a problem lists; others are counted.")
+    max_header_bytes: int = Field(1 << 15, ge=1024, description="Request line and headers together; more are 431.")
+    header_timeout_s: float = Field(10.0, gt=0, le=600, description="From a request's first byte to its headers' end.")
+    body_timeout_s: float = Field(20.0, gt=0, le=600, description="Period over which a body's rate is taken.")
+    min_body_bytes_per_s: int = Field(256, ge=0, description="Least rate of a body over each body_timeout_s.")
+    write_timeout_s: float = Field(60.0, gt=0, description="A caller who takes nothing for so long is cut.")
+    keep_alive_s: float = Field(15.0, gt=0, description="How long a connection may wait for its next request.")
+    max_connections: int = Field(2048, ge=16, description="Open connections of one API process.")
+    max_connections_per_address: int = Field(1536, ge=1, description="Those of one address.")
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list, description="Proxies whose X-Forwarded-For counts: addresses or networks (JSON list)."
+    )
+    max_heavy_reads: int = Field(8, ge=1, description="Expensive reads at the same time; others wait for their turn.")
+    query_timeout_s: float = Field(30.0, gt=0, description="Longest time of one statement of the API.")
 
     keep_checkpoints_days: float | None = Field(
         None, ge=0, description="Remove checkpoints of seeds that have succeeded after so long; 0: at once."

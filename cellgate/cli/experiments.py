@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of, complain, no_id
+from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
 from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.client._sync.client import Client
@@ -45,7 +46,7 @@ def submit(
         if as_json:
             tables.print_json(submitted)
         elif isinstance(submitted, JobAnswer):
-            tables.show_job(tables.terminal(), submitted)
+            tables.show_job(terminal(), submitted)
         else:
             hint = "" if watch else f": `cellgate watch {submitted.id}` shows it"
             _print(f"Experiment {submitted.id}{hint}")
@@ -84,7 +85,7 @@ def list_experiments(
             label=label or (),
             archived="all" if archived else None,
         )
-        tables.print_list(found) if as_json else tables.show_experiments(tables.terminal(), found)
+        tables.print_list(found) if as_json else tables.show_experiments(terminal(), found)
 
 
 @app.command()
@@ -98,7 +99,7 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     if as_json:
         tables.print_json(found)
         return
-    console = tables.terminal()
+    console = terminal()
     match found:
         case ExperimentAnswer():
             console.print(progress(found, found.jobs))
@@ -162,7 +163,7 @@ def _kind(identifier: str, kinds: Mapping[str, ResourceKind]) -> ResourceKind:
 
 
 def _watch(client: Client, identifier: str) -> None:
-    console = tables.terminal()
+    console = terminal()
     match identifier.partition("_")[0]:
         case "exp":
             experiment = watch_experiment(client, identifier, console)
@@ -191,4 +192,4 @@ def _exit_of(ended: ExperimentAnswer | JobAnswer, succeeded: bool) -> CommandExi
 
 
 def _print(message: str) -> None:
-    tables.terminal().print(message, markup=False)
+    terminal().print(message, markup=False)

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.consoles import terminal
 from cellgate.client.requests import Collection
 from cellgate.contract.api.operations import StoragePart
 from cellgate.contract.api.resources import ResourceKind
@@ -58,7 +59,7 @@ def set_metadata(
     with client_of(context) as client:
         for collection, identifier in collections:
             client.change(collection, identifier, changes)
-            tables.terminal().print(f"{identifier} is changed.", markup=False)
+            terminal().print(f"{identifier} is changed.", markup=False)
 
 
 @app.command("rm")
@@ -79,7 +80,7 @@ def remove(
     for identifier, answer in zip(identifiers, found, strict=True):
         verb = "would be" if dry_run else "is"
         size = "" if answer.size_bytes is None else f", {_size(answer.size_bytes)}"
-        tables.terminal().print(f"{identifier} {verb} deleted: {_counted(answer.counts)}{size}.", markup=False)
+        terminal().print(f"{identifier} {verb} deleted: {_counted(answer.counts)}{size}.", markup=False)
 
 
 @app.command()
@@ -102,10 +103,10 @@ def prune(
             checkpoints += answer.checkpoints
             size_bytes += answer.size_bytes or 0
             for thing in answer.things if dry_run else ():
-                tables.terminal().print(f"{thing.id}  {escape(thing.name or '')}")
+                terminal().print(f"{thing.id}  {escape(thing.name or '')}")
             more = answer.more and not dry_run
     verb = f"would be deleted in the first part, {_size(size_bytes)}" if dry_run else "deleted"
-    tables.terminal().print(f"{_counted(counts)}; {checkpoints} checkpoints: {verb}.", markup=False)
+    terminal().print(f"{_counted(counts)}; {checkpoints} checkpoints: {verb}.", markup=False)
 
 
 @app.command()
@@ -114,7 +115,7 @@ def du(context: typer.Context, as_json: AsJson = False) -> None:
     with client_of(context) as client:
         found = client.usage(limit=1).storage
     if found is None or found.measured_at is None:
-        tables.terminal().print("Nothing is measured yet: the reconciler measures soon after it starts, then hourly.")
+        terminal().print("Nothing is measured yet: the reconciler measures soon after it starts, then hourly.")
         return
     if as_json:
         tables.print_json(found)
@@ -122,8 +123,8 @@ def du(context: typer.Context, as_json: AsJson = False) -> None:
     table = tables.table("kind", "owner", "files", "size", numbers=("files", "size"))
     for part in found.parts:
         table.add_row(*_cells(part))
-    tables.terminal().print(table)
-    tables.terminal().print(f"{_size(found.size_bytes)} in all, measured {found.measured_at:%Y-%m-%d %H:%M %Z}.")
+    terminal().print(table)
+    terminal().print(f"{_size(found.size_bytes)} in all, measured {found.measured_at:%Y-%m-%d %H:%M %Z}.")
 
 
 @app.command()
@@ -141,7 +142,7 @@ def uploads(
         table = tables.table("upload", "name", "size", "path", numbers=("size",))
         for one in found:
             table.add_row(one.id, escape(one.name), _size(one.size_bytes), escape(one.source))
-    tables.terminal().print(table)
+    terminal().print(table)
 
 
 def _collection(identifier: str) -> Collection:

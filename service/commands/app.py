@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cellgate.contract.exit_codes import CommandExit, UnusableError, UsageError
+from cellgate.contract.visible import visible
 from service.commands.doctor import doctor
 from service.commands.tokens import token_app
 from service.settings import load_settings
@@ -134,4 +135,4 @@ def remedy_for(error: Exception) -> str | None:
 
 
 def _print_error(error: Exception) -> None:
-    typer.secho(str(error), fg="red", err=True)
+    typer.secho(visible(str(error)), fg="red", err=True)

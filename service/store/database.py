@@ -1,5 +1,6 @@
 """The database: transactions on SQLite or PostgreSQL, and its clock."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -25,6 +26,10 @@ from service.store.database_faults import DatabaseDamaged, DatabaseFull, name_fa
 BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
+# Of SQLite's virtual machine: some milliseconds.
+STEPS_BETWEEN_LOOKS = 100_000
+# query_canceled, of PostgreSQL.
+CANCELED = "57014"
 # Beside this package, wherever it lies: an installed package of that name may be somebody else's.
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 READ_ONLY = "cellgate_read_only"
@@ -76,10 +81,15 @@ class Database:
     Args:
         url: `sqlite:///FILE` or `postgresql+psycopg://…`; nothing is connected before the first transaction.
         patience_s: Seconds that the first transaction waits for a server that is still starting.
+        statement_timeout_s: Longest time that one statement may take; None for any.
     """
 
-    def __init__(self, url: str, *, patience_s: float = FIRST_CONNECTION_TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, *, patience_s: float = FIRST_CONNECTION_TIMEOUT_S, statement_timeout_s: float | None = None
+    ) -> None:
         self._engine = new_engine(url)
+        if statement_timeout_s is not None:
+            _limit_statements(self._engine, statement_timeout_s)
         self._reading = self._engine.execution_options(**{READ_ONLY: True})
         self._patience_s = patience_s
         self._was_up = False
@@ -144,6 +154,36 @@ def new_engine(url: str) -> Engine:
     )
     event.listen(engine, "handle_error", name_fault)
     return engine
+
+
+def _limit_statements(engine: Engine, timeout_s: float) -> None:
+    """Let statements that take longer end with an error."""
+    if not _is_sqlite(engine):
+
+        def limit(connection: Any, _record: Any) -> None:
+            connection.execute(f"SET statement_timeout = {round(1000 * timeout_s)}")
+            connection.commit()
+
+        event.listen(engine, "connect", limit)
+        return
+    # SQLite has no clock: it asks now and then whether to go on.
+    deadlines: dict[int, float] = {}
+
+    def begun(_connection: Connection, cursor: Any, *_: Any) -> None:
+        deadlines[id(cursor.connection)] = time.monotonic() + timeout_s
+
+    def watch(connection: Any, _record: Any) -> None:
+        key = id(connection)
+        connection.set_progress_handler(lambda: time.monotonic() > deadlines.get(key, math.inf), STEPS_BETWEEN_LOOKS)
+
+    event.listen(engine, "connect", watch)
+    event.listen(engine, "before_cursor_execute", begun)
+
+
+def took_too_long(error: DBAPIError) -> bool:
+    """Return whether a statement was ended because it took longer than it may."""
+    found = error.orig
+    return getattr(found, "sqlstate", None) == CANCELED or getattr(found, "sqlite_errorname", "") == "SQLITE_INTERRUPT"
 
 
 def wait_until_up(engine: Engine, *, timeout_s: float) -> None:

@@ -55,6 +55,7 @@ class AsyncClient(AsyncConnection):
     Raises:
         Refused: The server answered a request with a problem.
         ServerAway: No server answered in time.
+        UnusableProxy: The environment names a proxy that the client cannot use.
     """
 
     async def add_dataset(self, body: Mapping[str, Any]) -> DatasetAnswer:
@@ -294,18 +295,16 @@ class AsyncClient(AsyncConnection):
             try:
                 async with self._opened(path, cursor) as answer:
                     events = EventParser()
-                    async for line in answer.aiter_lines():
-                        event = events.feed(line)
-                        if event is None:
-                            continue
-                        if event.kind == "end":
-                            return
-                        cursor = {"Last-Event-ID": event.id}
-                        yield LogChunk.model_validate_json(event.data)
-                        patience = self._patience()
+                    async for block in answer.aiter_bytes():
+                        for event in events.feed_bytes(block):
+                            if event.kind == "end":
+                                return
+                            cursor = {"Last-Event-ID": event.id}
+                            yield LogChunk.model_validate_json(event.data)
+                            patience = self._patience()
                 reason = "the stream ended before the run"
             except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
+                reason = self._route.broken(error)
             await self._sleep(patience.pause_s(reason))
 
     async def download_artifact(self, run_id: str, name: str, path: Path) -> None:

@@ -56,6 +56,7 @@ class Client(Connection):
     Raises:
         Refused: The server answered a request with a problem.
         ServerAway: No server answered in time.
+        UnusableProxy: The environment names a proxy that the client cannot use.
     """
 
     def add_dataset(self, body: Mapping[str, Any]) -> DatasetAnswer:
@@ -292,18 +293,16 @@ class Client(Connection):
             try:
                 with self._opened(path, cursor) as answer:
                     events = EventParser()
-                    for line in answer.iter_lines():
-                        event = events.feed(line)
-                        if event is None:
-                            continue
-                        if event.kind == "end":
-                            return
-                        cursor = {"Last-Event-ID": event.id}
-                        yield LogChunk.model_validate_json(event.data)
-                        patience = self._patience()
+                    for block in answer.iter_bytes():
+                        for event in events.feed_bytes(block):
+                            if event.kind == "end":
+                                return
+                            cursor = {"Last-Event-ID": event.id}
+                            yield LogChunk.model_validate_json(event.data)
+                            patience = self._patience()
                 reason = "the stream ended before the run"
             except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
+                reason = self._route.broken(error)
             self._sleep(patience.pause_s(reason))
 
     def download_artifact(self, run_id: str, name: str, path: Path) -> None:

@@ -52,6 +52,7 @@ class Measures:
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are never older than the request."""
+    monkeypatch.setattr("service.telemetry.metrics.SHARED_S", 0.0)
     monkeypatch.setattr(measures, "KEPT_S", 0.0)
     monkeypatch.setattr(measures, "KEPT_PER_S_OF_WORK", 0.0)
 
