@@ -9,10 +9,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, delete, event, update
 
+from cellgate.contract.api.operations import StorageKind
 from cellgate.contract.states import FailureReason
 from service.settings import Settings
 from service.store.database import Database
 from service.store.lifecycle import expire_leases, fail
+from service.store.storage import Part, store_measured
 from service.store.tables import AttemptRow, RunRow, WorkerRow
 from service.store.workers import ALIVE_S, register_worker
 from service.telemetry import metrics_collector as measures
@@ -231,3 +233,24 @@ def test_who_asks_for_open_metrics_is_given_them(api: Api) -> None:
     names = {supervisor.name for supervisor in open_metrics(answer.text)}  # type: ignore[no-untyped-call]  # ships no types
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert {LATENCY, "cellgate_run_failures", "cellgate_lease_takeovers", "cellgate_queue_runs"} <= names
+
+
+def test_stored_bytes_are_told_by_kind_as_they_were_measured_last(api: Api) -> None:
+    with api.database.begin() as session:
+        parts = [
+            Part(kind=StorageKind.MODELS, owner=owner, size_bytes=size, files=1)
+            for owner, size in (("ada", 1000), ("eve", 500))
+        ]
+        store_measured(session, parts)
+
+    measures = Measures(api.client.get("/metrics").text)
+    usage = api.client.get("/v1/usage").json()["storage"]
+
+    assert measures("storage_bytes", kind="models") == 1500
+    assert measures("storage_bytes", kind="database") > 0
+    assert usage["size_bytes"] == sum(measures.all("storage_bytes"))
+    assert {(part["kind"], part["owner"]): part["size_bytes"] for part in usage["parts"] if part["owner"]} == {
+        ("models", "ada"): 1000,
+        ("models", "eve"): 500,
+    }
+    assert usage["measured_at"] is not None
