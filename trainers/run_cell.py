@@ -24,6 +24,7 @@ from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import RunResult
 from cellgate.contract.specs import AnySpec
+from cellgate.contract.visible import visible
 from trainers.engine.context import RunContext, stop_on_signals
 from trainers.engine.run_folder import last_event, seed_of
 from trainers.spec_reading import read_spec
@@ -111,7 +112,7 @@ def _report(error: BaseException, events: EventWriter) -> int:
         traceback.print_exception(error)
         known = TrainerError(f"internal error: {type(error).__name__}: {error}")
     else:
-        print(f"{known.reason}: {known}", file=sys.stderr)
+        print(visible(f"{known.reason}: {known}"), file=sys.stderr)
     # A disk that is full has no room for this either; the exit code needs none.
     with suppress(OSError):
         events.write(
