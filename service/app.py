@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Request, Response
 
 from service.api import description
 from service.api.auth import TokenCache
+from service.api.background import BackgroundHealth
 from service.api.context import Context
 from service.api.description import describe_api, operation_id
 from service.api.long_poll import poll_states_in, watch_output, watch_versions
@@ -42,6 +43,7 @@ from service.dashboard.routes import dashboard_routes
 from service.settings import Settings
 from service.startup_check import check_startup
 from service.store.database import Database, schema_is_current
+from service.supervision import Supervision
 from service.telemetry.metrics import Telemetry
 from service.telemetry.tracing import tracing_of
 
@@ -110,17 +112,19 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         dependencies=[Depends(refuse_unknown_parameters)],
     )
     known = TokenCache(settings, database)
+    supervision = Supervision("api", database)
     telemetry = Telemetry(database, notifier)
     app.state.context = Context(
         settings=settings,
         database=database,
         notifier=notifier,
         tokens=known,
-        versions=watch_versions(database),
-        output=watch_output(database),
+        versions=watch_versions(database, supervision.report),
+        output=watch_output(database, supervision.report),
         load_poll_states=poll_states_in(database),
         telemetry=telemetry,
         hashes=Hashes(),
+        background=BackgroundHealth(),
     )
     scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
     scopes.include_in(app)

@@ -10,6 +10,7 @@ from cellgate.contract.exit_codes import UsageError
 from service.broker.notify import CeleryNotifier, redis_client
 from service.settings import Settings, load_settings
 from service.store.database import Database, schema_is_current
+from service.supervision import Supervision
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
 from worker.reconciler import Reconciler
@@ -67,12 +68,14 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     database = Database(settings.database)
     notifier = CeleryNotifier(redis_url)
     broker = redis_client(redis_url)
-    webhook_sender = threading.Thread(
-        target=WebhookSender(database=database, settings=settings).run, args=[stop], name="webhook-sender"
+    supervision = Supervision("reconciler", database)
+    sender = WebhookSender(database=database, settings=settings)
+    webhook_sender = supervision.thread("webhook-sender", lambda: sender.run(stop), stop)
+    reconciler = Reconciler(
+        database=database, notifier=notifier, settings=settings, broker=broker, supervision=supervision
     )
-    webhook_sender.start()
     try:
-        Reconciler(database=database, notifier=notifier, settings=settings, broker=broker).run(stop)
+        supervision.run("reconciler", lambda: reconciler.run(stop), stop)
     finally:
         stop.set()
         webhook_sender.join()

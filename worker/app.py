@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -13,7 +14,8 @@ from structlog.contextvars import bound_contextvars
 from service.broker.notify import TASK, TASK_OF_RELEASE_0_1, CeleryNotifier, celery_app
 from service.settings import Settings
 from service.store.database import Database
-from service.store.workers import record_heartbeat, register_worker, retire_worker
+from service.store.workers import record_heartbeat, register_new_worker, register_worker, retire_worker
+from service.supervision import Supervision
 from worker.claim_loop import work_off_queue
 from worker.context import UNREACHABLE, WorkerContext
 from worker.devices import find_devices
@@ -51,9 +53,10 @@ def run_worker(settings: Settings, redis_url: str) -> bool:
     if fork_server is not None:
         fork_server.start(trainer_environment(threads=1))
     with database.begin() as session:
-        register_worker(session, worker_id=context.worker_id, queues=settings.queues, slots=context.slots)
-    heartbeat = threading.Thread(target=_send_heartbeats, args=(context,), name="heartbeat", daemon=True)
-    heartbeat.start()
+        worker_id = register_new_worker(session, wanted=context.worker_id, queues=settings.queues, slots=context.slots)
+    context = replace(context, worker_id=worker_id)
+    supervision = Supervision("worker", database)
+    heartbeat = supervision.thread("heartbeat", lambda: _send_heartbeats(context), context.draining)
     # Its annotation is that worker_main never returns; it does.
     celery: Any = _celery(context, redis_url)
     try:
@@ -129,4 +132,4 @@ def _send_heartbeats(context: WorkerContext) -> None:
                     queues, slots = context.settings.queues, context.slots
                     register_worker(session, worker_id=context.worker_id, queues=queues, slots=slots)
         except UNREACHABLE as error:
-            log.warning("heartbeat_not_written", worker=context.worker_id, error=str(error.orig))
+            log.warning("heartbeat_not_written", worker=context.worker_id, error=str(error))

@@ -32,7 +32,7 @@ def _forward_notification(context: WorkerContext) -> None:
             left = run_for_others(session, context.worker_id)
     except UNREACHABLE as error:
         # The reconciler notifies again.
-        log.warning("database_not_reached", error=str(error.orig))
+        log.warning("database_not_reached", error=str(error))
         return
     # Delayed, because this worker may receive the forwarded message itself.
     if left is not None and not context.draining.wait(FORWARD_AFTER_S):
@@ -57,7 +57,7 @@ def _claim(context: WorkerContext) -> Claim | None:
                     return claim
         except UNREACHABLE as error:
             # The reconciler notifies again.
-            log.warning("database_not_reached", error=str(error.orig))
+            log.warning("database_not_reached", error=str(error))
             return None
         time.sleep(CLAIM_RETRY_S * (attempt + 1))
     return None

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
 from service.api.auth import TokenCache
+from service.api.background import BackgroundHealth
 from service.api.long_poll import PollStateReader, VersionWatcher
 from service.api.run_files import Hashes
 from service.broker.notify import Notifier, notify_waiting_runs
@@ -32,6 +33,7 @@ class Context:
     load_poll_states: PollStateReader
     telemetry: Telemetry
     hashes: Hashes
+    background: BackgroundHealth
 
     def notify(self) -> None:
         """Notify workers of every queued run that they were not notified of yet."""

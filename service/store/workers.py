@@ -1,17 +1,21 @@
 """Workers: their queues, slots, heartbeats and drains."""
 
 from collections.abc import Sequence
+from itertools import chain, count
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.store.database import now_s
+from service.store.database import now_s, one_at_a_time
 from service.store.lookup import get_row
 from service.store.tables import WorkerRow
+from service.store.uptime import uptime_s
 
 # A worker without a heartbeat for this long counts as gone.
 ALIVE_S = 30.0
+# Key of an advisory lock; arbitrary, but the same in every process.
+REGISTRATIONS = 5_251_525_357
 
 
 def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], slots: int) -> None:
@@ -29,7 +33,7 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         "slots": slots,
         "draining": False,
         "started_at": now_s(),
-        "heartbeat_at": now_s(),
+        **_beat(session),
     }
     changed = {name: value for name, value in values.items() if name != "id"}
     # ON CONFLICT is part of each dialect, not of standard SQL.
@@ -41,10 +45,38 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         session.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
+def register_new_worker(session: Session, *, wanted: str, queues: Sequence[str], slots: int) -> str:
+    """Add a worker that has just started, and return its id: the wanted one, unless a living worker has it.
+
+    Two containers may have the same host name and process id; under one id each would take the other's end for its own.
+
+    Args:
+        session: An open transaction.
+        wanted: Id of the worker if nobody else has it.
+        queues: The queues that it serves.
+        slots: How many runs it can have at the same time.
+    """
+    one_at_a_time(session, REGISTRATIONS)
+    taken = {worker.id for worker in living_workers(session)}
+    names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+    worker_id = next(name for name in names if name not in taken)
+    register_worker(session, worker_id=worker_id, queues=queues, slots=slots)
+    return worker_id
+
+
+def _beat(session: Session) -> dict[str, object]:
+    at = session.scalars(select(now_s())).one()
+    return {"heartbeat_at": at, "seen_heartbeat_at": at, "seen_uptime_s": uptime_s()}
+
+
 def record_heartbeat(session: Session, *, worker_id: str) -> bool:
     """Store that the worker is alive now; return False if it is not registered (any more)."""
     found = session.execute(
-        update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s()).returning(WorkerRow.id)
+        update(WorkerRow)
+        .where(WorkerRow.id == worker_id)
+        .values(**_beat(session))
+        .returning(WorkerRow.id)
+        .execution_options(synchronize_session=False)
     ).scalar()
     return found is not None
 
@@ -55,8 +87,8 @@ def retire_worker(session: Session, *, worker_id: str) -> None:
 
 
 def retire_silent_workers(session: Session, *, silent_s: float) -> None:
-    """Remove every worker without a heartbeat for `silent_s`."""
-    session.execute(delete(WorkerRow).where(WorkerRow.heartbeat_at < now_s() - silent_s))
+    """Remove every worker without a heartbeat for `silent_s` of uptime."""
+    session.execute(delete(WorkerRow).where(WorkerRow.seen_uptime_s < uptime_s() - silent_s))
 
 
 def list_workers(session: Session) -> Sequence[WorkerRow]:
@@ -74,10 +106,9 @@ def get_worker(session: Session, worker_id: str) -> WorkerRow:
 
 
 def living_workers(session: Session) -> Sequence[WorkerRow]:
-    """Return the workers with a heartbeat in the last `ALIVE_S`, by id."""
-    return session.scalars(
-        select(WorkerRow).where(WorkerRow.heartbeat_at >= now_s() - ALIVE_S).order_by(WorkerRow.id)
-    ).all()
+    """Return the workers with a heartbeat in the last `ALIVE_S` of uptime, by id."""
+    heard = or_(WorkerRow.seen_uptime_s.is_(None), WorkerRow.seen_uptime_s >= uptime_s() - ALIVE_S)
+    return session.scalars(select(WorkerRow).where(heard).order_by(WorkerRow.id)).all()
 
 
 def serving_workers(session: Session) -> Sequence[WorkerRow]:

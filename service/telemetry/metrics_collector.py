@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -14,7 +14,10 @@ from cellgate.contract.states import RunState
 from service.broker.notify import Notifier
 from service.store.database import Database
 from service.store.queue import QueueLoad, queue_loads
+from service.store.tables import WatchedThreadRow
 from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
+from service.store.watched import watched_threads
+from service.store.webhooks import open_circuits
 from service.store.workers import list_workers, living_workers
 
 # Ten scrapes at once cost as much as one, and however many runs there are, collecting takes a twentieth of the time at
@@ -32,6 +35,8 @@ class Snapshot:
     waits: dict[str, Histogram]
     lost_leases: int
     workers: dict[str, int]
+    deaths: Sequence[WatchedThreadRow]
+    open_circuits: int
 
 
 def snapshot(session: Session) -> Snapshot:
@@ -45,6 +50,8 @@ def snapshot(session: Session) -> Snapshot:
         waits=waits(session),
         lost_leases=lost_leases(session),
         workers={"serving": len(alive) - draining, "draining": draining, "silent": len(workers) - len(alive)},
+        deaths=watched_threads(session),
+        open_circuits=open_circuits(session),
     )
 
 
@@ -94,6 +101,15 @@ def _families(found: Snapshot) -> Iterator[Metric]:
     for state, count in found.workers.items():
         workers.add_metric([state], count)
     yield workers
+    deaths = CounterMetricFamily(
+        "cellgate_thread_deaths",
+        "Unexpected ends of long-lived threads and tasks, each of which was started again.",
+        labels=["process", "thread"],
+    )
+    for row in found.deaths:
+        deaths.add_metric([row.process, row.thread], row.deaths)
+    yield deaths
+    yield _gauge("webhook_circuits_open", "Webhooks that fail and are only probed.", float(found.open_circuits))
 
 
 def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:

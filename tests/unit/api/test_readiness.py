@@ -25,14 +25,26 @@ def oks(checks: dict[str, Any]) -> dict[str, bool]:
 
 
 def test_a_service_with_everything_it_needs_is_ready(api: Api) -> None:
-    assert oks(found(api, status=200)) == {"database": True, "migrations": True, "broker": True, "workers": True}
+    assert oks(found(api, status=200)) == {
+        "database": True,
+        "migrations": True,
+        "broker": True,
+        "workers": True,
+        "background": True,
+    }
 
 
 def test_the_service_lives_without_a_broker_but_is_not_ready(api: Api) -> None:
     api.notifier.reachable = False
 
     assert api.client.get("/livez").status_code == 200
-    assert oks(found(api, status=503)) == {"database": True, "migrations": True, "broker": False, "workers": True}
+    assert oks(found(api, status=503)) == {
+        "database": True,
+        "migrations": True,
+        "broker": False,
+        "workers": True,
+        "background": True,
+    }
 
 
 def test_a_missing_worker_is_reported_but_takes_no_api_out_of_service(api: Api) -> None:
@@ -56,7 +68,7 @@ def test_another_schema_is_not_ready(api: Api) -> None:
 
     checks = found(api, status=503)
 
-    assert oks(checks) == {"database": True, "migrations": False, "broker": True, "workers": False}
+    assert oks(checks) == {"database": True, "migrations": False, "broker": True, "workers": False, "background": False}
     assert "cellgate migrate" in checks["migrations"]["detail"]
 
 
@@ -71,6 +83,12 @@ def test_a_database_that_is_away_is_not_ready_and_what_it_would_tell_is_not_know
 
         checks = found(api, status=503)
 
-    assert oks(checks) == {"database": False, "migrations": False, "broker": True, "workers": False}
+    assert oks(checks) == {
+        "database": False,
+        "migrations": False,
+        "broker": True,
+        "workers": False,
+        "background": False,
+    }
     assert "not known" in checks["workers"]["detail"]
     assert any(entry["event"] == "database_not_reached" for entry in api.logs)
