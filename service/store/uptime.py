@@ -4,7 +4,7 @@ A clock of a host may jump, by NTP, by hand, or with a restored snapshot. The re
 monotonic clock, never more per look than a look may take. While no reconciler is at work, uptime stands still.
 """
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, SQLColumnExpression, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import RunState
@@ -54,8 +54,8 @@ def stamp_what_changed(session: Session) -> None:
     )
 
 
-def waited_longer_than(limit_s: ColumnElement[float]) -> ColumnElement[bool]:
-    """Return the condition that a queued run has waited for longer than a limit."""
+def waited_longer_than(limit_s: SQLColumnExpression[float | None]) -> ColumnElement[bool]:
+    """Return the condition that a queued run has waited for longer than a limit, if there is one."""
     return func.coalesce(uptime_s() - RunRow.queued_uptime_s, 0.0) > limit_s
 
 
