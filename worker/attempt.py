@@ -18,6 +18,7 @@ from service.domain.errors import ServiceError
 from service.domain.trainer_events import storable
 from service.store.claims import Claim
 from service.store.database_faults import DatabaseFull
+from service.store.durations import record_running_time
 from service.store.lifecycle import cancelled, fail, release, succeed
 from service.store.pipeline import after_run
 from service.store.recorder import import_missing_events
@@ -44,7 +45,7 @@ def _supervise(context: WorkerContext, claim: Claim, *, held_since: float) -> No
     try:
         with context.devices.lend() as gpu:
             outcome, exit_code = _attempt(context, claim, folder, gpu=gpu, held_since=held_since)
-            _end_attempt(context, claim, folder, outcome, exit_code=exit_code)
+            _end_attempt(context, claim, folder, outcome, exit_code=exit_code, held_since=held_since)
     except UNREACHABLE:
         # The lease expires, and the reconciler takes the run back.
         log.exception("attempt_left_behind")
@@ -53,7 +54,7 @@ def _supervise(context: WorkerContext, claim: Claim, *, held_since: float) -> No
     except Exception as error:
         log.exception("supervision_failed")
         outcome, exit_code = _broken(context, folder, error), None
-        _end_attempt(context, claim, folder, outcome, exit_code=exit_code)
+        _end_attempt(context, claim, folder, outcome, exit_code=exit_code, held_since=held_since)
     log.info("run_ended", outcome=type(outcome).__name__, exit_code=exit_code)
 
 
@@ -115,7 +116,13 @@ def _catch_up(context: WorkerContext, claim: Claim) -> None:
 
 
 def _end_attempt(
-    context: WorkerContext, claim: Claim, folder: Path, outcome: AttemptOutcome, *, exit_code: int | None
+    context: WorkerContext,
+    claim: Claim,
+    folder: Path,
+    outcome: AttemptOutcome,
+    *,
+    exit_code: int | None,
+    held_since: float,
 ) -> None:
     """Store the end and advance the pipeline in one transaction; then notify workers of new runs."""
     if isinstance(outcome, Abandoned):
@@ -128,6 +135,7 @@ def _end_attempt(
     deadline = time.monotonic() + context.settings.lease_s
     while True:
         try:
+            _record_time(context, claim, time.monotonic() - held_since)
             _write(context, claim, outcome, result, exit_code)
             break
         except UNREACHABLE as error:
@@ -138,6 +146,11 @@ def _end_attempt(
                 return
             time.sleep(DATABASE_RETRY_S)
     notify_waiting_runs(context.database, context.notifier)
+
+
+def _record_time(context: WorkerContext, claim: Claim, duration_s: float) -> None:
+    with context.database.begin() as session:
+        record_running_time(session, run_id=claim.run_id, attempt=claim.attempt, duration_s=duration_s)
 
 
 def _read_result(path: Path) -> tuple[dict[str, Any], str | None]:

@@ -55,6 +55,7 @@ class AttemptMonitor:
         self._again = False
         self._is_full = False
         self._watchdog = Watchdog(process, timeout_s=GIVE_UP_AT * context.settings.lease_s, started_at=held_since)
+        self._held_since = held_since
         self._started = self._last_event_at = time.monotonic()
         self._renew_after = self._poll_after = 0.0
         self._running = False
@@ -114,7 +115,7 @@ class AttemptMonitor:
 
     def _renew(self, session: Session, lease_s: float) -> str:
         run: dict[str, Any] = {"run_id": self._claim.run_id, "attempt": self._claim.attempt}
-        state = renew(session, **run, lease_s=lease_s)
+        state = renew(session, **run, lease_s=lease_s, duration_s=time.monotonic() - self._held_since)
         if state is RunState.STARTING and not self._running:
             self._running = mark_running(session, **run)
         return "lost" if state is None else state.value
@@ -207,7 +208,7 @@ class AttemptMonitor:
                 done = work(session)
         except UNREACHABLE as error:
             self._is_full = isinstance(error, DatabaseFull)
-            log.warning("database_not_reached", error=str(error.orig))
+            log.warning("database_not_reached", error=str(error))
             return None
         self._is_full = False
         return done
