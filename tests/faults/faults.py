@@ -23,6 +23,7 @@ from cellgate.client.errors import ClientError
 from cellgate.contract.states import LEASED, RunState
 from service.broker.notify import CeleryNotifier
 from service.store.tables import RunRow
+from service.store.workers import list_workers
 from tests.faults.clocks import FOLLOWS_WITHIN_S
 from tests.faults.deployment import LEASE_S, WORKERS, Deployment
 from tests.faults.workload import checkpoint_files
@@ -31,6 +32,7 @@ FORGED = 1_000 // 30
 ROLLING_GRACE_S = 20
 JUMPS_S = (0.0, 3600.0, -3600.0, 432_000.0, -432_000.0)
 MOST_CONNECTIONS = 500
+START_TIMEOUT_S = 30.0
 # Two containers may have one host name, and a worker is often process 1 there.
 TWIN = "import os, sys; os.getpid = lambda: {pid}; from worker.__main__ import main; sys.exit(main(['run']))"
 RUN_FOLDER = re.compile(r"/runs/([^/]+)/")
@@ -124,7 +126,8 @@ def start_twin(deployment: Deployment, rng: random.Random) -> None:
     process = deployment.members[rng.choice(WORKERS)].process
     if process is not None:
         with deployment.running([sys.executable, "-c", TWIN.format(pid=process.pid)], log="twin.log") as twin:
-            _sleep(deployment, rng.uniform(3, 6))
+            _wait_for_worker(deployment, f":{process.pid}-")
+            _sleep(deployment, rng.uniform(0, 3))
             twin.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 twin.wait(ROLLING_GRACE_S)
@@ -310,6 +313,17 @@ def _sleep(deployment: Deployment, seconds: float) -> None:
     while time.monotonic() < deadline:
         deployment.look()
         time.sleep(0.05)
+
+
+def _wait_for_worker(deployment: Deployment, part: str) -> None:
+    """Wait until a worker whose id has this part is registered."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        deployment.look()
+        with suppress(DBAPIError), deployment.database.read() as session:
+            if any(part in worker.id for worker in list_workers(session)):
+                return
+        time.sleep(0.2)
 
 
 def _hold_lock(deployment: Deployment, seconds: float) -> None:
