@@ -8,11 +8,15 @@ import pytest
 
 from service.store.runs import get_run
 from service.store.tables import RunRow
-from tests.faults.deployment import LEASE_S, SETTINGS, Backend, Deployment
+from tests.faults.deployment import SETTINGS, Backend, Deployment
 from tests.faults.workload import JOB, prepare_dataset, wait_until
 
 HOUR_S, DAYS_S = 3600.0, 5 * 86_400.0
 LONG: dict[str, Any] = {**JOB, "training": {**JOB["training"], "epochs": 1000, "patience": 1000}}  # type: ignore[dict-item]
+# Two trainers are started in all: a fork server for each worker would import more than they. And no lease is lost for
+# want of CPU: only a wall clock may be to blame.
+LEASE_S = 6.0
+UNHURRIED = {**SETTINGS, "WARM_START": False, "LEASE_S": LEASE_S}
 ALL_JUMPS = [HOUR_S, 0.0, -HOUR_S, 0.0, DAYS_S, -DAYS_S, 0.0]
 # Beyond a lease and a look: whoever believed the clock has acted by then.
 SETTLED_S = LEASE_S + 2.0
@@ -47,17 +51,18 @@ def test_a_jump_of_any_clock_costs_no_attempt_and_no_duration_is_wrong(
     tmp_path: Path, backend: Backend, who: tuple[str, ...], jumps: list[float]
 ) -> None:
     begun = time.monotonic()
-    with Deployment(tmp_path, backend, settings={**SETTINGS, "SLOTS": 2}, clock_errors_s={}) as deployment:
+    with Deployment(tmp_path, backend, settings=UNHURRIED, clock_errors_s={}) as deployment:
         dataset = prepare_dataset(deployment)
         with deployment.client() as client:
             run_id = client.submit_job({**LONG, "dataset": dataset, "seeds": [1]}).runs[0].id
             wait_until(deployment, lambda: run_of(deployment, run_id).state == "running", "the run is at work")
-            running_since = time.monotonic()
+            running_since, before = time.monotonic(), run_of(deployment, run_id)
             for name in who:
                 for error_s in jumps:
                     jump(deployment, name, error_s)
                     run = run_of(deployment, run_id)
-                    assert (run.state, run.attempt, run.recoveries) == ("running", 1, 0), (name, error_s)
+                    found = (run.state, run.attempt, run.recoveries)
+                    assert found == ("running", before.attempt, before.recoveries), (name, error_s)
             at_work_s = time.monotonic() - running_since
             checks = client.json("/readyz")["checks"]
             total = client.json("/v1/usage?from=1990-01-01T00:00:00Z&to=2090-01-01T00:00:00Z")["total"]
