@@ -11,17 +11,18 @@ from contextlib import suppress
 from typing import TypeVar
 
 import psutil
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from cellgate.client.errors import ClientError
 from cellgate.contract.states import LEASED
-from service.store.tables import RunRow, WorkerRow
+from service.store.tables import RunRow
+from service.store.workers import list_workers
 from tests.faults.clocks import FOLLOWS_WITHIN_S
 from tests.faults.deployment import LEASE_S, RECONCILERS, WORKERS, Deployment
 from tests.faults.workload import checkpoint_files, live_runs
 
 ROLLING_GRACE_S = 20
+START_TIMEOUT_S = 30.0
 JUMPS_S = (0.0, 3600.0, -3600.0, 432_000.0, -432_000.0)
 # Two containers may have one host name, and a worker is often process 1 there.
 TWIN = "import os, sys; os.getpid = lambda: {pid}; from worker.__main__ import main; sys.exit(main(['run']))"
@@ -107,15 +108,12 @@ def start_twin(deployment: Deployment, rng: random.Random) -> bool:
     if process is None:
         return False
     with deployment.running([sys.executable, "-c", TWIN.format(pid=process.pid)], log="twin.log") as twin:
-        deployment.sleep(rng.uniform(3, 6))
-        seen = False
-        with suppress(DBAPIError), deployment.database.read() as session:
-            ids = session.scalars(select(WorkerRow.id)).all()
-            seen = any(str(identifier).endswith(f":{process.pid}-2") for identifier in ids)
+        registered = _wait_for_worker(deployment, f":{process.pid}-")
+        deployment.sleep(rng.uniform(0, 3))
         twin.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             twin.wait(ROLLING_GRACE_S)
-    return seen
+    return registered
 
 
 def restart_worker(deployment: Deployment, rng: random.Random) -> bool:
@@ -172,6 +170,17 @@ def _runs_of(trainer: psutil.Process) -> set[str]:
 
 def _one_of(things: list[T], rng: random.Random) -> list[T]:
     return [rng.choice(things)] if things else []
+
+
+def _wait_for_worker(deployment: Deployment, part: str) -> bool:
+    """Wait until a worker whose id has this part is registered; whether one was."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with suppress(DBAPIError), deployment.database.read() as session:
+            if any(part in worker.id for worker in list_workers(session)):
+                return True
+        deployment.sleep(0.2)
+    return False
 
 
 def _kill(process: psutil.Process) -> bool:
