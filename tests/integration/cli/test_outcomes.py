@@ -13,8 +13,8 @@ from tests.live_server import LiveServer
 COLLAPSE = (FailureReason.COLLAPSE, 5)
 BASES = [(cell, seed) for cell in (Cell.TRANSFORMER, Cell.GNN) for seed in (0, 1)]
 REASON = "We have no room for two models in the scanner."
-# Its interval, of 0.01 to each side, holds the threshold of 0.92.
-NEAR: F1s = {"transformer": [0.87, 0.87], "gnn": [0.88, 0.88], "ensemble": [0.925, 0.925]}
+# Its interval, of 0.01 to each side, holds the threshold of 0.9.
+NEAR: F1s = {"transformer": [0.87, 0.87], "gnn": [0.88, 0.88], "ensemble": [0.905, 0.905]}
 WEAK: F1s = {"transformer": [0.50, 0.50], "gnn": [0.50, 0.50], "ensemble": [0.50, 0.50]}
 
 

@@ -3,6 +3,8 @@
 import signal
 from typing import Any
 
+import pytest
+
 from cellgate.contract.exit_codes import ExitCode
 from tests.integration.trainers.conftest import Trainer
 
@@ -10,6 +12,8 @@ from tests.integration.trainers.conftest import Trainer
 STEPS = 120
 
 
+# Three whole runs; the short form, on the same engine, is tests/unit/engine/test_lr_finder_stopped.py.
+@pytest.mark.slow
 def test_a_run_stopped_in_its_range_test_ends_with_the_bytes_of_one_that_was_not(
     trainer: Trainer, tiny: dict[str, Any]
 ) -> None:

@@ -15,7 +15,6 @@ from tests.api_client import Api, get
 from tests.fakes import HEALTHY, F1s
 
 COLLAPSE = (FailureReason.COLLAPSE, 5)
-BORDERLINE: F1s = {"transformer": [0.87, 0.87], "gnn": [0.86, 0.86], "ensemble": [0.925, 0.925]}
 REASON = "The latency of two models is too high for us."
 
 
