@@ -31,11 +31,12 @@ class BrokerServer:
     Args:
         folder: Of its files.
         arguments: Further ones of its command line.
-        port: Of the server; None: a free one.
+        required: Whether it must come up; else the block begins as well when it has ended at its start.
     """
 
-    def __init__(self, folder: Path, *arguments: str, port: int | None = None) -> None:
-        self.port = port or free_port()
+    def __init__(self, folder: Path, *arguments: str, required: bool = True) -> None:
+        self.port = free_port()
+        self._required = required
         self._folder = folder
         self._arguments = arguments
         self.process: subprocess.Popen[bytes] | None = None
@@ -44,6 +45,11 @@ class BrokerServer:
     def url(self) -> str:
         """Of its first database."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is not running."""
+        return self.process is None or self.process.poll() is not None
 
     def client(self) -> redis.Redis:
         """Return a client without a password."""
@@ -57,7 +63,7 @@ class BrokerServer:
             command += ["--save", "", "--appendonly", "no"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with self.client() as client:
-            until(lambda: _answers(client), "the server answers")
+            until(lambda: _answers(client) or (self.has_ended and not self._required), "the server answers")
         return self
 
     def __exit__(self, *_: object) -> None:

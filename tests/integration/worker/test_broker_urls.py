@@ -10,7 +10,7 @@ import structlog
 
 from service.broker.connections import redis_client
 from service.broker.notify import CeleryNotifier
-from tests.broker_servers import BrokerServer, Link, make_certificates, sentinel_of
+from tests.broker_servers import BrokerServer, Link, free_port, make_certificates, sentinel_of
 from tests.serving_worker import serving, until_listening
 from tests.worker_harness import Floor, until
 from worker.consumer import NotificationConsumer
@@ -59,6 +59,18 @@ def over_tls(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def over_the_servers_own_tls(folder: Path) -> Iterator[str]:
+    folder.mkdir()
+    certificates, port = make_certificates(folder), free_port()
+    files = ["--tls-cert-file", str(certificates.certificate), "--tls-key-file", str(certificates.key)]
+    files += ["--tls-ca-cert-file", str(certificates.ca), "--tls-auth-clients", "no"]
+    with BrokerServer(folder, "--tls-port", str(port), *files, required=False) as server:
+        if server.has_ended:
+            pytest.skip("this machine's server was built without TLS; `over_tls` puts it behind a proxy that has it")
+        yield f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificates.ca}"
+
+
+@contextmanager
 def on_a_socket(folder: Path) -> Iterator[str]:
     path = folder / "broker.sock"
     with BrokerServer(folder, "--unixsocket", str(path)):
@@ -72,7 +84,16 @@ def named_by_sentinels(folder: Path) -> Iterator[str]:
         yield f"sentinel://127.0.0.1:1;127.0.0.1:{sentinel.port}/3?master_name=queue"
 
 
-FORMS = (plain, with_password, with_acl_user, in_database_seven, over_tls, on_a_socket, named_by_sentinels)
+FORMS = (
+    plain,
+    with_password,
+    with_acl_user,
+    in_database_seven,
+    over_tls,
+    over_the_servers_own_tls,
+    on_a_socket,
+    named_by_sentinels,
+)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
