@@ -5,19 +5,26 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from typing import TypeVar
 
 import psutil
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from cellgate.client.errors import ClientError
 from cellgate.contract.states import LEASED
-from service.store.tables import RunRow
+from service.store.tables import RunRow, WorkerRow
+from tests.faults.clocks import FOLLOWS_WITHIN_S
 from tests.faults.deployment import LEASE_S, RECONCILERS, WORKERS, Deployment
 from tests.faults.workload import checkpoint_files, live_runs
 
 ROLLING_GRACE_S = 20
+JUMPS_S = (0.0, 3600.0, -3600.0, 432_000.0, -432_000.0)
+# Two containers may have one host name, and a worker is often process 1 there.
+TWIN = "import os, sys; os.getpid = lambda: {pid}; from worker.__main__ import main; sys.exit(main(['run']))"
 RUN_FOLDER = re.compile(r"/runs/([^/]+)/")
 T = TypeVar("T")
 
@@ -72,6 +79,43 @@ def freeze_worker_beyond_its_lease(deployment: Deployment, rng: random.Random) -
         return False
     now_held = {(run.id, run.attempt) for run in _leased_by(deployment, name)}
     return bool(held - now_held)
+
+
+def freeze_reconcilers(deployment: Deployment, rng: random.Random) -> bool:
+    """Both reconcilers stand still for longer than a lease: when they wake they have seen nothing."""
+    for name in RECONCILERS:
+        deployment.signal(name, signal.SIGSTOP)
+    deployment.sleep(LEASE_S * rng.uniform(1.2, 2.0))
+    stood_still = all(deployment.is_frozen(name) for name in RECONCILERS)
+    for name in RECONCILERS:
+        deployment.signal(name, signal.SIGCONT)
+    return stood_still
+
+
+def jump_clock(deployment: Deployment, rng: random.Random) -> bool:
+    """The wall clock of a running process, or of the database server, jumps by hours or days, and stays there."""
+    clock = deployment.clocks[rng.choice(sorted(deployment.clocks))]
+    before = clock.file.read_text()
+    clock.set_error(rng.choice(JUMPS_S))
+    deployment.sleep(FOLLOWS_WITHIN_S + 0.5)
+    return clock.file.read_text() != before
+
+
+def start_twin(deployment: Deployment, rng: random.Random) -> bool:
+    """A second worker that would have the id of one that lives: it works under another one, and ends."""
+    process = deployment.members[rng.choice(WORKERS)].process
+    if process is None:
+        return False
+    with deployment.running([sys.executable, "-c", TWIN.format(pid=process.pid)], log="twin.log") as twin:
+        deployment.sleep(rng.uniform(3, 6))
+        seen = False
+        with suppress(DBAPIError), deployment.database.read() as session:
+            ids = session.scalars(select(WorkerRow.id)).all()
+            seen = any(str(identifier).endswith(f":{process.pid}-2") for identifier in ids)
+        twin.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            twin.wait(ROLLING_GRACE_S)
+    return seen
 
 
 def restart_worker(deployment: Deployment, rng: random.Random) -> bool:

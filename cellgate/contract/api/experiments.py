@@ -43,7 +43,7 @@ class OverrulingCreate(Request):
     reason: Reason
 
 
-class _ExperimentEnd(Described):
+class _ExperimentEnd(Answer):
     """What every answer about an experiment says of its end."""
 
     id: str
@@ -68,7 +68,7 @@ _DECIDED = Field(
 )
 
 
-class ExperimentAnswer(_ExperimentEnd):
+class ExperimentAnswer(Described, _ExperimentEnd):
     """An experiment with its pipeline: the jobs in the order of their steps."""
 
     name: str
@@ -83,7 +83,7 @@ class ExperimentAnswer(_ExperimentEnd):
     created_at: AwareDatetime
 
 
-class ExperimentSummary(_ExperimentEnd):
+class ExperimentSummary(Described, _ExperimentEnd):
     """An experiment in a list."""
 
     name: str

@@ -13,13 +13,14 @@ from cellgate.contract.api.operations import StorageKind
 from cellgate.contract.states import FailureReason
 from service.settings import Settings
 from service.store.database import Database
-from service.store.lifecycle import expire_leases, fail
+from service.store.lifecycle import fail
 from service.store.storage import Part, store_measured
 from service.store.tables import AttemptRow, RunRow, WorkerRow
 from service.store.workers import ALIVE_S, register_worker
 from service.telemetry import metrics_collector as measures
 from service.telemetry.metrics import Telemetry
 from tests.api_client import Api, RecordingNotifier, begin, running_api
+from tests.lapsed_leases import expire_lapsed
 
 LATENCY = "cellgate_http_request_duration_seconds"
 
@@ -131,7 +132,7 @@ def test_queues_and_leases_are_counted_by_hand_too(api: Api) -> None:
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=4)
         register_worker(session, worker_id="worker-2", queues=["cpu"], slots=4)
         gone = update(WorkerRow).where(WorkerRow.id == "worker-2")
-        session.execute(gone.values(heartbeat_at=WorkerRow.heartbeat_at - ALIVE_S - 1))
+        session.execute(gone.values(seen_uptime_s=-ALIVE_S - 1))
         session.execute(update(RunRow).where(RunRow.state == "queued").values(queued_at=RunRow.queued_at - 100))
 
     found = measured(api)
@@ -191,7 +192,7 @@ def test_failures_are_counted_by_reason_and_takeovers_by_lost_leases(api: Api) -
     assert measured(api)("lease_takeovers_total") == 0
     with api.database.begin() as session:
         session.execute(update(RunRow).where(RunRow.state == "running").values(lease_expires_at=0.0))
-        expire_leases(session)
+        expire_lapsed(session)
 
     found = measured(api)
 
