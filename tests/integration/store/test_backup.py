@@ -232,22 +232,27 @@ def test_a_decision_that_differs_leaves_the_place_empty(
     assert restore_backup(empty.url, empty.data_dir, file).decisions >= 1
 
 
+LATER_STEPS = [pytest.param(step, marks=pytest.mark.slow) for step in ("_settle", "_compare", "_move_into_place")]
+
+
 @OF_SQLITE
-def test_a_restore_that_is_killed_at_any_step_is_taken_back_by_the_next_one(used: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["_unpack", *LATER_STEPS])
+def test_a_restore_that_is_killed_at_any_step_is_taken_back_by_the_next_one(
+    used: Place, tmp_path: Path, step: str
+) -> None:
     file = back_up(used, tmp_path / "backup")
-    for number, step in enumerate(("_unpack", "_settle", "_compare", "_move_into_place")):
-        place = Place(url=f"sqlite:///{tmp_path / f'{number}.db'}", data_dir=tmp_path / f"place-{number}")
-        child = os.fork()
-        if child == 0:
-            setattr(restore, step, _die_after(getattr(restore, step)))
-            restore_backup(place.url, place.data_dir, file)
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9, step
+    place = Place(url=f"sqlite:///{tmp_path / 'new.db'}", data_dir=tmp_path / "place")
+    child = os.fork()
+    if child == 0:
+        setattr(restore, step, _die_after(getattr(restore, step)))
+        restore_backup(place.url, place.data_dir, file)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
-        restored = restore_backup(place.url, place.data_dir, file)
+    restored = restore_backup(place.url, place.data_dir, file)
 
-        assert place.files() == used.files(), step
-        assert restored.decisions == len(place.rows()["decisions"]) >= 1, step
+    assert place.files() == used.files()
+    assert restored.decisions == len(place.rows()["decisions"]) >= 1
 
 
 def _die_after(step: object) -> object:
