@@ -36,6 +36,12 @@ def map_path_parameters(_: Any, path_parameters: dict[str, Any] | None) -> dict[
 
 
 @schemathesis.hook
+def map_query(_: Any, query: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Let no DELETE be a dry run: what is there afterwards would count as used after it was freed."""
+    return query and {name: value for name, value in query.items() if name != "dry_run"}
+
+
+@schemathesis.hook
 def map_body(_: Any, body: Any) -> Any:
     """Submit for what there is more often than for what there is not."""
     return _known(body) if isinstance(body, dict) else body

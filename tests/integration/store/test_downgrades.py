@@ -74,6 +74,9 @@ def counts(url: str) -> dict[str, int]:
     return {name: count for name, count in found.items() if name != "alembic_version"}
 
 
+@pytest.mark.parametrize(
+    "empty_database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
+)
 def test_the_schema_goes_down_step_by_step_with_rows_in_every_table_and_comes_up_again(
     empty_database_url: str, alembic: Callable[..., None]
 ) -> None:
