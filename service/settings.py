@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     data_roots: list[Path] = Field(
         default_factory=list, description="Folders that data sets may be read from, besides data_dir/data (JSON list)."
     )
+    model_roots: list[Path] = Field(
+        default_factory=list,
+        description="Folders that checkpoints may be loaded from, besides data_dir/models (JSON list); of API and "
+        "workers.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
     port: int = Field(8451, ge=0, le=65535)
     token: SecretStr | None = Field(
@@ -53,6 +58,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body that is read.")
     webhook_allow_private: bool = Field(
         False, description="Let webhooks go to loopback and private addresses: for receivers in one's own network."
+    )
+    audit_kept_days: int = Field(
+        400, ge=1, le=36_500, description="Days after which entries of the audit log are removed."
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest file that PUT /v1/uploads takes.")
 
@@ -100,8 +108,13 @@ class Settings(BaseSettings):
 
     @property
     def roots(self) -> list[Path]:
-        """Folders that data sets may be read from, resolved."""
-        return [root.resolve() for root in (self.data_dir / "data", *self.data_roots)]
+        """Folders that data sets may be read from."""
+        return [root.absolute() for root in (self.data_dir / "data", *self.data_roots)]
+
+    @property
+    def models(self) -> list[Path]:
+        """Folders that checkpoints may be loaded from."""
+        return [root.absolute() for root in (self.data_dir / "models", *self.model_roots)]
 
 
 def is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@ It runs as a process of its own. Two at once do no harm: every step is a compare
 """
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
@@ -15,8 +16,10 @@ from sqlalchemy.orm import Session
 
 from service.broker.notify import Notifier
 from service.settings import Settings
+from service.store.audit import prune_audit
 from service.store.database import Database
 from service.store.experiments import cancel_leftovers
+from service.store.keys import remove_old_keys
 from service.store.lifecycle import due_for_dispatch, expire_leases, expire_queued
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
@@ -26,6 +29,8 @@ log = structlog.get_logger(__name__)
 # A Redis without this key was flushed or restarted, and has lost its messages too.
 SENTINEL = "cellgate:sentinel"
 SILENT_S = 3600.0
+TIDY_EVERY_S = 600.0
+DAY_S = 86_400.0
 
 
 class Reconciler:
@@ -43,6 +48,7 @@ class Reconciler:
         self._notifier = notifier
         self._settings = settings
         self._broker = broker
+        self._tidy_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Reconcile every `reconcile_every_s` until `stop` is set; wait while database or broker are unreachable."""
@@ -72,6 +78,16 @@ class Reconciler:
             log.warning("queued_for_too_long", runs=overdue)
         self._move_on([*lost, *overdue])
         self._notify()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what is kept for a time only, every `TIDY_EVERY_S`."""
+        if time.monotonic() < self._tidy_at:
+            return
+        self._tidy_at = time.monotonic() + TIDY_EVERY_S
+        with self._database.begin() as session:
+            remove_old_keys(session)
+            prune_audit(session, kept_s=self._settings.audit_kept_days * DAY_S)
 
     def _move_on(self, changed: list[str]) -> None:
         """Advance pipelines that a run's end should have advanced."""

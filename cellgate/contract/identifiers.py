@@ -7,6 +7,7 @@ JOB_ID = f"^job_{ULID}$"
 RUN_ID = f"^run_{ULID}$"
 BUNDLE_ID = f"^bun_{ULID}$"
 TOKEN_ID = f"^tok_{ULID}$"
+PRINCIPAL_ID = f"^pri_{ULID}$"
 WEBHOOK_ID = f"^wh_{ULID}$"
 
 

@@ -17,8 +17,10 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of
 
-# A token that another process revoked is accepted for no longer than this.
-CACHED_S = 5.0
+# A token that was revoked or has expired is accepted for no longer than this, whichever process revoked it.
+CACHED_S = 2.5
+# What a token streams or waits for is looked at again so often: with the above it ends within five seconds.
+RECHECK_S = 2.0
 MOST_CACHED = 1000
 log = structlog.get_logger(__name__)
 
@@ -120,6 +122,31 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
     if principal is None:
         raise Unauthorized("the bearer token is unknown, revoked or expired: send another, or get one from an admin")
     return principal
+
+
+class Permit:
+    """The right of a long request to go on: its token may be revoked, or expire, while it is answered.
+
+    Args:
+        request: Was let in.
+        tokens: Know whose token it came with.
+    """
+
+    def __init__(self, request: Request, tokens: TokenCache) -> None:
+        self._secret = _bearer(request)
+        self._tokens = tokens
+
+    async def check(self) -> None:
+        """Return if the request would still be let in.
+
+        Raises:
+            Unauthorized: Its token was revoked or has expired.
+            sqlalchemy.exc.OperationalError: The database cannot be reached.
+        """
+        if self._secret is None or self._tokens.cached(self._secret) is not None:
+            return
+        if await run_in_threadpool(self._tokens.look_up, self._secret) is None:
+            raise Unauthorized("the bearer token was revoked or has expired meanwhile: get another one from an admin")
 
 
 def _bearer(request: Request) -> str | None:

@@ -63,6 +63,7 @@ def add_middleware(
         get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
             response = await _answer(request, go_on, settings, tokens, scopes)
+            await context_of(request).refusals.note(request, response)
             took_s = time.perf_counter() - begun
             _log(request, response, took_s=took_s)
         _count(telemetry, request, response, took_s=took_s)
@@ -129,6 +130,7 @@ async def _check(request: Request, settings: Settings, tokens: TokenCache, scope
     if not settings.requires_token:
         check_origin(request, settings.host)
     needed = scopes.of_request(request.scope)
+    request.state.needed = needed
     if needed.scope is not None:
         principal = await authenticate(request, tokens, token_required=settings.requires_token)
         request.state.principal = principal

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import DeliveryState, WebhookEvent
 from service.domain.errors import Conflict, QuotaExceeded
+from service.domain.principals import NOBODY, Owner
 from service.domain.webhooks import MOST_WEBHOOKS, new_signing_secret, next_wait_s
 from service.store.database import now_s
 from service.store.filters import FIRST_PAGE, PageOf
@@ -18,13 +19,14 @@ from service.store.lookup import get_row, new_id
 from service.store.tables import DeliveryRow, WebhookRow
 
 
-def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent]) -> WebhookRow:
+def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent], owner: Owner = NOBODY) -> WebhookRow:
     """Create a webhook with a signing secret of its own.
 
     Args:
         session: An open transaction.
         url: Where deliveries are sent.
         events: The events to subscribe to.
+        owner: Whom it belongs to.
 
     Raises:
         QuotaExceeded: There are MOST_WEBHOOKS already.
@@ -39,6 +41,8 @@ def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent]
         "events": [event.value for event in events],
         "secret": new_signing_secret(),
         "active": True,
+        "owner": owner.name,
+        "owner_id": owner.id,
         "created_at": now_s(),
     }
     return session.scalars(insert(WebhookRow).values(values).returning(WebhookRow)).one()

@@ -12,6 +12,7 @@ from cellgate.client._sync.connection import Connection
 from cellgate.client.blocking import sync_run
 from cellgate.client.requests import Call, ResourceKind, Verb, path_to, upload_headers, with_query
 from cellgate.client.streams import EventParser
+from cellgate.contract.api.audit import AuditAnswer, WhoamiAnswer
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.datasets import DatasetAnswer, UploadAnswer
@@ -205,6 +206,14 @@ class Client(Connection):
         """
         self._post(path_to(kind, identifier, verb), object)
 
+    def whoami(self) -> WhoamiAnswer:
+        """Return who the caller is, and what its token allows."""
+        return self._get("/v1/whoami", WhoamiAnswer)
+
+    def audit(self, **filters: Any) -> Iterator[AuditAnswer]:
+        """Yield the entries of the audit log, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/audit", Page[AuditAnswer], filters)
+
     def attempts(self, run_id: str) -> list[AttemptAnswer]:
         """Return a run's attempts, first to last."""
         return self._get(path_to("runs", run_id, "attempts"), list[AttemptAnswer])
@@ -239,6 +248,9 @@ class Client(Connection):
                             continue
                         if event.kind == "end":
                             return
+                        if event.kind != "log":
+                            # `refused`, say: the next request is answered with the problem itself.
+                            continue
                         cursor = {"Last-Event-ID": event.id}
                         yield LogChunk.model_validate_json(event.data)
                         patience = self._patience()

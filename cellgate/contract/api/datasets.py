@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from cellgate.contract.api.common import Answer, Name, Request
+from cellgate.contract.api.common import Answer, Name, OwnerId, OwnerName, Request
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.results import DatasetSummary
@@ -37,6 +37,8 @@ class DatasetAnswer(Answer):
     )
     failure_detail: str | None
     run: str | None = Field(description="Id of the run that prepares the data set.")
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
 

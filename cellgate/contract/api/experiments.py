@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, Reason, Request
+from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, OwnerId, OwnerName, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.decision import DecisionOutcome, Stage
@@ -56,6 +56,8 @@ class ExperimentAnswer(Answer):
     gate_verdict: Literal["pending", "pass", "fail"]
     outcome: DecisionOutcome | None = Field(description="Of the last decision.")
     failure_detail: str | None
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
     finished_at: AwareDatetime | None
 
@@ -72,6 +74,8 @@ class ExperimentSummary(Answer):
     labels: dict[str, str]
     runs_done: int
     runs_total: int
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
     finished_at: AwareDatetime | None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, create_model
 
-from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, Request
+from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, OwnerId, OwnerName, Request
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.cells import CELLS, SUBMITTED, CellEntry, CellName, Submission, one_of
@@ -128,6 +128,8 @@ class JobAnswer(Answer):
     queue_timeout_s: float | None
     timeout_s: float | None
     runs: list[RunAnswer]
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
 

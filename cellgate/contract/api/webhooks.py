@@ -6,6 +6,8 @@ from pydantic import AwareDatetime, Field
 
 from cellgate.contract.api.common import (
     Answer,
+    OwnerId,
+    OwnerName,
     Request,
 )
 
@@ -55,6 +57,8 @@ class WebhookAnswer(Answer):
     url: str
     events: list[WebhookEvent]
     active: bool = Field(description="False once the receiver has answered 410; it gets no more events.")
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
 

@@ -51,7 +51,7 @@ def read_usage(
         before=end,
         by=by,
         total=_used(total),
-        groups=[KeyedUsage(key=group.key, **_used(group).model_dump()) for group in groups],
+        groups=[KeyedUsage(key=group.key, owner_id=group.owner_id, **_used(group).model_dump()) for group in groups],
     )
 
 

@@ -4,13 +4,14 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Path, Request
+from starlette.concurrency import run_in_threadpool
 
 from cellgate.contract.api.datasets import UploadAnswer
 from cellgate.contract.api.tokens import Scope
-from service.api.context import Ctx
+from service.api.changes import Change, Changing
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter, Whose
-from service.api.uploads import receive
+from service.api.uploads import Upload, receive
 
 router = ScopedRouter(prefix="/v1/uploads", tags=["datasets"])
 FOLDER = "uploads"
@@ -50,9 +51,15 @@ FileName = Annotated[
     ),
     openapi_extra=BODY,
 )
-async def upload(name: FileName, request: Request, context: Ctx) -> UploadAnswer:
+async def upload(name: FileName, request: Request, change: Changing) -> UploadAnswer:
     """Upload a file. The same bytes under the same name always get the same path."""
-    settings = context.settings
+    settings = change.context.settings
     folder = settings.data_dir.resolve() / "data" / FOLDER
     kept = await receive(request, folder, name, limit_bytes=settings.max_upload_bytes)
+    await run_in_threadpool(_record, change, kept)
     return UploadAnswer(source=str(kept.path), size_bytes=kept.size_bytes, sha256=kept.sha256)
+
+
+def _record(change: Change, kept: Upload) -> None:
+    with change.transaction() as session:
+        change.record(session, size_bytes=kept.size_bytes, sha256=kept.sha256)
