@@ -13,7 +13,7 @@ API_SOURCES := $(shell find cellgate/contract service -name '*.py')
 # Python compiles what it imports once, whatever the shell sets: each test process imports much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install dashboard wheel browser demo up client test slow faults contract unit lint format clean
+.PHONY: help install dashboard wheel browser demo up client test slow faults soak contract unit lint format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
@@ -70,6 +70,9 @@ faults: .venv/.installed  ## Break it N times at random, on SQLite and on Postgr
 	@for backend in sqlite postgres; do \
 		$(BIN)/python -m tests.faults.storm --backend $$backend --faults $(or $(N),300) $(if $(SEED),--seed $(SEED)) || exit 1; \
 	done
+
+soak: .venv/.installed  ## Load and faults for MINUTES (30): nothing may grow (BACKEND=postgres SEED=…)
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),30) --backend $(or $(BACKEND),sqlite) $(if $(SEED),--seed $(SEED))
 
 contract: .venv/.installed  ## Send the API random requests, valid and invalid; every response must match the document (N=300 SEED=…)
 	@$(BIN)/python -m tests.contract.fuzz --examples $(or $(N),300) $(if $(SEED),--seed $(SEED))

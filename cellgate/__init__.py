@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cellgate.client._async.client import AsyncClient
     from cellgate.client._sync.client import Client
-    from cellgate.client.errors import ClientError, Damaged, Refused, ServerAway
+    from cellgate.client.errors import ClientError, Damaged, Refused, ServerAway, UnusableProxy
     from cellgate.contract.api.problem import Problem
 
-__all__ = ["AsyncClient", "Client", "ClientError", "Damaged", "Problem", "Refused", "ServerAway"]
+__all__ = ["AsyncClient", "Client", "ClientError", "Damaged", "Problem", "Refused", "ServerAway", "UnusableProxy"]
 
 _HOME = {
     "AsyncClient": "cellgate.client._async.client",
@@ -29,6 +29,7 @@ _HOME = {
     "Problem": "cellgate.contract.api.problem",
     "Refused": "cellgate.client.errors",
     "ServerAway": "cellgate.client.errors",
+    "UnusableProxy": "cellgate.client.errors",
 }
 
 

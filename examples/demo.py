@@ -24,6 +24,8 @@ CELLGATE = (sys.executable, "-m", "cellgate")
 FUNCTIONS = 6_000
 SEED = 7
 READY_TIMEOUT_S = 120
+# Exit codes of `cellgate watch`: something is shipped, it is but borderline, improve.
+DECIDED = frozenset({0, 20, 21})
 
 
 def main() -> int:
@@ -50,7 +52,8 @@ def main() -> int:
         )
         print(f"Report: {(FOLDER / 'report.html').relative_to(REPOSITORY)}, with every run's result in report.json")
         print(f"Took {(time.monotonic() - started) / 60:.1f} minutes.")
-    return watched
+    # Every decision is an end of the demo: how sure it is depends on the machine.
+    return 0 if watched in DECIDED else watched
 
 
 def cellgate(*arguments: str, url: str | None = None, check: bool = True) -> int:

@@ -5,7 +5,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from service.store.database import new_engine
+from service.store.database import allow_table_rebuilds, new_engine
 from service.store.tables import Base
 
 
@@ -24,8 +24,11 @@ def main() -> None:
         return
     url = context.config.get_main_option("sqlalchemy.url") or os.environ["CELLGATE_DATABASE_URL"]
     engine = new_engine(url)
-    with engine.begin() as connection:
-        run(connection)
+    with engine.connect() as connection:
+        # Before the transaction begins: SQLite ignores it within one.
+        allow_table_rebuilds(connection)
+        with connection.begin():
+            run(connection)
     engine.dispose()
 
 

@@ -17,7 +17,6 @@ REPLACEMENTS = {
     "aclose": "close",
     "aread": "read",
     "aiter_bytes": "iter_bytes",
-    "aiter_lines": "iter_lines",
     "aiter_raw": "iter_raw",
     "async_blocks": "sync_blocks",
     "async_run": "sync_run",

@@ -41,9 +41,10 @@ from service.api.run_files import Hashes
 from service.api.scopes import ScopeTable
 from service.broker.notify import CeleryNotifier, Notifier
 from service.dashboard.routes import dashboard_routes
+from service.folder_check import check_folders
 from service.settings import Settings
 from service.startup_check import check_startup
-from service.store.database import Database, schema_is_current
+from service.store.database import Database, schema_fault
 from service.telemetry.metrics import Telemetry
 from service.telemetry.tracing import tracing_of
 
@@ -88,13 +89,11 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         if settings.redis_url is None:
             raise NotReady("CELLGATE_REDIS_URL is not set: name the broker, or use `cellgate up`, which brings its own")
         notifier = CeleryNotifier(settings.redis_url)
-    database = Database(settings.database)
+    database = Database(settings.database, statement_timeout_s=settings.query_timeout_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         check_start(settings, database)
-        for folder in (settings.artifacts, settings.data_dir / "data"):
-            folder.mkdir(parents=True, exist_ok=True)
         yield
         tracing.end()
         database.dispose()
@@ -113,7 +112,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         dependencies=[Depends(refuse_unknown_parameters)],
     )
     known = TokenCache(settings, database)
-    telemetry = Telemetry(database, notifier)
+    telemetry = Telemetry(database, notifier, settings)
     app.state.context = Context(
         settings=settings,
         database=database,
@@ -139,12 +138,15 @@ def check_start(settings: Settings, database: Database) -> None:
     """Return where the API can start.
 
     Raises:
-        NotReady: The database's schema is not the newest.
+        NotReady: The database's schema is not that of this release.
         MissingAdminToken: Other machines could reach the API, and no token exists.
+        UnusableError: A folder cannot be written to.
         sqlalchemy.exc.OperationalError: The database cannot be reached.
     """
-    if not schema_is_current(database):
-        raise NotReady("the database's schema is not the newest: run `cellgate migrate`")
+    check_folders(settings)
+    fault = schema_fault(database)
+    if fault is not None:
+        raise NotReady(fault)
     check_startup(settings, database)
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import structlog
 
 from cellgate.contract.processes import module_command, module_environment
 from service.broker.embedded import EmbeddedBroker
 from service.die_with_parent import die_with_parent
+from service.folder_check import check_folders
 from service.settings import Settings
 from service.startup_check import MissingAdminToken, check_startup
 from service.store.database import Database, UnsuitableDatabase, migrate
@@ -123,6 +124,8 @@ def run_local_stack(settings: Settings, *, with_worker: bool, announce: Callable
 
     Raises:
         StackFailed: The service cannot be started.
+        UnusableError: A folder cannot be written to.
+        sqlalchemy.exc.DBAPIError: The database is away, full or damaged.
     """
     stop, hurry = threading.Event(), threading.Event()
 
@@ -132,7 +135,7 @@ def run_local_stack(settings: Settings, *, with_worker: bool, announce: Callable
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     port = claim_port(settings.host, settings.port)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    check_folders(settings)
     _prepare_database(settings)
     with ExitStack() as stack:
         redis_url = settings.redis_url or stack.enter_context(EmbeddedBroker(settings.data_dir / "broker")).url
@@ -220,8 +223,10 @@ def _wait_until_ready(supervisor: ProcessSupervisor, host: str, port: int, stop:
 
 
 def _answers(url: str) -> bool:
+    # Without the environment's proxy, which would look for the service on its own machine.
+    direct = build_opener(ProxyHandler({}))
     try:
-        with urlopen(url, timeout=5) as answer:
+        with direct.open(url, timeout=5) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError, ValueError):
         return False

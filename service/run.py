@@ -5,9 +5,10 @@ from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
 
 from service.app import NotReady, check_start, create_app
+from service.http.limits import limits_of, raise_open_files
+from service.http.protocol import limited
 from service.settings import Settings
 from service.startup_check import MissingAdminToken
 from service.store.database import Database
@@ -39,23 +40,36 @@ def run_api(settings: Settings) -> None:
 
     Raises:
         CannotServe: The service cannot start as it is set up; the message names the remedy.
+        UnusableError: A folder cannot be written to.
+        sqlalchemy.exc.DBAPIError: The database is away, full or damaged.
     """
     set_up_logging(settings.log_format)
     app = _startable(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=LAST_REQUESTS_S,
-    )
-    server = Server(config, app)
+    server = Server(server_config(settings, app), app)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
         raise CannotServe("the service could not start; see the log above")
+
+
+def server_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """Return how uvicorn serves the API: with limits on every connection, and on all of them."""
+    proxies = [str(network) for network in settings.trusted_proxies]
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=limited(limits_of(settings, open_files=raise_open_files())),
+        ws="none",
+        # Who calls is whom the trusted proxies name, and nobody else may name anybody.
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # seconds for call_later()
+        timeout_graceful_shutdown=LAST_REQUESTS_S,
+    )
 
 
 def _startable(settings: Settings) -> FastAPI:
@@ -65,7 +79,5 @@ def _startable(settings: Settings) -> FastAPI:
         return create_app(settings)
     except (NotReady, MissingAdminToken) as error:
         raise CannotServe(str(error)) from error
-    except OperationalError as error:
-        raise CannotServe(f"the database cannot be reached: {error.orig}") from error
     finally:
         database.dispose()

@@ -1,6 +1,7 @@
 """Every setting, from the environment (`CELLGATE_…`); the only reader of the environment, once per process."""
 
 import ipaddress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cellgate.contract.exit_codes import UsageError
+from service.domain.broker_url import parse_broker_url
 
 # Failed attempts are not rate-limited: the token must be too long to guess.
 TOKEN_CHARACTERS = 32
@@ -59,10 +61,38 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = Field(
         False, description="Let webhooks go to loopback and private addresses: for receivers in one's own network."
     )
-    audit_kept_days: int = Field(
-        400, ge=1, le=36_500, description="Days after which entries of the audit log are removed."
+    storage_reserve_bytes: int = Field(
+        1 << 30, ge=0, description="Kept free in the data folder: below it no run is started and no upload is taken."
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest file that PUT /v1/uploads takes.")
+    max_buffered_bytes: int = Field(64 << 20, ge=1024, description="Bytes of all bodies that are read at once.")
+    max_json_depth: int = Field(64, ge=8, le=200, description="Containers inside each other in a body.")
+    max_json_values: int = Field(20_000, ge=100, description="Values in a body.")
+    max_mistakes: int = Field(50, ge=1, le=1000, description="Mistakes that a problem lists; others are counted.")
+    max_header_bytes: int = Field(1 << 15, ge=1024, description="Request line and headers together; more are 431.")
+    header_timeout_s: float = Field(10.0, gt=0, le=600, description="From a request's first byte to its headers' end.")
+    body_timeout_s: float = Field(20.0, gt=0, le=600, description="Period over which a body's rate is taken.")
+    min_body_bytes_per_s: int = Field(256, ge=0, description="Least rate of a body over each body_timeout_s.")
+    write_timeout_s: float = Field(60.0, gt=0, description="A caller who takes nothing for so long is cut.")
+    keep_alive_s: float = Field(15.0, gt=0, description="How long a connection may wait for its next request.")
+    max_connections: int = Field(2048, ge=16, description="Open connections of one API process.")
+    max_connections_per_address: int = Field(1536, ge=1, description="Those of one address.")
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list, description="Proxies whose X-Forwarded-For counts: addresses or networks (JSON list)."
+    )
+    max_heavy_reads: int = Field(8, ge=1, description="Expensive reads at the same time; others wait for their turn.")
+    query_timeout_s: float = Field(30.0, gt=0, description="Longest time of one statement of the API.")
+
+    keep_checkpoints_days: float | None = Field(
+        None, ge=0, description="Remove checkpoints of seeds that have succeeded after so long; 0: at once."
+    )
+    keep_metrics_days: float | None = Field(
+        None, ge=0, description="Thin the curves of runs that ended before so many days; extremes are kept."
+    )
+    keep_idempotency_days: float = Field(1.0, ge=0.01, description="How long answers to Idempotency-Keys are kept.")
+    keep_audit_days: float = Field(400.0, ge=0.01, description="How long entries of the audit log are kept.")
+    keep_deliveries_days: float = Field(7.0, ge=0.01, description="How long ended deliveries of webhooks are kept.")
+    measure_every_s: float = Field(3600.0, ge=1, description="How often the reconciler measures what is stored.")
 
     queues: list[str] = Field(default_factory=lambda: ["cpu"], min_length=1, description="Queues a worker serves.")
     slots: int = Field(2, ge=1, le=256, description="Runs that a worker trains at the same time.")
@@ -75,11 +105,21 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, ge=1, description="CPU threads per run; default: cores divided by slots.")
     warm_start: bool = Field(True, description="Start trainers from a process that has imported their libraries.")
     lease_s: float = Field(15.0, gt=0.2, le=3600, description="A worker not heard of for so long has lost its runs.")
+    heartbeat_s: float = Field(
+        5.0, gt=0, le=10, description="How often a worker tells that it lives, and looks for runs by itself."
+    )
     grace_s: float = Field(30.0, gt=0, description="From SIGTERM, which saves a checkpoint, to SIGKILL.")
     run_timeout_s: float | None = Field(None, gt=0, description="Longest time one attempt may take.")
     stall_timeout_s: float = Field(900.0, gt=0, description="A trainer without an event for so long has failed.")
     redispatch_after_s: float = Field(10.0, gt=0, description="Notify again for runs still queued after this.")
     reconcile_every_s: float = Field(1.0, gt=0)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _broker_can_be_named(cls, redis_url: str | None) -> str | None:
+        if redis_url is not None:
+            parse_broker_url(redis_url)
+        return redis_url
 
     @field_validator("token")
     @classmethod
@@ -136,8 +176,12 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
-            for mistake in error.errors()
-        ]
-        raise UsageError("\n".join(lines)) from error
+        raise UsageError("\n".join(mistakes_in(error))) from error
+
+
+def mistakes_in(error: ValidationError) -> list[str]:
+    """Return one line for each setting that is wrong."""
+    return [
+        f"{'.'.join(str(part) for part in mistake['loc']) or 'settings'}: {mistake['msg']}"
+        for mistake in error.errors()
+    ]

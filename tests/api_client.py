@@ -40,9 +40,9 @@ class RecordingNotifier:
         self.notified.append((run_id, queue))
         return self.reachable
 
-    def is_reachable(self) -> bool:
-        """Whether the broker can be reached."""
-        return self.reachable
+    def problem(self) -> str | None:
+        """What is wrong with the broker."""
+        return None if self.reachable else "it does not answer"
 
 
 @dataclass(frozen=True, kw_only=True)

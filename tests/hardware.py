@@ -11,7 +11,7 @@ import redis
 
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import RunState
-from service.broker.notify import redis_client_url
+from service.broker.connections import redis_client
 from service.store.database import Database, migrate
 from service.store.datasets import create_dataset, preparing_runs
 from service.store.runs import get_run
@@ -95,7 +95,7 @@ class Machine:
 
     def waits_for_work(self) -> None:
         """Wait until a worker listens to the broker."""
-        with redis.Redis.from_url(redis_client_url(self.broker_url)) as client:
+        with redis_client(self.broker_url) as client:
             until(lambda: bool(self.workers()) and _listens(client), "a worker listens")
 
 

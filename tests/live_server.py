@@ -5,10 +5,11 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import structlog
@@ -19,6 +20,7 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.events import EventKind
 from cellgate.contract.experiment import ExperimentSpec
 from service.app import create_app
+from service.run import server_config
 from service.settings import Settings
 from service.store.claims import Claim, claim_next
 from service.store.database import Database, migrate
@@ -44,9 +46,9 @@ class SilentNotifier:
         del run_id, queue
         return True
 
-    def is_reachable(self) -> bool:
-        """Whether the broker can be reached."""
-        return True
+    def problem(self) -> str | None:
+        """What is wrong with the broker."""
+        return None
 
 
 class TalkingTrainers(FakeTrainers):
@@ -127,12 +129,14 @@ class LiveServer:
         database: What it reads.
         artifacts: Where runs write.
         data: A folder that data sets may be read from.
+        connections: The open connections.
     """
 
     url: str
     database: Database
     artifacts: Path
     data: Path
+    connections: Sized
 
     def dataset(self, name: str = "made") -> str:
         """Return the id of a new data set; it is queued."""
@@ -157,26 +161,35 @@ class LiveServer:
 
 
 @contextmanager
-def run_live_server(folder: Path, *, token: str | None = None) -> Iterator[LiveServer]:
-    """Yield the API on a free port over an empty database in this folder."""
+def run_live_server(folder: Path, *, token: str | None = None, **limits: Any) -> Iterator[LiveServer]:
+    """Yield the API on a free port over an empty database in this folder.
+
+    Args:
+        limits: Further settings.
+    """
     # What the API logs is not what the test's own process prints.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    settings = Settings.model_validate({"data_dir": folder, "port": port, "token": token})
+    settings = Settings.model_validate({"data_dir": folder, "port": port, "token": token, **limits})
     migrate(settings.database)
     database = Database(settings.database)
     with database.begin() as session:
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=2)
     app = create_app(settings, notifier=SilentNotifier())
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", timeout_graceful_shutdown=2))
+    config = server_config(settings, app)
+    protocol: Any = config.http
+    config.timeout_graceful_shutdown = 2
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_until_up(url, thread)
-        yield LiveServer(url=url, database=database, artifacts=settings.artifacts, data=folder / "data")
+        yield LiveServer(
+            url=url, database=database, artifacts=settings.artifacts, data=folder / "data", connections=protocol.table
+        )
     finally:
         server.should_exit = True
         thread.join()

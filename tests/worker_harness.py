@@ -68,9 +68,9 @@ class CountingBell:
         self.notified.append(run_id)
         return True
 
-    def answers(self) -> bool:
-        """Whether the broker can be reached."""
-        return True
+    def problem(self) -> str | None:
+        """What is wrong with the broker."""
+        return None
 
 
 @dataclass(kw_only=True)

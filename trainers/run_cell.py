@@ -15,8 +15,8 @@ from cellgate.contract.errors import (
     InterruptedRun,
     OutOfMemoryError,
     SpecError,
+    StorageFullError,
     TrainerError,
-    is_disk_full,
     is_out_of_memory,
 )
 from cellgate.contract.events import EventKind, EventWriter
@@ -24,6 +24,7 @@ from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import RunResult
 from cellgate.contract.specs import AnySpec
+from cellgate.contract.storage import is_disk_full
 from trainers.engine.context import RunContext, stop_on_signals
 from trainers.engine.run_folder import last_event, seed_of
 from trainers.spec_reading import read_spec
@@ -47,6 +48,8 @@ def run_cell(cell: Cell, *, spec_path: Path, out: Path, resume: Path | None) -> 
         last = 0 if resume is None else last_event(resume)
         events = EventWriter(out / EVENTS_NAME, last=last)
     except OSError as error:
+        if is_disk_full(error):
+            return _say_full(out, error)
         print(f"{out}: cannot be written to ({error}); check --out", file=sys.stderr)
         return ExitCode.BAD_SPEC
     code: int = ExitCode.INTERNAL_ERROR
@@ -55,6 +58,8 @@ def run_cell(cell: Cell, *, spec_path: Path, out: Path, resume: Path | None) -> 
             code = _run(cell, events, spec_path=spec_path, out=out, resume=resume, started_at=started_at)
     except OSError as error:
         # The last events could not be made durable; a failure of before goes before this one.
+        if is_disk_full(error):
+            return code if code not in (ExitCode.SUCCESS, ExitCode.INTERNAL_ERROR) else _say_full(out, error)
         print(f"{out}: cannot be written to ({error}); make room, then start the run again", file=sys.stderr)
         return code or ExitCode.INTERNAL_ERROR
     return code
@@ -78,8 +83,19 @@ def _run(cell: Cell, events: EventWriter, *, spec_path: Path, out: Path, resume:
         _trainer_of(cell)(spec, context)
     # The process ends here: whatever it was becomes an exit code.
     except BaseException as error:  # noqa: BLE001
-        return _report(error, events)
+        return _report(error, events, out)
     return ExitCode.SUCCESS
+
+
+def _say_full(out: Path, error: OSError) -> int:
+    _say(str(StorageFullError.of(out, error)))
+    return ExitCode.STORAGE_FULL
+
+
+def _say(text: str) -> None:
+    """Print on stderr, which may lie on the disk that is full: the exit code needs no room."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _check_resume(resume: Path | None) -> None:
@@ -104,14 +120,15 @@ def _trainer_of(cell: Cell) -> Callable[[AnySpec, RunContext], RunResult]:
     return trainer
 
 
-def _report(error: BaseException, events: EventWriter) -> int:
+def _report(error: BaseException, events: EventWriter, out: Path) -> int:
     """Report on stderr and as an event why the run failed; return its exit code."""
-    known = _as_trainer_error(error)
+    known = _as_trainer_error(error, out)
     if known is None:
-        traceback.print_exception(error)
+        with suppress(OSError):
+            traceback.print_exception(error)
         known = TrainerError(f"internal error: {type(error).__name__}: {error}")
     else:
-        print(f"{known.reason}: {known}", file=sys.stderr)
+        _say(f"{known.reason}: {known}")
     # A disk that is full has no room for this either; the exit code needs none.
     with suppress(OSError):
         events.write(
@@ -128,15 +145,16 @@ def _report(error: BaseException, events: EventWriter) -> int:
     return known.exit_code
 
 
-def _as_trainer_error(error: BaseException) -> TrainerError | None:
+def _as_trainer_error(error: BaseException, out: Path) -> TrainerError | None:
     """Return the failure as a TrainerError; None when it is a bug."""
     match error:
+        # Before the errors of ours: one that was raised for a full disk has that as its cause.
+        case _ if not isinstance(error, StorageFullError) and is_disk_full(error):
+            return StorageFullError.of(out, error)
         case TrainerError():
             return error
         case KeyboardInterrupt():
             return InterruptedRun("interrupted outside training: nothing new to save")
-        case _ if is_disk_full(error):
-            return TrainerError(f"there is no room left to write to ({error}): make room, then start the run again")
         case _ if is_out_of_memory(error):
             return OutOfMemoryError(
                 "memory ran out outside training: use a smaller data set or model, or a larger machine"

@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars
 from cellgate.contract.artifacts import EVENTS_NAME, RESULT_NAME
 from cellgate.contract.results import read_result
 from cellgate.contract.states import FailureReason
+from cellgate.contract.storage import describe_room, is_disk_full
 from service.broker.notify import notify_waiting_runs
 from service.domain.errors import ServiceError
 from service.domain.trainer_events import storable
@@ -23,7 +24,8 @@ from trainers.engine.run_folder import last_event
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.fork_server import ForkServerLost
 from worker.monitor import AttemptMonitor
-from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Succeeded
+from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Succeeded, storage_full
+from worker.room import has_room
 from worker.start import start_trainer
 from worker.tail import read_events
 
@@ -65,6 +67,9 @@ def _attempt(
     except ForkServerLost as error:
         return Released(why=str(error), counts=True), None
     except OSError as error:
+        if is_disk_full(error):
+            detail = f"{folder} cannot be written to ({describe_room(folder)}): {error}"
+            return storage_full(detail, has_room=has_room(context)), None
         return _not_started(FailureReason.INTERNAL_ERROR, error), None
     log.info("run_started", cell=claim.cell.label, seed=claim.seed, pid=process.pid)
     try:
@@ -158,5 +163,5 @@ def _write_end(
             fail(session, **run, reason=reason, detail=storable(detail), exit_code=exit_code)
         case Cancelled():
             cancelled(session, **run, exit_code=exit_code)
-        case Released(why=why, counts=counts):
-            release(session, **run, why=storable(why), exit_code=exit_code, counts=counts)
+        case Released(why=why, counts=counts, gave_up=gave_up):
+            release(session, **run, why=storable(why), exit_code=exit_code, counts=counts, gave_up=gave_up)

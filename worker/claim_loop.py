@@ -1,4 +1,4 @@
-"""Claim queued runs and supervise each, until none is left: the task that every notification starts."""
+"""Claim queued runs and supervise each, until none is left: what a slot of a worker does."""
 
 import time
 
@@ -8,6 +8,7 @@ from service.store.claims import Claim, claim_next, is_anything_open
 from service.store.queue import run_for_others
 from worker.attempt import supervise
 from worker.context import UNREACHABLE, WorkerContext
+from worker.room import may_start_runs
 
 CLAIM_TRIES = 5
 CLAIM_RETRY_S = 0.05
@@ -15,35 +16,64 @@ FORWARD_AFTER_S = 0.5
 log = structlog.get_logger(__name__)
 
 
-def work_off_queue(context: WorkerContext) -> int:
-    """Claim and supervise queued runs until none is left; return their number."""
+def work_off_queue(context: WorkerContext, claim: Claim | None = None) -> int:
+    """Supervise a claim, then claim and supervise queued runs until none is left.
+
+    Args:
+        context: Of the worker.
+        claim: The first run; None: claim that too.
+
+    Returns:
+        The number of attempts that were supervised.
+    """
     count = 0
-    while not context.draining.is_set() and (claim := _claim(context)) is not None:
+    claim = claim or claim_run(context)
+    while claim is not None:
         supervise(context, claim)
         count += 1
-    _forward_notification(context)
+        claim = claim_run(context)
+    forward_notification(context)
     return count
 
 
-def _forward_notification(context: WorkerContext) -> None:
-    """Forward a notification that a draining worker received to a worker with room."""
+def forward_notification(context: WorkerContext, *, full: bool = False) -> None:
+    """Forward a notification that this worker cannot follow to a worker with room.
+
+    Args:
+        context: Of the worker.
+        full: Whether all of its slots are taken; else only a draining worker forwards.
+    """
     try:
         with context.database.read() as session:
-            left = run_for_others(session, context.worker_id)
+            left = run_for_others(session, context.worker_id, full=full)
     except UNREACHABLE as error:
-        # The reconciler notifies again.
+        # Whoever has room looks at its next heartbeat.
         log.warning("database_not_reached", error=str(error.orig))
         return
-    # Delayed, because this worker may receive the forwarded message itself.
-    if left is not None and not context.draining.wait(FORWARD_AFTER_S):
+    if left is None:
+        return
+    # Delayed where this worker itself may receive the forwarded message; a full one receives none.
+    if full or not context.draining.wait(FORWARD_AFTER_S):
         run_id, queue = left
         context.notifier.notify(run_id, queue)
 
 
-def _claim(context: WorkerContext) -> Claim | None:
+def has_work(context: WorkerContext) -> bool:
+    """Return whether a run waits that this worker may claim; takes no lock, so it costs others nothing."""
+    try:
+        with context.database.read() as session:
+            return is_anything_open(session, worker=context.worker_id, queues=context.settings.queues)
+    except UNREACHABLE as error:
+        log.warning("database_not_reached", error=str(error.orig))
+        return False
+
+
+def claim_run(context: WorkerContext) -> Claim | None:
     """Claim the next run; try again while the only queued rows are locked by other transactions."""
     settings = context.settings
     for attempt in range(CLAIM_TRIES):
+        if context.draining.is_set() or not may_start_runs(context):
+            return None
         try:
             with context.database.begin() as session:
                 claim = claim_next(
@@ -56,7 +86,7 @@ def _claim(context: WorkerContext) -> Claim | None:
                 if claim is not None or not is_anything_open(session, worker=context.worker_id, queues=settings.queues):
                     return claim
         except UNREACHABLE as error:
-            # The reconciler notifies again.
+            # The next heartbeat looks again.
             log.warning("database_not_reached", error=str(error.orig))
             return None
         time.sleep(CLAIM_RETRY_S * (attempt + 1))

@@ -92,6 +92,12 @@ class ForkServerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = float("-inf")
 
+    @property
+    def alive(self) -> bool:
+        """Whether the server runs."""
+        with self._lock:
+            return self._process is not None and self._process.poll() is None
+
     def start(self, environment: Mapping[str, str]) -> None:
         """Start the server unless it runs, or was started less than RESTART_AFTER_S ago.
 

@@ -17,6 +17,7 @@ from service.store.recorder import Recorder
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.outcome import AttemptOutcome, Stop, classify_exit
 from worker.process import TrainerProcess, Watchdog
+from worker.room import has_room
 from worker.start import GIVE_UP_AT
 from worker.tail import EventTail, OutputTail
 
@@ -86,6 +87,7 @@ class AttemptMonitor:
             failure=self._recorder.failure,
             recoveries=self._claim.recoveries,
             limits=self._limit,
+            has_room=has_room(self._context),
         )
 
     def _keep_lease(self) -> None:

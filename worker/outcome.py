@@ -62,10 +62,12 @@ class Released:
     Args:
         why: Kept in the event.
         counts: Whether this is a recovery, of which a run has a limited number.
+        gave_up: Why the run failed if it has no recovery left.
     """
 
     why: str
     counts: bool
+    gave_up: FailureReason = FailureReason.INTERNAL_ERROR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,13 @@ AttemptOutcome = Succeeded | Failed | Cancelled | Released | Abandoned
 
 
 def classify_exit(
-    exit_code: int, *, stop: Stop | None, failure: Mapping[str, Any] | None, recoveries: int, limits: str = ""
+    exit_code: int,
+    *,
+    stop: Stop | None,
+    failure: Mapping[str, Any] | None,
+    recoveries: int,
+    limits: str = "",
+    has_room: bool = True,
 ) -> AttemptOutcome:
     """Return the outcome of an attempt whose trainer has ended.
 
@@ -87,6 +95,7 @@ def classify_exit(
         failure: Body of its `failed` event; None if it wrote none.
         recoveries: How often the run was recovered before.
         limits: The limit that was exceeded, for people, when `stop` is TIMEOUT or STALLED.
+        has_room: Whether the artifact folder has its reserve free.
     """
     match stop:
         case Stop.LEASE_LOST:
@@ -104,23 +113,41 @@ def classify_exit(
             return Released(why=stop.value, counts=False)
         case Stop.TOO_LATE:
             return Released(why=stop.value, counts=True)
+    if exit_code == ExitCode.STORAGE_FULL:
+        return storage_full(describe_failure(failure), has_room=has_room)
     return _without_stop(exit_code, failure, recoveries)
+
+
+def storage_full(detail: str, *, has_room: bool) -> Released:
+    """Return the outcome of an attempt that found no room to write to: it goes back to the queue.
+
+    Args:
+        detail: What the trainer said; may be empty, since there was no room for its event either.
+        has_room: Whether workers claim runs at once again. Then it counts: a run that fills the disk by itself would
+            be tried for ever.
+    """
+    why = f"storage_full: {detail or 'there was no room left to write to'}"
+    return Released(why=why, counts=has_room, gave_up=FailureReason.STORAGE_FULL)
 
 
 def _without_stop(exit_code: int, failure: Mapping[str, Any] | None, recoveries: int) -> AttemptOutcome:
     detail = describe_failure(failure)
     if exit_code in (ExitCode.INTERRUPTED, -signal.SIGTERM):
-        return Released(why="interrupted from outside", counts=True)
+        how = "SIGTERM ended the trainer" if exit_code < 0 else "the trainer ended as interrupted"
+        return Released(why=f"{how}, and its worker had not asked for that", counts=True)
     if exit_code == ExitCode.OUT_OF_MEMORY and recoveries < MAX_OUT_OF_MEMORY_RETRIES:
         return Released(why=f"out of memory, tried again: {detail}", counts=True)
     if exit_code == -signal.SIGKILL:
-        found = "the trainer was killed (SIGKILL): most often the kernel does that when memory runs out"
+        found = (
+            "SIGKILL ended the trainer, and its worker had not sent it: the kernel does when memory runs out, and its "
+            "log tells"
+        )
         if recoveries < MAX_KILLED_RETRIES:
             return Released(why=f"{found}; tried again from the last checkpoint", counts=True)
         return Failed(reason=FailureReason.KILLED, detail=f"{found}; it was tried again {recoveries} times")
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return Failed(reason=FailureReason.KILLED, detail=f"the trainer was killed by {name}; see the run's log")
+        return Failed(reason=FailureReason.KILLED, detail=f"{name} ended the trainer; see the run's log")
     reason = REASONS.get(exit_code, FailureReason.INTERNAL_ERROR)
     return Failed(reason=reason, detail=detail or f"the trainer ended with exit code {exit_code}; see the run's log")
 

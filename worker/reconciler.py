@@ -16,10 +16,9 @@ from sqlalchemy.orm import Session
 
 from service.broker.notify import Notifier
 from service.settings import Settings
-from service.store.audit import prune_audit
+from service.store.conclusions import store_missing_conclusions
 from service.store.database import Database
 from service.store.experiments import cancel_leftovers
-from service.store.keys import remove_old_keys
 from service.store.lifecycle import due_for_dispatch, expire_leases, expire_queued
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
@@ -29,8 +28,6 @@ log = structlog.get_logger(__name__)
 # A Redis without this key was flushed or restarted, and has lost its messages too.
 SENTINEL = "cellgate:sentinel"
 SILENT_S = 3600.0
-TIDY_EVERY_S = 600.0
-DAY_S = 86_400.0
 
 
 class Reconciler:
@@ -41,22 +38,34 @@ class Reconciler:
         notifier: Wakes workers.
         settings: Of the deployment.
         broker: A client of the broker, to detect that it was flushed or restarted.
+        on_round: Called after every round with the time, by `time.monotonic()`, when the database was last reached.
     """
 
-    def __init__(self, *, database: Database, notifier: Notifier, settings: Settings, broker: redis.Redis) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        notifier: Notifier,
+        settings: Settings,
+        broker: redis.Redis,
+        on_round: Callable[[float], None] = lambda _reached_at: None,
+    ) -> None:
         self._database = database
         self._notifier = notifier
         self._settings = settings
         self._broker = broker
-        self._tidy_at = time.monotonic()
+        self._on_round = on_round
 
     def run(self, stop: threading.Event) -> None:
         """Reconcile every `reconcile_every_s` until `stop` is set; wait while database or broker are unreachable."""
+        reached_at = time.monotonic()
         while not stop.wait(self._settings.reconcile_every_s):
             try:
                 self.reconcile()
+                reached_at = time.monotonic()
             except SQLAlchemyError as error:
                 log.warning("reconciler_waits_for_the_database", error=str(error))
+            self._on_round(reached_at)
 
     def reconcile(self) -> None:
         """Recover lost runs, once.
@@ -71,6 +80,7 @@ class Reconciler:
             overdue = expire_queued(session)
         with self._database.begin() as session:
             cancel_leftovers(session)
+            store_missing_conclusions(session)
             retire_silent_workers(session, silent_s=SILENT_S)
         if lost:
             log.warning("leases_expired", runs=lost)
@@ -78,16 +88,6 @@ class Reconciler:
             log.warning("queued_for_too_long", runs=overdue)
         self._move_on([*lost, *overdue])
         self._notify()
-        self._tidy()
-
-    def _tidy(self) -> None:
-        """Remove what is kept for a time only, every `TIDY_EVERY_S`."""
-        if time.monotonic() < self._tidy_at:
-            return
-        self._tidy_at = time.monotonic() + TIDY_EVERY_S
-        with self._database.begin() as session:
-            remove_old_keys(session)
-            prune_audit(session, kept_s=self._settings.audit_kept_days * DAY_S)
 
     def _move_on(self, changed: list[str]) -> None:
         """Advance pipelines that a run's end should have advanced."""

@@ -42,6 +42,7 @@ class WebhookSender:
 
     def __init__(self, *, database: Database, settings: Settings, look_every_s: float = LOOK_EVERY_S) -> None:
         self._database = database
+        self._keep_s = settings.keep_deliveries_days * 86_400.0
         self._allow_private = settings.webhook_allow_private
         self._look_every_s = look_every_s
 
@@ -83,7 +84,7 @@ class WebhookSender:
 
     def _delete_old(self) -> None:
         with self._database.begin() as session:
-            delete_old_deliveries(session)
+            delete_old_deliveries(session, keep_s=self._keep_s)
 
 
 def send(due: Due, *, allow_private: bool) -> DeliveryResult:

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
+from cellgate.cli.consoles import terminal
 from cellgate.contract.files import atomic_file
 
 app = typer.Typer()
@@ -31,7 +32,7 @@ def whoami(context: typer.Context, as_json: AsJson = False) -> None:
         tables.print_json(found)
         return
     until = f"until {found.expires_at:%Y-%m-%d %H:%M} UTC" if found.expires_at else "without an end"
-    tables.terminal().print(f"{found.name} ({found.principal_id}), scope {found.scope}, {until}", markup=False)
+    terminal().print(f"{found.name} ({found.principal_id}), scope {found.scope}, {until}", markup=False)
 
 
 @audit_app.command("ls")
@@ -56,7 +57,7 @@ def list_audit(
         what = entry.object_id or entry.kind or ""
         cells = (entry.principal, entry.action, what, entry.address or "", entry.outcome.value, entry.reason or "")
         table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", *map(escape, cells))
-    tables.terminal().print(table)
+    terminal().print(table)
 
 
 @audit_app.command("export")
@@ -75,7 +76,7 @@ def export_audit(
         for entry in client.audit(**_filters(principal, about, action, since, before)):
             lines.write(entry.model_dump_json().encode() + b"\n")
             count += 1
-    tables.terminal().print(f"{count} entries are in {file}.", markup=False)
+    terminal().print(f"{count} entries are in {file}.", markup=False)
 
 
 def _filters(

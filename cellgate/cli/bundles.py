@@ -9,6 +9,7 @@ import typer
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
+from cellgate.cli.consoles import terminal
 from cellgate.cli.handover import PassedOn, hand_over
 from cellgate.cli.progress import last
 from cellgate.contract.api.bundles import BundleAnswer
@@ -44,7 +45,7 @@ def pack(
     }
     with client_of(context) as client:
         made = client.pack(experiment, {name: value for name, value in body.items() if value is not None})
-        with tables.terminal().status("packing…"):
+        with terminal().status("packing…"):
             path = f"/v1/runs/{made.run}/status"
             last(client.follow(path, RunStatus, ended=lambda found: found.state.terminal))
         made = client.bundle(made.id)
@@ -57,7 +58,7 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     if as_json:
         tables.print_json(made)
         return
-    console = tables.terminal()
+    console = terminal()
     if made.summary is None:
         console.print(f"Bundle {made.id}: {made.state}. {made.failure_detail or ''}", markup=False)
         return
@@ -85,7 +86,7 @@ def list_bundles(context: typer.Context, as_json: AsJson = False) -> None:
             seeds = " ".join(map(str, summary.seeds))
             facts = [seeds, f"{summary.threshold:.3f}", f"{summary.size_bytes / 1e6:.1f}"]
         table.add_row(one.id, one.state, one.kind, *facts, one.experiment)
-    tables.terminal().print(table)
+    terminal().print(table)
 
 
 @bundle_app.command()
@@ -106,7 +107,7 @@ def get(
             # Nothing but plain files below the folder, whatever the archive holds.
             opened.extractall(partial, filter="data")
         (Path(partial) / bundle).rename(target)
-    tables.terminal().print(f"{target}: `cellgate predict {target} FILES` scores source with it.", markup=False)
+    terminal().print(f"{target}: `cellgate predict {target} FILES` scores source with it.", markup=False)
 
 
 @bundle_app.command("check", cls=PassedOn)

@@ -36,6 +36,10 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "cancel": Entry(module="experiments", help="Cancel the unfinished runs of an experiment, a job or a run."),
         "pause": Entry(module="experiments", help="Pause a job or a run; running ones save a checkpoint first."),
         "resume": Entry(module="experiments", help="Queue a paused job or run again, from its checkpoint."),
+        "set": Entry(
+            module="housekeeping", help="Set the name, note, labels, or archived state of anything that has an id."
+        ),
+        "rm": Entry(module="housekeeping", help="Delete anything that has an id, with all that belongs to it."),
         "retry": Entry(module="experiments", help="Retry a failed or cancelled run, or every such run of a job."),
     },
     RESULTS: {
@@ -45,11 +49,13 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "compare": Entry(module="results", help="Compare runs: their differing settings and their metrics."),
         "metrics": Entry(module="results", help="Show a run's curves with their last, lowest and highest value."),
         "logs": Entry(module="output", help="Print a run's output."),
+        "events": Entry(module="output", help="List the newest events of an experiment or a run."),
         "artifacts": Entry(module="output", help="List the files that a run has written."),
         "download": Entry(module="output", help="Download a run's file and check its SHA-256."),
     },
     DATA: {
         "dataset": Entry(module="datasets", help="Prepare, list and show data sets."),
+        "uploads": Entry(module="housekeeping", help="List the uploaded files, newest first."),
         "bundle": Entry(module="bundles", help="Pack, list, download and check bundles."),
     },
     SERVER: {
@@ -59,7 +65,18 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "run-reconciler": Entry(
             module="local", help="Run the reconciler: recover lost runs and send webhooks until SIGTERM."
         ),
+        "health": Entry(module="local", help="Tell whether the worker or reconciler on this host is well."),
         "migrate": Entry(module="local", help="Bring the database to the newest schema."),
+        "backup": Entry(module="local", help="Write database and artifacts to one file, while the server runs."),
+        "restore": Entry(module="local", help="Restore a backup into an empty place, and verify it."),
+        "du": Entry(module="housekeeping", help="Show what is stored, by kind and owner, as it was measured last."),
+        "prune": Entry(
+            module="housekeeping",
+            help="Delete what is old and what nothing depends on; bundles stay, and what they were packed of.",
+        ),
+        "doctor": Entry(
+            module="local", help="Check settings, folders, database, broker, workers and clocks, and say what to do."
+        ),
         "token": Entry(module="local", help="Make, list and revoke tokens in the database."),
         "worker": Entry(module="workers", help="List workers, and let one drain."),
         "audit": Entry(module="audit", help="List or export who did what; for admins."),

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import typer
 
+from cellgate.cli.consoles import complain
 from cellgate.client._sync.client import Client
 from cellgate.client.defaults import DEFAULT_SERVER
-from cellgate.client.errors import ClientError, Refused, ServerAway
+from cellgate.client.errors import ClientError, Refused, ServerAway, UnusableProxy
 from cellgate.contract.exit_codes import CommandExit, UsageError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -50,6 +51,8 @@ def _require_url(server: str) -> None:
 
 
 def _hint(error: ClientError) -> str:
+    if isinstance(error, ServerAway) and error.proxy is not None:
+        return ": correct the proxy, or name the server in NO_PROXY to reach it directly"
     if isinstance(error, ServerAway):
         return ": start it with `cellgate up`, or name another with --server or CELLGATE_SERVER"
     return ""
@@ -61,13 +64,10 @@ def _exit_code(error: ClientError) -> CommandExit:
             return CommandExit.REFUSED
         case ServerAway():
             return CommandExit.SERVER_AWAY
+        case UnusableProxy():
+            return CommandExit.USAGE
         case _:
             return CommandExit.FAILED
-
-
-def complain(message: str) -> None:
-    """Print an error."""
-    typer.secho(message, fg="red", err=True)
 
 
 def no_id(found: str, expected: str) -> typer.BadParameter:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
+from cellgate.cli.consoles import terminal
 from cellgate.cli.progress import watch_dataset
 from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.contract.exit_codes import CommandExit, UsageError
@@ -35,13 +35,13 @@ def add_dataset(
         raise UsageError(f"{file} is no file that could be sent")
     body: dict[str, Any] = {**(read_spec(config) if config else {}), "source": str(file.resolve())}
     body["name"] = name or body.get("name") or file.name.partition(".")[0]
-    console = tables.terminal()
+    console = terminal()
     with client_of(context) as client:
         if upload:
             body["source"] = client.upload(file, file.name).source
         dataset = client.add_dataset(body)
         if wait:
-            dataset = watch_dataset(client, dataset.id, Console(stderr=True) if as_json else console)
+            dataset = watch_dataset(client, dataset.id, terminal(stderr=True) if as_json else console)
     tables.print_json(dataset) if as_json else tables.show_dataset(console, dataset)
     if dataset.state is DatasetState.FAILED:
         raise typer.Exit(CommandExit.FAILED)
@@ -51,7 +51,7 @@ def add_dataset(
 def list_datasets(context: typer.Context, as_json: AsJson = False) -> None:
     """List the data sets, newest first."""
     with client_of(context) as client:
-        tables.print_list(client.datasets()) if as_json else tables.show_datasets(tables.terminal(), client.datasets())
+        tables.print_list(client.datasets()) if as_json else tables.show_datasets(terminal(), client.datasets())
 
 
 @dataset_app.command("show")
@@ -63,4 +63,4 @@ def show_dataset(
     """Show a data set: its splits, graphs and warnings."""
     with client_of(context) as client:
         found = client.dataset(named_dataset(client.datasets(), dataset))
-    tables.print_json(found) if as_json else tables.show_dataset(tables.terminal(), found)
+    tables.print_json(found) if as_json else tables.show_dataset(terminal(), found)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of, complain, no_id
+from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
 from cellgate.cli.spec_files import named_dataset, read_spec
 from cellgate.client._sync.client import Client
@@ -15,6 +16,7 @@ from cellgate.client.requests import ResourceKind
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
+from cellgate.contract.conclusion import EXIT_OF, Outcome
 from cellgate.contract.exit_codes import CommandExit
 from cellgate.contract.states import DatasetState, ExperimentState, JobState
 
@@ -44,7 +46,7 @@ def submit(
         if as_json:
             tables.print_json(submitted)
         elif isinstance(submitted, JobAnswer):
-            tables.show_job(tables.terminal(), submitted)
+            tables.show_job(terminal(), submitted)
         else:
             hint = "" if watch else f": `cellgate watch {submitted.id}` shows it"
             _print(f"Experiment {submitted.id}{hint}")
@@ -59,7 +61,8 @@ def watch_anything(
 ) -> None:
     """Watch an experiment, a job or a data set until it ends.
 
-    Shows progress, remaining time and F1 of every run. Exit code 0 when it succeeded, else 1.
+    Shows progress, remaining time and F1 of every run. Exit code 0 when an experiment ships something and the evidence
+    is clear, when every seed of a job succeeded, or when a data set is ready.
     """
     with client_of(context) as client:
         _watch(client, identifier)
@@ -69,13 +72,20 @@ def watch_anything(
 def list_experiments(
     context: typer.Context,
     state: Annotated[list[ExperimentState] | None, typer.Option(help="State to list; may be repeated.")] = None,
+    outcome: Annotated[list[Outcome] | None, typer.Option(help="Outcome to list; may be repeated.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Label as key:value; may be repeated.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="List archived ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the experiments, newest first."""
     with client_of(context) as client:
-        found = client.experiments(state=[one.value for one in state or ()], label=label or ())
-        tables.print_list(found) if as_json else tables.show_experiments(tables.terminal(), found)
+        found = client.experiments(
+            state=[one.value for one in state or ()],
+            outcome=[one.value for one in outcome or ()],
+            label=label or (),
+            archived="all" if archived else None,
+        )
+        tables.print_list(found) if as_json else tables.show_experiments(terminal(), found)
 
 
 @app.command()
@@ -89,12 +99,12 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     if as_json:
         tables.print_json(found)
         return
-    console = tables.terminal()
+    console = terminal()
     match found:
         case ExperimentAnswer():
-            console.print(progress(found.state, found.jobs))
+            console.print(progress(found, found.jobs))
         case JobAnswer():
-            console.print(progress(found.state, [found]))
+            console.print(progress(found, [found]))
         case RunAnswer():
             tables.show_run(console, found)
 
@@ -153,26 +163,33 @@ def _kind(identifier: str, kinds: Mapping[str, ResourceKind]) -> ResourceKind:
 
 
 def _watch(client: Client, identifier: str) -> None:
-    console = tables.terminal()
+    console = terminal()
     match identifier.partition("_")[0]:
         case "exp":
             experiment = watch_experiment(client, identifier, console)
-            jobs, succeeded = experiment.jobs, experiment.state is ExperimentState.SUCCEEDED
+            jobs, code = experiment.jobs, _exit_of(experiment, experiment.state is ExperimentState.SUCCEEDED)
             if experiment.failure_detail:
                 complain(experiment.failure_detail)
         case "job":
             job = watch_job(client, identifier, console)
-            jobs, succeeded = [job], job.state is JobState.SUCCEEDED
+            jobs, code = [job], _exit_of(job, job.state is JobState.SUCCEEDED)
         case "ds":
             dataset = watch_dataset(client, identifier, console)
             tables.show_dataset(console, dataset)
-            jobs, succeeded = [], dataset.state is DatasetState.READY
+            jobs, code = [], CommandExit.SUCCESS if dataset.state is DatasetState.READY else CommandExit.FAILED
         case _:
             raise no_id(identifier, "an experiment (exp_…), a job (job_…) or a data set (ds_…)")
     tables.show_runs(console, [client.run(run.id) for job in jobs for run in job.runs])
-    if not succeeded:
-        raise typer.Exit(CommandExit.FAILED)
+    if code is not CommandExit.SUCCESS:
+        raise typer.Exit(code)
+
+
+def _exit_of(ended: ExperimentAnswer | JobAnswer, succeeded: bool) -> CommandExit:
+    if ended.conclusion is None:
+        # A server of an older release tells its state alone.
+        return CommandExit.SUCCESS if succeeded else CommandExit.FAILED
+    return EXIT_OF[ended.conclusion.outcome]
 
 
 def _print(message: str) -> None:
-    tables.terminal().print(message, markup=False)
+    terminal().print(message, markup=False)

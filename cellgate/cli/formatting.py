@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from rich.markup import escape
+
 from cellgate.contract import cells
+from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentSummary
+from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.cells import CellName
+from cellgate.contract.conclusion import Conclusion, JobConclusion, JobOutcome, Lifecycle, Outcome
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
 
 CELLS: Mapping[CellName, str] = {entry.json: entry.label for entry in cells.CELLS}
@@ -18,6 +23,12 @@ VERDICTS = {
 BARS = "▁▂▃▄▅▆▇█"
 BARS_WIDTH = 40
 AnyState = RunState | JobState | DatasetState | ExperimentState
+OUTCOME_COLOURS: Mapping[Outcome | JobOutcome, str] = {
+    Outcome.SHIPS: "green",
+    Outcome.BORDERLINE: "yellow",
+    Outcome.IMPROVE: "yellow",
+    JobOutcome.COMPLETE: "green",
+}
 GOOD = frozenset({"succeeded", "ready"})
 BAD = frozenset({"failed", "cancelled"})
 WAITING = frozenset({"queued", "paused", "waiting"})
@@ -27,6 +38,24 @@ def state(value: AnyState) -> str:
     """Return a state as coloured markup."""
     colour = "green" if value in GOOD else "red" if value in BAD else "dim" if value in WAITING else "cyan"
     return f"[{colour}]{value.value}[/]"
+
+
+def lifecycle(found: ExperimentSummary | ExperimentAnswer | JobAnswer) -> str:
+    """Return whether it goes on as coloured markup, and at what step it is."""
+    if found.lifecycle is Lifecycle.RUNNING and not isinstance(found, JobAnswer):
+        return f"[cyan]running[/] ({found.state.value})"
+    colour = {Lifecycle.WAITING: "dim", Lifecycle.RUNNING: "cyan", Lifecycle.CANCELLED: "red"}.get(found.lifecycle)
+    return found.lifecycle.value if colour is None else f"[{colour}]{found.lifecycle.value}[/]"
+
+
+def outcome(conclusion: Conclusion | JobConclusion | None) -> str:
+    """Return what came of it as coloured markup, with the computed outcome beside a person's; empty until it ended."""
+    if conclusion is None:
+        return ""
+    text = f"[{OUTCOME_COLOURS.get(conclusion.outcome, 'red')}]{escape(conclusion.text)}[/]"
+    if isinstance(conclusion, JobConclusion) or conclusion.overruled_by is None:
+        return text
+    return f"{text} [dim](computed: {escape(conclusion.computed.text)})[/]"
 
 
 def score(value: float | None, digits: int = 4) -> str:

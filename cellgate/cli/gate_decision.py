@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, ExperimentArgument, client_of
+from cellgate.cli.consoles import terminal
 from cellgate.cli.handover import require_extra
 from cellgate.client._sync.client import Client
 from cellgate.contract.api.experiments import ExperimentAnswer
@@ -23,6 +24,7 @@ from cellgate.contract.options import SINGLES
 from cellgate.contract.processes import module_command, module_environment
 from cellgate.contract.results import RunResult
 from cellgate.contract.states import RunState
+from cellgate.contract.visible import visible
 
 EVALUATION = 54
 GATE_CODES = {"pass": CommandExit.SUCCESS, "fail": CommandExit.FAILED, "pending": CommandExit.UNDECIDED}
@@ -59,7 +61,7 @@ def show_gate(context: typer.Context, experiment: ExperimentArgument, as_json: A
     if as_json:
         tables.print_json(report)
     else:
-        tables.show_gate(tables.terminal(), report)
+        tables.show_gate(terminal(), report)
     raise typer.Exit(GATE_CODES[report.verdict])
 
 
@@ -73,7 +75,7 @@ def waive(
     """Waive a failed check; exit code 0 when the gate passes now, else 1."""
     with client_of(context) as client:
         report = client.waive(experiment, check=check, reason=reason)
-    tables.show_gate(tables.terminal(), report)
+    tables.show_gate(terminal(), report)
     raise typer.Exit(GATE_CODES[report.verdict])
 
 
@@ -85,7 +87,7 @@ def show_decision(context: typer.Context, experiment: ExperimentArgument, as_jso
     if as_json:
         tables.print_json(taken)
         return
-    console = tables.terminal()
+    console = terminal()
     tables.show_decision(console, taken)
     for one in taken.overrulings:
         shipped = one.option or one.outcome
@@ -103,7 +105,7 @@ def overrule(
     named = {"outcome": "single", "option": outcome} if outcome in SINGLES else {"outcome": outcome}
     with client_of(context) as client:
         kept = client.overrule(experiment, {**named, "reason": reason})
-    tables.terminal().print(f"On record beside the {kept.stage} decision: {kept.option or kept.outcome}.", markup=False)
+    terminal().print(f"On record beside the {kept.stage} decision: {kept.option or kept.outcome}.", markup=False)
 
 
 @decision_app.command()
@@ -137,7 +139,7 @@ def _decisions(client: Client, experiment: str) -> list[DecisionAnswer]:
     taken = DECISIONS.validate_python(client.json(f"/v1/experiments/{experiment}/decisions"))
     if not taken:
         state = client.experiment_status(experiment).state
-        typer.echo(f"no decision has been taken yet: experiment {experiment} is {state}", err=True)
+        typer.echo(visible(f"no decision has been taken yet: experiment {experiment} is {state}"), err=True)
         raise typer.Exit(CommandExit.UNDECIDED)
     return taken
 

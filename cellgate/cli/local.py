@@ -26,9 +26,27 @@ def migrate(context: typer.Context) -> None:
 
 
 @app.command(cls=PassedOn)
+def backup(context: typer.Context) -> None:
+    """Write database and artifacts to one file, while the server runs."""
+    hand_over(context, "service", "backup", needs="server")
+
+
+@app.command(cls=PassedOn)
+def restore(context: typer.Context) -> None:
+    """Restore a backup into an empty place, and verify it."""
+    hand_over(context, "service", "restore", needs="server")
+
+
+@app.command(cls=PassedOn)
 def token(context: typer.Context) -> None:
     """Make, list and revoke tokens in the database."""
     hand_over(context, "service", "token", needs="server")
+
+
+@app.command(cls=PassedOn)
+def doctor(context: typer.Context) -> None:
+    """Check settings, folders, database, broker, workers and clocks, and say what to do."""
+    hand_over(context, "service", "doctor", needs="server")
 
 
 @app.command("run-worker", cls=PassedOn)
@@ -41,6 +59,12 @@ def run_worker(context: typer.Context) -> None:
 def run_reconciler(context: typer.Context) -> None:
     """Run the reconciler: recover lost runs and send webhooks until SIGTERM."""
     hand_over(context, "worker", "reconciler", needs="server")
+
+
+@app.command(cls=PassedOn)
+def health(context: typer.Context) -> None:
+    """Tell whether the worker or reconciler on this host is well."""
+    hand_over(context, "worker", "health", needs="server")
 
 
 @app.command(cls=PassedOn)

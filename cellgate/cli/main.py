@@ -9,6 +9,7 @@ import typer
 from cellgate.cli.commands import LazyGroup
 from cellgate.client.defaults import DEFAULT_SERVER
 from cellgate.contract.exit_codes import COMMAND_EXITS, CommandExit, UsageError
+from cellgate.contract.visible import visible
 
 EXIT_CODES = "; ".join(f"{code.value} {meaning}" for code, meaning in COMMAND_EXITS.items())
 app = typer.Typer(
@@ -45,5 +46,5 @@ def main() -> None:
     try:
         app(prog_name="cellgate")
     except UsageError as error:
-        typer.secho(str(error), fg="red", err=True)
+        typer.secho(visible(str(error)), fg="red", err=True)
         sys.exit(CommandExit.USAGE)

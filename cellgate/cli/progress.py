@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from cellgate.cli.formatting import CELLS, AnyState, duration, score, state
+from cellgate.cli.formatting import CELLS, duration, lifecycle, outcome, score, state
 from cellgate.cli.tables import table
 from cellgate.client._sync.client import Client
 from cellgate.client.requests import path_to
@@ -83,7 +83,7 @@ def _watch(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], consol
         return _print_changes(answers, jobs_of, console)
     with Live(console=console, refresh_per_second=4) as live:
         for answer in answers:
-            live.update(progress(answer.state, jobs_of(answer)))
+            live.update(progress(answer, jobs_of(answer)))
     return answer
 
 
@@ -91,8 +91,8 @@ def _step(job: JobAnswer) -> str:
     return CELLS[job.cell] if job.step is None else STEPS.get(job.step, job.step)
 
 
-def progress(whole: AnyState, jobs: list[JobAnswer]) -> RenderableType:
-    """Return the pipeline's steps and a bar per run."""
+def progress(whole: ExperimentAnswer | JobAnswer, jobs: list[JobAnswer]) -> RenderableType:
+    """Return the pipeline's steps and a bar per run, and what came of it once it has ended."""
     steps = " → ".join(f"{_step(job)} {state(job.state)}" for job in jobs)
     rows = table("cell", "seed", "state", "progress", "", "ETA", "F1", numbers=("seed", "ETA", "F1"))
     for job in jobs:
@@ -102,7 +102,10 @@ def progress(whole: AnyState, jobs: list[JobAnswer]) -> RenderableType:
             )
             eta = "" if run.state.terminal else duration(run.progress.eta_s)
             rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, activity(run), eta, score(run.f1))
-    return Group(Text.from_markup(f"{state(whole)}  {steps}"), rows)
+    head = [Text.from_markup(f"{lifecycle(whole)}  {steps}")]
+    if whole.conclusion is not None:
+        head.append(Text.from_markup(f"Outcome: {outcome(whole.conclusion)}"))
+    return Group(*head, rows)
 
 
 def share_done(run: RunAnswer) -> float:
@@ -133,13 +136,18 @@ def _print_changes(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]]
     started = time.monotonic()
     printed: dict[str, str] = {}
     for answer in answers:
-        lines = {answer.id: answer.state.value}
+        lines = {answer.id: answer.state.value if answer.conclusion is None else _end(answer)}
         lines |= {_who(job, run): _line(run) for job in jobs_of(answer) for run in job.runs}
         for who, line in lines.items():
             if printed.get(who) != line:
                 console.print(f"{duration(time.monotonic() - started):>7}  {who}: {escape(line)}", soft_wrap=True)
         printed = lines
     return answer
+
+
+def _end(answer: ExperimentAnswer | JobAnswer) -> str:
+    text = "" if answer.conclusion is None else f", {answer.conclusion.text}"
+    return f"{answer.lifecycle.value}{text}"
 
 
 def _who(job: JobAnswer, run: RunAnswer) -> str:

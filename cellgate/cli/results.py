@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, ExperimentArgument, RunArgument, client_of
+from cellgate.cli.consoles import terminal
 from cellgate.cli.formatting import CELLS, bars, score
 from cellgate.cli.handover import hand_over
 from cellgate.client._sync.client import Client
@@ -91,7 +92,7 @@ def compare(context: typer.Context, runs: RunIds, as_json: AsJson = False) -> No
         table.add_section()
     for name, measured in found.metrics.items():
         table.add_row(escape(name), *(score(value) for value in measured))
-    tables.terminal().print(table)
+    terminal().print(table)
 
 
 def _setting(value: Any) -> str:
@@ -118,7 +119,7 @@ def metrics(
     table = tables.table("curve", "", *numbers, numbers=numbers)
     for curve in found.curves:
         table.add_row(*_curve_row(curve))
-    tables.terminal().print(table)
+    terminal().print(table)
 
 
 def _curve_row(curve: Curve) -> list[str]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
+from cellgate.cli.formatting import CELLS, VERDICTS, lifecycle, outcome, score, span, state
 from cellgate.contract import cells
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentSummary
@@ -18,15 +18,9 @@ from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.text import headline, number
+from cellgate.contract.visible import visible_json
 
-WIDTH_WITHOUT_TERMINAL = 160
 TRAINED = tuple(entry.json for entry in cells.TRAINED)
-
-
-def terminal() -> Console:
-    """Return where tables go: as wide as the terminal, or wide enough for them where there is none."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
 def table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) -> Table:
@@ -44,12 +38,12 @@ def table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) 
 
 def print_json(answer: BaseModel) -> None:
     """Print an answer as JSON."""
-    print(answer.model_dump_json(indent=2))
+    print(visible_json(answer.model_dump_json(indent=2)))
 
 
 def print_list(answers: Iterable[BaseModel]) -> None:
     """Print answers as one JSON array, a line for each."""
-    print("[" + ",\n".join(answer.model_dump_json() for answer in answers) + "]")
+    print("[" + ",\n".join(visible_json(answer.model_dump_json()) for answer in answers) + "]")
 
 
 def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
@@ -86,9 +80,9 @@ def show_experiments(console: Console, experiments: Iterable[ExperimentSummary])
         rows.add_row(
             found.id,
             escape(found.name),
-            state(found.state),
+            lifecycle(found),
             VERDICTS[found.gate_verdict],
-            found.outcome or "",
+            outcome(found.conclusion),
             f"{found.runs_done}/{found.runs_total}",
             f"{found.created_at:%Y-%m-%d %H:%M}",
         )

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
+from cellgate.cli.consoles import terminal
 from cellgate.contract.api.operations import WorkerAnswer
 
 app = typer.Typer()
@@ -27,7 +28,7 @@ def list_workers(context: typer.Context, as_json: AsJson = False) -> None:
     for worker in found:
         slots = str(worker.slots)
         table.add_row(escape(worker.id), _state(worker), escape(", ".join(worker.queues)), slots, " ".join(worker.runs))
-    tables.terminal().print(table)
+    terminal().print(table)
 
 
 @worker_app.command()
@@ -36,7 +37,7 @@ def drain(context: typer.Context, worker: WorkerArgument) -> None:
     with client_of(context) as client:
         found = client.drain(worker)
     left = f"{len(found.runs)} of its runs go on" if found.runs else "it has nothing at work"
-    tables.terminal().print(f"{worker} takes nothing more; {left}.", markup=False)
+    terminal().print(f"{worker} takes nothing more; {left}.", markup=False)
 
 
 @worker_app.command()
@@ -44,7 +45,7 @@ def resume(context: typer.Context, worker: WorkerArgument) -> None:
     """Let a drained worker claim runs again."""
     with client_of(context) as client:
         client.undrain(worker)
-    tables.terminal().print(f"{worker} takes runs again.", markup=False)
+    terminal().print(f"{worker} takes runs again.", markup=False)
 
 
 def _state(worker: WorkerAnswer) -> str:

@@ -3,6 +3,7 @@
 ClientError
 ├── Refused             the server answered with a problem; the message lists every mistake
 ├── ServerAway          no server answered before the client's patience ended
+├── UnusableProxy       the environment names a proxy that the client cannot use
 └── Damaged             a downloaded file differs from the server's
 """
 
@@ -21,12 +22,19 @@ class ServerAway(ClientError):
     Args:
         server: Base URL of the server.
         reason: How the last try ended.
+        proxy: URL of the proxy that it went through; None for none.
     """
 
-    def __init__(self, server: str, reason: str) -> None:
+    def __init__(self, server: str, reason: str, *, proxy: str | None = None) -> None:
         self.server = server
         self.reason = reason
-        super().__init__(f"no answer from {server} ({reason})")
+        self.proxy = proxy
+        through = "" if proxy is None else f" through the proxy {proxy}"
+        super().__init__(f"no answer from {server}{through} ({reason})")
+
+
+class UnusableProxy(ClientError):
+    """`HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` holds no URL of an HTTP proxy."""
 
 
 class Refused(ClientError):
@@ -41,6 +49,8 @@ class Refused(ClientError):
         self.code = problem.code
         lines = [problem.detail or problem.title or f"the server answered {problem.status}"]
         lines += [f"  {item.pointer or '(body)'}: {item.detail}" for item in problem.errors]
+        if problem.errors_left_out:
+            lines.append(f"  and {problem.errors_left_out} more")
         super().__init__("\n".join(lines))
 
 
@@ -48,8 +58,11 @@ class Damaged(ClientError):
     """A download arrived with another SHA-256 than the server's file has."""
 
 
-def checked(answer: httpx.Response) -> httpx.Response:
+def checked(answer: httpx.Response, *, by: str = "the server") -> httpx.Response:
     """Return an answer that is no problem.
+
+    Args:
+        by: Who answered, for the message where the answer is no problem document.
 
     Raises:
         Refused: The status is 400 or above.
@@ -59,5 +72,7 @@ def checked(answer: httpx.Response) -> httpx.Response:
     try:
         raise Refused(Problem.model_validate({"status": answer.status_code, **answer.json()}))
     except (ValueError, TypeError) as error:
-        problem = Problem(status=answer.status_code, title=answer.reason_phrase, detail=answer.text[:500])
+        said = f": {answer.text[:500]}" if answer.text else ""
+        detail = f"{by} answered {answer.status_code} {answer.reason_phrase}{said}"
+        problem = Problem(status=answer.status_code, title=answer.reason_phrase, detail=detail)
         raise Refused(problem) from error

@@ -13,12 +13,13 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from cellgate.client.defaults import FIRST_RETRY_S, SLOWEST_RETRY_S
-from cellgate.client.errors import ServerAway
+from cellgate.client.routes import Route
 
 # How a proxy reports that the server behind it is away: nothing was done, or the Idempotency-Key makes it harmless.
 AWAY = frozenset({502, 503, 504})
 Verb = Literal["cancel", "pause", "resume", "retry"]
 ResourceKind = Literal["experiments", "jobs", "runs"]
+Collection = Literal["experiments", "jobs", "runs", "datasets", "bundles", "uploads"]
 A = TypeVar("A")
 
 
@@ -40,7 +41,7 @@ class Call(Generic[A]):
     file: Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def parsed(self, answer: httpx.Response, server: str) -> A:
+    def parsed(self, answer: httpx.Response, route: Route) -> A:
         """Return the answer's JSON as a value of its type.
 
         Raises:
@@ -49,7 +50,7 @@ class Call(Generic[A]):
         try:
             return TypeAdapter(self.answer).validate_json(answer.content)
         except ValidationError as error:
-            raise ServerAway(server, f"{self.path} answers with something that is not Cellgate's: {error}") from error
+            raise route.away(f"{self.path} answers with something that is not Cellgate's: {error}") from error
 
 
 def path_to(*segments: str) -> str:
@@ -82,12 +83,12 @@ class Patience:
     """How long a client goes on trying.
 
     Args:
-        server: Base URL of the server, for the error.
+        route: The way to the server, for the error.
         patience_s: Seconds from now to the last try.
     """
 
-    def __init__(self, server: str, patience_s: float) -> None:
-        self._server = server
+    def __init__(self, route: Route, patience_s: float) -> None:
+        self._route = route
         self._deadline = time.monotonic() + patience_s
         self._wait_s = FIRST_RETRY_S
 
@@ -98,6 +99,6 @@ class Patience:
             ServerAway: The patience has ended.
         """
         if time.monotonic() + self._wait_s > self._deadline:
-            raise ServerAway(self._server, reason)
+            raise self._route.away(reason)
         pause_s, self._wait_s = self._wait_s, min(2 * self._wait_s, SLOWEST_RETRY_S)
         return pause_s

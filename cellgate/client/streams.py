@@ -1,6 +1,7 @@
 """Server-sent events and downloads as they arrive, for both clients. Nothing here reads from a network."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -19,10 +20,20 @@ class ServerEvent:
 
 
 class EventParser:
-    """Server-sent events from their lines."""
+    """Server-sent events from their bytes."""
 
     def __init__(self) -> None:
         self._fields: dict[str, str] = {}
+        self._rest = b""
+
+    def feed_bytes(self, block: bytes) -> Iterator[ServerEvent]:
+        """Take the next bytes; yield every event that they complete."""
+        # Not str.splitlines(): output may hold U+2028 and others that it takes for ends of lines.
+        *lines, self._rest = (self._rest + block).split(b"\n")
+        for line in lines:
+            event = self.feed(line.removesuffix(b"\r").decode("utf-8", "replace"))
+            if event is not None:
+                yield event
 
     def feed(self, line: str) -> ServerEvent | None:
         """Take the next line, without its end; return the event that it completes."""

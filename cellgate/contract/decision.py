@@ -47,10 +47,23 @@ class Overruling(BaseModel):
     at: float = Field(description="Seconds since the epoch.")
 
 
+class DecisionInputs(BaseModel):
+    """What a decision was computed from besides its evidence, as it was then: waivers may change the gate later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    gate: GateReport
+    policy: Policy
+
+
 class DecisionAnswer(Decision):
     """A decision with people's overrulings; the last of them counts."""
 
     overrulings: list[Overruling] = Field(default_factory=list)
+    taken_at: float | None = Field(None, description="Seconds since the epoch; a decision does not know later waivers.")
+    known: DecisionInputs | None = Field(
+        None, description="Gate and policy as the decision knew them; null for decisions of release 0.2.0 and before."
+    )
 
 
 class AttemptName(BaseModel):

@@ -7,18 +7,18 @@ TrainerError
 ├── CollapseError         the model predicts nothing useful
 ├── DivergenceError       loss, weights or gradients are NaN or Inf
 ├── OutOfMemoryError      host or device memory ran out
+├── StorageFullError      no room left on the disk
 └── InterruptedRun        stopped from outside; a checkpoint was saved
 """
 
-import errno
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.storage import describe_room
 
 MAX_LISTED = 20
 MAX_SHOWN = 120
@@ -26,10 +26,6 @@ MAX_EXCERPT = 80
 # Of torch on the CPU, which raises a bare RuntimeError: its allocator, and the oneDNN kernels, whose own allocation
 # failed.
 _ALLOCATION_WORDS = ("can't allocate memory", "could not create a primitive", "could not create a memory object")
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# Of libraries written in Rust, safetensors and tokenizers among them, whose exceptions carry no errno.
-_RUST_ERRNO = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +135,21 @@ class OutOfMemoryError(TrainerError):
     reason = "out_of_memory"
 
 
+class StorageFullError(TrainerError):
+    """There was no room left to write to; what was written before, the last checkpoint included, stays."""
+
+    exit_code = ExitCode.STORAGE_FULL
+    reason = "storage_full"
+
+    @classmethod
+    def of(cls, folder: Path, error: BaseException) -> Self:
+        """Return the error for a folder that could not be written to, with what is free there."""
+        return cls(
+            f"there is no room left to write to {folder} ({describe_room(folder)}): {error}; make room, then the run "
+            "goes on from its last checkpoint"
+        )
+
+
 class InterruptedRun(TrainerError):
     """The run had to stop and has saved a checkpoint to go on from."""
 
@@ -153,17 +164,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError):
         return False
     return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in _ALLOCATION_WORDS)
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Return whether there was no room left to write to.
-
-    Looks at what the error was raised from as well: `torch.save` replaces its file's error by one of its own.
-    """
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return True
-    code = _RUST_ERRNO.search(str(error))
-    if code is not None and int(code[1]) in _NO_ROOM:
-        return True
-    origin = error.__cause__ or error.__context__
-    return origin is not None and is_disk_full(origin)

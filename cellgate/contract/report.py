@@ -1,6 +1,5 @@
 """`report.json` beside cell 54's result: the details behind the evidence, for a reader who wants to look closer."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from cellgate.contract.evidence import Evidence
 from cellgate.contract.files import write_json
 from cellgate.contract.options import Option
 from cellgate.contract.results import Metrics
+from cellgate.contract.untrusted_files import read_document
 
 SCHEMA_VERSION = 1
 MEAN_ROWS = Field(ge=0, description="A mean over seeds.")
@@ -154,7 +154,7 @@ def read_report(path: Path) -> SeedReport:
     """Read a report from disk and validate it.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is not JSON, or breaks the schema (a pydantic.ValidationError says where).
+        OSError: It cannot be read, or is no regular file.
+        ValueError: It has more than 64 MiB, is not JSON, or breaks the schema (a pydantic.ValidationError says where).
     """
-    return SeedReport.model_validate(json.loads(path.read_bytes()))
+    return SeedReport.model_validate(read_document(path))

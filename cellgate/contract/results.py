@@ -3,7 +3,6 @@
 "All JSON metadata valid" in the gate means this schema, applied to the file as it lies on disk.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from pydantic import Field
 from cellgate.contract.cells import CellName
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Truncation
+from cellgate.contract.untrusted_files import read_document
 
 SCHEMA_VERSION = 1
 
@@ -225,11 +225,7 @@ def read_result(path: Path) -> RunResult:
     """Read a result from disk and validate it.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is not JSON, or breaks the schema (a pydantic.ValidationError says where).
+        OSError: It cannot be read, or is no regular file.
+        ValueError: It has more than 64 MiB, is not JSON, or breaks the schema (a pydantic.ValidationError says where).
     """
-
-    def refuse(constant: str) -> float:
-        raise ValueError(f"{path}: {constant} is not JSON")
-
-    return RunResult.model_validate(json.loads(path.read_bytes(), parse_constant=refuse))
+    return RunResult.model_validate(read_document(path))

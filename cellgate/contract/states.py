@@ -55,6 +55,7 @@ class FailureReason(StrEnum):
     STALLED = "stalled"
     WORKER_LOST = "worker_lost"
     KILLED = "killed"
+    STORAGE_FULL = "storage_full"
 
 
 class JobState(StrEnum):
@@ -156,6 +157,7 @@ class WaitingReason(StrEnum):
     BEHIND = "behind"
     BUSY = "busy"
     NEXT = "next"
+    STORAGE_FULL = "storage_full"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from service.domain.principals import LOCAL, OF_THE_SETTINGS, Principal
 from service.domain.tokens import digest
 from service.settings import Settings
 from service.store.database import Database
-from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of
+from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of, token_fault
 
 # A token that was revoked or has expired is accepted for no longer than this, whichever process revoked it.
 CACHED_S = 2.5
@@ -69,6 +69,15 @@ class TokenCache:
         self._cached[digest(secret)] = _Cached(principal=principal, until=until)
         return principal
 
+    def fault_of(self, secret: str) -> str:
+        """Return in words why nobody has this token; only who holds its secret is told so much.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: The database did not do as asked.
+        """
+        with self._database.read() as session:
+            return token_fault(session, secret)
+
     def forget(self) -> None:
         """Drop every entry: a token has changed."""
         self._cached.clear()
@@ -118,9 +127,14 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
         if token_required:
             raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`")
         return LOCAL
+    return await _principal_of(secret, tokens)
+
+
+async def _principal_of(secret: str, tokens: TokenCache) -> Principal:
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
     if principal is None:
-        raise Unauthorized("the bearer token is unknown, revoked or expired: send another, or get one from an admin")
+        fault = await run_in_threadpool(tokens.fault_of, secret)
+        raise Unauthorized(f"the bearer token {fault}: send another, or get one from an admin")
     return principal
 
 
@@ -143,10 +157,8 @@ class Permit:
             Unauthorized: Its token was revoked or has expired.
             sqlalchemy.exc.OperationalError: The database cannot be reached.
         """
-        if self._secret is None or self._tokens.cached(self._secret) is not None:
-            return
-        if await run_in_threadpool(self._tokens.look_up, self._secret) is None:
-            raise Unauthorized("the bearer token was revoked or has expired meanwhile: get another one from an admin")
+        if self._secret is not None:
+            await _principal_of(self._secret, self._tokens)
 
 
 def _bearer(request: Request) -> str | None:

@@ -64,3 +64,6 @@ JOBS: dict[str, Example] = {
         value={"cell": 53, "experiment": EXAMPLE_EXPERIMENT, "model": {"width": 16}},
     ),
 }
+PRUNING: dict[str, Example] = {
+    "quarter": Example(summary="What would go of the last quarter", value={"older_than_days": 90, "dry_run": True}),
+}

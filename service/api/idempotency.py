@@ -1,6 +1,6 @@
 """`Idempotency-Key` on every POST: the same request, sent twice by one caller, is done once.
 
-Keys are each caller's own, and known for `service.store.keys.KEPT_S`; a request that comes again later is done again.
+Keys are each caller's own, and known for `keep_idempotency_days`; a request that comes again later is done again.
 
 Source:
     draft-ietf-httpapi-idempotency-key-header.
@@ -20,8 +20,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from cellgate.contract.identifiers import ULID
-from service.api.changes import Change, Changing
 from service.api.context import Context
+from service.api.recording import Recorded, RecordedChange
 from service.domain.errors import IdempotencyMismatch, Mistake
 from service.domain.principals import Principal
 from service.store.database import now_s
@@ -50,7 +50,7 @@ class Created:
 class Post:
     """One POST: runs its work once per key, in one transaction with the record of its answer."""
 
-    change: Change
+    change: RecordedChange
     key: str | None
     request_hash: str
 
@@ -179,15 +179,15 @@ def _response(location: str | None, body: dict[str, Any]) -> JSONResponse:
 
 async def _post(
     request: Request,
-    change: Changing,
+    change: Recorded,
     idempotency_key: Annotated[
         str | None,
         Header(
             alias="Idempotency-Key",
             min_length=1,
             max_length=255,
-            description="A request that its caller sends again within 24 hours with the same key is done once, and "
-            "gets the same answer.",
+            description="A request that its caller sends again with the same key within a day (a setting) is done "
+            "once, and gets the same answer.",
         ),
     ] = None,
 ) -> Post:

@@ -8,7 +8,6 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import structlog
@@ -20,11 +19,13 @@ from starlette.requests import ClientDisconnect
 
 from service.api.auth import TokenCache, authenticate
 from service.api.bodies import check_body
+from service.api.buffers import BodyBuffer, BodyBuffers
 from service.api.context import context_of
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
 from service.api.rights import check_rights
 from service.api.scopes import ScopeTable
+from service.api.turns import HeavyReads, Next
 from service.domain.errors import ServiceError
 from service.domain.principals import Principal
 from service.settings import Settings
@@ -40,7 +41,6 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-Next = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
@@ -57,12 +57,15 @@ def add_middleware(
         scopes: The scope that each request needs.
     """
 
+    buffers, heavy = BodyBuffers(settings.max_buffered_bytes), HeavyReads(settings.max_heavy_reads)
+
     async def check_request(request: Request, go_on: Next) -> Response:
         begun = time.perf_counter()
         request.state.trace_id = _trace_id(request)
         get_current_span().set_attribute("cellgate.trace_id", request.state.trace_id)
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
-            response = await _answer(request, go_on, settings, tokens, scopes)
+            with buffers.of_request() as buffer:
+                response = await _answer(request, heavy.in_turn(go_on), settings, tokens, scopes, buffer)
             await context_of(request).refusals.note(request, response)
             took_s = time.perf_counter() - begun
             _log(request, response, took_s=took_s)
@@ -76,10 +79,10 @@ def add_middleware(
 
 
 async def _answer(
-    request: Request, go_on: Next, settings: Settings, tokens: TokenCache, scopes: ScopeTable
+    request: Request, go_on: Next, settings: Settings, tokens: TokenCache, scopes: ScopeTable, buffer: BodyBuffer
 ) -> Response:
     try:
-        await _check(request, settings, tokens, scopes)
+        await _check(request, settings, tokens, scopes, buffer)
         return await go_on(request)
     except ServiceError as error:
         return refusal(request, error)
@@ -124,7 +127,9 @@ def _trace_id(request: Request) -> str:
     return f"{traced.trace_id:032x}" if traced.is_valid else uuid.uuid4().hex
 
 
-async def _check(request: Request, settings: Settings, tokens: TokenCache, scopes: ScopeTable) -> None:
+async def _check(
+    request: Request, settings: Settings, tokens: TokenCache, scopes: ScopeTable, buffer: BodyBuffer
+) -> None:
     # The routed path: a URL would include the Host header, which callers choose.
     path = str(request.scope["path"])
     if not settings.requires_token:
@@ -136,4 +141,4 @@ async def _check(request: Request, settings: Settings, tokens: TokenCache, scope
         request.state.principal = principal
         await check_rights(principal, needed, context_of(request).database)
     if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
-        await check_body(request, settings.max_body_bytes)
+        await check_body(request, settings, buffer)

@@ -6,16 +6,20 @@ Source:
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import StringConstraints
+from starlette.datastructures import URL
 
 from cellgate.contract.api.common import LABEL_KEY, LABEL_VALUE, Page, Time
+from cellgate.contract.api.resources import Archived
+from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.cells import Cell
-from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, JOB_ID, RUN_ID, ULID
+from cellgate.contract.conclusion import JobOutcome, Outcome
+from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, JOB_ID, RUN_ID, ULID, UPLOAD_ID
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
 from service.domain.errors import InvalidRequest, InvalidSpec, Mistake
 from service.store.filters import PageOf
@@ -24,13 +28,16 @@ DatasetPath = Annotated[str, Path(alias="dataset_id", pattern=DATASET_ID)]
 ExperimentPath = Annotated[str, Path(alias="experiment_id", pattern=EXPERIMENT_ID)]
 JobPath = Annotated[str, Path(alias="job_id", pattern=JOB_ID)]
 BundlePath = Annotated[str, Path(alias="bundle_id", pattern=BUNDLE_ID)]
+UploadPath = Annotated[str, Path(alias="upload_id", pattern=UPLOAD_ID)]
 RunPath = Annotated[str, Path(alias="run_id", pattern=RUN_ID)]
 MaxItems = Annotated[int, Query(ge=1, le=500, description="Maximum number of items.")]
 After = Annotated[str | None, Query(pattern=f"^[a-z]{{2,3}}_{ULID}$", description="Cursor: `next` of the page before.")]
-AfterEvent = Annotated[int, Query(ge=0, lt=2**63, description="Return events with a higher id only.")]
 _CELL_DESCRIPTION = "Only items of one of these cells; may be given several times."
 _STATE_DESCRIPTION = "Only items in one of these states; may be given several times."
 
+_OUTCOME_DESCRIPTION = "Only items that have ended with one of these outcomes; may be given several times."
+ExperimentOutcomes = Annotated[list[Outcome] | None, Query(alias="outcome", description=_OUTCOME_DESCRIPTION)]
+JobOutcomes = Annotated[list[JobOutcome] | None, Query(alias="outcome", description=_OUTCOME_DESCRIPTION)]
 DatasetStates = Annotated[list[DatasetState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 ExperimentStates = Annotated[list[ExperimentState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 JobStates = Annotated[list[JobState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
@@ -58,6 +65,17 @@ Labels = Annotated[
 ]
 
 
+ArchivedItems = Annotated[
+    Archived,
+    Query(alias="archived", description="`false`: items that are not archived; `true`: archived ones; `all`: both."),
+]
+
+
+def wanted_archived(value: Archived) -> bool | None:
+    """Return whether a list shows archived items alone, none of them, or (None) both."""
+    return None if value is Archived.ALL else value is Archived.TRUE
+
+
 def wanted_labels(values: Sequence[str] | None) -> dict[str, str]:
     """Return the labels to filter by, by key.
 
@@ -69,10 +87,10 @@ def wanted_labels(values: Sequence[str] | None) -> dict[str, str]:
     for index, label in enumerate(values or ()):
         key, _, value = label.partition(":")
         if found.setdefault(key, value) != value:
-            detail = f"found {key} a second time with another value; an experiment has one value for each key"
+            detail = f"found {key} a second time with another value; an item has one value for each key"
             mistakes.append(Mistake(pointer=f"#query/label/{index}", detail=detail))
     if mistakes:
-        raise InvalidSpec("no experiment can have all of these labels", mistakes=mistakes)
+        raise InvalidSpec("nothing can have all of these labels", mistakes=mistakes)
     return found
 
 
@@ -114,8 +132,7 @@ class Paging:
         url = self._request.url.remove_query_params("after")
         if after is not None:
             url = url.include_query_params(after=after)
-        # Relative: only the caller knows the name of a proxy in front of the server.
-        return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
+        return _link(relation, url)
 
 
 async def _paging(request: Request, response: Response, limit: MaxItems = 50, after: After = None) -> Paging:
@@ -123,6 +140,63 @@ async def _paging(request: Request, response: Response, limit: MaxItems = 50, af
 
 
 Paged = Annotated[Paging, Depends(_paging)]
+
+
+class EventPaging:
+    """The part of a run's or experiment's events that a request selects, from either end.
+
+    Args:
+        newest_first: Whether it begins with the newest.
+        after: Only events with a higher id.
+        before: Only events with a lower id.
+        limit: Events at most.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        *,
+        newest_first: bool,
+        after: int,
+        before: int | None,
+        limit: int,
+    ) -> None:
+        self.newest_first, self.after, self.before, self.limit = newest_first, after, before, limit
+        self._request = request
+        self._response = response
+
+    def page(self, events: Sequence[EventAnswer]) -> list[EventAnswer]:
+        """Return the events, and name the page that follows in `Link`."""
+        cursor = "before" if self.newest_first else "after"
+        links = [self._link("first", cursor, None)]
+        if len(events) == self.limit:
+            links.append(self._link("next", cursor, events[-1].id))
+        self._response.headers["Link"] = ", ".join(links)
+        return list(events)
+
+    def _link(self, relation: str, cursor: str, at: int | None) -> str:
+        url = self._request.url.remove_query_params(cursor)
+        return _link(relation, url if at is None else url.include_query_params(**{cursor: str(at)}))
+
+
+async def _event_paging(
+    request: Request,
+    response: Response,
+    order: Annotated[Literal["asc", "desc"], Query(description="`desc`: the newest first.")] = "asc",
+    after: Annotated[int, Query(ge=0, lt=2**63, description="Return events with a higher id only.")] = 0,
+    before: Annotated[int | None, Query(ge=0, lt=2**63, description="Return events with a lower id only.")] = None,
+    limit: MaxItems = 100,
+) -> EventPaging:
+    return EventPaging(request, response, newest_first=order == "desc", after=after, before=before, limit=limit)
+
+
+PagedEvents = Annotated[EventPaging, Depends(_event_paging)]
+
+
+def _link(relation: str, url: URL) -> str:
+    # Relative: only the caller knows the name of a proxy in front of the server.
+    return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
 
 
 # A page may be opened with whatever a link to it carries.

@@ -24,7 +24,13 @@ LATEST_RETRY_AFTER_S = 5
 LONGEST_WAIT_S = 60
 # Of an answer in which no run waits.
 IDLE = "idle"
-_HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run)_[0-9A-Z]{26})-(\d{1,18})(?:-[^"]*)?"$')
+_HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run|bun|upl)_[0-9A-Z]{26})-(\d{1,18})(?:-[^"]*)?"$')
+
+
+def version_in(tag: str, row_id: str) -> int | None:
+    """Return the version of a row that an entity tag names; None where it is no tag of this row."""
+    found = _HELD_VERSION.match(tag)
+    return int(found[2]) if found is not None and found[1] == row_id else None
 
 
 def fingerprint(waiting: Mapping[str, object]) -> str:
@@ -78,8 +84,8 @@ class Poll:
 
     def holds_a_version_of(self, row_id: str) -> int | None:
         """Return the newest version of it that the caller holds, if any."""
-        found = [_HELD_VERSION.match(tag) for tag in self._held]
-        return max((int(tag[2]) for tag in found if tag and tag[1] == row_id), default=None)
+        found = [version_in(tag, row_id) for tag in self._held]
+        return max((version for version in found if version is not None), default=None)
 
 
 async def _poll(

@@ -4,7 +4,7 @@ Source:
     RFC 9457 (problem details), RFC 6901 (JSON pointers).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,12 +18,21 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from cellgate.contract.api.problem import MistakeAnswer, Problem
-from service.api.bodies import BodyTooLarge, UnsupportedMediaType
+from cellgate.contract.storage import is_disk_full
+from service.api.bodies import BodyTooLarge, NoUtf8, UnsupportedMediaType
+from service.api.connection_errors import (
+    HeadersTooLarge,
+    MalformedRequest,
+    QueryTimeout,
+    RequestTimeout,
+    ServerBusy,
+    TooManyConnections,
+)
 from service.api.ranges import RangeNotSatisfiable
 from service.api.responses import MEDIA_TYPE
-from service.api.uploads import StorageFull
-from service.api.validation import mistakes_of, summary_of
+from service.api.validation import mistakes_of, shortened, summary_of
 from service.domain.errors import (
+    ArtifactMissing,
     Conflict,
     ForeignCaller,
     GateNotPassed,
@@ -33,15 +42,24 @@ from service.domain.errors import (
     Mistake,
     NotFound,
     NotOwner,
+    PreconditionFailed,
     PriorityNotAllowed,
     QuotaExceeded,
     ServiceError,
+    StorageFull,
     Unauthorized,
 )
+from service.store.database import took_too_long
+from service.store.database_faults import DatabaseDamaged, DatabaseFull
+from service.store.database_outages import describe_outage
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 RETRY_AFTER_S = 2
+# Of one text of a problem: a caller may send names and values of any length, and gets them back.
+MOST_CHARACTERS = 1000
 QUOTA_RETRY_AFTER_S = 30
+# A person has to see to it first.
+FAULT_RETRY_AFTER_S = 60
 log = structlog.get_logger(__name__)
 
 
@@ -70,6 +88,7 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     Conflict: HTTPStatus.CONFLICT,
     GateNotPassed: HTTPStatus.CONFLICT,
     IdempotencyMismatch: HTTPStatus.CONFLICT,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     MissingScope: HTTPStatus.FORBIDDEN,
@@ -80,6 +99,14 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    ArtifactMissing: HTTPStatus.GONE,
+    NoUtf8: HTTPStatus.BAD_REQUEST,
+    MalformedRequest: HTTPStatus.BAD_REQUEST,
+    HeadersTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
+    TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
+    ServerBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    QueryTimeout: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 # What the framework refuses before a route is reached.
@@ -106,7 +133,8 @@ def problem_response(
     status: int,
     code: str,
     detail: str,
-    mistakes: Iterable[Mistake] = (),
+    mistakes: Sequence[Mistake] = (),
+    left_out: int = 0,
     extra: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
@@ -117,20 +145,36 @@ def problem_response(
         status: HTTP status, 400 to 599; its phrase is the title.
         code: The stable, machine-readable code; docs/reference/errors.md lists all.
         detail: What was found, what was expected and what to do.
-        mistakes: Each with the JSON pointer of the wrong field.
+        mistakes: Each with the JSON pointer of the wrong field; only the first ones are listed.
+        left_out: How many there are besides these.
         extra: Further members of the document.
         headers: Further headers, such as `Retry-After`.
     """
+    listed = mistakes[: most_mistakes(request)]
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=int(status),
         code=code,
-        detail=detail,
-        errors=[MistakeAnswer(pointer=mistake.pointer, detail=mistake.detail) for mistake in mistakes],
+        detail=shortened(detail, MOST_CHARACTERS),
+        errors=[_shown(mistake) for mistake in listed],
+        errors_left_out=len(mistakes) - len(listed) + left_out,
         trace_id=getattr(request.state, "trace_id", ""),
     )
     content = problem.model_dump(mode="json") | (extra or {})
     return JSONResponse(content, status_code=int(status), media_type=MEDIA_TYPE, headers=headers)
+
+
+def most_mistakes(request: Request) -> int:
+    """Return how many mistakes a problem lists."""
+    most: int = request.app.state.context.settings.max_mistakes
+    return most
+
+
+def _shown(mistake: Mistake) -> MistakeAnswer:
+    """Return a mistake whose text is short, whatever was sent."""
+    return MistakeAnswer(
+        pointer=shortened(mistake.pointer, MOST_CHARACTERS), detail=shortened(mistake.detail, MOST_CHARACTERS)
+    )
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -166,6 +210,8 @@ def _headers_of(error: ServiceError) -> dict[str, str] | None:
             return {"Content-Range": f"bytes */{error.size}"}
         case QuotaExceeded():
             return {"Retry-After": str(QUOTA_RETRY_AFTER_S)}
+        case ServerBusy() | QueryTimeout():
+            return {"Retry-After": str(RETRY_AFTER_S)}
     return None
 
 
@@ -178,8 +224,9 @@ async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    mistakes = mistakes_of(error.errors())
-    kinds = {found["type"] for found in error.errors()}
+    found = error.errors()
+    mistakes = mistakes_of(found[: most_mistakes(request)])
+    kinds = {one["type"] for one in found}
     malformed = "json_invalid" in kinds
     # Fields that are valid each, but not together, get the code of a valid spec whose parts do not exist.
     code = InvalidSpec.code if kinds == {"value_error"} else "invalid_request"
@@ -187,8 +234,9 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         request,
         status=HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY,
         code="malformed_json" if malformed else code,
-        detail="the body is not JSON" if malformed else summary_of(mistakes),
+        detail="the body is not JSON" if malformed else summary_of(len(found)),
         mistakes=mistakes,
+        left_out=len(found) - len(mistakes),
     )
 
 
@@ -224,19 +272,40 @@ async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
 
 
 def database_away(request: Request, error: Exception) -> JSONResponse:
-    """Return a 503 for a database that did not answer, and log why."""
-    log.error("database_not_reached", error=str(error))
+    """Return a 503 for a database that did not do as asked, or not in time, a 507 for one without room, and log why."""
+    if isinstance(error, DatabaseFull | DatabaseDamaged):
+        return _database_fault(request, error)
+    if isinstance(error, OperationalError) and took_too_long(error):
+        log.error("query_timeout", path=request.url.path, error=str(error))
+        return refusal(request, QueryTimeout("the database took too long over this request; ask for less, or later"))
+    log.error("database_unavailable", error=str(error))
     return problem_response(
         request,
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         code="database_unavailable",
-        detail="the database cannot be reached just now; try again",
+        detail=describe_outage(error),
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
 
 
+def _database_fault(request: Request, error: DatabaseFull | DatabaseDamaged) -> JSONResponse:
+    is_full = isinstance(error, DatabaseFull)
+    log.error("database_full" if is_full else "database_damaged", error=str(error))
+    return problem_response(
+        request,
+        status=HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE,
+        code=StorageFull.code if is_full else "database_damaged",
+        detail=f"{error.advice}; nothing was done",
+        headers={"Retry-After": str(FAULT_RETRY_AFTER_S)},
+    )
+
+
 def unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Return a 500 that names the log entry, and log the traceback."""
+    """Return a 500 that names the log entry, or a 507 where the disk was full, and log the traceback."""
+    if is_disk_full(error):
+        log.error("storage_full", path=request.url.path, error=str(error))
+        detail = "the service's disk has no room left; make room in its data folder, then send it again"
+        return refusal(request, StorageFull(detail))
     log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
     return problem_response(
         request,

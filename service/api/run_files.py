@@ -1,6 +1,7 @@
 """The files that an attempt has left, read without ever leaving its folder: no links, no devices, no `..`."""
 
 import hashlib
+import itertools
 import mimetypes
 import os
 import stat
@@ -17,6 +18,8 @@ from service.domain.errors import NotFound
 
 BLOCK = 1 << 16
 REMEMBERED = 4096
+MOST_FILES = 10_000
+MOST_LEVELS = 32
 # Replaced while the run goes on, and of no use without the worker that resumes from it.
 MEDIA_TYPES = {".jsonl": "application/jsonl", ".safetensors": "application/octet-stream"}
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -84,20 +87,34 @@ class Hashes:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of an attempt's files, sorted, without its checkpoint and files in writing."""
-    return sorted(_names(folder, PurePosixPath()))
+    """Return the names of an attempt's files, sorted, without its checkpoint and files in writing.
+
+    A trainer's folder is not trusted: links, pipes and devices are left out, and so are names that are not UTF-8,
+    folders deeper than MOST_LEVELS and what comes after MOST_FILES.
+    """
+    return sorted(itertools.islice(_names(folder), MOST_FILES))
 
 
-def _names(folder: Path, below: PurePosixPath) -> Iterator[str]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            name = below / entry.name
-            if not _is_shown(name.parts):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _names(Path(entry.path), name)
-            elif entry.is_file(follow_symlinks=False):
-                yield str(name)
+def _names(folder: Path) -> Iterator[str]:
+    waiting = [PurePosixPath()]
+    while waiting:
+        below = waiting.pop()
+        with suppress(OSError), os.scandir(folder / below) as entries:
+            for entry in entries:
+                name = below / entry.name
+                if not _is_shown(name.parts) or not _is_text(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting += [name] if len(name.parts) < MOST_LEVELS else []
+                elif entry.is_file(follow_symlinks=False):
+                    yield str(name)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_shown(parts: Sequence[str]) -> bool:
@@ -117,7 +134,7 @@ def open_file(folder: Path, name: str, hashes: Hashes) -> RunFile:
     """
     parts = name.split("/")
     missing = NotFound(f"the run has no file {name!r}; its artifacts are listed one level up")
-    if "" in parts or "\x00" in name or not _is_shown(parts):
+    if "" in parts or "\x00" in name or not _is_text(name) or not _is_shown(parts):
         raise missing
     try:
         descriptor = _open_below(folder, parts)
@@ -128,7 +145,31 @@ def open_file(folder: Path, name: str, hashes: Hashes) -> RunFile:
         os.close(descriptor)
         raise missing
     opened = FileIO(descriptor)
-    return RunFile(name=name, size=found.st_size, sha256=hashes.of(descriptor, found), opened=opened)
+    try:
+        digest = hashes.of(descriptor, found)
+    except OSError as error:
+        # It was cut while it was read, or the disk fails.
+        opened.close()
+        raise missing from error
+    return RunFile(name=name, size=found.st_size, sha256=digest, opened=opened)
+
+
+def missing_files(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return those of the names that are no regular file below the folder; nothing is followed out of it."""
+    return [name for name in names if not _is_there(folder, name.split("/"))]
+
+
+def _is_there(folder: Path, parts: list[str]) -> bool:
+    if "" in parts or ".." in parts or any("\x00" in part for part in parts):
+        return False
+    try:
+        descriptor = _open_below(folder, parts)
+    except (OSError, ValueError):
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
 
 
 def _open_below(folder: Path, parts: list[str]) -> int:

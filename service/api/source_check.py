@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from cellgate.contract.configs import FieldNames
+from cellgate.contract.errors import shortened
 from service.domain.errors import InvalidSpec, Mistake
 from service.local_paths import below
 from trainers.data.read.records import FORMS, is_csv, open_source
@@ -151,5 +152,5 @@ def _missing(names: Sequence[str], fields: FieldNames) -> Iterator[str]:
         mapped = getattr(fields, role)
         wanted = (mapped,) if mapped else KNOWN_FIELDS[role]
         if not any(name in names for name in wanted):
-            present = ", ".join(names[:8])
+            present = ", ".join(shortened(name) for name in names[:8])
             yield f"no field {' or '.join(wanted)} for {role} (found: {present}); map it with /fields/{role}"

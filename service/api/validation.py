@@ -10,6 +10,7 @@ from typing import Any
 from cellgate.contract.cells import SUBMITTED
 from service.domain.errors import Mistake, escaped
 
+SHOWN_CHARACTERS = 100
 CELL_NUMBERS = tuple(entry.cell.value for entry in SUBMITTED)
 
 
@@ -53,10 +54,14 @@ def _detail(error: Any) -> str:
 
 
 def _shown(found: Any) -> str:
-    shown = repr(found)
-    return shown if len(shown) <= 100 else shown[:99] + "…"
+    return shortened(repr(found), SHOWN_CHARACTERS)
 
 
-def summary_of(mistakes: Sequence[Mistake]) -> str:
-    """Return one sentence about all of them."""
-    return f"the request has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was created"
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters, with `…` where it was cut."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def summary_of(count: int) -> str:
+    """Return one sentence about this many mistakes."""
+    return f"the request has {count} mistake{'s' if count != 1 else ''}; nothing was done"

@@ -9,6 +9,7 @@ from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import Curve, Progress, RunAnswer, RunStatus, WaitingAnswer
 from cellgate.contract.cells import ENTRY_OF, Cell, CellName
+from cellgate.contract.conclusion import Conclusion
 from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.states import RunState, Waiting, job_state
 from service.domain.comparison import thinned
@@ -34,7 +35,10 @@ def answer(kind: type[A], row: object, **computed: Any) -> A:
 
 
 def _column(row: object, name: str) -> Any:
-    return getattr(row, name) if hasattr(row, name) else getattr(row, f"{name}_id")
+    if name == "archived":
+        return getattr(row, "archived_at", None) is not None
+    found = getattr(row, name) if hasattr(row, name) else getattr(row, f"{name}_id")
+    return {} if name == "labels" and found is None else found
 
 
 def cell_name(cell: str) -> CellName:
@@ -100,6 +104,7 @@ def experiment_answer(
     *,
     jobs: Sequence[JobAnswer],
     outcome: DecisionOutcome | None,
+    conclusion: Conclusion | None,
     labels: Mapping[str, str],
 ) -> ExperimentAnswer:
     """Return an experiment with its pipeline.
@@ -107,7 +112,8 @@ def experiment_answer(
     Args:
         row: The experiment.
         jobs: In the order of their steps.
-        outcome: Of its last decision.
+        outcome: Of its last decision, or of the person who overruled it.
+        conclusion: What came of it; None until it has ended.
         labels: By key.
     """
     return answer(
@@ -118,12 +124,19 @@ def experiment_answer(
         jobs=list(jobs),
         gate_verdict=gate_verdict((row.gate or {}).get("verdict")),
         outcome=outcome,
+        conclusion=conclusion,
     )
 
 
-def experiment_status(row: ExperimentRow, verdict: str | None) -> ExperimentStatus:
-    """Return where an experiment is; `verdict` is that of its gate, once that was judged."""
-    return answer(ExperimentStatus, row, gate_verdict=gate_verdict(verdict))
+def experiment_status(row: ExperimentRow, verdict: str | None, conclusion: Conclusion | None) -> ExperimentStatus:
+    """Return where an experiment is.
+
+    Args:
+        row: The experiment.
+        verdict: Of its gate, once that was judged.
+        conclusion: What came of it; None until it has ended.
+    """
+    return answer(ExperimentStatus, row, gate_verdict=gate_verdict(verdict), conclusion=conclusion)
 
 
 def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
@@ -133,6 +146,7 @@ def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
         found.experiment,
         gate_verdict=gate_verdict(found.gate_verdict),
         outcome=found.outcome,
+        conclusion=found.conclusion,
         labels=dict(found.labels),
         runs_done=found.runs_done,
         runs_total=found.runs_total,

@@ -122,8 +122,11 @@ class EmbeddedBroker:
         self._process = subprocess.Popen(die_with_parent(command), stdin=quiet, stdout=quiet, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _answers(self.socket):
-            if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError(f"{self._program} does not answer on {self.socket}")
+            code = self._process.poll()
+            if code is not None:
+                raise RuntimeError(f"{self._program} ended at its start with exit code {code}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self._program} does not answer on {self.socket} after {START_TIMEOUT_S:.0f} s")
             time.sleep(0.02)
 
     def _watch(self) -> None:

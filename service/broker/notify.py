@@ -1,15 +1,15 @@
 """Notify workers that the queue in SQL has work, by a Celery message whose content does not matter."""
 
+import threading
+import time
 from typing import Any, Protocol
 
 import redis
 import structlog
-from celery import Celery
 from kombu.exceptions import ChannelError, KombuError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.broker.connections import celery_app, redis_client
 from service.store.database import Database
 from service.store.lifecycle import due_for_dispatch
 
@@ -17,7 +17,14 @@ TASK = "cellgate.notify"
 # What release 0.1 sends; a worker of this release must understand an API of the one before.
 TASK_OF_RELEASE_0_1 = "cellgate.doorbell"
 # An unreachable broker, and one that refuses commands (out of memory, read-only).
-BROKER_ERRORS = (KombuError, ChannelError, OSError)
+BROKER_ERRORS = (KombuError, ChannelError, redis.RedisError, OSError)
+# Written and left to expire: a broker that is full or read-only answers a PING as if nothing were wrong.
+PROBE_KEY = "cellgate:probe"
+PROBE_EXPIRES_S = 60
+KEPT_S = 1.0
+# A failure that took so long is a link or a server that hangs: nobody else should wait for it as well.
+SLOW_S = 0.5
+RETRY_AFTER_S = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -25,11 +32,11 @@ class Notifier(Protocol):
     """Wakes workers."""
 
     def notify(self, run_id: str, queue: str) -> bool:
-        """Wake a worker of the queue; return False, without an error, on failure: the reconciler notifies again."""
+        """Wake a worker of the queue; return False, without an error, on failure: workers also look for themselves."""
         ...
 
-    def is_reachable(self) -> bool:
-        """Return whether the broker is reachable."""
+    def problem(self) -> str | None:
+        """Return why no notification can be sent now; None if one can."""
         ...
 
 
@@ -47,82 +54,103 @@ def notify_waiting_runs(database: Database, notifier: Notifier) -> None:
             return  # The broker is unreachable for the other runs too: fail once, not once per run.
 
 
-def celery_app(redis_url: str) -> Celery:
-    """Return a Celery app with Cellgate's settings; nothing is connected yet.
+class CeleryNotifier:
+    """Notifies workers through Celery.
 
     Args:
-        redis_url: `redis://…`, or `redis+socket://PATH?virtual_host=0` for a Unix socket.
+        redis_url: Of the broker, in any form of `service.domain.broker_url`.
+
+    Raises:
+        InvalidBrokerUrl: It names no broker.
     """
-    app = Celery("cellgate", broker=redis_url, set_as_current=False)
-    app.conf.update(
-        # Results and retries are in SQL; a message may arrive twice or never without harm.
-        task_acks_late=True,
-        task_ignore_result=True,
-        task_reject_on_worker_lost=False,
-        task_publish_retry=False,
-        worker_prefetch_multiplier=1,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_hijack_root_logger=False,
-        worker_send_task_events=False,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_transport_options={
-            "visibility_timeout": 86_400,
-            "socket_timeout": 5,
-            "socket_connect_timeout": 2,
-            "socket_keepalive": True,
-            "health_check_interval": 25,
-        },
-        task_create_missing_queues=True,
-        task_serializer="json",
-        accept_content=["json"],
-    )
-    return app
-
-
-def redis_client_url(redis_url: str) -> str:
-    """Return the URL in redis-py's form: Celery and redis-py name Unix sockets differently."""
-    if redis_url.startswith("redis+socket://"):
-        path, _, _ = redis_url.removeprefix("redis+socket://").partition("?")
-        return f"unix://{path}"
-    return redis_url
-
-
-def redis_client(redis_url: str) -> redis.Redis:
-    """Return a client that tries once: callers want to know at once that the broker is unreachable."""
-    once = Retry(NoBackoff(), retries=0)
-    url = redis_client_url(redis_url)
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=once)
-
-
-class CeleryNotifier:
-    """Notifies workers through Celery."""
 
     def __init__(self, redis_url: str) -> None:
         self._app: Any = celery_app(redis_url)
         self._client = redis_client(redis_url)
+        self._lock = threading.Lock()
+        self._problem: str | None = None
+        self._probe_after = 0.0
+        self._send_after = 0.0
 
     def notify(self, run_id: str, queue: str) -> bool:
-        """Send the message; return False if the broker is unreachable."""
-        if not self.is_reachable():
-            # A ping first, which takes a third of a millisecond: Celery would go on trying for seconds.
-            log.warning("notification_not_sent", run=run_id, queue=queue, error="the broker is unreachable")
+        """Send the message; return False if the broker cannot take it, at once where it has just hung."""
+        if time.monotonic() < self._send_after:
             return False
+        begun = time.monotonic()
         try:
-            self._app.send_task(TASK, kwargs={"run_id": run_id}, queue=queue, retry=False)
+            # A ping first, which takes a third of a millisecond: Celery would go on trying for seconds.
+            self._client.ping()
+            self._send(run_id, queue)
         except BROKER_ERRORS as error:
-            log.warning("notification_not_sent", run=run_id, queue=queue, error=str(error))
+            if time.monotonic() - begun > SLOW_S:
+                self._send_after = time.monotonic() + RETRY_AFTER_S
+            log.warning("notification_not_sent", run=run_id, queue=queue, error=problem_of(error))
             return False
         return True
 
-    def is_reachable(self) -> bool:
-        """Return whether the broker is reachable."""
-        try:
-            return bool(self._client.ping())
-        except (redis.RedisError, OSError):
-            return False
+    def problem(self) -> str | None:
+        """Return why no notification can be sent now, None if one can; at most one probe a second."""
+        with self._lock:
+            if time.monotonic() >= self._probe_after:
+                self._problem = self._probe()
+                self._probe_after = time.monotonic() + KEPT_S
+            return self._problem
 
     def close(self) -> None:
         """Close the connections."""
         self._app.close()
         self._client.close()
+
+    def _send(self, run_id: str, queue: str) -> None:
+        message = {"kwargs": {"run_id": run_id}, "queue": queue, "retry": False}
+        try:
+            self._app.send_task(TASK, **message)
+        except BROKER_ERRORS:
+            # After a failover or a restart the pooled connection is a dead one: the error has closed it.
+            self._app.send_task(TASK, **message)
+
+    def _probe(self) -> str | None:
+        try:
+            self._client.set(PROBE_KEY, "1", ex=PROBE_EXPIRES_S)
+        except BROKER_ERRORS as error:
+            return problem_of(error)
+        return None
+
+
+def problem_of(error: BaseException) -> str:
+    """Return what is wrong with the broker, in words that hold no address and no password."""
+    found = _root(error)
+    for kind, mark, meaning in PROBLEMS:
+        if isinstance(found, kind) and mark in str(found):
+            return meaning
+    return f"it fails with {type(found).__name__}"
+
+
+# The first that fits: a kind of error, and what its text holds where the kind alone does not tell.
+PROBLEMS: tuple[tuple[type[Exception], str, str], ...] = (
+    (redis.OutOfMemoryError, "", "its memory is full: raise its maxmemory"),
+    (redis.ReadOnlyError, "", "it is a read-only replica: name its master, or use a Sentinel URL"),
+    (redis.exceptions.NoPermissionError, "", "its ACL refuses the user of CELLGATE_REDIS_URL a command or a key"),
+    (redis.exceptions.BusyLoadingError, "", "it is still loading its data"),
+    (redis.AuthenticationError, "already authenticated", "it wants a password, and CELLGATE_REDIS_URL has none"),
+    (redis.AuthenticationError, "required", "it wants a password, and CELLGATE_REDIS_URL has none"),
+    (redis.AuthenticationError, "", "it refuses the user or password of CELLGATE_REDIS_URL"),
+    (redis.ResponseError, "MISCONF", "it cannot save to its disk and refuses writes"),
+    (redis.ResponseError, "MASTERDOWN", "it is a replica that has lost its master"),
+    (redis.ResponseError, "UNBLOCKED", "its role has changed"),
+    (redis.sentinel.MasterNotFoundError, "", "no Sentinel names a master that answers"),
+    (redis.ConnectionError, "CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted: name the CA by ssl_ca_certs"),
+    (redis.TimeoutError, "", "it does not answer in time"),
+    (TimeoutError, "", "it does not answer in time"),
+    (redis.ConnectionError, "", "it does not answer"),
+    (OSError, "", "it does not answer"),
+    (ValueError, "", "a message in its queues is none of Celery's"),
+)
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the client's own error: Celery wraps it once."""
+    inner = error.__cause__ or error.__context__
+    if isinstance(error, KombuError | ChannelError) and inner is not None:
+        return inner
+    return error

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cellgate.contract.exit_codes import CommandExit, UsageError
+from cellgate.contract.exit_codes import CommandExit, UnusableError, UsageError
+from cellgate.contract.visible import visible
+from service.commands.doctor import doctor
 from service.commands.tokens import token_app
 from service.settings import load_settings
 
@@ -19,6 +21,7 @@ app = typer.Typer(
     help="Run the server, prepare its database, and manage its tokens.",
 )
 app.add_typer(token_app, name="token")
+app.command()(doctor)
 
 
 @app.command()
@@ -88,6 +91,31 @@ def migrate() -> None:
         raise UsageError(str(error)) from error
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write; only its owner can read it.")],
+    without_checkpoints: Annotated[
+        bool, typer.Option("--without-checkpoints", help="Leave checkpoints out: unfinished runs then start over.")
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database, the artifacts and uploads.")] = None,
+) -> None:
+    """Write database and artifacts to one file, while the server runs."""
+    from service.commands.backup import back_up
+
+    back_up(load_settings(data_dir=data_dir), file, checkpoints=not without_checkpoints)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `cellgate backup` wrote.")],
+    data_dir: Annotated[Path | None, typer.Option(help="Empty folder for database, artifacts and uploads.")] = None,
+) -> None:
+    """Restore a backup into an empty place, and verify it."""
+    from service.commands.backup import restore_into
+
+    restore_into(load_settings(data_dir=data_dir), file)
+
+
 def main() -> None:
     """Run a command of the server; the exit code is one of `cellgate.contract.exit_codes`."""
     try:
@@ -95,7 +123,27 @@ def main() -> None:
     except UsageError as error:
         _print_error(error)
         sys.exit(CommandExit.USAGE)
+    except Exception as error:
+        remedy = remedy_for(error)
+        if remedy is None:
+            raise
+        typer.secho(remedy, fg="red", err=True)
+        sys.exit(CommandExit.UNUSABLE)
+
+
+def remedy_for(error: Exception) -> str | None:
+    """Return what to do about a database or a folder that cannot be used; None for any other error."""
+    if isinstance(error, UnusableError):
+        return str(error)
+    # No error can be of a library that was not imported, and importing it takes time.
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from sqlalchemy.exc import DBAPIError
+
+    from service.store.database_faults import advice_for
+
+    return advice_for(error) if isinstance(error, DBAPIError) else None
 
 
 def _print_error(error: Exception) -> None:
-    typer.secho(str(error), fg="red", err=True)
+    typer.secho(visible(str(error)), fg="red", err=True)

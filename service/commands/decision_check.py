@@ -15,6 +15,7 @@ from cellgate.contract.decision import StoredDecisions
 from cellgate.contract.exit_codes import CommandExit
 from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.processes import module_command, module_environment
+from cellgate.contract.visible import visible
 from service.domain.decision.verify import DecisionSources, decision_differences
 
 
@@ -42,7 +43,7 @@ def _recompute(stored: StoredDecisions) -> bool:
         verdict = "differs from what its evidence gives" if found else "computed again is the same, byte for byte"
         print(f"The {decision.stage} decision, {decision.outcome}, {verdict}.")
         for difference in found:
-            typer.secho(f"  · {difference}", fg="red")
+            typer.secho(visible(f"  · {difference}"), fg="red")
     # Before the trainers write to the same output.
     sys.stdout.flush()
     return equal

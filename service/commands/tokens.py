@@ -144,12 +144,13 @@ def _terminal() -> Console:
 
 @contextmanager
 def _transaction(data_dir: Path | None) -> Iterator["Session"]:
-    from service.store.database import Database, schema_is_current
+    from service.store.database import Database, schema_fault
 
     database = Database(load_settings(data_dir=data_dir).database)
     try:
-        if not schema_is_current(database):
-            raise UsageError("the database's schema is not the newest: run `cellgate migrate`")
+        fault = schema_fault(database)
+        if fault is not None:
+            raise UsageError(fault)
         with database.begin() as session:
             yield session
     except ServiceError as error:

@@ -4,9 +4,13 @@ ServiceError
 ├── NotFound                no such thing
 ├── InvalidSpec             the request cannot be carried out; every mistake is listed
 │   └── InvalidRequest      it does not match the OpenAPI document
+├── ArtifactMissing         a file that a run has left is not there any more
+├── StorageFull             the disk has no room
 ├── Conflict                the state does not allow it
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
+│   ├── StillUsed           something depends on what is to be deleted
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
+├── PreconditionFailed      the thing is not the one that If-Match names any more
 ├── QuotaExceeded           the owner has reached a limit
 ├── Unauthorized            no token, or not this one
 ├── MissingScope            the token does not allow this
@@ -70,6 +74,18 @@ class InvalidRequest(InvalidSpec):
     code = "invalid_request"
 
 
+class ArtifactMissing(ServiceError):
+    """A file that a run has left, or a folder of them, is gone or is not what the run left."""
+
+    code = "artifact_missing"
+
+
+class StorageFull(ServiceError):
+    """The disk has no room for what was sent."""
+
+    code = "storage_full"
+
+
 class Conflict(ServiceError):
     """The state of the row does not allow the action."""
 
@@ -80,6 +96,18 @@ class GateNotPassed(Conflict):
     """Fusion was requested before the validation gate passed."""
 
     code = "gate_not_passed"
+
+
+class StillUsed(Conflict):
+    """Something depends on what is to be deleted; the first dependents are listed."""
+
+    code = "still_used"
+
+
+class PreconditionFailed(ServiceError):
+    """The thing has changed since the caller read the version that `If-Match` names."""
+
+    code = "precondition_failed"
 
 
 class IdempotencyMismatch(Conflict):

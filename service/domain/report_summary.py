@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from cellgate.contract.conclusion import Conclusion
 from cellgate.contract.decision import DecisionAnswer
 from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateCheck, GateReport
@@ -13,7 +14,13 @@ STAGES = {"bases": "Decision over 51 and 52", "final": "Last decision, with fusi
 
 
 def judged(
-    experiment: str, name: str, *, gate: GateReport, decisions: Sequence[DecisionAnswer], policy: Policy
+    experiment: str,
+    name: str,
+    *,
+    gate: GateReport,
+    decisions: Sequence[DecisionAnswer],
+    policy: Policy,
+    conclusion: Conclusion | None = None,
 ) -> Judged:
     """Return the report's head.
 
@@ -23,10 +30,12 @@ def judged(
         gate: The gate's report.
         decisions: In the order in which they were taken.
         policy: Thresholds to mark in the charts.
+        conclusion: What came of it; None until it has ended.
     """
     return Judged(
         experiment=experiment,
         name=name,
+        outcome=_outcome(conclusion),
         gate_verdict=gate.verdict,
         gate_summary=gate.summary,
         checks=[_check(check) for check in gate.checks],
@@ -34,6 +43,14 @@ def judged(
         chosen=_chosen(decisions[-1]) if decisions else None,
         marks=[("gate", policy.gate_f1), ("skip fusion", policy.skip_fusion_f1)],
     )
+
+
+def _outcome(conclusion: Conclusion | None) -> str | None:
+    if conclusion is None:
+        return None
+    if conclusion.overruled_by is None:
+        return conclusion.text
+    return f"{conclusion.text}; computed: {conclusion.computed.text}"
 
 
 def _answer(taken: DecisionAnswer) -> DecisionSection:

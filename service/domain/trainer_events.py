@@ -49,7 +49,7 @@ def sort_events(events: Sequence[Mapping[str, Any]]) -> EventBatch:
     for event in events:
         try:
             _add(batch, event)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             _add(batch, broken_event(event["n"], dict(event), error))
         batch.last_event = event["n"]
     return batch

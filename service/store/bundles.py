@@ -15,7 +15,7 @@ from service.domain.packing import Packing
 from service.domain.principals import Owner
 from service.store.database import now_s
 from service.store.experiments import get_experiment
-from service.store.filters import FIRST_PAGE, PageOf
+from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_bundles
 from service.store.jobs import create_job
 from service.store.lookup import existing, new_id
 from service.store.steps import ONE_RUN, finished_runs
@@ -109,19 +109,15 @@ def get_bundle(session: Session, bundle_id: str) -> BundleRecord:
     return BundleRecord(row=row, run=run)
 
 
-def list_bundles(session: Session, page: PageOf = FIRST_PAGE, experiment_id: str | None = None) -> list[BundleRecord]:
-    """Return a page of bundles, newest first.
+def list_bundles(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> list[BundleRecord]:
+    """Return a page of the bundles that match the filters, newest first.
 
     Args:
         session: An open transaction.
         page: Size of the page, and the id after which it begins.
-        experiment_id: Only this experiment's.
+        wanted: Filters.
     """
-    chosen = _bundles().order_by(BundleRow.id.desc()).limit(page.limit)
-    if page.after is not None:
-        chosen = chosen.where(BundleRow.id < page.after)
-    if experiment_id is not None:
-        chosen = chosen.where(BundleRow.experiment_id == experiment_id)
+    chosen = page_of_bundles(_bundles(), page, wanted)
     return [BundleRecord(row=row, run=run) for row, run in session.execute(chosen)]
 
 

@@ -1,5 +1,6 @@
 """The database: transactions on SQLite or PostgreSQL, and its clock."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -13,16 +14,22 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
+from service.store.database_faults import DatabaseDamaged, DatabaseFull, name_fault
+
 BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
+# Of SQLite's virtual machine: some milliseconds.
+STEPS_BETWEEN_LOOKS = 100_000
+# query_canceled, of PostgreSQL.
+CANCELED = "57014"
 # Beside this package, wherever it lies: an installed package of that name may be somebody else's.
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 READ_ONLY = "cellgate_read_only"
@@ -74,10 +81,15 @@ class Database:
     Args:
         url: `sqlite:///FILE` or `postgresql+psycopg://…`; nothing is connected before the first transaction.
         patience_s: Seconds that the first transaction waits for a server that is still starting.
+        statement_timeout_s: Longest time that one statement may take; None for any.
     """
 
-    def __init__(self, url: str, *, patience_s: float = FIRST_CONNECTION_TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, *, patience_s: float = FIRST_CONNECTION_TIMEOUT_S, statement_timeout_s: float | None = None
+    ) -> None:
         self._engine = new_engine(url)
+        if statement_timeout_s is not None:
+            _limit_statements(self._engine, statement_timeout_s)
         self._reading = self._engine.execution_options(**{READ_ONLY: True})
         self._patience_s = patience_s
         self._was_up = False
@@ -133,12 +145,45 @@ def new_engine(url: str) -> Engine:
         engine = create_engine(parsed, pool_size=20, max_overflow=40, hide_parameters=True)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_on_sqlite)
+        event.listen(engine, "handle_error", name_fault)
         return engine
     # Set here, not left to the server: with SQL_ASCII the driver would return bytes.
     utf8 = {"client_encoding": "utf8"}
-    return create_engine(
+    engine = create_engine(
         parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=utf8
     )
+    event.listen(engine, "handle_error", name_fault)
+    return engine
+
+
+def _limit_statements(engine: Engine, timeout_s: float) -> None:
+    """Let statements that take longer end with an error."""
+    if not _is_sqlite(engine):
+
+        def limit(connection: Any, _record: Any) -> None:
+            connection.execute(f"SET statement_timeout = {round(1000 * timeout_s)}")
+            connection.commit()
+
+        event.listen(engine, "connect", limit)
+        return
+    # SQLite has no clock: it asks now and then whether to go on.
+    deadlines: dict[int, float] = {}
+
+    def begun(_connection: Connection, cursor: Any, *_: Any) -> None:
+        deadlines[id(cursor.connection)] = time.monotonic() + timeout_s
+
+    def watch(connection: Any, _record: Any) -> None:
+        key = id(connection)
+        connection.set_progress_handler(lambda: time.monotonic() > deadlines.get(key, math.inf), STEPS_BETWEEN_LOOKS)
+
+    event.listen(engine, "connect", watch)
+    event.listen(engine, "before_cursor_execute", begun)
+
+
+def took_too_long(error: DBAPIError) -> bool:
+    """Return whether a statement was ended because it took longer than it may."""
+    found = error.orig
+    return getattr(found, "sqlstate", None) == CANCELED or getattr(found, "sqlite_errorname", "") == "SQLITE_INTERRUPT"
 
 
 def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
@@ -149,13 +194,16 @@ def wait_until_up(engine: Engine, *, timeout_s: float) -> None:
         timeout_s: Seconds to wait at most.
 
     Raises:
-        sqlalchemy.exc.OperationalError: It accepts none within `timeout_s`.
+        sqlalchemy.exc.OperationalError: It accepts none within `timeout_s`, or is full or damaged.
     """
     deadline = time.monotonic() + timeout_s
     while True:
         try:
             with engine.connect():
                 return
+        except (DatabaseDamaged, DatabaseFull):
+            # Neither mends itself while a caller waits.
+            raise
         except OperationalError:
             if time.monotonic() > deadline:
                 raise
@@ -188,8 +236,8 @@ def _begin_on_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def migrate(url: str) -> None:
-    """Migrate the database to the newest schema; do nothing if it has that already.
+def migrate(url: str, revision: str = "head") -> None:
+    """Migrate the database up to a revision, by default the newest; do nothing if it has that already.
 
     Raises:
         UnsuitableDatabase: It is a PostgreSQL database that is not in UTF-8.
@@ -199,20 +247,23 @@ def migrate(url: str) -> None:
     try:
         wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
         with engine.connect() as connection:
-            _allow_table_rebuilds(connection)
+            allow_table_rebuilds(connection)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     _check_encoding(connection)
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
                 config = _config()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
     finally:
         engine.dispose()
 
 
-def _allow_table_rebuilds(connection: Connection) -> None:
-    # SQLite changes a constraint by rebuilding the table; for a moment, rows refer to a table that is gone.
+def allow_table_rebuilds(connection: Connection) -> None:
+    """Let migrations rebuild tables that others refer to; call it before the transaction begins.
+
+    SQLite changes a constraint by rebuilding the table; for a moment, rows refer to a table that is gone.
+    """
     if connection.dialect.name == "sqlite":
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
 
@@ -235,9 +286,27 @@ def one_at_a_time(session: Session, key: int) -> None:
 
 def schema_is_current(database: Database) -> bool:
     """Return whether the database's schema is the one that this code was written for."""
+    return schema_fault(database) is None
+
+
+def known_revisions() -> frozenset[str]:
+    """Return every revision that this release can migrate from."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def schema_fault(database: Database) -> str | None:
+    """Return in words what the database's schema is instead of this release's, and what to do; None if it is that."""
     with database.read() as session:
-        found = MigrationContext.configure(session.connection()).get_current_heads()
-    return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
+        found = set(MigrationContext.configure(session.connection()).get_current_heads())
+    newest = set(ScriptDirectory.from_config(_config()).get_heads())
+    if found == newest:
+        return None
+    if not found:
+        return "the database has no schema yet: run `cellgate migrate`"
+    has, needs = " and ".join(sorted(found)), " and ".join(sorted(newest))
+    if found <= known_revisions():
+        return f"the database's schema is {has}, this release needs {needs}: run `cellgate migrate`"
+    return f"the database's schema is {has}, which this release ({needs}) does not know: use the release that made it"
 
 
 def _config() -> Config:

@@ -9,12 +9,14 @@ from sqlalchemy import case, func, insert, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import ENTRY_OF, SUBMITTED, Cell
+from cellgate.contract.conclusion import Conclusion
 from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake
 from service.domain.pipeline import BASES, Step, shared_seeds
 from service.domain.principals import NOBODY, Owner
+from service.store.conclusions import conclusions_of, decided_outcomes
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
 from service.store.gate import gate_report
@@ -35,7 +37,8 @@ class ExperimentOverview:
 
     Args:
         gate_verdict: pending, pass or fail.
-        outcome: Of its last decision.
+        outcome: Of its last decision, or of the person who overruled it.
+        conclusion: What came of it; None until it has ended.
         labels: By key.
         runs_done: Runs that have ended.
     """
@@ -43,6 +46,7 @@ class ExperimentOverview:
     experiment: ExperimentRow
     gate_verdict: str
     outcome: str | None
+    conclusion: Conclusion | None
     labels: Mapping[str, str]
     runs_done: int
     runs_total: int
@@ -129,7 +133,7 @@ def decisions_of(session: Session, experiment_id: str) -> list[Decision]:
 def list_experiments(
     session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING
 ) -> list[ExperimentOverview]:
-    """Return a page of the experiments that match the filters, newest first, with four queries for any length.
+    """Return a page of the experiments that match the filters, newest first, with as many queries for any length.
 
     Args:
         session: An open transaction.
@@ -138,12 +142,14 @@ def list_experiments(
     """
     experiments = session.scalars(page_of_experiments(page, wanted)).all()
     ids = [experiment.id for experiment in experiments]
-    outcomes, counts, labels = _outcomes(session, ids), _run_counts(session, ids), labels_of(session, ids)
+    outcomes, conclusions = decided_outcomes(session, ids), conclusions_of(session, experiments)
+    counts, labels = _run_counts(session, ids), labels_of(session, ids)
     return [
         ExperimentOverview(
             experiment=experiment,
             gate_verdict=(experiment.gate or {}).get("verdict", "pending"),
             outcome=outcomes.get(experiment.id),
+            conclusion=conclusions.get(experiment.id),
             labels=labels.get(experiment.id, {}),
             runs_done=counts.get(experiment.id, (0, 0))[0],
             runs_total=counts.get(experiment.id, (0, 0))[1],
@@ -276,13 +282,6 @@ def _seeds_for(
         detail = f"both bases have finished seeds {sorted(finished)}, but not {missing}: request those only"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
     return requested or sorted(finished)
-
-
-def _outcomes(session: Session, experiment_ids: Sequence[str]) -> dict[str, str]:
-    chosen = select(DecisionRow.experiment_id, DecisionRow.body["outcome"].as_string())
-    rows = session.execute(chosen.where(DecisionRow.experiment_id.in_(experiment_ids)).order_by(DecisionRow.stage))
-    # "bases" sorts before "final": the last one stays.
-    return {experiment_id: outcome for experiment_id, outcome in rows.all()}  # noqa: C416 - dict() hides the order
 
 
 def _run_counts(session: Session, experiment_ids: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -8,15 +8,15 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import WebhookEvent
-from cellgate.contract.decision import DecisionAnswer, DecisionOutcome, Overruling
+from cellgate.contract.decision import DecisionAnswer, DecisionInputs, DecisionOutcome, Overruling
 from cellgate.contract.gate import GateReport, Waiver
 from cellgate.contract.options import OPTIONS, Option
 from cellgate.contract.states import ExperimentState
 from service.domain.errors import Conflict
 from service.domain.gate.report import waive
 from service.domain.pipeline import Step, shared_seeds
+from service.store.conclusions import store_conclusion
 from service.store.database import now_s
-from service.store.experiments import decisions_of
 from service.store.lookup import get_row
 from service.store.pipeline import advance, enqueue_experiment_event, set_state
 from service.store.steps import facts_of
@@ -100,8 +100,14 @@ def overrule(
     kept = Overruling.model_validate(
         {"stage": last.stage, "outcome": outcome, "option": shipped, "reason": reason, "by": by, "at": _now(session)}
     )
-    _add_event(session, experiment_id, OVERRULED, kept.model_dump(mode="json"))
+    word = kept.model_dump(mode="json")
+    _add_event(session, experiment_id, OVERRULED, word)
+    of_it = (DecisionRow.experiment_id == experiment_id, DecisionRow.stage == last.stage)
+    session.execute(
+        update(DecisionRow).where(*of_it).values(overruling=word).execution_options(synchronize_session=False)
+    )
     _set(session, experiment_id)
+    store_conclusion(session, experiment_id)
     return kept
 
 
@@ -115,11 +121,17 @@ def overrulings_of(session: Session, experiment_id: str) -> list[Overruling]:
 
 
 def answered_decisions(session: Session, experiment_id: str) -> list[DecisionAnswer]:
-    """Return the decisions in the order in which they were taken, each with its overrulings."""
+    """Return the decisions in the order in which they were taken, each with its overrulings and what it knew."""
     overrulings = overrulings_of(session, experiment_id)
+    chosen = select(DecisionRow).where(DecisionRow.experiment_id == experiment_id)
     return [
-        DecisionAnswer(**dict(taken), overrulings=[one for one in overrulings if one.stage == taken.stage])
-        for taken in decisions_of(session, experiment_id)
+        DecisionAnswer(
+            **row.body,
+            overrulings=[one for one in overrulings if one.stage == row.stage],
+            taken_at=row.taken_at,
+            known=None if row.known is None else DecisionInputs.model_validate(row.known),
+        )
+        for row in session.scalars(chosen.order_by(DecisionRow.stage))
     ]
 
 

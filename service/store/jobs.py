@@ -190,7 +190,9 @@ def ready_dataset(session: Session, dataset_id: str) -> DatasetRow:
 
 
 def _named_dataset(session: Session, dataset_id: str) -> DatasetRow:
-    dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id))
+    # Locked against deletion until the job that refers to it is there.
+    chosen = select(DatasetRow).where(DatasetRow.id == dataset_id)
+    dataset = session.scalar(chosen.with_for_update(read=True, key_share=True))
     if dataset is None:
         detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])

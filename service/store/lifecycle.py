@@ -113,7 +113,14 @@ def cancelled(session: Session, *, run_id: str, attempt: int, exit_code: int | N
 
 
 def release(
-    session: Session, *, run_id: str, attempt: int, why: str, exit_code: int | None = None, counts: bool = False
+    session: Session,
+    *,
+    run_id: str,
+    attempt: int,
+    why: str,
+    exit_code: int | None = None,
+    counts: bool = False,
+    gave_up: FailureReason = FailureReason.INTERNAL_ERROR,
 ) -> RunState | None:
     """Release the run without ending it; its checkpoint stays for the next attempt.
 
@@ -124,6 +131,7 @@ def release(
         why: Plain words for the event.
         exit_code: Of the trainer.
         counts: Whether this is a recovery, of which a run has `MAX_RECOVERIES`; a draining worker's release is none.
+        gave_up: Why the run failed, if it has no recovery left.
 
     Returns:
         The run's new state: queued, paused or cancelled if that was requested, failed after too many recoveries; None
@@ -133,7 +141,7 @@ def release(
     if run is None or not has_lease(run, attempt):
         return None
     _close_attempt(session, run_id, attempt, outcome="released", exit_code=exit_code)
-    state = _release(session, run, why=why, counts=counts, gave_up=FailureReason.INTERNAL_ERROR)
+    state = _release(session, run, why=why, counts=counts, gave_up=gave_up)
     bump_versions(session, [run])
     return state
 
@@ -146,6 +154,21 @@ def expire_leases(session: Session) -> list[str]:
         _close_attempt(session, run.id, run.attempt, outcome="lost", exit_code=None)
         why = f"lease of worker {run.worker} expired"
         _release(session, run, why=why, counts=True, gave_up=FailureReason.WORKER_LOST)
+    bump_versions(session, runs)
+    return [run.id for run in runs]
+
+
+def release_all(session: Session, *, why: str) -> list[str]:
+    """Take back every run that a worker holds and return their ids: there is no such worker any more.
+
+    Args:
+        session: An open transaction.
+        why: Plain words for the event; it is no recovery that counts.
+    """
+    runs = lock_runs(session, select(RunRow).where(RunRow.state.in_(LEASED)))
+    for run in runs:
+        _close_attempt(session, run.id, run.attempt, outcome="lost", exit_code=None)
+        _release(session, run, why=why, counts=False, gave_up=FailureReason.WORKER_LOST)
     bump_versions(session, runs)
     return [run.id for run in runs]
 

@@ -15,12 +15,23 @@ from service.store.tables import (
     PrincipalRow,
     RunRow,
     TokenRow,
+    UploadRow,
     WebhookRow,
     WorkerRow,
 )
 
 AnyRow = TypeVar(
-    "AnyRow", BundleRow, DatasetRow, ExperimentRow, JobRow, PrincipalRow, RunRow, TokenRow, WebhookRow, WorkerRow
+    "AnyRow",
+    BundleRow,
+    DatasetRow,
+    ExperimentRow,
+    JobRow,
+    PrincipalRow,
+    RunRow,
+    TokenRow,
+    UploadRow,
+    WebhookRow,
+    WorkerRow,
 )
 T = TypeVar("T")
 NAMES: dict[type[object], str] = {
@@ -31,6 +42,7 @@ NAMES: dict[type[object], str] = {
     PrincipalRow: "principal",
     RunRow: "run",
     TokenRow: "token",
+    UploadRow: "upload",
     WebhookRow: "webhook",
     WorkerRow: "worker",
 }
@@ -72,7 +84,7 @@ def existing(found: T | None, table: type[object], row_id: str) -> T:
     return found
 
 
-Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "wh", "dlv", "pri"]
+Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "upl", "wh", "dlv", "pri"]
 
 KIND_OF_PREFIX: dict[str, str] = {
     "ds": "dataset",
@@ -81,6 +93,7 @@ KIND_OF_PREFIX: dict[str, str] = {
     "run": "run",
     "bun": "bundle",
     "tok": "token",
+    "upl": "upload",
     "wh": "webhook",
     "dlv": "delivery",
     "pri": "principal",

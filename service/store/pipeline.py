@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import WebhookEvent
 from cellgate.contract.cells import Cell
+from cellgate.contract.conclusion import lifecycle_of
+from cellgate.contract.decision import DecisionInputs
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.gate import GateReport
@@ -16,6 +18,7 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.decision.rules import decide
 from service.domain.gate.report import with_intervals
 from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
+from service.store.conclusions import NO_CONCLUSION, store_conclusion
 from service.store.database import now_s
 from service.store.gate import build_gate_report
 from service.store.runs import get_run
@@ -44,8 +47,13 @@ def after_run(session: Session, *, run_id: str, artifacts: Path) -> None:
         return
     if run.cell == Cell.PREPARE.value:
         _finish_dataset(session, run, artifacts)
-    elif run.experiment_id is not None:
+    elif run.experiment_id is None:
+        return
+    elif _lock(session, run.experiment_id) is not None:
         advance(session, experiment_id=run.experiment_id, artifacts=artifacts)
+    else:
+        # A run that outlived its experiment, such as a cancelled one, still counts in the conclusion.
+        store_conclusion(session, run.experiment_id)
 
 
 def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
@@ -102,9 +110,17 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     }
     body = {"from": experiment.state, "to": to.value, "reason": detail}
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
-    _set(session, experiment, **values)
+    _set(session, experiment, **values, **({} if to.terminal else NO_CONCLUSION))
     if to.terminal:
-        enqueue_experiment_event(session, experiment, WebhookEvent(f"experiment.{to.value}"), detail=detail)
+        _enqueue_end(session, experiment, to, detail)
+
+
+def _enqueue_end(session: Session, experiment: ExperimentRow, to: ExperimentState, detail: str) -> None:
+    conclusion = store_conclusion(session, experiment.id)
+    end = {"lifecycle": lifecycle_of(to).value, "detail": detail}
+    if conclusion is not None:
+        end |= {"outcome": conclusion.outcome.value, "conclusion": conclusion.text}
+    enqueue_experiment_event(session, experiment, WebhookEvent(f"experiment.{to.value}"), **end)
 
 
 def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
@@ -150,10 +166,14 @@ def _decide(session: Session, experiment: ExperimentRow, action: Decide) -> None
         gate = with_intervals(gate, evidence)
     policy = ExperimentSpec.model_validate(experiment.spec).policy
     taken = decide(evidence, gate, policy, stage=action.stage)
-    body = taken.model_dump(mode="json")
-    session.execute(
-        insert(DecisionRow).values(experiment_id=experiment.id, stage=action.stage, body=body, taken_at=now_s())
-    )
+    row = {
+        "experiment_id": experiment.id,
+        "stage": action.stage,
+        "body": taken.model_dump(mode="json"),
+        "known": DecisionInputs(gate=gate, policy=policy).model_dump(mode="json"),
+        "taken_at": now_s(),
+    }
+    session.execute(insert(DecisionRow).values(row))
     _set(session, experiment, gate=gate.model_dump(mode="json"))
     summary = {"stage": taken.stage, "outcome": taken.outcome, "option": taken.option, "confidence": taken.confidence}
     enqueue_experiment_event(session, experiment, WebhookEvent.DECISION_TAKEN, **summary)

@@ -1,9 +1,9 @@
 """Principals: make them, and find whom a row belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Select, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from service.domain.errors import NotFound
@@ -16,8 +16,12 @@ from service.store.tables import (
     JobRow,
     PrincipalRow,
     RunRow,
+    UploadRow,
     WebhookRow,
 )
+
+# Databases limit the parameters of one statement.
+AT_ONCE = 500
 
 
 def create_principal(session: Session, name: str) -> PrincipalRow:
@@ -53,6 +57,25 @@ def owner_id_of(session: Session, row_id: str) -> str | None:
     return owner_id
 
 
+def foreign_of(session: Session, row_ids: Collection[str], principal_id: str) -> tuple[str, str | None] | None:
+    """Return the first of these things that does not belong to a principal, with its owner; None: all do.
+
+    Args:
+        session: An open transaction.
+        row_ids: Of any kinds that `owner_id_of` knows.
+        principal_id: The principal.
+    """
+    for prefix, chosen in _OWNERS.items():
+        owner_id, row_id = chosen.selected_columns
+        ids = sorted(found for found in row_ids if found.startswith(f"{prefix}_"))
+        for at in range(0, len(ids), AT_ONCE):
+            other = or_(owner_id.is_(None), owner_id != principal_id)
+            foreign = chosen.where(row_id.in_(ids[at : at + AT_ONCE]), other).order_by(row_id).limit(1)
+            if (found := session.execute(foreign).one_or_none()) is not None:
+                return str(found[1]), found[0]
+    return None
+
+
 def kind_of(row_id: str) -> str:
     """Return the kind of a row with an owner, e.g. `run`."""
     return NAMES[_TABLES[row_id.partition("_")[0]]]
@@ -68,6 +91,7 @@ _OWNERS: Mapping[str, Select[Any, str]] = {
     "job": select(_OF_JOB, JobRow.id).outerjoin(ExperimentRow, _WITH_EXPERIMENT),
     "run": select(_OF_RUN, RunRow.id).join(JobRow).outerjoin(ExperimentRow, _WITH_EXPERIMENT),
     "bun": select(BundleRow.owner_id, BundleRow.id),
+    "upl": select(UploadRow.owner_id, UploadRow.id),
     "wh": select(WebhookRow.owner_id, WebhookRow.id),
 }
 _TABLES: Mapping[str, type[object]] = {
@@ -76,5 +100,6 @@ _TABLES: Mapping[str, type[object]] = {
     "job": JobRow,
     "run": RunRow,
     "bun": BundleRow,
+    "upl": UploadRow,
     "wh": WebhookRow,
 }

@@ -161,6 +161,8 @@ def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Wai
     serving = [worker for worker in workers if not worker.draining]
     if not serving:
         return Waiting(reason=WaitingReason.NO_WORKER, detail=_nobody(queue, draining=len(workers)), ahead=ahead)
+    if not any(worker.has_room is not False for worker in serving):
+        return Waiting(reason=WaitingReason.STORAGE_FULL, detail=_no_room(queue), ahead=ahead)
     slots = sum(worker.slots for worker in serving)
     at_work = f"{busy} of {slots} slot{'s' if slots != 1 else ''} at work"
     if ahead:
@@ -169,6 +171,13 @@ def _why(queue: str, ahead: int, busy: int, workers: Sequence[WorkerRow]) -> Wai
     if busy >= slots:
         return Waiting(reason=WaitingReason.BUSY, detail=f"the next of queue {queue}; {at_work}", ahead=0)
     return Waiting(reason=WaitingReason.NEXT, detail=f"about to start in queue {queue}", ahead=0)
+
+
+def _no_room(queue: str) -> str:
+    return (
+        f"the artifact folder of every worker of queue {queue} has less free than CELLGATE_STORAGE_RESERVE_BYTES: make "
+        "room there; runs then start by themselves"
+    )
 
 
 def _nobody(queue: str, *, draining: int) -> str:
@@ -193,13 +202,21 @@ def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str
     return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(chosen_places)]
 
 
-def run_for_others(session: Session, worker_id: str) -> tuple[str, str] | None:
-    """Return (run, queue) of a queued run that this draining worker may not claim and another has room for, or None."""
-    worker = session.scalar(select(WorkerRow).where(WorkerRow.id == worker_id, WorkerRow.draining.is_(True)))
+def run_for_others(session: Session, worker_id: str, *, full: bool = False) -> tuple[str, str] | None:
+    """Return (run, queue) of a queued run that this worker may not claim and another has room for, or None.
+
+    Args:
+        session: An open transaction.
+        worker_id: Of this worker.
+        full: Whether its slots are all taken; else it may not claim only while it drains.
+    """
+    may_not = [] if full else [WorkerRow.draining.is_(True)]
+    worker = session.scalar(select(WorkerRow).where(WorkerRow.id == worker_id, *may_not))
     if worker is None:
         return None
     busy = busy_slots(session)
-    with_room = [other for other in serving_workers(session) if busy.get(other.id, 0) < other.slots]
+    others = [other for other in serving_workers(session) if other.id != worker_id]
+    with_room = [other for other in others if busy.get(other.id, 0) < other.slots]
     shared = {str(queue) for other in with_room for queue in other.queues if queue in worker.queues}
     chosen = select(RunRow.id, RunRow.queue).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(shared))
     found = session.execute(chosen.order_by(*AGE).limit(1)).one_or_none()

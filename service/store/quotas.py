@@ -35,7 +35,7 @@ def check_waiting(session: Session, *, owner: Owner, limit: int | None) -> None:
     if limit is None:
         return
     one_at_a_time(session, SUBMISSIONS)
-    waiting = select(func.count()).where((owner.id or owner.name) == OWNER_KEY, RunRow.state.in_(WAITING))
+    waiting = select(func.count()).where(OWNER_KEY.in_([owner.id or owner.name]), RunRow.state.in_(WAITING))
     count = session.scalars(waiting).one()
     if count > limit:
         raise QuotaExceeded(

@@ -18,6 +18,7 @@ from service.domain.pipeline import BASES, Step
 from service.store.database import now_s
 from service.store.jobs import get_job, new_run
 from service.store.lifecycle import cancel_runs
+from service.store.lookup import existing, get_row
 from service.store.pipeline import set_state
 from service.store.runs import get_run
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
@@ -81,11 +82,10 @@ def _lock(session: Session, job: JobRow) -> tuple[JobRow, ExperimentRow | None]:
         return job, None
     lock_runs(session, select(RunRow).where(RunRow.experiment_id == job.experiment_id))
     jobs = _locked_jobs(session, job.experiment_id)
-    chosen = select(ExperimentRow).where(ExperimentRow.id == job.experiment_id)
-    experiment = session.scalars(chosen.with_for_update(key_share=True)).one()
+    experiment = get_row(session, ExperimentRow, job.experiment_id, lock=True)
     if len(session.scalars(_jobs_of(experiment.id)).all()) != len(jobs):
         raise Conflict(f"experiment {experiment.id} changed at the same moment; try again")
-    (job,) = (found for found in jobs if found.id == job.id)
+    job = existing(next((found for found in jobs if found.id == job.id), None), JobRow, job.id)
     if job.step is None:
         raise Conflict(f"job {job.id} was withdrawn: its experiment does that step, or will do it, with another job")
     if experiment.state == ExperimentState.CANCELLED:

@@ -84,18 +84,25 @@ def events_of(
     run_id: str | None = None,
     experiment_id: str | None = None,
     after: int = 0,
+    before: int | None = None,
     limit: int = 500,
+    newest_first: bool = False,
 ) -> Sequence[EventRow]:
-    """Return events in order, of one run or of a whole experiment.
+    """Return events of one run or of a whole experiment, in order, from either end.
 
     Args:
         session: An open transaction.
         run_id: Only events of this run.
         experiment_id: Only events of this experiment.
         after: Only events with a higher id.
+        before: Only events with a lower id.
         limit: Events at most.
+        newest_first: Begin with the newest.
     """
-    chosen = select(EventRow).where(EventRow.id > after).order_by(EventRow.id).limit(limit)
+    order = EventRow.id.desc() if newest_first else EventRow.id
+    chosen = select(EventRow).where(EventRow.id > after).order_by(order).limit(limit)
+    if before is not None:
+        chosen = chosen.where(EventRow.id < before)
     if run_id is not None:
         chosen = chosen.where(EventRow.run_id == run_id)
     if experiment_id is not None:

@@ -61,12 +61,16 @@ class DatasetRow(Base):
     owner_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[float] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
+    note: Mapped[str | None] = mapped_column(Text)
+    archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
+    labels: Mapped[dict[str, Any] | None]
 
 
 class ExperimentRow(Base):
     """An experiment on one data set."""
 
     __tablename__ = "experiments"
+    __table_args__ = (Index("ix_experiments_outcome", "outcome", "id"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -81,7 +85,13 @@ class ExperimentRow(Base):
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     created_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
+    # What came of it, once it has ended; `service.store.conclusions` writes and reads these.
+    outcome: Mapped[str | None] = mapped_column(Word)
+    conclusion: Mapped[dict[str, Any] | None]
+    concluded_at: Mapped[float | None] = mapped_column(Double)  # the `finished_at` that the conclusion is of
     version: Mapped[int] = mapped_column(Integer, default=1)
+    note: Mapped[str | None] = mapped_column(Text)
+    archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
 
 
 class LabelRow(Base):
@@ -118,6 +128,10 @@ class JobRow(Base):
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     created_at: Mapped[float] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
+    name: Mapped[str | None] = mapped_column(String(200))
+    note: Mapped[str | None] = mapped_column(Text)
+    archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
+    labels: Mapped[dict[str, Any] | None]
 
 
 class RunRow(Base):
@@ -173,6 +187,11 @@ class RunRow(Base):
     started_at: Mapped[float | None] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
+    name: Mapped[str | None] = mapped_column(String(200))
+    note: Mapped[str | None] = mapped_column(Text)
+    archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
+    labels: Mapped[dict[str, Any] | None]
+    metrics_thinned_at: Mapped[float | None] = mapped_column(Double)
 
 
 class AttemptRow(Base):
@@ -234,7 +253,7 @@ class LogRow(Base):
 
 
 class DecisionRow(Base):
-    """A decision as it was taken; never changed."""
+    """A decision as it was taken: its body and what it knew are never changed."""
 
     __tablename__ = "decisions"
 
@@ -242,6 +261,8 @@ class DecisionRow(Base):
     stage: Mapped[str] = mapped_column(Word, primary_key=True)
     body: Mapped[dict[str, Any]]
     taken_at: Mapped[float] = mapped_column(Double)
+    known: Mapped[dict[str, Any] | None]  # gate and policy as it knew them
+    overruling: Mapped[dict[str, Any] | None]  # a person's last one; all of them are events
 
 
 class BundleRow(Base):
@@ -256,6 +277,54 @@ class BundleRow(Base):
     owner: Mapped[str | None] = mapped_column(Owner)
     owner_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[float] = mapped_column(Double)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    name: Mapped[str | None] = mapped_column(String(200))
+    note: Mapped[str | None] = mapped_column(Text)
+    archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
+    labels: Mapped[dict[str, Any] | None]
+
+
+class UploadRow(Base):
+    """A file that a caller has sent; the same bytes under the same name are one row."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (UniqueConstraint("path", name="uq_uploads_path"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(80))
+    path: Mapped[str] = mapped_column(Text)  # key in the artifact store: it does not follow the name
+    owner_id: Mapped[str | None] = mapped_column(Id)
+    created_at: Mapped[float] = mapped_column(Double)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    note: Mapped[str | None] = mapped_column(Text)
+    archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
+    labels: Mapped[dict[str, Any] | None]
+
+
+class RemovalRow(Base):
+    """Files to be removed by the reconciler; written in the transaction that deletes their rows."""
+
+    __tablename__ = "removals"
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(Text)  # a file or folder in the artifact store
+    created_at: Mapped[float] = mapped_column(Double)
+    due_at: Mapped[float] = mapped_column(Double)
+    removed_at: Mapped[float | None] = mapped_column(Double)  # removed once, and looked at again a little later
+
+
+class StorageRow(Base):
+    """Bytes of one kind of one owner, as they were measured last."""
+
+    __tablename__ = "storage"
+
+    kind: Mapped[str] = mapped_column(Word, primary_key=True)
+    owner: Mapped[str] = mapped_column(Owner, primary_key=True)  # empty: nobody's
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    files: Mapped[int] = mapped_column(Integer)
+    measured_at: Mapped[float] = mapped_column(Double)
 
 
 class WebhookRow(Base):
@@ -304,8 +373,12 @@ class WorkerRow(Base):
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
     draining: Mapped[bool] = mapped_column(server_default=false())  # takes no more runs
+    # Whether it hears notifications; NULL: not yet known, or a release that claims only when notified.
+    listening: Mapped[bool | None]
     started_at: Mapped[float] = mapped_column(Double)
     heartbeat_at: Mapped[float] = mapped_column(Double)
+    version: Mapped[str | None] = mapped_column(String(40))  # of its release; None: older than this column
+    has_room: Mapped[bool | None]  # whether its artifact folder has the reserve free; None: not known
 
 
 class IdempotencyRow(Base):

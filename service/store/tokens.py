@@ -115,6 +115,19 @@ def find_token(session: Session, secret: str) -> TokenRow | None:
     return next((row for row in candidates if secrets.compare_digest(row.hash, wanted)), None)
 
 
+def token_fault(session: Session, secret: str) -> str:
+    """Return in words why `find_token` finds no valid token with this secret."""
+    if SHAPE.match(secret):
+        candidates = session.scalars(select(TokenRow).where(TokenRow.prefix == visible(secret))).all()
+        row = next((row for row in candidates if secrets.compare_digest(row.hash, digest(secret))), None)
+        # The name of an expired token was given away: `_retire_expired` has put its end there.
+        if row is not None and row.revoked_at in (None, row.expires_at):
+            return "has expired"
+        if row is not None:
+            return "was revoked"
+    return "is none of this server's"
+
+
 def note_use(session: Session, token_id: str) -> None:
     """Store that the token was used now, at most once every USE_NOTED_EVERY_S."""
     stale = or_(TokenRow.last_used_at.is_(None), TokenRow.last_used_at < now_s() - USE_NOTED_EVERY_S)

@@ -64,6 +64,8 @@ def load_experiment_status(session: Session, experiment_id: str) -> tuple[Experi
         ExperimentRow.state,
         ExperimentRow.failure_detail,
         ExperimentRow.finished_at,
+        ExperimentRow.conclusion,
+        ExperimentRow.concluded_at,
         ExperimentRow.version,
         raiseload=True,
     )

@@ -137,7 +137,6 @@ def _enqueue(session: Session, webhook_id: str, event: WebhookEvent, data: Mappi
 
 # A claim lapses after this time: its sender has probably died.
 CLAIM_S = 60.0
-KEPT_S = 7 * 86_400.0
 GONE = 410
 
 
@@ -226,8 +225,8 @@ def _set(session: Session, due: Due, **values: object) -> None:
     )
 
 
-def delete_old_deliveries(session: Session) -> None:
-    """Delete deliveries finished more than KEPT_S seconds ago and deliveries of deleted webhooks."""
-    ended = (DeliveryRow.state != DeliveryState.PENDING.value) & (DeliveryRow.created_at < now_s() - KEPT_S)
+def delete_old_deliveries(session: Session, *, keep_s: float) -> None:
+    """Delete ended deliveries of events more than `keep_s` seconds ago and deliveries of deleted webhooks."""
+    ended = (DeliveryRow.state != DeliveryState.PENDING.value) & (DeliveryRow.created_at < now_s() - keep_s)
     orphaned = DeliveryRow.webhook_id.not_in(select(WebhookRow.id))
     session.execute(delete(DeliveryRow).where(ended | orphaned).execution_options(synchronize_session=False))

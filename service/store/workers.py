@@ -14,7 +14,9 @@ from service.store.tables import WorkerRow
 ALIVE_S = 30.0
 
 
-def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], slots: int) -> None:
+def register_worker(
+    session: Session, *, worker_id: str, queues: Sequence[str], slots: int, version: str | None = None
+) -> None:
     """Add a worker, or update it after a restart under the same id, which ends its draining.
 
     Args:
@@ -22,12 +24,16 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         worker_id: Unique among workers.
         queues: The queues that it serves.
         slots: How many runs it can have at the same time.
+        version: Release that it runs.
     """
     values = {
         "id": worker_id,
         "queues": list(queues),
         "slots": slots,
         "draining": False,
+        "version": version,
+        "has_room": None,
+        "listening": True,
         "started_at": now_s(),
         "heartbeat_at": now_s(),
     }
@@ -41,12 +47,29 @@ def register_worker(session: Session, *, worker_id: str, queues: Sequence[str], 
         session.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
-def record_heartbeat(session: Session, *, worker_id: str) -> bool:
-    """Store that the worker is alive now; return False if it is not registered (any more)."""
-    found = session.execute(
-        update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s()).returning(WorkerRow.id)
-    ).scalar()
-    return found is not None
+def record_heartbeat(session: Session, *, worker_id: str, listening: bool) -> bool:
+    """Store that the worker is alive now.
+
+    Args:
+        session: An open transaction.
+        worker_id: The worker.
+        listening: Whether it hears notifications of the broker.
+
+    Returns:
+        Whether it is registered (still).
+    """
+    beat = update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s(), listening=listening)
+    return session.execute(beat.returning(WorkerRow.id)).scalar() is not None
+
+
+def record_room(session: Session, *, worker_id: str, has_room: bool) -> None:
+    """Store whether the worker's artifact folder has room for another run."""
+    session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(has_room=has_room))
+
+
+def recorded_room(session: Session, *, worker_id: str) -> bool:
+    """Return whether the worker has room as far as is recorded; one that recorded nothing has."""
+    return session.scalar(select(WorkerRow.has_room).where(WorkerRow.id == worker_id)) is not False
 
 
 def retire_worker(session: Session, *, worker_id: str) -> None:

@@ -1,14 +1,17 @@
 """Structured logs: one event per line, as JSON or for people."""
 
+import io
 import logging
 import re
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 
+from cellgate.contract.visible import visible, visible_line
+
 # Secrets: our tokens, bearer tokens of any kind, passwords in URLs.
-_SECRETS = re.compile(r"(?<=cg_)[A-Za-z0-9_-]{43}|(?<=Bearer )[^\s\"',]+|(?<=://)[^\s/@]*:[^\s/@]+(?=@)")
+_SECRETS = re.compile(r"(?<=cg_)[A-Za-z0-9_-]{43}|(?<=Bearer )[^\s\"',]+|(?<=://)[^\s/@:]*+:[^\s/@]++(?=@)")
 HIDDEN = "***"
 # These log every step at INFO; their errors are warnings or worse.
 CHATTY = ("httpx", "alembic", "uvicorn.access", "celery", "kombu")
@@ -26,10 +29,7 @@ def set_up_logging(log_format: Literal["pretty", "json"]) -> None:
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
     else:
-        # Plain: the rich kind prints every local variable, secrets too, and takes seconds.
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        renderer = _Pretty()
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -49,6 +49,31 @@ def set_up_logging(log_format: Literal["pretty", "json"]) -> None:
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+class _Pretty:
+    """Lines for people, in which control and invisible characters of what is logged are escapes."""
+
+    def __init__(self) -> None:
+        self._render = structlog.dev.ConsoleRenderer(
+            # Plain: the rich kind prints every local variable, secrets too, and takes seconds.
+            colors=sys.stderr.isatty(),
+            exception_formatter=_visible_traceback,
+        )
+
+    def __call__(self, logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+        return self._render(logger, method, {name: _visible_value(value) for name, value in event.items()})
+
+
+def _visible_value(value: Any) -> Any:
+    # Whatever is no text is shown by repr(), which escapes by itself.
+    return visible_line(value) if isinstance(value, str) else value
+
+
+def _visible_traceback(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    stream.write(visible(written.getvalue()))
 
 
 def _without_secrets(_logger: Any, _method: str, line: Any) -> str:

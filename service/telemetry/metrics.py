@@ -4,18 +4,26 @@ Source:
     Prometheus text exposition format 0.0.4, and OpenMetrics 1.0 on request.
 """
 
+import math
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from service.broker.notify import Notifier
+from service.settings import Settings
 from service.store.database import Database
+from service.telemetry.health import HealthProbe
 from service.telemetry.metrics_collector import MetricsCollector
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 # Clients choose paths and methods: a path without a route must not become a label.
 OTHER = "other"
+# However many scrape, the page is made once in so long.
+SHARED_S = 1.0
 BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -32,10 +40,22 @@ class Telemetry:
 
     Args:
         database: Source of the deployment's metrics.
-        notifier: Reports whether the broker is reachable.
+        notifier: Reports what is wrong with the broker.
+        settings: Of the process.
+        clock: Returns seconds that never go back.
     """
 
-    def __init__(self, database: Database, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pages: dict[str, tuple[float, MetricsPage]] = {}
         self._registry = CollectorRegistry()
         self._requests = Histogram(
             "cellgate_http_request_duration_seconds",
@@ -44,7 +64,8 @@ class Telemetry:
             buckets=BOUNDS_S,
             registry=self._registry,
         )
-        self._registry.register(MetricsCollector(database, notifier))
+        self.health = HealthProbe(database, notifier, settings)
+        self._registry.register(MetricsCollector(database, self.health))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 
@@ -61,6 +82,11 @@ class Telemetry:
         self._requests.labels(route or OTHER, known, f"{status // 100}xx").observe(took_s)
 
     def page(self, accept: str) -> MetricsPage:
-        """Return all metrics in the format that the Accept header selects."""
+        """Return all metrics in the format that the Accept header selects; at most a second old."""
         encode, media_type = choose_encoder(accept)
-        return MetricsPage(content=encode(self._registry), media_type=media_type)
+        with self._lock:
+            made_at, page = self._pages.get(media_type, (-math.inf, None))
+            if page is None or self._clock() - made_at >= SHARED_S:
+                page = MetricsPage(content=encode(self._registry), media_type=media_type)
+                self._pages[media_type] = (self._clock(), page)
+            return page

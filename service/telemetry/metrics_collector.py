@@ -10,12 +10,14 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from cellgate.contract.api.operations import Health, HealthStatus, StorageKind
 from cellgate.contract.states import RunState
-from service.broker.notify import Notifier
 from service.store.database import Database
 from service.store.queue import QueueLoad, queue_loads
+from service.store.storage import measured_by_kind
 from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
 from service.store.workers import list_workers, living_workers
+from service.telemetry.health import HealthProbe
 
 # Ten scrapes at once cost as much as one, and however many runs there are, collecting takes a twentieth of the time at
 # most.
@@ -32,6 +34,8 @@ class Snapshot:
     waits: dict[str, Histogram]
     lost_leases: int
     workers: dict[str, int]
+    deaf: int
+    storage: dict[StorageKind, int]
 
 
 def snapshot(session: Session) -> Snapshot:
@@ -45,21 +49,23 @@ def snapshot(session: Session) -> Snapshot:
         waits=waits(session),
         lost_leases=lost_leases(session),
         workers={"serving": len(alive) - draining, "draining": draining, "silent": len(workers) - len(alive)},
+        deaf=sum(worker.listening is False for worker in alive),
+        storage=measured_by_kind(session),
     )
 
 
 class MetricsCollector(Collector):
     """Collects metrics from SQL and the broker, and caches them briefly."""
 
-    def __init__(self, database: Database, notifier: Notifier) -> None:
+    def __init__(self, database: Database, health: HealthProbe) -> None:
         self._database = database
-        self._notifier = notifier
+        self._health = health
         self._lock = threading.Lock()
         self._kept: list[Metric] = []
         self._fresh_until = 0.0
 
     def collect(self) -> Iterable[Metric]:
-        """Return every family; without the database only `database_up` and `broker_up`."""
+        """Return every family; without the database only the health."""
         with self._lock:
             begun = time.monotonic()
             if begun >= self._fresh_until:
@@ -69,15 +75,24 @@ class MetricsCollector(Collector):
             return self._kept
 
     def _look(self) -> Iterator[Metric]:
-        yield _gauge("broker_up", "Whether the broker answers.", float(self._notifier.is_reachable()))
-        try:
-            with self._database.read() as session:
-                found = snapshot(session)
-        except SQLAlchemyError:
-            found = None
-        yield _gauge("database_up", "Whether the database answers.", float(found is not None))
-        if found is not None:
+        health = self._health.look()
+        yield _health(health)
+        yield _gauge("broker_up", "Whether the broker takes messages.", self._health.broker_problem() is None)
+        yield _gauge("database_up", "Whether the database answers.", health.checks.database.ok)
+        if health.checks.database.ok and health.checks.migrations.ok:
+            try:
+                with self._database.read() as session:
+                    found = snapshot(session)
+            except SQLAlchemyError:
+                return
             yield from _families(found)
+
+
+def _health(health: Health) -> Metric:
+    family = GaugeMetricFamily("cellgate_health", "1 for what GET /readyz answers, else 0.", labels=["status"])
+    for status in HealthStatus:
+        family.add_metric([status.value], float(status is health.status))
+    return family
 
 
 def _families(found: Snapshot) -> Iterator[Metric]:
@@ -94,6 +109,11 @@ def _families(found: Snapshot) -> Iterator[Metric]:
     for state, count in found.workers.items():
         workers.add_metric([state], count)
     yield workers
+    yield _gauge("workers_deaf", "Living workers that hear no notifications and look for runs.", found.deaf)
+    stored = GaugeMetricFamily("cellgate_storage_bytes", "Stored bytes, as measured last.", labels=["kind"])
+    for kind, size in found.storage.items():
+        stored.add_metric([kind.value], size)
+    yield stored
 
 
 def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:

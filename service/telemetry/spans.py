@@ -6,7 +6,9 @@ Source:
 
 from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
@@ -15,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, get_current_span
 from sqlalchemy import Connection, ExceptionContext
 
+from service.settings import is_loopback
 from service.store.database import Database
 
 # Probes and monitors send requests all the time; their spans would outnumber the others.
@@ -28,7 +31,10 @@ def exporter(endpoint: str) -> SpanExporter:
     Args:
         endpoint: Its base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT.
     """
-    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    session = requests.Session()
+    # A proxy would look for a collector of this machine on its own.
+    session.trust_env = not is_loopback(urlsplit(endpoint).hostname or "")
+    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", session=session)
 
 
 class Spans:

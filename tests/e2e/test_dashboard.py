@@ -173,10 +173,10 @@ def test_data_sets_show_splits_and_the_bag_of_tokens(dataset: str, watched: Watc
 
 def test_a_name_is_shown_as_text_whatever_it_holds(deployment: LiveServer, dataset: str, watched: Watched) -> None:
     name = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-    experiment = deployment.experiment(dataset, name, SPEC)
+    experiment = deployment.experiment(dataset, f"{name}\u202eevil\u200b\x1b\U000e0041", SPEC)
     deployment.trainers().work()
     page = watched.open(f"#/experiments/{experiment}")
-    expect(page.locator("main h1")).to_contain_text(name)
+    expect(page.locator("main h1")).to_contain_text(f"{name}\\u202eevil\\u200b\\x1b\\U000e0041")
     expect(page.locator("main img")).to_have_count(0)
 
 

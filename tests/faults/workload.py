@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import ClientError, Refused
-from cellgate.contract.states import RunState
+from cellgate.contract.states import LEASED, RunState
 from service.store.runs import metrics_of
 from service.store.tables import RunRow
 from tests.faults.deployment import Deployment
@@ -142,6 +143,16 @@ def in_flight(deployment: Deployment) -> int:
             return session.scalar(select(func.count()).where(RunRow.state.not_in(ended))) or 0
     except Exception:  # noqa: BLE001  # a fault is at work
         return IN_FLIGHT
+
+
+def live_runs(deployment: Deployment) -> list[RunRow]:
+    """Return the runs that wait for a worker or are with one; none while the database is away."""
+    live = [*LEASED, RunState.QUEUED, RunState.RECOVERING]
+    try:
+        with deployment.database.read() as session:
+            return list(session.scalars(select(RunRow).where(RunRow.state.in_(live))))
+    except DBAPIError:
+        return []
 
 
 def checkpoint_files(folder: Path) -> list[Path]:

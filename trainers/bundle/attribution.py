@@ -13,7 +13,9 @@ from dataclasses import dataclass
 METHOD = "occlusion of lines: drop in the log-odds of the verdict without them"
 # A longer function is divided into so many runs of lines, each left out as one.
 MAX_OCCLUSIONS = 64
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
+_QUOTE = re.compile(r"[\"']")
+# Possessive: what is no whole string fails at once.
+_STRINGS = {'"': re.compile(r'"(?:\\.|[^"\\])*+"'), "'": re.compile(r"'(?:\\.|[^'\\])*+'")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +58,28 @@ def occlusions(source: str) -> list[Occlusion]:
 def _without(lines: Sequence[str], numbers: Sequence[int]) -> Occlusion:
     left = list(lines)
     for number in numbers:
-        left[number - 1] = "".join(re.findall(r"[{}]", _STRING.sub("", lines[number - 1])))
+        left[number - 1] = "".join(re.findall(r"[{}]", _without_strings(lines[number - 1])))
     return Occlusion(start_line=numbers[0], end_line=numbers[-1], source="\n".join(left))
+
+
+def _without_strings(line: str) -> str:
+    """Return a line without its strings and characters; a quote that nothing closes stays.
+
+    Linear: where one quote is not closed, none of its kind that follows is, since each that might be closed would have
+    closed it.
+    """
+    kept, at, unclosed = [], 0, set[str]()
+    while (quote := _QUOTE.search(line, at)) is not None:
+        mark = quote.group()
+        string = None if mark in unclosed else _STRINGS[mark].match(line, quote.start())
+        kept.append(line[at : quote.start()])
+        if string is None:
+            unclosed.add(mark)
+            kept.append(mark)
+            at = quote.end()
+        else:
+            at = string.end()
+    return "".join([*kept, line[at:]])
 
 
 def rank_occlusions(occluded: Sequence[Occlusion], *, log_odds: float, without: Sequence[float]) -> tuple[Weight, ...]:

@@ -1,6 +1,7 @@
 """Files of C and C++ divided into their functions."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,12 @@ SUFFIXES = C_SUFFIXES | {".h", ".cc", ".cpp", ".cxx", ".c++", ".hh", ".hpp", ".h
 # What holds functions and gives them its name; a union is a class to the grammar's users.
 SCOPES = frozenset({"namespace_definition", "class_specifier", "struct_specifier", "union_specifier"})
 BODIES = frozenset({"compound_statement", "try_statement"})
+# A name shows so many of the scopes that a function stands in, the innermost ones.
+MAX_SCOPES = 32
+MAX_SCOPE_CHARS = 200
+# Above these a file, or a function, is not scored: the largest amalgamation in wide use has 9 MB.
+MAX_FILE_BYTES = 32 << 20
+MAX_FUNCTION_BYTES = 1 << 20
 # Where braces do not match, what is left of a statement looks like a function.
 STATEMENT_WORDS = frozenset({"if", "for", "while", "switch", "else", "do", "return", "catch"})
 _DIRECTIVE = re.compile(rb"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif)\b")
@@ -73,7 +80,11 @@ def split_file(path: Path) -> list[FoundFunction]:
 def _read(path: Path) -> str:
     fix = ""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise _undivided(path, "more bytes than that", f"at most {MAX_FILE_BYTES} bytes", "divide it")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         found, expected = str(error), "a readable file"
     except UnicodeDecodeError as error:
@@ -83,8 +94,12 @@ def _read(path: Path) -> str:
         if "\0" not in text:
             return text
         found, expected = f"a zero byte at position {text.index(chr(0))}", "UTF-8 text"
+    raise _undivided(path, found, expected, fix)
+
+
+def _undivided(path: Path, found: str, expected: str, fix: str) -> DataError:
     problem = InputError(where=str(path), found=found, expected=expected, fix=fix)
-    raise DataError(f"{path} cannot be divided into functions", [problem])
+    return DataError(f"{path} cannot be divided into functions", [problem])
 
 
 def split_functions(text: str, *, prefers_c: bool = False) -> list[FoundFunction]:
@@ -152,21 +167,35 @@ class _Definition:
     """Where a function stands.
 
     Args:
-        scopes: Names of what it stands in, the outermost first.
+        scope: What it stands in; None at the top.
         outer: A template's head, else the function.
         node: The function.
     """
 
-    scopes: tuple[str, ...]
+    scope: "_Scope | None"
     outer: Node
     node: Node
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Scope:
+    """A namespace or a class; a chain, since thousands of functions may share thousands of scopes."""
+
+    name: str
+    outer: "_Scope | None"
+
+
 def _joined(first: Sequence[_Definition], more: Sequence[_Definition]) -> list[_Definition]:
     """Return all of the first, and of the second those that touch none of them, in source order."""
-    taken = [(one.outer.start_byte, one.node.end_byte) for one in first]
-    apart = [one for one in more if all(one.node.end_byte <= a or one.outer.start_byte >= b for a, b in taken)]
-    return sorted([*first, *apart], key=lambda one: one.outer.start_byte)
+    # Functions do not overlap one another, so both their starts and their ends ascend.
+    taken = sorted((one.outer.start_byte, one.node.end_byte) for one in first)
+    ends = [end for _, end in taken]
+
+    def is_apart(one: _Definition) -> bool:
+        following = bisect_right(ends, one.outer.start_byte)
+        return following == len(taken) or one.node.end_byte <= taken[following][0]
+
+    return sorted([*first, *filter(is_apart, more)], key=lambda one: one.outer.start_byte)
 
 
 def _definitions(root: Node) -> Iterator[_Definition]:
@@ -174,18 +203,18 @@ def _definitions(root: Node) -> Iterator[_Definition]:
 
     Without recursion: the tree's depth is the input's to choose.
     """
-    waiting = [_Definition(scopes=(), outer=root, node=root)]
+    waiting = [_Definition(scope=None, outer=root, node=root)]
     while waiting:
         place = waiting.pop()
-        node, scopes = place.node, place.scopes
+        node, scope = place.node, place.scope
         if node.type == "function_definition" and _is_function(node):
             yield place
             continue
         if node.type in SCOPES and (name := node.child_by_field_name("name")) is not None:
-            scopes = (*scopes, _words(name))
+            scope = _Scope(name=_words(name)[:MAX_SCOPE_CHARS], outer=scope)
         is_template = node.type == "template_declaration"
         waiting.extend(
-            _Definition(scopes=scopes, outer=node if is_template else child, node=child)
+            _Definition(scope=scope, outer=node if is_template else child, node=child)
             for child in reversed(node.children)
         )
 
@@ -220,13 +249,23 @@ def _name(node: Node) -> str | None:
     return _words(found) if found is not None and has_parameters else None
 
 
+def _scopes(innermost: _Scope | None) -> list[str]:
+    """Return the names of scopes, the outermost first; beyond MAX_SCOPES only the innermost."""
+    names: list[str] = []
+    scope = innermost
+    while scope is not None and len(names) < MAX_SCOPES:
+        names.append(scope.name)
+        scope = scope.outer
+    return [*(["…"] if scope is not None else []), *reversed(names)]
+
+
 def _words(node: Node) -> str:
     return " ".join((node.text or b"").decode(errors="replace").split())
 
 
 def _found(source: bytes, place: _Definition) -> FoundFunction:
     return FoundFunction(
-        name="::".join([*place.scopes, _name(place.node) or ""]),
+        name="::".join([*_scopes(place.scope), _name(place.node) or ""]),
         start_line=place.outer.start_point[0] + 1,
         end_line=place.node.end_point[0] + 1,
         source=source[place.outer.start_byte : place.node.end_byte].decode(errors="replace"),

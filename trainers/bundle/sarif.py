@@ -4,6 +4,7 @@ Source:
     Static Analysis Results Interchange Format (SARIF) Version 2.1.0, OASIS Standard, 27 March 2020.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 from cellgate.contract.errors import InputError
 from cellgate.contract.files import to_json
+from cellgate.contract.visible import visible_line
 from trainers.bundle.attribution import METHOD, Weight
 from trainers.bundle.scan import Scan, ScoredFile, ScoredFunction, place_of
 from trainers.bundle.scan_report import MAX_TOLD, caveats_of, said_of
@@ -22,6 +24,8 @@ RULE_ID = "vulnerable-function"
 # Where the viewer has the scanned tree.
 ROOT = "%SRCROOT%"
 FINGERPRINT = "function/v1"
+LINK = re.compile(r"\[([^\[\]]*)\]\(")
+PLACEHOLDER = re.compile(r"\{(\d+)\}")
 
 
 def as_sarif(scan: Scan) -> str:
@@ -100,10 +104,19 @@ def _result(file: ScoredFile, one: ScoredFunction, place: int) -> dict[str, Any]
 def _message(one: ScoredFunction) -> str:
     prediction = one.prediction
     caveats = "".join(f"; {caveat}" for caveat in caveats_of(one))
-    return (
+    return _text(
         f"{one.function.name} may be vulnerable: probability {prediction.probability:.4f}, "
         f"threshold {prediction.threshold:.4f}{caveats}."
     )
+
+
+def _text(message: str) -> str:
+    """Return a message as its viewers show it: no hidden characters, links or placeholders in what others wrote.
+
+    Source:
+        SARIF 2.1.0, sections 3.11.5 (placeholders) and 3.11.6 (embedded links).
+    """
+    return PLACEHOLDER.sub(r"{{\1}}", LINK.sub(r"\\[\1\\](", visible_line(message)))
 
 
 def _related(path: Path, place: int, weights: Sequence[Weight]) -> list[dict[str, Any]]:
@@ -132,6 +145,6 @@ def _artifact(path: Path) -> dict[str, Any]:
 def _notification(problem: InputError) -> dict[str, Any]:
     return {
         "level": "error",
-        "message": {"text": str(problem)},
+        "message": {"text": _text(str(problem))},
         "locations": [{"physicalLocation": {"artifactLocation": _artifact(Path(problem.where))}}],
     }

@@ -11,7 +11,7 @@ from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight
 from trainers.bundle.bundle import Bundle, FunctionVerdict
-from trainers.bundle.c_functions import FoundFunction, find_files, split_file
+from trainers.bundle.c_functions import MAX_FUNCTION_BYTES, FoundFunction, find_files, split_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Scan:
 
     Args:
         threshold: At or above it a function is called vulnerable.
-        problems: Files that could not be read.
+        problems: Files that could not be read, and functions that were not scored: why.
     """
 
     manifest: BundleManifest
@@ -65,7 +65,7 @@ class Scan:
 def scan(bundle: Bundle, paths: Sequence[Path], *, threshold: float | None, explain: Explain) -> Scan:
     """Score every function of some files and of all C and C++ files of some folders.
 
-    A file that cannot be read does not keep the others from being scored.
+    A file that cannot be read, and a function that is too long, do not keep the others from being scored.
 
     Args:
         threshold: Instead of the bundle's own, 0 to 1.
@@ -79,9 +79,14 @@ def scan(bundle: Bundle, paths: Sequence[Path], *, threshold: float | None, expl
     problems: list[InputError] = []
     for path in find_files(paths):
         try:
-            found.append((path, split_file(path)))
+            functions = split_file(path)
         except DataError as error:
             problems.extend(error.problems)
+        except MemoryError:
+            problems.append(_too_much(path))
+        else:
+            problems.extend(_too_long(path, one) for one in functions if not _is_short(one))
+            found.append((path, list(filter(_is_short, functions))))
     sources = [function.source for _, functions in found for function in functions]
     predictions = iter(bundle.predict(sources, threshold=threshold, explain=explain))
     return Scan(
@@ -93,6 +98,26 @@ def scan(bundle: Bundle, paths: Sequence[Path], *, threshold: float | None, expl
         ),
         problems=tuple(problems),
     )
+
+
+def _is_short(function: FoundFunction) -> bool:
+    # A character has up to four bytes; most functions need not be encoded for that.
+    if len(function.source) * 4 <= MAX_FUNCTION_BYTES:
+        return True
+    return len(function.source.encode()) <= MAX_FUNCTION_BYTES
+
+
+def _too_long(path: Path, function: FoundFunction) -> InputError:
+    return InputError(
+        where=str(path),
+        found=f"{function.name[:80]} in line {function.start_line}, of {len(function.source.encode())} bytes",
+        expected=f"functions of at most {MAX_FUNCTION_BYTES} bytes",
+        fix="it is not scored: divide it",
+    )
+
+
+def _too_much(path: Path) -> InputError:
+    return InputError(where=str(path), found="more than fits into memory", expected="a file that does", fix="divide it")
 
 
 def _scored(

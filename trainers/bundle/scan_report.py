@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cellgate.contract.files import to_json
+from cellgate.contract.visible import visible_line
 from trainers.bundle.attribution import METHOD, Weight
 from trainers.bundle.scan import Scan, ScoredFile, ScoredFunction
 
@@ -14,8 +15,8 @@ MAX_TOLD = 5
 
 def as_text(scan: Scan) -> str:
     """Return a line for each finding and its heaviest lines, as compilers write them, and a summary."""
-    lines = [line for file, one in scan.findings for line in _finding(file, one)]
-    lines += [f"error: {problem}" for problem in scan.problems]
+    lines = [visible_line(line) for file, one in scan.findings for line in _finding(file, one)]
+    lines += [visible_line(f"error: {problem}") for problem in scan.problems]
     lines.append(
         f"{len(scan.findings)} of {scan.functions} functions in {len(scan.files)} files are at or above "
         f"{scan.threshold:.4f} (bundle {scan.manifest.id})"

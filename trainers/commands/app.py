@@ -17,7 +17,8 @@ CELL_NAMES = ", ".join(entry.name for entry in CELLS)
 EPILOG = (
     "One cell, as workers run it: cellgate trainers CELL --spec SPEC.json --out DIR [--resume CHECKPOINT] "
     f"[--heartbeat S]; CELL is one of {CELL_NAMES}, or the number. Exit codes: 0 success; 2 wrong usage or spec; "
-    "3 wrong data; 4 pre-flight failed; 5 collapse; 6 divergence; 7 out of memory; 8 interrupted; 70 internal error."
+    "3 wrong data; 4 pre-flight failed; 5 collapse; 6 divergence; 7 out of memory; 8 interrupted; 10 disk full; "
+    "70 internal error."
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP, epilog=EPILOG)
 app.add_typer(bundle_app, name="bundle")

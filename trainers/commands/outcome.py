@@ -9,6 +9,7 @@ import typer
 
 from cellgate.contract.errors import TrainerError
 from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.visible import visible
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def exit_on_trainer_error(*, with_reason: bool = False) -> Iterator[None]:
     try:
         yield
     except TrainerError as error:
-        print(f"{error.reason}: {error}" if with_reason else error, file=sys.stderr)
+        print(visible(f"{error.reason}: {error}" if with_reason else str(error)), file=sys.stderr)
         raise typer.Exit(error.exit_code) from error
 
 
@@ -42,5 +43,5 @@ def exit_when_not_writable(out: Path | None, code: ExitCode = ExitCode.INTERNAL_
     try:
         yield
     except OSError as error:
-        print(f"{out}: cannot be written: {error}", file=sys.stderr)
+        print(visible(f"{out}: cannot be written: {error}"), file=sys.stderr)
         raise typer.Exit(code) from error

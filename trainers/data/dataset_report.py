@@ -12,6 +12,7 @@ from cellgate.contract.results import SplitSummary
 from trainers.data.clean.cross_split import CrossSplit
 from trainers.data.clean.duplicates import Deduplication
 from trainers.data.clean.lexing import Lexed
+from trainers.data.clean.near_duplicates import MAX_PAIRS_PER_FUNCTION
 from trainers.data.clean.probes import Probes
 from trainers.data.clean.splits import Assignment
 from trainers.data.encoding import RawGraphs, quality_names
@@ -158,6 +159,11 @@ def warnings_of(material: Material) -> list[str]:
 
 def _leak_warnings(material: Material) -> list[str]:
     found = []
+    if not material.cross_split.complete:
+        found.append(
+            f"So many functions are alike that only {MAX_PAIRS_PER_FUNCTION} pairs for each were compared: there "
+            "are more near-duplicates than are counted here. Leave out copies of one pattern."
+        )
     shares = {
         split: counts.share
         for split, counts in material.cross_split.counts["either"].items()

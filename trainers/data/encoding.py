@@ -3,6 +3,7 @@
 # Shapes: F functions, N nodes and E edges of all functions together, S strings.
 import gc
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -134,11 +135,14 @@ def _chunks_of_processes(parts: Sequence[Sequence[str]], max_nodes: int, workers
 
 
 def _ended_early(exit_code: int | None, workers: int) -> Exception:
-    if exit_code is not None and exit_code < 0:
+    if exit_code == -signal.SIGKILL:
         return OutOfMemoryError(
-            f"one of {workers} processes that build graphs was ended from outside, most likely because memory ran "
-            "out; prepare with fewer workers or a smaller max_nodes"
+            f"SIGKILL ended one of {workers} processes that build graphs, and nothing here sends it: the kernel does"
+            " when memory runs out, and its log tells; prepare with fewer workers or a smaller max_nodes"
         )
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return RuntimeError(f"{name} ended one of {workers} processes that build graphs; its output stands above")
     return RuntimeError(f"a process that builds graphs ended with exit code {exit_code}; its output stands above")
 
 

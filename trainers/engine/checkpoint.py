@@ -23,7 +23,7 @@ from torch import Tensor
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import atomic_file, sync_folder, write_json
 from trainers.engine.hardware import Hardware
-from trainers.engine.run_folder import CURRENT_NAME, STATE_NAME, current_checkpoint
+from trainers.engine.run_folder import CURRENT_NAME, POINTS_NAME, STATE_NAME, current_checkpoint
 
 MODEL_NAME = "model.safetensors"
 BEST_NAME = "best.safetensors"
@@ -137,6 +137,8 @@ def save_checkpoint(
     write_json(target / STATE_NAME, asdict(state))
     sync_folder(folder)
     write_json(folder / CURRENT_NAME, {"folder": name, "step": state.step})
+    # Training has begun: a range test that was stopped before is over.
+    (folder / POINTS_NAME).unlink(missing_ok=True)
     for old in folder.glob("step-*"):
         if old.name != name:
             shutil.rmtree(old, ignore_errors=True)

@@ -70,11 +70,13 @@ def choose_learning_rate(
     with context.phase("lr_finder"):
         outcome = _remembered(context.resume) or _fixed(plan.config)
         if outcome is None:
-            find = partial(find_learning_rate, plan, context=context, hardware=hardware)
+            key = cache_key(plan.task, spec=spec, dataset_id=dataset_id, inputs=inputs, hardware=hardware)
+            # Seeds share the answer, but each has weights of its own.
+            fingerprint = sha256_of_json({"key": key, "seed": spec.seed})
+            find = partial(find_learning_rate, plan, context=context, hardware=hardware, fingerprint=fingerprint)
             if spec.lr_cache is None:
                 outcome = settle(find(), settings)
             else:
-                key = cache_key(plan.task, spec=spec, dataset_id=dataset_id, inputs=inputs, hardware=hardware)
                 cache = LearningRateCache(folder=spec.lr_cache)
                 outcome = _SharedRate(cache=cache, key=key, settings=settings, context=context).get(find)
     context.events.write(EventKind.LR_FINDER, **outcome.model_dump(mode="json"))

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellgate.contract.artifacts import CHECKPOINT_FOLDER
 from cellgate.contract.configs import LearningRate
+from cellgate.contract.errors import DataError, InterruptedRun
+from cellgate.contract.events import EventKind
 from trainers.engine.checkpoint import generator_states, restore_generators, weights_of
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
+from trainers.engine.lr_points import FinderPoints, load_points
 from trainers.engine.optimization import Stepper
 from trainers.engine.planning import TrainingPlan
+from trainers.engine.progress import StepProgress
 from trainers.engine.task import Rows
 
 SMOOTHING = 0.9
@@ -175,15 +180,19 @@ def has_blown_up(losses: list[float]) -> bool:
     return len(losses) >= MIN_POINTS and smoothed[-1] > BLOW_UP * min(smoothed)
 
 
-def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Hardware) -> Suggestion:
+def find_learning_rate(
+    plan: TrainingPlan, *, context: RunContext, hardware: Hardware, fingerprint: str = ""
+) -> Suggestion:
     """Return the range test's suggestion; model and random generators are left as they were.
 
-    One multiplier moves all groups, so that their ratios stay.
+    One multiplier moves all groups, so that their ratios stay. A stop keeps the points: a test that resumes from them
+    gives the suggestion of one that was not stopped.
 
     Args:
         plan: Its rows and its config's learning-rate range are those of the test.
-        context: Checked before each step for a request to stop.
+        context: Checked before each step for a request to stop; its checkpoint may hold the points of a stopped test.
         hardware: The model is moved to its device.
+        fingerprint: Of the run and of everything that changes the answer; points with another one are not gone on from.
 
     Raises:
         InterruptedRun: A stop was requested.
@@ -199,25 +208,8 @@ def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Har
     scaler = hardware.accelerator.scaler
     scale = None if scaler is None else scaler.state_dict()
     task.model.train()
-    # A stepper of its own: its optimizer's moments must not reach the real training.
-    stepper = Stepper(
-        task,
-        labels=plan.labels,
-        config=plan.config,
-        hardware=hardware,
-        events=None,
-        class_weights=plan.class_weights,
-    )
-    rates = log_spaced(plan.config.learning_rate)
-    losses: list[float] = []
     try:
-        for rate, batches in zip(rates, _steps_without_end(plan), strict=False):
-            context.raise_if_stopped()
-            report = stepper.step(batches, learning_rate=rate)
-            # An overflow that the scaler sees to is none of the rate's making.
-            losses.append(math.nan if report.skipped and scaler is None else report.loss)
-            if has_blown_up(losses):
-                break
+        return _RangeTest(plan, context=context, hardware=hardware, fingerprint=fingerprint).run()
     finally:
         task.model.load_state_dict(weights)
         restore_generators(generators)
@@ -225,7 +217,85 @@ def find_learning_rate(plan: TrainingPlan, *, context: RunContext, hardware: Har
             scaler.load_state_dict(scale)
         # It keeps every optimizer that it prepared, and with it moments as large as the model twice over.
         hardware.accelerator.free_memory()
-    return suggest(rates[: len(losses)], losses)
+
+
+class _RangeTest:
+    """One range test, from its first step or from where another attempt had to stop."""
+
+    def __init__(self, plan: TrainingPlan, *, context: RunContext, hardware: Hardware, fingerprint: str) -> None:
+        self._plan = plan
+        self._context = context
+        self._hardware = hardware
+        self._fingerprint = fingerprint
+        self._rates = log_spaced(plan.config.learning_rate)
+        self._losses: list[float] = []
+        # A stepper of its own: its optimizer's moments must not reach the real training.
+        self._stepper = Stepper(
+            plan.task,
+            labels=plan.labels,
+            config=plan.config,
+            hardware=hardware,
+            events=None,
+            class_weights=plan.class_weights,
+        )
+
+    def run(self) -> Suggestion:
+        self._restore()
+        begun = len(self._losses)
+        progress = StepProgress(self._context.events, total=len(self._rates), done=begun)
+        progress.report(begun)
+        steps = zip(self._rates, _steps_without_end(self._plan), strict=False)
+        for rate, batches in itertools.islice(steps, begun, None):
+            if self._losses and has_blown_up(self._losses):
+                break
+            self._stop_if_requested()
+            report = self._stepper.step(batches, learning_rate=rate)
+            # An overflow that the scaler sees to is none of the rate's making.
+            overflow = report.skipped and self._hardware.accelerator.scaler is None
+            self._losses.append(math.nan if overflow else report.loss)
+            progress.report(len(self._losses))
+        # Before the answer is used: what is kept here is the whole test.
+        self._stop_if_requested()
+        return suggest(self._rates[: len(self._losses)], self._losses)
+
+    def _restore(self) -> None:
+        """Go on from the points that the context's checkpoint holds, if they are this run's."""
+        if self._context.resume is None:
+            return
+        try:
+            points = load_points(self._context.resume)
+        except DataError as error:
+            self._warn(f"{error}; the test begins from the start")
+            return
+        if points is None:
+            return
+        if points.fingerprint != self._fingerprint:
+            self._warn("the points of the stopped learning-rate test are of other settings: it begins from the start")
+            return
+        points.restore(model=self._plan.task.model, stepper=self._stepper, hardware=self._hardware)
+        self._losses = list(points.losses)
+
+    def _warn(self, message: str) -> None:
+        self._context.events.write(EventKind.WARNING, code="lr_finder_restarted", message=message)
+
+    def _stop_if_requested(self) -> None:
+        if not self._losses:
+            self._context.raise_if_stopped()
+        if not self._context.stop.is_set():
+            return
+        folder = self._context.out / CHECKPOINT_FOLDER
+        FinderPoints.of(
+            self._losses,
+            fingerprint=self._fingerprint,
+            model=self._plan.task.model,
+            stepper=self._stepper,
+            hardware=self._hardware,
+        ).save(folder)
+        self._context.events.write(EventKind.CHECKPOINT, step=0, path=CHECKPOINT_FOLDER)
+        raise InterruptedRun(
+            f"stopped in the learning-rate test: {len(self._losses)} of {len(self._rates)} steps are kept; go on with "
+            f"--resume {folder}"
+        )
 
 
 def _steps_without_end(plan: TrainingPlan) -> Iterator[list[Rows]]:

@@ -16,6 +16,36 @@ PROGRESS_EVERY_S = 0.5
 CURVE_POINTS = 200
 
 
+class StepProgress:
+    """Writes `progress` of a phase that has steps and no epochs, at most twice a second.
+
+    Args:
+        total: Steps of the phase.
+        done: Those that were done before this process.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self, events: EventWriter, *, total: int, done: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._events = events
+        self._total = total
+        self._first = done
+        self._clock = clock
+        self._begun = clock()
+        self._said = float("-inf")
+
+    def report(self, done: int) -> None:
+        """Write a progress event, unless one was written just now; the last step is always told."""
+        now = self._clock()
+        if now - self._said < PROGRESS_EVERY_S and done < self._total:
+            return
+        self._said = now
+        done_here = done - self._first
+        eta_s = round((now - self._begun) / done_here * (self._total - done), 1) if done_here else None
+        self._events.write(EventKind.PROGRESS, done=done, total=self._total, eta_s=eta_s)
+
+
 class TrainingProgress:
     """Writes `progress` at most twice a second, and `metric` every so many steps.
 

@@ -16,6 +16,8 @@ from trainers.engine.environment import describe_environment, peak_host_bytes
 
 CURRENT_NAME = "current.json"
 STATE_NAME = "state.json"
+# Where a range test that was stopped keeps its points, until the first checkpoint of training.
+POINTS_NAME = "lr_finder.pt"
 
 
 def result_header(
@@ -93,7 +95,7 @@ def current_checkpoint(folder: Path) -> Path | None:
     """
     try:
         name = str(json.loads((folder / CURRENT_NAME).read_bytes())["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     path = folder / name
     return path if (path / STATE_NAME).is_file() else None
@@ -104,5 +106,5 @@ def last_event(folder: Path) -> int:
     path = current_checkpoint(folder)
     try:
         return 0 if path is None else int(json.loads((path / STATE_NAME).read_bytes())["last_event"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from cellgate.contract.errors import InterruptedRun, TrainerError, is_out_of_memory
 from cellgate.contract.results import Check, PreflightVerdict
+from cellgate.contract.storage import is_disk_full
 
 # Of one error: a page of them helps nobody.
 MAX_DETAIL_CHARS = 600
@@ -62,6 +63,7 @@ class CheckCollector:
 
         Raises:
             InterruptedRun: A stop was requested.
+            OSError: The disk is full; also as another error that was raised for it.
         """
         if not self.passed(*needs):
             return
@@ -70,7 +72,10 @@ class CheckCollector:
         except InterruptedRun:
             raise
         # A smoke test exists to find what stops a training run, so no error of it may end the pre-flight.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
+            if is_disk_full(error):
+                # Of the machine, not of what is tried: the run waits until there is room.
+                raise
             detail, fix = _describe(error)
             self.add(name, "fail", detail, fix=fix)
 

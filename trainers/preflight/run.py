@@ -20,6 +20,7 @@ from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, find_hardware_problems, set_up_hardware
 from trainers.engine.memory import peak_memory, resident_bytes
+from trainers.engine.progress import StepProgress
 from trainers.engine.run_folder import result_header, write_result
 from trainers.preflight.checks import CheckCollector
 from trainers.preflight.dataset_checks import check_dataset
@@ -73,10 +74,14 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
             libraries=libraries,
             scratch=Path(scratch),
         )
-        for name, run_spec in _run_specs(spec, bases=setup.scratch).items():
+        run_specs = _run_specs(spec, bases=setup.scratch)
+        progress = StepProgress(context.events, total=len(run_specs))
+        for done, (name, run_spec) in enumerate(run_specs.items()):
             with context.phase(name):
+                progress.report(done)
                 smoke_test = partial(smoke_tests[name], run_spec, setup)
                 checks.guard(f"{name}_trial", partial(_collect, smoke_test, checks))
+        progress.report(len(run_specs))
     failed = [check for check in checks.made if check.verdict == "fail"]
     result = write_result(_result(spec, dataset, checks.made, context, hardware), context, succeeded=not failed)
     if failed:

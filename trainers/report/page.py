@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from cellgate.contract.options import OPTION_NAMES, Option
 from cellgate.contract.report import OptionReport, SeedReport
 from cellgate.contract.text import BASELINE_NAMES, count, p_value, percent, score, signed
+from cellgate.contract.visible import visible
 from trainers.report import charts
 
 TEMPLATES = "templates"
@@ -57,6 +58,7 @@ class Judged:
         answers: The last decision first.
         chosen: What is shipped, if anything.
         marks: Thresholds of F1 by name, to be drawn beside the options.
+        outcome: What came of it in words; None until it has ended.
     """
 
     experiment: str
@@ -67,6 +69,7 @@ class Judged:
     answers: Sequence[DecisionSection]
     chosen: Option | None
     marks: Sequence[tuple[str, float]]
+    outcome: str | None = None
 
 
 def render(report: SeedReport, judged: Judged | None = None) -> str:
@@ -111,7 +114,12 @@ def _mean_confusion(option: OptionReport) -> dict[str, float]:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "score": score,
@@ -123,6 +131,11 @@ def _template() -> Template:
         "baseline_name": BASELINE_NAMES.__getitem__,
     }
     return environment.get_template("report.html.j2")
+
+
+def _shown(value: Any) -> Any:
+    """Return what an expression of the template puts into the page; markup is the template's own."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache

@@ -1,5 +1,7 @@
 // Reads from the API and POSTs to it: ETags, when to poll again, and messages for a server that does not answer.
 
+import { readJson, visible } from "./visible";
+
 const TOKEN = "cellgate-token";
 
 export type Answer<T> =
@@ -48,7 +50,7 @@ export async function read<T>(path: string, etag: string | null, signal: AbortSi
   if (response.status >= 502) return { kind: "away", detail: `the server answers ${response.status}` };
   if (!response.ok) return refusal(response);
   const isText = response.headers.get("Content-Type")?.startsWith("text/plain");
-  const value = (isText ? await response.text() : await response.json()) as T;
+  const value = (isText ? visible(await response.text()) : await readJson(response)) as T;
   return { kind: "fresh", value, etag: response.headers.get("ETag"), retryAfterS };
 }
 
@@ -64,7 +66,7 @@ export async function act<T>(path: string, key: string): Promise<{ kind: "done";
   } catch {
     return { kind: "away", detail: "no answer from the server" };
   }
-  return response.ok ? { kind: "done", value: (await response.json()) as T } : refusal(response);
+  return response.ok ? { kind: "done", value: (await readJson(response)) as T } : refusal(response);
 }
 
 /** Save what lies at a path as a file; returns what went wrong, null when nothing did. */
@@ -98,7 +100,7 @@ function signedIn(): Record<string, string> {
 async function refusal(response: Response): Promise<Refused> {
   const { status } = response;
   try {
-    const problem = (await response.json()) as Partial<Refused> & { title?: string };
+    const problem = (await readJson(response)) as Partial<Refused> & { title?: string };
     const { code = "", detail = problem.title ?? "", errors = [] } = problem;
     return { kind: "refused", status, code, detail, errors };
   } catch {

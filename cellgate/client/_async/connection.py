@@ -20,8 +20,9 @@ from cellgate.client.defaults import (
     PATIENCE_S,
     TIMEOUT_S,
 )
-from cellgate.client.errors import ServerAway, checked
+from cellgate.client.errors import checked
 from cellgate.client.requests import AWAY, Call, Patience, with_query
+from cellgate.client.routes import route_to
 from cellgate.client.streams import Download
 from cellgate.contract.api.common import Page
 from cellgate.contract.files import atomic_file
@@ -51,7 +52,17 @@ class AsyncConnection:
         self._sleep = sleep
         self._was_there = False
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.AsyncClient(base_url=self.server, headers=headers, timeout=TIMEOUT_S, transport=transport)
+        self._route = route_to(self.server)
+        self._http = httpx.AsyncClient(
+            base_url=self.server,
+            headers=headers,
+            timeout=TIMEOUT_S,
+            transport=transport,
+            # httpx would send loopback through a proxy, and knows no networks in NO_PROXY. SSL_CERT_FILE still counts.
+            trust_env=False,
+            proxy=self._route.proxy if transport is None else None,
+            verify=httpx.create_ssl_context(trust_env=True),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,7 +91,7 @@ class AsyncConnection:
             answer = await self._send(call)
             if answer.status_code != httpx.codes.NOT_MODIFIED:
                 etag = answer.headers.get("ETag", "")
-                found = call.parsed(answer, self.server)
+                found = call.parsed(answer, self._route)
                 yield found
                 if ended(found):
                     return
@@ -105,7 +116,7 @@ class AsyncConnection:
             after = page.next
 
     async def _ask(self, call: Call[A]) -> A:
-        return call.parsed(await self._send(call), self.server)
+        return call.parsed(await self._send(call), self._route)
 
     async def _send(self, call: Call[Any]) -> httpx.Response:
         patience = self._patience()
@@ -113,14 +124,13 @@ class AsyncConnection:
             try:
                 answer = await self._try(call)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-                raise ServerAway(self.server, str(error)) from error
+                raise self._route.away(str(error)) from error
             except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
+                reason = self._route.broken(error)
             else:
                 if answer.status_code not in AWAY:
-                    self._was_there = True
-                    return checked(answer)
-                reason = f"status {answer.status_code}"
+                    return self._answered(answer)
+                reason = self._route.unavailable(answer)
             await self._sleep(patience.pause_s(reason))
 
     async def _try(self, call: Call[Any]) -> httpx.Response:
@@ -131,10 +141,13 @@ class AsyncConnection:
             return await self._http.request(call.method, call.path, content=async_blocks(content), headers=headers)
 
     async def _save(self, path: str, target: Path) -> None:
-        with atomic_file(target) as file:
-            async with self._opened(path, {}) as answer:
-                async for block in answer.aiter_bytes():
-                    file.write(block)
+        try:
+            with atomic_file(target) as file:
+                async with self._opened(path, {}) as answer:
+                    async for block in answer.aiter_bytes():
+                        file.write(block)
+        except httpx.TransportError as error:
+            raise self._route.away(self._route.broken(error)) from error
 
     async def _download(self, path: str, target: Path) -> None:
         with atomic_file(target) as file:
@@ -150,19 +163,24 @@ class AsyncConnection:
                 except httpx.TransportError as error:
                     if download.done != before:
                         patience = self._patience()
-                    await self._sleep(patience.pause_s(str(error) or type(error).__name__))
+                    await self._sleep(patience.pause_s(self._route.broken(error)))
             download.check(path)
 
     @asynccontextmanager
     async def _opened(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
         async with self._http.stream("GET", path, headers=dict(headers)) as answer:
             if answer.status_code in AWAY:
-                raise httpx.RemoteProtocolError(f"status {answer.status_code}")
+                raise httpx.RemoteProtocolError(self._route.unavailable(answer))
             if answer.is_error:
                 await answer.aread()
-            self._was_there = True
-            yield checked(answer)
+            yield self._answered(answer)
+
+    def _answered(self, answer: httpx.Response) -> httpx.Response:
+        if self._route.by_proxy(answer):
+            return checked(answer, by=f"the proxy {self._route.proxy_name}, in place of {self.server},")
+        self._was_there = True
+        return checked(answer)
 
     def _patience(self) -> Patience:
         patience_s = self._patience_s if self._was_there else min(self._patience_s, FIRST_PATIENCE_S)
-        return Patience(self.server, patience_s)
+        return Patience(self._route, patience_s)

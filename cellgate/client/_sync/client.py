@@ -3,14 +3,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
 
 from cellgate.client._sync.connection import Connection
 from cellgate.client.blocking import sync_run
-from cellgate.client.requests import Call, ResourceKind, Verb, path_to, upload_headers, with_query
+from cellgate.client.defaults import PAGE_SIZE
+from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
 from cellgate.client.streams import EventParser
 from cellgate.contract.api.audit import AuditAnswer, WhoamiAnswer
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
@@ -24,11 +25,13 @@ from cellgate.contract.api.experiments import (
     ReportAnswer,
 )
 from cellgate.contract.api.jobs import JobAnswer
-from cellgate.contract.api.operations import WorkerAnswer
+from cellgate.contract.api.operations import PruneAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
     AttemptAnswer,
     ComparisonAnswer,
+    EventAnswer,
     LogChunk,
     LogPage,
     MetricsAnswer,
@@ -54,6 +57,7 @@ class Client(Connection):
     Raises:
         Refused: The server answered a request with a problem.
         ServerAway: No server answered in time.
+        UnusableProxy: The environment names a proxy that the client cannot use.
     """
 
     def add_dataset(self, body: Mapping[str, Any]) -> DatasetAnswer:
@@ -214,9 +218,65 @@ class Client(Connection):
         """Yield the entries of the audit log, newest first; filters are the API's query parameters."""
         return self._pages("/v1/audit", Page[AuditAnswer], filters)
 
+    def change(self, kind: Collection, identifier: str, changes: Mapping[str, Any]) -> None:
+        """Change name, note, labels, or whether a thing is archived, by a JSON merge patch.
+
+        Args:
+            kind: Collection that the id belongs to.
+            identifier: Id of the thing.
+            changes: Some of `name`, `note`, `labels` and `archived`; null removes a value.
+        """
+        self._ask(Call(method="PATCH", path=path_to(kind, identifier), answer=object, body=changes))
+
+    def delete(
+        self, kind: Collection, identifier: str, *, cascade: bool = False, dry_run: bool = False
+    ) -> DeletionAnswer:
+        """Delete a thing with all that belongs to it; refused with code `still_used` while something depends on it.
+
+        Args:
+            kind: Collection that the id belongs to.
+            identifier: Id of the thing.
+            cascade: Delete what depends on it as well.
+            dry_run: Return what would be deleted, and delete nothing.
+        """
+        flags = {"cascade": cascade or None, "dry_run": dry_run or None}
+        path = with_query(path_to(kind, identifier), {name: "true" for name, flag in flags.items() if flag})
+        return self._ask(Call(method="DELETE", path=path, answer=DeletionAnswer))
+
+    def prune(self, *, older_than_days: float, keep_decisions: bool = True, dry_run: bool = False) -> PruneAnswer:
+        """Delete a part of what is old and what nothing depends on; call it again while the answer says `more`."""
+        body = {"older_than_days": older_than_days, "keep_decisions": keep_decisions, "dry_run": dry_run}
+        return self._post("/v1/prune", PruneAnswer, body)
+
+    def usage(self, **parameters: Any) -> UsageAnswer:
+        """Return the slot time that runs used, and what is stored; parameters are the API's query parameters."""
+        return self._get(with_query("/v1/usage", parameters), UsageAnswer)
+
+    def uploads(self, **filters: Any) -> Iterator[UploadAnswer]:
+        """Yield all uploads, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/uploads", Page[UploadAnswer], filters)
+
     def attempts(self, run_id: str) -> list[AttemptAnswer]:
         """Return a run's attempts, first to last."""
         return self._get(path_to("runs", run_id, "attempts"), list[AttemptAnswer])
+
+    def last_events(self, kind: Literal["experiments", "runs"], identifier: str, *, count: int) -> list[EventAnswer]:
+        """Return the newest events of an experiment or a run, oldest first.
+
+        Args:
+            kind: Collection that the id belongs to.
+            identifier: Id of the experiment or run.
+            count: Events at most.
+        """
+        found: list[EventAnswer] = []
+        while len(found) < count:
+            limit = min(PAGE_SIZE, count - len(found))
+            query = {"order": "desc", "limit": limit, "before": found[-1].id if found else None}
+            page = self._get(with_query(path_to(kind, identifier, "events"), query), list[EventAnswer])
+            found += page
+            if len(page) < limit:
+                break
+        return found[::-1]
 
     def artifacts(self, run_id: str) -> list[ArtifactAnswer]:
         """Return the files that a run has written."""
@@ -242,21 +302,19 @@ class Client(Connection):
             try:
                 with self._opened(path, cursor) as answer:
                     events = EventParser()
-                    for line in answer.iter_lines():
-                        event = events.feed(line)
-                        if event is None:
-                            continue
-                        if event.kind == "end":
-                            return
-                        if event.kind != "log":
-                            # `refused`, say: the next request is answered with the problem itself.
-                            continue
-                        cursor = {"Last-Event-ID": event.id}
-                        yield LogChunk.model_validate_json(event.data)
-                        patience = self._patience()
+                    for block in answer.iter_bytes():
+                        for event in events.feed_bytes(block):
+                            if event.kind == "end":
+                                return
+                            if event.kind != "log":
+                                # `refused`, say: the next request is answered with the problem itself.
+                                continue
+                            cursor = {"Last-Event-ID": event.id}
+                            yield LogChunk.model_validate_json(event.data)
+                            patience = self._patience()
                 reason = "the stream ended before the run"
             except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
+                reason = self._route.broken(error)
             self._sleep(patience.pause_s(reason))
 
     def download_artifact(self, run_id: str, name: str, path: Path) -> None:

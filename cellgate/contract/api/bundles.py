@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from cellgate.contract.api.common import Answer, OwnerId, OwnerName, Request
+from cellgate.contract.api.resources import Described
 from cellgate.contract.experiment import Priority, RunLimits, Seeds
 from cellgate.contract.results import BundleSummary, Scores
 from cellgate.contract.specs import BundleKind, Explain
@@ -37,10 +38,11 @@ class BundleCreate(Request, RunLimits):
     )
 
 
-class BundleAnswer(Answer):
+class BundleAnswer(Described):
     """A bundle."""
 
     id: str
+    name: str | None = Field(None, description="Name that a person gave it.")
     experiment: str
     kind: BundleKind
     state: BundleState

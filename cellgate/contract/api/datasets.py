@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from cellgate.contract.api.common import Answer, Name, OwnerId, OwnerName, Request
+from cellgate.contract.api.common import Name, OwnerId, OwnerName, Request
+from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.results import DatasetSummary
@@ -23,7 +24,7 @@ class DatasetCreate(Request, PrepareConfig):
     )
 
 
-class DatasetAnswer(Answer):
+class DatasetAnswer(Described):
     """A data set."""
 
     id: str
@@ -42,9 +43,12 @@ class DatasetAnswer(Answer):
     created_at: AwareDatetime
 
 
-class UploadAnswer(Answer):
+class UploadAnswer(Described):
     """A file that the service keeps."""
 
+    id: str
+    name: str
     source: str = Field(description="For `source` of POST /v1/datasets.")
     size_bytes: int
     sha256: str
+    created_at: AwareDatetime

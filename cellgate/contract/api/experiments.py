@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, computed_field
 
 from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, OwnerId, OwnerName, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
+from cellgate.contract.conclusion import Conclusion, Lifecycle, lifecycle_of
 from cellgate.contract.decision import DecisionOutcome, Stage
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
@@ -41,53 +43,66 @@ class OverrulingCreate(Request):
     reason: Reason
 
 
-class ExperimentAnswer(Answer):
-    """An experiment with its pipeline: the jobs in the order of their steps."""
+class _ExperimentEnd(Answer):
+    """What every answer about an experiment says of its end."""
 
     id: str
+    state: ExperimentState = Field(
+        description="The step that it waits for, or that nothing more runs. `succeeded` and `failed` say nothing about "
+        "what came of it: read `lifecycle` and `conclusion`."
+    )
+    conclusion: Conclusion | None = Field(None, description="What came of it; null until it has ended.")
+    gate_verdict: Literal["pending", "pass", "fail"]
+    finished_at: AwareDatetime | None
+
+    @computed_field(description="Whether it goes on.")  # type: ignore[prop-decorator]
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Whether it goes on."""
+        return lifecycle_of(self.state)
+
+
+_DECIDED = Field(
+    description="Deprecated, use `conclusion`: what the last decision says, or the person who overruled it.",
+    json_schema_extra={"deprecated": True},
+)
+
+
+class ExperimentAnswer(Described, _ExperimentEnd):
+    """An experiment with its pipeline: the jobs in the order of their steps."""
+
     name: str
     dataset: str
-    state: ExperimentState
     autopilot: bool
     seeds: list[int]
     labels: dict[str, str]
     spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="The submitted spec.")
     jobs: list[JobAnswer]
-    gate_verdict: Literal["pending", "pass", "fail"]
-    outcome: DecisionOutcome | None = Field(description="Of the last decision.")
+    outcome: DecisionOutcome | None = _DECIDED
     failure_detail: str | None
     owner: OwnerName = None
     owner_id: OwnerId = None
     created_at: AwareDatetime
-    finished_at: AwareDatetime | None
 
 
-class ExperimentSummary(Answer):
+class ExperimentSummary(Described, _ExperimentEnd):
     """An experiment in a list."""
 
-    id: str
     name: str
     dataset: str
-    state: ExperimentState
-    gate_verdict: Literal["pending", "pass", "fail"]
-    outcome: DecisionOutcome | None
+    outcome: DecisionOutcome | None = _DECIDED
     labels: dict[str, str]
     runs_done: int
     runs_total: int
     owner: OwnerName = None
     owner_id: OwnerId = None
     created_at: AwareDatetime
-    finished_at: AwareDatetime | None
 
 
-class ExperimentStatus(Answer):
+class ExperimentStatus(_ExperimentEnd):
     """State of an experiment."""
 
-    id: str
-    state: ExperimentState
-    gate_verdict: Literal["pending", "pass", "fail"]
     failure_detail: str | None
-    finished_at: AwareDatetime | None
 
 
 class OverSeeds(Answer):

@@ -4,12 +4,14 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, create_model
+from pydantic import AwareDatetime, Field, computed_field, create_model
 
 from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, OwnerId, OwnerName, Request
+from cellgate.contract.api.resources import Described
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.cells import CELLS, SUBMITTED, CellEntry, CellName, Submission, one_of
+from cellgate.contract.conclusion import JobConclusion, Lifecycle, conclude_job, lifecycle_of
 from cellgate.contract.configs import (
     FusionConfig,
     GnnConfig,
@@ -112,10 +114,11 @@ JobConfig: Any = reduce(
 )
 
 
-class JobAnswer(Answer):
+class JobAnswer(Described):
     """A job with its runs."""
 
     id: str
+    name: str | None = Field(None, description="Name that a person gave it.")
     experiment: str | None
     dataset: str
     step: str | None
@@ -131,6 +134,18 @@ class JobAnswer(Answer):
     owner: OwnerName = None
     owner_id: OwnerId = None
     created_at: AwareDatetime
+
+    @computed_field(description="Whether it goes on.")  # type: ignore[prop-decorator]
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Whether it goes on."""
+        return lifecycle_of(self.state)
+
+    @computed_field(description="What came of it; null until it has ended.")  # type: ignore[prop-decorator]
+    @property
+    def conclusion(self) -> JobConclusion | None:
+        """What came of it; None until it has ended."""
+        return conclude_job(run.state for run in self.runs)
 
 
 class PreflightCreate(Request, RunLimits):

@@ -4,9 +4,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from cellgate.contract.api.common import (
-    Answer,
-)
+from cellgate.contract.api.common import Answer, Request
+from cellgate.contract.api.resources import DeletionAnswer
 
 
 class UsageBy(StrEnum):
@@ -16,6 +15,53 @@ class UsageBy(StrEnum):
     OWNER = "owner"
     CELL = "cell"
     QUEUE = "queue"
+
+
+class StorageKind(StrEnum):
+    """What stored bytes belong to."""
+
+    DATASETS = "datasets"
+    CHECKPOINTS = "checkpoints"
+    MODELS = "models"
+    PREDICTIONS = "predictions"
+    LOGS = "logs"
+    BUNDLES = "bundles"
+    UPLOADS = "uploads"
+    CACHE = "cache"
+    OTHER = "other"
+    DATABASE = "database"
+
+
+class StoragePart(Answer):
+    """Stored bytes of one kind of one owner."""
+
+    kind: StorageKind
+    owner: str | None = Field(description="Whose runs wrote them; null where nobody's is known.")
+    size_bytes: int
+    files: int
+
+
+class StorageAnswer(Answer):
+    """What is stored, as the reconciler measured it last."""
+
+    measured_at: AwareDatetime | None = Field(description="When it was measured; null before the first time.")
+    size_bytes: int
+    parts: list[StoragePart] = Field(description="By kind and owner, largest first.")
+
+
+class PruneCreate(Request):
+    """Delete what is old and what nothing depends on."""
+
+    older_than_days: float = Field(ge=0, le=36_500, description="Things that ended, or were made, before so many days.")
+    keep_decisions: bool = Field(True, description="Keep experiments that have a decision; only their checkpoints go.")
+    dry_run: bool = Field(False, description="Answer what would be deleted, and delete nothing.")
+
+
+class PruneAnswer(DeletionAnswer):
+    """What was pruned; one request prunes a part."""
+
+    checkpoints: int = Field(description="Attempts whose checkpoints go.")
+    more: bool = Field(description="Whether the same request would find more.")
 
 
 class QueueAnswer(Answer):
@@ -57,6 +103,7 @@ class UsageAnswer(Answer):
     by: UsageBy
     total: UsageGroup = Field(description="Sum over all groups, including those beyond `limit`.")
     groups: list[KeyedUsage] = Field(description="Groups by slot time, largest first.")
+    storage: StorageAnswer | None = Field(None, description="What is stored now, whatever the period.")
 
 
 class HealthCheck(BaseModel):
@@ -71,17 +118,38 @@ class Checks(BaseModel):
 
     database: HealthCheck
     migrations: HealthCheck = Field(description="Whether the database's schema is the one of this version.")
-    broker: HealthCheck
+    broker: HealthCheck = Field(
+        description="Whether the broker takes messages and every living worker hears them. Does not count towards "
+        "`ready` while a living worker looks for runs by itself."
+    )
     workers: HealthCheck = Field(
         description="Whether a living worker serves every queue in which runs wait. Does not count towards `ready`: "
         "without workers the API still accepts and answers."
     )
+    storage: HealthCheck = Field(
+        description="Whether the artifact folder has `CELLGATE_STORAGE_RESERVE_BYTES` free; below it no run starts. "
+        "Counts towards `ready` only when hardly anything can be written any more (16 MiB)."
+    )
+
+
+class HealthStatus(StrEnum):
+    """What follows from the checks."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
 
 
 class Health(BaseModel):
     """Whether the service is ready."""
 
-    ready: bool = Field(description="Whether database, schema and broker passed their checks.")
+    ready: bool = Field(description="Whether queued work moves: the status is not `down`.")
+    status: HealthStatus = Field(
+        description="`ok`: every check passed. `degraded`: at least one failed, and queued work moves all the same. "
+        "`down`: the database or its schema failed, the disk is full, or the broker failed and no worker looks for "
+        "runs by itself."
+    )
+    failed: list[str] = Field(description="The checks that failed, by name.")
     checks: Checks
 
 
@@ -93,5 +161,9 @@ class WorkerAnswer(Answer):
     slots: int
     alive: bool = Field(description="Whether its last heartbeat is less than 30 s old.")
     draining: bool = Field(description="Whether it claims no more runs; a restart of the worker ends that.")
+    listening: bool | None = Field(
+        description="Whether it hears the broker's notifications; else it finds runs at its heartbeats. Null: it is of "
+        "a release that claims only when it is notified."
+    )
     runs: list[str] = Field(description="Runs that it holds.")
     heartbeat_at: AwareDatetime

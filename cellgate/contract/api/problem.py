@@ -39,5 +39,6 @@ class Problem(BaseModel):
     status: int
     code: str = Field("unknown", description="Stable code for programs; see docs/api.md.")
     detail: str = ""
-    errors: list[MistakeAnswer] = Field(default_factory=list, description="Every mistake in the request.")
+    errors: list[MistakeAnswer] = Field(default_factory=list, description="The first mistakes in the request.")
+    errors_left_out: int = Field(0, description="How many more mistakes there are.")
     trace_id: str = Field("", description="Also in the X-Request-Id header and in the log.")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from cellgate.contract.api.common import Answer, OwnerId, OwnerName
+from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.cells import CellName
 from cellgate.contract.results import RunResult
@@ -30,10 +31,11 @@ class WaitingAnswer(Answer):
     ahead: int | None = Field(description="Number of runs ahead in the same queue; null while paused.")
 
 
-class RunAnswer(Answer):
+class RunAnswer(Described):
     """A run."""
 
     id: str
+    name: str | None = Field(None, description="Name that a person gave it.")
     job: str
     experiment: str | None
     cell: CellName

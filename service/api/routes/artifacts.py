@@ -20,7 +20,7 @@ from service.api.ranges import ByteRange, RangeNotSatisfiable, is_held, range_of
 from service.api.responses import documented
 from service.api.run_files import RunFile, names_in, open_file
 from service.api.scopes import ScopedRouter
-from service.domain.errors import NotFound
+from service.domain.errors import ArtifactMissing, NotFound
 from service.store.logs import attempts_of
 from service.store.runs import get_run
 
@@ -34,7 +34,9 @@ ANY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 FILE: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"description": "The file; its ETag is its SHA-256", "content": ANY},
     HTTPStatus.PARTIAL_CONTENT.value: {"description": "The requested range", "content": ANY},
-    **documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+    **documented(
+        HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.NOT_MODIFIED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    ),
 }
 
 
@@ -60,10 +62,20 @@ def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
 @router.get("/{run_id}/artifacts/{name:path}", Scope.READ, response_class=Response, responses=FILE)
 def read_artifact(run_id: RunPath, name: ArtifactPath, context: Ctx, request: Request) -> Response:
     """Download a file of the run's last attempt, or a range of it."""
+    with context.database.read() as session:
+        run = get_run(session, run_id)
     folder = _folder(context, run_id)
     if folder is None:
         raise NotFound(f"run {run_id} has not been started, so it has left no file")
-    file = open_file(folder, name, context.hashes)
+    try:
+        file = open_file(folder, name, context.hashes)
+    except NotFound as error:
+        if name in (run.result or {}).get("artifacts", {}):
+            raise ArtifactMissing(
+                f"run {run_id} left {name}, but it is not below {folder.name} any more: restore the artifact folder "
+                f"from a backup, or retry the run with POST /v1/runs/{run_id}/retry"
+            ) from error
+        raise
     try:
         return _sent(file, request)
     except RangeNotSatisfiable:

@@ -3,12 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Body
+from fastapi import Body, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.bundles import SCORE_PRIORITY, BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
 from cellgate.contract.api.common import Page
+from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
 from cellgate.contract.cells import Cell
@@ -16,15 +17,27 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import BundleSummary, Scores
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
-from service.api.context import Ctx
+from service.api.changes import CHANGING, DELETING, Changing, Deleting, etag_of
+from service.api.context import Context, Ctx
 from service.api.examples import BUNDLES, SCORES
 from service.api.idempotency import Created, Posted
-from service.api.parameters import BundlePath, ExperimentPath, OfExperiment, Paged, RunPath
+from service.api.parameters import (
+    ArchivedItems,
+    BundlePath,
+    ExperimentPath,
+    Labels,
+    OfExperiment,
+    Paged,
+    RunPath,
+    wanted_archived,
+    wanted_labels,
+)
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
+from service.api.run_files import missing_files
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
-from service.domain.errors import NotFound
+from service.domain.errors import ArtifactMissing, NotFound
 from service.domain.packing import Packing, decided_packing, requested_packing
 from service.domain.rights import check_priority
 from service.store.bundles import (
@@ -37,9 +50,10 @@ from service.store.bundles import (
     start_scoring,
 )
 from service.store.experiments import get_experiment
+from service.store.filters import Filters
 from service.store.gate_decision import answered_decisions
 from service.store.runs import get_run
-from service.store.tables import RunRow
+from service.store.tables import BundleRow, RunRow
 from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1", tags=["bundles"])
@@ -91,25 +105,46 @@ def _packing(session: Session, experiment_id: str, wanted: BundleCreate) -> Pack
 
 
 @router.get("/bundles", Scope.READ, responses=documented())
-def read_bundles(context: Ctx, paging: Paged, experiment: OfExperiment = None) -> Page[BundleAnswer]:
+def read_bundles(
+    context: Ctx,
+    paging: Paged,
+    experiment: OfExperiment = None,
+    labels: Labels = None,
+    archived: ArchivedItems = Archived.FALSE,
+) -> Page[BundleAnswer]:
     """List the bundles, newest first."""
+    wanted = Filters(experiment_id=experiment, labels=wanted_labels(labels), archived=wanted_archived(archived))
     with context.database.read() as session:
-        found = list_bundles(session, paging.wanted, experiment)
+        found = list_bundles(session, paging.wanted, wanted)
         return paging.page([_answer(one) for one in found], [one.row.id for one in found])
 
 
 @router.get("/bundles/{bundle_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_bundle(bundle_id: BundlePath, context: Ctx) -> BundleAnswer:
+def read_bundle(bundle_id: BundlePath, context: Ctx, response: Response) -> BundleAnswer:
     """Return a bundle, with its summary once it is ready."""
     with context.database.read() as session:
-        return _answer(get_bundle(session, bundle_id))
+        found = get_bundle(session, bundle_id)
+    response.headers["ETag"] = etag_of(bundle_id, found.row.version, found.run.version)
+    return _answer(found)
+
+
+@router.patch("/bundles/{bundle_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+def change_bundle(bundle_id: BundlePath, wanted: MetadataChange, changing: Changing) -> BundleAnswer:
+    """Change a bundle's name, note, labels, or whether it is archived."""
+    return changing.change(BundleRow, bundle_id, wanted, lambda session: _answer(get_bundle(session, bundle_id)))
+
+
+@router.delete("/bundles/{bundle_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+def delete_bundle(bundle_id: BundlePath, deleting: Deleting) -> DeletionAnswer:
+    """Delete a bundle and the job that packed it. Only predictions that have not ended depend on it."""
+    return deleting.delete(ResourceKind.BUNDLE, bundle_id)
 
 
 @router.get(
     "/bundles/{bundle_id}/archive",
     Scope.READ,
     response_class=StreamingResponse,
-    responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)},
+    responses={**ARCHIVE, **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE)},
 )
 def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     """Download a bundle's folder as a tar stream."""
@@ -117,8 +152,9 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
         found = ready_bundle(session, bundle_id)
     folder = context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER
     # Only the files in the run's result and the manifest that lists them are sent.
-    listed = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
-    archive = Archive(folder=folder, root=bundle_id, names=[BUNDLE_MANIFEST_NAME, *listed])
+    names = _files_of(found)
+    _check_files(context, found)
+    archive = Archive(folder=folder, root=bundle_id, names=names)
     headers = {
         "Content-Length": str(archive.size_bytes),
         "Content-Disposition": f'attachment; filename="{bundle_id}.tar"',
@@ -126,11 +162,31 @@ def read_archive(bundle_id: BundlePath, context: Ctx) -> StreamingResponse:
     return StreamingResponse(archive.stream(), media_type="application/octet-stream", headers=headers)
 
 
+def _files_of(found: BundleRecord) -> list[str]:
+    listed = sorted(name.removeprefix(f"{BUNDLE_FOLDER}/") for name in (found.run.result or {})["artifacts"])
+    return [BUNDLE_MANIFEST_NAME, *listed]
+
+
+def _check_files(context: Context, found: BundleRecord) -> None:
+    """Return if every file of a bundle is there.
+
+    Raises:
+        ArtifactMissing: One is not.
+    """
+    missing = missing_files(context.settings.artifacts / str(found.run.path) / BUNDLE_FOLDER, _files_of(found))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ArtifactMissing(
+            f"{missing[0]}{more} of bundle {found.row.id} is not on disk any more: restore the artifact folder from a "
+            f"backup, or pack again with POST /v1/experiments/{found.row.experiment_id}/bundle"
+        )
+
+
 @router.post(
     "/bundles/{bundle_id}/predict",
     Scope.SUBMIT,
     Whose.NEW,
-    **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
+    **accepting(ScoresAnswer, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, queues_runs=True),
     name="predict",
 )
 def predict(
@@ -140,6 +196,7 @@ def predict(
     check_priority(post.principal, wanted.priority, normal=SCORE_PRIORITY)
 
     def create(session: Session) -> Created:
+        _check_files(post.context, ready_bundle(session, bundle_id))
         config = wanted.model_dump(mode="json", include={"functions", "threshold", "explain"})
         run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal.owner)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))

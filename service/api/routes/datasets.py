@@ -9,12 +9,25 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.datasets import DatasetAnswer, DatasetCreate
+from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.configs import PrepareConfig
+from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Ctx
 from service.api.examples import DATASETS
 from service.api.idempotency import Created, Posted
-from service.api.parameters import CreatedBefore, CreatedSince, DatasetPath, DatasetStates, Paged, seconds
+from service.api.parameters import (
+    ArchivedItems,
+    CreatedBefore,
+    CreatedSince,
+    DatasetPath,
+    DatasetStates,
+    Labels,
+    Paged,
+    seconds,
+    wanted_archived,
+    wanted_labels,
+)
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
@@ -22,6 +35,7 @@ from service.api.source_check import check_graphs, check_source
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.filters import Filters
+from service.store.tables import DatasetRow
 from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -58,11 +72,19 @@ def read_datasets(
     context: Ctx,
     paging: Paged,
     states: DatasetStates = None,
+    labels: Labels = None,
+    archived: ArchivedItems = Archived.FALSE,
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[DatasetAnswer]:
     """List the data sets, newest first."""
-    wanted = Filters(states=states or (), since_s=seconds(created_since), before_s=seconds(created_before))
+    wanted = Filters(
+        states=states or (),
+        labels=wanted_labels(labels),
+        archived=wanted_archived(archived),
+        since_s=seconds(created_since),
+        before_s=seconds(created_before),
+    )
     with context.database.read() as session:
         rows = list_datasets(session, paging.wanted, wanted)
         ids = [row.id for row in rows]
@@ -78,3 +100,20 @@ def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> Dat
         poll.check(dataset_id, load_poll_state(session, dataset_id), IDLE)
         row = get_dataset(session, dataset_id)
         return dataset_answer(row, preparing_runs(session, [row.id]).get(row.id))
+
+
+@router.patch("/{dataset_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+def change_dataset(dataset_id: DatasetPath, wanted: MetadataChange, changing: Changing) -> DatasetAnswer:
+    """Change a data set's name, note, labels, or whether it is archived."""
+
+    def read(session: Session) -> DatasetAnswer:
+        row = get_dataset(session, dataset_id)
+        return dataset_answer(row, preparing_runs(session, [row.id]).get(row.id))
+
+    return changing.change(DatasetRow, dataset_id, wanted, read)
+
+
+@router.delete("/{dataset_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+def delete_dataset(dataset_id: DatasetPath, deleting: Deleting) -> DeletionAnswer:
+    """Delete a data set and the run that prepared it. Experiments, jobs and bundles on it depend on it."""
+    return deleting.delete(ResourceKind.DATASET, dataset_id)

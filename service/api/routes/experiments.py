@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Body
 from fastapi.responses import JSONResponse
@@ -10,24 +10,28 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentCreate, ExperimentStatus, ExperimentSummary
+from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
+from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
 from service.api.model_check import check_checkpoints
 from service.api.parameters import (
-    AfterEvent,
+    ArchivedItems,
     CreatedBefore,
     CreatedSince,
+    ExperimentOutcomes,
     ExperimentPath,
     ExperimentStates,
     Labels,
-    MaxItems,
     OfDataset,
     Paged,
+    PagedEvents,
     seconds,
+    wanted_archived,
     wanted_labels,
 )
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
@@ -35,10 +39,10 @@ from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.domain.rights import check_priority
+from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
-    decisions_of,
     get_experiment,
     labels_of,
     list_experiments,
@@ -46,6 +50,7 @@ from service.store.experiments import (
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.runs import events_of
+from service.store.tables import ExperimentRow
 from service.store.versions import load_experiment_status, load_poll_state
 
 router = ScopedRouter(prefix="/v1/experiments", tags=["experiments"])
@@ -59,12 +64,13 @@ def _answer(session: Session, context: Context, experiment_id: str, poll: Poll |
     waiting = context.waiting(session, chain.from_iterable(runs.values()))
     if poll is not None and poll_state is not None:
         poll.check(experiment_id, poll_state, fingerprint(waiting))
-    decisions = decisions_of(session, experiment_id)
     labels = labels_of(session, [experiment_id]).get(experiment_id, {})
+    outcome: Any = decided_outcomes(session, [experiment_id]).get(experiment_id)
     return experiment_answer(
         row,
         jobs=[job_answer(job, runs[job.id], waiting) for job in jobs],
-        outcome=decisions[-1].outcome if decisions else None,
+        outcome=outcome,
+        conclusion=conclusions_of(session, [row]).get(experiment_id),
         labels=labels,
     )
 
@@ -102,16 +108,20 @@ def read_experiments(
     context: Ctx,
     paging: Paged,
     states: ExperimentStates = None,
+    outcomes: ExperimentOutcomes = None,
     dataset: OfDataset = None,
     labels: Labels = None,
+    archived: ArchivedItems = Archived.FALSE,
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[ExperimentSummary]:
     """List the experiments, newest first."""
     wanted = Filters(
         states=states or (),
+        outcomes=outcomes or (),
         dataset_id=dataset,
         labels=wanted_labels(labels),
+        archived=wanted_archived(archived),
         since_s=seconds(created_since),
         before_s=seconds(created_before),
     )
@@ -134,18 +144,23 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id))
         row, verdict = load_experiment_status(session, experiment_id)
-        return experiment_status(row, verdict)
+        return experiment_status(row, verdict, load_conclusion(session, row))
 
 
 @router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_experiment_events(
-    experiment_id: ExperimentPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100
-) -> list[EventAnswer]:
-    """Return the events of an experiment and of its runs, oldest first."""
+def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
+    """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
         get_experiment(session, experiment_id)
-        rows = events_of(session, experiment_id=experiment_id, after=after, limit=limit)
-        return [answer(EventAnswer, row) for row in rows]
+        rows = events_of(
+            session,
+            experiment_id=experiment_id,
+            after=paging.after,
+            before=paging.before,
+            limit=paging.limit,
+            newest_first=paging.newest_first,
+        )
+        return paging.page([answer(EventAnswer, row) for row in rows])
 
 
 @router.post(
@@ -158,6 +173,22 @@ def read_experiment_events(
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     """Cancel an experiment and all its unfinished runs."""
     return post.act(experiment_id, cancel_experiment, _created)
+
+
+@router.patch("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, changing: Changing) -> ExperimentAnswer:
+    """Change an experiment's name, note, labels, or whether it is archived."""
+
+    def read(session: Session) -> ExperimentAnswer:
+        return _answer(session, changing.context, experiment_id)
+
+    return changing.change(ExperimentRow, experiment_id, wanted, read)
+
+
+@router.delete("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+def delete_experiment(experiment_id: ExperimentPath, deleting: Deleting) -> DeletionAnswer:
+    """Delete an experiment with its jobs, runs, gate and decisions. Bundles that were packed of it depend on it."""
+    return deleting.delete(ResourceKind.EXPERIMENT, experiment_id)
 
 
 def _created(session: Session, context: Context, experiment_id: str) -> Created:

@@ -10,23 +10,30 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.jobs import DatasetJob, JobAnswer, JobCreate, SingleJob
+from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
+from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
 from service.api.idempotency import Created, Post, Posted
 from service.api.model_check import check_checkpoints
 from service.api.parameters import (
+    ArchivedItems,
     Cells,
     CreatedBefore,
     CreatedSince,
+    JobOutcomes,
     JobPath,
     JobStates,
+    Labels,
     OfDataset,
     OfExperiment,
     Paged,
     seconds,
+    wanted_archived,
+    wanted_labels,
 )
 from service.api.polling import PolledIdle, fingerprint
 from service.api.responses import accepting, documented
@@ -126,18 +133,24 @@ def read_jobs(
     context: Ctx,
     paging: Paged,
     states: JobStates = None,
+    outcomes: JobOutcomes = None,
     cells: Cells = None,
     experiment: OfExperiment = None,
     dataset: OfDataset = None,
+    labels: Labels = None,
+    archived: ArchivedItems = Archived.FALSE,
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[JobAnswer]:
     """List the jobs, newest first, each with its runs."""
     wanted = Filters(
         states=states or (),
+        outcomes=outcomes or (),
         cells=cells or (),
         experiment_id=experiment,
         dataset_id=dataset,
+        labels=wanted_labels(labels),
+        archived=wanted_archived(archived),
         since_s=seconds(created_since),
         before_s=seconds(created_before),
     )
@@ -193,3 +206,20 @@ def retry(job_id: JobPath, post: Posted) -> JSONResponse:
     If the experiment has continued without them, its conclusions are withdrawn and made again.
     """
     return post.act(job_id, retry_job, _created, queues_runs=True)
+
+
+@router.patch("/{job_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+def change_job(job_id: JobPath, wanted: MetadataChange, changing: Changing) -> JobAnswer:
+    """Change a job's name, note, labels, or whether it is archived."""
+
+    def read(session: Session) -> JobAnswer:
+        runs = runs_of_jobs(session, [job_id])[job_id]
+        return job_answer(get_job(session, job_id), runs, changing.context.waiting(session, runs))
+
+    return changing.change(JobRow, job_id, wanted, read)
+
+
+@router.delete("/{job_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+def delete_job(job_id: JobPath, deleting: Deleting) -> DeletionAnswer:
+    """Delete a job with its runs. Experiments depend on their steps, data sets and bundles on what made them."""
+    return deleting.delete(ResourceKind.JOB, job_id)

@@ -1,24 +1,47 @@
 """What an operator or a monitor reads: queue depths, usage, Prometheus metrics."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Header, Query, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import Body, Header, Query, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Time
-from cellgate.contract.api.operations import KeyedUsage, QueueAnswer, UsageAnswer, UsageBy, UsageGroup
+from cellgate.contract.api.operations import (
+    KeyedUsage,
+    PruneAnswer,
+    PruneCreate,
+    QueueAnswer,
+    StorageAnswer,
+    StorageKind,
+    StoragePart,
+    UsageAnswer,
+    UsageBy,
+    UsageGroup,
+)
+from cellgate.contract.api.resources import ResourceName
 from cellgate.contract.api.tokens import Scope
-from service.api.context import Ctx
+from service.api.context import Context, Ctx
+from service.api.examples import PRUNING
+from service.api.idempotency import Created, Posted
 from service.api.parameters import MaxItems
-from service.api.responses import documented
-from service.api.scopes import ScopedRouter
+from service.api.responses import accepting, documented
+from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.domain.errors import InvalidSpec, Mistake
+from service.store.artifact_store import LocalStore
+from service.store.database import now_s
+from service.store.deletion import counts_of, names_of
+from service.store.pruning import Pruning, plan_pruning, prune
 from service.store.queue import queue_loads
+from service.store.storage import measured
+from service.store.tables import StorageRow
 from service.store.usage import Usage, usage_of
 
 router = ScopedRouter(tags=["operations"])
+DAY_S = 86_400.0
 SINCE_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 From = Annotated[
     Time,
@@ -45,6 +68,7 @@ def read_usage(
         detail = f"found {since.isoformat()}, expected a time before the period's end, {end.isoformat()}"
         raise InvalidSpec("the period has no length", mistakes=[Mistake(pointer="#query/from", detail=detail)])
     with context.database.read() as session:
+        stored = measured(session)
         total, groups = usage_of(session, by=by, since_s=since.timestamp(), before_s=end.timestamp(), limit=limit)
     return UsageAnswer(
         since=since,
@@ -52,7 +76,68 @@ def read_usage(
         by=by,
         total=_used(total),
         groups=[KeyedUsage(key=group.key, owner_id=group.owner_id, **_used(group).model_dump()) for group in groups],
+        storage=_storage(stored),
     )
+
+
+def _storage(rows: Sequence[StorageRow]) -> StorageAnswer:
+    return StorageAnswer(
+        measured_at=datetime.fromtimestamp(rows[0].measured_at, UTC) if rows else None,
+        size_bytes=sum(row.size_bytes for row in rows),
+        parts=[
+            StoragePart(kind=StorageKind(row.kind), owner=row.owner or None, size_bytes=row.size_bytes, files=row.files)
+            for row in rows
+        ],
+    )
+
+
+@router.post("/v1/prune", Scope.ADMIN, Whose.ANY, **accepting(PruneAnswer), name="prune")
+def prune_things(wanted: Annotated[PruneCreate, Body(openapi_examples=PRUNING)], post: Posted) -> JSONResponse:
+    """Delete a part of what is old and what nothing depends on; repeat it while the answer says `more`.
+
+    These go: ended experiments, jobs on their own, runs that were replaced, data sets with nothing on them, uploads and
+    checkpoints. Bundles stay, and with them what they were packed of.
+    """
+    if (answered := post.answered()) is not None:
+        return answered
+    context = post.context
+    before_s = _time_before(context, wanted.older_than_days)
+    store = LocalStore(context.settings.data_dir)
+
+    def plan(session: Session) -> Pruning:
+        data_dir = context.settings.data_dir
+        return plan_pruning(session, before_s=before_s, keep_decisions=wanted.keep_decisions, data_dir=data_dir)
+
+    def pruned(session: Session, planned: Pruning, *, size_bytes: int | None) -> Created:
+        scope = planned.deletion.scope
+        answer = PruneAnswer(
+            dry_run=wanted.dry_run,
+            counts=counts_of(scope),
+            things=[ResourceName(kind=of, id=found, name=name) for of, found, name in names_of(session, scope)],
+            size_bytes=size_bytes,
+            checkpoints=len(planned.attempts),
+            more=planned.more,
+        )
+        return Created(location="/v1/usage", answer=answer)
+
+    def carry_out(session: Session) -> Created:
+        planned = plan(session)
+        done = pruned(session, planned, size_bytes=None)
+        prune(session, planned)
+        return done
+
+    if not wanted.dry_run:
+        return post.accept(carry_out, dry_run=False, older_than_days=wanted.older_than_days)
+    # The files are looked at outside of a transaction that may write.
+    with context.database.read() as session:
+        planned = plan(session)
+    size = sum(store.size(key) for key in planned.keys)
+    return post.accept(lambda session: pruned(session, planned, size_bytes=size), dry_run=True)
+
+
+def _time_before(context: Context, days: float) -> float:
+    with context.database.read() as session:
+        return session.scalars(now_s().select()).one() - days * DAY_S
 
 
 def _used(usage: Usage) -> UsageGroup:

@@ -23,6 +23,7 @@ from service.api.scopes import ScopedRouter
 from service.domain.errors import NotFound
 from service.domain.pipeline import Step
 from service.domain.report_summary import judged
+from service.store.conclusions import conclusions_of
 from service.store.experiments import get_experiment
 from service.store.gate import gate_report
 from service.store.gate_decision import answered_decisions
@@ -70,6 +71,7 @@ def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLRespons
             gate=gate_report(session, experiment_id, context.settings.artifacts),
             decisions=answered_decisions(session, experiment_id),
             policy=ExperimentSpec.model_validate(experiment.spec).policy,
+            conclusion=conclusions_of(session, [experiment]).get(experiment_id),
         )
     headers = {
         "Cache-Control": "private, no-cache",
@@ -90,12 +92,16 @@ def _newest(session: Session, experiment_id: str) -> tuple[Stage, RunRow]:
 
 def _report_of(context: Context, run: RunRow) -> SeedReport:
     vouched = (run.result or {}).get("artifacts", {}).get(REPORT_NAME)
-    lost = ReportLost(f"the report of run {run.id} was removed or changed after the run had written it")
     try:
         file = open_file(context.settings.artifacts / str(run.path), REPORT_NAME, context.hashes)
     except NotFound as error:
-        raise lost from error
+        raise ReportLost(f"the report of run {run.id} is not in its folder any more") from error
     with closing(file):
         if f"sha256:{file.sha256}" != vouched:
-            raise lost
-        return SeedReport.model_validate_json(b"".join(file.content(0, file.size)))
+            detail = f"the report of run {run.id} has another hash than the run has recorded: it was changed afterwards"
+            raise ReportLost(detail)
+        try:
+            return SeedReport.model_validate_json(b"".join(file.content(0, file.size)))
+        except (OSError, ValueError) as error:
+            detail = f"the report of run {run.id} cannot be read from its file: {type(error).__name__}"
+            raise ReportLost(detail) from error

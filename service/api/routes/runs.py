@@ -9,22 +9,27 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
+from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
 from cellgate.contract.api.tokens import Scope
+from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
-    AfterEvent,
+    ArchivedItems,
     Cells,
     CreatedBefore,
     CreatedSince,
-    MaxItems,
+    Labels,
     OfExperiment,
     OfJob,
     Paged,
+    PagedEvents,
     RunPath,
     RunStates,
     seconds,
+    wanted_archived,
+    wanted_labels,
 )
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
@@ -36,6 +41,7 @@ from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.runs import events_of, get_run, list_runs, metrics_of
+from service.store.tables import RunRow
 from service.store.versions import load_poll_state, run_without_result
 
 router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
@@ -67,6 +73,8 @@ def read_runs(
     cells: Cells = None,
     experiment: OfExperiment = None,
     job: OfJob = None,
+    labels: Labels = None,
+    archived: ArchivedItems = Archived.FALSE,
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[RunAnswer]:
@@ -76,6 +84,8 @@ def read_runs(
         cells=cells or (),
         experiment_id=experiment,
         job_id=job,
+        labels=wanted_labels(labels),
+        archived=wanted_archived(archived),
         since_s=seconds(created_since),
         before_s=seconds(created_before),
     )
@@ -121,11 +131,19 @@ def _named(keys: str | None, max_points: int | None) -> str:
 
 
 @router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
-def read_events(run_id: RunPath, context: Ctx, after: AfterEvent = 0, limit: MaxItems = 100) -> list[EventAnswer]:
-    """Return the events of a run, oldest first."""
+def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
+    """Return the events of a run, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
         get_run(session, run_id)
-        return [answer(EventAnswer, row) for row in events_of(session, run_id=run_id, after=after, limit=limit)]
+        rows = events_of(
+            session,
+            run_id=run_id,
+            after=paging.after,
+            before=paging.before,
+            limit=paging.limit,
+            newest_first=paging.newest_first,
+        )
+        return paging.page([answer(EventAnswer, row) for row in rows])
 
 
 @router.post("/{run_id}/cancel", Scope.SUBMIT, Whose.OWN, **ACTION, name="cancel_run")
@@ -159,6 +177,27 @@ def retry(run_id: RunPath, post: Posted) -> JSONResponse:
     are withdrawn and made again.
     """
     return post.act(run_id, retry_run, _created, queues_runs=True)
+
+
+@router.patch("/{run_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+def change_run(run_id: RunPath, wanted: MetadataChange, changing: Changing) -> RunAnswer:
+    """Change a run's name, note, labels, or whether it is archived."""
+
+    def read(session: Session) -> RunAnswer:
+        row = get_run(session, run_id)
+        return run_answer(row, changing.context.waiting(session, [row]), with_result=True)
+
+    return changing.change(RunRow, run_id, wanted, read)
+
+
+@router.delete("/{run_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+def delete_run(run_id: RunPath, deleting: Deleting) -> DeletionAnswer:
+    """Delete a run with its curves, output and files.
+
+    A job that has a step in an experiment, or no other run, depends on it; of other jobs it takes its seed. A run that
+    was replaced by a retry goes by itself, unless the new run has not ended.
+    """
+    return deleting.delete(ResourceKind.RUN, run_id)
 
 
 def _created(session: Session, context: Context, run_id: str) -> Created:

@@ -8,8 +8,8 @@ from fastapi.openapi.models import Example
 
 from cellgate.contract.api.tokens import NewTokenAnswer, Scope, TokenAnswer, TokenCreate
 from cellgate.contract.identifiers import TOKEN_ID
-from service.api.changes import Changing
 from service.api.context import Ctx
+from service.api.recording import Recorded
 from service.api.responses import EVERY_POST, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
@@ -47,7 +47,7 @@ def read_tokens(context: Ctx) -> list[TokenAnswer]:
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
 def issue_token(
-    wanted: Annotated[TokenCreate, Body(openapi_examples=EXAMPLES)], change: Changing, response: Response
+    wanted: Annotated[TokenCreate, Body(openapi_examples=EXAMPLES)], change: Recorded, response: Response
 ) -> NewTokenAnswer:
     """Create a token. Only this answer shows it, so `Idempotency-Key` is not supported."""
     with change.transaction() as session:
@@ -68,7 +68,7 @@ def issue_token(
 @router.delete(
     "/{token_id}", Scope.ADMIN, Whose.ANY, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
 )
-def withdraw_token(token_id: TokenId, change: Changing) -> None:
+def withdraw_token(token_id: TokenId, change: Recorded) -> None:
     """Revoke a token. It is refused from then on, and what it still streams or waits for ends within five seconds."""
     with change.transaction() as session:
         row = revoke_token(session, token_id)

@@ -19,10 +19,10 @@ from cellgate.contract.api.webhooks import (
     WebhookCreate,
 )
 from cellgate.contract.identifiers import WEBHOOK_ID
-from service.api.changes import Changing
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import Paged
+from service.api.recording import Recorded
 from service.api.responses import EVERY_POST, accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
@@ -66,7 +66,7 @@ def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
 def add_webhook(
-    wanted: Annotated[WebhookCreate, Body(openapi_examples=EXAMPLES)], change: Changing, response: Response
+    wanted: Annotated[WebhookCreate, Body(openapi_examples=EXAMPLES)], change: Recorded, response: Response
 ) -> NewWebhookAnswer:
     """Subscribe to events. Only this answer shows the secret, so `Idempotency-Key` is not supported."""
     check_url(wanted.url)
@@ -102,7 +102,7 @@ def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
     status_code=HTTPStatus.NO_CONTENT,
     responses=documented(HTTPStatus.NOT_FOUND),
 )
-def remove_webhook(webhook_id: WebhookPath, change: Changing) -> None:
+def remove_webhook(webhook_id: WebhookPath, change: Recorded) -> None:
     """Delete a webhook. Pending deliveries are dropped."""
     with change.transaction() as session:
         delete_webhook(session, webhook_id)

@@ -50,6 +50,24 @@ def waive(report: GateReport, name: str, waiver: Waiver) -> GateReport:
     return _add_up(report.experiment, [waived if check is found else check for check in report.checks])
 
 
+def without_later_waivers(report: GateReport, taken_at: float) -> GateReport:
+    """Return the report as it was at a time: checks that were waived later have failed.
+
+    Args:
+        report: Of now.
+        taken_at: Seconds since the epoch.
+    """
+    later = [check.waiver is not None and check.waiver.at > taken_at for check in report.checks]
+    if not any(later):
+        return report
+    failed = {"verdict": "fail", "waiver": None}
+    checks = [
+        check.model_copy(update=failed) if is_later else check
+        for check, is_later in zip(report.checks, later, strict=True)
+    ]
+    return _add_up(report.experiment, checks)
+
+
 def with_intervals(report: GateReport, evidence: Evidence) -> GateReport:
     """Return the report with the evidence's intervals of the mean F1s; verdicts and reasons stay.
 

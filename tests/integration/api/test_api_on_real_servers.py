@@ -118,7 +118,7 @@ def test_a_submission_puts_one_message_that_names_the_run_into_its_queue(
 def test_a_bell_whose_broker_is_away_says_so_and_raises_nothing() -> None:
     notifier = CeleryNotifier(CLOSED_PORT)
 
-    assert (notifier.notify("run_1", "cpu"), notifier.is_reachable()) == (False, False)
+    assert (notifier.notify("run_1", "cpu"), notifier.problem()) == (False, "it does not answer")
     notifier.close()
 
 

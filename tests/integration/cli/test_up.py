@@ -51,6 +51,8 @@ def running(folder: Path) -> Iterator[Up]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CELLGATE_")}
     # No run is started here: a fork server would import for five seconds of CPU for nothing.
     environment["CELLGATE_WARM_START"] = "false"
+    # A proxy that nobody answers at: the service asks itself whether it is ready without one.
+    environment |= {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "NO_PROXY": ""}
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
     try:

@@ -14,7 +14,7 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import claim_next
-from service.store.database import Database, UnsuitableDatabase, migrate, new_engine, schema_is_current
+from service.store.database import Database, UnsuitableDatabase, migrate, new_engine, schema_fault, schema_is_current
 from service.store.datasets import create_dataset
 from service.store.retries import retry_run
 from service.store.tables import AttemptRow, Base, EventRow, RunRow
@@ -107,6 +107,25 @@ def test_an_empty_or_an_old_database_is_not_current(empty_database_url: str) -> 
         session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert not schema_is_current(database)
     database.dispose()
+
+
+def test_a_schema_that_is_missing_old_or_unknown_is_told_with_what_helps(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    assert schema_fault(database) == "the database has no schema yet: run `cellgate migrate`"
+    migrate(empty_database_url)
+    assert schema_fault(database) is None
+
+    told = {}
+    for revision in ("0001", "9999"):
+        with database.begin() as session:
+            session.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+        told[revision] = str(schema_fault(database))
+    database.dispose()
+
+    assert told["0001"].endswith("run `cellgate migrate`")
+    # Migrating would not help: this release has no way there.
+    assert "migrate" not in told["9999"]
+    assert told["9999"].endswith("use the release that made it")
 
 
 def test_a_postgres_database_that_is_not_in_utf_8_is_refused_with_what_to_do(postgres_server: str) -> None:

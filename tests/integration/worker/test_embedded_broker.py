@@ -8,8 +8,9 @@ import psutil
 import pytest
 import redis
 
+from service.broker.connections import redis_client
 from service.broker.embedded import EmbeddedBroker
-from service.broker.notify import CeleryNotifier, redis_client_url
+from service.broker.notify import CeleryNotifier
 from tests.worker_harness import until
 
 
@@ -30,7 +31,7 @@ def server_of(broker: EmbeddedBroker) -> psutil.Process:
 
 
 def answers(broker: EmbeddedBroker) -> bool:
-    with redis.Redis.from_url(redis_client_url(broker.url)) as client:
+    with redis_client(broker.url) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:
@@ -41,7 +42,7 @@ def test_it_answers_both_the_client_and_the_notifier(running: EmbeddedBroker) ->
     notifier = CeleryNotifier(running.url)
 
     assert answers(running)
-    assert notifier.is_reachable()
+    assert notifier.problem() is None
     assert notifier.notify("run_1", "cpu")
     notifier.close()
 

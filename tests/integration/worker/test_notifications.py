@@ -8,7 +8,7 @@ import redis
 from sqlalchemy import update
 
 from cellgate.contract.states import DatasetState, FailureReason, RunState
-from service.broker.notify import redis_client_url
+from service.broker.connections import redis_client
 from service.store.database import now_s
 from service.store.datasets import list_datasets
 from service.store.lifecycle import MAX_RECOVERIES, due_for_dispatch
@@ -37,7 +37,7 @@ finish()
 
 @pytest.fixture
 def broker(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_client_url(redis_url)) as client:
+    with redis_client(redis_url) as client:
         yield client
 
 

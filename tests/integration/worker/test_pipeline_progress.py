@@ -13,7 +13,8 @@ import redis
 from sqlalchemy import update
 
 from cellgate.contract.experiment import ExperimentSpec
-from service.broker.notify import CeleryNotifier, redis_client_url
+from service.broker.connections import redis_client
+from service.broker.notify import CeleryNotifier
 from service.store.experiments import create_experiment
 from service.store.lifecycle import due_for_dispatch
 from service.store.tables import ExperimentRow, JobRow, RunRow
@@ -93,7 +94,7 @@ def test_a_flushed_broker_is_noticed_before_the_runs_are_due_again(
 def test_without_a_broker_nothing_counts_as_notified(small_floor: Floor, tmp_path: Path) -> None:
     run_id = small_floor.prepare_run()
     url = f"redis+socket://{tmp_path / 'nobody.sock'}?virtual_host=0"
-    with redis.Redis.from_url(redis_client_url(url), retry=None) as nobody:
+    with redis_client(url) as nobody:
         reconciler(small_floor, CeleryNotifier(url), nobody).reconcile()
 
     with small_floor.database.begin() as session:
@@ -130,7 +131,7 @@ def test_a_broker_whose_owner_was_killed_does_not_stay_behind(tmp_path: Path) ->
     try:
         assert owner.stdout is not None
         url, pid = owner.stdout.readline().split()
-        with redis.Redis.from_url(redis_client_url(url)) as client:
+        with redis_client(url) as client:
             assert client.ping()
 
         os.kill(owner.pid, signal.SIGKILL)

@@ -11,8 +11,9 @@ from sqlalchemy import func, select, update
 import service.api.routes
 from cellgate.contract.api.audit import AuditOutcome
 from cellgate.contract.api.tokens import Scope
+from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
 from service.api import refusals
-from service.api.changes import NotRecorded
+from service.api.recording import NotRecorded
 from service.rights_table import all_rights
 from service.settings import Settings
 from service.store.audit import AuditFilters, list_audit, prune_audit
@@ -70,7 +71,7 @@ class Walk:
 
 def walk_data_and_experiments(walk: Walk) -> None:
     api = walk.api
-    walk.send("upload", "PUT", "/v1/uploads/functions.jsonl", content=b'{"func": "f", "target": 0}\n')
+    upload = walk.send("upload", "PUT", "/v1/uploads/functions.jsonl", content=b'{"func": "f", "target": 0}\n').json()
     dataset = walk.post("add_dataset", "/v1/datasets", {"name": "made", "source": api.file()}).json()["id"]
     api.trainers().work()
     walk.post("submit_preflight", "/v1/preflights", {"dataset": dataset, "mode": "static"})
@@ -83,7 +84,11 @@ def walk_data_and_experiments(walk: Walk) -> None:
     walk.post("overrule_decision", f"{decided}/decision", {"outcome": "improve", "reason": REASON})
     bundle = walk.post("pack_bundle", f"{decided}/bundle", {"kind": "single", "option": "gnn"}).json()["id"]
     with api.database.begin() as session:
-        session.execute(update(RunRow).where(RunRow.cell == "pack").values(state="succeeded"))
+        packed = {"state": "succeeded", "path": "packed", "result": {"artifacts": {}}}
+        session.execute(update(RunRow).where(RunRow.cell == "pack").values(packed))
+    manifest = api.settings.artifacts / "packed" / BUNDLE_FOLDER / BUNDLE_MANIFEST_NAME
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}")
     walk.post("predict", f"/v1/bundles/{bundle}/predict", {"functions": ["int f(void) { return 0; }"]})
     job = walk.post("submit_job", "/v1/jobs", {"cell": 52, "dataset": dataset, "seeds": [0, 1]}).json()
     for verb in ("pause", "resume", "cancel", "retry"):
@@ -91,6 +96,15 @@ def walk_data_and_experiments(walk: Walk) -> None:
     run = get(api, f"/v1/jobs/{job['id']}")["runs"][0]["id"]
     for verb in ("pause", "resume", "cancel", "retry"):
         walk.post(f"{verb}_run", f"/v1/runs/{run}/{verb}")
+    api.trainers().work()
+    # In the order in which nothing that goes is still used: the run was replaced, and the experiment has its bundle.
+    experiment = decided.removeprefix("/v1/experiments/")
+    kept = [("bundle", bundle), ("experiment", experiment), ("run", run), ("job", job["id"])]
+    for kind, row_id in (*kept, ("dataset", dataset), ("upload", upload["id"])):
+        path = f"/v1/{kind}s/{row_id}"
+        walk.send(f"change_{kind}", "PATCH", path, json={"note": "a word"})
+        walk.send(f"delete_{kind}", "DELETE", f"{path}?cascade=true")
+    walk.post("prune", "/v1/prune", {"older_than_days": 90})
 
 
 def walk_operations(walk: Walk) -> None:
@@ -117,7 +131,7 @@ def test_every_route_that_changes_something_leaves_exactly_one_entry(api: Api) -
 
     assert set(walk.seen) == {rights.operation for rights in all_rights() if rights.whose is not None}
     about = {operation: (entry["kind"], (entry["object_id"] or "")[:4]) for operation, entry in walk.seen.items()}
-    assert about["upload"] == ("upload", "func")
+    assert about["upload"] == ("upload", "upl_")
     assert about["submit_experiment"] == ("experiment", "exp_")
     assert about["pack_bundle"] == ("bundle", "bun_")
     assert about["retry_run"] == ("run", "run_")
@@ -126,6 +140,8 @@ def test_every_route_that_changes_something_leaves_exactly_one_entry(api: Api) -
     assert about["submit_preflight"] == (None, "")
     assert walk.seen["retry_run"]["detail"]["made"].startswith("run_")
     assert walk.seen["waive_check"]["reason"] == walk.seen["overrule_decision"]["reason"] == REASON
+    assert walk.seen["change_run"]["detail"] == {"fields": ["note"]}
+    assert walk.seen["delete_dataset"]["detail"]["cascade"] is True
     assert walk.seen["waive_check"]["detail"] == {"check": "mean_f1_gnn"}
     assert {entry["address"] for entry in walk.seen.values()} == {"testclient"}
     assert "very-secret" not in str(walk.seen)
@@ -145,7 +161,7 @@ def test_no_route_opens_a_transaction_that_writes_by_itself() -> None:
 
 
 def test_a_change_without_an_entry_is_not_made(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.api.changes.record", lambda *_: None)
+    monkeypatch.setattr("service.api.recording.record", lambda *_: None)
 
     answer = api.client.post("/v1/tokens", json={"name": "ci", "scope": "read"})
 

@@ -40,7 +40,14 @@ BAD_REQUESTS = [
     Bad(what="a list", body=[], status=422, code="invalid_request", pointers=[""]),
     Bad(what="half a JSON object", body=b'{"name": ', status=400, code="malformed_json", pointers=[""]),
     Bad(what="not UTF-8", body=b'{"name": "\xff"}', status=400, code="malformed_json", pointers=[""]),
-    Bad(what="JSON nested too deep", body=b"[" * 200_000, status=400, code="malformed_json", pointers=[""]),
+    Bad(
+        what="JSON nested too deep",
+        body=b'{"name": ' + b"[" * 64 + b"]" * 64 + b"}",
+        status=413,
+        code="body_too_complex",
+    ),
+    Bad(what="JSON of too many values", body=b"[" * 200_000, status=413, code="body_too_complex"),
+    Bad(what="JSON in UTF-16", body='{"name": "q"}'.encode("utf-16"), status=400, code="malformed_json", pointers=[""]),
     Bad(
         what="a number of 5,000 digits",
         body=b'{"seeds": [' + b"9" * 5000 + b"]}",

@@ -7,8 +7,25 @@ from typing import Any
 
 import pytest
 
+from tests.hostile_text import EVERYTHING, hidden_characters
+
 TOKEN = "cg_" + "aB-_5" * 8 + "xyz"
 SECRETS = (TOKEN.removeprefix("cg_"), "correct-horse-battery-staple", "geheimnis")
+HOSTILE_TALK = """
+import sys
+import structlog
+from service.telemetry.logs import set_up_logging
+import logging
+
+set_up_logging(sys.argv[1])
+text = sys.stdin.buffer.read().decode()
+structlog.get_logger("ours").info(text, name=text, names=[text])
+logging.getLogger("redis").error("not reached: %s", text)
+try:
+    raise ValueError(text)
+except ValueError:
+    structlog.get_logger("ours").exception("failed")
+"""
 TALK = f"""
 import logging, sys, warnings
 import structlog
@@ -61,3 +78,14 @@ def test_no_line_holds_a_token_or_a_password(log_format: str) -> None:
     assert "redis://***@host:6379/0" in written
     assert "cg_***" in written
     assert "Bearer ***" in written
+
+
+@pytest.mark.parametrize("log_format", ["json", "pretty"])
+def test_what_others_wrote_does_not_act_on_the_terminal_that_shows_the_log(log_format: str) -> None:
+    talk = subprocess.run(
+        [sys.executable, "-c", HOSTILE_TALK, log_format], input=EVERYTHING.encode(), capture_output=True, check=True
+    )
+    written = talk.stderr.decode()
+
+    assert "\\u202e" in written
+    assert hidden_characters(written) == []

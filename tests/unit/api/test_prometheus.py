@@ -50,6 +50,7 @@ class Measures:
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are never older than the request."""
+    monkeypatch.setattr("service.telemetry.metrics.SHARED_S", 0.0)
     monkeypatch.setattr(measures, "KEPT_S", 0.0)
     monkeypatch.setattr(measures, "KEPT_PER_S_OF_WORK", 0.0)
 
@@ -210,9 +211,9 @@ def test_ten_monitors_at_once_cost_as_much_as_one(
     assert sum("attempts.outcome" in statement for statement in statements) == 1
 
 
-def test_a_database_that_is_away_is_reported_and_everything_of_the_process_stays() -> None:
+def test_a_database_that_is_away_is_reported_and_everything_of_the_process_stays(settings: Settings) -> None:
     away = Database("postgresql+psycopg://127.0.0.1:1/nowhere", patience_s=0)
-    telemetry = Telemetry(away, RecordingNotifier(reachable=False))
+    telemetry = Telemetry(away, RecordingNotifier(reachable=False), settings)
     telemetry.answered(route="/v1/runs", method="GET", status=503, took_s=0.1)
 
     found = Measures(telemetry.page("").content.decode())

@@ -9,6 +9,7 @@ import pytest
 
 from cellgate.contract.bundle import BundleManifest
 from tests.bundle_manifests import manifest_content
+from tests.hostile_text import EVERYTHING, HOSTILE, hidden_characters
 from tests.sarif_rules import check_sarif
 from trainers.bundle.attribution import Weight
 from trainers.bundle.bundle import Bundle, FunctionVerdict
@@ -115,6 +116,45 @@ def test_a_file_outside_the_working_folder_has_a_whole_uri(
 
     check_sarif(log)
     assert log["runs"][0]["artifacts"] == [{"location": {"uri": outside.as_uri()}}]
+
+
+def test_what_others_wrote_neither_acts_on_a_terminal_nor_hides_in_a_message(folder: Path) -> None:
+    (folder / "src" / "evil\x1b[2J\u202e.c").write_text(FIRST.replace("gets(p);", f"gets(p); /* {EVERYTHING} */"))
+    (folder / "src" / "broken\u200b.c").write_bytes(b"\xff\x00")
+    found = scanned(folder)
+
+    text, log = as_text(found), json.loads(as_sarif(found))
+
+    assert hidden_characters(text) == []
+    assert "src/evil\\x1b[2J\\u202e.c:5: note: " in text
+    check_sarif(log)
+    (run,) = log["runs"]
+    notifications = run["invocations"][0]["toolExecutionNotifications"]
+    assert notifications
+    told = [one["message"]["text"] for one in (*run["results"], *notifications)]
+    assert [one for one in told if hidden_characters(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("[click](http://evil)", "\\[click\\](http://evil)"),
+        ("f{0}", "f{{0}}"),
+        ("operator[]", "operator[]"),
+        *((text, shown) for text, shown in HOSTILE.values()),
+    ],
+)
+def test_a_function_s_name_is_neither_a_link_nor_a_placeholder_in_sarif(name: str, shown: str, folder: Path) -> None:
+    found = scanned(folder)
+    file = found.files[0]
+    one = replace(file.functions[0], function=replace(file.functions[0].function, name=name))
+    named = replace(found, files=[replace(file, functions=[one])])
+
+    (result,) = json.loads(as_sarif(named))["runs"][0]["results"]
+
+    assert result["message"]["text"].startswith(f"{shown} may be vulnerable")
+    (location,) = result["locations"]
+    assert location["logicalLocations"][0]["fullyQualifiedName"] == name
 
 
 def test_a_log_without_findings_keeps_to_the_standard(folder: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_refusal_lists_every_mistake_with_its_pointer() -> None:
     problem = {
         "status": 422,
         "code": "invalid_spec",
-        "detail": "the request has 2 mistakes; nothing was created",
+        "detail": "the request has 2 mistakes; nothing was done",
         "errors": [
             {"pointer": "/seeds/0", "detail": "found -1, expected 0 or more"},
             {"pointer": "", "detail": "no name"},
@@ -103,7 +103,7 @@ def test_a_refusal_lists_every_mistake_with_its_pointer() -> None:
 
     assert caught.value.code == "invalid_spec"
     assert str(caught.value).splitlines() == [
-        "the request has 2 mistakes; nothing was created",
+        "the request has 2 mistakes; nothing was done",
         "  /seeds/0: found -1, expected 0 or more",
         "  (body): no name",
     ]

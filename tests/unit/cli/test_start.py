@@ -37,6 +37,7 @@ def test_the_public_surface_is_this_list_and_each_name_can_be_imported() -> None
         "Problem",
         "Refused",
         "ServerAway",
+        "UnusableProxy",
     ]
     assert {name: getattr(cellgate, name).__name__ for name in cellgate.__all__} == {
         name: name for name in cellgate.__all__

@@ -6,7 +6,7 @@ from rich.console import Console
 from cellgate.cli.progress import activity, progress, share_done
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import Progress, RunAnswer, WaitingAnswer
-from cellgate.contract.states import ExperimentState, FailureReason, JobState, RunState, WaitingReason
+from cellgate.contract.states import FailureReason, JobState, RunState, WaitingReason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HALF_WAY = Progress(phase="train", steps_done=50, steps_total=100, epoch=2, epochs=4, eta_s=65.0)
@@ -82,9 +82,9 @@ def test_the_live_view_has_a_row_per_run_with_eta_and_f1() -> None:
     console = Console(width=120, highlight=False)
     runs = [run(RunState.RUNNING, HALF_WAY), run(RunState.SUCCEEDED, seed=8, f1=0.9123)]
     with console.capture() as captured:
-        console.print(progress(ExperimentState.TRAINING, [job(*runs)]))
+        console.print(progress(job(*runs), [job(*runs)]))
     head, _, first, second = captured.get().splitlines()
-    assert head.split() == ["training", "51", "running"]
+    assert head.split() == ["running", "51", "running"]
     assert first.split()[:4] == ["51", "transformer", "7", "running"]
     assert first.split()[-1] == "1:05"
     assert second.split()[-1] == "0.9123"

@@ -14,6 +14,7 @@ from torch_geometric.data import Data
 
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
+from trainers.data.imported_graphs.pyg import MAX_GRAPH_BYTES
 from trainers.data.read.rows import Row
 
 EDGES = torch.tensor([[0, 0, 1], [1, 2, 2]])
@@ -205,3 +206,42 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path):
     (folder / "a.pt").symlink_to(save(tmp_path))
 
     assert problems(folder)[0].found == "a symbolic link"
+
+
+@pytest.mark.parametrize("name", ["node_type", "x", "edge_index", "edge_type"])
+def test_a_view_that_claims_more_values_than_it_holds_is_refused_before_any_is_made(tmp_path: Path, name: str) -> None:
+    # Saved, the views take a few bytes; as lists they would take terabytes.
+    huge = torch.zeros(1, dtype=torch.int64).expand(1 << 40)
+    values = {name: huge.expand(2, 1 << 40) if name == "edge_index" else huge}
+    save(tmp_path, **{"node_type": None if name == "x" else ["CALL", "IDENTIFIER", "LITERAL"], **values})
+
+    found = problems(tmp_path, row("a"))
+
+    assert any(name in problem.where for problem in found)
+
+
+def test_a_file_that_unpacks_to_more_than_a_graph_may_have_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path)
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+        new.writestr("archive/data/9", bytes(MAX_GRAPH_BYTES))
+    packed.replace(path)
+
+    (problem,) = problems(tmp_path, row("a"))
+
+    assert "unpacked" in problem.found
+
+
+def test_lists_that_hold_one_another_are_shown_by_their_beginning(tmp_path: Path) -> None:
+    # 2 to the power of 60 values, in 60 lists.
+    value: Any = [0]
+    for _ in range(60):
+        value = [value, value]
+    save(tmp_path, y=value)
+
+    (problem,) = problems(tmp_path, row("a"))
+
+    assert "y" in problem.where
+    assert len(problem.found) < 100

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from trainers.data.clean import near_duplicates
 from trainers.data.clean.duplicates import tokens_of
 from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import find_near_pairs
@@ -90,3 +91,16 @@ def test_tokens_do_not_run_on_from_one_function_into_the_next():
 
 def test_no_functions_have_no_pairs():
     assert near([]) == {}
+
+
+def test_in_a_set_of_functions_that_are_all_alike_the_pairs_are_bounded_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(near_duplicates, "FEWEST_FUNCTIONS", 1)
+    monkeypatch.setattr(near_duplicates, "MAX_PAIRS_PER_FUNCTION", 20)
+    alike = lex([f"int f(int a) {{ g(a); g(a + 1); h(a); return a + {n}; }}" for n in range(200)])
+
+    pairs = find_near_pairs(alike, similarity=0.5)
+
+    assert not pairs.complete
+    assert len(pairs.first_P) <= 2 * 20 * 200

@@ -17,6 +17,7 @@ import cellgate.contract
 import service.app
 import service.domain
 import worker.__main__
+import worker.health
 from service.api.problems import HTTP_CODES, status_of
 from service.domain.errors import ServiceError
 from service.settings import Settings
@@ -183,9 +184,9 @@ class _SilentNotifier:
     def notify(self, run_id: str, queue: str) -> None:
         """Do nothing."""
 
-    def is_reachable(self) -> bool:
+    def problem(self) -> str | None:
         """Return that there is nobody."""
-        return False
+        return "it does not answer"
 
 
 @cache
@@ -245,6 +246,9 @@ def _constants(module: ModuleType) -> set[str]:
 NAMED: dict[tuple[str, str], set[str]] = {
     ("states", "Runs"): _values("RunState"),
     ("states", "Jobs"): _values("JobState"),
+    ("states", "Lifecycle of experiments and jobs"): _values("Lifecycle"),
+    ("states", "Outcomes of an experiment"): _values("Outcome"),
+    ("states", "Outcomes of a job"): _values("JobOutcome"),
     ("states", "Experiments"): _values("ExperimentState"),
     ("states", "Data sets"): _values("DatasetState"),
     ("states", "Bundles"): _values("BundleState"),
@@ -259,6 +263,7 @@ NAMED: dict[tuple[str, str], set[str]] = {
     ("gate", "Options that a decision weighs"): _values("Option"),
     ("exit-codes", "Trainers"): _values("ExitCode"),
     ("exit-codes", "Worker and reconciler"): {"0"} | _constants(worker.__main__),
+    ("exit-codes", "Health"): {"0"} | _constants(worker.health),
     ("exit-codes", "Command line"): _values("CommandExit"),
 }
 

@@ -22,7 +22,13 @@ from tests.unit.docs.registries import (
 )
 from trainers.data.read.rows import KNOWN_FIELDS
 
-SETTING_TABLES = ("Storage and network", "Access and limits", "Workers")
+SETTING_TABLES = (
+    "Storage and network",
+    "Access and limits",
+    "Retention",
+    "Limits of connections and requests",
+    "Workers",
+)
 
 
 def _rows(page: str, heading: str) -> dict[str, Row]:

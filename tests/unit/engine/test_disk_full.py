@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import BertConfig, BertModel
 
-from cellgate.contract.errors import is_disk_full
 from cellgate.contract.files import atomic_file, write_json
+from cellgate.contract.storage import is_disk_full
 
 Write = Callable[[], object]
 

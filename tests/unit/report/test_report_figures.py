@@ -8,12 +8,13 @@ from cellgate.contract.options import Option
 from cellgate.contract.report import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
 from cellgate.contract.text import count, p_value, signed
 from tests.fakes import F1s, evidence, seed_report, shippable
+from tests.hostile_text import EVERYTHING
 from trainers.__main__ import main
 from trainers.report import charts
 from trainers.report.page import render
 
 F1S: F1s = {"transformer": [0.80, 0.90], "gnn": [0.70, 0.74], "ensemble": [0.90, 0.92]}
-EVIL = "<img src=x onerror=alert(1)>"
+EVIL = f"<img src=x onerror=alert(1)>{EVERYTHING}"
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ def test_each_exit_code_fails_with_its_own_reason_and_the_trainers_words(code: E
 
 
 def test_these_and_the_retried_codes_are_all_there_are() -> None:
-    assert {*REASON_OF, ExitCode.SUCCESS, ExitCode.OUT_OF_MEMORY, ExitCode.INTERRUPTED} == set(ExitCode)
+    retried = {ExitCode.OUT_OF_MEMORY, ExitCode.INTERRUPTED, ExitCode.STORAGE_FULL}
+    assert {*REASON_OF, ExitCode.SUCCESS, *retried} == set(ExitCode)
 
 
 def test_an_exit_code_outside_the_contract_is_an_internal_error_that_names_it() -> None:
@@ -59,7 +60,7 @@ def test_an_interruption_that_nobody_here_requested_goes_back_to_the_queue_and_c
     assert outcome.counts
 
 
-def test_a_kill_is_tried_again_twice_and_then_explained_by_what_mostly_does_it() -> None:
+def test_a_kill_is_tried_again_twice_and_told_as_what_was_seen() -> None:
     first, second, third = (classify_exit(-signal.SIGKILL, stop=None, failure=None, recoveries=n) for n in range(3))
 
     assert isinstance(first, Released)
@@ -67,7 +68,7 @@ def test_a_kill_is_tried_again_twice_and_then_explained_by_what_mostly_does_it()
     assert first.counts
     assert isinstance(third, Failed)
     assert third.reason is FailureReason.KILLED
-    assert "memory" in third.detail
+    assert third.detail.startswith("SIGKILL ended the trainer, and its worker had not sent it")
 
 
 def test_another_signal_is_named() -> None:
@@ -136,3 +137,12 @@ def test_the_words_of_a_failure_stay_short_and_say_how_much_they_leave_out() -> 
 
 def test_no_failure_event_has_no_words() -> None:
     assert describe_failure(None) == ""
+
+
+@pytest.mark.parametrize("has_room", [True, False])
+def test_a_full_disk_costs_a_recovery_only_where_the_reserve_is_free(has_room: bool) -> None:
+    outcome = classify_exit(ExitCode.STORAGE_FULL, stop=None, failure=FAILURE, recoveries=5, has_room=has_room)
+
+    assert isinstance(outcome, Released)
+    assert (outcome.counts, outcome.gave_up) == (has_room, FailureReason.STORAGE_FULL)
+    assert outcome.why.startswith("storage_full: ")

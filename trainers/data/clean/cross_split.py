@@ -39,11 +39,13 @@ class CrossSplit:
         similarity: From which on two functions are near-duplicates.
         counts: By view, then by split.
         matches: The most similar ones, at most `MAX_LISTED`.
+        complete: Whether all pairs were compared; there may be too many.
     """
 
     similarity: float
     counts: dict[str, dict[Split, NearDuplicates]]
     matches: list[NearMatch]
+    complete: bool = True
 
     def to_json(self) -> dict[str, object]:
         """Return this as it stands in the report."""
@@ -85,6 +87,7 @@ def compare_splits(pairs: NearPairs, rows: Sequence[Row], splits: Sequence[Split
         similarity=similarity,
         counts={view: _counts(found, rows, splits) for view, found in nearest.items()},
         matches=_matches(pairs, nearest["either"], likeness["either"], rows, splits),
+        complete=pairs.complete,
     )
 
 

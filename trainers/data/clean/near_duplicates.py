@@ -21,6 +21,9 @@ BUCKET_BITS = 22
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 # Set entries that are compared at once: bounds the memory.
 BLOCK_ENTRIES = 4_000_000
+# Of so many pairs for each function at most: in a set of functions that are all alike, every two are a pair.
+MAX_PAIRS_PER_FUNCTION = 500
+FEWEST_FUNCTIONS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +33,18 @@ class NearPairs:
     Args:
         similarity_P: With names as they stand, 0 to 1.
         renamed_similarity_P: With names that could be others made one, 0 to 1.
+        complete: Whether none was left out for their number.
     """
 
     first_P: NDArray[np.int64]
     second_P: NDArray[np.int64]
     similarity_P: NDArray[np.float64]
     renamed_similarity_P: NDArray[np.float64]
+    complete: bool = True
 
 
 def find_near_pairs(lexed: Lexed, *, similarity: float) -> NearPairs:
-    """Return every pair that is at least so similar in one of the two ways.
+    """Return every pair that is at least so similar in one of the two ways, up to MAX_PAIRS_PER_FUNCTION for each.
 
     Args:
         similarity: Above 0, at most 1.
@@ -62,6 +67,7 @@ def find_near_pairs(lexed: Lexed, *, similarity: float) -> NearPairs:
         second_P=second_P,
         similarity_P=views[0].similarities(first_P, second_P),
         renamed_similarity_P=views[1].similarities(first_P, second_P),
+        complete=all(view.is_complete for view in views),
     )
 
 
@@ -75,6 +81,7 @@ class _ShingleSets:
         self._function_S = (self._entry_S >> np.uint64(HASH_BITS)).astype(np.int64)
         self._hash_S = (self._entry_S & np.uint64(0xFFFFFFFF)).astype(np.uint32)
         self._size_F = np.bincount(self._function_S, minlength=len(lexed.sizes_F))
+        self.is_complete = True
         self._start_F = np.cumsum(self._size_F) - self._size_F
 
     def candidates(self, similarity: float) -> NDArray[np.int64]:
@@ -83,10 +90,18 @@ class _ShingleSets:
         order = np.argsort(hash_S, kind="stable")
         hash_S, function_S = hash_S[order], function_S[order]
         found = []
+        left = MAX_PAIRS_PER_FUNCTION * max(len(self._size_F), FEWEST_FUNCTIONS)
+        together = np.arange(len(hash_S))
         for distance in range(1, len(hash_S)):
-            # In each run of equal hashes, pair every function with the one `distance` places on.
-            together = np.flatnonzero(hash_S[distance:] == hash_S[:-distance])
+            # In each run of equal hashes, pair every function with the one `distance` places on; one whose run ends
+            # before that has none further on either.
+            together = together[: np.searchsorted(together, len(hash_S) - distance)]
+            together = together[hash_S[together + distance] == hash_S[together]]
             if not len(together):
+                break
+            left -= len(together)
+            if left < 0:
+                self.is_complete = False
                 break
             found.append(self._suitable(function_S[together], function_S[together + distance], similarity))
         return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)

@@ -93,12 +93,14 @@ class Accesses:
         definitions: Where a variable gets a value.
         reads: The leaves that are read; `read_keys` holds their variables.
         members: For each variable, the keys of the members that hang on it.
+        certain: For each expression that was climbed from, whether it is evaluated whenever its statement runs.
     """
 
     definitions: list[Definition] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
     read_keys: list[int] = field(default_factory=list)
     members: dict[int, set[int]] = field(default_factory=dict)
+    certain: dict[int, bool] = field(default_factory=dict)
 
     def add_read(self, leaf: int, key: int) -> None:
         """Note that a variable is read."""
@@ -138,6 +140,8 @@ def _is_just_read(syntax: Syntax, node: int) -> bool:
 
 def _is_plain_chain(syntax: Syntax, found: Accesses, member: int) -> bool:
     """Return whether a member access is `a->b.c`; if so, note that it hangs on `a->b` and on `a`."""
+    if not syntax.text[member]:
+        return False
     base = member + 1
     while syntax.code[base] in MEMBER:
         base += 1
@@ -159,13 +163,13 @@ def _classify(syntax: Syntax, found: Accesses, leaf: int, node: int) -> None:
     place, content, address = _place_in(syntax, node)
     parent = parents[place]
     if code[parent] in ASSIGNMENT and syntax.field[place] == Field.LEFT:
-        found.definitions.append(_definition(syntax, leaf, key, content, parent))
+        found.definitions.append(_definition(syntax, found, leaf, key, content, parent))
         if not content and syntax.operator.get(parent) == ASSIGN:
             return
     elif code[parent] in UPDATE:
-        found.definitions.append(_definition(syntax, leaf, key, content, parent))
+        found.definitions.append(_definition(syntax, found, leaf, key, content, parent))
     elif code[parent] in ARGUMENTS and (call := parents[parent]) >= 0 and _changes(syntax, call, place, address):
-        found.definitions.append(_definition(syntax, leaf, key, True, call))
+        found.definitions.append(_definition(syntax, found, leaf, key, True, call))
     found.add_read(leaf, key)
 
 
@@ -195,16 +199,23 @@ def _place_in(syntax: Syntax, node: int) -> tuple[int, bool, bool]:
     return node, content, address
 
 
-def _definition(syntax: Syntax, leaf: int, key: int, content: bool, expression: int) -> Definition:
+def _definition(syntax: Syntax, found: Accesses, leaf: int, key: int, content: bool, expression: int) -> Definition:
     """Return the access that an assignment, an update or a call makes to a variable."""
+    known = found.certain
     parents, fields, code = syntax.parent, syntax.field, syntax.code
     node, certain = expression, True
+    passed = []
     while certain and (parent := parents[node]) >= 0 and code[parent] not in STATEMENTS:
+        if node in known:
+            certain = known[node]
+            break
+        passed.append(node)
         if code[parent] in BINARY:
             certain = fields[node] != Field.RIGHT or syntax.operator.get(parent) not in LOGICAL
         elif code[parent] in CONDITIONAL:
             certain = fields[node] == Field.CONDITION
         node = parent
+    known.update(dict.fromkeys(passed, certain))
     return Definition(leaf, key, content=content, certain=certain, effective=syntax.stop[expression])
 
 
@@ -233,4 +244,11 @@ def _changes(syntax: Syntax, call: int, argument: int, address: bool) -> bool:
     if address:
         return True
     places = MUTATORS.get(syntax.word(call + 1))
-    return places is not None and syntax.children(syntax.parent[argument]).index(argument) in places
+    if places is None:
+        return False
+    child = syntax.parent[argument] + 1
+    for place in range(max(places) + 1):
+        if child == argument:
+            return place in places
+        child = syntax.stop[child]
+    return False

@@ -56,9 +56,10 @@ class _Lists:
         """Add one function."""
         flow = control_flow(syntax)
         owner = owners(syntax, flow)
+        values = data_flow(syntax, flow, owner)
         function, first = len(self.nodes), len(self.code)
         self.nodes.append(len(syntax.code))
-        self.quality.append(_quality(syntax))
+        self.quality.append(_quality(syntax, has_values=values is not None))
         self.truncated += syntax.truncated
         self.code += syntax.code
         self.parent += syntax.parent
@@ -66,7 +67,7 @@ class _Lists:
         self.owner += owner
         self.operator.update((first + node, operator) for node, operator in syntax.operator.items())
         self.flow += [first + before << _LOW_BITS | first + after for before, after in flow.edges]
-        self.values += [first + node << _LOW_BITS | first + use for node, use in data_flow(syntax, flow, owner)]
+        self.values += [first + node << _LOW_BITS | first + use for node, use in values or ()]
         for name, kind in _declared_types(syntax):
             self.declared.setdefault(function << _LOW_BITS | name, kind)
 
@@ -167,9 +168,9 @@ def _looked_up(values: dict[int, int], keys_N: np.ndarray) -> np.ndarray:
     return np.where(known_D[place_N] == keys_N, _array(values.values())[place_N], 0)
 
 
-def _quality(syntax: Syntax) -> GraphQuality:
+def _quality(syntax: Syntax, *, has_values: bool) -> GraphQuality:
     if not syntax.errors:
-        return GraphQuality.PARSED
+        return GraphQuality.PARSED if has_values else GraphQuality.PARTIAL
     return GraphQuality.PARTIAL if any(kind in _UNDERSTOOD for kind in syntax.code) else GraphQuality.TOKEN_CHAIN
 
 
@@ -204,18 +205,18 @@ def _type_name(syntax: Syntax, node: int) -> bytes:
 
 
 def _declarator(syntax: Syntax, node: int) -> tuple[bytes, int | None]:
-    suffix = b""
+    suffix: list[bytes] = []
     code, fields = syntax.code, syntax.field
     while code[node] in _DECLARING:
         if code[node] in POINTER_DECLARATOR:
-            suffix += b"*"
+            suffix.append(b"*")
         elif code[node] in ARRAY_DECLARATOR:
-            suffix += b"[]"
+            suffix.append(b"[]")
         inner = next((c for c in syntax.children(node) if fields[c] in (Field.DECLARATOR, Field.NONE)), None)
         if inner is None:
-            return suffix, None
+            return b"".join(suffix), None
         node = inner
-    return suffix, syntax.text[node] if code[node] in IDENTIFIER else None
+    return b"".join(suffix), syntax.text[node] if code[node] in IDENTIFIER else None
 
 
 _DECLARING = DECLARATORS | INIT_DECLARATOR

@@ -4,15 +4,30 @@ A new value of a variable ends its earlier definitions, and those of its members
 reaches a use instead, and ends the content change before it, so the edges stay linear in the size of the function.
 What `&&`, `||` or `?:` may skip ends nothing. Names are not scoped.
 
+The work is bounded by the function's size: a function whose data flow needs more has none. No function of a published
+set does; thousands of nested loops, or of assignments that each may be skipped, do.
+
 Source:
     Aho, Lam, Sethi, Ullman: Compilers, 2nd edition, section 9.2.4, with one bit per definition.
 """
 
+import heapq
 from collections import defaultdict
+from collections.abc import Mapping
 
 from trainers.data.graphs.accesses import Accesses, accesses
 from trainers.data.graphs.flow import ControlFlow
 from trainers.data.graphs.syntax import Syntax
+
+# Of each of these, so many times the function's nodes at most. Functions of published sets need up to 1 visit of a
+# statement and 4 edges for each node.
+MAX_EDGES_PER_NODE = 32
+MAX_WORK_PER_NODE = 1_024
+# A visit costs as much as that many words of 64 definitions.
+VISIT_WORDS = 64
+# Of the sets of definitions, one for each statement, twice: quadratic, but with a factor of 1/64 of a byte.
+MAX_SET_BYTES = 256 << 20
+_SMALLEST = 1_000
 
 
 def owners(syntax: Syntax, flow: ControlFlow) -> list[int]:
@@ -54,8 +69,8 @@ class _Bits:
         return kept, added
 
 
-def data_flow(syntax: Syntax, flow: ControlFlow, owner: list[int]) -> list[tuple[int, int]]:
-    """Return the edges from definitions to the uses that they reach, in no order.
+def data_flow(syntax: Syntax, flow: ControlFlow, owner: list[int]) -> list[tuple[int, int]] | None:
+    """Return the edges from definitions to the uses that they reach, in no order; None where that costs too much.
 
     Args:
         owner: For each node, the statement that owns it.
@@ -63,10 +78,16 @@ def data_flow(syntax: Syntax, flow: ControlFlow, owner: list[int]) -> list[tuple
     found = accesses(syntax)
     if not found.definitions:
         return []
+    if len(flow.steps) * len(found.definitions) // 4 > MAX_SET_BYTES:
+        return None
     bits = _Bits(found)
     definitions = _by_statement(found, owner)
-    into = _reaching(flow, {step: bits.change(places) for step, places in definitions.items()})
-    return _edges(found, bits, definitions, into, owner)
+    nodes = max(len(syntax.code), _SMALLEST)
+    visits = MAX_WORK_PER_NODE * nodes // (VISIT_WORDS + len(found.definitions) // 64)
+    into = _reaching(flow, {step: bits.change(places) for step, places in definitions.items()}, most_visits=visits)
+    if into is None:
+        return None
+    return _edges(found, bits, definitions, into, owner, most=MAX_EDGES_PER_NODE * nodes)
 
 
 def _by_statement(found: Accesses, owner: list[int]) -> dict[int, list[int]]:
@@ -80,42 +101,77 @@ def _by_statement(found: Accesses, owner: list[int]) -> dict[int, list[int]]:
     return groups
 
 
-def _reaching(flow: ControlFlow, changes: dict[int, tuple[int, int]]) -> dict[int, int]:
-    """Return which definitions reach the start of each statement.
+def _reaching(flow: ControlFlow, changes: Mapping[int, tuple[int, int]], *, most_visits: int) -> dict[int, int] | None:
+    """Return which definitions reach the start of each statement; None after too many visits.
 
-    Goes over the statements in source order, again only when something went back to an earlier one.
+    Goes over the statements once in source order, then only to those that something new has reached, the first of them
+    in the source first.
     """
     before: dict[int, list[int]] = {step: [] for step in flow.steps}
-    goes_back = set()
+    after: dict[int, list[int]] = {step: [] for step in flow.steps}
     for source, target in flow.edges:
         before[target].append(source)
-        if target <= source:
-            goes_back.add(source)
+        after[source].append(target)
     into = dict.fromkeys(flow.steps, 0)
     out = dict.fromkeys(flow.steps, 0)
-    unsettled = True
-    while unsettled:
-        unsettled = False
-        for step, sources in before.items():
-            reaching = 0
-            for source in sources:
-                reaching |= out[source]
-            into[step] = reaching
-            if step in changes:
-                kept, added = changes[step]
-                reaching = reaching & kept | added
-            if reaching != out[step]:
-                out[step] = reaching
-                unsettled = unsettled or step in goes_back
+    waiting: list[int] = []
+    is_waiting: set[int] = set()
+    visits = 0
+
+    def visit(step: int) -> bool:
+        """Visit a statement; return whether it passes on anything else than before."""
+        reaching = 0
+        for source in before[step]:
+            reaching |= out[source]
+        into[step] = reaching
+        if step in changes:
+            kept, added = changes[step]
+            reaching = reaching & kept | added
+        if reaching == out[step]:
+            return False
+        out[step] = reaching
+        return True
+
+    for step in before:
+        visits += 1 + len(before[step])
+        if visit(step):
+            # What follows in the source is visited anyway.
+            for target in after[step]:
+                if target <= step and target not in is_waiting:
+                    is_waiting.add(target)
+                    heapq.heappush(waiting, target)
+    while waiting:
+        step = heapq.heappop(waiting)
+        is_waiting.discard(step)
+        visits += 1 + len(before[step])
+        if visits > most_visits:
+            return None
+        if visit(step):
+            for target in after[step]:
+                if target not in is_waiting:
+                    is_waiting.add(target)
+                    heapq.heappush(waiting, target)
     return into
 
 
 def _edges(
-    found: Accesses, bits: _Bits, definitions: dict[int, list[int]], into: dict[int, int], owner: list[int]
-) -> list[tuple[int, int]]:
-    """Connect each read with the definitions that reach it, those earlier in its own statement included."""
+    found: Accesses,
+    bits: _Bits,
+    definitions: dict[int, list[int]],
+    into: dict[int, int],
+    owner: list[int],
+    *,
+    most: int,
+) -> list[tuple[int, int]] | None:
+    """Connect each read with the definitions that reach it, those earlier in its own statement included.
+
+    Returns:
+        The edges; None when there are more than `most`, or a statement has too many definitions for its reads.
+    """
     edges: list[tuple[int, int]] = []
     of_key, made = bits.of_key, found.definitions
+    # A chain of commas may hold thousands of assignments, and before each of its reads all earlier ones count.
+    tried = 0
     for leaf, key in zip(found.reads, found.read_keys, strict=True):
         if key not in of_key:
             continue
@@ -124,8 +180,11 @@ def _edges(
         for place in definitions.get(step, ()):
             if made[place].effective > leaf:
                 break
+            tried += 1
             reaching = reaching & bits.kept[place] | 1 << place
         seen = reaching & of_key[key]
+        if len(edges) + seen.bit_count() > most or tried > most:
+            return None
         while seen:
             place = seen.bit_length() - 1
             edges.append((made[place].node, leaf))

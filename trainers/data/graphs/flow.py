@@ -187,7 +187,8 @@ class _FlowBuilder:
 
     def _visit_preprocessor_if(self, node: int, after: int | None, around: _Around) -> None:
         alternative = self._inside(node, Field.ALTERNATIVE)
-        then = [child for child in self._inside(node) if child not in set(alternative)]
+        others = set(alternative)
+        then = [child for child in self._inside(node) if child not in others]
         self._link(node, self._sequence(then, after, around))
         self._link(node, self._sequence(alternative, after, around))
 

@@ -19,6 +19,8 @@ from trainers.data.graphs.grammar import (
 )
 
 NO_PARENT = -1
+# A member access inside of member accesses repeats their text: beyond this length it is no variable of its own.
+MAX_MEMBER_BYTES = 256
 _IS_LEAF = [kind in LEAF_KINDS for kind in range(len(KINDS))]
 _IS_WORDED = [kind in WORDED_KINDS for kind in range(len(KINDS))]
 _HAS_OPERATOR = [kind in EXPRESSIONS_WITH_OPERATOR for kind in range(len(KINDS))]
@@ -161,7 +163,8 @@ class SyntaxReader:
                 add_code(kind)
                 add_parent(parent)
                 add_field(inherited or field_of_id[cursor.field_id])
-                add_text(table[source[node.start_byte : node.end_byte]] if _IS_WORDED[kind] else 0)
+                is_worded = _IS_WORDED[kind] and (_IS_LEAF[kind] or node.end_byte - node.start_byte <= MAX_MEMBER_BYTES)
+                add_text(table[source[node.start_byte : node.end_byte]] if is_worded else 0)
                 count += 1
                 add_stop(count)
                 if not _IS_LEAF[kind] and down():

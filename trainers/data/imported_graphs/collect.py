@@ -144,7 +144,7 @@ class _Packer:
         kept_E = (graph.source_E < nodes) & (graph.target_E < nodes)
         kind_E = np.array([self._edge_kind(kind) for kind in graph.kinds], dtype=np.int64)
         owner = _owners(graph, nodes)
-        meanings = [meaning_of(graph.labels[n], graph.codes[n][:MAX_CODE_CHARS]) for n in range(nodes)]
+        meanings = [meaning_of(graph.labels[n][:MAX_CODE_CHARS], graph.codes[n][:MAX_CODE_CHARS]) for n in range(nodes)]
         self.places.append(place)
         self._nodes.append(
             np.column_stack(
@@ -229,12 +229,17 @@ def _owners(graph: ImportedGraph, nodes: int) -> NDArray[np.int64]:
         above >= 0 and graph.labels[above].replace(" ", "").lower() in STATEMENT_PARENTS for above in parent
     ]
     owner = np.arange(nodes)
+    is_known = list(is_statement)
     for node in range(nodes):
         at, passed = node, set[int]()
         # What calls itself a tree may go in circles.
-        while at >= 0 and not is_statement[at] and at not in passed:
+        while at >= 0 and not is_known[at] and at not in passed:
             passed.add(at)
             at = parent[at]
-        if at >= 0 and is_statement[at]:
-            owner[node] = at
+        # All on the way have the same owner; each is passed once.
+        found = int(owner[at]) if at >= 0 and is_statement[owner[at]] else None
+        for below in passed:
+            is_known[below] = True
+            if found is not None:
+                owner[below] = found
     return owner

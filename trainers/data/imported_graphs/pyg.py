@@ -9,6 +9,7 @@ What is read of a graph: `edge_index` (2, E), and `edge_type` as whole numbers (
 import pickle
 import struct
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from trainers.data.imported_graphs.graph import ImportedGraph, check_range
 from trainers.data.read.error_collector import ErrorCollector, shown
 
 SUFFIX = ".pt"
+# Of one function's graph, unpacked: a million nodes with ten edges each have 200 MB.
+MAX_GRAPH_BYTES = 256 << 20
 READ = frozenset({"edge_index", "edge_type", "node_type", "code", "x", "y"})
 IGNORED = frozenset({"num_nodes", "id"})
 # For graphs without types: all edges are of one kind, and so are all nodes.
@@ -36,7 +39,9 @@ UNREADABLE = (
     AttributeError,
     ArithmeticError,
     AssertionError,
+    MemoryError,
     struct.error,
+    zipfile.BadZipFile,
 )
 
 
@@ -88,6 +93,7 @@ class GraphFileReader:
 
     def _values(self, path: Path) -> dict[str, Any] | None:
         try:
+            _check_size(path)
             with warnings.catch_warnings(), _only_these(self._torch, self._allowed):
                 # An old way of saving is no mistake.
                 warnings.simplefilter("ignore")
@@ -129,12 +135,21 @@ class GraphFileReader:
             if isinstance(value, list):
                 return len(value)
             if isinstance(value, self._torch.Tensor) and value.ndim:
-                return len(value)
+                return len(value) if _is_stored(value) else self._refuse_view(place, name, value)
         self._problems.add(
             place,
             found=f"no nodes among {shown(sorted(values))}",
             expected="node_type, code or x",
             fix="give each node a kind, its source text or a number",
+        )
+        return 0
+
+    def _refuse_view(self, place: str, name: str, value: Any) -> int:
+        self._problems.add(
+            f"{place}, {name}",
+            found=f"a view of shape {tuple(value.shape)} over fewer values",
+            expected="a tensor that holds all of its values",
+            fix="save it after .contiguous()",
         )
         return 0
 
@@ -158,8 +173,7 @@ class GraphFileReader:
             and value.dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
             and value.ndim == len(shape)
             and all(want is None or size == want for size, want in zip(value.shape, shape, strict=True))
-            # A view may claim any size over a few bytes.
-            and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+            and _is_stored(value)
         )
         if fits:
             array: NDArray[np.int64] = value.numpy().astype(np.int64)
@@ -205,6 +219,27 @@ class GraphFileReader:
             self._problems.add(
                 f"{place}, y", found=shown(value), expected=f"{label}, the function's label", fix="correct one of them"
             )
+
+
+def _check_size(path: Path) -> None:
+    """Return if a file holds no more than a graph may, unpacked.
+
+    Raises:
+        ValueError: It holds more.
+        OSError: It cannot be read.
+    """
+    size = path.stat().st_size
+    if size <= MAX_GRAPH_BYTES and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_GRAPH_BYTES:
+        raise ValueError(f"{size} bytes, unpacked; a graph has at most {MAX_GRAPH_BYTES}")
+
+
+def _is_stored(value: Any) -> bool:
+    """Return whether a tensor holds all of its values: a view may claim any size over a few bytes."""
+    is_plain = str(value.layout) == "torch.strided"
+    return is_plain and bool(value.numel() * value.element_size() <= value.untyped_storage().nbytes())
 
 
 @contextmanager

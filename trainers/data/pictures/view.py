@@ -1,6 +1,8 @@
 """A function's graph for people: its nodes in words, and where each stands in the source."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
@@ -48,7 +50,11 @@ class View:
 
     def line(self, node: int) -> int:
         """Return the line on which a node starts, from 1."""
-        return self.source.count(b"\n", 0, self.spans[node][0]) + 1
+        return bisect_left(self._line_ends, self.spans[node][0]) + 1
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        return [place for place, byte in enumerate(self.source) if byte == ord("\n")]
 
     def text(self, statement: int) -> str:
         """Return a statement's text on one line, without the statements inside it."""
@@ -110,7 +116,7 @@ def view_of(source: str, *, max_nodes: int = MAX_NODES) -> View:
         statements=flow.steps,
         owner=owner,
         flow=sorted(flow.edges),
-        values=sorted(set(data_flow(syntax, flow, owner))),
+        values=sorted(set(data_flow(syntax, flow, owner) or ())),
     )
 
 

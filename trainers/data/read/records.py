@@ -4,10 +4,10 @@ A form is recognised by content, not by name, except CSV, which is so only by it
 """
 
 import csv
-import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,17 @@ from typing import IO, cast
 
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.read.error_collector import ErrorCollector, shown
+from trainers.data.read.gzip_file import unpacked
 
 GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WHITE = (b" ", b"\t", b"\n", b"\r", b"\x0b", b"\x0c")
 # A function of any length that a file may hold; a longer one is left out by its own limit, and counted.
-MAX_CSV_FIELD_CHARS = 1 << 30
+MAX_CSV_FIELD_CHARS = 64 << 20
+# Of one JSON object on a line of its own, or one row of a table.
+MAX_LINE_BYTES = 64 << 20
+# Of a file that is one JSON value, which is read whole.
+MAX_VALUE_BYTES = 2 << 30
 SPLIT_IN_NAME = re.compile(r"(?:^|[_.-])(train|valid|validation|val|dev|test)(?=[_.-])")
 FORMS = (".jsonl", ".json", ".csv")
 
@@ -75,12 +81,31 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     try:
         with open_source(path) as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(_bounded(file), start=1):
                 content = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
-                if content.strip():
+                # The beginning tells: to strip all of it would copy it.
+                if content[:1] not in _WHITE or content.strip():
                     yield number, content
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
+
+
+def _bounded(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield a file's lines.
+
+    Raises:
+        OSError: One is longer than MAX_VALUE_BYTES, or one of several than MAX_LINE_BYTES.
+    """
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            # A whole file may be one value on one line.
+            more = file.read(MAX_VALUE_BYTES - len(line) + 1) if number == 1 else b""
+            if number > 1 or len(line) + len(more) > MAX_VALUE_BYTES or b"\n" in more.rstrip():
+                raise OSError(f"line {number} has more than {MAX_LINE_BYTES} bytes: write one function per line")
+            line += more
+        yield line
 
 
 def open_source(path: Path) -> IO[bytes]:
@@ -91,9 +116,7 @@ def open_source(path: Path) -> IO[bytes]:
     """
     with path.open("rb") as file:
         compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    if compressed:
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
+    return unpacked(path) if compressed else path.open("rb")
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
@@ -122,15 +145,19 @@ def _csv_rows(path: Path, prefix: str, problems: ErrorCollector) -> RawRows:
     number = 0
     try:
         with open_source(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            for number, row in enumerate(csv.DictReader(text, strict=True), start=1):
+            rows = filter(None, csv.reader(_text_lines(text), strict=True))
+            header = next(rows, [])
+            for number, row in enumerate(rows, start=1):
                 where = f"{prefix}row {number}"
-                extra = row.pop(None, None)  # csv keeps under None what has no header
-                if extra is None:
-                    yield number, where, dict(row)
+                if len(row) <= len(header):
+                    # What a short row lacks is left out: filled up, rows of one value below a million names would
+                    # cost a million values each. The first one shows which names there are.
+                    lacking = header[len(row) :] if number == 1 else ()
+                    yield number, where, {**dict.fromkeys(lacking), **dict(zip(header, row, strict=False))}
                     continue
                 problems.add(
                     where,
-                    found=f"{len(extra)} values more than the header names",
+                    found=f"{len(row) - len(header)} values more than the header names",
                     expected="as many values as the header names",
                     fix="quote values that hold commas",
                 )
@@ -139,8 +166,15 @@ def _csv_rows(path: Path, prefix: str, problems: ErrorCollector) -> RawRows:
         where = f"{prefix}row {number + 1}"
         problems.add(where, found=str(error), expected="CSV in UTF-8", fix="write the file again as CSV in UTF-8")
         yield number + 1, where, None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
+
+
+def _text_lines(text: IO[str]) -> Iterator[str]:
+    while line := text.readline(MAX_CSV_FIELD_CHARS + 1):
+        if len(line) > MAX_CSV_FIELD_CHARS:
+            raise csv.Error(f"a line of more than {MAX_CSV_FIELD_CHARS} characters")
+        yield line
 
 
 def _json_rows(path: Path, prefix: str, problems: ErrorCollector) -> RawRows:
@@ -149,7 +183,7 @@ def _json_rows(path: Path, prefix: str, problems: ErrorCollector) -> RawRows:
     if first is None:
         return
     if first[1].lstrip().startswith(b"["):
-        content = b"".join((first[1], *(line for _, line in lines)))
+        content = _whole(path, first[1], lines)
         yield from _array_rows(content, prefix, problems)
         return
     number, line = first
@@ -163,6 +197,16 @@ def _json_rows(path: Path, prefix: str, problems: ErrorCollector) -> RawRows:
     for number, line in lines:
         where = f"{prefix}line {number}"
         yield number, where, _decoded(where, line, problems)
+
+
+def _whole(path: Path, first: bytes, lines: Iterator[tuple[int, bytes]]) -> bytes:
+    content = bytearray(first)
+    for _, line in lines:
+        content += line
+        if len(content) > MAX_VALUE_BYTES:
+            problem = OSError(f"the JSON array has more than {MAX_VALUE_BYTES} bytes: write one object per line")
+            raise _unreadable(path, problem)
+    return bytes(content)
 
 
 def _dicts(row: dict[str, object]) -> list[dict[str, object]]:

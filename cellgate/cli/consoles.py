@@ -1,0 +1,35 @@
+"""Where commands print text for people; control and invisible characters of what others wrote are shown as escapes."""
+
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cellgate.contract.visible import visible
+
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+class SafeConsole(Console):
+    """A console that shows control and invisible characters of every text as escapes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text to lay out; also every cell of a table comes here."""
+        return super().render_str(visible(text), **options)
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Return where tables go: as wide as the terminal, or wide enough for them where there is none."""
+    # Names like :bomb: are text.
+    console = SafeConsole(highlight=False, emoji=False, stderr=stderr)
+    return (
+        console
+        if console.is_terminal
+        else SafeConsole(highlight=False, emoji=False, stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
+    )
+
+
+def complain(message: str) -> None:
+    """Print an error."""
+    typer.secho(visible(message), fg="red", err=True)

@@ -1,0 +1,184 @@
+"""Commands that keep house: set, rm, prune, du, uploads."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from cellgate.cli import tables
+from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.consoles import terminal
+from cellgate.client.requests import Collection
+from cellgate.contract.api.operations import StoragePart
+from cellgate.contract.api.resources import ResourceKind
+from cellgate.contract.exit_codes import UsageError
+
+app = typer.Typer()
+COLLECTIONS: Mapping[str, Collection] = {
+    "exp": "experiments",
+    "job": "jobs",
+    "run": "runs",
+    "ds": "datasets",
+    "bun": "bundles",
+    "upl": "uploads",
+}
+ANY_ID = "an experiment, a job, a run, a data set, a bundle or an upload (exp_…, job_…, run_…, ds_…, bun_…, upl_…)"
+Identifiers = Annotated[list[str], typer.Argument(metavar="ID…", help=f"Ids of {ANY_ID.replace(' (', ': ')[:-1]}.")]
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+@app.command("set")
+def set_metadata(
+    context: typer.Context,
+    identifiers: Identifiers,
+    name: Annotated[str | None, typer.Option(help="New name.")] = None,
+    note: Annotated[str | None, typer.Option(help="New note; an empty one removes it.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE sets a label, KEY= removes it; may be given several times.")
+    ] = None,
+    archived: Annotated[
+        bool | None, typer.Option("--archived/--not-archived", help="Whether lists leave it out.")
+    ] = None,
+) -> None:
+    """Set the name, note, labels, or archived state of anything that has an id."""
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = name or None
+    if note is not None:
+        changes["note"] = note or None
+    if label:
+        changes["labels"] = dict(map(_label, label))
+    if archived is not None:
+        changes["archived"] = archived
+    if not changes:
+        raise UsageError("nothing to set: give --name, --note, --label or --archived")
+    collections = [(_collection(identifier), identifier) for identifier in identifiers]
+    with client_of(context) as client:
+        for collection, identifier in collections:
+            client.change(collection, identifier, changes)
+            terminal().print(f"{identifier} is changed.", markup=False)
+
+
+@app.command("rm")
+def remove(
+    context: typer.Context,
+    identifiers: Identifiers,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Delete what depends on them as well.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, and delete nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete anything that has an id, with all that belongs to it."""
+    collections = [(_collection(identifier), identifier) for identifier in identifiers]
+    with client_of(context) as client:
+        found = [client.delete(kind, row_id, cascade=cascade, dry_run=dry_run) for kind, row_id in collections]
+    if as_json:
+        tables.print_list(found)
+        return
+    for identifier, answer in zip(identifiers, found, strict=True):
+        verb = "would be" if dry_run else "is"
+        size = "" if answer.size_bytes is None else f", {_size(answer.size_bytes)}"
+        terminal().print(f"{identifier} {verb} deleted: {_counted(answer.counts)}{size}.", markup=False)
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    older_than: Annotated[str, typer.Option(help="Age, such as 90d or 12h.")],
+    keep_decisions: Annotated[
+        bool, typer.Option("--keep-decisions/--no-keep-decisions", help="Keep experiments that have a decision.")
+    ] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, and delete nothing.")] = False,
+) -> None:
+    """Delete what is old and what nothing depends on; bundles stay, and what they were packed of."""
+    days = _days(older_than)
+    counts: Counter[ResourceKind] = Counter()
+    checkpoints, size_bytes, more = 0, 0, True
+    with client_of(context) as client:
+        while more:
+            answer = client.prune(older_than_days=days, keep_decisions=keep_decisions, dry_run=dry_run)
+            counts.update(answer.counts)
+            checkpoints += answer.checkpoints
+            size_bytes += answer.size_bytes or 0
+            for thing in answer.things if dry_run else ():
+                terminal().print(f"{thing.id}  {escape(thing.name or '')}")
+            more = answer.more and not dry_run
+    verb = f"would be deleted in the first part, {_size(size_bytes)}" if dry_run else "deleted"
+    terminal().print(f"{_counted(counts)}; {checkpoints} checkpoints: {verb}.", markup=False)
+
+
+@app.command()
+def du(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what is stored, by kind and owner, as it was measured last."""
+    with client_of(context) as client:
+        found = client.usage(limit=1).storage
+    if found is None or found.measured_at is None:
+        terminal().print("Nothing is measured yet: the reconciler measures soon after it starts, then hourly.")
+        return
+    if as_json:
+        tables.print_json(found)
+        return
+    table = tables.table("kind", "owner", "files", "size", numbers=("files", "size"))
+    for part in found.parts:
+        table.add_row(*_cells(part))
+    terminal().print(table)
+    terminal().print(f"{_size(found.size_bytes)} in all, measured {found.measured_at:%Y-%m-%d %H:%M %Z}.")
+
+
+@app.command()
+def uploads(
+    context: typer.Context,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the uploaded files, newest first."""
+    with client_of(context) as client:
+        found = client.uploads(archived="all" if archived else None)
+        if as_json:
+            tables.print_list(found)
+            return
+        table = tables.table("upload", "name", "size", "path", numbers=("size",))
+        for one in found:
+            table.add_row(one.id, escape(one.name), _size(one.size_bytes), escape(one.source))
+    terminal().print(table)
+
+
+def _collection(identifier: str) -> Collection:
+    found = COLLECTIONS.get(identifier.partition("_")[0])
+    if found is None:
+        raise no_id(identifier, ANY_ID)
+    return found
+
+
+def _label(text: str) -> tuple[str, str | None]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"found --label {text}, expected KEY=VALUE, or KEY= to remove it")
+    return key, value or None
+
+
+def _days(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,6})([dh])", text)
+    if found is None:
+        raise UsageError(f"found --older-than {text}, expected an age such as 90d or 12h")
+    return int(found[1]) / (24 if found[2] == "h" else 1)
+
+
+def _counted(counts: Mapping[ResourceKind, int]) -> str:
+    words = [f"{count} {kind.value}{'s' if count > 1 else ''}" for kind, count in counts.items()]
+    return ", ".join(words) or "nothing"
+
+
+def _cells(part: StoragePart) -> tuple[str, ...]:
+    return (part.kind.value, escape(part.owner or ""), f"{part.files:,}", _size(part.size_bytes))
+
+
+def _size(size_bytes: float) -> str:
+    *smaller, largest = UNITS
+    for unit in smaller:
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == UNITS[0] else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} {largest}"

@@ -1,0 +1,69 @@
+"""`cellgate backup` and `cellgate restore`."""
+
+from pathlib import Path
+
+import typer
+from sqlalchemy.exc import OperationalError
+
+from cellgate.contract.exit_codes import CommandExit, UsageError
+from service.settings import Settings
+from service.store.backup.container import BackupDamaged, FileChanged
+from service.store.backup.restore import DecisionsDiffer, PlaceInUse, restore_backup
+from service.store.backup.write import write_backup
+from service.store.database import Database, schema_is_current
+
+
+def back_up(settings: Settings, file: Path, *, checkpoints: bool) -> None:
+    """Write a backup and print what it holds.
+
+    Raises:
+        UsageError: The database has another schema, or cannot be reached.
+        typer.Exit: A file could not be read or written, or changed meanwhile.
+    """
+    database = Database(settings.database)
+    try:
+        if not schema_is_current(database):
+            raise UsageError("the database's schema is not the newest: run `cellgate migrate`")
+        written = write_backup(database, settings.data_dir, file, checkpoints=checkpoints)
+    except OperationalError as error:
+        raise UsageError(f"the database cannot be reached: {error.orig}") from error
+    except FileChanged as error:
+        raise _failed("a file was changed or removed while it was read: try again") from error
+    except OSError as error:
+        raise _failed(f"the backup cannot be written: {error}") from error
+    finally:
+        database.dispose()
+    print(
+        f"{file}: {written.files} files and {written.decisions} decisions, {written.size_bytes:,} bytes. It holds "
+        "hashes of tokens and secrets of webhooks: keep it as safe as the database."
+    )
+
+
+def restore_into(settings: Settings, file: Path) -> None:
+    """Restore a backup and print what was restored.
+
+    Raises:
+        UsageError: The place is not empty, or the database cannot be reached.
+        typer.Exit: The backup is damaged, or could not be restored.
+    """
+    try:
+        restored = restore_backup(settings.database, settings.data_dir, file)
+    except PlaceInUse as error:
+        raise UsageError(f"nothing was restored: {error}") from error
+    except BackupDamaged as error:
+        raise _failed(f"nothing was restored: {file} is damaged: {error}") from error
+    except DecisionsDiffer as error:
+        raise _failed(f"nothing was restored: {error}", CommandExit.DIFFERS) from error
+    except OperationalError as error:
+        raise UsageError(f"nothing was restored: the database cannot be reached: {error.orig}") from error
+    except OSError as error:
+        raise _failed(f"nothing was restored: {error}") from error
+    print(
+        f"Restored {restored.rows} rows and {restored.files} files; {restored.decisions} decisions are what they were, "
+        f"byte for byte; {restored.requeued} runs that were at work wait again."
+    )
+
+
+def _failed(message: str, code: CommandExit = CommandExit.FAILED) -> typer.Exit:
+    typer.secho(message, fg="red", err=True)
+    return typer.Exit(code)

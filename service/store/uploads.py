@@ -1,0 +1,84 @@
+"""Uploads: files that callers have sent, as rows. The same bytes under the same name are one row."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from service.store.database import now_s, one_at_a_time
+from service.store.filters import FIRST_PAGE, VISIBLE, Filters, PageOf, page_of_uploads
+from service.store.lookup import get_row, new_id
+from service.store.removals import UPLOADS_LOCK, forget_removals
+from service.store.tables import UploadRow
+
+
+def keep_upload(
+    session: Session,
+    *,
+    key: str,
+    name: str,
+    size_bytes: int,
+    sha256: str,
+    owner_id: str | None,
+    settle: Callable[[], object],
+) -> UploadRow:
+    """Store an upload's row and put its file in place; return the row that is there already for the same file.
+
+    Args:
+        session: An open transaction.
+        key: Of the file in the artifact store.
+        name: As the caller sent it.
+        size_bytes: Of the file.
+        sha256: Of the file: `sha256:` and 64 hex digits.
+        owner_id: Of the caller.
+        settle: Renames the file into its place. Called inside of the transaction, so that a removal of the same file
+            comes before it or sees the row.
+    """
+    one_at_a_time(session, UPLOADS_LOCK)
+    forget_removals(session, key)
+    row = session.scalar(select(UploadRow).where(UploadRow.path == key))
+    if row is None:
+        values = {
+            "id": new_id("upl"),
+            "name": name,
+            "size_bytes": size_bytes,
+            "sha256": sha256,
+            "path": key,
+            "owner_id": owner_id,
+            "created_at": now_s(),
+            "version": 1,
+        }
+        row = session.scalars(insert(UploadRow).values(values).returning(UploadRow)).one()
+    settle()
+    return row
+
+
+def get_upload(session: Session, upload_id: str) -> UploadRow:
+    """Return an upload.
+
+    Raises:
+        NotFound: There is no such upload.
+    """
+    return get_row(session, UploadRow, upload_id)
+
+
+def list_uploads(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = VISIBLE) -> Sequence[UploadRow]:
+    """Return a page of the uploads that match the filters, newest first.
+
+    Args:
+        session: An open transaction.
+        page: Size of the page, and the id after which it begins.
+        wanted: Filters.
+    """
+    return session.scalars(page_of_uploads(page, wanted)).all()
+
+
+def known_keys(session: Session) -> set[str]:
+    """Return the keys of all uploads."""
+    return set(session.scalars(select(UploadRow.path)))
+
+
+def source_of(row: UploadRow, data_dir: Path) -> str:
+    """Return the absolute path of an upload's file, for `source` of a data set."""
+    return str(data_dir.resolve() / row.path)

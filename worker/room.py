@@ -1,0 +1,37 @@
+"""Whether the artifact folder has room for another run: workers claim none below the reserve."""
+
+import structlog
+
+from cellgate.contract.storage import room_in
+from service.store.workers import record_room, recorded_room
+from worker.context import UNREACHABLE, WorkerContext
+
+log = structlog.get_logger(__name__)
+
+
+def has_room(context: WorkerContext) -> bool:
+    """Return whether the artifact folder has its reserve free; a folder that does not answer has not."""
+    artifacts, reserve = context.settings.artifacts, context.settings.storage_reserve_bytes
+    try:
+        room = room_in(artifacts)
+    except OSError as error:
+        log.error("artifact_folder_does_not_answer", folder=str(artifacts), error=str(error))
+        return False
+    if room.holds(reserve):
+        return True
+    log.error("storage_full", folder=str(artifacts), free=str(room), reserve_bytes=reserve)
+    return False
+
+
+def may_start_runs(context: WorkerContext) -> bool:
+    """Return whether there is room for another run, and let those that ask why runs wait know."""
+    there_is = has_room(context)
+    try:
+        with context.database.read() as session:
+            changed = recorded_room(session, worker_id=context.worker_id) != there_is
+        if changed:
+            with context.database.begin() as session:
+                record_room(session, worker_id=context.worker_id, has_room=there_is)
+    except UNREACHABLE as error:
+        log.warning("database_not_reached", error=str(error.orig))
+    return there_is
