@@ -31,6 +31,7 @@ FILES = 1024
 LOOK_EVERY_S = 0.05
 ATTACK_S = 15.0
 LIVEZ_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 REQUEST_LINE = b"GET /v1/experiments HTTP/1.1\r\nHost: localhost\r\n"
 MIB = 1 << 20
 
@@ -225,16 +226,21 @@ def api(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=limit)
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with suppress(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}/livez", trust_env=False)
-                break
-            time.sleep(0.1)
+        _wait_until_it_answers(port)
         yield port, psutil.Process(process.pid)
     finally:
         process.kill()
         process.wait()
+
+
+def _wait_until_it_answers(port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/livez", trust_env=False)
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the API did not start")
 
 
 def probe(port: int, seconds: float) -> None:

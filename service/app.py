@@ -45,6 +45,7 @@ from service.folder_check import check_folders
 from service.settings import Settings
 from service.startup_check import check_startup
 from service.store.database import Database, schema_fault
+from service.supervision import Supervision
 from service.telemetry.metrics import Telemetry
 from service.telemetry.tracing import tracing_of
 
@@ -112,14 +113,15 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         dependencies=[Depends(refuse_unknown_parameters)],
     )
     known = TokenCache(settings, database)
+    supervision = Supervision("api", database)
     telemetry = Telemetry(database, notifier, settings)
     app.state.context = Context(
         settings=settings,
         database=database,
         notifier=notifier,
         tokens=known,
-        versions=watch_versions(database),
-        output=watch_output(database),
+        versions=watch_versions(database, supervision.report),
+        output=watch_output(database, supervision.report),
         load_poll_states=poll_states_in(database),
         telemetry=telemetry,
         hashes=Hashes(),

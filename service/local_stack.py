@@ -22,6 +22,7 @@ from service.folder_check import check_folders
 from service.settings import Settings
 from service.startup_check import MissingAdminToken, check_startup
 from service.store.database import Database, UnsuitableDatabase, migrate
+from service.supervision import Supervision
 
 FIRST_BACKOFF_S = 0.5
 SLOWEST_BACKOFF_S = 30.0
@@ -96,13 +97,18 @@ class ProcessSupervisor:
 
     def _start(self, child: ManagedProcess, now: float) -> None:
         # A session of its own: Ctrl-C reaches only us, and we end the children in order.
-        child.process = subprocess.Popen(
-            die_with_parent(child.command),
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
         child.started_at = now
+        try:
+            child.process = subprocess.Popen(
+                die_with_parent(child.command),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        # No memory or no process to spare at the moment: the other children go on.
+        except OSError as error:
+            log.warning("child_not_started", child=child.name, error=str(error))
+            self._on_exit(child, now)
 
     def _on_exit(self, child: ManagedProcess, now: float) -> None:
         code = child.process.returncode if child.process is not None else None
@@ -138,7 +144,14 @@ def run_local_stack(settings: Settings, *, with_worker: bool, announce: Callable
     check_folders(settings)
     _prepare_database(settings)
     with ExitStack() as stack:
-        redis_url = settings.redis_url or stack.enter_context(EmbeddedBroker(settings.data_dir / "broker")).url
+        database = Database(settings.database)
+        stack.callback(database.dispose)
+        redis_url = (
+            settings.redis_url
+            or stack.enter_context(
+                EmbeddedBroker(settings.data_dir / "broker", supervision=Supervision("up", database))
+            ).url
+        )
         environment = child_environment(settings, redis_url=redis_url, port=port)
         supervisor = ProcessSupervisor(stack_processes(with_worker=with_worker), environment)
         try:

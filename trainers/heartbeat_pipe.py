@@ -22,10 +22,12 @@ def watch_heartbeat(timeout_s: float, descriptor: int | None = None) -> None:
     source = sys.stdin.fileno() if descriptor is None else descriptor
 
     def watch() -> None:
-        while True:
-            ready, _, _ = select.select([source], [], [], timeout_s)
-            if not ready or not os.read(source, 4096):
-                # No clean-up: an attempt that lost its lease must change nothing more.
-                os._exit(ExitCode.INTERRUPTED)
+        try:
+            while select.select([source], [], [], timeout_s)[0] and os.read(source, 4096):
+                pass
+        finally:
+            # No clean-up: an attempt that lost its lease must change nothing more. And whatever else ends the watch
+            # ends the trainer too: unwatched it could go on beside the next attempt.
+            os._exit(ExitCode.INTERRUPTED)
 
     threading.Thread(target=watch, name="heartbeat", daemon=True).start()

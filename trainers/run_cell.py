@@ -25,6 +25,7 @@ from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import RunResult
 from cellgate.contract.specs import AnySpec
 from cellgate.contract.storage import is_disk_full
+from cellgate.contract.visible import visible
 from trainers.engine.context import RunContext, stop_on_signals
 from trainers.engine.run_folder import last_event, seed_of
 from trainers.spec_reading import read_spec
@@ -128,7 +129,7 @@ def _report(error: BaseException, events: EventWriter, out: Path) -> int:
             traceback.print_exception(error)
         known = TrainerError(f"internal error: {type(error).__name__}: {error}")
     else:
-        _say(f"{known.reason}: {known}")
+        _say(visible(f"{known.reason}: {known}"))
     # A disk that is full has no room for this either; the exit code needs none.
     with suppress(OSError):
         events.write(

@@ -4,16 +4,18 @@ import os
 import signal
 import socket
 import threading
+from dataclasses import replace
 
 from service.broker.notify import CeleryNotifier
 from service.settings import Settings
 from service.store.database import Database
 from service.store.workers import retire_worker
+from service.supervision import Supervision
 from worker.consumer import NotificationConsumer
 from worker.context import WorkerContext
 from worker.devices import find_devices
 from worker.fork_server import ForkServerProcess
-from worker.heartbeat import Heartbeat, register
+from worker.heartbeat import Heartbeat, register_new
 from worker.pulse import Pulse
 from worker.slots import Slots
 from worker.start import trainer_environment
@@ -45,7 +47,7 @@ def run_worker(settings: Settings, redis_url: str) -> None:
     try:
         _keep_fork_server(context)
         with context.database.begin() as session:
-            register(session, context)
+            context = replace(context, worker_id=register_new(session, context))
         serve(context, redis_url)
         with context.database.begin() as session:
             retire_worker(session, worker_id=context.worker_id)
@@ -74,7 +76,7 @@ def serve(context: WorkerContext, redis_url: str) -> None:
     """
     slots = Slots(context)
     consumer = NotificationConsumer(context, redis_url, slots.on_notification)
-    heartbeat = Heartbeat(context, slots)
+    heartbeat = Heartbeat(context, slots, Supervision("worker", context.database))
     settings = context.settings
     pulse = Pulse(settings.data_dir, role="worker", process_id=context.worker_id, every_s=settings.heartbeat_s)
     heartbeat.start()

@@ -17,6 +17,8 @@ from service.broker.notify import notify_waiting_runs
 from service.domain.errors import ServiceError
 from service.domain.trainer_events import storable
 from service.store.claims import Claim
+from service.store.database_faults import DatabaseFull
+from service.store.durations import record_running_time
 from service.store.lifecycle import cancelled, fail, release, succeed
 from service.store.pipeline import after_run
 from service.store.recorder import import_missing_events
@@ -43,7 +45,7 @@ def _supervise(context: WorkerContext, claim: Claim, *, held_since: float) -> No
     try:
         with context.devices.lend() as gpu:
             outcome, exit_code = _attempt(context, claim, folder, gpu=gpu, held_since=held_since)
-            _end_attempt(context, claim, folder, outcome, exit_code=exit_code)
+            _end_attempt(context, claim, folder, outcome, exit_code=exit_code, held_since=held_since)
     except UNREACHABLE:
         # The lease expires, and the reconciler takes the run back.
         log.exception("attempt_left_behind")
@@ -51,9 +53,8 @@ def _supervise(context: WorkerContext, claim: Claim, *, held_since: float) -> No
     # The last line of defence: a bug in the supervisor must not leave the run without an end.
     except Exception as error:
         log.exception("supervision_failed")
-        detail = f"supervision failed: {type(error).__name__}: {error}"
-        outcome, exit_code = Failed(reason=FailureReason.INTERNAL_ERROR, detail=detail), None
-        _end_attempt(context, claim, folder, outcome, exit_code=exit_code)
+        outcome, exit_code = _broken(context, folder, error), None
+        _end_attempt(context, claim, folder, outcome, exit_code=exit_code, held_since=held_since)
     log.info("run_ended", outcome=type(outcome).__name__, exit_code=exit_code)
 
 
@@ -68,8 +69,7 @@ def _attempt(
         return Released(why=str(error), counts=True), None
     except OSError as error:
         if is_disk_full(error):
-            detail = f"{folder} cannot be written to ({describe_room(folder)}): {error}"
-            return storage_full(detail, has_room=has_room(context)), None
+            return _without_room(context, folder, error), None
         return _not_started(FailureReason.INTERNAL_ERROR, error), None
     log.info("run_started", cell=claim.cell.label, seed=claim.seed, pid=process.pid)
     try:
@@ -80,6 +80,18 @@ def _attempt(
         process.kill()
         process.close()
     return outcome, process.exit_code()
+
+
+def _broken(context: WorkerContext, folder: Path, error: Exception) -> AttemptOutcome:
+    if is_disk_full(error):
+        return _without_room(context, folder, error)
+    detail = f"supervision failed: {type(error).__name__}: {error}"
+    return Failed(reason=FailureReason.INTERNAL_ERROR, detail=detail)
+
+
+def _without_room(context: WorkerContext, folder: Path, error: Exception) -> AttemptOutcome:
+    detail = f"{folder} cannot be written to ({describe_room(folder)}): {error}"
+    return storage_full(detail, has_room=has_room(context))
 
 
 def _not_started(reason: FailureReason, error: Exception) -> Failed:
@@ -104,7 +116,13 @@ def _catch_up(context: WorkerContext, claim: Claim) -> None:
 
 
 def _end_attempt(
-    context: WorkerContext, claim: Claim, folder: Path, outcome: AttemptOutcome, *, exit_code: int | None
+    context: WorkerContext,
+    claim: Claim,
+    folder: Path,
+    outcome: AttemptOutcome,
+    *,
+    exit_code: int | None,
+    held_since: float,
 ) -> None:
     """Store the end and advance the pipeline in one transaction; then notify workers of new runs."""
     if isinstance(outcome, Abandoned):
@@ -117,15 +135,22 @@ def _end_attempt(
     deadline = time.monotonic() + context.settings.lease_s
     while True:
         try:
+            _record_time(context, claim, time.monotonic() - held_since)
             _write(context, claim, outcome, result, exit_code)
             break
-        except UNREACHABLE:
-            # Beyond its lease the run is the reconciler's.
-            if time.monotonic() > deadline:
+        except UNREACHABLE as error:
+            # Beyond its lease the run is the reconciler's, which cannot store that on a full disk either.
+            is_full = isinstance(error, DatabaseFull) and not context.draining.is_set()
+            if time.monotonic() > deadline and not is_full:
                 log.exception("end_not_written")
                 return
             time.sleep(DATABASE_RETRY_S)
     notify_waiting_runs(context.database, context.notifier)
+
+
+def _record_time(context: WorkerContext, claim: Claim, duration_s: float) -> None:
+    with context.database.begin() as session:
+        record_running_time(session, run_id=claim.run_id, attempt=claim.attempt, duration_s=duration_s)
 
 
 def _read_result(path: Path) -> tuple[dict[str, Any], str | None]:

@@ -48,7 +48,7 @@ def forward_notification(context: WorkerContext, *, full: bool = False) -> None:
             left = run_for_others(session, context.worker_id, full=full)
     except UNREACHABLE as error:
         # Whoever has room looks at its next heartbeat.
-        log.warning("database_not_reached", error=str(error.orig))
+        log.warning("database_not_reached", error=str(error))
         return
     if left is None:
         return
@@ -64,7 +64,7 @@ def has_work(context: WorkerContext) -> bool:
         with context.database.read() as session:
             return is_anything_open(session, worker=context.worker_id, queues=context.settings.queues)
     except UNREACHABLE as error:
-        log.warning("database_not_reached", error=str(error.orig))
+        log.warning("database_not_reached", error=str(error))
         return False
 
 
@@ -87,7 +87,7 @@ def claim_run(context: WorkerContext) -> Claim | None:
                     return claim
         except UNREACHABLE as error:
             # The next heartbeat looks again.
-            log.warning("database_not_reached", error=str(error.orig))
+            log.warning("database_not_reached", error=str(error))
             return None
         time.sleep(CLAIM_RETRY_S * (attempt + 1))
     return None

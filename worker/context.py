@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from cellgate.contract.processes import module_command
 from service.broker.notify import Notifier
@@ -14,8 +14,8 @@ from worker.devices import Devices
 from worker.fork_server import ForkServerProcess
 
 TRAINER = tuple(module_command("trainers"))
-# The drivers raise these while a database is unreachable, busy or restarting; a later try may succeed.
-UNREACHABLE = (OperationalError, InterfaceError)
+# Raised while a database is unreachable, busy or restarting, or has no connection to spare; a later try may succeed.
+UNREACHABLE = (OperationalError, InterfaceError, TimeoutError)
 DATABASE_RETRY_S = 0.5
 
 

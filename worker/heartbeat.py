@@ -8,22 +8,25 @@ import structlog
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from service.store.workers import record_heartbeat, register_worker
+from service.store.workers import record_heartbeat, register_new_worker, register_worker
+from service.supervision import Supervision
 from worker.context import UNREACHABLE, WorkerContext
 from worker.slots import Slots
 
 log = structlog.get_logger(__name__)
 
 
-def register(session: Session, context: WorkerContext) -> None:
-    """Store that the worker is there, with its queues, slots and release."""
-    register_worker(
-        session,
-        worker_id=context.worker_id,
-        queues=context.settings.queues,
-        slots=context.slots,
-        version=version("cellgate"),
+def register_new(session: Session, context: WorkerContext) -> str:
+    """Store that a worker has started, with its queues, slots and release; return the id that it gets."""
+    queues, slots = context.settings.queues, context.slots
+    return register_new_worker(
+        session, wanted=context.worker_id, queues=queues, slots=slots, version=version("cellgate")
     )
+
+
+def _register_again(session: Session, context: WorkerContext) -> None:
+    queues, slots = context.settings.queues, context.slots
+    register_worker(session, worker_id=context.worker_id, queues=queues, slots=slots, version=version("cellgate"))
 
 
 class Heartbeat:
@@ -32,10 +35,12 @@ class Heartbeat:
     Args:
         context: Of the worker.
         slots: Filled at every beat: without a broker a run waits one heartbeat at most.
+        supervision: Is told of beats that failed.
     """
 
-    def __init__(self, context: WorkerContext, slots: Slots) -> None:
+    def __init__(self, context: WorkerContext, slots: Slots, supervision: Supervision) -> None:
         self._context = context
+        self._supervision = supervision
         self._slots = slots
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         # Whether the worker hears notifications; true until it is known, or each start would look broken.
@@ -63,14 +68,14 @@ class Heartbeat:
             self._write()
             self._slots.fill()
         except UNREACHABLE as error:
-            log.warning("heartbeat_not_written", error=str(error.orig))
+            log.warning("heartbeat_not_written", error=str(error))
         # The thread must outlive whatever a beat meets: without it the worker would count as lost.
-        except Exception:
-            log.exception("heartbeat_failed")
+        except Exception as error:  # noqa: BLE001 - reported
+            self._supervision.report("heartbeat", error)
 
     def _write(self) -> None:
         context, listening = self._context, self.listening
         with context.database.begin() as session:
             if not record_heartbeat(session, worker_id=context.worker_id, listening=listening):
-                register(session, context)
+                _register_again(session, context)
         self.written_at = time.monotonic()

@@ -12,6 +12,7 @@ from cellgate.contract.artifacts import EVENTS_NAME, OUTPUT_NAME
 from cellgate.contract.states import RunState
 from service.settings import Settings
 from service.store.claims import Claim
+from service.store.database_faults import DatabaseFull
 from service.store.lifecycle import held_state, mark_running, renew
 from service.store.recorder import Recorder
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
@@ -52,7 +53,9 @@ class AttemptMonitor:
         self._pending: list[dict[str, Any]] = []
         self._pending_output: list[tuple[int, str]] = []
         self._again = False
+        self._is_full = False
         self._watchdog = Watchdog(process, timeout_s=GIVE_UP_AT * context.settings.lease_s, started_at=held_since)
+        self._held_since = held_since
         self._started = self._last_event_at = time.monotonic()
         self._renew_after = self._poll_after = 0.0
         self._running = False
@@ -79,7 +82,7 @@ class AttemptMonitor:
         finally:
             self._watchdog.stop()
         if self._watchdog.expired and self._stop is not Stop.LEASE_LOST:
-            self._stop = Stop.TOO_LATE
+            self._stop = Stop.DATABASE_FULL if self._is_full else Stop.TOO_LATE
         self._flush()
         return classify_exit(
             exit_code,
@@ -112,7 +115,7 @@ class AttemptMonitor:
 
     def _renew(self, session: Session, lease_s: float) -> str:
         run: dict[str, Any] = {"run_id": self._claim.run_id, "attempt": self._claim.attempt}
-        state = renew(session, **run, lease_s=lease_s)
+        state = renew(session, **run, lease_s=lease_s, duration_s=time.monotonic() - self._held_since)
         if state is RunState.STARTING and not self._running:
             self._running = mark_running(session, **run)
         return "lost" if state is None else state.value
@@ -190,7 +193,10 @@ class AttemptMonitor:
             self._keep_lease()
             if new:
                 continue
-            if time.monotonic() > deadline:
+            if self._is_full and not self._context.draining.is_set():
+                # Nobody else can take the run either: no transaction can be stored.
+                deadline = time.monotonic() + self._context.settings.lease_s
+            elif time.monotonic() > deadline:
                 # Without its last events the end cannot be trusted: the reconciler takes the run back.
                 self._stop = Stop.LEASE_LOST
             time.sleep(POLL_S)
@@ -199,10 +205,13 @@ class AttemptMonitor:
         """Run a transaction; return None if the database cannot be reached at the moment."""
         try:
             with self._context.database.begin() as session:
-                return work(session)
+                done = work(session)
         except UNREACHABLE as error:
-            log.warning("database_not_reached", error=str(error.orig))
+            self._is_full = isinstance(error, DatabaseFull)
+            log.warning("database_not_reached", error=str(error))
             return None
+        self._is_full = False
+        return done
 
 
 def _time_limit(settings: Settings, claim: Claim) -> tuple[float, str]:

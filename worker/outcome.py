@@ -34,6 +34,7 @@ class Stop(StrEnum):
     TIMEOUT = "timeout"
     STALLED = "stalled"
     TOO_LATE = "the lease could not be renewed in time"
+    DATABASE_FULL = "the database's disk was full, so the lease could not be renewed"
     LEASE_LOST = "lease lost"
 
 
@@ -109,7 +110,7 @@ def classify_exit(
     match stop:
         case Stop.CANCELLED:
             return Cancelled()
-        case Stop.PAUSED | Stop.DRAINED:
+        case Stop.PAUSED | Stop.DRAINED | Stop.DATABASE_FULL:
             return Released(why=stop.value, counts=False)
         case Stop.TOO_LATE:
             return Released(why=stop.value, counts=True)

@@ -1,6 +1,7 @@
 """Recover from losses: expired leases and queue timeouts, lost notifications, pipelines that stopped.
 
-It runs as a process of its own. Two at once do no harm: every step is a compare-and-set or a claim.
+It runs as a process of its own. Two at once do no harm: every step is a compare-and-set or a claim. It trusts no wall
+clock: it takes a lease back once it has itself seen, by its monotonic clock, that nobody renewed it for its length.
 """
 
 import threading
@@ -22,6 +23,8 @@ from service.store.experiments import cancel_leftovers
 from service.store.lifecycle import due_for_dispatch, expire_leases, expire_queued
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
+from service.supervision import Supervision
+from worker.observed_time import ObservedTime
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +52,17 @@ class Reconciler:
         settings: Settings,
         broker: redis.Redis,
         on_round: Callable[[float], None] = lambda _reached_at: None,
+        supervision: Supervision | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._notifier = notifier
         self._settings = settings
         self._broker = broker
         self._on_round = on_round
+        self._supervision = supervision or Supervision("reconciler")
+        self._time = ObservedTime(database, settings, clock=clock)
+        self._changed: list[str] = []
 
     def run(self, stop: threading.Event) -> None:
         """Reconcile every `reconcile_every_s` until `stop` is set; wait while database or broker are unreachable."""
@@ -68,30 +76,47 @@ class Reconciler:
             self._on_round(reached_at)
 
     def reconcile(self) -> None:
-        """Recover lost runs, once.
+        """Recover lost runs, once; a step that fails does not keep the others from their work.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
         """
-        with self._database.begin() as session:
-            lost = expire_leases(session)
-        # Each in a transaction of its own: a holder of an experiment's lock may not wait for runs or jobs again.
+        steps = (self._expire_leases, self._expire_queued, self._tidy_up, self._move_on, self._notify)
+        for step in steps:
+            try:
+                step()
+            except SQLAlchemyError:
+                raise
+            # A bug in one step must not stop the recovery that the others do.
+            except Exception as error:  # noqa: BLE001 - reported
+                self._supervision.report(f"reconciler: {step.__name__.strip('_')}", error)
+
+    def _expire_leases(self) -> None:
+        if unchanged := self._time.look():
+            with self._database.begin() as session:
+                lost = expire_leases(session, unchanged)
+            if lost:
+                log.warning("leases_expired", runs=lost)
+            self._changed += lost
+
+    # Each in a transaction of its own: a holder of an experiment's lock may not wait for runs or jobs again.
+    def _expire_queued(self) -> None:
         with self._database.begin() as session:
             overdue = expire_queued(session)
+        if overdue:
+            log.warning("queued_for_too_long", runs=overdue)
+        self._changed += overdue
+
+    def _tidy_up(self) -> None:
         with self._database.begin() as session:
             cancel_leftovers(session)
             store_missing_conclusions(session)
             retire_silent_workers(session, silent_s=SILENT_S)
-        if lost:
-            log.warning("leases_expired", runs=lost)
-        if overdue:
-            log.warning("queued_for_too_long", runs=overdue)
-        self._move_on([*lost, *overdue])
-        self._notify()
 
-    def _move_on(self, changed: list[str]) -> None:
+    def _move_on(self) -> None:
         """Advance pipelines that a run's end should have advanced."""
         artifacts = self._settings.artifacts
+        changed, self._changed = self._changed, []
         with self._database.read() as session:
             ended = {*changed, *unfinished_datasets(session)}
             experiments = list(idle_experiments(session))

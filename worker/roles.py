@@ -15,6 +15,7 @@ from service.folder_check import check_folders
 from service.settings import Settings, load_settings
 from service.store.database import Database, schema_fault
 from service.store.database_faults import advice_for
+from service.supervision import Supervision
 from service.telemetry.logs import set_up_logging
 from worker.app import run_worker
 from worker.housekeeping import Housekeeper
@@ -79,14 +80,11 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     database = Database(settings.database)
     notifier = CeleryNotifier(redis_url)
     broker = redis_client(redis_url)
-    webhook_sender = threading.Thread(
-        target=WebhookSender(database=database, settings=settings).run, args=[stop], name="webhook-sender"
-    )
-    housekeeper = threading.Thread(
-        target=Housekeeper(database=database, settings=settings).run, args=[stop], name="housekeeper"
-    )
-    webhook_sender.start()
-    housekeeper.start()
+    supervision = Supervision("reconciler", database)
+    sender = WebhookSender(database=database, settings=settings)
+    webhook_sender = supervision.thread("webhook-sender", lambda: sender.run(stop), stop)
+    keeper = Housekeeper(database=database, settings=settings)
+    housekeeper = supervision.thread("housekeeper", lambda: keeper.run(stop), stop)
     pulse = Pulse(
         settings.data_dir,
         role="reconciler",
@@ -99,9 +97,10 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
         settings=settings,
         broker=broker,
         on_round=lambda reached_at: pulse.write(database_at=reached_at),
+        supervision=supervision,
     )
     try:
-        reconciler.run(stop)
+        supervision.run("reconciler", lambda: reconciler.run(stop), stop)
     finally:
         stop.set()
         webhook_sender.join()

@@ -33,5 +33,5 @@ def may_start_runs(context: WorkerContext) -> bool:
             with context.database.begin() as session:
                 record_room(session, worker_id=context.worker_id, has_room=there_is)
     except UNREACHABLE as error:
-        log.warning("database_not_reached", error=str(error.orig))
+        log.warning("database_not_reached", error=str(error))
     return there_is

@@ -1,125 +1,182 @@
-"""Send the outbox's deliveries to webhooks: signed, at least once, never to a forbidden address."""
+"""Send the outbox's deliveries to webhooks: at least once, each webhook on its own.
 
+All tries run in one thread. No webhook has more than a few at a time, so one that hangs or fails delays no other.
+"""
+
+import asyncio
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections import Counter
 
 import httpx
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from service.dns import resolve
-from service.domain.errors import InvalidSpec
-from service.domain.webhooks import signature
 from service.settings import Settings
 from service.store.database import Database
-from service.store.webhooks import Due, claim_due, delete_old_deliveries, record_try
+from service.store.deliveries import (
+    Due,
+    Outcome,
+    claim_due,
+    delete_old_deliveries,
+    due_deliveries,
+    give_up_old_deliveries,
+    record_tries,
+)
+from worker.context import UNREACHABLE
+from worker.webhook_request import try_delivery
 
-LOOK_EVERY_S = 1.0
-DELETE_EVERY_S = 3600.0
-TIMEOUT_S = 10.0
-AT_ONCE = 8
+LOOK_EVERY_S = 0.5
+# Tries that end together are stored together.
+GATHER_S = 0.02
+TIDY_EVERY_S = 600.0
+# Tries at the same time; each needs a descriptor, of which a process often has 1,024.
+AT_ONCE = 512
+# Places that only webhooks get whose last delivery arrived: any number of others that hang cannot take them.
+RESERVED = 64
+STOP_S = 2.0
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeliveryResult:
-    """Outcome of one try.
+class WebhookSender:
+    """Sends deliveries that are due; several senders at once deliver each one once while none of them fails.
 
     Args:
-        status: HTTP status of the response; None without a response.
-        error: Why the delivery failed; None if it arrived.
+        database: Where the outbox is.
+        settings: Of the deployment.
+        look_every_s: Seconds between two looks at the outbox.
+        at_once: Tries at the same time, over all webhooks.
+        reserved: How many of them are for webhooks whose last delivery arrived.
     """
 
-    status: int | None
-    error: str | None
-
-
-class WebhookSender:
-    """Sends deliveries that are due; several senders at once deliver each one once while none of them fails."""
-
-    def __init__(self, *, database: Database, settings: Settings, look_every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        settings: Settings,
+        look_every_s: float = LOOK_EVERY_S,
+        at_once: int = AT_ONCE,
+        reserved: int = RESERVED,
+    ) -> None:
         self._database = database
-        self._keep_s = settings.keep_deliveries_days * 86_400.0
         self._allow_private = settings.webhook_allow_private
+        self._keep_s = settings.keep_deliveries_days * 86_400.0
         self._look_every_s = look_every_s
+        self._at_once, self._reserved = at_once, reserved
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._tries: dict[asyncio.Task[Outcome], Due] = {}
+        self._unrecorded: list[Outcome] = []
+        self._proven: set[str] = set()
+        self._tidy_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Send due deliveries every `look_every_s` until `stop` is set; a slow receiver hardly delays the others."""
-        delete_at = time.monotonic()
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-sender") as pool:
-            while not stop.wait(self._look_every_s):
-                try:
-                    while self.deliver_due(pool) and not stop.is_set():
-                        pass
-                    if time.monotonic() >= delete_at:
-                        delete_at = time.monotonic() + DELETE_EVERY_S
-                        self._delete_old()
-                except SQLAlchemyError as error:
-                    log.warning("webhook_sender_waits_for_the_database", error=str(error))
+        """Send due deliveries every `look_every_s` until `stop` is set."""
+        asyncio.run(self._run(stop))
 
-    def deliver_due(self, pool: ThreadPoolExecutor) -> int:
-        """Send up to AT_ONCE due deliveries in parallel and return how many."""
-        with self._database.begin() as session:
-            due = claim_due(session, limit=AT_ONCE)
-        list(pool.map(self._deliver, due))
+    def deliver_due(self) -> int:
+        """Send everything that is due now, once, and return how many that was."""
+        return asyncio.run(self._deliver_due())
+
+    async def _run(self, stop: threading.Event) -> None:
+        self._tries = {}
+        while not stop.is_set():
+            try:
+                await self._round()
+            except UNREACHABLE as error:
+                log.warning("webhook_sender_waits_for_the_database", error=str(error))
+                await asyncio.sleep(self._look_every_s)
+            else:
+                await self._wait()
+        await self._end()
+
+    async def _deliver_due(self) -> int:
+        count = 0
+        while new := await self._round():
+            count += new
+            await asyncio.wait(self._tries)
+        return count
+
+    async def _round(self) -> int:
+        """Store the outcomes of what has ended, start what is due, and return how many were started."""
+        self._collect()
+        due = await asyncio.to_thread(self._exchange)
+        for one in due:
+            attempt = try_delivery(one, allow_private=self._allow_private, tls=self._tls)
+            self._tries[asyncio.create_task(attempt)] = one
         return len(due)
 
-    def _deliver(self, due: Due) -> None:
-        result = self._try(due)
-        level = log.info if result.error is None else log.warning
-        level("webhook_sent", delivery=due.delivery_id, webhook=due.webhook_id, tries=due.tries, error=result.error)
-        with self._database.begin() as session:
-            record_try(session, due, status=result.status, error=result.error)
+    async def _wait(self) -> None:
+        if not self._tries:
+            await asyncio.sleep(self._look_every_s)
+            return
+        ended, _ = await asyncio.wait(self._tries, timeout=self._look_every_s, return_when=asyncio.FIRST_COMPLETED)
+        if ended:
+            await asyncio.sleep(min(GATHER_S, self._look_every_s))
 
-    def _try(self, due: Due) -> DeliveryResult:
+    def _collect(self) -> None:
+        for task in [task for task in self._tries if task.done()]:
+            due, outcome = self._tries.pop(task), task.result()
+            level = log.info if outcome.error is None else log.warning
+            level(
+                "webhook_sent", delivery=due.delivery_id, webhook=due.webhook_id, tries=due.tries, error=outcome.error
+            )
+            if outcome.error is None:
+                self._proven.add(due.webhook_id)
+            else:
+                self._proven.discard(due.webhook_id)
+            self._unrecorded.append(outcome)
+
+    def _exchange(self) -> list[Due]:
+        """Store outcomes and claim what there is room for, in one transaction; in none if there is nothing to do."""
+        tidy = time.monotonic() >= self._tidy_at
+        if not (self._unrecorded or tidy or self._is_anything_due()):
+            return []
         try:
-            return send(due, allow_private=self._allow_private)
-        except InvalidSpec as refusal:
-            return DeliveryResult(status=None, error=refusal.detail)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return DeliveryResult(status=None, error=f"{type(error).__name__}: {error}"[:500])
+            with self._database.begin() as session:
+                in_flight = [due.delivery_id for due in self._tries.values()]
+                record_tries(session, self._unrecorded, in_flight=in_flight)
+                due = claim_due(session, self._choose(session))
+                if tidy:
+                    give_up_old_deliveries(session)
+                    delete_old_deliveries(session, keep_s=self._keep_s)
+        except UNREACHABLE:
+            raise
+        except SQLAlchemyError:
+            # What the database refuses it refuses again: those deliveries are tried again when their claims lapse.
+            self._unrecorded = []
+            raise
+        self._unrecorded = []
+        self._tidy_at = time.monotonic() + TIDY_EVERY_S if tidy else self._tidy_at
+        return due
 
-    def _delete_old(self) -> None:
+    def _is_anything_due(self) -> bool:
+        with self._database.read() as session:
+            return bool(self._choose(session))
+
+    def _choose(self, session: Session) -> list[str]:
+        free = self._at_once - len(self._tries)
+        if free <= 0:
+            return []
+        in_flight = Counter(due.webhook_id for due in self._tries.values())
+        found = due_deliveries(session, limit=free, in_flight=in_flight, first=self._proven)
+        others = sum(number for webhook, number in in_flight.items() if webhook not in self._proven)
+        room = self._at_once - self._reserved - others
+        unproven = [delivery for delivery, webhook in found if webhook not in self._proven]
+        return [delivery for delivery, webhook in found if webhook in self._proven] + unproven[: max(0, room)]
+
+    async def _end(self) -> None:
+        """Give what is being sent a moment, store what has ended, and leave the rest to the next sender."""
+        if self._tries:
+            await asyncio.wait(self._tries, timeout=STOP_S)
+        self._collect()
+        for task in self._tries:
+            task.cancel()
+        try:
+            await asyncio.to_thread(self._record_last)
+        except SQLAlchemyError as error:
+            log.warning("outcomes_not_stored", error=str(error))
+
+    def _record_last(self) -> None:
         with self._database.begin() as session:
-            delete_old_deliveries(session, keep_s=self._keep_s)
-
-
-def send(due: Due, *, allow_private: bool) -> DeliveryResult:
-    """Send one delivery and return its outcome.
-
-    The host name is resolved once, and the request goes to the address that was checked: a name that resolves to
-    another address a moment later has no effect. Redirects are not followed.
-
-    Args:
-        due: The delivery.
-        allow_private: Whether addresses of private networks are allowed.
-
-    Raises:
-        InvalidSpec: The address is forbidden.
-        httpx.HTTPError: There was no response.
-        OSError: The host name cannot be resolved.
-    """
-    parts = urlsplit(due.url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = resolve(host, port, allow_private=allow_private)[0]
-    url = httpx.URL(due.url).copy_with(host=address)
-    headers = {"Host": parts.netloc, "Content-Type": "application/json", "User-Agent": "Cellgate"}
-    timestamp = int(time.time())
-    headers |= {
-        "webhook-id": due.delivery_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(due.secret, message_id=due.delivery_id, timestamp=timestamp, body=due.body),
-    }
-    with (
-        httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client,
-        client.stream(
-            "POST", url, content=due.body.encode(), headers=headers, extensions={"sni_hostname": host}
-        ) as response,
-    ):
-        # The body is not read, however long it is.
-        status = response.status_code
-    return DeliveryResult(status=status, error=None if 200 <= status < 300 else f"it answered {status}")
+            record_tries(session, self._unrecorded)

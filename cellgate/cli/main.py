@@ -9,6 +9,7 @@ import typer
 from cellgate.cli.commands import LazyGroup
 from cellgate.client.defaults import DEFAULT_SERVER
 from cellgate.contract.exit_codes import COMMAND_EXITS, CommandExit, UsageError
+from cellgate.contract.storage import is_disk_full
 from cellgate.contract.visible import visible
 
 EXIT_CODES = "; ".join(f"{code.value} {meaning}" for code, meaning in COMMAND_EXITS.items())
@@ -48,3 +49,11 @@ def main() -> None:
     except UsageError as error:
         typer.secho(visible(str(error)), fg="red", err=True)
         sys.exit(CommandExit.USAGE)
+    except OSError as error:
+        # What a command downloads, or a report that it writes.
+        if not is_disk_full(error):
+            raise
+        typer.secho(
+            visible(f"there is no room left to write to: {error}; make room, then start the command again"), err=True
+        )
+        sys.exit(CommandExit.UNUSABLE)

@@ -125,8 +125,10 @@ def show_runs(console: Console, runs: Iterable[RunAnswer]) -> None:
 
 
 def _scores(run: RunAnswer) -> list[str]:
-    took = run.finished_at and run.started_at and (run.finished_at - run.started_at).total_seconds() / 60
-    minutes = score(took, 1) if took else ""
+    took_s = run.running_s
+    if took_s is None and run.finished_at and run.started_at:
+        took_s = (run.finished_at - run.started_at).total_seconds()
+    minutes = score(took_s / 60, 1) if took_s and run.finished_at else ""
     if run.result is None:
         return [score(run.f1), "", "", "", "", minutes]
     result = RunResult.model_validate(run.result)

@@ -15,6 +15,7 @@ from service.store.logs import output_versions
 from service.store.versions import PollState, load_poll_states, load_versions
 
 LOOK_EVERY_S = 0.2
+Report = Callable[[str, Exception], None]
 
 
 class VersionWatcher:
@@ -25,10 +26,14 @@ class VersionWatcher:
 
     Args:
         read: Returns the version of each of these rows, by id; called in a thread of its own.
+        report: Is told, in a thread of its own, what ended a round that should not have ended so.
     """
 
-    def __init__(self, read: Callable[[Collection[str]], Mapping[str, int]]) -> None:
+    def __init__(
+        self, read: Callable[[Collection[str]], Mapping[str, int]], report: Report = lambda _, __: None
+    ) -> None:
         self._read = read
+        self._report = report
         self._waiting: dict[str, set[tuple[int, asyncio.Future[None]]]] = defaultdict(set)
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
@@ -100,6 +105,9 @@ class VersionWatcher:
             except SQLAlchemyError:
                 # The waiting requests read again when their time is over, and get the error then.
                 versions = None
+            except Exception as error:  # noqa: BLE001 - reported; without this task every long poll would hang
+                versions = None
+                await run_in_threadpool(self._report, "long polls", error)
             if versions is not None:
                 self._tell(versions)
             await asyncio.sleep(LOOK_EVERY_S)
@@ -147,7 +155,8 @@ class PollStateReader:
             waiters, self._waiters = self._waiters, {}
             try:
                 found = await run_in_threadpool(self._read, list(waiters))
-            except SQLAlchemyError as error:
+            # Whatever it is, each of the requests reports it: without an answer they would wait for ever.
+            except Exception as error:  # noqa: BLE001 - handed on
                 for one in _still_there(waiters):
                     one.set_exception(error)
             else:
@@ -163,24 +172,24 @@ def _still_there(
     return (one for waiting in waiters.values() for one in waiting if not one.done())
 
 
-def watch_versions(database: Database) -> VersionWatcher:
+def watch_versions(database: Database, report: Report) -> VersionWatcher:
     """Return a watcher of the version columns of this database."""
 
     def read(ids: Collection[str]) -> Mapping[str, int]:
         with database.read() as session:
             return load_versions(session, ids)
 
-    return VersionWatcher(read)
+    return VersionWatcher(read, report)
 
 
-def watch_output(database: Database) -> VersionWatcher:
+def watch_output(database: Database, report: Report) -> VersionWatcher:
     """Return a watcher of the runs' output and events in this database."""
 
     def read(run_ids: Collection[str]) -> Mapping[str, int]:
         with database.read() as session:
             return output_versions(session, run_ids)
 
-    return VersionWatcher(read)
+    return VersionWatcher(read, report)
 
 
 def poll_states_in(database: Database) -> PollStateReader:

@@ -11,11 +11,14 @@ from service.api.connection_errors import ServerBusy
 # Whole-table sums, lists, curves, documents of megabytes. A request that waits for a change is none: it would hold its
 # turn while it waits.
 HEAVY = re.compile(
-    r"^/metrics$|^/readyz$|^/openapi\.json$"
+    r"^/metrics$|^/openapi\.json$"
     r"|^/v1/(?:bundles|compare|datasets|experiments|jobs|queues|runs|usage|workers)$"
     r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|events|logs|metrics|report|report\.html)$"
 )
 Next = Callable[[Request], Awaitable[Response]]
+# It needs no token, so anybody may ask for it; and who does must not wait behind the heavy reads.
+READINESS = re.compile(r"^/readyz$")
+READINESS_AT_ONCE = 2
 # Further requests that may wait for a turn, for each turn.
 QUEUED_PER_TURN = 16
 
@@ -28,18 +31,39 @@ class HeavyReads:
     """
 
     def __init__(self, at_once: int) -> None:
-        self._turns = asyncio.Semaphore(at_once)
-        self._free = at_once * (1 + QUEUED_PER_TURN)
+        self._lanes = {HEAVY: _Lane(at_once), READINESS: _Lane(READINESS_AT_ONCE)}
 
     def in_turn(self, go_on: Next) -> Next:
         """Return how a request is answered: a heavy read when it has a turn, any other one at once."""
 
         async def answer(request: Request) -> Response:
-            return await (self._wait_and(go_on, request) if _is_heavy(request) else go_on(request))
+            lane = self._lane_of(request)
+            return await (go_on(request) if lane is None else lane.pass_on(go_on, request))
 
         return answer
 
-    async def _wait_and(self, go_on: Next, request: Request) -> Response:
+    def _lane_of(self, request: Request) -> "_Lane | None":
+        path = str(request.scope["path"])
+        # Only what can wait takes the parameter; elsewhere below /v1 it is refused.
+        waits = "wait" in request.query_params and path.startswith("/v1/")
+        if request.method not in ("GET", "HEAD") or waits:
+            return None
+        return next((lane for pattern, lane in self._lanes.items() if pattern.match(path)), None)
+
+
+class _Lane:
+    """Requests of one kind, of which few have their turn at the same time."""
+
+    def __init__(self, at_once: int) -> None:
+        self._turns = asyncio.Semaphore(at_once)
+        self._free = at_once * (1 + QUEUED_PER_TURN)
+
+    async def pass_on(self, go_on: Next, request: Request) -> Response:
+        """Answer a request when it has its turn.
+
+        Raises:
+            ServerBusy: Too many wait for theirs.
+        """
         if self._free == 0:
             raise ServerBusy("the service has as many expensive requests at work as it can hold; try again")
         self._free -= 1
@@ -48,8 +72,3 @@ class HeavyReads:
                 return await go_on(request)
         finally:
             self._free += 1
-
-
-def _is_heavy(request: Request) -> bool:
-    reads = request.method in ("GET", "HEAD")
-    return reads and "wait" not in request.query_params and HEAVY.match(str(request.scope["path"])) is not None

@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.die_with_parent import die_with_parent
+from service.supervision import Supervision
 
 log = structlog.get_logger(__name__)
 
@@ -56,19 +57,21 @@ class EmbeddedBroker:
 
     Args:
         folder: Where its socket goes, unless the path would be too long for one.
+        supervision: Keeps the thread alive that starts the server again.
 
     Raises:
         BrokerNotFound: There is no server program.
         RuntimeError: It does not answer.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, supervision: Supervision | None = None) -> None:
         self._program = find_server()
         self._folder = folder.resolve()
         self._temporary: Path | None = None
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._guard = threading.Thread(target=self._watch, name="broker", daemon=True)
+        self._supervision = supervision or Supervision("up")
+        self._guard: threading.Thread | None = None
 
     @property
     def socket(self) -> Path:
@@ -89,14 +92,15 @@ class EmbeddedBroker:
         except RuntimeError:
             self._clean_up()
             raise
-        self._guard.start()
+        self._guard = self._supervision.thread("broker", self._watch, self._stopping)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        self._guard.join()
+        if self._guard is not None:
+            self._guard.join()
         self._clean_up()
 
     def _clean_up(self) -> None:

@@ -10,7 +10,8 @@ from service.settings import Settings
 from service.store.backup.container import BackupDamaged, FileChanged
 from service.store.backup.restore import DecisionsDiffer, PlaceInUse, restore_backup
 from service.store.backup.write import write_backup
-from service.store.database import Database, schema_is_current
+from service.store.database import Database, schema_fault
+from service.store.database_faults import advice_for
 
 
 def back_up(settings: Settings, file: Path, *, checkpoints: bool) -> None:
@@ -22,11 +23,12 @@ def back_up(settings: Settings, file: Path, *, checkpoints: bool) -> None:
     """
     database = Database(settings.database)
     try:
-        if not schema_is_current(database):
-            raise UsageError("the database's schema is not the newest: run `cellgate migrate`")
+        fault = schema_fault(database)
+        if fault is not None:
+            raise UsageError(fault)
         written = write_backup(database, settings.data_dir, file, checkpoints=checkpoints)
     except OperationalError as error:
-        raise UsageError(f"the database cannot be reached: {error.orig}") from error
+        raise UsageError(advice_for(error)) from error
     except FileChanged as error:
         raise _failed("a file was changed or removed while it was read: try again") from error
     except OSError as error:

@@ -227,7 +227,7 @@ def _difference(name: str, difference_s: float) -> DoctorFinding:
 
 
 def _file_clock(settings: Settings) -> Findings:
-    folder = next(path for path in (settings.artifacts, *settings.artifacts.parents) if path.exists())
+    folder = next(path for path in (settings.artifacts, *settings.artifacts.parents) if path.is_dir())
     with tempfile.TemporaryFile(dir=folder) as file:
         yield _difference("data folder", os.fstat(file.fileno()).st_mtime - time.time())
 

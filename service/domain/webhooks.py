@@ -11,6 +11,8 @@ import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
+import httpx
+
 from service.domain.errors import InvalidSpec, Mistake
 
 SECRET_MARK = "whsec_"
@@ -18,6 +20,12 @@ SECRET_BYTES = 32
 # Seconds to wait after each failed try; after the last one the delivery has failed.
 WAITS_S = (5.0, 25.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0)
 MOST_WEBHOOKS = 50
+# Failed tries of a webhook in a row after which its circuit opens: then one delivery at a time probes it.
+OPEN_AFTER = 5
+# Seconds from a failed probe to the next one; the last value repeats.
+PROBE_PAUSES_S = (5.0, 25.0, 120.0, 600.0)
+# Of uptime: a delivery that waited for longer, most likely behind an open circuit, is given up.
+GIVE_UP_AFTER_S = 43_200.0
 
 
 def new_signing_secret() -> str:
@@ -44,6 +52,13 @@ def next_wait_s(tries: int) -> float | None:
     return WAITS_S[tries - 1] if tries <= len(WAITS_S) else None
 
 
+def probe_pause_s(failures: int) -> float | None:
+    """Return the seconds to the next probe after so many failures in a row; None while the circuit is closed."""
+    if failures < OPEN_AFTER:
+        return None
+    return PROBE_PAUSES_S[min(failures - OPEN_AFTER, len(PROBE_PAUSES_S) - 1)]
+
+
 def check_url(url: str) -> None:
     """Check that deliveries can be sent to a URL.
 
@@ -57,10 +72,22 @@ def check_url(url: str) -> None:
         raise _refused(f"found {url!r}, expected a URL such as https://example.org/hooks") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise _refused(f"found {url!r}, expected a URL such as https://example.org/hooks")
+    _check_host(parts.hostname, url)
     if parts.username is not None or parts.password is not None:
         raise _refused("found a user or a password in it: check the signature at the other end instead")
     if parts.fragment:
         raise _refused("found a fragment in it, which is never sent: leave it out")
+
+
+def _check_host(host: str, url: str) -> None:
+    # getaddrinfo encodes names by IDNA 2003, httpx by IDNA 2008: a request needs both.
+    try:
+        host.encode("idna")
+        httpx.URL(url)
+    except (UnicodeError, httpx.InvalidURL) as error:
+        raise _refused(
+            f"found the host {host!r}, which is no host name ({error}): expected labels of 1 to 63 characters"
+        ) from None
 
 
 def refuse_private(host: str, addresses: list[str]) -> None:

@@ -11,9 +11,10 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.states import RunState
 from service.store.database import now_s
+from service.store.durations import time_spent_s
 from service.store.queue import AGE, LAST_SERVED, with_fairness_key
 from service.store.quotas import within_quota
-from service.store.tables import AttemptRow, JobRow, RunRow
+from service.store.tables import AttemptRow, EventRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions
 from service.store.workers import may_claim
 
@@ -79,6 +80,8 @@ def claim_next(
         "attempt": attempt,
         "worker": worker,
         "lease_expires_at": now_s() + lease_s,
+        "lease_s": lease_s,
+        "queued_uptime_s": null(),
         "path": path,
         "started_at": func.coalesce(RunRow.started_at, now_s()),
         "phase": null(),
@@ -90,10 +93,12 @@ def claim_next(
         return None
     session.execute(
         insert(AttemptRow).values(
-            run_id=run.id, attempt=attempt, worker=worker, path=path, last_event=0, started_at=now_s()
+            run_id=run.id, attempt=attempt, worker=worker, path=path, last_event=0, started_at=now_s(), duration_s=0.0
         )
     )
-    bump_versions(session, [run], served_at=now_s())
+    # The events' numbers only grow: after a clock was set back, one that was served before would wait for ever.
+    turn = select(func.max(EventRow.id)).scalar_subquery()
+    bump_versions(session, [run], served_at=now_s(), served_turn=turn)
     return _claim(session, run, attempt, path)
 
 
@@ -115,13 +120,6 @@ def _queued(queues: Sequence[str]) -> Select[RunRow]:
 
 def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
     job = session.scalars(select(JobRow).where(JobRow.id == run.job_id)).one()
-    checkpoint = session.scalar(
-        select(AttemptRow.checkpoint)
-        .join(RunRow, AttemptRow.run_id == RunRow.id)
-        .where(RunRow.job_id == run.job_id, RunRow.seed == run.seed, AttemptRow.checkpoint.is_not(None))
-        .order_by(AttemptRow.started_at.desc())
-        .limit(1)
-    )
     return Claim(
         run_id=run.id,
         job_id=job.id,
@@ -133,13 +131,19 @@ def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
         queue=run.queue,
         config=job.spec,
         path=path,
-        resume_from=checkpoint,
+        resume_from=_newest_checkpoint(session, run.id),
         recoveries=run.recoveries,
         timeout_s=job.timeout_s,
-        time_left_s=None if job.timeout_s is None else job.timeout_s - _time_spent_s(session, run.id),
+        time_left_s=None if job.timeout_s is None else job.timeout_s - time_spent_s(session, run.id),
     )
 
 
-def _time_spent_s(session: Session, run_id: str) -> float:
-    spent = select(func.sum(AttemptRow.finished_at - AttemptRow.started_at)).where(AttemptRow.run_id == run_id)
-    return session.scalar(spent) or 0.0
+def _newest_checkpoint(session: Session, run_id: str) -> str | None:
+    """Return the last attempt's checkpoint, else that of the run that this one replaces, and so on; by no clock."""
+    found: str | None = None
+    earlier: str | None = run_id
+    while found is None and earlier is not None:
+        written = select(AttemptRow.checkpoint).where(AttemptRow.run_id == earlier, AttemptRow.checkpoint.is_not(None))
+        found = session.scalar(written.order_by(AttemptRow.attempt.desc()).limit(1))
+        earlier = session.scalar(select(RunRow.id).where(RunRow.superseded_by == earlier))
+    return found

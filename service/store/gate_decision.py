@@ -1,6 +1,6 @@
 """A person's waivers of gate checks and overrulings of decisions, stored beside the computed report and decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,14 +125,15 @@ def answered_decisions(session: Session, experiment_id: str) -> list[DecisionAns
     overrulings = overrulings_of(session, experiment_id)
     chosen = select(DecisionRow).where(DecisionRow.experiment_id == experiment_id)
     return [
-        DecisionAnswer(
-            **row.body,
-            overrulings=[one for one in overrulings if one.stage == row.stage],
-            taken_at=row.taken_at,
-            known=None if row.known is None else DecisionInputs.model_validate(row.known),
-        )
+        decision_answer(row, [one for one in overrulings if one.stage == row.stage])
         for row in session.scalars(chosen.order_by(DecisionRow.stage))
     ]
+
+
+def decision_answer(row: DecisionRow, overrulings: Sequence[Overruling] = ()) -> DecisionAnswer:
+    """Return a stored decision with what it knew and its overrulings."""
+    known = None if row.known is None else DecisionInputs.model_validate(row.known)
+    return DecisionAnswer(**row.body, overrulings=list(overrulings), taken_at=row.taken_at, known=known)
 
 
 def _now(session: Session) -> float:

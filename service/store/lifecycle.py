@@ -5,6 +5,7 @@ nothing and its return value shows it. After a run has ended, the caller lets `s
 waited for it, in the same transaction.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, null, or_, select, update
@@ -13,16 +14,21 @@ from sqlalchemy.orm import Session
 from cellgate.contract.states import LEASED, FailureReason, RunState
 from service.domain.errors import Conflict
 from service.store.database import now_s
+from service.store.durations import store_duration, total_with
+from service.store.leases import LeaseMark, mark_of
 from service.store.lookup import existing
 from service.store.tables import AttemptRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions, has_lease, lock_run, lock_runs
+from service.store.uptime import waited_longer_than
 
 S = RunState
 # After this many lost workers the run itself is assumed to be at fault.
 MAX_RECOVERIES = 5
 
 
-def renew(session: Session, *, run_id: str, attempt: int, lease_s: float) -> RunState | None:
+def renew(
+    session: Session, *, run_id: str, attempt: int, lease_s: float, duration_s: float | None = None
+) -> RunState | None:
     """Extend the attempt's lease by `lease_s` from now.
 
     Args:
@@ -30,18 +36,26 @@ def renew(session: Session, *, run_id: str, attempt: int, lease_s: float) -> Run
         run_id: The run.
         attempt: The fencing number.
         lease_s: Seconds.
+        duration_s: How long the attempt has run, by the worker's monotonic clock; None leaves it as it is.
 
     Returns:
         The run's state (cancelling and pausing mean that the holder must stop), or None when the lease is lost.
     """
+    values: dict[str, Any] = {"lease_expires_at": now_s() + lease_s, "renewals": RunRow.renewals + 1}
+    if duration_s is not None:
+        values["running_s"] = total_with(run_id, attempt, duration_s)
     state = session.execute(
         update(RunRow)
         .where(RunRow.id == run_id, RunRow.attempt == attempt, RunRow.state.in_(LEASED))
-        .values(lease_expires_at=now_s() + lease_s)
+        .values(lease_s=lease_s, **values)
         .returning(RunRow.state)
         .execution_options(synchronize_session=False)
     ).scalar()
-    return None if state is None else RunState(state)
+    if state is None:
+        return None
+    if duration_s is not None:
+        store_duration(session, run_id=run_id, attempt=attempt, duration_s=duration_s)
+    return RunState(state)
 
 
 def held_state(session: Session, *, run_id: str, attempt: int) -> RunState | None:
@@ -146,10 +160,18 @@ def release(
     return state
 
 
-def expire_leases(session: Session) -> list[str]:
-    """Take back every run whose lease has expired and return their ids; runs with recoveries left are queued again."""
-    expired = select(RunRow).where(RunRow.state.in_(LEASED), RunRow.lease_expires_at < now_s())
-    runs = lock_runs(session, expired, skip=True)
+def expire_leases(session: Session, unchanged: Mapping[str, LeaseMark]) -> list[str]:
+    """Take back the runs whose lease has not been renewed since, and return their ids.
+
+    Runs with recoveries left are queued again.
+
+    Args:
+        session: An open transaction.
+        unchanged: By run, the mark that the caller has seen unchanged for the length of the lease.
+    """
+    expired = select(RunRow).where(RunRow.state.in_(LEASED), RunRow.id.in_(unchanged))
+    locked = lock_runs(session, expired, skip=True)
+    runs = [run for run in locked if mark_of(run) == unchanged[run.id]]
     for run in runs:
         _close_attempt(session, run.id, run.attempt, outcome="lost", exit_code=None)
         why = f"lease of worker {run.worker} expired"
@@ -237,8 +259,11 @@ def resume_runs(session: Session, chosen: Select[RunRow]) -> int:
 
 def expire_queued(session: Session) -> list[str]:
     """Fail every run that has been queued for longer than its job's queue_timeout_s, and return their ids."""
-    too_long = RunRow.queued_at + JobRow.queue_timeout_s < now_s()
-    chosen = select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.state == S.QUEUED, too_long)
+    limit_s = JobRow.queue_timeout_s
+    chosen = (
+        select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.state == S.QUEUED, limit_s.is_not(None))
+    )
+    chosen = chosen.where(waited_longer_than(limit_s))
     runs = lock_runs(session, chosen, skip=True)
     for run in runs:
         detail = "it was queued for longer than queue_timeout_s; see why it waited in the workers of its queue"
@@ -261,7 +286,8 @@ def due_for_dispatch(
     """
     due: ColumnElement[bool] = RunRow.dispatched_at.is_(None)
     if redispatch_after_s is not None:
-        due = or_(due, RunRow.dispatched_at <= now_s() - redispatch_after_s)
+        # A notification of the future was sent before a clock was set back.
+        due = or_(due, RunRow.dispatched_at <= now_s() - redispatch_after_s, RunRow.dispatched_at > now_s() + 1.0)
     chosen = select(RunRow).where(RunRow.state == S.QUEUED, due).limit(limit)
     runs = lock_runs(session, chosen, skip=True)
     session.execute(
@@ -308,7 +334,7 @@ def _release(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: 
 
 
 def _queued() -> dict[str, Any]:
-    return {"queued_at": now_s(), "dispatched_at": null()}
+    return {"queued_at": now_s(), "queued_uptime_s": null(), "dispatched_at": null()}
 
 
 def _pause(session: Session, run: RunRow) -> RunState:

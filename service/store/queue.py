@@ -21,8 +21,8 @@ from service.store.workers import living_workers, serving_workers
 
 # What takes turns: an experiment, or a job that belongs to none.
 FAIRNESS_KEY = func.coalesce(RunRow.experiment_id, RunRow.job_id)
-_SERVED_AT = case((RunRow.experiment_id.is_(None), JobRow.served_at), else_=ExperimentRow.served_at)
-LAST_SERVED: ColumnElement[Any] = func.coalesce(_SERVED_AT, 0.0)
+_SERVED_TURN = case((RunRow.experiment_id.is_(None), JobRow.served_turn), else_=ExperimentRow.served_turn)
+LAST_SERVED: ColumnElement[Any] = func.coalesce(_SERVED_TURN, 0)
 AGE = (RunRow.created_at, RunRow.seed, RunRow.id)
 
 

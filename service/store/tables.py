@@ -83,6 +83,7 @@ class ExperimentRow(Base):
     owner: Mapped[str | None] = mapped_column(Owner)
     owner_id: Mapped[str | None] = mapped_column(Id)
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
+    served_turn: Mapped[int | None] = mapped_column(BigInteger)  # the same as a number that no clock can set back
     created_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
     # What came of it, once it has ended; `service.store.conclusions` writes and reads these.
@@ -126,6 +127,7 @@ class JobRow(Base):
     owner: Mapped[str | None] = mapped_column(Owner)
     owner_id: Mapped[str | None] = mapped_column(Id)
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
+    served_turn: Mapped[int | None] = mapped_column(BigInteger)  # the same as a number that no clock can set back
     created_at: Mapped[float] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
     name: Mapped[str | None] = mapped_column(String(200))
@@ -168,7 +170,9 @@ class RunRow(Base):
     # The fencing number: part of every write of an attempt; the write is refused once the number has changed.
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     worker: Mapped[str | None] = mapped_column(String(200))
-    lease_expires_at: Mapped[float | None] = mapped_column(Double)
+    lease_expires_at: Mapped[float | None] = mapped_column(Double)  # decides nothing: releases up to 0.2 read it
+    lease_s: Mapped[float | None] = mapped_column(Double)  # its length; None: claimed by release 0.2 or older
+    renewals: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # counts up: the holder lives
     dispatched_at: Mapped[float | None] = mapped_column(Double)  # outbox: when a worker was notified of it last
     recoveries: Mapped[int] = mapped_column(Integer, default=0)
     phase: Mapped[str | None] = mapped_column(Word)
@@ -184,6 +188,8 @@ class RunRow(Base):
     result: Mapped[dict[str, Any] | None]  # result.json as it was read back from disk
     created_at: Mapped[float] = mapped_column(Double)
     queued_at: Mapped[float] = mapped_column(Double)  # when it was queued last
+    queued_uptime_s: Mapped[float | None] = mapped_column(Double)  # the same by service.store.uptime, once seen queued
+    running_s: Mapped[float | None] = mapped_column(Double)  # running time over all attempts, at the last renewal
     started_at: Mapped[float | None] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
     version: Mapped[int] = mapped_column(Integer, default=1)
@@ -210,6 +216,7 @@ class AttemptRow(Base):
     exit_code: Mapped[int | None] = mapped_column(Integer)
     started_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
+    duration_s: Mapped[float | None] = mapped_column(Double)  # by the worker's monotonic clock, at the last renewal
 
 
 class EventRow(Base):
@@ -339,6 +346,8 @@ class WebhookRow(Base):
     active: Mapped[bool]
     owner: Mapped[str | None] = mapped_column(Owner)
     owner_id: Mapped[str | None] = mapped_column(Id)
+    failures: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # failed tries in a row
+    probe_at: Mapped[float | None] = mapped_column(Double)  # its circuit is open: no delivery is tried before
     created_at: Mapped[float] = mapped_column(Double)
 
 
@@ -362,6 +371,7 @@ class DeliveryRow(Base):
     last_status: Mapped[int | None] = mapped_column(Integer)
     last_error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[float] = mapped_column(Double)
+    created_uptime_s: Mapped[float | None] = mapped_column(Double)  # None: inserted by release 0.2
 
 
 class WorkerRow(Base):
@@ -379,6 +389,30 @@ class WorkerRow(Base):
     heartbeat_at: Mapped[float] = mapped_column(Double)
     version: Mapped[str | None] = mapped_column(String(40))  # of its release; None: older than this column
     has_room: Mapped[bool | None]  # whether its artifact folder has the reserve free; None: not known
+    seen_heartbeat_at: Mapped[float | None] = mapped_column(Double)  # the heartbeat that a reconciler saw last
+    seen_uptime_s: Mapped[float | None] = mapped_column(Double)  # when that changed, by service.store.uptime
+
+
+class UptimeRow(Base):
+    """How long a reconciler has been at work, in all: one row, which only grows."""
+
+    __tablename__ = "uptime"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seconds: Mapped[float] = mapped_column(Double)
+
+
+class WatchedThreadRow(Base):
+    """A long-lived thread or task that has ended unexpectedly and was started again."""
+
+    __tablename__ = "watched_threads"
+
+    process: Mapped[str] = mapped_column(Word, primary_key=True)  # api | worker | reconciler | up
+    thread: Mapped[str] = mapped_column(String(80), primary_key=True)
+    deaths: Mapped[int] = mapped_column(Integer)
+    error: Mapped[str] = mapped_column(String(80))  # class of the last exception
+    died_at: Mapped[float] = mapped_column(Double)
+    died_uptime_s: Mapped[float] = mapped_column(Double)
 
 
 class IdempotencyRow(Base):

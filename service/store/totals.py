@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, case, func, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import RunState
+from service.store.durations import seconds_of
 from service.store.tables import AttemptRow, RunRow
 
 WAIT_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
@@ -48,7 +49,7 @@ class FinishedRuns:
 def ended_runs(session: Session) -> list[FinishedRuns]:
     """Return all runs that have ended, by cell, state and reason; one query."""
     spent = (
-        select(AttemptRow.run_id, func.sum(AttemptRow.finished_at - AttemptRow.started_at).label("seconds"))
+        select(AttemptRow.run_id, func.sum(seconds_of(AttemptRow)).label("seconds"))
         .group_by(AttemptRow.run_id)
         .subquery()
     )
@@ -65,7 +66,8 @@ def ended_runs(session: Session) -> list[FinishedRuns]:
 
 def waits(session: Session) -> dict[str, Histogram]:
     """Return how long runs waited for their first worker, by queue; one query."""
-    waited = RunRow.started_at - RunRow.created_at
+    by_clock = RunRow.started_at - RunRow.created_at
+    waited = case((by_clock > 0.0, by_clock), else_=0.0)
     chosen = select(RunRow.queue, *_histogram_of(waited, WAIT_BOUNDS_S)).where(RunRow.started_at.is_not(None))
     rows = session.execute(chosen.group_by(RunRow.queue).order_by(RunRow.queue))
     return {row[0]: _found(row[1:], WAIT_BOUNDS_S) for row in rows}

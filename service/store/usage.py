@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.operations import UsageBy
 from cellgate.contract.states import RunState
-from service.store.database import now_s
+from service.store.durations import seconds_of
 from service.store.quotas import OWNER_KEY
 from service.store.tables import AttemptRow, RunRow
 
@@ -97,7 +97,8 @@ def _groups(by: UsageBy, since_s: float, before_s: float) -> Subquery:
 
 def _time_within(since_s: float, before_s: float) -> Select[str, float]:
     """Return (run_id, seconds) of every run with an attempt in the period."""
-    finished = func.coalesce(AttemptRow.finished_at, now_s())
+    # An attempt lies where it began by the database's clock, and is as long as its worker measured.
+    finished = AttemptRow.started_at + seconds_of(AttemptRow)
     begin = _larger(AttemptRow.started_at, literal(since_s))
     end = _smaller(finished, literal(before_s))
     return (

@@ -2,21 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from random import uniform
 from typing import Any
 
-from sqlalchemy import delete, func, insert, null, select, update
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import DeliveryState, WebhookEvent
 from service.domain.errors import Conflict, QuotaExceeded
 from service.domain.principals import NOBODY, Owner
-from service.domain.webhooks import MOST_WEBHOOKS, new_signing_secret, next_wait_s
+from service.domain.webhooks import MOST_WEBHOOKS, OPEN_AFTER, new_signing_secret
 from service.store.database import now_s
 from service.store.filters import FIRST_PAGE, PageOf
 from service.store.lookup import get_row, new_id
 from service.store.tables import DeliveryRow, WebhookRow
+from service.store.uptime import uptime_s
 
 
 def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent], owner: Owner = NOBODY) -> WebhookRow:
@@ -131,102 +130,12 @@ def _enqueue(session: Session, webhook_id: str, event: WebhookEvent, data: Mappi
         "tries": 0,
         "next_at": at,
         "created_at": at,
+        "created_uptime_s": uptime_s(),
     }
     return session.scalars(insert(DeliveryRow).values(values).returning(DeliveryRow)).one()
 
 
-# A claim lapses after this time: its sender has probably died.
-CLAIM_S = 60.0
-GONE = 410
-
-
-@dataclass(frozen=True, kw_only=True)
-class Due:
-    """A claimed delivery.
-
-    Args:
-        tries: Number of this try, from 1: the fencing number of its outcome.
-    """
-
-    delivery_id: str
-    webhook_id: str
-    url: str
-    secret: str
-    body: str
-    tries: int
-
-
-def claim_due(session: Session, *, limit: int) -> list[Due]:
-    """Claim up to `limit` due deliveries, the longest due first; no other sender gets them for `CLAIM_S`."""
-    chosen = (
-        select(DeliveryRow, WebhookRow)
-        .join(WebhookRow, DeliveryRow.webhook_id == WebhookRow.id)
-        .where(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.next_at <= now_s(), WebhookRow.active)
-        .order_by(DeliveryRow.next_at)
-        .limit(limit)
-        .with_for_update(of=DeliveryRow, skip_locked=True)
-    )
-    due = [_due(delivery, webhook) for delivery, webhook in session.execute(chosen)]
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.id.in_([one.delivery_id for one in due]))
-        .values(tries=DeliveryRow.tries + 1, next_at=now_s() + CLAIM_S)
-        .execution_options(synchronize_session=False)
-    )
-    return due
-
-
-def _due(delivery: DeliveryRow, webhook: WebhookRow) -> Due:
-    return Due(
-        delivery_id=delivery.id,
-        webhook_id=webhook.id,
-        url=webhook.url,
-        secret=webhook.secret,
-        body=delivery.body,
-        tries=delivery.tries + 1,
-    )
-
-
-def record_try(session: Session, due: Due, *, status: int | None, error: str | None) -> None:
-    """Store the outcome of a try; do nothing if another sender has claimed the delivery since.
-
-    A webhook that answers 410 (Gone) is deactivated.
-
-    Args:
-        session: An open transaction.
-        due: The delivery.
-        status: HTTP status of the response; None without a response.
-        error: Why the delivery failed; None if it arrived.
-    """
-    if error is None:
-        _set(session, due, state=DeliveryState.DELIVERED.value, next_at=null(), last_status=status, last_error=null())
-        return
-    wait_s = None if status == GONE else next_wait_s(due.tries)
-    outcome = {"last_status": null() if status is None else status, "last_error": error}
-    if wait_s is None:
-        _set(session, due, state=DeliveryState.FAILED.value, next_at=null(), **outcome)
-    else:
-        # Jitter: deliveries that failed together are not all tried again together.
-        _set(session, due, next_at=now_s() + wait_s * uniform(0.8, 1.2), **outcome)
-    if status == GONE:
-        session.execute(update(WebhookRow).where(WebhookRow.id == due.webhook_id).values(active=False))
-
-
-def _set(session: Session, due: Due, **values: object) -> None:
-    session.execute(
-        update(DeliveryRow)
-        .where(
-            DeliveryRow.id == due.delivery_id,
-            DeliveryRow.tries == due.tries,
-            DeliveryRow.state == DeliveryState.PENDING,
-        )
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def delete_old_deliveries(session: Session, *, keep_s: float) -> None:
-    """Delete ended deliveries of events more than `keep_s` seconds ago and deliveries of deleted webhooks."""
-    ended = (DeliveryRow.state != DeliveryState.PENDING.value) & (DeliveryRow.created_at < now_s() - keep_s)
-    orphaned = DeliveryRow.webhook_id.not_in(select(WebhookRow.id))
-    session.execute(delete(DeliveryRow).where(ended | orphaned).execution_options(synchronize_session=False))
+def open_circuits(session: Session) -> int:
+    """Return how many webhooks fail and are only probed."""
+    failing = select(func.count()).where(WebhookRow.active, WebhookRow.failures >= OPEN_AFTER)
+    return session.scalars(failing).one()

@@ -1,17 +1,21 @@
 """Workers: their queues, slots, heartbeats and drains."""
 
 from collections.abc import Sequence
+from itertools import chain, count
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.store.database import now_s
+from service.store.database import now_s, one_at_a_time
 from service.store.lookup import get_row
 from service.store.tables import WorkerRow
+from service.store.uptime import uptime_s
 
 # A worker without a heartbeat for this long counts as gone.
 ALIVE_S = 30.0
+# Key of an advisory lock; arbitrary, but the same in every process.
+REGISTRATIONS = 5_251_525_357
 
 
 def register_worker(
@@ -35,7 +39,7 @@ def register_worker(
         "has_room": None,
         "listening": True,
         "started_at": now_s(),
-        "heartbeat_at": now_s(),
+        **_beat(session),
     }
     changed = {name: value for name, value in values.items() if name != "id"}
     # ON CONFLICT is part of each dialect, not of standard SQL.
@@ -45,6 +49,33 @@ def register_worker(
     else:
         on_sqlite = sqlite.insert(WorkerRow).values(values)
         session.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=changed))
+
+
+def register_new_worker(
+    session: Session, *, wanted: str, queues: Sequence[str], slots: int, version: str | None = None
+) -> str:
+    """Add a worker that has just started, and return its id: the wanted one, unless a living worker has it.
+
+    Two containers may have the same host name and process id; under one id each would take the other's end for its own.
+
+    Args:
+        session: An open transaction.
+        wanted: Id of the worker if nobody else has it.
+        queues: The queues that it serves.
+        slots: How many runs it can have at the same time.
+        version: Of its release.
+    """
+    one_at_a_time(session, REGISTRATIONS)
+    taken = {worker.id for worker in living_workers(session)}
+    names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+    worker_id = next(name for name in names if name not in taken)
+    register_worker(session, worker_id=worker_id, queues=queues, slots=slots, version=version)
+    return worker_id
+
+
+def _beat(session: Session) -> dict[str, object]:
+    at = session.scalars(select(now_s())).one()
+    return {"heartbeat_at": at, "seen_heartbeat_at": at, "seen_uptime_s": uptime_s()}
 
 
 def record_heartbeat(session: Session, *, worker_id: str, listening: bool) -> bool:
@@ -58,8 +89,14 @@ def record_heartbeat(session: Session, *, worker_id: str, listening: bool) -> bo
     Returns:
         Whether it is registered (still).
     """
-    beat = update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=now_s(), listening=listening)
-    return session.execute(beat.returning(WorkerRow.id)).scalar() is not None
+    found = session.execute(
+        update(WorkerRow)
+        .where(WorkerRow.id == worker_id)
+        .values(**_beat(session), listening=listening)
+        .returning(WorkerRow.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return found is not None
 
 
 def record_room(session: Session, *, worker_id: str, has_room: bool) -> None:
@@ -78,8 +115,8 @@ def retire_worker(session: Session, *, worker_id: str) -> None:
 
 
 def retire_silent_workers(session: Session, *, silent_s: float) -> None:
-    """Remove every worker without a heartbeat for `silent_s`."""
-    session.execute(delete(WorkerRow).where(WorkerRow.heartbeat_at < now_s() - silent_s))
+    """Remove every worker without a heartbeat for `silent_s` of uptime."""
+    session.execute(delete(WorkerRow).where(WorkerRow.seen_uptime_s < uptime_s() - silent_s))
 
 
 def list_workers(session: Session) -> Sequence[WorkerRow]:
@@ -97,10 +134,9 @@ def get_worker(session: Session, worker_id: str) -> WorkerRow:
 
 
 def living_workers(session: Session) -> Sequence[WorkerRow]:
-    """Return the workers with a heartbeat in the last `ALIVE_S`, by id."""
-    return session.scalars(
-        select(WorkerRow).where(WorkerRow.heartbeat_at >= now_s() - ALIVE_S).order_by(WorkerRow.id)
-    ).all()
+    """Return the workers with a heartbeat in the last `ALIVE_S` of uptime, by id."""
+    heard = or_(WorkerRow.seen_uptime_s.is_(None), WorkerRow.seen_uptime_s >= uptime_s() - ALIVE_S)
+    return session.scalars(select(WorkerRow).where(heard).order_by(WorkerRow.id)).all()
 
 
 def serving_workers(session: Session) -> Sequence[WorkerRow]:

@@ -12,6 +12,7 @@ from service.settings import Settings
 from service.store.database import Database, schema_fault
 from service.store.queue import queue_loads
 from service.store.workers import serving_workers
+from service.telemetry.background import BackgroundHealth
 from service.telemetry.storage_check import database_detail, is_full, storage_check
 from service.telemetry.time_limit import TimeLimitedProbe
 
@@ -28,6 +29,7 @@ class StoreFindings:
         database: Whether it answers.
         migrations: Whether its schema is the newest.
         workers: Whether every queue with waiting runs is served.
+        background: Whether the work is done that no request waits for.
         finders: Workers that find runs by themselves, without a notification.
         deaf: How many of these hear no notifications.
     """
@@ -35,12 +37,14 @@ class StoreFindings:
     database: HealthCheck
     migrations: HealthCheck
     workers: HealthCheck
+    background: HealthCheck
     finders: int = 0
     deaf: int = 0
 
 
 def _away(detail: str) -> StoreFindings:
-    return StoreFindings(database=HealthCheck(ok=False, detail=detail), migrations=UNKNOWN, workers=UNKNOWN)
+    away = HealthCheck(ok=False, detail=detail)
+    return StoreFindings(database=away, migrations=UNKNOWN, workers=UNKNOWN, background=UNKNOWN)
 
 
 class HealthProbe:
@@ -56,6 +60,7 @@ class HealthProbe:
     def __init__(self, database: Database, notifier: Notifier, settings: Settings, *, limit_s: float = LIMIT_S) -> None:
         self._database = database
         self._settings = settings
+        self._background = BackgroundHealth()
         late = f"it does not answer within {limit_s:g} s"
         self._store = TimeLimitedProbe(self._ask_store, late=_away(f"the database: {late}"), limit_s=limit_s)
         self._broker = TimeLimitedProbe[str | None](notifier.problem, late=late, limit_s=limit_s)
@@ -70,6 +75,7 @@ class HealthProbe:
             broker=broker,
             workers=store.workers,
             storage=storage_check(self._settings),
+            background=store.background,
         )
         failed = [name for name, check in checks if not check.ok]
         status = _status(checks, problem, store, failed)
@@ -87,20 +93,23 @@ class HealthProbe:
             if fault := schema_fault(self._database):
                 # Another schema may lack the columns that are read here.
                 unknown = HealthCheck(ok=False, detail="not known with this schema")
-                return StoreFindings(database=there, migrations=HealthCheck(ok=False, detail=fault), workers=unknown)
+                old = HealthCheck(ok=False, detail=fault)
+                return StoreFindings(database=there, migrations=old, workers=unknown, background=unknown)
+            background = self._background.check(self._database)
             with self._database.read() as session:
-                return _findings(session, there)
+                return _findings(session, there, background)
         except SQLAlchemyError as error:
             log.error("database_check_failed", error=str(error))
             return _away(database_detail(error))
 
 
-def _findings(session: Session, there: HealthCheck) -> StoreFindings:
+def _findings(session: Session, there: HealthCheck, background: HealthCheck) -> StoreFindings:
     finders = [worker for worker in serving_workers(session) if worker.listening is not None]
     return StoreFindings(
         database=there,
         migrations=HealthCheck(ok=True, detail="the schema is that of this release"),
         workers=_workers_check(session),
+        background=background,
         finders=len(finders),
         deaf=sum(not worker.listening for worker in finders),
     )

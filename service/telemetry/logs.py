@@ -11,7 +11,9 @@ import structlog
 from cellgate.contract.visible import visible, visible_line
 
 # Secrets: our tokens, bearer tokens of any kind, passwords in URLs.
-_SECRETS = re.compile(r"(?<=cg_)[A-Za-z0-9_-]{43}|(?<=Bearer )[^\s\"',]+|(?<=://)[^\s/@:]*+:[^\s/@]++(?=@)")
+_SECRETS = re.compile(
+    r"(?<=cg_)[A-Za-z0-9_-]{43}|(?<=Bearer )[^\s\"',]+|(?<=://)[^\s/@:]*+:[^\s/@]++(?=@)|(?<=[?&_]password=)[^\s&\"',]+"
+)
 HIDDEN = "***"
 # These log every step at INFO; their errors are warnings or worse.
 CHATTY = ("httpx", "alembic", "uvicorn.access", "celery", "kombu")

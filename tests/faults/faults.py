@@ -23,6 +23,9 @@ FAULTS: dict[str, Fault] = {
         process_faults.kill_worker,
         process_faults.freeze_worker,
         process_faults.freeze_worker_beyond_its_lease,
+        process_faults.freeze_reconcilers,
+        process_faults.jump_clock,
+        process_faults.start_twin,
         process_faults.restart_worker,
         process_faults.kill_api,
         process_faults.kill_reconciler,
@@ -38,6 +41,7 @@ FAULTS: dict[str, Fault] = {
         outages.cut_database_link,
         outages.cut_database,
         outages.restart_database,
+        outages.exhaust_connections,
         outages.forge_notifications,
         outages.fill_disk,
         outages.fill_database_disk,
@@ -55,10 +59,10 @@ PHASE_TIMEOUT_S = 6.0
 
 
 def possible_in(deployment: Deployment) -> list[str]:
-    """Return the faults that this deployment can have: no link leads to SQLite, and not everyone may mount a disk."""
+    """Return the faults that this deployment can have: nobody connects to SQLite, and not everyone may mount a disk."""
     impossible = set()
     if not deployment.database_links:
-        impossible |= {"cut_database_link"}
+        impossible |= {"cut_database_link", "exhaust_connections"}
     if not deployment.artifacts_disk.is_real:
         impossible |= {"fill_disk", "fill_database_disk"}
     return [name for name in FAULTS if name not in impossible]

@@ -5,12 +5,12 @@ import random
 import signal
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from uuid import uuid4
 
 import redis
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import NullPool, create_engine, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from service.broker.notify import CeleryNotifier
 from service.store.tables import RunRow
@@ -19,6 +19,7 @@ from tests.faults.disks import SmallDisk
 from tests.faults.links import WAYS, Link
 
 FORGED = 30
+MOST_CONNECTIONS = 500
 
 
 def kill_broker(deployment: Deployment, rng: random.Random) -> bool:
@@ -92,6 +93,21 @@ def restart_database(deployment: Deployment, rng: random.Random) -> bool:
         return _hold_lock(deployment, LEASE_S * rng.uniform(1.0, 1.5))
     deployment.restart_database()
     return True
+
+
+def exhaust_connections(deployment: Deployment, rng: random.Random) -> bool:
+    """Take every connection that PostgreSQL has to spare, for a while."""
+    engine = create_engine(deployment.url, poolclass=NullPool)
+    with ExitStack() as held:
+        refused = False
+        for _ in range(MOST_CONNECTIONS):
+            try:
+                held.enter_context(engine.connect())
+            except OperationalError:
+                refused = True
+                break
+        deployment.sleep(rng.uniform(1, LEASE_S))
+    return refused
 
 
 def forge_notifications(deployment: Deployment, rng: random.Random) -> bool:

@@ -5,19 +5,27 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from typing import TypeVar
 
 import psutil
+from sqlalchemy.exc import DBAPIError
 
 from cellgate.client.errors import ClientError
 from cellgate.contract.states import LEASED
 from service.store.tables import RunRow
+from service.store.workers import list_workers
+from tests.faults.clocks import FOLLOWS_WITHIN_S
 from tests.faults.deployment import LEASE_S, RECONCILERS, WORKERS, Deployment
 from tests.faults.workload import checkpoint_files, live_runs
 
 ROLLING_GRACE_S = 20
+START_TIMEOUT_S = 30.0
+JUMPS_S = (0.0, 3600.0, -3600.0, 432_000.0, -432_000.0)
+# Two containers may have one host name, and a worker is often process 1 there.
+TWIN = "import os, sys; os.getpid = lambda: {pid}; from worker.__main__ import main; sys.exit(main(['run']))"
 RUN_FOLDER = re.compile(r"/runs/([^/]+)/")
 T = TypeVar("T")
 
@@ -74,6 +82,40 @@ def freeze_worker_beyond_its_lease(deployment: Deployment, rng: random.Random) -
     return bool(held - now_held)
 
 
+def freeze_reconcilers(deployment: Deployment, rng: random.Random) -> bool:
+    """Both reconcilers stand still for longer than a lease: when they wake they have seen nothing."""
+    for name in RECONCILERS:
+        deployment.signal(name, signal.SIGSTOP)
+    deployment.sleep(LEASE_S * rng.uniform(1.2, 2.0))
+    stood_still = all(deployment.is_frozen(name) for name in RECONCILERS)
+    for name in RECONCILERS:
+        deployment.signal(name, signal.SIGCONT)
+    return stood_still
+
+
+def jump_clock(deployment: Deployment, rng: random.Random) -> bool:
+    """The wall clock of a running process, or of the database server, jumps by hours or days, and stays there."""
+    clock = deployment.clocks[rng.choice(sorted(deployment.clocks))]
+    before = clock.file.read_text()
+    clock.set_error(rng.choice(JUMPS_S))
+    deployment.sleep(FOLLOWS_WITHIN_S + 0.5)
+    return clock.file.read_text() != before
+
+
+def start_twin(deployment: Deployment, rng: random.Random) -> bool:
+    """A second worker that would have the id of one that lives: it works under another one, and ends."""
+    process = deployment.members[rng.choice(WORKERS)].process
+    if process is None:
+        return False
+    with deployment.running([sys.executable, "-c", TWIN.format(pid=process.pid)], log="twin.log") as twin:
+        registered = _wait_for_worker(deployment, f":{process.pid}-")
+        deployment.sleep(rng.uniform(0, 3))
+        twin.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            twin.wait(ROLLING_GRACE_S)
+    return registered
+
+
 def restart_worker(deployment: Deployment, rng: random.Random) -> bool:
     """A rolling restart: SIGTERM, and back."""
     member = deployment.members[rng.choice(WORKERS)]
@@ -128,6 +170,17 @@ def _runs_of(trainer: psutil.Process) -> set[str]:
 
 def _one_of(things: list[T], rng: random.Random) -> list[T]:
     return [rng.choice(things)] if things else []
+
+
+def _wait_for_worker(deployment: Deployment, part: str) -> bool:
+    """Wait until a worker whose id has this part is registered; whether one was."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with suppress(DBAPIError), deployment.database.read() as session:
+            if any(part in worker.id for worker in list_workers(session)):
+                return True
+        deployment.sleep(0.2)
+    return False
 
 
 def _kill(process: psutil.Process) -> bool:

@@ -9,6 +9,7 @@ import typer
 
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.specs import BundleKind, Explain
+from cellgate.contract.visible import visible_json, visible_line
 from trainers.commands.outcome import exit_on_trainer_error, exit_when_not_writable
 
 # Not 1, with which Python itself ends when it fails.
@@ -109,11 +110,12 @@ def predict(
     text = formats[format_](found)
     with exit_when_not_writable(out, ExitCode.BAD_SPEC):
         if out is None:
-            sys.stdout.write(text)
+            # Text is safe to show already; in JSON escapes mean the same.
+            sys.stdout.write(visible_json(text))
         else:
             write_bytes(out, text.encode())
     for problem in found.problems:
-        print(problem, file=sys.stderr)
+        print(visible_line(str(problem)), file=sys.stderr)
     if found.problems:
         raise typer.Exit(ExitCode.DATA_ERROR)
     raise typer.Exit(FOUND if found.findings else ExitCode.SUCCESS)

@@ -9,6 +9,7 @@ import typer
 
 from cellgate.contract.errors import SpecError
 from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.visible import visible_json
 from trainers.commands.outcome import exit_on_trainer_error, exit_when_not_writable
 
 
@@ -29,7 +30,8 @@ def graph(
         if png is not None:
             draw(view_of(source), png, every_node=every_node)
     if as_json:
-        sys.stdout.write(json.dumps(graph_document(source), indent=2, ensure_ascii=False) + "\n")
+        document = json.dumps(graph_document(source), indent=2, ensure_ascii=False)
+        sys.stdout.write(visible_json(document) + "\n")
 
 
 def generate(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import typer
 
-from cellgate.contract.errors import TrainerError
+from cellgate.contract.errors import StorageFullError, TrainerError
 from cellgate.contract.exit_codes import ExitCode
+from cellgate.contract.storage import is_disk_full
 from cellgate.contract.visible import visible
 
 
@@ -38,10 +39,17 @@ def exit_when_not_writable(out: Path | None, code: ExitCode = ExitCode.INTERNAL_
         code: The exit code.
 
     Raises:
-        typer.Exit: The block failed with an OSError.
+        typer.Exit: The block failed with an OSError, or with any error because the disk is full.
     """
     try:
         yield
-    except OSError as error:
+    except Exception as error:
+        # The libraries that write models have errors of their own for that.
+        if is_disk_full(error):
+            full = StorageFullError.of(out or Path.cwd(), error)
+            print(visible(str(full)), file=sys.stderr)
+            raise typer.Exit(full.exit_code) from error
+        if not isinstance(error, OSError):
+            raise
         print(visible(f"{out}: cannot be written: {error}"), file=sys.stderr)
         raise typer.Exit(code) from error

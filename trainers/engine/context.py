@@ -37,6 +37,7 @@ class RunContext:
         stop: Set when the run must stop.
         timings_s: Seconds per phase, filled by `phase`.
         evaluation: Changed by `infer` when memory runs out.
+        begun: When it began, by the monotonic clock.
     """
 
     out: Path
@@ -47,6 +48,7 @@ class RunContext:
     stop: threading.Event = field(default_factory=threading.Event)
     timings_s: dict[str, float] = field(default_factory=dict)
     evaluation: EvaluationBackoff = field(default_factory=EvaluationBackoff)
+    begun: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -45,7 +45,7 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     path = context.out / REPORT_NAME
     write_report(path, weighed.report)
     header = result_header(spec, context, cell=spec.cell, dataset_id=weighed.report.dataset_id)
-    total_s = max(0.0, time.time() - context.started_at)
+    total_s = time.monotonic() - context.begun
     result = RunResult(
         **{**header, "timings_s": {**context.timings_s, "total": total_s}},
         artifacts={REPORT_NAME: sha256_of_file(path)},

@@ -130,6 +130,10 @@ class Checks(BaseModel):
         description="Whether the artifact folder has `CELLGATE_STORAGE_RESERVE_BYTES` free; below it no run starts. "
         "Counts towards `ready` only when hardly anything can be written any more (16 MiB)."
     )
+    background: HealthCheck = Field(
+        description="Whether a reconciler is at work, and no long-lived thread of any process has ended unexpectedly "
+        "in the last minutes; those that end are started again. Does not count towards `ready`."
+    )
 
 
 class HealthStatus(StrEnum):

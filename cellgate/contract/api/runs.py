@@ -59,6 +59,11 @@ class RunAnswer(Described):
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
+    running_s: float | None = Field(
+        None,
+        description="Seconds at work over all attempts, measured by the workers and stored at each renewal of the "
+        "lease; no jump of a clock changes it. Null before the first attempt and for runs of release 0.2 and older.",
+    )
 
 
 class RunStatus(Answer):
@@ -131,6 +136,9 @@ class AttemptAnswer(Answer):
     checkpoint_step: int | None = Field(description="Optimizer steps in its last checkpoint, if it has saved one.")
     started_at: AwareDatetime
     finished_at: AwareDatetime | None
+    duration_s: float | None = Field(
+        None, description="Seconds at work, as its worker measured them; null for attempts of release 0.2 and older."
+    )
 
 
 class LogChunk(Answer):

@@ -41,6 +41,13 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
+class CircuitState(StrEnum):
+    """Whether deliveries to a webhook are sent."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 class WebhookCreate(Request):
     """Subscribe to events."""
 
@@ -59,6 +66,13 @@ class WebhookAnswer(Answer):
     active: bool = Field(description="False once the receiver has answered 410; it gets no more events.")
     owner: OwnerName = None
     owner_id: OwnerId = None
+    circuit: CircuitState = Field(
+        CircuitState.CLOSED,
+        description="`open` after 5 failed tries in a row: its events wait, and one at a time is tried at growing "
+        "intervals; `closed` once one has arrived.",
+    )
+    failures: int = Field(0, description="Failed tries in a row.")
+    probe_at: AwareDatetime | None = Field(None, description="Time of the next try while the circuit is open.")
     created_at: AwareDatetime
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.api.webhooks import (
+    CircuitState,
     DeliveryAnswer,
     NewWebhookAnswer,
     WebhookAnswer,
@@ -27,7 +28,8 @@ from service.api.responses import EVERY_POST, accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.dns import resolve
-from service.domain.webhooks import check_url
+from service.domain.webhooks import check_url, probe_pause_s
+from service.store.tables import WebhookRow
 from service.store.webhooks import (
     create_webhook,
     delete_webhook,
@@ -55,7 +57,7 @@ CREATED = {
 def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
     """List the webhooks, newest first."""
     with context.database.read() as session:
-        return [answer(WebhookAnswer, row) for row in list_webhooks(session)]
+        return [answer(WebhookAnswer, row, circuit=_circuit(row)) for row in list_webhooks(session)]
 
 
 @router.post(
@@ -79,7 +81,11 @@ def add_webhook(
         change.record(session, made=row.id, host=urlsplit(row.url).hostname, events=row.events)
     response.headers["Location"] = f"/v1/webhooks/{row.id}"
     response.headers["Cache-Control"] = "no-store"
-    return answer(NewWebhookAnswer, row)
+    return answer(NewWebhookAnswer, row, circuit=_circuit(row))
+
+
+def _circuit(row: WebhookRow) -> CircuitState:
+    return CircuitState.CLOSED if probe_pause_s(row.failures) is None else CircuitState.OPEN
 
 
 def _refuse_private(url: str) -> None:
@@ -92,7 +98,8 @@ def _refuse_private(url: str) -> None:
 def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
     """Return a webhook."""
     with context.database.read() as session:
-        return answer(WebhookAnswer, get_webhook(session, webhook_id))
+        row = get_webhook(session, webhook_id)
+    return answer(WebhookAnswer, row, circuit=_circuit(row))
 
 
 @router.delete(

@@ -3,12 +3,12 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.gate import GateReport
 from cellgate.contract.results import RunResult
 from cellgate.contract.states import RunState
 from service.domain.decision.verify import DecisionSources, decision_differences
+from service.store.gate_decision import answered_decisions
 from service.store.tables import DecisionRow, ExperimentRow, RunRow
 
 Verified = dict[str, list[str]]
@@ -38,8 +38,6 @@ def _of_experiment(session: Session, experiment_id: str) -> Verified:
         policy=ExperimentSpec.model_validate(experiment.spec).policy,
         results=[RunResult.model_validate(result) for result in session.scalars(runs.order_by(RunRow.id))],
     )
-    taken = session.scalars(select(DecisionRow).where(DecisionRow.experiment_id == experiment_id))
-    return {
-        f"{experiment_id}/{row.stage}": decision_differences(Decision.model_validate(row.body), sources)
-        for row in taken
-    }
+    # With what each knew when it was taken: a waiver changes the gate afterwards.
+    taken = answered_decisions(session, experiment_id)
+    return {f"{experiment_id}/{one.stage}": decision_differences(one, sources) for one in taken}

@@ -53,7 +53,7 @@ def cellgate(context: LiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest
     monkeypatch.delenv("CELLGATE_TOKEN", raising=False)
 
     def run(*arguments: str | Path, server: str = context.url) -> Outcome:
-        handed_over = arguments[0] == "token"
+        handed_over = arguments[0] in ("token", "backup", "restore")
         options = [] if handed_over else ["--server", server]
         monkeypatch.setattr(sys, "argv", ["cellgate", *options, *map(str, arguments)])
         capfd.readouterr()

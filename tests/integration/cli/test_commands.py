@@ -96,7 +96,7 @@ def test_watching_tells_each_change_and_ends_with_0_when_the_experiment_succeede
 
     # then its end is shown, and every seed's scores
     assert watched.code == 0, watched.err
-    assert f"{watched_id}: succeeded" in watched.out
+    assert f"{watched_id}: ended, ships ensemble" in watched.out
     assert "51 transformer seed 1: succeeded, F1 0.9100" in watched.out
     row = next(line for line in watched.out.splitlines() if line.startswith("52 gnn") and " 0.8800" in line)
     assert row.split()[2:8] == ["0", "succeeded", "0.8800", "0.8800", "0.8800", "0.9500"]
@@ -139,9 +139,9 @@ def test_before_anything_was_trained_gate_and_decision_end_with_5(
     assert undecided.code == 5
     assert "no decision has been taken yet" in undecided.err
 
-    # and what is cancelled has not succeeded
+    # and what is cancelled has been stopped
     assert cellgate("cancel", young).code == 0
-    assert cellgate("watch", young).code == 1
+    assert cellgate("watch", young).code == 23
 
 
 def test_a_decision_is_shown_with_rule_reasons_and_options(finished: str, cellgate: Cellgate) -> None:
@@ -156,14 +156,15 @@ def test_a_decision_is_shown_with_rule_reasons_and_options(finished: str, cellga
 
 def test_an_experiment_is_shown_with_every_run_as_it_is_now(finished: str, cellgate: Cellgate) -> None:
     shown = cellgate("show", finished).out
-    assert shown.startswith("succeeded  pre-flight succeeded → ")
+    assert shown.startswith("ended  pre-flight succeeded → ")
+    assert "Outcome: ships ensemble" in shown
     row = next(line for line in shown.splitlines() if line.startswith("51 transformer") and " 0.9100" in line)
     assert row.split()[2:4] == ["1", "succeeded"]
 
 
 def test_the_list_shows_outcome_and_gate(finished: str, cellgate: Cellgate) -> None:
     row = next(line for line in cellgate("ls").out.splitlines() if line.startswith(finished))
-    assert row.split()[1:6] == ["finished", "succeeded", "pass", "ensemble", "6/6"]
+    assert row.split()[1:7] == ["finished", "ended", "pass", "ships", "ensemble", "6/6"]
 
 
 def test_the_report_holds_everything(finished: str, cellgate: Cellgate, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from service.store.datasets import create_dataset
 from service.store.experiments import cancel_experiment, cancel_leftovers, create_experiment, get_experiment
 from service.store.tables import ExperimentRow, JobRow, RunRow
 from tests.fakes import FakeTrainers
+from tests.lapsed_leases import expire_lapsed
 
 ROUNDS = 200
 AT_ONCE = 8
@@ -141,7 +142,7 @@ def test_two_hundred_cancels_while_runs_are_claimed_and_end_neither_hang_nor_lea
     def reconcile() -> None:
         while not ended.is_set():
             with database.begin() as session:
-                lifecycle.expire_leases(session)
+                expire_lapsed(session)
             with database.begin() as session:
                 cancel_leftovers(session)
             time.sleep(0.02)

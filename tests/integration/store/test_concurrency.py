@@ -24,6 +24,7 @@ from service.store.jobs import create_job, jobs_of_experiment
 from service.store.recorder import record_metrics, record_progress
 from service.store.tables import RunRow
 from tests.fakes import FakeTrainers
+from tests.lapsed_leases import expire_lapsed
 
 JOIN_S = 120
 
@@ -151,7 +152,7 @@ def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
     def reconciler() -> None:
         for _round in range(30):
             with database.begin() as session:
-                for run_id in lifecycle.expire_leases(session):
+                for run_id in expire_lapsed(session):
                     pipeline.after_run(session, run_id=run_id, artifacts=trainers.artifacts)
             with database.begin() as session:
                 lifecycle.due_for_dispatch(session, redispatch_after_s=0)
@@ -166,7 +167,7 @@ def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
 
     # every run is where the rules may leave it, and what was not cancelled still comes to its end
     with database.begin() as session:
-        lifecycle.expire_leases(session)
+        expire_lapsed(session)
     trainers.work(limit=1000)
     with database.begin() as session:
         for experiment_id in pipeline.idle_experiments(session):

@@ -18,7 +18,7 @@ from service.store.gate_decision import overrule
 from service.store.tables import DecisionRow
 from tests.fakes import FakeTrainers
 
-BEFORE = "0010"
+BEFORE = "0011"
 
 
 def move(url: str, revision: str) -> None:

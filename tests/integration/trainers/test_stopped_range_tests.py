@@ -1,29 +1,23 @@
 """A trainer that is stopped in its learning-rate test keeps the points, and its next attempt goes on from them."""
 
 import signal
-from pathlib import Path
 from typing import Any
 
 from cellgate.contract.exit_codes import ExitCode
 from tests.integration.trainers.conftest import Trainer
 
 # Enough steps for two events of progress, of which there are two a second at most.
-STEPS = 400
+STEPS = 120
 
 
 def test_a_run_stopped_in_its_range_test_ends_with_the_bytes_of_one_that_was_not(
-    trainer: Trainer, dataset: Path
+    trainer: Trainer, tiny: dict[str, Any]
 ) -> None:
-    spec: dict[str, Any] = {
-        "dataset": str(dataset),
-        "device": "cpu",
-        "threads": 1,
-        "model": {"width": 32, "dropout": 0.2},
-        "training": {"epochs": 1, "max_steps": 10, "batch_size": 8, "learning_rate": {"finder_steps": STEPS}},
-    }
-    assert trainer.run("gnn", spec, "undisturbed-test") == (0, "")
+    training = {**tiny["training"], "learning_rate": {**tiny["training"]["learning_rate"], "finder_steps": STEPS}}
+    spec = {**tiny, "lr_cache": None, "training": training}
+    assert trainer.run("transformer", spec, "undisturbed-test") == (0, "")
 
-    process = trainer.start_cell("gnn", spec, "stopped-test")
+    process = trainer.start_cell("transformer", spec, "stopped-test")
     trainer.wait_for(process, "stopped-test", lambda event: event["kind"] == "progress" and event["done"] > 0)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=60)
@@ -33,7 +27,7 @@ def test_a_run_stopped_in_its_range_test_ends_with_the_bytes_of_one_that_was_not
     assert "stopped in the learning-rate test" in stderr
     assert [event["step"] for event in stopped if event["kind"] == "checkpoint"] == [0]
 
-    assert trainer.run("gnn", spec, "resumed-test", "--resume", str(folder)) == (0, "")
+    assert trainer.run("transformer", spec, "resumed-test", "--resume", str(folder)) == (0, "")
 
     told = [event for event in trainer.events("resumed-test") if event["kind"] == "progress"]
     assert 0 < told[0]["done"] < told[0]["total"] == STEPS

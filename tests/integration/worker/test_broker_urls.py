@@ -35,7 +35,7 @@ def with_password(folder: Path) -> Iterator[str]:
 @contextmanager
 def with_acl_user(folder: Path) -> Iterator[str]:
     with BrokerServer(folder) as server, server.client() as admin:
-        allowed = ["~*", "&*", "+@all", "-@dangerous", "-@admin", "+info"]
+        allowed = ["~cpu*", "~_kombu.*", "~unacked*", "~cellgate:*", "&*", "+@all", "-@dangerous", "-@admin", "+info"]
         admin.execute_command("ACL", "SETUSER", "cellgate", "on", f">{SECRET}", *allowed)
         admin.execute_command("ACL", "SETUSER", "default", "off")
         yield f"redis://cellgate:{QUOTED}@127.0.0.1:{server.port}/0"

@@ -1,16 +1,20 @@
 """The disk under a worker becomes full and has room again, on a file system that really is full."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_file
 from cellgate.contract.states import FailureReason, RunState, WaitingReason
 from service.store.database import Database
+from service.store.database_faults import DatabaseFull
 from service.store.lifecycle import MAX_RECOVERIES
 from service.store.queue import waiting_of
 from service.store.tables import RunRow
@@ -148,3 +152,37 @@ def test_a_worker_without_room_holds_nothing_back_for_one_that_has(small_floor: 
 
     assert reason_to_wait(small_floor.database, run) is WaitingReason.NEXT
     assert claim_as(small_floor.database, "worker-2").run_id == run.id
+
+
+class FullDatabase(Database):
+    """The database while its disk is full: whatever writes is refused."""
+
+    is_full = False
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Refuse as a full disk does, or yield a transaction."""
+        if self.is_full:
+            raise DatabaseFull("UPDATE runs", None, sqlite3.OperationalError("database or disk is full"))
+        with super().begin() as session:
+            yield session
+
+
+def test_a_run_whose_lease_cannot_be_stored_for_lack_of_room_waits_at_no_cost(small_floor: Floor) -> None:
+    # given a run at work, whose database has no room for longer than its lease
+    context = small_floor.context('(out / "pid").write_text(str(os.getpid()))\nwait()', lease_s=1.0)
+    full = FullDatabase(small_floor.url)
+    run_id = small_floor.prepare_run()
+    with Supervision(replace(context, database=full), small_floor.claim(context)):
+        pid = small_floor.attempt_folder(run_id) / "pid"
+        until(lambda: pid.exists() and pid.read_text() != "", "it runs")
+        full.is_full = True
+        try:
+            until(lambda: not Path(f"/proc/{pid.read_text()}").exists(), "it was killed, since its lease is not sure")
+        finally:
+            full.is_full = False
+
+    # then it is queued again and has lost no recovery
+    run = small_floor.run(run_id)
+    full.dispose()
+    assert (run.state, run.recoveries) == (RunState.QUEUED, 0)

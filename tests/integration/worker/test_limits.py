@@ -28,7 +28,7 @@ def test_the_attempts_of_a_run_together_keep_to_its_limit(small_floor: Floor) ->
     small_floor.claim(context)
     with small_floor.database.begin() as session:
         release(session, run_id=run_id, attempt=1, why="draining")
-        session.execute(update(AttemptRow).values(started_at=0.0, finished_at=99.5))
+        session.execute(update(AttemptRow).values(duration_s=99.5))
 
     supervise(context, small_floor.claim(context))
 
@@ -51,7 +51,7 @@ def test_the_reconciler_ends_what_waited_too_long_and_moves_on_what_waited_for_i
 ) -> None:
     run_id = limit(small_floor, queue_timeout_s=100.0)
     with small_floor.database.begin() as session:
-        session.execute(update(RunRow).values(queued_at=1.0))
+        session.execute(update(RunRow).values(queued_uptime_s=-101.0))
     context = small_floor.context("")
     with redis.Redis.from_url(redis_url) as broker:
         reconciler = Reconciler(

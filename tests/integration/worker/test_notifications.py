@@ -1,7 +1,8 @@
 """What messages can and cannot do: SQL alone decides which run starts."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -13,6 +14,7 @@ from service.store.database import now_s
 from service.store.datasets import list_datasets
 from service.store.lifecycle import MAX_RECOVERIES, due_for_dispatch
 from service.store.tables import RunRow
+from tests.lapsed_leases import HandClock
 from tests.worker_harness import WAIT_S, Floor, claim_as, gnn_result
 from worker.claim_loop import work_off_queue
 from worker.context import WorkerContext
@@ -41,8 +43,18 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def reconciler(context: WorkerContext, broker: redis.Redis) -> Reconciler:
-    return Reconciler(database=context.database, notifier=context.notifier, settings=context.settings, broker=broker)
+def reconciler(context: WorkerContext, broker: redis.Redis, clock: Callable[[], float] = time.monotonic) -> Reconciler:
+    return Reconciler(
+        database=context.database, notifier=context.notifier, settings=context.settings, broker=broker, clock=clock
+    )
+
+
+def watch_for_a_lease(reconcile: Reconciler, clock: HandClock, context: WorkerContext) -> None:
+    """Let the reconciler look until it has seen nothing move for the length of a lease."""
+    for _ in range(5):
+        reconcile.reconcile()
+        clock.pass_by(context.settings.lease_s / 4)
+    reconcile.reconcile()
 
 
 def at_the_same_time(context: WorkerContext, threads: int) -> list[int]:
@@ -155,13 +167,13 @@ def test_without_a_broker_nothing_is_marked_as_notified(small_floor: Floor) -> N
 def test_the_run_of_a_lost_worker_is_queued_again_and_notified(floor: Floor, broker: redis.Redis) -> None:
     run_id = floor.prepare_run()
     context = floor.context("finish()")
-    claim_as(floor.database, "lost")
-    reconcile = reconciler(context, broker)
+    claim_as(floor.database, "lost", lease_s=context.settings.lease_s)
+    clock = HandClock()
+    reconcile = reconciler(context, broker, clock)
     reconcile.reconcile()
     assert floor.state(run_id) is RunState.STARTING
 
-    expire_lease(floor)
-    reconcile.reconcile()
+    watch_for_a_lease(reconcile, clock, context)
 
     run = floor.run(run_id)
     assert (run.state, run.recoveries, run.worker) == (RunState.QUEUED, 1, None)
@@ -173,20 +185,15 @@ def test_the_run_of_a_lost_worker_is_queued_again_and_notified(floor: Floor, bro
 
 def test_a_run_that_loses_every_worker_fails_and_so_does_its_data_set(small_floor: Floor, broker: redis.Redis) -> None:
     run_id = small_floor.prepare_run()
-    reconcile = reconciler(small_floor.context("finish()"), broker)
+    context, clock = small_floor.context("finish()"), HandClock()
+    reconcile = reconciler(context, broker, clock)
 
     for _ in range(1 + MAX_RECOVERIES):
-        claim_as(small_floor.database, "lost")
-        expire_lease(small_floor)
-        reconcile.reconcile()
+        claim_as(small_floor.database, "lost", lease_s=context.settings.lease_s)
+        watch_for_a_lease(reconcile, clock, context)
 
     run = small_floor.run(run_id)
     with small_floor.database.read() as session:
         (dataset,) = list_datasets(session)
     assert (run.state, run.failure_reason) == (RunState.FAILED, FailureReason.WORKER_LOST)
     assert dataset.state == DatasetState.FAILED
-
-
-def expire_lease(floor: Floor) -> None:
-    with floor.database.begin() as session:
-        session.execute(update(RunRow).values(lease_expires_at=now_s() - 1))

@@ -5,69 +5,18 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 
 from cellgate.contract.api.webhooks import WebhookEvent
 from service.settings import Settings
 from service.store.database import Database
+from service.store.deliveries import Outcome, delete_old_deliveries, due_deliveries, record_tries
 from service.store.tables import DeliveryRow, WebhookRow
-from service.store.webhooks import (
-    claim_due,
-    create_webhook,
-    delete_old_deliveries,
-    enqueue_event,
-    get_webhook,
-    list_deliveries,
-    record_try,
-)
+from service.store.webhooks import enqueue_event, get_webhook, list_deliveries
+from tests.webhook_receivers import TRUSTING, claimed, deliver, due_now, happen, outbox, receiving, subscribed
 from worker.webhook_sender import WebhookSender
-
-TRUSTING = Settings(webhook_allow_private=True)
-
-
-@dataclass
-class Receiver:
-    """A real HTTP server with configured responses that keeps its requests."""
-
-    url: str
-    answers: list[int] = field(default_factory=list)
-    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Yield a receiver on a free port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            status = receiver.answers.pop(0) if receiver.answers else 204
-            self.send_response(status)
-            if status == 302:
-                self.send_header("Location", receiver.url)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(url=f"http://127.0.0.1:{server.server_port}/hook?team=core")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
@@ -76,38 +25,6 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.dispose()
-
-
-def subscribed(database: Database, url: str) -> WebhookRow:
-    """A webhook that wants to know of failed runs."""
-    with database.begin() as session:
-        return create_webhook(session, url=url, events=[WebhookEvent.RUN_FAILED])
-
-
-def happen(database: Database, number: int = 1) -> None:
-    """Let so many runs have failed."""
-    for run in range(number):
-        with database.begin() as session:
-            enqueue_event(session, WebhookEvent.RUN_FAILED, {"run": f"run_{run}", "failure_reason": "stalled ü"})
-
-
-def deliver(database: Database, settings: Settings = TRUSTING) -> int:
-    """Try everything that is due, once; how many that was."""
-    with ThreadPoolExecutor(4) as pool:
-        return WebhookSender(database=database, settings=settings).deliver_due(pool)
-
-
-def due_now(database: Database) -> None:
-    """Let the time pass that a delivery waits for."""
-    with database.begin() as session:
-        session.execute(update(DeliveryRow).where(DeliveryRow.next_at.is_not(None)).values(next_at=0.0))
-
-
-def outbox(database: Database, webhook: WebhookRow) -> list[tuple[str, int, int | None]]:
-    """State, tries and last status of each delivery, oldest first."""
-    with database.read() as session:
-        rows = list_deliveries(session, webhook.id)
-        return [(row.state, row.tries, row.last_status) for row in reversed(rows)]
 
 
 def checked(secret: str, headers: dict[str, str], body: bytes) -> bool:
@@ -199,8 +116,7 @@ def test_what_a_webhook_sender_had_claimed_when_it_died_is_delivered_by_the_next
     with receiving() as receiver:
         webhook = subscribed(database, receiver.url)
         happen(database)
-        with database.begin() as session:
-            [lost] = claim_due(session, limit=8)
+        [lost] = claimed(database)
         assert deliver(database) == 0
         due_now(database)
         assert deliver(database) == 1
@@ -208,7 +124,7 @@ def test_what_a_webhook_sender_had_claimed_when_it_died_is_delivered_by_the_next
     assert outbox(database, webhook) == [("delivered", 2, 204)]
     # and if it was only slow, what it reports then changes nothing
     with database.begin() as session:
-        record_try(session, lost, status=500, error="late")
+        record_tries(session, [Outcome(due=lost, status=500, error="late")])
     assert outbox(database, webhook) == [("delivered", 2, 204)]
 
 
@@ -245,7 +161,7 @@ def test_what_a_deleted_webhook_was_to_get_is_sent_to_nobody_and_forgotten(datab
     with database.begin() as session:
         # As if it had been deleted between the look at the webhooks and the writing of what they are told.
         session.execute(delete(WebhookRow))
-        assert claim_due(session, limit=8) == []
+        assert due_deliveries(session, limit=8) == []
         delete_old_deliveries(session)
 
     with database.read() as session:

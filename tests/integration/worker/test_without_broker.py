@@ -94,6 +94,23 @@ def test_notifications_and_heartbeats_together_never_fill_more_slots_than_there_
     assert {floor.run(run_id).attempt for run_id in runs} == {1}
 
 
+@pytest.mark.parametrize("frozen", [False, True], ids=["broker there", "broker frozen"])
+def test_a_worker_that_is_told_to_stop_gives_its_run_back_whatever_the_broker_does(
+    small_floor: Floor, broker: BrokerServer, frozen: bool
+) -> None:
+    run_id = small_floor.prepare_run()
+    context = small_floor.context("stopped(lambda *_: os._exit(8))\nwait()", heartbeat_s=0.2)
+    with Link(broker.port) as link:
+        with serving(context, link.url):
+            until(lambda: small_floor.run(run_id).phase == "train", "the trainer trains")
+            if frozen:
+                link.freeze()
+        link.thaw()
+
+    run = small_floor.run(run_id)
+    assert (run.state, run.recoveries, run.worker) == (RunState.QUEUED, 0, None)
+
+
 @pytest.mark.parametrize("harm", ["role", "nonsense", "killed connections", "restart"])
 def test_whatever_ends_the_consumer_leaves_the_running_trainer_alone_and_it_listens_again(
     small_floor: Floor, broker: BrokerServer, harm: str

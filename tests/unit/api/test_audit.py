@@ -96,7 +96,8 @@ def walk_data_and_experiments(walk: Walk) -> None:
     run = get(api, f"/v1/jobs/{job['id']}")["runs"][0]["id"]
     for verb in ("pause", "resume", "cancel", "retry"):
         walk.post(f"{verb}_run", f"/v1/runs/{run}/{verb}")
-    api.trainers().work()
+    with api.database.begin() as session:
+        session.execute(update(RunRow).where(RunRow.state == "queued").values(state="cancelled"))
     # In the order in which nothing that goes is still used: the run was replaced, and the experiment has its bundle.
     experiment = decided.removeprefix("/v1/experiments/")
     kept = [("bundle", bundle), ("experiment", experiment), ("run", run), ("job", job["id"])]

@@ -143,6 +143,7 @@ def test_beyond_a_queue_heavy_reads_are_refused_and_other_requests_are_not() -> 
             await answer(request("/v1/experiments"))
         others = [
             request("/livez"),
+            request("/readyz"),
             request("/v1/experiments", "POST"),
             request("/v1/runs/run_1/status"),
             request("/v1/runs/run_1/metrics", query=b"wait=20"),

@@ -9,15 +9,18 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, delete, event, update
 
+from cellgate.contract.api.operations import StorageKind
 from cellgate.contract.states import FailureReason
 from service.settings import Settings
 from service.store.database import Database
-from service.store.lifecycle import expire_leases, fail
+from service.store.lifecycle import fail
+from service.store.storage import Part, store_measured
 from service.store.tables import AttemptRow, RunRow, WorkerRow
 from service.store.workers import ALIVE_S, register_worker
 from service.telemetry import metrics_collector as measures
 from service.telemetry.metrics import Telemetry
 from tests.api_client import Api, RecordingNotifier, begin, running_api
+from tests.lapsed_leases import expire_lapsed
 
 LATENCY = "cellgate_http_request_duration_seconds"
 
@@ -129,7 +132,7 @@ def test_queues_and_leases_are_counted_by_hand_too(api: Api) -> None:
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=4)
         register_worker(session, worker_id="worker-2", queues=["cpu"], slots=4)
         gone = update(WorkerRow).where(WorkerRow.id == "worker-2")
-        session.execute(gone.values(heartbeat_at=WorkerRow.heartbeat_at - ALIVE_S - 1))
+        session.execute(gone.values(seen_uptime_s=-ALIVE_S - 1))
         session.execute(update(RunRow).where(RunRow.state == "queued").values(queued_at=RunRow.queued_at - 100))
 
     found = measured(api)
@@ -189,7 +192,7 @@ def test_failures_are_counted_by_reason_and_takeovers_by_lost_leases(api: Api) -
     assert measured(api)("lease_takeovers_total") == 0
     with api.database.begin() as session:
         session.execute(update(RunRow).where(RunRow.state == "running").values(lease_expires_at=0.0))
-        expire_leases(session)
+        expire_lapsed(session)
 
     found = measured(api)
 
@@ -231,3 +234,24 @@ def test_who_asks_for_open_metrics_is_given_them(api: Api) -> None:
     names = {supervisor.name for supervisor in open_metrics(answer.text)}  # type: ignore[no-untyped-call]  # ships no types
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert {LATENCY, "cellgate_run_failures", "cellgate_lease_takeovers", "cellgate_queue_runs"} <= names
+
+
+def test_stored_bytes_are_told_by_kind_as_they_were_measured_last(api: Api) -> None:
+    with api.database.begin() as session:
+        parts = [
+            Part(kind=StorageKind.MODELS, owner=owner, size_bytes=size, files=1)
+            for owner, size in (("ada", 1000), ("eve", 500))
+        ]
+        store_measured(session, parts)
+
+    measures = Measures(api.client.get("/metrics").text)
+    usage = api.client.get("/v1/usage").json()["storage"]
+
+    assert measures("storage_bytes", kind="models") == 1500
+    assert measures("storage_bytes", kind="database") > 0
+    assert usage["size_bytes"] == sum(measures.all("storage_bytes"))
+    assert {(part["kind"], part["owner"]): part["size_bytes"] for part in usage["parts"] if part["owner"]} == {
+        ("models", "ada"): 1000,
+        ("models", "eve"): 500,
+    }
+    assert usage["measured_at"] is not None

@@ -74,7 +74,7 @@ def test_a_worker_that_fell_silent_serves_no_queue(api: Api) -> None:
     assert [queue["name"] for queue in get(api, "/v1/queues")] == ["cpu"]
 
     with api.database.begin() as session:
-        session.execute(update(WorkerRow).values(heartbeat_at=WorkerRow.heartbeat_at - ALIVE_S - 1))
+        session.execute(update(WorkerRow).values(seen_uptime_s=-ALIVE_S - 1))
 
     assert get(api, "/v1/queues") == []
 
@@ -103,6 +103,21 @@ def test_a_run_at_work_counts_up_to_now_and_neither_as_failed_nor_as_ended(api: 
 
     assert HOUR_S + 60 <= total["slot_seconds"] - _prepared_s(api) < HOUR_S + 300
     assert (total["runs"], total["failed_share"]) == (3, 0.5)
+
+
+def test_an_attempt_counts_as_long_as_its_worker_measured_whatever_the_clock_showed(api: Api) -> None:
+    jumped_on, jumped_back, unmeasured = job(api, api.ready_dataset(), seeds=[0, 1, 2])
+    worked(api, jumped_on, (0, 120))
+    worked(api, jumped_back, (0, -120))
+    # Of a worker of release 0.2: all that is known is what the clock showed, and that is never less than nothing.
+    worked(api, unmeasured, (0, -120))
+    with api.database.begin() as session:
+        measured = update(AttemptRow).where(AttemptRow.run_id.in_([jumped_on, jumped_back]))
+        session.execute(measured.values(duration_s=60.0))
+
+    found = get(api, "/v1/usage?from=2026-01-01T00:00:00Z&to=2027-06-01T00:00:00Z&by=cell")
+
+    assert [group["slot_seconds"] for group in found["groups"] if group["key"] == "52"] == [120.0]
 
 
 def _prepared_s(api: Api) -> float:

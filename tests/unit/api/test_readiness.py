@@ -38,6 +38,7 @@ def test_a_service_with_everything_it_needs_is_ready(api: Api) -> None:
         "broker": True,
         "workers": True,
         "storage": True,
+        "background": True,
     }
 
 
@@ -51,6 +52,7 @@ def test_without_a_broker_and_a_worker_the_service_lives_but_is_down_since_nothi
         "broker": False,
         "workers": True,
         "storage": True,
+        "background": True,
     }
 
 
@@ -134,7 +136,14 @@ def test_another_schema_is_not_ready(api: Api) -> None:
 
     checks = found(api, status=503)
 
-    assert oks(checks) == {"database": True, "migrations": False, "broker": True, "workers": False, "storage": True}
+    assert oks(checks) == {
+        "database": True,
+        "migrations": False,
+        "broker": True,
+        "workers": False,
+        "storage": True,
+        "background": False,
+    }
     assert "cellgate migrate" in checks["migrations"]["detail"]
 
 
@@ -149,7 +158,14 @@ def test_a_database_that_is_away_is_not_ready_and_what_it_would_tell_is_not_know
 
         checks = found(api, status=503)
 
-    assert oks(checks) == {"database": False, "migrations": False, "broker": True, "workers": False, "storage": True}
+    assert oks(checks) == {
+        "database": False,
+        "migrations": False,
+        "broker": True,
+        "workers": False,
+        "storage": True,
+        "background": False,
+    }
     assert "not known" in checks["workers"]["detail"]
     assert any(entry["event"] == "database_check_failed" for entry in api.logs)
 

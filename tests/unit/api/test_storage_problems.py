@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
+from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.results import RunResult
 from service.settings import Settings
 from service.store.claims import Claim
@@ -86,7 +87,7 @@ def packed(api: Api) -> tuple[str, Path]:
 
     trainers.made = pack  # type: ignore[method-assign]
     trainers.work()
-    folder = api.settings.artifacts / str(get(api, f"/v1/runs/{made['run']}")["path"]) / BUNDLE_FOLDER
+    folder = api.settings.artifacts / attempt_path(made["run"], 1) / BUNDLE_FOLDER
     folder.mkdir(parents=True)
     for name in (BUNDLE_MANIFEST_NAME, "model.bin"):
         (folder / name).write_bytes(b"{}")
@@ -122,7 +123,7 @@ def test_an_artifact_that_a_run_left_and_that_is_gone_is_410_and_one_that_never_
 def test_a_folder_of_odd_files_is_listed_without_what_is_no_file(api: Api) -> None:
     api.ready_dataset()
     (run,) = get(api, "/v1/runs")["items"]
-    folder = api.settings.artifacts / run["path"]
+    folder = api.settings.artifacts / attempt_path(run["id"], 1)
     os.mkfifo(folder / "pipe")
     (folder / "link").symlink_to("/etc/passwd")
     (folder / "folder").mkdir()

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from service.settings import Settings
-from service.store.tables import DeliveryRow
+from service.store.tables import DeliveryRow, WebhookRow
 from tests.api_client import Api, assert_refused, get, running_api
 
 URL = "https://93.184.215.14/hooks"
@@ -75,6 +75,29 @@ def test_what_did_not_happen_is_not_sent(api: Api) -> None:
 
     assert refused.status_code == 409
     assert reported(api, webhook) == before
+
+
+@pytest.mark.parametrize("host", ["ab..cd", f"{'a' * 64}.example", "☃.example"])
+def test_a_host_name_that_cannot_exist_is_refused(settings: Settings, host: str) -> None:
+    with running_api(Settings(data_dir=settings.data_dir, webhook_allow_private=True)) as api:
+        answer = api.client.post("/v1/webhooks", json={"url": f"https://{host}/hooks"})
+
+        problem = assert_refused(answer, status=422, code="invalid_spec", pointers=["/url"])
+        assert "no host name" in problem["errors"][0]["detail"]
+        assert get(api, "/v1/webhooks") == []
+
+
+def test_a_webhook_shows_whether_its_circuit_is_open(api: Api) -> None:
+    webhook = made(api)
+    assert (webhook["circuit"], webhook["failures"], webhook["probe_at"]) == ("closed", 0, None)
+
+    with api.database.begin() as session:
+        session.execute(update(WebhookRow).values(failures=5, probe_at=2e9))
+
+    [found] = get(api, "/v1/webhooks")
+    assert found == get(api, f"/v1/webhooks/{webhook['id']}")
+    assert (found["circuit"], found["failures"], found["probe_at"]) == ("open", 5, "2033-05-18T03:33:20Z")
+    assert "cellgate_webhook_circuits_open 1.0" in api.client.get("/metrics").text
 
 
 def test_a_test_is_sent_whatever_the_webhook_subscribes_to(api: Api) -> None:

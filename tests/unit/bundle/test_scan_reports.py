@@ -11,7 +11,7 @@ from cellgate.contract.bundle import BundleManifest
 from tests.bundle_manifests import manifest_content
 from tests.hostile_text import EVERYTHING, HOSTILE, hidden_characters
 from tests.sarif_rules import check_sarif
-from trainers.bundle.attribution import Weight
+from trainers.bundle.attribution import Weight, occlusions
 from trainers.bundle.bundle import Bundle, FunctionVerdict
 from trainers.bundle.c_functions import split_functions
 from trainers.bundle.sarif import as_sarif
@@ -229,3 +229,38 @@ def test_lines_of_a_run_of_lines_are_reported_with_its_end(folder: Path) -> None
         "region"
     ]
     assert region == {"startLine": 4, "endLine": 6}
+
+
+def test_what_is_too_large_is_listed_as_not_scored_with_the_reason_and_the_rest_is_scored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainers.bundle.scan.MAX_FUNCTION_BYTES", 200)
+    monkeypatch.setattr("trainers.bundle.c_functions.MAX_FILE_BYTES", 2_000)
+    (folder / "src" / "long.c").write_text(
+        "int good(void) { return 1; }\nvoid long_one(void) {" + " g();" * 100 + "}\n"
+    )
+    (folder / "src" / "huge.c").write_text("void f(void) {}\n" * 1_000)
+
+    found = scanned(folder)
+
+    assert [one.function.name for file in found.files for one in file.functions] == ["first", "second", "good"]
+    huge, long = found.problems
+    assert (huge.where, long.where) == ("src/huge.c", "src/long.c")
+    assert "2000 bytes" in huge.expected
+    assert "long_one in line 2" in long.found
+    assert "not scored" in as_text(found)
+    check_sarif(json.loads(as_sarif(found)))
+
+
+def test_a_function_below_thousands_of_namespaces_is_found_with_the_innermost_ones_in_its_name() -> None:
+    (found,) = split_functions("namespace a {" * 3_000 + "void f() {}" + "}" * 3_000)
+
+    assert found.name == "…::" + "a::" * 32 + "f"
+
+
+def test_a_quote_that_nothing_closes_stays_and_a_string_goes() -> None:
+    source = "void f() {\n  g(\"}\", '{', x); // don't {\n}"
+
+    (occlusion,) = occlusions(source)
+
+    assert occlusion.source == "void f() {\n{\n}"

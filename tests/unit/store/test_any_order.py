@@ -31,6 +31,7 @@ from service.store.jobs import create_job, runs_of_jobs
 from service.store.recorder import record_metrics
 from service.store.retries import retry_run
 from service.store.tables import AttemptRow, EventRow, RunRow
+from tests.lapsed_leases import expire_lapsed
 
 RUNS = 2
 EXAMPLES = [8, pytest.param(25, marks=pytest.mark.slow)]
@@ -149,7 +150,7 @@ class Runs(RuleBasedStateMachine):
             with self.database.begin() as session:
                 session.execute(update(RunRow).where(RunRow.id == held.run_id).values(lease_expires_at=1.0))
         with self.database.begin() as session:
-            assert lifecycle.expire_leases(session) == ([held.run_id] if current else [])
+            assert expire_lapsed(session) == ([held.run_id] if current else [])
 
     @invariant()
     def only_legal_moves_were_made_and_each_has_its_event(self) -> None:

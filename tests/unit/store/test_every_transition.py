@@ -22,6 +22,7 @@ from service.store.jobs import create_job, runs_of_jobs
 from service.store.retries import retry_run
 from service.store.runs import events_of
 from service.store.tables import AttemptRow, EventRow, JobRow, RunRow
+from tests.lapsed_leases import expire_lapsed
 
 S = RunState
 ATTEMPT = 3
@@ -42,7 +43,7 @@ ACTIONS: dict[str, Act] = {
     "cancelled": held(lifecycle.cancelled),
     "release": held(lifecycle.release, why="draining"),
     "release_once_too_often": held(lifecycle.release, why="killed", counts=True),
-    "expire_lease": lambda session, _: lifecycle.expire_leases(session),
+    "expire_lease": lambda session, _: expire_lapsed(session),
     "expire_queued": lambda session, _: lifecycle.expire_queued(session),
     "cancel": lifecycle.cancel_run,
     "pause": lifecycle.pause_run,
@@ -126,6 +127,8 @@ def put(database: Database, run_id: str, state: RunState, action: str) -> None:
     """Bring the run into the state, as if it had come there long ago."""
     leased = state in LEASED
     values: dict[str, Any] = {"state": state.value, "lease_expires_at": 1e12 if leased else None, "queued_at": 1.0}
+    if action == "expire_queued":
+        values["queued_uptime_s"] = -1e6
     if action == "expire_lease":
         values["lease_expires_at"] = 1.0
     if action == "release_once_too_often":

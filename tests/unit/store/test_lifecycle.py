@@ -15,6 +15,7 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database, now_s
 from service.store.experiments import create_experiment, get_experiment
 from service.store.jobs import create_job, get_job, runs_of_jobs
+from service.store.leases import lease_marks
 from service.store.logs import chunks_after
 from service.store.recorder import (
     record_checkpoint,
@@ -27,6 +28,7 @@ from service.store.recorder import (
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import AttemptRow, RunRow
 from service.store.transitions import Transition, apply_transition
+from tests.lapsed_leases import expire_lapsed
 
 S = RunState
 CONFIG = TransformerConfig().model_dump(mode="json")
@@ -178,7 +180,7 @@ def test_a_holder_whose_lease_was_taken_over_can_change_nothing(database: Databa
     # given a worker that fell silent and another that has taken over
     stale = claim(database, lease_s=-1)
     with database.begin() as session:
-        assert lifecycle.expire_leases(session) == [run_id]
+        assert expire_lapsed(session) == [run_id]
     current = claim(database)
     assert current.attempt == stale.attempt + 1
     before = everything(database)
@@ -342,10 +344,25 @@ def test_what_has_ended_cannot_be_paused_and_what_is_not_paused_cannot_be_resume
         lifecycle.pause_run(session, run_id)
 
 
-def test_a_lease_that_still_holds_is_not_taken_away(database: Database, run_id: str) -> None:
-    claim(database, lease_s=60)
+@pytest.mark.parametrize("moved", ["renewed", "renewed by release 0.2", "claimed by another attempt"])
+def test_a_lease_that_has_moved_since_it_was_seen_is_not_taken_away(
+    database: Database, run_id: str, moved: str
+) -> None:
+    held = claim(database, lease_s=-1)
     with database.begin() as session:
-        assert lifecycle.expire_leases(session) == []
+        seen = lease_marks(session)
+        if moved == "renewed":
+            # By a host whose clock was set back by a year: the time that it writes decides nothing.
+            lifecycle.renew(session, run_id=run_id, attempt=held.attempt, lease_s=-3e7)
+        elif moved == "renewed by release 0.2":
+            session.execute(update(RunRow).values(lease_expires_at=now_s() + 15))
+        else:
+            lifecycle.release(session, run_id=run_id, attempt=held.attempt, why="draining")
+    if moved == "claimed by another attempt":
+        claim(database, lease_s=-1)
+
+    with database.begin() as session:
+        assert lifecycle.expire_leases(session, seen) == []
     assert state_of(database, run_id) is S.STARTING
 
 
@@ -353,13 +370,13 @@ def test_a_lost_worker_costs_a_recovery_and_too_many_end_the_run(database: Datab
     for recovery in range(1, lifecycle.MAX_RECOVERIES + 1):
         claim(database, lease_s=-1)
         with database.begin() as session:
-            lifecycle.expire_leases(session)
+            expire_lapsed(session)
             run = get_run(session, run_id)
             assert (run.state, run.recoveries) == (S.QUEUED, recovery)
 
     claim(database, lease_s=-1)
     with database.begin() as session:
-        assert lifecycle.expire_leases(session) == [run_id]
+        assert expire_lapsed(session) == [run_id]
         run = get_run(session, run_id)
     assert (run.state, run.failure_reason) == (S.FAILED, FailureReason.WORKER_LOST)
 
@@ -368,7 +385,7 @@ def test_a_lost_worker_of_a_run_that_is_to_be_cancelled_leaves_it_cancelled(data
     claim(database, lease_s=-1)
     with database.begin() as session:
         lifecycle.cancel_run(session, run_id)
-        lifecycle.expire_leases(session)
+        expire_lapsed(session)
     assert state_of(database, run_id) is S.CANCELLED
 
 

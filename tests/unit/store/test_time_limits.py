@@ -1,7 +1,7 @@
 """How long a run may wait, and how long it may run."""
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, update
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
@@ -37,7 +37,9 @@ def let_pass(database: Database, run_id: str, seconds: float) -> None:
     """Move what happened to the run into the past."""
     with database.begin() as session:
         session.execute(
-            update(RunRow).where(RunRow.id == run_id).values(queued_at=RunRow.queued_at - seconds),
+            update(RunRow)
+            .where(RunRow.id == run_id)
+            .values(queued_uptime_s=func.coalesce(RunRow.queued_uptime_s, 0.0) - seconds),
             execution_options={"synchronize_session": False},
         )
 
@@ -99,7 +101,7 @@ def test_an_attempt_has_what_the_attempts_before_it_left_of_the_runs_time(databa
             session.execute(
                 update(AttemptRow)
                 .where(AttemptRow.run_id == run_id, AttemptRow.attempt == number)
-                .values(started_at=1000.0, finished_at=1000.0 + spent)
+                .values(duration_s=spent)
             )
         assert held.timeout_s == 100
 

@@ -57,7 +57,7 @@ function Head({ run }: { run: Run }) {
       </h1>
       <dl class="facts">
         <Fact name="F1 on gate">{score(run.f1)}</Fact>
-        <Fact name="Took">{duration(between(run.started_at, run.finished_at))}</Fact>
+        <Fact name="Took">{duration(run.running_s ?? between(run.started_at, run.finished_at))}</Fact>
         <Fact name="Attempt">{run.attempt || "none yet"}</Fact>
         <Fact name="Worker">{run.worker ?? "–"}</Fact>
         <Fact name="Queue">{run.queue}</Fact>

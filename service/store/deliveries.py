@@ -1,0 +1,262 @@
+"""The outbox as a sender sees it: claim what is due, a few per webhook, and store how each try ended.
+
+A webhook that fails `OPEN_AFTER` times in a row has an open circuit: its deliveries wait, and one at a time probes it.
+
+Source:
+    Nygard, Release It!, 2nd edition 2018, chapter 5: circuit breaker, bulkheads.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from random import uniform
+
+from sqlalchemy import ColumnElement, and_, case, delete, func, literal, null, or_, select, update
+from sqlalchemy.orm import Session
+
+from cellgate.contract.api.webhooks import DeliveryState
+from service.domain.webhooks import GIVE_UP_AFTER_S, OPEN_AFTER, PROBE_PAUSES_S, WAITS_S, next_wait_s, probe_pause_s
+from service.store.database import now_s
+from service.store.tables import DeliveryRow, WebhookRow
+from service.store.uptime import uptime_s
+
+# A claim lapses after this time: its sender has probably died.
+CLAIM_S = 60.0
+GONE = 410
+JITTER = 0.2
+PER_WEBHOOK = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A claimed delivery.
+
+    Args:
+        tries: Number of this try, from 1: the fencing number of its outcome.
+    """
+
+    delivery_id: str
+    webhook_id: str
+    url: str
+    secret: str
+    body: str
+    tries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a try ended.
+
+    Args:
+        status: HTTP status of the response; None without a response.
+        error: Why the delivery failed; None if it arrived.
+    """
+
+    due: Due
+    status: int | None
+    error: str | None
+
+
+def due_deliveries(
+    session: Session, *, limit: int, in_flight: Mapping[str, int] | None = None, first: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    """Return (delivery, webhook) of deliveries that are due, at most `PER_WEBHOOK` per webhook; change nothing.
+
+    Args:
+        session: An open transaction.
+        limit: Deliveries at most.
+        in_flight: How many the caller is sending already, by webhook.
+        first: Webhooks whose deliveries come before those of others.
+    """
+    full = [webhook for webhook, number in (in_flight or {}).items() if number >= PER_WEBHOOK]
+    place = func.row_number().over(partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.next_at, DeliveryRow.id))
+    ranked = (
+        select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.next_at, place.label("place"), _room().label("room"))
+        .join(WebhookRow, DeliveryRow.webhook_id == WebhookRow.id)
+        .where(_is_due(), WebhookRow.active, _may_be_tried(), WebhookRow.id.not_in(full))
+        .subquery()
+    )
+    turn = case((ranked.c.webhook_id.in_(first), 0), else_=1)
+    chosen = select(ranked.c.id, ranked.c.webhook_id, ranked.c.place).where(ranked.c.place <= ranked.c.room)
+    found = session.execute(chosen.order_by(turn, ranked.c.place, ranked.c.next_at).limit(limit))
+    taken = in_flight or {}
+    return [(row.id, row.webhook_id) for row in found if row.place + taken.get(row.webhook_id, 0) <= PER_WEBHOOK]
+
+
+def claim_due(session: Session, delivery_ids: Sequence[str]) -> list[Due]:
+    """Claim those of the deliveries that are still due; no other sender gets them for `CLAIM_S`.
+
+    Of a webhook whose circuit is open, only one sender gets one delivery per probe.
+    """
+    chosen = (
+        select(DeliveryRow, WebhookRow)
+        .join(WebhookRow, DeliveryRow.webhook_id == WebhookRow.id)
+        .where(DeliveryRow.id.in_(delivery_ids), _is_due(), WebhookRow.active, _may_be_tried())
+        .order_by(DeliveryRow.next_at)
+        .with_for_update(of=DeliveryRow, skip_locked=True)
+    )
+    rows = [(delivery, webhook) for delivery, webhook in session.execute(chosen)]
+    due = [_due(delivery, webhook) for delivery, webhook in rows if _is_closed(webhook) or _probe(session, webhook)]
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id.in_([one.delivery_id for one in due]))
+        .values(tries=DeliveryRow.tries + 1, next_at=now_s() + CLAIM_S)
+        .execution_options(synchronize_session=False)
+    )
+    return due
+
+
+def record_tries(session: Session, outcomes: Sequence[Outcome], *, in_flight: Collection[str] = ()) -> None:
+    """Store the outcomes of tries; one whose delivery another sender has claimed since changes nothing.
+
+    A webhook that answers 410 (Gone) is deactivated. When one arrives at a webhook whose circuit was open, the circuit
+    closes, and what waited is due at once.
+
+    Args:
+        session: An open transaction.
+        outcomes: Of tries of this sender.
+        in_flight: Deliveries that it is still sending.
+    """
+    # In the order of the webhooks: two senders never wait for each other.
+    for outcome in sorted(outcomes, key=lambda one: (one.due.webhook_id, one.due.delivery_id)):
+        if not _record(session, outcome):
+            continue
+        if outcome.error is None:
+            _close_circuit(session, outcome.due.webhook_id, in_flight)
+        else:
+            _count_failure(session, outcome.due.webhook_id, gone=outcome.status == GONE)
+
+
+def _record(session: Session, outcome: Outcome) -> bool:
+    due, error = outcome.due, outcome.error
+    status = null() if outcome.status is None else outcome.status
+    if error is None:
+        return _set(
+            session, due, state=DeliveryState.DELIVERED.value, next_at=null(), last_status=status, last_error=null()
+        )
+    wait_s = None if outcome.status == GONE else next_wait_s(due.tries)
+    if wait_s is None:
+        return _set(
+            session, due, state=DeliveryState.FAILED.value, next_at=null(), last_status=status, last_error=error
+        )
+    # Jitter: deliveries that failed together are not all tried again together.
+    later = now_s() + wait_s * uniform(1 - JITTER, 1 + JITTER)
+    return _set(session, due, next_at=later, last_status=status, last_error=error)
+
+
+def _close_circuit(session: Session, webhook_id: str, in_flight: Collection[str]) -> None:
+    failing = session.scalar(select(WebhookRow.failures).where(WebhookRow.id == webhook_id)) or 0
+    if not failing:
+        return
+    _set_webhook(session, webhook_id, failures=0, probe_at=null())
+    if failing >= OPEN_AFTER:
+        waiting = (DeliveryRow.webhook_id == webhook_id) & (DeliveryRow.state == DeliveryState.PENDING)
+        session.execute(
+            update(DeliveryRow)
+            .where(waiting, DeliveryRow.id.not_in(in_flight))
+            .values(next_at=now_s())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _count_failure(session: Session, webhook_id: str, *, gone: bool) -> None:
+    failures = 1 + (session.scalar(select(WebhookRow.failures).where(WebhookRow.id == webhook_id)) or 0)
+    pause_s = probe_pause_s(failures)
+    values: dict[str, object] = {"failures": failures, "probe_at": null() if pause_s is None else now_s() + pause_s}
+    _set_webhook(session, webhook_id, **values, **({"active": False} if gone else {}))
+
+
+def give_up_old_deliveries(session: Session) -> None:
+    """Fail the deliveries that have waited for longer than `GIVE_UP_AFTER_S` of uptime, and say why."""
+    hours = GIVE_UP_AFTER_S / 3600
+    why = literal(f"given up after {hours:g} h in the outbox; the last error was: ")
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.created_uptime_s < uptime_s() - GIVE_UP_AFTER_S)
+        .values(
+            state=DeliveryState.FAILED.value,
+            next_at=null(),
+            last_error=why.concat(func.coalesce(DeliveryRow.last_error, "none, it was not tried")),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def delete_old_deliveries(session: Session, *, keep_s: float) -> None:
+    """Delete ended deliveries of events more than `keep_s` seconds ago and deliveries of deleted webhooks."""
+    ended = (DeliveryRow.state != DeliveryState.PENDING.value) & (DeliveryRow.created_at < now_s() - keep_s)
+    orphaned = DeliveryRow.webhook_id.not_in(select(WebhookRow.id))
+    session.execute(delete(DeliveryRow).where(ended | orphaned).execution_options(synchronize_session=False))
+
+
+def _is_due() -> ColumnElement[bool]:
+    """Return the condition that a delivery waits and its time has come.
+
+    A time further off than this try's longest wait was written before a clock was set back.
+    """
+    waits = {tries: max(CLAIM_S, wait_s * (1 + JITTER)) for tries, wait_s in enumerate(WAITS_S, start=1)}
+    longest = case(waits, value=DeliveryRow.tries, else_=CLAIM_S) + 1.0
+    return and_(
+        DeliveryRow.state == DeliveryState.PENDING,
+        or_(DeliveryRow.next_at <= now_s(), DeliveryRow.next_at > now_s() + longest),
+    )
+
+
+def _may_be_tried() -> ColumnElement[bool]:
+    longest = max(PROBE_PAUSES_S) + 1.0
+    return or_(WebhookRow.probe_at.is_(None), WebhookRow.probe_at <= now_s(), WebhookRow.probe_at > now_s() + longest)
+
+
+def _room() -> ColumnElement[int]:
+    return case((WebhookRow.failures >= OPEN_AFTER, 1), else_=PER_WEBHOOK)
+
+
+def _is_closed(webhook: WebhookRow) -> bool:
+    return probe_pause_s(webhook.failures) is None
+
+
+def _probe(session: Session, webhook: WebhookRow) -> bool:
+    """Return whether this sender may probe the webhook now: no other may before the next pause has passed."""
+    pause_s = probe_pause_s(webhook.failures) or 0.0
+    won = session.execute(
+        update(WebhookRow)
+        .where(WebhookRow.id == webhook.id, WebhookRow.probe_at == webhook.probe_at)
+        .values(probe_at=now_s() + max(CLAIM_S, pause_s))
+        .returning(WebhookRow.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return won is not None
+
+
+def _due(delivery: DeliveryRow, webhook: WebhookRow) -> Due:
+    return Due(
+        delivery_id=delivery.id,
+        webhook_id=webhook.id,
+        url=webhook.url,
+        secret=webhook.secret,
+        body=delivery.body,
+        tries=delivery.tries + 1,
+    )
+
+
+def _set(session: Session, due: Due, **values: object) -> bool:
+    changed = session.execute(
+        update(DeliveryRow)
+        .where(
+            DeliveryRow.id == due.delivery_id,
+            DeliveryRow.tries == due.tries,
+            DeliveryRow.state == DeliveryState.PENDING,
+        )
+        .values(**values)
+        .returning(DeliveryRow.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return changed is not None
+
+
+def _set_webhook(session: Session, webhook_id: str, **values: object) -> None:
+    session.execute(
+        update(WebhookRow)
+        .where(WebhookRow.id == webhook_id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
