@@ -15,8 +15,10 @@ from service.api.middleware import add_middleware
 from service.api.parameters import refuse_unknown_parameters
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
+from service.api.refusals import Refusals
 from service.api.routes import (
     artifacts,
+    audit,
     bundles,
     cells,
     compare,
@@ -65,6 +67,7 @@ RESOURCES = (
     workers,
     operations,
     tokens,
+    audit,
     webhooks,
     health,
 )
@@ -122,6 +125,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         load_poll_states=poll_states_in(database),
         telemetry=telemetry,
         hashes=Hashes(),
+        refusals=Refusals(database),
     )
     scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
     scopes.include_in(app)

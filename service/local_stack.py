@@ -200,6 +200,7 @@ def child_environment(settings: Settings, *, redis_url: str, port: int) -> dict[
         "CELLGATE_DATABASE_URL": settings.database,
         "CELLGATE_REDIS_URL": redis_url,
         "CELLGATE_DATA_ROOTS": json.dumps([str(root.resolve()) for root in settings.data_roots]),
+        "CELLGATE_MODEL_ROOTS": json.dumps([str(root.resolve()) for root in settings.model_roots]),
         "CELLGATE_HOST": settings.host,
         "CELLGATE_PORT": str(port),
         "CELLGATE_SLOTS": str(settings.slots),

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     data_roots: list[Path] = Field(
         default_factory=list, description="Folders that data sets may be read from, besides data_dir/data (JSON list)."
     )
+    model_roots: list[Path] = Field(
+        default_factory=list,
+        description="Folders that checkpoints may be loaded from, besides data_dir/models (JSON list); of API and "
+        "workers.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
     port: int = Field(8451, ge=0, le=65535)
     token: SecretStr | None = Field(
@@ -85,6 +90,7 @@ class Settings(BaseSettings):
         None, ge=0, description="Thin the curves of runs that ended before so many days; extremes are kept."
     )
     keep_idempotency_days: float = Field(1.0, ge=0.01, description="How long answers to Idempotency-Keys are kept.")
+    keep_audit_days: float = Field(400.0, ge=0.01, description="How long entries of the audit log are kept.")
     keep_deliveries_days: float = Field(7.0, ge=0.01, description="How long ended deliveries of webhooks are kept.")
     measure_every_s: float = Field(3600.0, ge=1, description="How often the reconciler measures what is stored.")
 
@@ -142,8 +148,13 @@ class Settings(BaseSettings):
 
     @property
     def roots(self) -> list[Path]:
-        """Folders that data sets may be read from, resolved."""
-        return [root.resolve() for root in (self.data_dir / "data", *self.data_roots)]
+        """Folders that data sets may be read from."""
+        return [root.absolute() for root in (self.data_dir / "data", *self.data_roots)]
+
+    @property
+    def models(self) -> list[Path]:
+        """Folders that checkpoints may be loaded from."""
+        return [root.absolute() for root in (self.data_dir / "models", *self.model_roots)]
 
 
 def is_loopback(host: str) -> bool:

@@ -209,6 +209,7 @@ def become_trainer(request: ForkRequest) -> NoReturn:
         os.closerange(3, max(request.stdin, request.output) + 1)
         os.environ.clear()
         os.environ.update(request.environment)
+        _enter_folder(request.arguments)
         code = _run(request.arguments)
     # The fork ends here, whatever it was: nothing of it may go on in the server's loop.
     except BaseException:  # noqa: BLE001
@@ -218,6 +219,14 @@ def become_trainer(request: ForkRequest) -> NoReturn:
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
+
+
+def _enter_folder(arguments: Sequence[str]) -> None:
+    """Work in the run's own folder: elsewhere a folder might lie that has the name of a model on the hub."""
+    if "--out" in arguments:
+        folder = Path(arguments[arguments.index("--out") + 1])
+        if folder.is_absolute() and folder.is_dir():
+            os.chdir(folder)
 
 
 def _run(arguments: Sequence[str]) -> int:

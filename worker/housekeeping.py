@@ -10,9 +10,11 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.domain.principals import SYSTEM
 from service.settings import Settings
 from service.store import removals, retention, storage
 from service.store.artifact_store import UPLOADS, LocalStore
+from service.store.audit import Actor, Entry, prune_audit, record
 from service.store.database import Database, now_s
 from service.store.uploads import keep_upload, known_keys
 
@@ -62,6 +64,7 @@ class Housekeeper:
         settings = self._settings
         with self._database.begin() as session:
             retention.forget_answers(session, keep_s=settings.keep_idempotency_days * DAY_S)
+            prune_audit(session, kept_s=settings.keep_audit_days * DAY_S)
         if settings.keep_checkpoints_days is not None:
             self._remove_checkpoints(settings.keep_checkpoints_days)
         if settings.keep_metrics_days is not None:
@@ -86,6 +89,9 @@ class Housekeeper:
                 before_s = self._before_s(session.scalars(now_s().select()).one(), keep_days)
                 spare = retention.attempts_with_spare_checkpoints(session, before_s=before_s)
                 retention.remove_checkpoints(session, spare)
+                if spare:
+                    entry = Entry(action="remove_checkpoints", kind="run", detail={"attempts": len(spare)})
+                    record(session, Actor(principal=SYSTEM), entry)
             if not spare:
                 return
 

@@ -47,7 +47,9 @@ class ColdTrainer:
         """Do nothing: a child process holds no other resource."""
 
 
-def start_cold(command: Sequence[str], *, stdin: int, output: int, environment: Mapping[str, str]) -> ColdTrainer:
+def start_cold(
+    command: Sequence[str], *, stdin: int, output: int, environment: Mapping[str, str], folder: Path
+) -> ColdTrainer:
     """Start a trainer as a process of its own.
 
     Args:
@@ -55,6 +57,7 @@ def start_cold(command: Sequence[str], *, stdin: int, output: int, environment: 
         stdin: Descriptor of its standard input.
         output: Descriptor of its standard output and error.
         environment: Its whole environment.
+        folder: Its working directory: elsewhere a folder might lie that has the name of a model on the hub.
 
     Raises:
         OSError: It cannot be started.
@@ -65,6 +68,7 @@ def start_cold(command: Sequence[str], *, stdin: int, output: int, environment: 
         stdout=output,
         stderr=output,
         env=dict(environment),
+        cwd=folder,
         # A group of its own: what it starts ends with it.
         start_new_session=True,
     )

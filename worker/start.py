@@ -64,11 +64,11 @@ def start_trainer(
     environment = trainer_environment(threads)
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = gpu
-    return TrainerProcess(partial(_start, context, arguments, environment), folder=folder)
+    return TrainerProcess(partial(_start, context, folder, arguments, environment), folder=folder)
 
 
 def _start(
-    context: WorkerContext, arguments: list[str], environment: dict[str, str], stdin: int, output: int
+    context: WorkerContext, folder: Path, arguments: list[str], environment: dict[str, str], stdin: int, output: int
 ) -> Trainer:
     """Start a trainer warm by the fork server, or cold if that is not possible."""
     server = context.fork_server
@@ -78,14 +78,18 @@ def _start(
         warm = server.fork(arguments, environment=environment, stdin=stdin, output=output, patience_s=patience_s)
         if warm is not None:
             return warm
-    return start_cold([*context.command, *arguments], stdin=stdin, output=output, environment=environment)
+    command = [*context.command, *arguments]
+    return start_cold(command, stdin=stdin, output=output, environment=environment, folder=folder)
 
 
 def _read_spec(context: WorkerContext, claim: Claim, *, until: float) -> dict[str, Any]:
+    settings = context.settings
     while True:
         try:
             with context.database.read() as session:
-                return trainer_spec(session, run_id=claim.run_id, artifacts=context.settings.artifacts)
+                return trainer_spec(
+                    session, run_id=claim.run_id, artifacts=settings.artifacts, model_roots=settings.models
+                )
         except UNREACHABLE:
             if time.monotonic() + DATABASE_RETRY_S > until:
                 raise

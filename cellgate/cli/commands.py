@@ -79,6 +79,8 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         ),
         "token": Entry(module="local", help="Make, list and revoke tokens in the database."),
         "worker": Entry(module="workers", help="List workers, and let one drain."),
+        "audit": Entry(module="audit", help="List or export who did what; for admins."),
+        "whoami": Entry(module="audit", help="Show who one is to the server, and what the token allows."),
     },
     LOCAL: {
         "predict": Entry(

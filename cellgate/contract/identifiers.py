@@ -8,6 +8,7 @@ RUN_ID = f"^run_{ULID}$"
 BUNDLE_ID = f"^bun_{ULID}$"
 UPLOAD_ID = f"^upl_{ULID}$"
 TOKEN_ID = f"^tok_{ULID}$"
+PRINCIPAL_ID = f"^pri_{ULID}$"
 WEBHOOK_ID = f"^wh_{ULID}$"
 
 

@@ -17,8 +17,10 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of, token_fault
 
-# A token that another process revoked is accepted for no longer than this.
-CACHED_S = 5.0
+# A token that was revoked or has expired is accepted for no longer than this, whichever process revoked it.
+CACHED_S = 2.5
+# What a token streams or waits for is looked at again so often: with the above it ends within five seconds.
+RECHECK_S = 2.0
 MOST_CACHED = 1000
 log = structlog.get_logger(__name__)
 
@@ -125,11 +127,38 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
         if token_required:
             raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`")
         return LOCAL
+    return await _principal_of(secret, tokens)
+
+
+async def _principal_of(secret: str, tokens: TokenCache) -> Principal:
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
     if principal is None:
         fault = await run_in_threadpool(tokens.fault_of, secret)
         raise Unauthorized(f"the bearer token {fault}: send another, or get one from an admin")
     return principal
+
+
+class Permit:
+    """The right of a long request to go on: its token may be revoked, or expire, while it is answered.
+
+    Args:
+        request: Was let in.
+        tokens: Know whose token it came with.
+    """
+
+    def __init__(self, request: Request, tokens: TokenCache) -> None:
+        self._secret = _bearer(request)
+        self._tokens = tokens
+
+    async def check(self) -> None:
+        """Return if the request would still be let in.
+
+        Raises:
+            Unauthorized: Its token was revoked or has expired.
+            sqlalchemy.exc.OperationalError: The database cannot be reached.
+        """
+        if self._secret is not None:
+            await _principal_of(self._secret, self._tokens)
 
 
 def _bearer(request: Request) -> str | None:

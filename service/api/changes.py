@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Response
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.resources import DeletionAnswer, MetadataChange, ResourceKind, ResourceName
 from cellgate.contract.api.tokens import Scope
-from service.api.context import Context, Ctx
+from service.api.context import Context
 from service.api.polling import version_in
+from service.api.recording import Recorded, RecordedChange
 from service.api.responses import documented
 from service.domain.errors import PreconditionFailed
 from service.domain.principals import Principal
@@ -71,9 +72,14 @@ def _seen_version(row_id: str, if_match: str | None) -> int | None:
 class Changer:
     """A PATCH of one thing."""
 
-    context: Context
+    recorded: RecordedChange
     response: Response
     if_match: str | None
+
+    @property
+    def context(self) -> Context:
+        """Context of the app."""
+        return self.recorded.context
 
     def change(self, table: type[DescribedRow], row_id: str, wanted: MetadataChange, read: Callable[[Session], A]) -> A:
         """Apply a merge patch and return what `read` finds afterwards, in the same transaction.
@@ -86,8 +92,9 @@ class Changer:
         """
         seen = _seen_version(row_id, self.if_match)
         changes = wanted.model_dump(include=wanted.model_fields_set)
-        with self.context.database.begin() as session:
+        with self.recorded.transaction() as session:
             version = change_metadata(session, table, row_id, changes, version=seen)
+            self.recorded.record(session, fields=sorted(changes))
             found = read(session)
         self.response.headers["ETag"] = etag_of(row_id, version)
         return found
@@ -95,20 +102,29 @@ class Changer:
 
 @dataclass(frozen=True, kw_only=True)
 class Deleter:
-    """A DELETE of one thing by a principal."""
+    """A DELETE of one thing."""
 
-    context: Context
-    principal: Principal
+    recorded: RecordedChange
     if_match: str | None
     cascade: bool
     dry_run: bool
+
+    @property
+    def context(self) -> Context:
+        """Context of the app."""
+        return self.recorded.context
+
+    @property
+    def principal(self) -> Principal:
+        """Who sent it."""
+        return self.recorded.principal
 
     def delete(self, kind: ResourceKind, row_id: str) -> DeletionAnswer:
         """Delete a thing with all that belongs to it, or answer what would be deleted."""
         data_dir = self.context.settings.data_dir
         seen = _seen_version(row_id, self.if_match)
         database = self.context.database
-        with database.read() if self.dry_run else database.begin() as session:
+        with database.read() if self.dry_run else self.recorded.transaction() as session:
             planned = plan_deletion(session, kind, row_id, cascade=self.cascade, data_dir=data_dir, version=seen)
             things = [
                 ResourceName(kind=found, id=found_id, name=name)
@@ -117,6 +133,8 @@ class Deleter:
             self._check_owners(session, planned)
             if not self.dry_run:
                 delete_things(session, planned)
+                counts = {of.value: count for of, count in counts_of(planned.scope).items()}
+                self.recorded.record(session, cascade=self.cascade, counts=counts)
         store = LocalStore(data_dir)
         return DeletionAnswer(
             dry_run=self.dry_run,
@@ -135,16 +153,14 @@ class Deleter:
                 check_may_change(self.principal, owner_id, f"{kind_of(row_id)} {row_id}")
 
 
-async def _changer(context: Ctx, response: Response, if_match: IfMatch = None) -> Changer:
-    return Changer(context=context, response=response, if_match=if_match)
+async def _changer(recorded: Recorded, response: Response, if_match: IfMatch = None) -> Changer:
+    return Changer(recorded=recorded, response=response, if_match=if_match)
 
 
 async def _deleter(
-    request: Request, context: Ctx, if_match: IfMatch = None, cascade: Cascade = False, dry_run: DryRun = False
+    recorded: Recorded, if_match: IfMatch = None, cascade: Cascade = False, dry_run: DryRun = False
 ) -> Deleter:
-    return Deleter(
-        context=context, principal=request.state.principal, if_match=if_match, cascade=cascade, dry_run=dry_run
-    )
+    return Deleter(recorded=recorded, if_match=if_match, cascade=cascade, dry_run=dry_run)
 
 
 Changing = Annotated[Changer, Depends(_changer)]

@@ -8,8 +8,9 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
-from service.api.auth import TokenCache
+from service.api.auth import Permit, TokenCache
 from service.api.long_poll import PollStateReader, VersionWatcher
+from service.api.refusals import Refusals
 from service.api.run_files import Hashes
 from service.broker.notify import Notifier, notify_waiting_runs
 from service.settings import Settings
@@ -32,6 +33,7 @@ class Context:
     load_poll_states: PollStateReader
     telemetry: Telemetry
     hashes: Hashes
+    refusals: Refusals
 
     def notify(self) -> None:
         """Notify workers of every queued run that they were not notified of yet."""
@@ -53,3 +55,10 @@ async def _context(request: Request) -> Context:
 
 
 Ctx = Annotated[Context, Depends(_context)]
+
+
+async def _permit(request: Request, context: Ctx) -> Permit:
+    return Permit(request, context.tokens)
+
+
+Permitted = Annotated[Permit, Depends(_permit)]

@@ -1,10 +1,13 @@
-"""`Idempotency-Key` on every POST: the same request sent twice is done once.
+"""`Idempotency-Key` on every POST: the same request, sent twice by one caller, is done once.
+
+Keys are each caller's own, and known for `keep_idempotency_days`; a request that comes again later is done again.
 
 Source:
     draft-ietf-httpapi-idempotency-key-header.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,12 +19,18 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.api.context import Context, Ctx
+from cellgate.contract.identifiers import ULID
+from service.api.context import Context
+from service.api.recording import Recorded, RecordedChange
 from service.domain.errors import IdempotencyMismatch, Mistake
 from service.domain.principals import Principal
 from service.store.database import now_s
+from service.store.keys import stored_key
 from service.store.quotas import check_waiting
 from service.store.tables import IdempotencyRow
+
+# Of a thing, in its URL.
+ROW_ID = re.compile(rf"\b[a-z]{{2,3}}_{ULID}\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +50,19 @@ class Created:
 class Post:
     """One POST: runs its work once per key, in one transaction with the record of its answer."""
 
-    context: Context
-    principal: Principal
+    change: RecordedChange
     key: str | None
     request_hash: str
+
+    @property
+    def context(self) -> Context:
+        """Context of the app."""
+        return self.change.context
+
+    @property
+    def principal(self) -> Principal:
+        """Who sent it."""
+        return self.change.principal
 
     def answered(self) -> JSONResponse | None:
         """Return the stored response if this key was served before; its resource may be gone since.
@@ -55,15 +73,26 @@ class Post:
         if self.key is None:
             return None
         with self.context.database.read() as session:
-            known = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self.key)).one_or_none()
+            known = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self._stored_key)).one_or_none()
             return None if known is None else self._replay(known)
 
-    def accept(self, work: Callable[[Session], Created], *, queues_runs: bool = False) -> JSONResponse:
+    def accept(
+        self,
+        work: Callable[[Session], Created],
+        *,
+        queues_runs: bool = False,
+        about_made: bool = False,
+        reason: str | None = None,
+        **detail: Any,
+    ) -> JSONResponse:
         """Return 202 with the result of `work`, or the stored response if this key was served before.
 
         Args:
-            work: Runs in the transaction that stores the answer.
+            work: Runs in the transaction that stores the answer and the entry of the audit log.
             queues_runs: Refuse it where the caller then has more queued runs than its quota allows.
+            about_made: Whether the entry is about what was made, though the path names something else.
+            reason: Why, in the person's words, for the entry.
+            detail: JSON values for the entry; no secrets.
 
         Raises:
             QuotaExceeded: It has more.
@@ -78,6 +107,8 @@ class Post:
             if queues_runs:
                 check_waiting(session, owner=self.principal.owner, limit=self.context.settings.max_queued_runs)
             body = created.answer.model_dump(mode="json")
+            made = ROW_ID.search(created.location or "")
+            self.change.record(session, made=made and made[0], about_made=about_made, reason=reason, **detail)
             self._store(session, created.location, body)
         self.context.notify()
         return _response(created.location, body)
@@ -105,12 +136,17 @@ class Post:
 
         return self.accept(done, queues_runs=queues_runs)
 
+    @property
+    def _stored_key(self) -> str:
+        return stored_key(self.principal.id, self.key or "")
+
     def _claim(self, session: Session) -> IdempotencyRow | None:
         """Take the key, or return its row. A second request with the same key waits here for the first to commit."""
         if self.key is None:
             return None
         values = {
-            "key": self.key,
+            "key": self._stored_key,
+            "owner_id": self.principal.id,
             "request_hash": self.request_hash,
             "status": 202,
             "location": None,
@@ -123,11 +159,11 @@ class Post:
         ).scalar()
         if taken is not None:
             return None
-        return session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self.key)).one()
+        return session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self._stored_key)).one()
 
     def _store(self, session: Session, location: str | None, body: dict[str, Any]) -> None:
         if self.key is not None:
-            row = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self.key)).one()
+            row = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self._stored_key)).one()
             row.location, row.body = location, body
 
     def _replay(self, known: IdempotencyRow) -> JSONResponse:
@@ -143,21 +179,21 @@ def _response(location: str | None, body: dict[str, Any]) -> JSONResponse:
 
 async def _post(
     request: Request,
-    context: Ctx,
+    change: Recorded,
     idempotency_key: Annotated[
         str | None,
         Header(
             alias="Idempotency-Key",
             min_length=1,
             max_length=255,
-            description="A request that is sent again with the same key is done once and gets the same answer.",
+            description="A request that its caller sends again with the same key within a day (a setting) is done "
+            "once, and gets the same answer.",
         ),
     ] = None,
 ) -> Post:
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body())
     return Post(
-        context=context,
-        principal=request.state.principal,
+        change=change,
         key=idempotency_key,
         request_hash=f"sha256:{digest.hexdigest()}",
     )

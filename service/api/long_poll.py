@@ -1,12 +1,15 @@
 """Poll states and long polling: one statement reads, or watches, the rows of all concurrent requests."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from service.api.auth import RECHECK_S, Permit
 from service.store.database import Database
 from service.store.logs import output_versions
 from service.store.versions import PollState, load_poll_states, load_versions
@@ -35,25 +38,49 @@ class VersionWatcher:
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def wait_for_version(self, row_id: str, version: int, *, timeout_s: float) -> None:
+    async def wait_for_version(self, row_id: str, version: int, *, timeout_s: float) -> bool:
         """Return once the row has a higher version or is deleted, the time is over, or the service stops.
 
         Args:
             row_id: Id of a row that `read` knows.
             version: The version that the caller has.
             timeout_s: Seconds after which it returns anyway.
+
+        Returns:
+            Whether there is nothing more to wait for: False only where the time is over.
         """
         if self._closed:
-            return
+            return True
         moved = asyncio.get_running_loop().create_future()
         entry = (version, moved)
         self._waiting[row_id].add(entry)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
-            await asyncio.wait([moved], timeout=timeout_s)
+            done, _ = await asyncio.wait([moved], timeout=timeout_s)
+            return bool(done)
         finally:
             self._forget(row_id, entry)
+
+    async def wait_permitted(self, row_id: str, version: int, *, timeout_s: float, permit: Permit) -> None:
+        """Wait as `wait_for_version` does, for as long as the request may go on.
+
+        Args:
+            row_id: As there.
+            version: As there.
+            timeout_s: As there.
+            permit: Of the request; it is looked at every `RECHECK_S`.
+
+        Raises:
+            Unauthorized: The request's token was revoked or has expired.
+        """
+        end = time.monotonic() + timeout_s
+        while (left_s := end - time.monotonic()) > 0:
+            if await self.wait_for_version(row_id, version, timeout_s=min(left_s, RECHECK_S)):
+                break
+            # A database that cannot be reached is reported by what follows.
+            with suppress(SQLAlchemyError):
+                await permit.check()
 
     @property
     def closed(self) -> bool:

@@ -66,6 +66,7 @@ def add_middleware(
         with structlog.contextvars.bound_contextvars(trace_id=request.state.trace_id):
             with buffers.of_request() as buffer:
                 response = await _answer(request, heavy.in_turn(go_on), settings, tokens, scopes, buffer)
+            await context_of(request).refusals.note(request, response)
             took_s = time.perf_counter() - begun
             _log(request, response, took_s=took_s)
         _count(telemetry, request, response, took_s=took_s)
@@ -134,6 +135,7 @@ async def _check(
     if not settings.requires_token:
         check_origin(request, settings.host)
     needed = scopes.of_request(request.scope)
+    request.state.needed = needed
     if needed.scope is not None:
         principal = await authenticate(request, tokens, token_required=settings.requires_token)
         request.state.principal = principal

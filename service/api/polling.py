@@ -12,7 +12,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request, Response
 
-from service.api.context import Ctx
+from service.api.context import Ctx, Permitted
 from service.store.versions import PollState
 
 ENDED_RETRY_AFTER_S = 30
@@ -92,6 +92,7 @@ async def _poll(
     request: Request,
     response: Response,
     context: Ctx,
+    permit: Permitted,
     if_none_match: Annotated[str | None, Header(description="ETag of the version that the caller holds.")] = None,
     wait: Annotated[
         int,
@@ -106,7 +107,7 @@ async def _poll(
     row_id = _polled_id(request)
     held = poll.holds_a_version_of(row_id)
     if wait and held is not None:
-        await context.versions.wait_for_version(row_id, held, timeout_s=wait)
+        await context.versions.wait_permitted(row_id, held, timeout_s=wait, permit=permit)
     return poll
 
 

@@ -188,6 +188,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def refusal(request: Request, error: ServiceError) -> JSONResponse:
     """Return an error of ours as a problem document."""
+    request.state.refused_with = error.code
     return problem_response(
         request,
         status=status_of(error),

@@ -40,12 +40,19 @@ class Needed:
     Args:
         scope: The least that its token must allow; None: it needs no token.
         whose: Whose things it may change.
-        row_id: The thing that its path names; None: none, or the path is no id.
+        operation: Name of its route.
+        named: Name and value of its path's first parameter; the value is as it was sent.
     """
 
     scope: Scope | None
     whose: Whose
-    row_id: str | None = None
+    operation: str = "none"
+    named: tuple[str, str] | None = None
+
+    @property
+    def row_id(self) -> str | None:
+        """The thing that its path names; None: it names none, or what it names is no id."""
+        return self.named[1] if self.named is not None and ROW_ID.match(self.named[1]) else None
 
 
 # A token is needed to learn that a path or a method does not exist.
@@ -151,8 +158,9 @@ class ScopeTable:
                 continue
             match, found = route.matches(connection)
             if match is Match.FULL:
-                named = str(next(iter(found["path_params"].values()), ""))
-                return Needed(scope=scope, whose=whose, row_id=named if ROW_ID.match(named) else None)
+                first = next(iter(found["path_params"].items()), None)
+                named = None if first is None else (first[0], str(first[1]))
+                return Needed(scope=scope, whose=whose, operation=route.name, named=named)
         return UNKNOWN_ROUTE
 
     def of_operation(self, operation_id: str) -> Scope | None:

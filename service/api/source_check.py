@@ -13,6 +13,7 @@ from typing import IO
 from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
 from service.domain.errors import InvalidSpec, Mistake
+from service.local_paths import below
 from trainers.data.read.records import FORMS, is_csv, open_source
 from trainers.data.read.rows import KNOWN_FIELDS, REQUIRED
 
@@ -67,20 +68,15 @@ def check_graphs(graphs: str, roots: Sequence[Path]) -> Path:
 
 
 def _resolve(source: str, roots: Sequence[Path], pointer: str) -> tuple[Path, int]:
-    if "\x00" in source:
-        raise _refused("a path cannot hold a NUL character", pointer)
+    path = below(source, roots)
+    if path is None:
+        # One answer for what is not there and for what lies elsewhere.
+        shown = ", ".join(str(root) for root in roots)
+        detail = f"there is no {source} below a data root ({shown}); move it there, or add its folder to them"
+        raise _refused(detail, pointer)
     try:
-        # Resolved first: neither `..` nor a symbolic link leads out of a data root.
-        path = Path(source).resolve()
-        inside = any(path.is_relative_to(root) for root in roots)
-        if not inside:
-            shown = ", ".join(str(root) for root in roots)
-            detail = f"{source} is not below a data root ({shown}); move it there, or add its folder to them"
-            raise _refused(detail, pointer)
         return path, path.stat().st_mode
-    except FileNotFoundError:
-        raise _refused(f"there is no file {source}", pointer) from None
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise _refused(f"{source} cannot be read: {error}", pointer) from None
 
 

@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from service.api.auth import Permit
 from service.api.long_poll import VersionWatcher
+from service.domain.errors import Unauthorized
 
 # FastAPI sends a comment after as long a silence, so that no proxy takes the connection for dead.
 WAIT_S = 15.0
@@ -39,9 +41,11 @@ class News:
 
 
 async def stream_events_of(
-    name: str, run_id: str, cursor: str, look: Callable[[str], News], versions: VersionWatcher
+    name: str, run_id: str, cursor: str, look: Callable[[str], News], versions: VersionWatcher, permit: Permit
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield all items after `cursor`, later ones too, as events called `name`; last an event `end`.
+
+    Once the caller's token is revoked or has expired, the last one is an event `refused` with the problem's code.
 
     Nothing is held while it waits: neither a connection to the database nor a thread.
 
@@ -51,14 +55,19 @@ async def stream_events_of(
         cursor: `Last-Event-ID` of the caller, or the start.
         look: Returns what follows a cursor; called in a thread.
         versions: Wakes the stream when the run has a newer version.
+        permit: Of the request.
     """
     yield ServerSentEvent(retry=RETRY_MS)
     while True:
         try:
+            await permit.check()
             news = await run_in_threadpool(look, cursor)
         except SQLAlchemyError as error:
             # The caller connects again after its last event, and gets the reason then.
             log.error("stream_cut", run=run_id, error=str(error))
+            return
+        except Unauthorized as error:
+            yield _refused(error)
             return
         for cursor, item in news.items:
             yield ServerSentEvent(id=cursor, event=name, data=item)
@@ -69,4 +78,12 @@ async def stream_events_of(
             return
         if versions.closed:
             return
-        await versions.wait_for_version(run_id, news.version, timeout_s=WAIT_S)
+        try:
+            await versions.wait_permitted(run_id, news.version, timeout_s=WAIT_S, permit=permit)
+        except Unauthorized as error:
+            yield _refused(error)
+            return
+
+
+def _refused(error: Unauthorized) -> ServerSentEvent:
+    return ServerSentEvent(event="refused", data={"code": error.code, "detail": error.detail})

@@ -33,6 +33,9 @@ def up(
     data_root: Annotated[
         list[Path] | None, typer.Option(help="Folder that data sets may be read from; default: the current one.")
     ] = None,
+    model_root: Annotated[
+        list[Path] | None, typer.Option(help="Folder that checkpoints may be loaded from; default: the current one.")
+    ] = None,
     worker: Annotated[bool, typer.Option(help="Run a worker on this machine.")] = True,
 ) -> None:
     """Run API, worker, reconciler and broker on this machine until Ctrl-C."""
@@ -41,7 +44,15 @@ def up(
 
     if worker and find_spec("torch") is None:
         raise UsageError("a worker needs cellgate[worker]: pip install 'cellgate[worker]', or use --no-worker")
-    settings = load_settings(host=host, port=port, slots=slots, data_dir=data_dir, data_roots=data_root or [Path.cwd()])
+    here = [Path.cwd()]
+    settings = load_settings(
+        host=host,
+        port=port,
+        slots=slots,
+        data_dir=data_dir,
+        data_roots=data_root or here,
+        model_roots=model_root or here,
+    )
     set_up_logging(settings.log_format)
     try:
         run_local_stack(settings, with_worker=worker, announce=_announce)

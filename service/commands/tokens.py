@@ -1,5 +1,6 @@
 """`cellgate token`: tokens straight in the database, so that the first one can be made."""
 
+import getpass
 import re
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from service.store.tables import TokenRow
+    from service.store.tokens import NewToken
 
 UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 LONGEST_DAYS = 3650
@@ -32,27 +34,69 @@ token_app = typer.Typer(
     help="Make, list and revoke tokens in the database that CELLGATE_DATABASE_URL or --data-dir names.",
 )
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the database, the artifacts and uploads.")]
-TokenName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the token's owner.")]
+TokenName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the token.")]
+Expires = Annotated[str | None, typer.Option(help="Lifetime, e.g. 30d, 12h or 45m; default: no end.")]
 
 
 @token_app.command("new")
 def new_token(
     name: TokenName,
     scope: Annotated[Scope, typer.Option(help="Scope of the token; each includes those before it.")],
-    expires: Annotated[str | None, typer.Option(help="Lifetime, e.g. 30d, 12h or 45m; default: no end.")] = None,
+    expires: Expires = None,
+    principal: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Whose token it is (pri_…, see `token ls`); default: somebody new."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a token and print it once: only its hash is stored."""
+    """Make a token and print it once: only its hash is stored.
+
+    Without --principal it is somebody new, who owns nothing yet, whoever had a token of this name before.
+    """
     from service.store.tokens import create_token
 
     if not re.fullmatch(NAME, name):
         raise UsageError(f"found the name {name!r}, expected up to 80 letters, digits, dots, dashes and underscores")
     expires_in_s = None if expires is None else seconds_of(expires)
     with _transaction(data_dir) as session:
-        made = create_token(session, name=name, scope=scope, expires_in_s=expires_in_s)
-    until = f"until {_minute(made.row.expires_at)}" if made.row.expires_at else "until it is revoked"
-    print(f"Token {name!r}: {scope}, good {until}. It is shown only now.", file=sys.stderr)
+        made = create_token(session, name=name, scope=scope, expires_in_s=expires_in_s, principal_id=principal)
+        _record(session, "issue_token", made.row)
+    _print_once(made)
+
+
+@token_app.command("rotate")
+def rotate(name: TokenName, expires: Expires = None, data_dir: DataDir = None) -> None:
+    """Replace a token by a new one of the same owner and scope, and print that once; the old one is revoked."""
+    from service.store.tokens import rotate_token
+
+    expires_in_s = None if expires is None else seconds_of(expires)
+    with _transaction(data_dir) as session:
+        made = rotate_token(session, name, expires_in_s=expires_in_s)
+        _record(session, "rotate_token", made.row)
+    _print_once(made)
+
+
+def _print_once(made: "NewToken") -> None:
+    row = made.row
+    until = f"until {_minute(row.expires_at)}" if row.expires_at else "until it is revoked"
+    print(f"Token {row.name!r}: {row.scope}, good {until}. It is shown only now.", file=sys.stderr)
     print(made.secret)
+
+
+def _record(session: "Session", action: str, row: "TokenRow") -> None:
+    """Add an entry to the audit log: no request passes the API here, so the user of this machine is named."""
+    from service.domain.principals import CONSOLE
+    from service.store.audit import Actor, Entry, record
+
+    detail = {"name": row.name, "scope": row.scope, "principal": row.principal_id, "user": _user()}
+    record(session, Actor(principal=CONSOLE), Entry(action=action, kind="token", object_id=row.id, detail=detail))
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 @token_app.command("ls")
@@ -62,7 +106,9 @@ def token_ls(data_dir: DataDir = None) -> None:
 
     with _transaction(data_dir) as session:
         rows, live = list_tokens(session), live_ids(session)
-    table = Table("name", "begins", "scope", "status", "last used", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(
+        "name", "owner", "begins", "scope", "status", "last used", box=None, padding=(0, 2, 0, 0), header_style="dim"
+    )
     for row in rows:
         table.add_row(*map(escape, _row(row, live=row.id in live)))
     _terminal().print(table)
@@ -74,7 +120,7 @@ def token_revoke(name: TokenName, data_dir: DataDir = None) -> None:
     from service.store.tokens import revoke_named
 
     with _transaction(data_dir) as session:
-        revoke_named(session, name)
+        _record(session, "withdraw_token", revoke_named(session, name))
     print(f"Token {name!r} is revoked.")
 
 
@@ -120,7 +166,7 @@ def _row(row: "TokenRow", *, live: bool) -> tuple[str, ...]:
     else:
         status = "revoked" if row.revoked_at not in (None, row.expires_at) else "expired"
     used = _minute(row.last_used_at) if row.last_used_at else "never"
-    return (row.name, f"{row.prefix}…", row.scope, status, used)
+    return (row.name, row.principal_id or "", f"{row.prefix}…", row.scope, status, used)
 
 
 def _minute(seconds: float) -> str:

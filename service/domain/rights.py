@@ -33,13 +33,18 @@ def check_may_change(principal: Principal, owner_id: str | None, what: str) -> N
     )
 
 
-def check_priority(principal: Principal, priority: int) -> None:
+def check_priority(principal: Principal, priority: int, *, normal: int = NORMAL_PRIORITY) -> None:
     """Check that the principal may queue runs with this priority: above the normal one is for admins.
+
+    Args:
+        principal: Who wants to.
+        priority: Of the runs.
+        normal: The priority of such runs that is not asked for.
 
     Raises:
         PriorityNotAllowed: It may not.
     """
-    if priority <= NORMAL_PRIORITY or principal.scope is Scope.ADMIN:
+    if priority <= normal or principal.scope is Scope.ADMIN:
         return
-    detail = f"found priority {priority}: above {NORMAL_PRIORITY} needs the scope admin; leave it out, or ask an admin"
+    detail = f"found priority {priority}: above {normal} needs the scope admin; leave it out, or ask an admin"
     raise PriorityNotAllowed(detail, mistakes=[Mistake(pointer="/priority", detail=detail)])

@@ -86,6 +86,24 @@ def existing(found: T | None, table: type[object], row_id: str) -> T:
 
 Prefix = Literal["ds", "exp", "job", "run", "tok", "bun", "upl", "wh", "dlv", "pri"]
 
+KIND_OF_PREFIX: dict[str, str] = {
+    "ds": "dataset",
+    "exp": "experiment",
+    "job": "job",
+    "run": "run",
+    "bun": "bundle",
+    "tok": "token",
+    "upl": "upload",
+    "wh": "webhook",
+    "dlv": "delivery",
+    "pri": "principal",
+}
+
+
+def kind_of_id(row_id: str) -> str:
+    """Return the kind of thing that an id names, as the API's paths call it."""
+    return KIND_OF_PREFIX[row_id.partition("_")[0]]
+
 
 def new_id(prefix: Prefix) -> str:
     """Return a fresh identifier, e.g. `run_01JZ0000000000000000000000`."""

@@ -1,6 +1,6 @@
 """The spec of one trainer process: a job's config plus where its inputs lie."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.specs import AnySpec, PrepareSpec, RunOutput
 from service.domain.errors import Conflict
 from service.domain.pipeline import Step
+from service.local_paths import model_source
 from service.store.bundles import ready_bundle
 from service.store.datasets import get_dataset
 from service.store.runs import get_run
@@ -22,22 +23,43 @@ LR_CACHE = "lr_cache"
 InputPaths = dict[str, Any]
 
 
-def trainer_spec(session: Session, *, run_id: str, artifacts: Path) -> dict[str, Any]:
+def trainer_spec(session: Session, *, run_id: str, artifacts: Path, model_roots: Sequence[Path] = ()) -> dict[str, Any]:
     """Return the JSON for `python -m trainers CELL --spec`; device and threads are for the worker to set.
 
     Args:
         artifacts: The artifact root; every path in the answer is absolute.
+        model_roots: Folders that checkpoints may be loaded from.
 
     Raises:
         NotFound: There is no such run.
-        Conflict: An input is missing: the data set is not ready, or a base run has not finished.
+        Conflict: An input is missing: the data set is not ready, a base run has not finished, or a checkpoint is
+            neither a hub name nor a folder below a model root.
         pydantic.ValidationError: The job's config is not one for its cell.
     """
     run = get_run(session, run_id)
     job = session.scalars(select(JobRow).where(JobRow.id == run.job_id)).one()
     dataset = get_dataset(session, job.dataset_id)
     root = artifacts.resolve()
-    return _spec(session, run, job, dataset, root).model_dump(mode="json")
+    return _with_models(_spec(session, run, job, dataset, root).model_dump(mode="json"), model_roots)
+
+
+def _with_models(spec: dict[str, Any], roots: Sequence[Path]) -> dict[str, Any]:
+    """Return a spec with every checkpoint resolved now: what it was when it was submitted may have changed."""
+    for name, part in spec.items():
+        if not isinstance(part, dict):
+            continue
+        checkpoint = part.get("checkpoint") if name == "model" else None
+        if isinstance(checkpoint, str):
+            source = model_source(checkpoint, roots)
+            if source is None:
+                shown = ", ".join(map(str, roots))
+                raise Conflict(
+                    f"the checkpoint {checkpoint!r} is no hub name and no folder below a model root of this worker "
+                    f"({shown}): put it there, or add its folder to CELLGATE_MODEL_ROOTS"
+                )
+            part["checkpoint"] = source
+        _with_models(part, roots)
+    return spec
 
 
 def _spec(session: Session, run: RunRow, job: JobRow, dataset: DatasetRow, root: Path) -> AnySpec:

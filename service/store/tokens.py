@@ -144,8 +144,8 @@ def live_ids(session: Session) -> frozenset[str]:
     return frozenset(session.scalars(select(TokenRow.id).where(_live())))
 
 
-def revoke_token(session: Session, token_id: str) -> None:
-    """Revoke a token; do nothing if it is revoked already.
+def revoke_token(session: Session, token_id: str) -> TokenRow:
+    """Revoke a token, if it is not revoked already, and return it.
 
     Raises:
         NotFound: There is no such token.
@@ -154,17 +154,38 @@ def revoke_token(session: Session, token_id: str) -> None:
     session.execute(
         update(TokenRow).where(TokenRow.id == token_id, TokenRow.revoked_at.is_(None)).values(revoked_at=now_s())
     )
+    return get_row(session, TokenRow, token_id)
 
 
-def revoke_named(session: Session, name: str) -> None:
-    """Revoke the token of this name.
+def revoke_named(session: Session, name: str) -> TokenRow:
+    """Revoke the live token of this name, and return it.
 
     Raises:
         NotFound: No live token has this name.
     """
     named = update(TokenRow).where(TokenRow.name == name, TokenRow.revoked_at.is_(None)).values(revoked_at=now_s())
-    if session.execute(named.returning(TokenRow.id)).scalar() is None:
+    token_id = session.execute(named.returning(TokenRow.id)).scalar()
+    if token_id is None:
         raise NotFound(f"no token that could be revoked is named {name!r}: `cellgate token ls` lists them")
+    return get_row(session, TokenRow, token_id)
+
+
+def rotate_token(session: Session, name: str, *, expires_in_s: float | None = None) -> NewToken:
+    """Revoke the live token of this name, and make a new one of its name, scope and principal.
+
+    Args:
+        session: An open transaction.
+        name: Of the token.
+        expires_in_s: Lifetime of the new one in seconds; None: valid until it is revoked.
+
+    Raises:
+        NotFound: No live token has this name.
+    """
+    old = revoke_named(session, name)
+    principal_id = old.principal_id or principal_of(session, old).id
+    return create_token(
+        session, name=name, scope=Scope(old.scope), expires_in_s=expires_in_s, principal_id=principal_id
+    )
 
 
 def has_live_admin(session: Session) -> bool:

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, Subquery, case, func, literal, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, String, Subquery, case, func, literal, select
+from sqlalchemy.orm import Session
 
 from cellgate.contract.api.operations import UsageBy
 from cellgate.contract.states import RunState
 from service.store.durations import seconds_of
+from service.store.quotas import OWNER_KEY
 from service.store.tables import AttemptRow, RunRow
 
-_COLUMNS: dict[UsageBy, InstrumentedAttribute[str] | InstrumentedAttribute[str | None]] = {
+_COLUMNS: dict[UsageBy, SQLColumnExpression[Any]] = {
     UsageBy.EXPERIMENT: RunRow.experiment_id,
-    UsageBy.OWNER: RunRow.owner,
+    # Two owners may have one name.
+    UsageBy.OWNER: OWNER_KEY,
     UsageBy.CELL: RunRow.cell,
     UsageBy.QUEUE: RunRow.queue,
 }
@@ -24,7 +26,8 @@ class Usage:
     """Usage of one group of runs.
 
     Args:
-        key: The experiment, owner, cell or queue; None for runs that have none.
+        key: The experiment, the owner's name, cell or queue; None for runs that have none.
+        owner_id: Of the owner, where the groups are of owners.
         slot_seconds: Running time of their attempts within the period, running ones included.
         runs: Number of runs with an attempt within the period.
         failed: Number of these runs that have failed.
@@ -32,6 +35,7 @@ class Usage:
     """
 
     key: str | None
+    owner_id: str | None = None
     slot_seconds: float
     runs: int
     failed: int
@@ -58,7 +62,14 @@ def usage_of(
         key=None, slot_seconds=first.all_seconds, runs=first.all_runs, failed=first.all_failed, ended=first.all_ended
     )
     return total, [
-        Usage(key=row.key, slot_seconds=row.slot_seconds, runs=row.runs, failed=row.failed, ended=row.ended)
+        Usage(
+            key=row.key,
+            owner_id=row.owner_id,
+            slot_seconds=row.slot_seconds,
+            runs=row.runs,
+            failed=row.failed,
+            ended=row.ended,
+        )
         for row in rows
     ]
 
@@ -68,9 +79,11 @@ def _groups(by: UsageBy, since_s: float, before_s: float) -> Subquery:
     failed = func.sum(case((RunRow.state == RunState.FAILED, 1), else_=0))
     ended = func.sum(case((RunRow.state.in_([state for state in RunState if state.terminal]), 1), else_=0))
     key = _COLUMNS[by]
+    of_owners = by is UsageBy.OWNER
     return (
         select(
-            key.label("key"),
+            (func.max(RunRow.owner) if of_owners else key).label("key"),
+            (func.max(RunRow.owner_id) if of_owners else literal(None, String)).label("owner_id"),
             func.sum(spent.c.seconds).label("slot_seconds"),
             func.count().label("runs"),
             failed.label("failed"),

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import DeliveryState, WebhookEvent
 from service.domain.errors import Conflict, QuotaExceeded
+from service.domain.principals import NOBODY, Owner
 from service.domain.webhooks import MOST_WEBHOOKS, OPEN_AFTER, new_signing_secret
 from service.store.database import now_s
 from service.store.filters import FIRST_PAGE, PageOf
@@ -17,13 +18,14 @@ from service.store.tables import DeliveryRow, WebhookRow
 from service.store.uptime import uptime_s
 
 
-def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent]) -> WebhookRow:
+def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent], owner: Owner = NOBODY) -> WebhookRow:
     """Create a webhook with a signing secret of its own.
 
     Args:
         session: An open transaction.
         url: Where deliveries are sent.
         events: The events to subscribe to.
+        owner: Whom it belongs to.
 
     Raises:
         QuotaExceeded: There are MOST_WEBHOOKS already.
@@ -38,6 +40,8 @@ def create_webhook(session: Session, *, url: str, events: Sequence[WebhookEvent]
         "events": [event.value for event in events],
         "secret": new_signing_secret(),
         "active": True,
+        "owner": owner.name,
+        "owner_id": owner.id,
         "created_at": now_s(),
     }
     return session.scalars(insert(WebhookRow).values(values).returning(WebhookRow)).one()

@@ -12,6 +12,7 @@ from cellgate.client.blocking import async_run
 from cellgate.client.defaults import PAGE_SIZE
 from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
 from cellgate.client.streams import EventParser
+from cellgate.contract.api.audit import AuditAnswer, WhoamiAnswer
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.datasets import DatasetAnswer, UploadAnswer
@@ -208,6 +209,14 @@ class AsyncClient(AsyncConnection):
         """
         await self._post(path_to(kind, identifier, verb), object)
 
+    async def whoami(self) -> WhoamiAnswer:
+        """Return who the caller is, and what its token allows."""
+        return await self._get("/v1/whoami", WhoamiAnswer)
+
+    def audit(self, **filters: Any) -> AsyncIterator[AuditAnswer]:
+        """Yield the entries of the audit log, newest first; filters are the API's query parameters."""
+        return self._pages("/v1/audit", Page[AuditAnswer], filters)
+
     async def change(self, kind: Collection, identifier: str, changes: Mapping[str, Any]) -> None:
         """Change name, note, labels, or whether a thing is archived, by a JSON merge patch.
 
@@ -299,6 +308,9 @@ class AsyncClient(AsyncConnection):
                         for event in events.feed_bytes(block):
                             if event.kind == "end":
                                 return
+                            if event.kind != "log":
+                                # `refused`, say: the next request is answered with the problem itself.
+                                continue
                             cursor = {"Last-Event-ID": event.id}
                             yield LogChunk.model_validate_json(event.data)
                             patience = self._patience()

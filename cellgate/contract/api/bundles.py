@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from cellgate.contract.api.common import Answer, Request
+from cellgate.contract.api.common import Answer, OwnerId, OwnerName, Request
 from cellgate.contract.api.resources import Described
 from cellgate.contract.experiment import Priority, RunLimits, Seeds
 from cellgate.contract.results import BundleSummary, Scores
@@ -49,6 +49,8 @@ class BundleAnswer(Described):
     run: str = Field(description="Id of the run that packs the bundle.")
     summary: BundleSummary | None = Field(description="The bundle's summary, once it is ready.")
     failure_detail: str | None
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
 

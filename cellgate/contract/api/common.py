@@ -52,6 +52,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+OwnerName = Annotated[
+    str | None, Field(description="Name of whom it belongs to, for people; null: nobody. Two owners may have one name.")
+]
+OwnerId = Annotated[
+    str | None, Field(description="Immutable id of whom it belongs to: only that one and admins change it.")
+]
 T = TypeVar("T")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from cellgate.contract.api.common import Name, Request
+from cellgate.contract.api.common import Name, OwnerId, OwnerName, Request
 from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.configs import PrepareConfig
@@ -38,6 +38,8 @@ class DatasetAnswer(Described):
     )
     failure_detail: str | None
     run: str | None = Field(description="Id of the run that prepares the data set.")
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, computed_field
 
-from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, Reason, Request
+from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, OwnerId, OwnerName, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
@@ -80,6 +80,8 @@ class ExperimentAnswer(Described, _ExperimentEnd):
     jobs: list[JobAnswer]
     outcome: DecisionOutcome | None = _DECIDED
     failure_detail: str | None
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
 
@@ -92,6 +94,8 @@ class ExperimentSummary(Described, _ExperimentEnd):
     labels: dict[str, str]
     runs_done: int
     runs_total: int
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
 

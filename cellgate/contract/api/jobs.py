@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, computed_field, create_model
 
-from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, Request
+from cellgate.contract.api.common import Answer, DatasetId, ExperimentId, OwnerId, OwnerName, Request
 from cellgate.contract.api.resources import Described
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.api.stored import StoredAs
@@ -131,6 +131,8 @@ class JobAnswer(Described):
     queue_timeout_s: float | None
     timeout_s: float | None
     runs: list[RunAnswer]
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
 
     @computed_field(description="Whether it goes on.")  # type: ignore[prop-decorator]

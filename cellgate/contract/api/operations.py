@@ -91,7 +91,8 @@ class UsageGroup(Answer):
 class KeyedUsage(UsageGroup):
     """Usage of one experiment, owner, cell or queue."""
 
-    key: str | None = Field(description="Experiment, owner, cell or queue; null for runs without one.")
+    key: str | None = Field(description="Experiment, owner's name, cell or queue; null for runs without one.")
+    owner_id: str | None = Field(None, description="With `by=owner`: the owner's immutable id.")
 
 
 class UsageAnswer(Answer):

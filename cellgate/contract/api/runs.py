@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from cellgate.contract.api.common import Answer
+from cellgate.contract.api.common import Answer, OwnerId, OwnerName
 from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.cells import CellName
@@ -54,6 +54,8 @@ class RunAnswer(Described):
     result: Annotated[dict[str, Any], StoredAs(RunResult)] | None = Field(
         description="The run's `result.json`; null in lists and in other answers that hold several runs."
     )
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None

@@ -9,6 +9,7 @@ from cellgate.contract.api.common import (
     Answer,
     Request,
 )
+from cellgate.contract.identifiers import PRINCIPAL_ID
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 LONGEST_S = 10 * 365 * 86_400
@@ -30,12 +31,15 @@ class Scope(StrEnum):
 class TokenCreate(Request):
     """Make a token."""
 
-    name: Annotated[str, StringConstraints(pattern=NAME)] = Field(
-        description="Unique among live tokens. It owns what is submitted with the token, and quotas count by it."
-    )
+    name: Annotated[str, StringConstraints(pattern=NAME)] = Field(description="Unique among live tokens.")
     scope: Scope = Field(description="`read`: only read; `submit`: also create and act; `admin`: everything.")
     expires_in_s: int | None = Field(
         None, ge=1, le=LONGEST_S, description="Lifetime in seconds; default: until it is revoked."
+    )
+    principal: Annotated[str, StringConstraints(pattern=PRINCIPAL_ID)] | None = Field(
+        None,
+        description="Whose token it is: owns what is requested with it, and quotas count by it. Default: somebody new, "
+        "who owns nothing yet, whoever had a token of this name before.",
     )
 
 
@@ -44,6 +48,7 @@ class TokenAnswer(Answer):
 
     id: str
     name: str
+    principal: str | None = Field(description="Immutable id of whose token it is.")
     prefix: str = Field(description="First characters of the token.")
     scope: Scope
     live: bool = Field(description="Whether the token is accepted: neither revoked nor expired.")

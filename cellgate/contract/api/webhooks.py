@@ -6,6 +6,8 @@ from pydantic import AwareDatetime, Field
 
 from cellgate.contract.api.common import (
     Answer,
+    OwnerId,
+    OwnerName,
     Request,
 )
 
@@ -62,6 +64,8 @@ class WebhookAnswer(Answer):
     url: str
     events: list[WebhookEvent]
     active: bool = Field(description="False once the receiver has answered 410; it gets no more events.")
+    owner: OwnerName = None
+    owner_id: OwnerId = None
     circuit: CircuitState = Field(
         CircuitState.CLOSED,
         description="`open` after 5 failed tries in a row: its events wait, and one at a time is tried at growing "

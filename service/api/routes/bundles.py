@@ -7,7 +7,7 @@ from fastapi import Body, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
-from cellgate.contract.api.bundles import BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
+from cellgate.contract.api.bundles import SCORE_PRIORITY, BundleAnswer, BundleCreate, ScoreCreate, ScoresAnswer
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
@@ -39,6 +39,7 @@ from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.domain.errors import ArtifactMissing, NotFound
 from service.domain.packing import Packing, decided_packing, requested_packing
+from service.domain.rights import check_priority
 from service.store.bundles import (
     BundleRecord,
     bundle_asked,
@@ -78,6 +79,7 @@ def pack(
     wanted: Annotated[BundleCreate, Body(openapi_examples=BUNDLES)] = DECIDED,
 ) -> JSONResponse:
     """Pack the decided or the named models into a bundle that scores source code on any machine."""
+    check_priority(post.principal, wanted.priority)
 
     def create(session: Session) -> Created:
         made = create_bundle(
@@ -91,7 +93,7 @@ def pack(
         )
         return Created(location=f"/v1/bundles/{made.row.id}", answer=_answer(made))
 
-    return post.accept(create, queues_runs=True)
+    return post.accept(create, queues_runs=True, about_made=True)
 
 
 def _packing(session: Session, experiment_id: str, wanted: BundleCreate) -> Packing:
@@ -191,6 +193,7 @@ def predict(
     bundle_id: BundlePath, wanted: Annotated[ScoreCreate, Body(openapi_examples=SCORES)], post: Posted
 ) -> JSONResponse:
     """Score functions with a bundle. A worker scores them before it trains; poll `Location` with `wait`."""
+    check_priority(post.principal, wanted.priority, normal=SCORE_PRIORITY)
 
     def create(session: Session) -> Created:
         _check_files(post.context, ready_bundle(session, bundle_id))
@@ -198,7 +201,7 @@ def predict(
         run = start_scoring(session, bundle_id, config=config, limits=wanted, owner=post.principal.owner)
         return Created(location=f"/v1/predictions/{run.id}", answer=_scores(run, bundle_id))
 
-    return post.accept(create, queues_runs=True)
+    return post.accept(create, queues_runs=True, about_made=True)
 
 
 @router.get("/predictions/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))

@@ -18,6 +18,7 @@ from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
 from service.api.idempotency import Created, Posted
+from service.api.model_check import check_checkpoints
 from service.api.parameters import (
     ArchivedItems,
     CreatedBefore,
@@ -37,6 +38,7 @@ from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
+from service.domain.rights import check_priority
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
 from service.store.experiments import (
     cancel_experiment,
@@ -83,6 +85,8 @@ def submit_experiment(
     spec: Annotated[ExperimentCreate, Body(openapi_examples=EXPERIMENTS)], post: Posted
 ) -> JSONResponse:
     """Submit an experiment: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, and fusion if it is due."""
+    check_priority(post.principal, spec.priority)
+    check_checkpoints(spec, post.context.settings.models)
     parsed = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
 
     def create(session: Session) -> Created:

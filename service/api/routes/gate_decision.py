@@ -64,7 +64,7 @@ def waive(
         )
         return Created(location=f"/v1/experiments/{experiment_id}/gate", answer=report)
 
-    return post.accept(work)
+    return post.accept(work, reason=wanted.reason, check=wanted.check)
 
 
 @router.get("/{experiment_id}/decision", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
@@ -100,7 +100,7 @@ def overrule_decision(
         )
         return Created(location=f"/v1/experiments/{experiment_id}/decision", answer=kept)
 
-    return post.accept(work)
+    return post.accept(work, reason=wanted.reason, outcome=wanted.outcome, option=wanted.option)
 
 
 def _check_option(wanted: OverrulingCreate) -> None:

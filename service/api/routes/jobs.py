@@ -18,6 +18,7 @@ from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.examples import JOBS
 from service.api.idempotency import Created, Post, Posted
+from service.api.model_check import check_checkpoints
 from service.api.parameters import (
     ArchivedItems,
     Cells,
@@ -39,7 +40,7 @@ from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
-from service.domain.rights import check_may_change
+from service.domain.rights import check_may_change, check_priority
 from service.store.experiments import create_experiment_job, get_experiment
 from service.store.filters import Filters
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
@@ -71,6 +72,8 @@ def _created(session: Session, context: Context, job_id: str) -> Created:
 )
 def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Posted) -> JSONResponse:
     """Submit one cell. Cell 53 needs an experiment whose gate has passed; otherwise 409 with the gate's report."""
+    check_priority(post.principal, spec.priority)
+    check_checkpoints(spec, post.context.settings.models)
 
     def create(session: Session) -> Created:
         return _created(session, post.context, _create(session, spec, post).id)

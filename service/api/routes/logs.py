@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from cellgate.contract.api.runs import AttemptAnswer, EventAnswer, LogChunk, LogPage
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.states import RunState
-from service.api.context import Context, Ctx
+from service.api.context import Context, Ctx, Permitted
 from service.api.parameters import RunPath
 from service.api.ranges import is_held, range_of
 from service.api.responses import documented
@@ -39,7 +39,8 @@ LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,
 TEXT = {"text/plain": {"schema": {"type": "string"}}}
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {
-        "description": "Server-sent events; the last is `end`, with the state that the run has ended in",
+        "description": "Server-sent events; the last is `end`, with the state that the run has ended in, or `refused` "
+        "once the token is not good any more",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
     **documented(HTTPStatus.NOT_FOUND),
@@ -91,7 +92,11 @@ def read_logs(
 
 @router.get("/{run_id}/logs/stream", Scope.READ, response_class=EventSourceResponse, responses=EVENT_STREAM)
 async def stream_logs(
-    run_id: ExistingRun, context: Ctx, attempt: Attempt = None, last_event_id: LastChunk = None
+    run_id: ExistingRun,
+    context: Ctx,
+    permit: Permitted,
+    attempt: Attempt = None,
+    last_event_id: LastChunk = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the output of the run's trainers, from the start or after `Last-Event-ID`."""
 
@@ -103,13 +108,13 @@ async def stream_logs(
             items = [(_cursor((row.attempt, row.number)), answer(LogChunk, row)) for row in rows]
         return _news(version, items, state)
 
-    async for event in stream_events_of("log", run_id, last_event_id or _cursor(START), look, context.output):
+    async for event in stream_events_of("log", run_id, last_event_id or _cursor(START), look, context.output, permit):
         yield event
 
 
 @router.get("/{run_id}/events/stream", Scope.READ, response_class=EventSourceResponse, responses=EVENT_STREAM)
 async def stream_events(
-    run_id: ExistingRun, context: Ctx, last_event_id: LastEvent = None
+    run_id: ExistingRun, context: Ctx, permit: Permitted, last_event_id: LastEvent = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the events of a run, from the start or after `Last-Event-ID`."""
 
@@ -121,7 +126,7 @@ async def stream_events(
             items = [(str(row.id), answer(EventAnswer, row)) for row in rows]
         return _news(version, items, state)
 
-    async for event in stream_events_of("event", run_id, last_event_id or "0", look, context.output):
+    async for event in stream_events_of("event", run_id, last_event_id or "0", look, context.output, permit):
         yield event
 
 

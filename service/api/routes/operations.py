@@ -75,7 +75,7 @@ def read_usage(
         before=end,
         by=by,
         total=_used(total),
-        groups=[KeyedUsage(key=group.key, **_used(group).model_dump()) for group in groups],
+        groups=[KeyedUsage(key=group.key, owner_id=group.owner_id, **_used(group).model_dump()) for group in groups],
         storage=_storage(stored),
     )
 
@@ -127,12 +127,12 @@ def prune_things(wanted: Annotated[PruneCreate, Body(openapi_examples=PRUNING)],
         return done
 
     if not wanted.dry_run:
-        return post.accept(carry_out)
+        return post.accept(carry_out, dry_run=False, older_than_days=wanted.older_than_days)
     # The files are looked at outside of a transaction that may write.
     with context.database.read() as session:
         planned = plan(session)
     size = sum(store.size(key) for key in planned.keys)
-    return post.accept(lambda session: pruned(session, planned, size_bytes=size))
+    return post.accept(lambda session: pruned(session, planned, size_bytes=size), dry_run=True)
 
 
 def _time_before(context: Context, days: float) -> float:

@@ -12,10 +12,12 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import EXAMPLE_DATASET, Cell
 from cellgate.contract.results import DatasetSummary
 from service.api.idempotency import Created, Post, Posted
+from service.api.model_check import check_checkpoints
 from service.api.responses import accepting
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake
+from service.domain.rights import check_priority
 from service.domain.static_checks import static_checks, worst
 from service.store.jobs import create_job, ready_dataset, runs_of_jobs
 
@@ -46,6 +48,8 @@ EXAMPLES: dict[str, Example] = {
 )
 def submit_preflight(spec: Annotated[PreflightCreate, Body(openapi_examples=EXAMPLES)], post: Posted) -> JSONResponse:
     """Check a spec and a data set before training. `smoke` queues a job; `Location` names that job."""
+    check_priority(post.principal, spec.priority)
+    check_checkpoints(spec, post.context.settings.models)
     _check_cells(spec)
 
     def create(session: Session) -> Created:

@@ -9,6 +9,7 @@ from fastapi.openapi.models import Example
 from cellgate.contract.api.tokens import NewTokenAnswer, Scope, TokenAnswer, TokenCreate
 from cellgate.contract.identifiers import TOKEN_ID
 from service.api.context import Ctx
+from service.api.recording import Recorded
 from service.api.responses import EVERY_POST, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
@@ -46,11 +47,19 @@ def read_tokens(context: Ctx) -> list[TokenAnswer]:
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
 def issue_token(
-    wanted: Annotated[TokenCreate, Body(openapi_examples=EXAMPLES)], context: Ctx, response: Response
+    wanted: Annotated[TokenCreate, Body(openapi_examples=EXAMPLES)], change: Recorded, response: Response
 ) -> NewTokenAnswer:
     """Create a token. Only this answer shows it, so `Idempotency-Key` is not supported."""
-    with context.database.begin() as session:
-        made = create_token(session, name=wanted.name, scope=wanted.scope, expires_in_s=wanted.expires_in_s)
+    with change.transaction() as session:
+        made = create_token(
+            session,
+            name=wanted.name,
+            scope=wanted.scope,
+            expires_in_s=wanted.expires_in_s,
+            principal_id=wanted.principal,
+        )
+        row = made.row
+        change.record(session, made=row.id, name=row.name, scope=row.scope, principal=row.principal_id)
     response.headers["Location"] = f"/v1/tokens/{made.row.id}"
     response.headers["Cache-Control"] = "no-store"
     return answer(NewTokenAnswer, made.row, live=True, token=made.secret)
@@ -59,8 +68,9 @@ def issue_token(
 @router.delete(
     "/{token_id}", Scope.ADMIN, Whose.ANY, status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
 )
-def withdraw_token(token_id: TokenId, context: Ctx) -> None:
-    """Revoke a token. This process refuses it at once, other API processes within five seconds."""
-    with context.database.begin() as session:
-        revoke_token(session, token_id)
-    context.tokens.forget()
+def withdraw_token(token_id: TokenId, change: Recorded) -> None:
+    """Revoke a token. It is refused from then on, and what it still streams or waits for ends within five seconds."""
+    with change.transaction() as session:
+        row = revoke_token(session, token_id)
+        change.record(session, name=row.name, principal=row.principal_id)
+    change.context.tokens.forget()

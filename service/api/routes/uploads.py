@@ -24,6 +24,7 @@ from service.api.parameters import (
     wanted_archived,
     wanted_labels,
 )
+from service.api.recording import Recorded
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.uploads import Upload, receive
@@ -70,21 +71,24 @@ FileName = Annotated[
     ),
     openapi_extra=BODY,
 )
-async def upload(name: FileName, request: Request, context: Ctx) -> UploadAnswer:
+async def upload(name: FileName, request: Request, change: Recorded) -> UploadAnswer:
     """Upload a file. The same bytes under the same name always get the same path."""
+    context = change.context
     data_dir = context.settings.data_dir.resolve()
 
     def keep(received: Upload, settle: Callable[[], None]) -> UploadRow:
-        with context.database.begin() as session:
-            return keep_upload(
+        with change.transaction() as session:
+            row = keep_upload(
                 session,
                 key=received.path.relative_to(data_dir).as_posix(),
                 name=name,
                 size_bytes=received.size_bytes,
                 sha256=received.sha256,
-                owner_id=request.state.principal.id,
+                owner_id=change.principal.id,
                 settle=settle,
             )
+            change.record(session, made=row.id, about_made=True, size_bytes=row.size_bytes, sha256=row.sha256)
+            return row
 
     row = await receive(
         request,

@@ -23,6 +23,7 @@ from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import Paged
+from service.api.recording import Recorded
 from service.api.responses import EVERY_POST, accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
@@ -67,14 +68,17 @@ def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
     responses={**documented(*EVERY_POST), int(HTTPStatus.CREATED): CREATED},
 )
 def add_webhook(
-    wanted: Annotated[WebhookCreate, Body(openapi_examples=EXAMPLES)], context: Ctx, response: Response
+    wanted: Annotated[WebhookCreate, Body(openapi_examples=EXAMPLES)], change: Recorded, response: Response
 ) -> NewWebhookAnswer:
     """Subscribe to events. Only this answer shows the secret, so `Idempotency-Key` is not supported."""
     check_url(wanted.url)
-    if not context.settings.webhook_allow_private:
+    if not change.context.settings.webhook_allow_private:
         _refuse_private(wanted.url)
-    with context.database.begin() as session:
-        row = create_webhook(session, url=wanted.url, events=list(dict.fromkeys(wanted.events)))
+    with change.transaction() as session:
+        events = list(dict.fromkeys(wanted.events))
+        row = create_webhook(session, url=wanted.url, events=events, owner=change.principal.owner)
+        # The host alone: the rest of a URL may be a secret.
+        change.record(session, made=row.id, host=urlsplit(row.url).hostname, events=row.events)
     response.headers["Location"] = f"/v1/webhooks/{row.id}"
     response.headers["Cache-Control"] = "no-store"
     return answer(NewWebhookAnswer, row, circuit=_circuit(row))
@@ -105,10 +109,11 @@ def read_webhook(webhook_id: WebhookPath, context: Ctx) -> WebhookAnswer:
     status_code=HTTPStatus.NO_CONTENT,
     responses=documented(HTTPStatus.NOT_FOUND),
 )
-def remove_webhook(webhook_id: WebhookPath, context: Ctx) -> None:
+def remove_webhook(webhook_id: WebhookPath, change: Recorded) -> None:
     """Delete a webhook. Pending deliveries are dropped."""
-    with context.database.begin() as session:
+    with change.transaction() as session:
         delete_webhook(session, webhook_id)
+        change.record(session)
 
 
 @router.post(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cellgate.contract.api.tokens import Scope
+from service.store.audit import list_audit
 from service.store.database import Database
 from service.store.tokens import find_token
 
@@ -41,12 +42,45 @@ def test_a_token_is_made_listed_and_revoked(database: Database, cellgate: Cellga
     assert (found.name, found.scope) == ("ci", Scope.SUBMIT)
     assert found.expires_at == pytest.approx(found.created_at + 30 * 86_400, abs=1)
     [_, row] = listed.out.splitlines()
-    assert row.split()[:4] == ["ci", f"{secret[:11]}…", "submit", "until"]
+    assert row.split()[:5] == ["ci", found.principal_id, f"{secret[:11]}…", "submit", "until"]
     assert secret not in listed.out
     assert revoked.code == 0
     with database.read() as session:
         assert find_token(session, secret) is None
-    assert cellgate("token", "ls").out.splitlines()[1].split()[3:] == ["revoked", "never"]
+    assert cellgate("token", "ls").out.splitlines()[1].split()[4:] == ["revoked", "never"]
+
+
+def test_a_rotated_token_is_the_same_owners_and_what_the_console_does_is_on_the_audit_log(
+    database: Database, cellgate: Cellgate
+) -> None:
+    first = cellgate("token", "new", "ci", "--scope", "submit").out.strip()
+    second = cellgate("token", "rotate", "ci", "--expires", "30d").out.strip()
+    with database.read() as session:
+        assert find_token(session, first) is None
+        rotated = find_token(session, second)
+    assert rotated is not None
+    principal = str(rotated.principal_id)
+    beside = cellgate("token", "new", "ci-laptop", "--scope", "read", "--principal", principal).out.strip()
+    cellgate("token", "revoke", "ci")
+    freed = cellgate("token", "new", "ci", "--scope", "submit").out.strip()
+    with database.read() as session:
+        tokens = [find_token(session, secret) for secret in (beside, freed)]
+        entries = list_audit(session)
+
+    assert [token is not None and token.principal_id == principal for token in tokens] == [True, False]
+    assert (rotated.scope, rotated.expires_at is not None) == (Scope.SUBMIT, True)
+    assert [entry.action for entry in reversed(entries)] == [
+        "issue_token",
+        "rotate_token",
+        "issue_token",
+        "withdraw_token",
+        "issue_token",
+    ]
+    assert {(entry.principal, entry.address, entry.kind) for entry in entries} == {("console", None, "token")}
+    assert "user" in entries[0].detail
+    assert not [secret for secret in (first, second, beside, freed) if secret in str(entries[0].detail)]
+    assert cellgate("token", "rotate", "nobody").code == 2
+    assert cellgate("token", "new", "x", "--scope", "read", "--principal", "pri_none").code == 2
 
 
 def test_what_cannot_be_made_or_revoked_is_refused_with_what_to_do(database: Database, cellgate: Cellgate) -> None:

@@ -6,8 +6,14 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from tests.api_client import Api
+from cellgate.contract.api.tokens import Scope
+from service.settings import Settings
+from service.store.retention import forget_answers
+from service.store.tables import IdempotencyRow
+from service.store.tokens import create_token
+from tests.api_client import Api, running_api
 
 CALLERS = 20
 KEY = {"Idempotency-Key": "the-only-one"}
@@ -110,3 +116,36 @@ def test_twenty_callers_at_once_with_one_key_make_one_experiment(api: Api) -> No
     assert len({answer.content for answer in answers}) == 1
     after = api.counts()
     assert (after["experiments"], after["runs"]) == (before["experiments"] + 1, before["runs"] + 1)
+
+
+def test_keys_are_each_callers_own(settings: Settings) -> None:
+    bootstrap = "correct-horse-battery-staple-and-cart"
+    with running_api(Settings.model_validate({"data_dir": settings.data_dir, "token": bootstrap})) as api:
+        with api.database.begin() as session:
+            secrets = [create_token(session, name=name, scope=Scope.SUBMIT).secret for name in ("alice", "bob")]
+        api.client.headers["Authorization"] = f"Bearer {secrets[0]}"
+        body = question(api.ready_dataset())
+        answers = [
+            api.client.post("/v1/experiments", json=body, headers={**KEY, "Authorization": f"Bearer {secret}"}).json()
+            for secret in (*secrets, *secrets)
+        ]
+
+    assert [answer["owner"] for answer in answers] == ["alice", "bob", "alice", "bob"]
+    assert answers[:2] == answers[2:]
+    assert answers[0]["id"] != answers[1]["id"]
+
+
+def test_a_key_is_forgotten_after_a_day_and_the_request_is_done_again(api: Api) -> None:
+    body = question(api.ready_dataset())
+    first = api.client.post("/v1/experiments", json=body, headers=KEY).json()["id"]
+    day_s = 86_400 * api.settings.keep_idempotency_days
+    with api.database.begin() as session:
+        forget_answers(session, keep_s=day_s)
+    assert api.client.post("/v1/experiments", json=body, headers=KEY).json()["id"] == first
+    with api.database.begin() as session:
+        session.execute(update(IdempotencyRow).values(created_at=IdempotencyRow.created_at - day_s))
+        forget_answers(session, keep_s=day_s)
+
+    again = api.client.post("/v1/experiments", json=body, headers=KEY).json()["id"]
+
+    assert (again != first, day_s) == (True, 24 * 3600)

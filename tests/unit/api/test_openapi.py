@@ -27,7 +27,7 @@ from service.settings import Settings
 from tests.api_client import Api, running_api
 
 EXAMPLES = {"/v1/datasets": DATASETS, "/v1/experiments": EXPERIMENTS, "/v1/jobs": JOBS}
-FOR_ADMINS = ("/v1/tokens", "/v1/webhooks")
+FOR_ADMINS = ("/v1/audit", "/v1/tokens", "/v1/webhooks")
 RULED = {"gate", "decision", "workers", "prune"}
 HEALTH = {"/livez", "/readyz"}
 

@@ -1,4 +1,4 @@
-"""The token cache: a right token costs one query in five seconds, and a revoked one is forgotten in time."""
+"""The token cache: a right token costs one look-up in some seconds, and a revoked one is forgotten in time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event, select
 
 from cellgate.contract.api.tokens import Scope
 from service.api import auth
-from service.api.auth import CACHED_S, TokenCache
+from service.api.auth import CACHED_S, RECHECK_S, TokenCache
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import TokenRow
@@ -53,7 +53,7 @@ def a_token(database: Database) -> str:
         return create_token(session, name="ci", scope=Scope.READ).secret
 
 
-def test_polling_with_a_token_asks_the_database_once_in_five_seconds(settings: Settings, database: Database) -> None:
+def test_polling_with_a_token_asks_the_database_once_in_some_seconds(settings: Settings, database: Database) -> None:
     clock, secret = Clock(), a_token(database)
     known = TokenCache(settings, database, clock=clock)
     assert known.cached(secret) is None
@@ -73,7 +73,7 @@ def test_polling_with_a_token_asks_the_database_once_in_five_seconds(settings: S
     assert [sql for sql in seen if not sql.startswith(("BEGIN", "SELECT"))] == []
 
 
-def test_a_token_that_was_revoked_elsewhere_is_good_for_five_seconds_more_at_most(
+def test_a_token_that_was_revoked_elsewhere_is_good_for_seconds_more_at_most(
     settings: Settings, database: Database
 ) -> None:
     clock, secret = Clock(), a_token(database)
@@ -84,7 +84,8 @@ def test_a_token_that_was_revoked_elsewhere_is_good_for_five_seconds_more_at_mos
         revoke_named(session, "ci")
     clock.now += CACHED_S
 
-    assert CACHED_S == 5
+    # A stream or a long poll looks again after RECHECK_S: it ends five seconds after the revocation at the latest.
+    assert CACHED_S + RECHECK_S < 5
     assert known.cached(secret) is None
     assert known.look_up(secret) is None
 

@@ -28,7 +28,8 @@ def stubborn(tmp_path: Path) -> Iterator[TrainerProcess]:
     environment = {"PATH": os.environ["PATH"]}
     command = [sys.executable, "-u", "-c", STUBBORN]
     process = TrainerProcess(
-        lambda stdin, output: start_cold(command, stdin=stdin, output=output, environment=environment), folder=tmp_path
+        lambda stdin, output: start_cold(command, stdin=stdin, output=output, environment=environment, folder=tmp_path),
+        folder=tmp_path,
     )
     yield process
     process.kill()
