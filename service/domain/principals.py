@@ -52,7 +52,7 @@ def _fixed(number: int, name: str) -> Principal:
     return Principal(id=f"pri_{number:026}", name=name, scope=Scope.ADMIN)
 
 
-# Principals without a stored token. Migration 0010 inserted their rows.
+# Principals without a stored token. Migration 0008 inserted their rows.
 LOCAL = _fixed(1, "local")  # a request without a token, where none is needed
 OF_THE_SETTINGS = _fixed(2, "token")  # a request with the token of the settings
 CONSOLE = _fixed(3, "console")  # a command on the database itself

@@ -9,7 +9,7 @@ from ulid import ULID
 
 from service.store.database import now_s
 
-revision = "0010"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
