@@ -65,17 +65,20 @@ def due_deliveries(
         session: An open transaction.
         limit: Deliveries at most.
         in_flight: How many the caller is sending already, by webhook.
-        first: Webhooks whose deliveries come before those of others.
+        first: Webhooks whose deliveries come before those of others; those that failed last come after all others.
     """
     full = [webhook for webhook, number in (in_flight or {}).items() if number >= PER_WEBHOOK]
     place = func.row_number().over(partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.next_at, DeliveryRow.id))
     ranked = (
-        select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.next_at, place.label("place"), _room().label("room"))
+        select(
+            *(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.next_at, WebhookRow.failures),
+            *(place.label("place"), _room().label("room")),
+        )
         .join(WebhookRow, DeliveryRow.webhook_id == WebhookRow.id)
         .where(_is_due(), WebhookRow.active, _may_be_tried(), WebhookRow.id.not_in(full))
         .subquery()
     )
-    turn = case((ranked.c.webhook_id.in_(first), 0), else_=1)
+    turn = case((ranked.c.webhook_id.in_(first), 0), (ranked.c.failures == 0, 1), else_=2)
     chosen = select(ranked.c.id, ranked.c.webhook_id, ranked.c.place).where(ranked.c.place <= ranked.c.room)
     found = session.execute(chosen.order_by(turn, ranked.c.place, ranked.c.next_at).limit(limit))
     taken = in_flight or {}

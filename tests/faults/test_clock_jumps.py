@@ -15,15 +15,15 @@ HOUR_S, DAYS_S = 3600.0, 5 * 86_400.0
 LONG: dict[str, Any] = {**JOB, "training": {**JOB["training"], "epochs": 1000, "patience": 1000}}  # type: ignore[dict-item]
 # Two trainers are started in all: a fork server for each worker would import more than they. And no lease is lost for
 # want of CPU: only a wall clock may be to blame.
-LEASE_S = 6.0
+LEASE_S = 15.0
 UNHURRIED = {**SETTINGS, "WARM_START": False, "LEASE_S": LEASE_S}
 ALL_JUMPS = [HOUR_S, 0.0, -HOUR_S, 0.0, DAYS_S, -DAYS_S, 0.0]
-# Beyond a lease and a look: whoever believed the clock has acted by then.
-SETTLED_S = LEASE_S + 2.0
+# Some rounds of the reconcilers, and a renewal: whoever believed the clock has acted by then.
+SETTLED_S = LEASE_S / 4 + 2.0
 
 
 def jump(deployment: Deployment, who: str, error_s: float) -> None:
-    """Set the clocks of all processes whose names begin so, and let the deployment go on for longer than a lease."""
+    """Set the clocks of all processes whose names begin so, and let the deployment go on for a moment."""
     for name, clock in deployment.clocks.items():
         if name.startswith(who):
             clock.set_error(error_s)

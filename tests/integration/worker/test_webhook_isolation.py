@@ -52,6 +52,12 @@ def insert_webhooks(database: Database, url: str, number: int) -> None:
             enqueue_test(session, row.id)
 
 
+def send_test(database: Database, webhook: WebhookRow) -> None:
+    """Let one more event happen, for this webhook alone."""
+    with database.begin() as session:
+        enqueue_test(session, webhook.id)
+
+
 def failures_of(database: Database, webhook: WebhookRow) -> tuple[int, bool]:
     """How often a webhook has failed in a row, and whether a time for its probe is set."""
     with database.read() as session:
@@ -68,14 +74,15 @@ def test_a_good_webhook_gets_its_event_while_any_number_of_others_refuse_or_hang
     stop = threading.Event()
     with receiving() as receiver, hanging() as deaf:
         good = subscribed(database, receiver.url)
-        insert_webhooks(database, NOBODY, refusing)
-        insert_webhooks(database, deaf, silent)
-        with database.begin() as session:
-            enqueue_test(session, good.id)
         sender = threading.Thread(target=WebhookSender(database=database, settings=TRUSTING).run, args=[stop])
         sender.start()
         try:
-            until(lambda: len(receiver.came) == 1, "the good webhook gets its event")
+            send_test(database, good)
+            until(lambda: len(receiver.came) == 1, "the good webhook gets an event")
+            insert_webhooks(database, NOBODY, refusing)
+            insert_webhooks(database, deaf, silent)
+            send_test(database, good)
+            until(lambda: len(receiver.came) == 2, "the good webhook gets another one")
             with database.read() as session:
                 gave_up = select(DeliveryRow).join(WebhookRow, DeliveryRow.webhook_id == WebhookRow.id)
                 late = session.scalars(gave_up.where(WebhookRow.url == deaf, DeliveryRow.last_error.is_not(None))).all()
