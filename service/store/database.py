@@ -145,14 +145,14 @@ def new_engine(url: str) -> Engine:
         engine = create_engine(parsed, pool_size=20, max_overflow=40, hide_parameters=True)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_on_sqlite)
-        event.listen(engine, "handle_error", name_fault)
+        event.listen(engine, "handle_error", name_fault, retval=True)
         return engine
     # Set here, not left to the server: with SQL_ASCII the driver would return bytes.
     utf8 = {"client_encoding": "utf8"}
     engine = create_engine(
         parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=utf8
     )
-    event.listen(engine, "handle_error", name_fault)
+    event.listen(engine, "handle_error", name_fault, retval=True)
     return engine
 
 

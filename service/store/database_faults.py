@@ -53,18 +53,17 @@ def advice_for(error: BaseException) -> str:
     return describe_outage(error) + found
 
 
-def name_fault(context: ExceptionContext) -> None:
-    """Raise a full or damaged database's error in place of the driver's: a listener for `handle_error`.
+def name_fault(context: ExceptionContext) -> DatabaseFull | DatabaseDamaged | None:
+    """Return a full or damaged database's error in place of the driver's: a listener for `handle_error`, with `retval`.
 
-    Raises:
-        DatabaseFull: Its disk is full.
-        DatabaseDamaged: It is damaged.
+    It is returned, not raised, so that listeners after this one still hear of the failed statement.
     """
     original = context.original_exception
     database = None if context.engine is None else context.engine.url.database
     kind = fault_of(original, Path(database) if database else None)
-    if kind is not None and isinstance(original, Exception):
-        raise kind(context.statement, None, original, hide_parameters=True) from original
+    if kind is None or not isinstance(original, Exception):
+        return None
+    return kind(context.statement, None, original, hide_parameters=True)
 
 
 def fault_of(error: BaseException, file: Path | None = None) -> type[DatabaseFull] | type[DatabaseDamaged] | None:

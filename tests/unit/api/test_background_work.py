@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 import pytest
-from service.api.background import BackgroundHealth
 from sqlalchemy import update
 
 from service.api.long_poll import PollStateReader, VersionWatcher
 from service.store.tables import UptimeRow
 from service.store.versions import PollState
 from service.supervision import Supervision
+from service.telemetry.background import BackgroundHealth
 from tests.api_client import Api, get
 from tests.lapsed_leases import HandClock
 

@@ -159,7 +159,7 @@ def test_beyond_a_queue_heavy_reads_are_refused_and_other_requests_are_not() -> 
 
 def test_however_many_scrape_the_metrics_are_made_once_a_second(settings: Settings) -> None:
     database, now = Database(settings.database), [0.0]
-    telemetry = Telemetry(database, RecordingNotifier(), clock=lambda: now[0])
+    telemetry = Telemetry(database, RecordingNotifier(), settings, clock=lambda: now[0])
     first = telemetry.page("")
     assert telemetry.page("") is first
     assert telemetry.page("application/openmetrics-text") is not first

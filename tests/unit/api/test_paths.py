@@ -49,7 +49,7 @@ def test_a_checkpoint_elsewhere_and_one_that_is_not_there_get_the_same_answer(
         "./mine",
         "~/mine",
         "a/b/c",
-        "x" * 5000,
+        "x" * 300,
     ):
         answer = api.client.post("/v1/jobs", json=text_job(dataset, checkpoint))
         problem = assert_refused(answer, status=422, code="invalid_spec", pointers=["/model/checkpoint"])

@@ -89,7 +89,7 @@ def test_only_the_part_of_an_attempt_within_the_period_is_counted(api: Api) -> N
     found = get(api, "/v1/usage?from=2026-01-01T12:00:00Z&to=2026-01-01T20:00:00%2B00:00&by=cell")
 
     assert found["total"] == {"slot_seconds": 3.5 * HOUR_S, "runs": 2, "failed_share": 1.0}
-    assert found["groups"] == [{"key": "52", **found["total"]}]
+    assert found["groups"] == [{"key": "52", "owner_id": None, **found["total"]}]
     assert (found["since"], found["before"]) == ("2026-01-01T12:00:00Z", "2026-01-01T20:00:00Z")
 
 

@@ -68,7 +68,7 @@ def test_without_a_broker_the_service_is_degraded_while_a_worker_looks_for_runs_
     assert "1 worker(s) look for runs" in broker["detail"]
 
 
-@pytest.mark.parametrize("change", [{"draining": True}, {"listening": None}, {"heartbeat_at": 0.0}])
+@pytest.mark.parametrize("change", [{"draining": True}, {"listening": None}, {"seen_uptime_s": -1000.0}])
 def test_a_worker_that_drains_or_waits_for_notifications_or_is_silent_moves_nothing_without_a_broker(
     api: Api, change: dict[str, Any]
 ) -> None:

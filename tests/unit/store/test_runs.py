@@ -131,8 +131,8 @@ def test_a_worker_is_alive_while_its_heart_beats(database: Database) -> None:
     with database.begin() as session:
         for slots in (1, 2):
             register_worker(session, worker_id="w", queues=["cpu"], slots=slots)
-        assert record_heartbeat(session, worker_id="w")
-        assert not record_heartbeat(session, worker_id="other")
+        assert record_heartbeat(session, worker_id="w", listening=True)
+        assert not record_heartbeat(session, worker_id="other", listening=True)
         assert [(worker.id, worker.slots) for worker in living_workers(session)] == [("w", 2)]
         retire_silent_workers(session, silent_s=60)
         assert len(list_workers(session)) == 1

@@ -61,7 +61,7 @@ def test_a_clock_that_jumps_makes_no_worker_silent_and_none_alive(database: Data
     start(database, "dead:1")
     let_pass(database, ALIVE_S + 1)
     with database.begin() as session:
-        assert record_heartbeat(session, worker_id="living:1")
+        assert record_heartbeat(session, worker_id="living:1", listening=True)
         # As if the clock had shown something else at the last heartbeats.
         jumped = WorkerRow.heartbeat_at + jump_s
         session.execute(update(WorkerRow).values(heartbeat_at=jumped, seen_heartbeat_at=jumped))
@@ -73,7 +73,7 @@ def test_a_clock_that_jumps_makes_no_worker_silent_and_none_alive(database: Data
         assert len(list_workers(session)) == 2
     let_pass(database, 3600)
     with database.begin() as session:
-        record_heartbeat(session, worker_id="living:1")
+        record_heartbeat(session, worker_id="living:1", listening=True)
         retire_silent_workers(session, silent_s=3600)
         assert [worker.id for worker in list_workers(session)] == ["living:1"]
 
