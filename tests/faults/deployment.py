@@ -41,6 +41,8 @@ SETTINGS = {
     "SLOTS": 1,
     "THREADS": 1,
     "LOG_FORMAT": "json",
+    # Their disks are small, so that they can be filled.
+    "STORAGE_RESERVE_BYTES": 1 << 20,
 }
 WORKERS = ("worker-1", "worker-2")
 RECONCILERS = ("reconciler-1", "reconciler-2")

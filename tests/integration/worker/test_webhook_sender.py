@@ -162,7 +162,7 @@ def test_what_a_deleted_webhook_was_to_get_is_sent_to_nobody_and_forgotten(datab
         # As if it had been deleted between the look at the webhooks and the writing of what they are told.
         session.execute(delete(WebhookRow))
         assert due_deliveries(session, limit=8) == []
-        delete_old_deliveries(session)
+        delete_old_deliveries(session, keep_s=3600)
 
     with database.read() as session:
         assert session.scalars(select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id)).all() == []
