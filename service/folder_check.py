@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.exit_codes import UnusableError
-from cellgate.contract.storage import NO_ROOM
+from cellgate.contract.storage import NO_ROOM, RESTORING
 from service.settings import Settings
-from service.store.artifact_store import RESTORING
 
 # Below the artifact root: what workers and trainers make there.
 SUBFOLDERS = ("runs", "lr_cache")

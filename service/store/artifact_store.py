@@ -22,8 +22,6 @@ UPLOADS = "data/uploads"
 FOLDERS = (ARTIFACTS, "data")
 # Withdrawn files lie here, beside the others, until they are purged.
 TRASH = ".removed"
-# Below the data folder while a backup is restored into it; what is there is not whole before its end.
-RESTORING = ".restoring"
 
 
 class BadKey(ValueError):

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellgate.contract.files import sync_folder
-from service.store.artifact_store import ARTIFACTS, RESTORING, UPLOADS, LocalStore
+from cellgate.contract.storage import RESTORING
+from service.store.artifact_store import ARTIFACTS, UPLOADS, LocalStore
 from service.store.backup.rows import tables_of, used_tables, wipe
 from service.store.database import Database
 
