@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.exit_codes import UnusableError
-from cellgate.contract.storage import NO_ROOM
+from cellgate.contract.storage import NO_ROOM, RESTORING
 from service.settings import Settings
 
 # Below the artifact root: what workers and trainers make there.
@@ -53,7 +53,16 @@ def folder_problems(settings: Settings, *, make: bool = True) -> list[FolderProb
     written += [folder for name in SUBFOLDERS if (folder := settings.artifacts / name).exists()]
     found = [_not_writable(folder, make=make) for folder in written]
     found += [_not_readable(root.resolve()) for root in settings.data_roots]
+    found.append(_half_restored(data))
     return [problem for problem in found if problem is not None]
+
+
+def _half_restored(data: Path) -> FolderProblem | None:
+    work = data / RESTORING
+    if not work.exists():
+        return None
+    detail = f"{work}: a backup is being restored here, or its restore died; wait, or run `cellgate restore` again"
+    return FolderProblem(folder=work, detail=detail, fatal=True)
 
 
 def _not_writable(folder: Path, *, make: bool) -> FolderProblem | None:

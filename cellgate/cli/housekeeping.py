@@ -13,7 +13,7 @@ from cellgate.cli.connection import AsJson, client_of, no_id
 from cellgate.cli.consoles import terminal
 from cellgate.client.requests import Collection
 from cellgate.contract.api.operations import StoragePart
-from cellgate.contract.api.resources import ResourceKind
+from cellgate.contract.api.resources import DeletionAnswer, ResourceKind
 from cellgate.contract.exit_codes import UsageError
 
 app = typer.Typer()
@@ -72,15 +72,20 @@ def remove(
 ) -> None:
     """Delete anything that has an id, with all that belongs to it."""
     collections = [(_collection(identifier), identifier) for identifier in identifiers]
-    with client_of(context) as client:
-        found = [client.delete(kind, row_id, cascade=cascade, dry_run=dry_run) for kind, row_id in collections]
-    if as_json:
-        tables.print_list(found)
-        return
-    for identifier, answer in zip(identifiers, found, strict=True):
-        verb = "would be" if dry_run else "is"
-        size = "" if answer.size_bytes is None else f", {_size(answer.size_bytes)}"
-        terminal().print(f"{identifier} {verb} deleted: {_counted(answer.counts)}{size}.", markup=False)
+    verb = "would be" if dry_run else "is"
+    found: list[DeletionAnswer] = []
+    # Whatever is refused later on: what is gone is told.
+    try:
+        with client_of(context) as client:
+            for kind, identifier in collections:
+                answer = client.delete(kind, identifier, cascade=cascade, dry_run=dry_run)
+                found.append(answer)
+                if not as_json:
+                    size = "" if answer.size_bytes is None else f", {_size(answer.size_bytes)}"
+                    terminal().print(f"{identifier} {verb} deleted: {_counted(answer.counts)}{size}.", markup=False)
+    finally:
+        if as_json and found:
+            tables.print_list(found)
 
 
 @app.command()
@@ -96,17 +101,21 @@ def prune(
     days = _days(older_than)
     counts: Counter[ResourceKind] = Counter()
     checkpoints, size_bytes, more = 0, 0, True
-    with client_of(context) as client:
-        while more:
-            answer = client.prune(older_than_days=days, keep_decisions=keep_decisions, dry_run=dry_run)
-            counts.update(answer.counts)
-            checkpoints += answer.checkpoints
-            size_bytes += answer.size_bytes or 0
-            for thing in answer.things if dry_run else ():
-                terminal().print(f"{thing.id}  {escape(thing.name or '')}")
-            more = answer.more and not dry_run
-    verb = f"would be deleted in the first part, {_size(size_bytes)}" if dry_run else "deleted"
-    terminal().print(f"{_counted(counts)}; {checkpoints} checkpoints: {verb}.", markup=False)
+    # Whatever fails later on: what is gone is told.
+    try:
+        with client_of(context) as client:
+            while more:
+                answer = client.prune(older_than_days=days, keep_decisions=keep_decisions, dry_run=dry_run)
+                counts.update(answer.counts)
+                checkpoints += answer.checkpoints
+                size_bytes += answer.size_bytes or 0
+                for thing in answer.things if dry_run else ():
+                    terminal().print(f"{thing.id}  {escape(thing.name or '')}")
+                more = answer.more and not dry_run
+    finally:
+        if counts or checkpoints or not more:
+            verb = f"would be deleted in the first part, {_size(size_bytes)}" if dry_run else "deleted"
+            terminal().print(f"{_counted(counts)}; {checkpoints} checkpoints: {verb}.", markup=False)
 
 
 @app.command()

@@ -32,6 +32,7 @@ class Call(Generic[A]):
         body: Body, sent as JSON.
         file: File sent as the body instead.
         headers: Headers of every try.
+        done: JSON of the answer where a repeated try finds nothing: the one whose answer was lost has done it.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Call(Generic[A]):
     body: Mapping[str, Any] | None = None
     file: Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    done: Mapping[str, Any] | None = None
 
     def parsed(self, answer: httpx.Response, route: Route) -> A:
         """Return the answer's JSON as a value of its type.

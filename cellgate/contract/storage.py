@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Below the data folder while a backup is restored into it; what is there is not whole before its end.
+RESTORING = ".restoring"
 # Of libraries written in Rust, safetensors and tokenizers among them, whose exceptions carry no errno.
 _RUST_ERRNO = re.compile(r"\(os error (\d{1,9})\)")
 # A file system with fewer free inodes is as good as full: a run writes dozens of files.

@@ -23,7 +23,8 @@ from service.domain.errors import PreconditionFailed
 from service.domain.principals import Principal
 from service.domain.rights import check_may_change
 from service.store.artifact_store import LocalStore
-from service.store.deletion import Deletion, counts_of, delete_things, names_of, plan_deletion
+from service.store.deletion import Deletion, audited, counts_of, delete_things, names_of, plan_deletion
+from service.store.dependents import ended_scorings
 from service.store.metadata import DescribedRow, change_metadata
 from service.store.principals import foreign_of, kind_of
 
@@ -133,8 +134,7 @@ class Deleter:
             self._check_owners(session, planned)
             if not self.dry_run:
                 delete_things(session, planned)
-                counts = {of.value: count for of, count in counts_of(planned.scope).items()}
-                self.recorded.record(session, cascade=self.cascade, counts=counts)
+                self.recorded.record(session, cascade=self.cascade, **audited(planned.scope))
         store = LocalStore(data_dir)
         return DeletionAnswer(
             dry_run=self.dry_run,
@@ -146,6 +146,8 @@ class Deleter:
     def _check_owners(self, session: Session, planned: Deletion) -> None:
         """Refuse a deletion that would take something of somebody else along, unless an admin asks for it."""
         ids = {row_id for of_kind in planned.scope.values() for row_id in of_kind}
+        # What somebody has asked a bundle does not keep a data set from its owner.
+        ids -= ended_scorings(session, planned.scope)
         if self.principal.scope is not Scope.ADMIN:
             foreign = foreign_of(session, ids, self.principal.id)
             if foreign is not None:

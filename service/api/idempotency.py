@@ -8,8 +8,8 @@ Source:
 
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -40,10 +40,12 @@ class Created:
     Args:
         location: URL of the created or changed resource.
         answer: The response's body.
+        detail: JSON values for the entry of the audit log, known only once it is done; no secrets.
     """
 
     location: str | None
     answer: BaseModel
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class Post:
         queues_runs: bool = False,
         about_made: bool = False,
         reason: str | None = None,
+        changes: bool = True,
         **detail: Any,
     ) -> JSONResponse:
         """Return 202 with the result of `work`, or the stored response if this key was served before.
@@ -92,6 +95,7 @@ class Post:
             queues_runs: Refuse it where the caller then has more queued runs than its quota allows.
             about_made: Whether the entry is about what was made, though the path names something else.
             reason: Why, in the person's words, for the entry.
+            changes: Whether it changes anything; else it has no entry.
             detail: JSON values for the entry; no secrets.
 
         Raises:
@@ -108,7 +112,9 @@ class Post:
                 check_waiting(session, owner=self.principal.owner, limit=self.context.settings.max_queued_runs)
             body = created.answer.model_dump(mode="json")
             made = ROW_ID.search(created.location or "")
-            self.change.record(session, made=made and made[0], about_made=about_made, reason=reason, **detail)
+            if changes:
+                told = {**detail, **created.detail}
+                self.change.record(session, made=made and made[0], about_made=about_made, reason=reason, **told)
             self._store(session, created.location, body)
         self.context.notify()
         return _response(created.location, body)

@@ -31,7 +31,7 @@ from service.domain.principals import Principal
 from service.settings import Settings
 from service.telemetry.metrics import Telemetry
 
-# These routes stream their body themselves.
+# PUT to these routes streams its body itself.
 STREAMED_PREFIX = "/v1/uploads/"
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
@@ -140,5 +140,6 @@ async def _check(
         principal = await authenticate(request, tokens, token_required=settings.requires_token)
         request.state.principal = principal
         await check_rights(principal, needed, context_of(request).database)
-    if request.method in ("POST", "PUT", "PATCH") and not path.startswith(STREAMED_PREFIX):
+    streamed = request.method == "PUT" and path.startswith(STREAMED_PREFIX)
+    if request.method in ("POST", "PUT", "PATCH") and not streamed:
         await check_body(request, settings, buffer)

@@ -12,7 +12,7 @@ from service.api.connection_errors import ServerBusy
 # turn while it waits.
 HEAVY = re.compile(
     r"^/metrics$|^/openapi\.json$"
-    r"|^/v1/(?:bundles|compare|datasets|experiments|jobs|queues|runs|usage|workers)$"
+    r"|^/v1/(?:audit|bundles|compare|datasets|experiments|jobs|queues|runs|uploads|usage|workers)$"
     r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|events|logs|metrics|report|report\.html)$"
 )
 Next = Callable[[Request], Awaitable[Response]]
@@ -44,8 +44,10 @@ class HeavyReads:
 
     def _lane_of(self, request: Request) -> "_Lane | None":
         path = str(request.scope["path"])
-        # Only what can wait takes the parameter; elsewhere below /v1 it is refused.
-        waits = "wait" in request.query_params and path.startswith("/v1/")
+        # Without the version that the caller has seen, or with no time, it is answered at once.
+        wait = request.query_params.get("wait", "")
+        holds = wait.isdecimal() and int(wait) > 0 and "if-none-match" in request.headers
+        waits = holds and path.startswith("/v1/")
         if request.method not in ("GET", "HEAD") or waits:
             return None
         return next((lane for pattern, lane in self._lanes.items() if pattern.match(path)), None)

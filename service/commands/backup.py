@@ -8,7 +8,8 @@ from sqlalchemy.exc import OperationalError
 from cellgate.contract.exit_codes import CommandExit, UsageError
 from service.settings import Settings
 from service.store.backup.container import BackupDamaged, FileChanged
-from service.store.backup.restore import DecisionsDiffer, PlaceInUse, restore_backup
+from service.store.backup.place import PlaceInUse
+from service.store.backup.restore import DecisionsDiffer, restore_backup
 from service.store.backup.write import write_backup
 from service.store.database import Database, schema_fault
 from service.store.database_faults import advice_for

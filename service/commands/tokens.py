@@ -72,7 +72,7 @@ def rotate(name: TokenName, expires: Expires = None, data_dir: DataDir = None) -
     expires_in_s = None if expires is None else seconds_of(expires)
     with _transaction(data_dir) as session:
         made = rotate_token(session, name, expires_in_s=expires_in_s)
-        _record(session, "rotate_token", made.row)
+        _record(session, "rotate_token", made.row, replaced=made.replaced)
     _print_once(made)
 
 
@@ -83,12 +83,12 @@ def _print_once(made: "NewToken") -> None:
     print(made.secret)
 
 
-def _record(session: "Session", action: str, row: "TokenRow") -> None:
+def _record(session: "Session", action: str, row: "TokenRow", **more: str | None) -> None:
     """Add an entry to the audit log: no request passes the API here, so the user of this machine is named."""
     from service.domain.principals import CONSOLE
     from service.store.audit import Actor, Entry, record
 
-    detail = {"name": row.name, "scope": row.scope, "principal": row.principal_id, "user": _user()}
+    detail = {"name": row.name, "scope": row.scope, "principal": row.principal_id, "user": _user(), **more}
     record(session, Actor(principal=CONSOLE), Entry(action=action, kind="token", object_id=row.id, detail=detail))
 
 

@@ -7,7 +7,7 @@ What a thing *owns* goes with it: an experiment its jobs, a job its runs, a run 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -57,11 +57,13 @@ class Deletion:
         scope: Ids of everything, by kind.
         keys: Files and folders to remove.
         data_dir: The data folder, which uploads are read from.
+        seen: Kind, id and version of the thing that the caller has seen; None: any version.
     """
 
     scope: Scope
     keys: list[str]
     data_dir: Path
+    seen: tuple[ResourceKind, str, int] | None = None
 
 
 def plan_deletion(
@@ -98,7 +100,8 @@ def plan_deletion(
             raise _still_used(session, kind, row_id, needed)
         scope = owned_by(session, {found: scope.get(found, set()) | needed.get(found, set()) for found in K})
     _refuse_unfinished(session, scope)
-    return Deletion(scope=scope, keys=_keys(session, scope), data_dir=data_dir)
+    seen = None if version is None else (kind, row_id, version)
+    return Deletion(scope=scope, keys=_keys(session, scope), data_dir=data_dir, seen=seen)
 
 
 def merged(deletions: Iterable[Deletion], data_dir: Path) -> Deletion:
@@ -118,6 +121,7 @@ def delete_things(session: Session, planned: Deletion) -> None:
 
     Raises:
         Conflict: Something has changed since it was planned; nothing is deleted.
+        PreconditionFailed: It has another version by now than the caller has seen; nothing is deleted.
     """
     scope = planned.scope
     _lock(session, planned)
@@ -146,6 +150,12 @@ def names_of(session: Session, scope: Scope, *, limit: int = SHOWN) -> list[tupl
 def counts_of(scope: Scope) -> dict[ResourceKind, int]:
     """Return how many things of each kind a scope has."""
     return {kind: len(scope[kind]) for kind in K if scope.get(kind)}
+
+
+def audited(scope: Scope) -> dict[str, Any]:
+    """Return what an entry of the audit log says of a deletion: how many things of each kind, and the first ids."""
+    ids = [row_id for kind in K for row_id in sorted(scope.get(kind, ()))]
+    return {"counts": {kind.value: count for kind, count in counts_of(scope).items()}, "ids": ids[:SHOWN]}
 
 
 def _still_used(session: Session, kind: ResourceKind, row_id: str, needed: Scope) -> StillUsed:
@@ -197,6 +207,10 @@ def _lock(session: Session, planned: Deletion) -> None:
             )
         if found != wanted:
             raise _changed()
+    if planned.seen is not None:
+        kind, row_id, version = planned.seen
+        current = session.get_one(TABLES[kind], row_id, populate_existing=True)
+        check_version(cast(DescribedRow, current), version)
     # A waiting or running run, or a new dependent, that came before the locks.
     if owned_by(session, scope) != scope or dependents_of(session, scope, planned.data_dir):
         raise _changed()

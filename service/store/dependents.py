@@ -48,6 +48,12 @@ def dependents_of(session: Session, scope: Scope, data_dir: Path) -> Scope:
     return found
 
 
+def ended_scorings(session: Session, scope: Scope) -> set[str]:
+    """Return the predictions that have ended on data sets of a scope, with their runs; they go, whoever made them."""
+    jobs = _related(session, scope.get(K.DATASET, set()), _ended_scorings)
+    return jobs | _related(session, jobs, _runs_of_jobs)
+
+
 def _related(session: Session, ids: set[str], chosen: Callable[[list[str]], Select[str]]) -> set[str]:
     return {found for some in _chunks(ids) for found in session.scalars(chosen(some))}
 
@@ -58,6 +64,13 @@ def _jobs_of_experiments(ids: list[str]) -> Select[str]:
 
 def _preparations(ids: list[str]) -> Select[str]:
     return select(JobRow.id).where(JobRow.dataset_id.in_(ids), JobRow.cell == Cell.PREPARE.value)
+
+
+def _ended_scorings(ids: list[str]) -> Select[str]:
+    """Return the jobs that have scored with bundles of these data sets: they need nothing any more."""
+    alone = JobRow.experiment_id.is_(None) & (JobRow.cell == Cell.SCORE.value)
+    unfinished = select(RunRow.id).where(RunRow.job_id == JobRow.id, RunRow.state.in_(UNFINISHED)).exists()
+    return select(JobRow.id).where(JobRow.dataset_id.in_(ids), alone, ~unfinished)
 
 
 def _packings(ids: list[str]) -> Select[str]:
@@ -131,6 +144,7 @@ def _unfinished_successors(ids: list[str]) -> Select[str]:
 OWNED: tuple[Relation, ...] = (
     (K.EXPERIMENT, K.JOB, _jobs_of_experiments),
     (K.DATASET, K.JOB, _preparations),
+    (K.DATASET, K.JOB, _ended_scorings),
     (K.BUNDLE, K.JOB, _packings),
     (K.JOB, K.RUN, _runs_of_jobs),
     (K.RUN, K.RUN, _earlier_runs),

@@ -49,7 +49,10 @@ def owner_id_of(session: Session, row_id: str) -> str | None:
     Raises:
         NotFound: There is no such row.
     """
-    chosen = _OWNERS[row_id.partition("_")[0]]
+    chosen = _OWNERS.get(row_id.partition("_")[0])
+    if chosen is None:
+        # Rights are checked before the form of an id is.
+        raise NotFound(f"there is no {row_id}")
     found = session.execute(chosen.where(chosen.selected_columns[1] == row_id)).one_or_none()
     if found is None:
         raise NotFound(f"there is no {kind_of(row_id)} {row_id}")

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.tokens import Scope
 from service.domain.errors import Conflict, InvalidSpec, Mistake, NotFound
-from service.domain.principals import RESERVED_NAMES, RESERVED_START, Principal
+from service.domain.principals import CONSOLE, RESERVED_NAMES, RESERVED_START, SYSTEM, Principal
 from service.domain.tokens import SHAPE, digest, new_secret, visible
 from service.store.database import now_s
 from service.store.lookup import get_row, new_id
 from service.store.principals import create_principal, get_principal
 from service.store.tables import PrincipalRow, TokenRow
 
+# On the audit log, nobody with a token may pass for one of these.
+WITHOUT_TOKENS = frozenset({CONSOLE.id, SYSTEM.id})
 # A token's last use is written no more often than this.
 USE_NOTED_EVERY_S = 60.0
 
@@ -28,10 +30,12 @@ class NewToken:
     Args:
         row: What is stored.
         secret: The token itself; it cannot be shown again.
+        replaced: Id of the token that was revoked for it.
     """
 
     row: TokenRow
     secret: str
+    replaced: str | None = None
 
 
 def create_token(
@@ -53,7 +57,7 @@ def create_token(
             nothing yet, whoever had a token of this name before.
 
     Raises:
-        InvalidSpec: The name is reserved, or there is no such principal.
+        InvalidSpec: The name or the principal is reserved, or there is no such principal.
         Conflict: A live token has this name.
     """
     if name in RESERVED_NAMES or name.startswith(RESERVED_START):
@@ -82,6 +86,9 @@ def create_token(
 def _principal(session: Session, name: str, principal_id: str | None) -> PrincipalRow:
     if principal_id is None:
         return create_principal(session, name)
+    if principal_id in WITHOUT_TOKENS:
+        detail = f"found {principal_id}, which stands for what is done without a request: choose another principal"
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/principal", detail=detail)])
     try:
         return get_principal(session, principal_id)
     except NotFound as error:
@@ -183,9 +190,10 @@ def rotate_token(session: Session, name: str, *, expires_in_s: float | None = No
     """
     old = revoke_named(session, name)
     principal_id = old.principal_id or principal_of(session, old).id
-    return create_token(
+    made = create_token(
         session, name=name, scope=Scope(old.scope), expires_in_s=expires_in_s, principal_id=principal_id
     )
+    return replace(made, replaced=old.id)
 
 
 def has_live_admin(session: Session) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from service.domain.errors import Conflict
 from service.store.database import now_s, one_at_a_time
 from service.store.filters import FIRST_PAGE, VISIBLE, Filters, PageOf, page_of_uploads
 from service.store.lookup import get_row, new_id
@@ -34,6 +35,9 @@ def keep_upload(
         owner_id: Of the caller.
         settle: Renames the file into its place. Called inside of the transaction, so that a removal of the same file
             comes before it or sees the row.
+
+    Raises:
+        Conflict: Another file lies at this place, and stays.
     """
     one_at_a_time(session, UPLOADS_LOCK)
     forget_removals(session, key)
@@ -50,6 +54,9 @@ def keep_upload(
             "version": 1,
         }
         row = session.scalars(insert(UploadRow).values(values).returning(UploadRow)).one()
+    elif row.sha256 != sha256:
+        # The key has only the start of the hash.
+        raise Conflict(f"{row.id} is another file at the same place: send this one under another name")
     settle()
     return row
 

@@ -240,7 +240,12 @@ class AsyncClient(AsyncConnection):
         """
         flags = {"cascade": cascade or None, "dry_run": dry_run or None}
         path = with_query(path_to(kind, identifier), {name: "true" for name, flag in flags.items() if flag})
-        return await self._ask(Call(method="DELETE", path=path, answer=DeletionAnswer))
+        done = (
+            None
+            if dry_run
+            else {"dry_run": False, "counts": {kind.removesuffix("s"): 1}, "things": [], "size_bytes": None}
+        )
+        return await self._ask(Call(method="DELETE", path=path, answer=DeletionAnswer, done=done))
 
     async def prune(self, *, older_than_days: float, keep_decisions: bool = True, dry_run: bool = False) -> PruneAnswer:
         """Delete a part of what is old and what nothing depends on; call it again while the answer says `more`."""

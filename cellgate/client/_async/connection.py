@@ -119,7 +119,7 @@ class AsyncConnection:
         return call.parsed(await self._send(call), self._route)
 
     async def _send(self, call: Call[Any]) -> httpx.Response:
-        patience = self._patience()
+        patience, lost = self._patience(), False
         while True:
             try:
                 answer = await self._try(call)
@@ -127,10 +127,16 @@ class AsyncConnection:
                 raise self._route.away(str(error)) from error
             except httpx.TransportError as error:
                 reason = self._route.broken(error)
+                # Where no connection was made, nothing was sent.
+                lost = lost or not isinstance(error, httpx.ConnectError)
             else:
                 if answer.status_code not in AWAY:
+                    missing = answer.status_code == httpx.codes.NOT_FOUND and not self._route.by_proxy(answer)
+                    if lost and missing and call.done is not None:
+                        return httpx.Response(httpx.codes.OK, json=call.done)
                     return self._answered(answer)
                 reason = self._route.unavailable(answer)
+                lost = lost or answer.status_code != httpx.codes.SERVICE_UNAVAILABLE
             await self._sleep(patience.pause_s(reason))
 
     async def _try(self, call: Call[Any]) -> httpx.Response:

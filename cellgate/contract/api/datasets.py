@@ -51,4 +51,5 @@ class UploadAnswer(Described):
     source: str = Field(description="For `source` of POST /v1/datasets.")
     size_bytes: int
     sha256: str
+    owner_id: OwnerId = None
     created_at: AwareDatetime

@@ -40,14 +40,14 @@ from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
+from service.domain.principals import Owner
 from service.domain.rights import check_may_change, check_priority
 from service.store.experiments import create_experiment_job, get_experiment
 from service.store.filters import Filters
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
 from service.store.pipeline import after_run
-from service.store.principals import owner_id_of
 from service.store.retries import retry_job
-from service.store.tables import JobRow
+from service.store.tables import ExperimentRow, JobRow
 from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -86,9 +86,8 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
     cell = Cell(str(spec.cell))
     if spec.experiment is not None:
         _refuse_other_dataset(spec)
-        _require_experiment(session, spec.experiment)
-        owner_id = owner_id_of(session, spec.experiment)
-        check_may_change(post.principal, owner_id, f"experiment {spec.experiment}")
+        experiment = _require_experiment(session, spec.experiment)
+        check_may_change(post.principal, experiment.owner_id, f"experiment {spec.experiment}")
         return create_experiment_job(
             session,
             experiment_id=spec.experiment,
@@ -97,7 +96,8 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
             artifacts=post.context.settings.artifacts,
             seeds=None if isinstance(spec, SingleJob) else spec.seeds,
             limits=spec,
-            owner=post.principal.owner,
+            # A step is its experiment's, also where an admin adds it: the owner can cancel and delete the whole.
+            owner=Owner(id=experiment.owner_id, name=experiment.owner),
         )
     if spec.dataset is None:
         detail = "name a data set, or an experiment to be a step of"
@@ -113,9 +113,9 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
     )
 
 
-def _require_experiment(session: Session, experiment_id: str) -> None:
+def _require_experiment(session: Session, experiment_id: str) -> ExperimentRow:
     try:
-        get_experiment(session, experiment_id)
+        return get_experiment(session, experiment_id)
     except NotFound as error:
         # Nothing is missing at this URL: the body is wrong.
         detail = f"{error.detail}; GET /v1/experiments lists those there are"

@@ -33,7 +33,7 @@ from service.api.views import answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.artifact_store import LocalStore
 from service.store.database import now_s
-from service.store.deletion import counts_of, names_of
+from service.store.deletion import audited, counts_of, names_of
 from service.store.pruning import Pruning, plan_pruning, prune
 from service.store.queue import queue_loads
 from service.store.storage import measured
@@ -118,7 +118,7 @@ def prune_things(wanted: Annotated[PruneCreate, Body(openapi_examples=PRUNING)],
             checkpoints=len(planned.attempts),
             more=planned.more,
         )
-        return Created(location="/v1/usage", answer=answer)
+        return Created(location="/v1/usage", answer=answer, detail=audited(scope))
 
     def carry_out(session: Session) -> Created:
         planned = plan(session)
@@ -127,12 +127,12 @@ def prune_things(wanted: Annotated[PruneCreate, Body(openapi_examples=PRUNING)],
         return done
 
     if not wanted.dry_run:
-        return post.accept(carry_out, dry_run=False, older_than_days=wanted.older_than_days)
+        return post.accept(carry_out, older_than_days=wanted.older_than_days)
     # The files are looked at outside of a transaction that may write.
     with context.database.read() as session:
         planned = plan(session)
     size = sum(store.size(key) for key in planned.keys)
-    return post.accept(lambda session: pruned(session, planned, size_bytes=size), dry_run=True)
+    return post.accept(lambda session: pruned(session, planned, size_bytes=size), changes=False)
 
 
 def _time_before(context: Context, days: float) -> float:

@@ -67,7 +67,10 @@ FileName = Annotated[
     Whose.NEW,
     status_code=HTTPStatus.CREATED,
     responses=documented(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE, HTTPStatus.UNPROCESSABLE_ENTITY
+        HTTPStatus.CONFLICT,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
     openapi_extra=BODY,
 )

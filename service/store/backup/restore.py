@@ -5,18 +5,19 @@ decisions verified; only then do the files move into place. A restore that died 
 """
 
 import json
+import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from cellgate.contract.files import atomic_file, sync_folder
-from service.store.artifact_store import ARTIFACTS, UPLOADS, LocalStore, artifact_key, checked_key
+from cellgate.contract.files import atomic_file
+from service.store.artifact_store import BadKey, LocalStore, artifact_key, checked_key
 from service.store.backup.container import (
     BLOBS,
     BLOCK_BYTES,
@@ -30,17 +31,15 @@ from service.store.backup.container import (
     read_members,
 )
 from service.store.backup.decisions import Verified, verify_decisions
-from service.store.backup.rows import count_on, load, tables_of, used_tables, wipe
+from service.store.backup.place import PLACES, empty_place, move_into_place
+from service.store.backup.rows import count_on, load, tables_of, wipe
 from service.store.database import Database, known_revisions, migrate
 from service.store.lifecycle import release_all
 from service.store.tables import AttemptRow
 
-WORK = ".restoring"
-PLACES = (ARTIFACTS, UPLOADS)
-
-
-class PlaceInUse(Exception):
-    """The place is not empty; the message names what is there."""
+SHA256 = re.compile(r"[0-9a-f]{64}")
+# Columns whose text is a path below the artifact root, or (of uploads) below the data folder.
+PATHS = {"datasets": ("path",), "runs": ("path",), "attempts": ("path", "checkpoint"), "uploads": ("path",)}
 
 
 class DecisionsDiffer(Exception):
@@ -74,7 +73,7 @@ def restore_backup(url: str, data_dir: Path, source: Path) -> Restored:
 
     Raises:
         BackupDamaged: It is cut, changed, or no backup; nothing was written.
-        PlaceInUse: Something is there already; nothing was written.
+        PlaceInUse: Something is there already, or another restore is; nothing was written.
         DecisionsDiffer: A decision differs from the one in the backup; the place is empty again.
         OSError: A file cannot be read or written; the place is empty again.
     """
@@ -82,7 +81,7 @@ def restore_backup(url: str, data_dir: Path, source: Path) -> Restored:
     if header["revision"] not in known_revisions():
         raise BackupDamaged(f"its schema, {header['revision']}, is of another release: restore it with that one")
     data_dir = data_dir.resolve()
-    with _place(url, data_dir) as work:
+    with empty_place(url, data_dir) as work:
         migrate(url, str(header["revision"]))
         rows, files, verified = _unpack(url, data_dir, work, source, header)
         migrate(url)
@@ -94,7 +93,7 @@ def restore_backup(url: str, data_dir: Path, source: Path) -> Restored:
                 _compare(verified, verify_decisions(session))
         finally:
             database.dispose()
-        _move_into_place(work, data_dir)
+        move_into_place(work, data_dir)
     return Restored(rows=rows, files=files, decisions=len(verified), requeued=requeued)
 
 
@@ -117,50 +116,6 @@ def _check_whole(source: Path) -> Mapping[str, Any]:
     return header
 
 
-@contextmanager
-def _place(url: str, data_dir: Path) -> Iterator[Path]:
-    """Yield a working folder in an empty place, and leave the place empty after an error."""
-    work = data_dir / WORK
-    if work.exists():
-        # The place was empty when that restore began, and is not in use before its end.
-        _take_back(url, data_dir)
-    _refuse_used(url, data_dir)
-    work.mkdir(parents=True)
-    try:
-        yield work
-    except BaseException:
-        _take_back(url, data_dir)
-        raise
-    shutil.rmtree(work)
-
-
-def _refuse_used(url: str, data_dir: Path) -> None:
-    for place in PLACES:
-        found = next(LocalStore(data_dir).list(place), None)
-        if found is not None:
-            raise PlaceInUse(f"{data_dir / found.key} is there already: restore into an empty data folder")
-    database = Database(url)
-    try:
-        with database.read() as session:
-            used = used_tables(session.connection())
-    finally:
-        database.dispose()
-    if used:
-        raise PlaceInUse(f"the database has rows already ({', '.join(used)}): restore into an empty one")
-
-
-def _take_back(url: str, data_dir: Path) -> None:
-    database = Database(url)
-    try:
-        with database.begin() as session:
-            wipe(session.connection(), tables_of(session.connection()))
-    finally:
-        database.dispose()
-    for place in PLACES:
-        shutil.rmtree(data_dir / place, ignore_errors=True)
-    shutil.rmtree(data_dir / WORK)
-
-
 def _unpack(url: str, data_dir: Path, work: Path, source: Path, header: Mapping[str, Any]) -> tuple[int, int, Verified]:
     """Insert the rows and unpack the files; return their numbers and what verifying the decisions gave."""
     rows = files = 0
@@ -174,7 +129,8 @@ def _unpack(url: str, data_dir: Path, work: Path, source: Path, header: Mapping[
             for member in read_members(file):
                 if member.name.startswith(ROWS):
                     name = member.name.split("/")[1]
-                    found = (_moved(name, row, str(header["data_dir"]), str(data_dir)) for row in member.lines())
+                    lines = map(partial(_checked, name), member.lines())
+                    found = (_moved(name, row, str(header["data_dir"]), str(data_dir)) for row in lines)
                     rows += load(session.connection(), tables[name], found)
                 elif member.name.startswith(BLOBS):
                     _write_blob(work, member)
@@ -188,6 +144,21 @@ def _unpack(url: str, data_dir: Path, work: Path, source: Path, header: Mapping[
     finally:
         database.dispose()
     return rows, files, verified
+
+
+def _checked(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose paths stay in the data folder: whoever writes a backup must not choose what is deleted."""
+    for column in PATHS.get(table, ()):
+        if row.get(column) is not None:
+            _checked_path(f"{table}.{column}", str(row[column]))
+    return row
+
+
+def _checked_path(what: str, path: str) -> str:
+    try:
+        return checked_key(path)
+    except BadKey as error:
+        raise BackupDamaged(f"{what}: {error}") from error
 
 
 def _moved(table: str, row: dict[str, Any], before: str, now: str) -> dict[str, Any]:
@@ -213,7 +184,9 @@ def _write_blob(work: Path, member: Member) -> None:
 def _place_file(work: Path, key: str, sha256: str, placed: dict[str, Path]) -> None:
     if not any(key.startswith(f"{place}/") for place in PLACES):
         raise BackupDamaged(f"it names the file {key}, which no backup has")
-    target = work / checked_key(key)
+    if not SHA256.fullmatch(sha256):
+        raise BackupDamaged(f"the hash of {key} is {sha256!r}, which is none")
+    target = work / _checked_path("a file", key)
     target.parent.mkdir(parents=True, exist_ok=True)
     if sha256 in placed:
         shutil.copyfile(placed[sha256], target)
@@ -244,15 +217,3 @@ def _compare(before: Verified, now: Verified) -> None:
             f"{len(differ)} decisions differ, the first one is {name}: verified in the backup: "
             f"{json.dumps(before.get(name))}, now: {json.dumps(now.get(name))}"
         )
-
-
-def _move_into_place(work: Path, data_dir: Path) -> None:
-    for place in PLACES:
-        found, target = work / place, data_dir / place
-        if not found.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # It has no file in it.
-        shutil.rmtree(target, ignore_errors=True)
-        found.rename(target)
-        sync_folder(target.parent)

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, Connection, Integer, MetaData, Table, delete, func,
 # What only means something where it was written: who is alive, what was measured or answered, what is to be removed.
 LEFT_OUT = frozenset({"alembic_version", "workers", "idempotency_keys", "storage", "removals"})
 # A place with a row in one of these is in use.
-IN_USE = ("datasets", "experiments", "jobs", "runs", "bundles", "uploads", "webhooks", "tokens")
+IN_USE = ("datasets", "experiments", "jobs", "runs", "bundles", "uploads", "webhooks", "tokens", "audit")
 PART_BYTES = 4 << 20
 ROWS_AT_ONCE = 1000
 

@@ -130,3 +130,16 @@ def test_a_backup_is_private_and_restores_elsewhere_and_a_cut_one_is_refused(
     assert "is there already" in again.err
     assert nothing.code == 1
     assert "No such file" in nothing.err
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_was_deleted_is_told_although_a_later_id_is_refused(
+    context: LiveServer, cellgate: Cellgate, options: list[str]
+) -> None:
+    dataset = context.dataset("first of two")
+    context.trainers().work()
+
+    outcome = cellgate("rm", dataset, f"ds_{'0' * 26}", *options)
+
+    assert outcome.code == 3
+    assert (dataset in outcome.out, "there is no" in outcome.err) == (True, True)

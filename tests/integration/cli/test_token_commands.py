@@ -78,6 +78,8 @@ def test_a_rotated_token_is_the_same_owners_and_what_the_console_does_is_on_the_
     ]
     assert {(entry.principal, entry.address, entry.kind) for entry in entries} == {("console", None, "token")}
     assert "user" in entries[0].detail
+    issued, replacing = entries[-1], entries[-2]
+    assert (replacing.object_id, replacing.detail["replaced"]) == (rotated.id, issued.object_id)
     assert not [secret for secret in (first, second, beside, freed) if secret in str(entries[0].detail)]
     assert cellgate("token", "rotate", "nobody").code == 2
     assert cellgate("token", "new", "x", "--scope", "read", "--principal", "pri_none").code == 2

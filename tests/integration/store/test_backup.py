@@ -1,5 +1,6 @@
 """A backup restores everything into an empty place, of either database into either, or nothing at all."""
 
+import json
 import os
 import stat
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.files import sha256_of_file, write_json
+from service.domain.principals import CONSOLE
+from service.folder_check import folder_problems
 from service.settings import Settings
+from service.store.audit import Actor, Entry, record
 from service.store.backup import restore
-from service.store.backup.container import BackupDamaged
-from service.store.backup.restore import DecisionsDiffer, PlaceInUse, restore_backup
+from service.store.backup.container import BackupDamaged, BackupWriter, read_members
+from service.store.backup.place import PlaceInUse, empty_place
+from service.store.backup.restore import DecisionsDiffer, restore_backup
 from service.store.backup.write import write_backup
 from service.store.claims import claim_next
-from service.store.database import Database
+from service.store.database import Database, migrate
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
 from service.store.jobs import create_job
@@ -232,7 +237,7 @@ def test_a_decision_that_differs_leaves_the_place_empty(
     assert restore_backup(empty.url, empty.data_dir, file).decisions >= 1
 
 
-LATER_STEPS = [pytest.param(step, marks=pytest.mark.slow) for step in ("_settle", "_compare", "_move_into_place")]
+LATER_STEPS = [pytest.param(step, marks=pytest.mark.slow) for step in ("_settle", "_compare", "move_into_place")]
 
 
 @OF_SQLITE
@@ -261,3 +266,124 @@ def _die_after(step: object) -> object:
         os._exit(9)
 
     return run
+
+
+def killed_while_restoring(place: Place, file: Path) -> None:
+    """Leave a place as a restore does that is killed once its rows are stored."""
+    child = os.fork()
+    if child == 0:
+        restore._unpack = _die_after(restore._unpack)  # type: ignore[assignment]  # in the child alone
+        restore_backup(place.url, place.data_dir, file)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@OF_SQLITE
+def test_a_dead_restore_into_one_database_never_empties_another(used: Place, tmp_path: Path) -> None:
+    file = back_up(used, tmp_path / "backup")
+    before = used.rows()
+    place = Place(url=f"sqlite:///{tmp_path / 'new.db'}", data_dir=tmp_path / "place")
+    killed_while_restoring(place, file)
+
+    with pytest.raises(PlaceInUse, match="into another database"):
+        restore_backup(used.url, place.data_dir, file)
+
+    assert used.rows() == before
+    assert [problem.fatal for problem in folder_problems(Settings(data_dir=place.data_dir))] == [True]
+    restore_backup(place.url, place.data_dir, file)
+    assert folder_problems(Settings(data_dir=place.data_dir)) == []
+
+
+@OF_SQLITE
+def test_a_place_is_in_use_once_its_restore_is_done_though_that_was_killed_while_it_tidied_up(
+    used: Place, tmp_path: Path
+) -> None:
+    file = back_up(used, tmp_path / "backup")
+    place = Place(url=f"sqlite:///{tmp_path / 'new.db'}", data_dir=tmp_path / "place")
+    child = os.fork()
+    if child == 0:
+        Path.rename = _die_after(Path.rename)  # type: ignore[method-assign,assignment]  # in the child alone
+        with empty_place(place.url, place.data_dir):
+            migrate(place.url)
+            (place.data_dir / "artifacts").mkdir()
+            (place.data_dir / "artifacts" / "made").write_text("x")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+    with pytest.raises(PlaceInUse, match="is there already"):
+        restore_backup(place.url, place.data_dir, file)
+
+    assert set(place.files()) == {"artifacts/made"}
+
+
+def test_two_restores_into_one_place_never_work_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+
+    with (
+        empty_place(url, tmp_path / "place") as work,
+        pytest.raises(PlaceInUse, match="another restore is at work"),
+        empty_place(url, tmp_path / "place"),
+    ):
+        pytest.fail("both have the place")
+
+    assert not work.exists()
+
+
+@OF_SQLITE
+@pytest.mark.parametrize("crafted", ["hash", "key", "path"])
+def test_a_backup_that_was_made_to_reach_out_of_the_data_folder_is_refused(
+    used: Place, tmp_path: Path, crafted: str
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    file = tmp_path / "crafted"
+    with back_up(used, tmp_path / "backup").open("rb") as made, file.open("wb") as out:
+        writer = BackupWriter(out)
+        for member in read_members(made):
+            content = member.content.read()
+            if member.name.startswith("files/") and crafted in ("hash", "key"):
+                line = (
+                    ["artifacts/taken", 4, str(precious)] if crafted == "hash" else ["artifacts/../../x", 4, "0" * 64]
+                )
+                content = json.dumps(line).encode() + b"\n" + content
+            if member.name.startswith("rows/uploads/") and crafted == "path":
+                content = content.replace(b'"path": "data/uploads/', b'"path": "../')
+            writer.add(member.name, content)
+        writer.end()
+    place = Place(url=f"sqlite:///{tmp_path / 'new.db'}", data_dir=tmp_path / "place")
+
+    with pytest.raises(BackupDamaged):
+        restore_backup(place.url, place.data_dir, file)
+
+    assert precious.read_text() == "mine"
+    assert (place.files(), place.rows()["runs"]) == ({}, [])
+
+
+@OF_SQLITE
+def test_artifacts_may_be_a_link_to_another_disk(used: Place, tmp_path: Path) -> None:
+    place = Place(url=f"sqlite:///{tmp_path / 'new.db'}", data_dir=tmp_path / "place")
+    disk = tmp_path / "disk"
+    (disk / "runs").mkdir(parents=True)
+    place.data_dir.mkdir()
+    (place.data_dir / "artifacts").symlink_to(disk)
+
+    restore_backup(place.url, place.data_dir, back_up(used, tmp_path / "backup"))
+
+    assert (place.data_dir / "artifacts").is_symlink()
+    kept = {name: found for name, found in used.files().items() if name.startswith("artifacts/")}
+    assert {f"artifacts/{path.relative_to(disk)}" for path in disk.rglob("*") if path.is_file()} == set(kept)
+
+
+@OF_SQLITE
+def test_a_place_whose_things_were_all_deleted_keeps_its_audit_log(used: Place, tmp_path: Path) -> None:
+    place = Place(url=f"sqlite:///{tmp_path / 'new.db'}", data_dir=tmp_path / "place")
+    migrate(place.url)
+    database = Database(place.url)
+    with database.begin() as session:
+        record(session, Actor(principal=CONSOLE), Entry(action="delete_run"))
+    database.dispose()
+
+    with pytest.raises(PlaceInUse, match="audit"):
+        restore_backup(place.url, place.data_dir, back_up(used, tmp_path / "backup"))
+
+    assert len(place.rows()["audit"]) == 1

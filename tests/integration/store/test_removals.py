@@ -12,7 +12,7 @@ from cellgate.contract.api.resources import ResourceKind
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
-from service.domain.errors import Conflict, InvalidSpec
+from service.domain.errors import Conflict, InvalidSpec, PreconditionFailed
 from service.settings import Settings
 from service.store import removals
 from service.store.artifact_store import LocalStore
@@ -21,8 +21,9 @@ from service.store.datasets import create_dataset
 from service.store.deletion import delete_things, plan_deletion
 from service.store.experiments import create_experiment
 from service.store.jobs import create_job
+from service.store.metadata import change_metadata
 from service.store.removals import queue_removals, run_folder_key
-from service.store.tables import AttemptRow, DatasetRow, RemovalRow, RunRow
+from service.store.tables import AttemptRow, DatasetRow, JobRow, RemovalRow, RunRow
 from tests.fakes import FakeTrainers
 from worker.housekeeping import Housekeeper
 
@@ -210,3 +211,19 @@ def test_a_job_on_a_data_set_that_was_just_deleted_is_refused(place: Place) -> N
 
     assert place.folders() - {".removed"} == set()
     assert LocalStore(place.settings.data_dir).size("artifacts") == 0
+
+
+def test_a_change_after_the_version_was_compared_keeps_the_thing(place: Place) -> None:
+    job = place.job()
+    with place.database.begin() as session:
+        version = session.scalars(select(JobRow.version).where(JobRow.id == job)).one()
+        data_dir = place.settings.data_dir
+        planned = plan_deletion(session, ResourceKind.JOB, job, cascade=False, data_dir=data_dir, version=version)
+    with place.database.begin() as session:
+        change_metadata(session, JobRow, job, {"note": "keep it"})
+
+    with pytest.raises(PreconditionFailed), place.database.begin() as session:
+        delete_things(session, planned)
+
+    with place.database.read() as session:
+        assert session.get(JobRow, job) is not None

@@ -260,3 +260,19 @@ def test_entries_are_removed_by_age_alone_and_that_is_an_entry(api: Api) -> None
         found = list_audit(session, AuditFilters(outcome=AuditOutcome.DONE))
     assert [(entry.action, entry.principal) for entry in found] == [("prune_audit", "system"), ("add_dataset", "local")]
     assert found[0].detail == {"removed": 1, "kept_s": 3600}
+
+
+def test_a_deletion_tells_what_it_took_and_a_dry_run_tells_nothing(api: Api) -> None:
+    experiment = api.experiment()
+    api.trainers().work()
+    before = count(api)
+    wanted = {"older_than_days": 0, "keep_decisions": False}
+
+    assert api.client.post("/v1/prune", json={**wanted, "dry_run": True}).json()["counts"]["experiment"] == 1
+    assert api.client.delete(f"/v1/experiments/{experiment}?dry_run=true").status_code == 200
+    assert count(api) == before
+    counts = api.client.post("/v1/prune", json=wanted).json()["counts"]
+
+    entry = newest(api)
+    assert (entry["action"], entry["detail"]["counts"]) == ("prune", counts)
+    assert experiment in entry["detail"]["ids"]

@@ -94,8 +94,9 @@ def test_bodies_share_what_they_may_hold_and_give_it_back() -> None:
     assert buffers.held_bytes == 0
 
 
-def request(path: str, method: str = "GET", query: bytes = b"") -> Request:
-    return Request({"type": "http", "path": path, "method": method, "query_string": query, "headers": []})
+def request(path: str, method: str = "GET", query: bytes = b"", *, held: bool = False) -> Request:
+    headers = [(b"if-none-match", b'W/"run_1-1"')] if held else []
+    return Request({"type": "http", "path": path, "method": method, "query_string": query, "headers": headers})
 
 
 @dataclass
@@ -141,12 +142,19 @@ def test_beyond_a_queue_heavy_reads_are_refused_and_other_requests_are_not() -> 
         await settled()
         with pytest.raises(ServerBusy):
             await answer(request("/v1/experiments"))
+        # These are answered at once: they wait for no change.
+        for query in (b"wait=0", b"wait=20", b"wait="):
+            with pytest.raises(ServerBusy):
+                await answer(request("/v1/runs/run_1/metrics", query=query, held=query == b"wait=0"))
+        for path in ("/v1/audit", "/v1/uploads"):
+            with pytest.raises(ServerBusy):
+                await answer(request(path))
         others = [
             request("/livez"),
             request("/readyz"),
             request("/v1/experiments", "POST"),
             request("/v1/runs/run_1/status"),
-            request("/v1/runs/run_1/metrics", query=b"wait=20"),
+            request("/v1/runs/run_1/metrics", query=b"wait=20", held=True),
         ]
         asked += [asyncio.create_task(answer(other)) for other in others]
         await settled()

@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy import update
 
 from cellgate.contract.api.tokens import Scope
+from cellgate.contract.cells import Cell
+from service.domain.principals import CONSOLE, SYSTEM, Owner
 from service.rights_table import MISSING_SCOPE, NOT_OWNER, UNAUTHORIZED, YES, all_rights
 from service.settings import Settings
+from service.store.jobs import create_job
 from service.store.tables import JobRow, RunRow
 from service.store.tokens import create_token, revoke_named
 from service.store.workers import register_worker
@@ -203,3 +206,60 @@ def test_what_the_release_before_has_inserted_without_an_owner_follows_its_exper
     assert guarded.client.post(f"/v1/runs/{run}/pause").status_code == 202
     log_in(guarded, "bob")
     assert_refused(guarded.client.post(f"/v1/runs/{run}/resume"), status=403, code="not_owner", pointers=[])
+
+
+def test_a_step_that_an_admin_adds_is_that_of_the_experiments_owner(guarded: Api) -> None:
+    alice = log_in(guarded, "alice")
+    experiment = guarded.experiment(autopilot=False)
+    log_in(guarded, "root", Scope.ADMIN)
+    step = guarded.client.post("/v1/jobs", json={"cell": 51, "experiment": experiment}).json()
+    log_back_in = create_token_of(guarded, alice)
+
+    guarded.client.headers["Authorization"] = f"Bearer {log_back_in}"
+
+    assert (step["owner"], step["owner_id"]) == ("alice", alice)
+    assert guarded.client.post(f"/v1/jobs/{step['id']}/cancel").status_code == 202
+    assert guarded.client.post(f"/v1/experiments/{experiment}/cancel").status_code == 202
+    assert guarded.client.delete(f"/v1/experiments/{experiment}").status_code == 200
+
+
+def create_token_of(api: Api, principal_id: str) -> str:
+    """Return another token of a principal."""
+    with api.database.begin() as session:
+        return create_token(session, name="again", scope=Scope.SUBMIT, principal_id=principal_id).secret
+
+
+@pytest.mark.parametrize("prefix", ["abc", "tok", "pri"])
+def test_an_id_of_a_kind_that_belongs_to_nobody_is_refused_like_any_wrong_id(guarded: Api, prefix: str) -> None:
+    log_in(guarded, "alice")
+
+    answer = guarded.client.post(f"/v1/runs/{prefix}_{'0' * 26}/cancel")
+
+    assert_refused(answer, status=422, code="invalid_request", pointers=["#path/run_id"])
+
+
+def test_no_token_passes_for_the_console_or_the_service(guarded: Api) -> None:
+    guarded.client.headers["Authorization"] = f"Bearer {BOOTSTRAP}"
+
+    for reserved in (CONSOLE, SYSTEM):
+        body = {"name": "mallory", "scope": "admin", "principal": reserved.id}
+        answer = guarded.client.post("/v1/tokens", json=body)
+        assert_refused(answer, status=422, code="invalid_spec", pointers=["/principal"])
+
+
+def test_what_others_have_asked_a_bundle_does_not_keep_a_data_set_from_its_owner(guarded: Api) -> None:
+    log_in(guarded, "alice")
+    dataset = guarded.ready_dataset()
+    with guarded.database.begin() as session:
+        config = {"bundle": "bun_" + "0" * 26, "functions": []}
+        bob = Owner(id="pri_" + "9" * 26, name="bob")
+        job_id = create_job(session, cell=Cell.SCORE, dataset_id=dataset, config=config, seeds=[0], owner=bob).id
+
+    kept = guarded.client.delete(f"/v1/datasets/{dataset}")
+    with guarded.database.begin() as session:
+        session.execute(update(RunRow).where(RunRow.job_id == job_id).values(state="succeeded"))
+    gone = guarded.client.delete(f"/v1/datasets/{dataset}")
+
+    assert_refused(kept, status=409, code="still_used", pointers=[])
+    assert (gone.status_code, gone.json()["counts"]) == (200, {"dataset": 1, "job": 2, "run": 2})
+    assert guarded.client.get(f"/v1/jobs/{job_id}").status_code == 404

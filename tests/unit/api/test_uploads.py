@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import update
 
+from service.domain.principals import LOCAL
 from service.settings import Settings
+from service.store.tables import UploadRow
 from tests.api_client import FUNCTIONS, Api, assert_refused, running_api
 
 CONTENT = "".join(json.dumps(row) + "\n" for row in FUNCTIONS).encode()
@@ -46,6 +49,7 @@ def test_what_was_sent_can_be_prepared_at_once(api: Api) -> None:
     assert answer.status_code == 201
     sent = answer.json()
     assert sent["size_bytes"] == len(CONTENT)
+    assert sent["owner_id"] == LOCAL.id
     assert sent["sha256"] == f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
     assert Path(sent["source"]).read_bytes() == CONTENT
     prepared = api.client.post("/v1/datasets", json={"name": "sent", "source": sent["source"]})
@@ -125,3 +129,26 @@ def test_without_the_token_nothing_is_kept(settings: Settings) -> None:
 
         assert_refused(answer, status=401, code="unauthorized", pointers=[])
         assert kept(api) == []
+
+
+def test_another_file_whose_hash_begins_alike_does_not_replace_the_one_that_is_there(api: Api) -> None:
+    first = api.client.put("/v1/uploads/functions.jsonl", content=CONTENT).json()
+    with api.database.begin() as session:
+        session.execute(update(UploadRow).values(sha256="sha256:" + "0" * 64))
+    written = Path(first["source"]).stat().st_ino
+
+    answer = api.client.put("/v1/uploads/functions.jsonl", content=CONTENT)
+
+    assert_refused(answer, status=409, code="conflict", pointers=[])
+    assert Path(first["source"]).stat().st_ino == written
+
+
+def test_only_the_file_itself_is_streamed_past_the_limits_of_bodies(api: Api) -> None:
+    upload = api.client.put("/v1/uploads/functions.jsonl", content=CONTENT).json()["id"]
+    path, headers = f"/v1/uploads/{upload}", {"Content-Type": "application/merge-patch+json"}
+
+    large = api.client.patch(path, content=b" " * ((1 << 20) + 1), headers=headers)
+    nul = api.client.patch(path, json={"note": "a\x00b"})
+
+    assert_refused(large, status=413, code="body_too_large", pointers=[])
+    assert nul.status_code == 422

@@ -190,3 +190,24 @@ def test_an_id_is_one_segment_of_the_path_whatever_it_holds(run_id: str) -> None
         client.run(run_id)
 
     assert paths == [f"/v1/runs/{quote(run_id, safe='')}"]
+
+
+@pytest.mark.parametrize("fault", ["lost", "not sent"])
+def test_a_deletion_whose_answer_was_lost_is_done_and_one_that_was_never_sent_is_not(fault: str) -> None:
+    tries = 0
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            kind = httpx.ReadError if fault == "lost" else httpx.ConnectError
+            raise kind("connection reset", request=request)
+        return httpx.Response(404, json={"code": "not_found", "detail": "there is no run", "status": 404})
+
+    with client_of(handler) as client:
+        if fault == "lost":
+            assert client.delete("runs", "run_1").counts == {"run": 1}
+        else:
+            with pytest.raises(Refused):
+                client.delete("runs", "run_1")
+    assert tries == 2
