@@ -53,6 +53,11 @@ def within_quota(session: Session, waiting: Select[RunRow], limit: int) -> Selec
         limit: Leased runs per owner.
     """
     one_at_a_time(session, AdvisoryLock.CLAIMS)
+    return below_quota(waiting, limit)
+
+
+def below_quota(waiting: Select[RunRow], limit: int) -> Select[RunRow]:
+    """Return what `within_quota` does, without a lock: other transactions may be about to claim."""
     return waiting.where(or_(OWNER_KEY.is_(None), at_work_of(RunRow) < limit))
 
 

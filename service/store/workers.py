@@ -158,10 +158,15 @@ def set_draining(session: Session, worker_id: str, *, draining: bool) -> WorkerR
     return get_worker(session, worker_id)
 
 
-def may_claim(session: Session, worker_id: str) -> bool:
+def may_claim(session: Session, worker_id: str, *, lock: bool = True) -> bool:
     """Return whether this worker may claim a run; a request to drain it waits until this transaction has ended.
 
     Draining is therefore enforced in SQL from one moment on: the worker need not be notified of it.
+
+    Args:
+        session: An open transaction.
+        worker_id: The worker.
+        lock: False for a mere look, after which it may be drained at once.
     """
-    draining = select(WorkerRow.draining).where(WorkerRow.id == worker_id).with_for_update(read=True)
-    return not session.scalar(draining)
+    draining = select(WorkerRow.draining).where(WorkerRow.id == worker_id)
+    return not session.scalar(draining.with_for_update(read=True) if lock else draining)

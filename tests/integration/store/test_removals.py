@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,10 @@ from service.store.experiments import create_experiment
 from service.store.jobs import create_job
 from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.removals import forget_removals, queue_removals, run_folder_key
-from service.store.tables import AttemptRow, DatasetRow, RemovalRow, RunRow, UploadRow
+from service.store.tables import AttemptRow, DatasetRow, JobRow, RemovalRow, RunRow, UploadRow
 from service.store.uploads import keep_upload
 from tests.fakes import FakeTrainers
+from tests.statements import until_one_waits_for_a_lock
 from worker.housekeeping import Housekeeper
 
 
@@ -271,7 +271,7 @@ def test_storing_a_file_again_while_it_is_removed_waits_and_ends(postgres_url: s
     with place.database.begin() as session:
         one_at_a_time(session, AdvisoryLock.UPLOADS)
         removing.start()
-        _until_one_waits_for_a_lock(place)
+        until_one_waits_for_a_lock(place.database)
         # Raises where the housekeeper has locked the removal before it waits.
         session.execute(text("SET LOCAL lock_timeout = '5s'"))
         forget_removals(session, UPLOAD)
@@ -282,12 +282,26 @@ def test_storing_a_file_again_while_it_is_removed_waits_and_ends(postgres_url: s
     place.database.dispose()
 
 
-def _until_one_waits_for_a_lock(place: Place) -> None:
-    deadline = time.monotonic() + 60
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
-    while time.monotonic() < deadline:
-        with place.database.read() as session:
-            if session.scalar(waiting):
-                return
-        time.sleep(0.02)
-    pytest.fail("the housekeeper waits for no lock")
+def test_runs_of_one_job_that_are_deleted_at_the_same_moment_all_leave_its_seeds(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    place = Place(postgres_url, tmp_path / "data")
+    with place.database.begin() as session:
+        job = create_job(session, cell=Cell.GNN, dataset_id=place.dataset_id, config={}, seeds=[0, 1, 2])
+    place.trainers.work()
+    with place.database.read() as session:
+        chosen = select(RunRow.id).where(RunRow.job_id == job.id, RunRow.seed < 2)
+        first, second = session.scalars(chosen.order_by(RunRow.seed)).all()
+    other = threading.Thread(target=place.delete, args=(ResourceKind.RUN, second))
+
+    with place.database.begin() as session:
+        planned = plan_deletion(session, ResourceKind.RUN, first, cascade=True, data_dir=place.settings.data_dir)
+        delete_things(session, planned)
+        other.start()
+        until_one_waits_for_a_lock(place.database)
+    other.join(60)
+
+    assert not other.is_alive()
+    with place.database.read() as session:
+        assert session.scalars(select(JobRow.seeds).where(JobRow.id == job.id)).one() == [2]
+    place.database.dispose()
