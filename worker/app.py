@@ -75,8 +75,9 @@ def serve(context: WorkerContext, redis_url: str) -> None:
         redis_url: Of the broker.
     """
     slots = Slots(context)
-    consumer = NotificationConsumer(context, redis_url, slots.on_notification)
-    heartbeat = Heartbeat(context, slots, Supervision("worker", context.database))
+    supervision = Supervision("worker", context.database)
+    consumer = NotificationConsumer(context, redis_url, slots.on_notification, supervision)
+    heartbeat = Heartbeat(context, slots, supervision)
     settings = context.settings
     pulse = Pulse(settings.data_dir, role="worker", process_id=context.worker_id, every_s=settings.heartbeat_s)
     heartbeat.start()
@@ -91,8 +92,9 @@ def serve(context: WorkerContext, redis_url: str) -> None:
                 return
     finally:
         context.draining.set()
-        slots.join()
+        # First: a message that it took now would start nothing here, and wake no other worker.
         consumer.join()
+        slots.join()
         heartbeat.join()
         pulse.remove()
 

@@ -3,6 +3,7 @@
 import time
 
 import structlog
+from sqlalchemy.orm import Session
 
 from service.store.claims import Claim, claim_next, is_anything_open
 from service.store.queue import run_for_others
@@ -62,10 +63,17 @@ def has_work(context: WorkerContext) -> bool:
     """Return whether a run waits that this worker may claim; takes no lock, so it costs others nothing."""
     try:
         with context.database.read() as session:
-            return is_anything_open(session, worker=context.worker_id, queues=context.settings.queues)
+            return _is_anything_open(context, session)
     except UNREACHABLE as error:
         log.warning("database_not_reached", error=str(error))
         return False
+
+
+def _is_anything_open(context: WorkerContext, session: Session) -> bool:
+    settings = context.settings
+    return is_anything_open(
+        session, worker=context.worker_id, queues=settings.queues, max_running=settings.max_running_runs
+    )
 
 
 def claim_run(context: WorkerContext) -> Claim | None:
@@ -83,7 +91,7 @@ def claim_run(context: WorkerContext) -> Claim | None:
                     lease_s=settings.lease_s,
                     max_running=settings.max_running_runs,
                 )
-                if claim is not None or not is_anything_open(session, worker=context.worker_id, queues=settings.queues):
+                if claim is not None or not _is_anything_open(context, session):
                     return claim
         except UNREACHABLE as error:
             # The next heartbeat looks again.

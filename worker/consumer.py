@@ -12,7 +12,8 @@ from celery.worker import state
 from structlog.contextvars import bound_contextvars
 
 from service.broker.connections import celery_app
-from service.broker.notify import TASK, TASK_OF_RELEASE_0_1, problem_of
+from service.broker.notify import TASK, TASK_OF_RELEASE_0_1, is_of_broker, problem_of
+from service.supervision import Supervision
 from worker.context import WorkerContext
 
 FIRST_BACKOFF_S = 0.5
@@ -33,10 +34,14 @@ class NotificationConsumer:
         context: Of the worker.
         redis_url: Of the broker.
         on_notification: Called for every message, whatever it says.
+        supervision: Is told of ends that the broker did not cause.
     """
 
-    def __init__(self, context: WorkerContext, redis_url: str, on_notification: Callable[[], None]) -> None:
+    def __init__(
+        self, context: WorkerContext, redis_url: str, on_notification: Callable[[], None], supervision: Supervision
+    ) -> None:
         self._context = context
+        self._supervision = supervision
         self._on_notification = on_notification
         self._app = celery_app(redis_url)
         for name in (TASK, TASK_OF_RELEASE_0_1):
@@ -50,7 +55,7 @@ class NotificationConsumer:
         return self._connected.is_set()
 
     def start(self) -> None:
-        """Start to listen; it ends by itself once the worker drains."""
+        """Start to listen; it ends at `join`, or at a failure once the worker drains."""
         self._thread.start()
 
     def wait_until_connected(self) -> None:
@@ -97,6 +102,8 @@ class NotificationConsumer:
             return problem_of(end.__cause__) if isinstance(end.__cause__, Exception) else "it was stopped"
         # A library's thread, fed by whoever can write to the broker: nothing that it raises may end the worker.
         except Exception as error:  # noqa: BLE001
+            if not is_of_broker(error):
+                self._supervision.report("consumer", error)
             return problem_of(error)
 
     def _worker(self) -> Any:

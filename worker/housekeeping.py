@@ -16,7 +16,7 @@ from service.store import removals, retention, storage
 from service.store.artifact_store import UPLOADS, LocalStore
 from service.store.audit import Actor, Entry, prune_audit, record
 from service.store.database import Database, now_s
-from service.store.uploads import keep_upload, known_keys
+from service.store.uploads import adopt_upload, known_keys
 
 EVERY_S = 2.0
 RETENTION_EVERY_S = 60.0
@@ -113,17 +113,13 @@ class Housekeeper:
             folder, _, name = file.key.removeprefix(f"{UPLOADS}/").partition("/")
             if file.key in known or not name or folder.startswith("."):
                 continue
-            digest = self._store.sha256(file.key)
+            try:
+                digest = self._store.sha256(file.key)
+            # Removed since it was listed.
+            except FileNotFoundError:
+                continue
             with self._database.begin() as session:
-                keep_upload(
-                    session,
-                    key=file.key,
-                    name=name,
-                    size_bytes=file.size_bytes,
-                    sha256=digest,
-                    owner_id=None,
-                    settle=lambda: None,
-                )
+                adopt_upload(session, self._store, key=file.key, size_bytes=file.size_bytes, sha256=digest)
 
     def _try(self, task: Callable[[], object]) -> None:
         try:

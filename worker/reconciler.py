@@ -116,12 +116,13 @@ class Reconciler:
     def _move_on(self) -> None:
         """Advance pipelines that a run's end should have advanced."""
         artifacts = self._settings.artifacts
-        changed, self._changed = self._changed, []
         with self._database.read() as session:
-            ended = {*changed, *unfinished_datasets(session)}
+            ended = {*self._changed, *unfinished_datasets(session)}
             experiments = list(idle_experiments(session))
         for run_id in sorted(ended):
             self._try(run_id, partial(after_run, run_id=run_id, artifacts=artifacts))
+        # Only now: had the database been lost before, the next round would have to know of them.
+        self._changed = []
         for found in experiments:
             self._try(found, partial(advance, experiment_id=found, artifacts=artifacts))
 

@@ -23,6 +23,8 @@ from worker.pulse import Pulse
 from worker.reconciler import Reconciler
 from worker.webhook_sender import WebhookSender
 
+HOUSEKEEPER_JOIN_S = 5.0
+
 
 class BadSettings(Exception):
     """A setting is wrong or missing; the message names it."""
@@ -104,7 +106,8 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     finally:
         stop.set()
         webhook_sender.join()
-        housekeeper.join()
+        # What it does in pieces goes on where it was; a measurement or a large removal is not waited for.
+        housekeeper.join(HOUSEKEEPER_JOIN_S)
         pulse.remove()
         broker.close()
         notifier.close()

@@ -66,8 +66,16 @@ class Slots:
             if claim is None:
                 self._release()
         if claim is not None:
-            threading.Thread(target=self._work, args=(claim,), name="slot", daemon=True).start()
+            self._start(claim)
         return claim is not None
+
+    def _start(self, claim: Claim) -> None:
+        try:
+            threading.Thread(target=self._work, args=(claim,), name="slot", daemon=True).start()
+        except RuntimeError:
+            # The system has no thread left. The claim's lease lapses.
+            self._release()
+            raise
 
     def _work(self, claim: Claim) -> None:
         with bound_contextvars(worker=self._context.worker_id):

@@ -27,6 +27,9 @@ MADE_BY = {
 
 def upgrade() -> None:
     """Bring the schema to this revision; each name that owns something becomes one principal."""
+    if op.get_bind().dialect.name == "postgresql":
+        # In the order in which claims and other transactions of running processes lock them, before anything else.
+        op.execute("LOCK TABLE workers, runs, jobs, experiments IN ACCESS EXCLUSIVE MODE")
     _create_tables()
     for table in HAD_NONE:
         op.add_column(table, sa.Column("owner", sa.String(length=80), nullable=True))

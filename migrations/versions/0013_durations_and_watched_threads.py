@@ -24,6 +24,8 @@ ADDED: dict[str, tuple[tuple[str, sa.types.TypeEngine[Any], str | None], ...]] =
     "webhooks": (("failures", sa.Integer(), "0"), ("probe_at", sa.Double(), None)),
     "deliveries": (("created_uptime_s", sa.Double(), None),),
 }
+# Each claim looks up the last turn.
+TAKE_TURNS = ("jobs", "experiments")
 
 
 def upgrade() -> None:
@@ -31,6 +33,8 @@ def upgrade() -> None:
     for table, columns in ADDED.items():
         for name, kind, default in columns:
             op.add_column(table, sa.Column(name, kind, server_default=default, nullable=default is None))
+    for table in TAKE_TURNS:
+        op.create_index(f"ix_{table}_served_turn", table, ["served_turn"])
     uptime = op.create_table(
         "uptime",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -54,6 +58,8 @@ def downgrade() -> None:
     """Take the schema back to the revision before."""
     op.drop_table("watched_threads")
     op.drop_table("uptime")
+    for table in TAKE_TURNS:
+        op.drop_index(f"ix_{table}_served_turn", table)
     for table, columns in reversed(ADDED.items()):
         with op.batch_alter_table(table) as altered:
             for name, _, _ in reversed(columns):

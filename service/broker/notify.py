@@ -126,6 +126,11 @@ def problem_of(error: BaseException) -> str:
     return f"it fails with {type(found).__name__}"
 
 
+def is_of_broker(error: BaseException) -> bool:
+    """Return whether the broker, or the way to it, caused an error."""
+    return isinstance(_root(error), redis.RedisError | OSError | KombuError | ChannelError)
+
+
 # The first that fits: a kind of error, and what its text holds where the kind alone does not tell.
 PROBLEMS: tuple[tuple[type[Exception], str, str], ...] = (
     (redis.OutOfMemoryError, "", "its memory is full: raise its maxmemory"),

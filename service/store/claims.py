@@ -13,8 +13,8 @@ from cellgate.contract.states import RunState
 from service.store.database import now_s
 from service.store.durations import time_spent_s
 from service.store.queue import AGE, LAST_SERVED, with_fairness_key
-from service.store.quotas import within_quota
-from service.store.tables import AttemptRow, EventRow, JobRow, RunRow
+from service.store.quotas import below_quota, within_quota
+from service.store.tables import AttemptRow, ExperimentRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions
 from service.store.workers import may_claim
 
@@ -96,22 +96,30 @@ def claim_next(
             run_id=run.id, attempt=attempt, worker=worker, path=path, last_event=0, started_at=now_s(), duration_s=0.0
         )
     )
-    # The events' numbers only grow: after a clock was set back, one that was served before would wait for ever.
-    turn = select(func.max(EventRow.id)).scalar_subquery()
-    bump_versions(session, [run], served_at=now_s(), served_turn=turn)
+    bump_versions(session, [run], served_at=now_s(), served_turn=_next_turn(session))
     return _claim(session, run, attempt, path)
 
 
-def is_anything_open(session: Session, *, worker: str, queues: Sequence[str]) -> bool:
-    """Return whether a run waits that this worker may claim, even if another claim has it locked now.
+def is_anything_open(session: Session, *, worker: str, queues: Sequence[str], max_running: int | None = None) -> bool:
+    """Return whether a run waits that this worker may claim, even if another claim has it locked now; takes no lock.
 
     Args:
         session: An open transaction.
         worker: Id of the worker.
         queues: The queues that it serves.
+        max_running: Limit of leased runs per owner; None: unlimited.
     """
-    queued = _queued(queues).with_only_columns(RunRow.id).limit(1)
-    return may_claim(session, worker) and session.scalar(queued) is not None
+    queued = _queued(queues)
+    if max_running is not None:
+        queued = below_quota(queued, max_running)
+    found = queued.with_only_columns(RunRow.id).limit(1)
+    return may_claim(session, worker, lock=False) and session.scalar(found) is not None
+
+
+def _next_turn(session: Session) -> int:
+    """Return a number above all turns; by no clock, which could be set back, nor by ids, which may be used again."""
+    served = (session.scalar(select(func.max(table.served_turn))) for table in (JobRow, ExperimentRow))
+    return 1 + max(turn or 0 for turn in served)
 
 
 def _queued(queues: Sequence[str]) -> Select[RunRow]:
@@ -131,19 +139,22 @@ def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
         queue=run.queue,
         config=job.spec,
         path=path,
-        resume_from=_newest_checkpoint(session, run.id),
+        resume_from=_newest_checkpoint(session, run),
         recoveries=run.recoveries,
         timeout_s=job.timeout_s,
         time_left_s=None if job.timeout_s is None else job.timeout_s - time_spent_s(session, run.id),
     )
 
 
-def _newest_checkpoint(session: Session, run_id: str) -> str | None:
+def _newest_checkpoint(session: Session, run: RunRow) -> str | None:
     """Return the last attempt's checkpoint, else that of the run that this one replaces, and so on; by no clock."""
-    found: str | None = None
-    earlier: str | None = run_id
-    while found is None and earlier is not None:
+    earlier: str | None = run.id
+    while earlier is not None:
         written = select(AttemptRow.checkpoint).where(AttemptRow.run_id == earlier, AttemptRow.checkpoint.is_not(None))
         found = session.scalar(written.order_by(AttemptRow.attempt.desc()).limit(1))
-        earlier = session.scalar(select(RunRow.id).where(RunRow.superseded_by == earlier))
-    return found
+        if found is not None:
+            return found
+        # Of the same job, which an index finds.
+        replaced = select(RunRow.id).where(RunRow.job_id == run.job_id, RunRow.superseded_by == earlier)
+        earlier = session.scalar(replaced)
+    return None

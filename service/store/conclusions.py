@@ -22,11 +22,12 @@ def store_conclusion(session: Session, experiment_id: str) -> Conclusion | None:
     """Store what came of an experiment and return it; do nothing while it goes on.
 
     Args:
-        session: A transaction that holds the experiment's lock and has set its state.
+        session: A transaction that has set its state, if it changes that.
         experiment_id: The experiment.
     """
-    row = session.scalars(select(ExperimentRow).where(ExperimentRow.id == experiment_id)).one()
-    conclusion = _computed(session, [row]).get(experiment_id)
+    # Locked, or what another transaction counts and stores meanwhile would be overwritten.
+    chosen = select(ExperimentRow).where(ExperimentRow.id == experiment_id).with_for_update(key_share=True)
+    conclusion = _computed(session, [session.scalars(chosen).one()]).get(experiment_id)
     if conclusion is not None:
         session.execute(
             update(ExperimentRow)

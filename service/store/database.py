@@ -22,6 +22,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
 from service.store.database_faults import DatabaseDamaged, DatabaseFull, name_fault
+from service.store.locks import AdvisoryLock
 
 BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
@@ -33,8 +34,6 @@ CANCELED = "57014"
 # Beside this package, wherever it lies: an installed package of that name may be somebody else's.
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 READ_ONLY = "cellgate_read_only"
-# Arbitrary, but two processes that migrate at the same time must use the same one.
-ADVISORY_LOCK = 5_251_525_354
 
 
 class UnsuitableDatabase(RuntimeError):
@@ -251,7 +250,7 @@ def migrate(url: str, revision: str = "head") -> None:
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     _check_encoding(connection)
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.MIGRATE.value})
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
@@ -276,12 +275,6 @@ def _check_encoding(connection: Connection) -> None:
             f"the PostgreSQL database is in {found}, expected UTF8: create it with "
             "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         )
-
-
-def one_at_a_time(session: Session, key: int) -> None:
-    """Hold the advisory lock `key` until the transaction has ended; SQLite has one writer anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def schema_is_current(database: Database) -> bool:

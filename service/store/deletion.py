@@ -196,9 +196,16 @@ def _keys(session: Session, scope: Scope) -> list[str]:
 
 
 def _lock(session: Session, planned: Deletion) -> None:
-    """Lock every row, FOR UPDATE: a row that would refer to one of them cannot be inserted meanwhile."""
+    """Lock every row, FOR UPDATE: a row that would refer to one of them cannot be inserted meanwhile.
+
+    Jobs and experiments that stay, but lose a run, are locked as for any change.
+    """
     scope = planned.scope
+    losing = _losing_runs(session, scope)
     for kind, table in TABLES.items():
+        for ids in _chunks(losing.get(kind, set())):
+            stays = select(table.id).where(table.id.in_(ids)).order_by(table.id)
+            session.execute(stays.with_for_update(key_share=True))
         wanted = scope.get(kind, set())
         found: set[str] = set()
         for ids in _chunks(wanted):
@@ -215,6 +222,23 @@ def _lock(session: Session, planned: Deletion) -> None:
     if owned_by(session, scope) != scope or dependents_of(session, scope, planned.data_dir):
         raise _changed()
     _refuse_unfinished(session, scope)
+
+
+def _losing_runs(session: Session, scope: Scope) -> Scope:
+    """Return the jobs and experiments of deleted runs that are not deleted themselves."""
+    jobs: set[str] = set()
+    experiments: set[str] = set()
+    for ids in _chunks(scope.get(K.RUN, set())):
+        for job_id, experiment_id in session.execute(
+            select(RunRow.job_id, RunRow.experiment_id).where(RunRow.id.in_(ids)).distinct()
+        ):
+            jobs.add(job_id)
+            if experiment_id is not None:
+                experiments.add(experiment_id)
+    return {
+        K.JOB: jobs - scope.get(K.JOB, set()),
+        K.EXPERIMENT: experiments - scope.get(K.EXPERIMENT, set()),
+    }
 
 
 def _changed() -> Conflict:

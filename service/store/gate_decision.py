@@ -68,6 +68,9 @@ def waive_check(
         session.execute(delete(DecisionRow).where(DecisionRow.experiment_id == experiment_id))
         set_state(session, experiment, ExperimentState.DECIDING, f"the gate passes: {check} was waived")
         advance(session, experiment_id=experiment_id, artifacts=artifacts)
+    else:
+        # Of one that has ended: what is waived shows in it, though the gate still fails.
+        store_conclusion(session, experiment_id)
     return report
 
 

@@ -1,6 +1,7 @@
 """Prune: delete old things on which nothing depends, a part at a time."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,19 +64,24 @@ def plan_pruning(
         part: Things of each kind at most.
     """
     planned: list[Deletion] = []
-    candidates = 0
     for kind, chosen in _candidates(before_s, keep_decisions=keep_decisions):
-        for row_id in session.scalars(chosen.limit(part)).all():
-            candidates += 1
-            try:
-                planned.append(plan_deletion(session, kind, row_id, cascade=False, data_dir=data_dir))
-            except Conflict:
-                continue
+        planned += _first_free(session, kind, chosen, data_dir, part)
     deletion = merged(planned, data_dir)
     gone = deletion.scope.get(K.RUN, set())
     spare = attempts_with_spare_checkpoints(session, before_s=before_s, retriable=True, limit=part + len(gone))
     attempts = [attempt for attempt in spare if attempt.run_id not in gone]
     return Pruning(deletion=deletion, attempts=attempts, more=bool(planned or attempts))
+
+
+def _first_free(session: Session, kind: ResourceKind, chosen: Select[str], data_dir: Path, part: int) -> list[Deletion]:
+    """Return the deletions of the first things on which nothing depends; those that something needs stop no others."""
+    free: list[Deletion] = []
+    for row_id in session.scalars(chosen).all():
+        if len(free) == part:
+            break
+        with suppress(Conflict):
+            free.append(plan_deletion(session, kind, row_id, cascade=False, data_dir=data_dir))
+    return free
 
 
 def prune(session: Session, pruning: Pruning) -> None:

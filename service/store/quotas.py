@@ -8,12 +8,9 @@ from sqlalchemy.orm import Session
 from cellgate.contract.states import LEASED, RunState
 from service.domain.errors import QuotaExceeded
 from service.domain.principals import Owner
-from service.store.database import one_at_a_time
+from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.tables import RunRow
 
-# Keys of advisory locks; arbitrary, but transactions that count the same thing must use the same one.
-CLAIMS = 5_251_525_355
-SUBMISSIONS = 5_251_525_356
 WAITING = (RunState.QUEUED, RunState.PAUSED)
 # Two owners may have one name. Processes of the release before, which knew names only, insert rows without an id.
 OWNER_KEY: ColumnElement[Any] = func.coalesce(RunRow.owner_id, RunRow.owner)
@@ -34,7 +31,7 @@ def check_waiting(session: Session, *, owner: Owner, limit: int | None) -> None:
     """
     if limit is None:
         return
-    one_at_a_time(session, SUBMISSIONS)
+    one_at_a_time(session, AdvisoryLock.SUBMISSIONS)
     waiting = select(func.count()).where(OWNER_KEY.in_([owner.id or owner.name]), RunRow.state.in_(WAITING))
     count = session.scalars(waiting).one()
     if count > limit:
@@ -55,7 +52,12 @@ def within_quota(session: Session, waiting: Select[RunRow], limit: int) -> Selec
         waiting: Selects queued runs.
         limit: Leased runs per owner.
     """
-    one_at_a_time(session, CLAIMS)
+    one_at_a_time(session, AdvisoryLock.CLAIMS)
+    return below_quota(waiting, limit)
+
+
+def below_quota(waiting: Select[RunRow], limit: int) -> Select[RunRow]:
+    """Return what `within_quota` does, without a lock: other transactions may be about to claim."""
     return waiting.where(or_(OWNER_KEY.is_(None), at_work_of(RunRow) < limit))
 
 

@@ -9,21 +9,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from sqlalchemy import ColumnElement, Select, delete, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cellgate.contract.states import DatasetState
-from service.store.artifact_store import ARTIFACTS, UPLOADS, ArtifactStore, artifact_key
-from service.store.database import now_s, one_at_a_time
+from service.store.artifact_store import ARTIFACTS, UPLOADS, ArtifactStore, BadKey, artifact_key
+from service.store.database import now_s
+from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.tables import AttemptRow, DatasetRow, RemovalRow, RunRow, UploadRow
 
 # Longer than any lease and the grace after it.
 SECOND_LOOK_S = 2 * 3600.0
-# A file that something still uses is looked at again after this.
+# A file that something still uses, or that cannot be removed, is looked at again after this.
 STILL_USED_S = 3600.0
 RUN_KEY = re.compile(rf"^{ARTIFACTS}/runs/(run_[0-9A-Z]{{26}})(/.*)?$")
-# Arbitrary; held by whoever stores or removes an uploaded file.
-UPLOADS_LOCK = 5_251_525_355
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +64,22 @@ def withdraw_next(session: Session, store: ArtifactStore, data_dir: Path) -> Rem
         store: Where the files are.
         data_dir: What sources of data sets that lie in the store begin with.
     """
+    # Before the row's lock: whoever stores an upload takes both in this order.
+    one_at_a_time(session, AdvisoryLock.UPLOADS)
     chosen = select(RemovalRow).where(RemovalRow.due_at <= now_s()).order_by(RemovalRow.due_at, RemovalRow.id).limit(1)
     row = session.scalar(chosen.with_for_update(skip_locked=True))
     if row is None:
         return None
-    if row.key.startswith(f"{UPLOADS}/"):
-        one_at_a_time(session, UPLOADS_LOCK)
     if _is_used(session, row.key, data_dir):
         _set(session, row.id, due_at=now_s() + STILL_USED_S, removed_at=None)
         return Removal(id=row.id, ticket=str(row.id), finished=False)
-    store.withdraw(row.key, str(row.id))
+    try:
+        store.withdraw(row.key, str(row.id))
+    # It must not keep the next ones waiting.
+    except (OSError, BadKey) as error:
+        log.warning("file_not_removed", key=row.key, error=str(error), again_in_s=STILL_USED_S)
+        _set(session, row.id, due_at=now_s() + STILL_USED_S)
+        return Removal(id=row.id, ticket=str(row.id), finished=False)
     if row.removed_at is None:
         _set(session, row.id, removed_at=now_s(), due_at=now_s() + SECOND_LOOK_S)
     else:
@@ -89,6 +96,12 @@ def finish(session: Session, removal: Removal) -> None:
 def forget_removals(session: Session, key: str) -> None:
     """Keep the file of this key: it was stored again."""
     session.execute(delete(RemovalRow).where(RemovalRow.key == key))
+
+
+def is_to_be_removed(session: Session, key: str) -> bool:
+    """Return whether the file of this key waits for its first removal."""
+    waits = select(RemovalRow.key).where(RemovalRow.key == key, RemovalRow.removed_at.is_(None))
+    return _any(session, waits)
 
 
 def _is_used(session: Session, key: str, data_dir: Path) -> bool:

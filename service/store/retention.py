@@ -59,13 +59,13 @@ def remove_checkpoints(session: Session, attempts: Sequence[AttemptRow]) -> None
     queue_removals(session, [checkpoint_key(attempt) for attempt in attempts])
 
 
-def thin_next_curves(session: Session, *, before_s: float, limit: int = 20) -> list[str]:
+def thin_next_curves(session: Session, *, before_s: float, limit: int = 1) -> list[str]:
     """Thin the curves of the next runs that ended before a time, and return their ids; empty when all are thin.
 
     Args:
         session: An open transaction.
         before_s: Seconds since the epoch.
-        limit: Runs at most.
+        limit: Runs at most; more than one hold up all other writers of SQLite for longer.
 
     Source:
         M4, as `service.domain.comparison.thinned` names it.

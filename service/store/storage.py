@@ -23,11 +23,10 @@ from cellgate.contract.artifacts import (
     PREDICTIONS_FOLDER,
 )
 from service.store.artifact_store import ARTIFACTS, UPLOADS, ArtifactStore, StoredFile
-from service.store.database import now_s, one_at_a_time
+from service.store.database import now_s
+from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.tables import RunRow, StorageRow
 
-# Key of an advisory lock; arbitrary, but the same in every process.
-MEASUREMENTS = 5_251_525_359
 NOBODY = ""
 OF_RUNS: Mapping[str, StorageKind] = {
     DATASET_FOLDER: StorageKind.DATASETS,
@@ -107,7 +106,7 @@ def store_measured(session: Session, parts: Iterable[Part]) -> None:
         for part in (*parts, size)
     ]
     # Two reconcilers that measure at the same time would insert the same rows.
-    one_at_a_time(session, MEASUREMENTS)
+    one_at_a_time(session, AdvisoryLock.MEASUREMENTS)
     session.execute(delete(StorageRow))
     session.execute(insert(StorageRow).values(measured_at=now_s()), rows)
 

@@ -70,7 +70,10 @@ class ExperimentRow(Base):
     """An experiment on one data set."""
 
     __tablename__ = "experiments"
-    __table_args__ = (Index("ix_experiments_outcome", "outcome", "id"),)
+    __table_args__ = (
+        Index("ix_experiments_outcome", "outcome", "id"),
+        Index("ix_experiments_served_turn", "served_turn"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -111,7 +114,10 @@ class JobRow(Base):
 
     __tablename__ = "jobs"
     # One job per step and experiment: two concurrent advances start nothing twice.
-    __table_args__ = (UniqueConstraint("experiment_id", "step", name="uq_jobs_experiment_step"),)
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "step", name="uq_jobs_experiment_step"),
+        Index("ix_jobs_served_turn", "served_turn"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"), index=True)

@@ -7,10 +7,12 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from service.domain.errors import Conflict
-from service.store.database import now_s, one_at_a_time
+from service.store.artifact_store import ArtifactStore
+from service.store.database import now_s
 from service.store.filters import FIRST_PAGE, VISIBLE, Filters, PageOf, page_of_uploads
+from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.lookup import get_row, new_id
-from service.store.removals import UPLOADS_LOCK, forget_removals
+from service.store.removals import forget_removals, is_to_be_removed
 from service.store.tables import UploadRow
 
 
@@ -39,7 +41,7 @@ def keep_upload(
     Raises:
         Conflict: Another file lies at this place, and stays.
     """
-    one_at_a_time(session, UPLOADS_LOCK)
+    one_at_a_time(session, AdvisoryLock.UPLOADS)
     forget_removals(session, key)
     row = session.scalar(select(UploadRow).where(UploadRow.path == key))
     if row is None:
@@ -59,6 +61,31 @@ def keep_upload(
         raise Conflict(f"{row.id} is another file at the same place: send this one under another name")
     settle()
     return row
+
+
+def adopt_upload(session: Session, store: ArtifactStore, *, key: str, size_bytes: int, sha256: str) -> None:
+    """Store the row of a file that was found without one; do nothing if it is being removed, or is gone.
+
+    Args:
+        session: An open transaction.
+        store: Where the file is.
+        key: Of the file; it ends in its name.
+        size_bytes: Of the file.
+        sha256: Of the file.
+    """
+    # Held from the look to the row's insertion.
+    one_at_a_time(session, AdvisoryLock.UPLOADS)
+    if is_to_be_removed(session, key) or store.stat(key) is None:
+        return
+    keep_upload(
+        session,
+        key=key,
+        name=key.rpartition("/")[2],
+        size_bytes=size_bytes,
+        sha256=sha256,
+        owner_id=None,
+        settle=lambda: None,
+    )
 
 
 def get_upload(session: Session, upload_id: str) -> UploadRow:

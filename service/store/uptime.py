@@ -60,6 +60,7 @@ def waited_longer_than(limit_s: SQLColumnExpression[float | None]) -> ColumnElem
 
 
 def _stamp(session: Session, chosen: ColumnElement[bool], value: ScalarSelect[float] | None) -> None:
-    session.execute(
-        update(RunRow).where(chosen).values(queued_uptime_s=value).execution_options(synchronize_session=False)
-    )
+    # In the order of locks; whoever holds a run changes it, and it is looked at again.
+    free = select(RunRow.id).where(chosen).order_by(RunRow.id).with_for_update(key_share=True, skip_locked=True)
+    stamped = update(RunRow).where(RunRow.id.in_(free)).values(queued_uptime_s=value)
+    session.execute(stamped.execution_options(synchronize_session=False))

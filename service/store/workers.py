@@ -7,15 +7,14 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.store.database import now_s, one_at_a_time
+from service.store.database import now_s
+from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.lookup import get_row
 from service.store.tables import WorkerRow
 from service.store.uptime import uptime_s
 
 # A worker without a heartbeat for this long counts as gone.
 ALIVE_S = 30.0
-# Key of an advisory lock; arbitrary, but the same in every process.
-REGISTRATIONS = 5_251_525_357
 
 
 def register_worker(
@@ -65,7 +64,7 @@ def register_new_worker(
         slots: How many runs it can have at the same time.
         version: Of its release.
     """
-    one_at_a_time(session, REGISTRATIONS)
+    one_at_a_time(session, AdvisoryLock.REGISTRATIONS)
     taken = {worker.id for worker in living_workers(session)}
     names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
     worker_id = next(name for name in names if name not in taken)
@@ -159,10 +158,15 @@ def set_draining(session: Session, worker_id: str, *, draining: bool) -> WorkerR
     return get_worker(session, worker_id)
 
 
-def may_claim(session: Session, worker_id: str) -> bool:
+def may_claim(session: Session, worker_id: str, *, lock: bool = True) -> bool:
     """Return whether this worker may claim a run; a request to drain it waits until this transaction has ended.
 
     Draining is therefore enforced in SQL from one moment on: the worker need not be notified of it.
+
+    Args:
+        session: An open transaction.
+        worker_id: The worker.
+        lock: False for a mere look, after which it may be drained at once.
     """
-    draining = select(WorkerRow.draining).where(WorkerRow.id == worker_id).with_for_update(read=True)
-    return not session.scalar(draining)
+    draining = select(WorkerRow.draining).where(WorkerRow.id == worker_id)
+    return not session.scalar(draining.with_for_update(read=True) if lock else draining)

@@ -31,8 +31,9 @@ class TimeLimitedProbe(Generic[T]):
         deadline = time.monotonic() + self._limit_s
         with self._changed:
             if not self._running:
-                self._running = True
+                # It may raise where the system has no thread left; the next call tries again.
                 threading.Thread(target=self._run, name="probe", daemon=True).start()
+                self._running = True
             asked = self._asked
             while self._asked == asked:
                 left_s = deadline - time.monotonic()

@@ -37,7 +37,7 @@ SETTINGS = {
     "REDISPATCH_AFTER_S": 1,
     "RECONCILE_EVERY_S": 0.2,
     # Beyond what a cold start takes on a machine that is busy with other storms.
-    "STALL_TIMEOUT_S": 150,
+    "STALL_TIMEOUT_S": 90,
     "SLOTS": 1,
     "THREADS": 1,
     "LOG_FORMAT": "json",

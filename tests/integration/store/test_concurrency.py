@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
@@ -23,6 +23,8 @@ from service.store.experiments import cancel_experiment, create_experiment, deci
 from service.store.jobs import create_job, jobs_of_experiment
 from service.store.recorder import record_metrics, record_progress
 from service.store.tables import RunRow
+from service.store.transitions import lock_run
+from service.store.uptime import stamp_what_changed
 from tests.fakes import FakeTrainers
 from tests.lapsed_leases import expire_lapsed
 
@@ -237,3 +239,27 @@ def test_the_clock_is_the_databases_and_moves_within_a_transaction(database: Dat
     assert after is not None
     assert abs(after - time.time()) < 60
     assert after > before
+
+
+def test_the_uptime_of_queued_runs_is_stored_without_waiting_for_those_that_others_hold(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    database = Database(postgres_url)
+    trainers = FakeTrainers(database, tmp_path / "artifacts")
+    with database.begin() as session:
+        made = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig())
+    trainers.work()
+    with database.begin() as session:
+        job = create_job(session, cell=Cell.GNN, dataset_id=made.id, config={}, seeds=[0, 1, 2])
+        ids = sorted(session.scalars(select(RunRow.id).where(RunRow.job_id == job.id)))
+        session.execute(text("UPDATE runs SET queued_uptime_s = NULL"))
+
+    with database.begin() as holder, database.begin() as session:
+        lock_run(holder, ids[1])
+        session.execute(text("SET LOCAL lock_timeout = '5s'"))
+        stamp_what_changed(session)
+
+    with database.read() as session:
+        stamped = select(RunRow.id).where(RunRow.queued_uptime_s.is_not(None), RunRow.state == RunState.QUEUED)
+        assert sorted(session.scalars(stamped)) == [ids[0], ids[2]]
+    database.dispose()

@@ -1,5 +1,6 @@
 """An upgrade gives everything that was there an owner, by the names that were all there was before."""
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, select, text
 import migrations
 from cellgate.contract.api.tokens import Scope
 from service.domain.principals import FIXED, LOCAL
-from service.store.database import Database, migrate, new_engine
+from service.store.database import Database, migrate, new_engine, schema_is_current
 from service.store.tables import (
     BundleRow,
     DatasetRow,
@@ -20,6 +21,7 @@ from service.store.tables import (
     TokenRow,
 )
 from service.store.tokens import create_token, find_token, principal_of
+from tests.statements import until_one_waits_for_a_lock
 
 BEFORE = "0007"
 SECRET_HASH = "0" * 64
@@ -120,4 +122,22 @@ def test_a_token_that_the_release_before_makes_meanwhile_gets_a_principal_when_i
 
     assert found[0] == found[1]
     assert found[0].id.startswith("pri_")
+    database.dispose()
+
+
+def test_the_upgrade_waits_for_a_transaction_that_locks_runs_and_then_jobs(empty_postgres_url: str) -> None:
+    at_the_release_before(empty_postgres_url)
+    database = Database(empty_postgres_url)
+    upgrade = threading.Thread(target=migrate, args=(empty_postgres_url,))
+
+    with database.begin() as session:
+        session.execute(text("UPDATE runs SET version = version + 1"))
+        upgrade.start()
+        until_one_waits_for_a_lock(database)
+        # Raises where the upgrade holds the jobs and waits for the runs.
+        session.execute(text("UPDATE jobs SET version = version + 1"))
+    upgrade.join(60)
+
+    assert not upgrade.is_alive()
+    assert schema_is_current(database)
     database.dispose()

@@ -1,12 +1,13 @@
 """Files of what was deleted go, whenever the reconciler is killed, and nothing that something uses ever does."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from cellgate.contract.api.resources import ResourceKind
 from cellgate.contract.cells import Cell
@@ -21,10 +22,13 @@ from service.store.datasets import create_dataset
 from service.store.deletion import delete_things, plan_deletion
 from service.store.experiments import create_experiment
 from service.store.jobs import create_job
+from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.metadata import change_metadata
-from service.store.removals import queue_removals, run_folder_key
-from service.store.tables import AttemptRow, DatasetRow, JobRow, RemovalRow, RunRow
+from service.store.removals import forget_removals, queue_removals, run_folder_key
+from service.store.tables import AttemptRow, DatasetRow, JobRow, RemovalRow, RunRow, UploadRow
+from service.store.uploads import keep_upload
 from tests.fakes import FakeTrainers
+from tests.statements import until_one_waits_for_a_lock
 from worker.housekeeping import Housekeeper
 
 
@@ -227,3 +231,95 @@ def test_a_change_after_the_version_was_compared_keeps_the_thing(place: Place) -
 
     with place.database.read() as session:
         assert session.get(JobRow, job) is not None
+
+
+def test_a_removal_that_cannot_be_carried_out_does_not_keep_the_next_one_waiting(place: Place, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "attempt-1").mkdir(parents=True)
+    (place.settings.artifacts / "runs" / f"run_{'0' * 26}").symlink_to(outside)
+    with place.database.begin() as session:
+        queue_removals(session, [f"artifacts/runs/run_{'0' * 26}/attempt-1"])
+    kept = place.folders()
+    place.delete(ResourceKind.JOB, place.job())
+
+    assert place.keep_house() == 2
+
+    assert place.folders() - {".removed"} == kept
+    assert (outside / "attempt-1").exists()
+    _let_time_pass(place)
+    place.keep_house()
+    assert _keys(place) == [f"artifacts/runs/run_{'0' * 26}/attempt-1"]
+
+
+def test_an_upload_that_was_deleted_is_not_taken_for_one_without_a_row(place: Place) -> None:
+    upload = _upload(place)
+    place.delete(ResourceKind.UPLOAD, upload)
+
+    Housekeeper(database=place.database, settings=place.settings).measure()
+
+    assert place.count(UploadRow) == 0
+    place.keep_house()
+    assert not (place.settings.data_dir / UPLOAD).exists()
+
+
+UPLOAD = f"data/uploads/{'0' * 16}/made.jsonl"
+
+
+def _upload(place: Place) -> str:
+    """Store a file as the API does, and return its upload's id."""
+
+    def settle() -> None:
+        (place.settings.data_dir / UPLOAD).parent.mkdir(parents=True, exist_ok=True)
+        (place.settings.data_dir / UPLOAD).write_text("{}")
+
+    with place.database.begin() as session:
+        kept = keep_upload(
+            session, key=UPLOAD, name="made.jsonl", size_bytes=2, sha256="", owner_id=None, settle=settle
+        )
+        return kept.id
+
+
+def test_storing_a_file_again_while_it_is_removed_waits_and_ends(postgres_url: str, tmp_path: Path) -> None:
+    place = Place(postgres_url, tmp_path / "data")
+    place.delete(ResourceKind.UPLOAD, _upload(place))
+    removing = threading.Thread(target=place.keep_house)
+
+    # An upload is about to drop the removal that the housekeeper finds at the same moment.
+    with place.database.begin() as session:
+        one_at_a_time(session, AdvisoryLock.UPLOADS)
+        removing.start()
+        until_one_waits_for_a_lock(place.database)
+        # Raises where the housekeeper has locked the removal before it waits.
+        session.execute(text("SET LOCAL lock_timeout = '5s'"))
+        forget_removals(session, UPLOAD)
+    removing.join(60)
+
+    assert not removing.is_alive()
+    assert (place.settings.data_dir / UPLOAD).exists()
+    place.database.dispose()
+
+
+def test_runs_of_one_job_that_are_deleted_at_the_same_moment_all_leave_its_seeds(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    place = Place(postgres_url, tmp_path / "data")
+    with place.database.begin() as session:
+        job = create_job(session, cell=Cell.GNN, dataset_id=place.dataset_id, config={}, seeds=[0, 1, 2])
+    place.trainers.f1s = {name: [0.9] * 3 for name in place.trainers.f1s}
+    place.trainers.work()
+    with place.database.read() as session:
+        chosen = select(RunRow.id).where(RunRow.job_id == job.id, RunRow.seed < 2)
+        first, second = session.scalars(chosen.order_by(RunRow.seed)).all()
+    other = threading.Thread(target=place.delete, args=(ResourceKind.RUN, second))
+
+    with place.database.begin() as session:
+        planned = plan_deletion(session, ResourceKind.RUN, first, cascade=True, data_dir=place.settings.data_dir)
+        delete_things(session, planned)
+        other.start()
+        until_one_waits_for_a_lock(place.database)
+    other.join(60)
+
+    assert not other.is_alive()
+    with place.database.read() as session:
+        assert session.scalars(select(JobRow.seeds).where(JobRow.id == job.id)).one() == [2]
+    place.database.dispose()

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from cellgate.contract.api.operations import StorageKind
+from cellgate.contract.api.resources import ResourceKind
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
@@ -34,6 +35,7 @@ from service.store.tables import (
     RunRow,
     UploadRow,
 )
+from service.store.uploads import keep_upload, source_of
 from tests.fakes import FakeTrainers
 from worker.housekeeping import Housekeeper
 
@@ -247,3 +249,20 @@ def test_storage_is_measured_by_kind_and_owner_and_uploads_of_old_processes_get_
     }
     assert found["database", ""] > 0
     assert (adopted.name, adopted.size_bytes, adopted.path) == ("old.jsonl", 77, f"data/uploads/{'0' * 16}/old.jsonl")
+
+
+def test_what_something_needs_does_not_keep_later_things_from_being_pruned(database: Database, tmp_path: Path) -> None:
+    with database.begin() as session:
+        kept = {}
+        for name in ("a", "b"):
+            key = f"data/uploads/{name * 16}/{name}.jsonl"
+            options = {"name": name, "size_bytes": 1, "sha256": name, "owner_id": None, "settle": lambda: None}
+            made = keep_upload(session, key=key, **options)  # type: ignore[arg-type]  # as many types as names
+            kept[made.id] = source_of(made, tmp_path)
+        needed, free = sorted(kept)
+        create_dataset(session, name="waits", source=kept[needed], config=PrepareConfig())
+
+    with database.begin() as session:
+        found = plan_pruning(session, before_s=LATER_S, keep_decisions=True, data_dir=tmp_path, part=1)
+
+    assert found.deletion.scope[ResourceKind.UPLOAD] == {free}

@@ -10,6 +10,7 @@ import structlog
 
 from service.broker.connections import redis_client
 from service.broker.notify import CeleryNotifier
+from service.supervision import Supervision
 from tests.broker_servers import BrokerServer, Link, free_port, make_certificates, sentinel_of
 from tests.serving_worker import serving, until_listening
 from tests.worker_harness import Floor, until
@@ -104,7 +105,7 @@ def test_a_notification_reaches_a_worker_over_every_form_of_url(
     context = small_floor.context("finish()")
     with form(tmp_path / "broker") as url:  # type: ignore[attr-defined]
         notifier = CeleryNotifier(url)
-        consumer = NotificationConsumer(context, url, lambda: heard.append(1))
+        consumer = NotificationConsumer(context, url, lambda: heard.append(1), Supervision("worker"))
         consumer.start()
         try:
             assert notifier.problem() is None

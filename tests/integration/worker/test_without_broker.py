@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import redis
 
+import worker.consumer
 from cellgate.contract.states import DatasetState, RunState
 from service.broker.notify import CeleryNotifier
 from service.store.datasets import list_datasets
+from service.store.watched import watched_threads
 from tests.broker_servers import BrokerServer, Link
 from tests.serving_worker import serving, until_listening
 from tests.worker_harness import Floor, gnn_result, until
@@ -35,6 +37,16 @@ time.sleep(0.1)
 (out.parents[2] / "seen").open("a").write(f"{len(list(place.iterdir()))}\\n")
 mine.unlink()
 finish()
+"""
+
+
+STOPS_WHEN_TOLD = """
+def stop(*_):
+    while not (out.parents[2] / "go").exists():
+        time.sleep(0.02)
+    os._exit(8)
+stopped(stop)
+wait()
 """
 
 
@@ -211,3 +223,52 @@ def test_a_slot_is_free_again_after_a_bug_in_its_supervision(
     assert slots.fill() >= 1
     slots.join()
     assert failed.acquire(blocking=False)
+
+
+def test_a_worker_that_is_told_to_stop_takes_no_further_message(small_floor: Floor, broker: BrokerServer) -> None:
+    run_id = small_floor.prepare_run()
+    context = small_floor.context(STOPS_WHEN_TOLD, slots=2, heartbeat_s=0.2, grace_s=60.0)
+    with serving(context, broker.url) as notifier:
+        until(lambda: small_floor.run(run_id).phase == "train", "the trainer trains")
+        context.draining.set()
+        until(lambda: "consumer" not in {thread.name for thread in threading.enumerate()}, "the consumer ends")
+
+        notifier.notify("run_1", "cpu")
+        (small_floor.folder / "artifacts" / "go").touch()
+
+    with broker.client() as client:
+        # That of the run which was given back, and the other one.
+        assert client.llen("cpu") == 2
+
+
+def test_a_slot_is_free_again_where_no_thread_could_be_started(
+    small_floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_floor.prepare_run()
+    slots = Slots(small_floor.context("finish()", slots=1))
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            slots.fill()
+
+    slots.join()
+
+
+def test_an_end_of_the_consumer_that_the_broker_did_not_cause_is_counted(
+    small_floor: Floor, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(worker.consumer, "_work_controller", fail)
+
+    def deaths() -> list[tuple[str, str, str]]:
+        with small_floor.database.read() as session:
+            return [(row.process, row.thread, row.error) for row in watched_threads(session)]
+
+    with serving(small_floor.context("finish()", heartbeat_s=0.2), broker.url):
+        until(lambda: deaths() == [("worker", "consumer", "ValueError")], "the end is counted")

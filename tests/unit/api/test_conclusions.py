@@ -92,6 +92,25 @@ def test_after_an_overruling_the_outcome_is_the_last_word_with_the_computed_one_
     assert "Outcome: ships transformer, overruled by local; computed: ships ensemble" in page
 
 
+def test_a_waiver_that_leaves_the_gate_failing_shows_in_the_stored_conclusion(api: Api) -> None:
+    experiment = all_collapsed(api)
+    checks = get(api, f"/v1/experiments/{experiment}/gate")["checks"]
+    failed = {check["name"] for check in checks if check["verdict"] == "fail"}
+    assert {"seeds_complete", "exit_codes"} < failed
+
+    for check in ("seeds_complete", "exit_codes"):
+        body = {"check": check, "reason": REASON}
+        answer = api.client.post(f"/v1/experiments/{experiment}/gate/waivers", json=body)
+        assert answer.status_code == 202, answer.text
+
+    assert get(api, f"/v1/experiments/{experiment}/gate")["verdict"] == "fail"
+    shown = get(api, f"/v1/experiments/{experiment}")["conclusion"]
+    with api.database.begin() as session:
+        session.execute(update(ExperimentRow).values(outcome=null(), conclusion=null(), concluded_at=null()))
+    computed = get(api, f"/v1/experiments/{experiment}")["conclusion"]
+    assert shown == computed
+
+
 def test_lists_are_filtered_by_outcome(api: Api) -> None:
     ships, broken = ended(api), all_collapsed(api)
     running = api.experiment()

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from sqlalchemy import delete
+
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import Waiting
@@ -13,6 +15,7 @@ from service.store.filters import PageOf
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.queue import waiting_of
 from service.store.runs import get_run, list_runs
+from service.store.tables import EventRow
 from service.store.workers import register_worker
 from tests.fakes import FakeTrainers
 
@@ -95,6 +98,18 @@ def test_an_experiment_that_comes_late_is_served_next_but_gets_no_more_than_its_
     late = job(database, dataset_id, runs=2)
 
     assert [claim(database).job_id for _ in range(5)] == [late, first, late, first, first]
+
+
+def test_after_a_deletion_took_the_newest_events_turns_go_on_as_before(database: Database, dataset_id: str) -> None:
+    first = job(database, dataset_id, runs=6)
+    for _ in range(3):
+        finish(database, claim(database))
+    # SQLite uses the ids of events again.
+    with database.begin() as session:
+        session.execute(delete(EventRow))
+    late = job(database, dataset_id, runs=4)
+
+    assert [claim(database).job_id for _ in range(6)] == [late, first, late, first, late, first]
 
 
 def test_the_runs_ahead_of_a_run_are_those_that_are_claimed_before_it(database: Database, dataset_id: str) -> None:

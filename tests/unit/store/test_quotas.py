@@ -4,7 +4,7 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
 from service.domain.principals import NOBODY, Owner
 from service.store import lifecycle
-from service.store.claims import Claim, claim_next
+from service.store.claims import Claim, claim_next, is_anything_open
 from service.store.database import Database
 from service.store.filters import PageOf
 from service.store.jobs import create_job
@@ -43,6 +43,19 @@ def test_an_owner_at_the_limit_waits_and_others_are_served_whatever_the_priority
     held = [claim(database) for _ in range(4)]
 
     assert [found and found.job_id for found in held] == [greedy, greedy, modest, None]
+
+
+def test_runs_of_an_owner_at_the_limit_are_no_work_for_a_worker_that_looks(database: Database, dataset_id: str) -> None:
+    job(database, dataset_id, "me", runs=LIMIT + 1)
+
+    seen = []
+    for _ in range(LIMIT + 1):
+        with database.read() as session:
+            limited = is_anything_open(session, worker="w", queues=["cpu"], max_running=LIMIT)
+            seen.append((limited, is_anything_open(session, worker="w", queues=["cpu"])))
+        claim(database)
+
+    assert seen == [(True, True)] * LIMIT + [(False, True)]
 
 
 def test_the_end_of_one_run_makes_room_for_the_next(database: Database, dataset_id: str) -> None:
