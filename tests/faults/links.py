@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -36,6 +36,11 @@ class Link:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    def close(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+
     @contextmanager
     def cut(self, way: str) -> Iterator[None]:
         """Let nothing pass in this way until the end."""
@@ -61,14 +66,17 @@ class Link:
         )
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: asyncio.Event) -> None:
-        with suppress(OSError):
+        try:
             while block := await reader.read(BLOCK_BYTES):
                 if not passes.is_set():
                     self.held += 1
                     await passes.wait()
                 writer.write(block)
                 await writer.drain()
-        writer.close()
+        except OSError:
+            return
+        finally:
+            writer.close()
 
 
 class Links:
@@ -77,6 +85,7 @@ class Links:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="links", daemon=True)
+        self._all: list[Link] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,8 +94,10 @@ class Links:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def to_port(self, port: int) -> Link:
         """Return a link to a server on a TCP port of this machine."""
@@ -96,7 +107,19 @@ class Links:
         """Return a link to a server on a Unix socket."""
         return self._link(lambda: asyncio.open_unix_connection(path))
 
+    async def _close(self) -> None:
+        """Close every port and connection."""
+        for link in self._all:
+            link.close()
+        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        # A closed transport gives its socket back one turn of the loop later.
+        await asyncio.sleep(0)
+
     def _link(self, connect: Connect) -> Link:
         link = Link(self._loop, connect)
+        self._all.append(link)
         asyncio.run_coroutine_threadsafe(link.start(), self._loop).result()
         return link

@@ -42,7 +42,7 @@ def run_of(deployment: Deployment, run_id: str) -> RunRow:
 @pytest.mark.parametrize(
     ("backend", "who", "jumps"),
     [
-        ("sqlite", ("",), [-HOUR_S, DAYS_S]),
+        pytest.param("sqlite", ("",), [-HOUR_S, DAYS_S], marks=pytest.mark.slow),
         pytest.param("sqlite", ("worker", "reconciler", "api", ""), ALL_JUMPS, marks=pytest.mark.slow),
         pytest.param("postgres", ("worker", "reconciler", "api", "database", ""), ALL_JUMPS, marks=pytest.mark.slow),
     ],

@@ -103,7 +103,7 @@ def test_a_submission_puts_one_message_that_names_the_run_into_its_queue(
     with TestClient(create_app(settings, notifier=notifier), base_url="http://localhost") as client:
         checks = client.get("/readyz").json()["checks"]
         assert {name: check["ok"] for name, check in checks.items()} == dict.fromkeys(
-            ["database", "migrations", "broker", "workers"], True
+            ["database", "migrations", "broker", "workers", "storage", "background"], True
         )
         runs = {run["id"] for run in client.post("/v1/jobs", json=job).json()["runs"]}
     notifier.close()

@@ -25,7 +25,7 @@ def test_queues_and_usage_are_reported_alike_on_each_database(api: Api) -> None:
     api.client.post("/v1/jobs", json={"cell": 52, "dataset": dataset, "seeds": [0, 1, 2]})
     begin(api)
     with api.database.begin() as session:
-        session.execute(update(AttemptRow).values(started_at=1000.0, finished_at=1060.0))
+        session.execute(update(AttemptRow).values(started_at=1000.0, finished_at=1060.0, duration_s=60.0))
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=4)
 
     [queue] = get(api, "/v1/queues")
@@ -37,8 +37,8 @@ def test_queues_and_usage_are_reported_alike_on_each_database(api: Api) -> None:
     )
     assert usage["total"] == {"slot_seconds": 60.0, "runs": 2, "failed_share": 0.0}
     assert usage["groups"] == [
-        {"key": "52", "slot_seconds": 30.0, "runs": 1, "failed_share": None},
-        {"key": "prepare", "slot_seconds": 30.0, "runs": 1, "failed_share": 0.0},
+        {"key": "52", "owner_id": None, "slot_seconds": 30.0, "runs": 1, "failed_share": None},
+        {"key": "prepare", "owner_id": None, "slot_seconds": 30.0, "runs": 1, "failed_share": 0.0},
     ]
 
 
@@ -47,7 +47,7 @@ def test_a_monitor_is_reported_alike_on_each_database(api: Api) -> None:
     api.client.post("/v1/jobs", json={"cell": 52, "dataset": dataset, "seeds": [0, 1, 2]})
     begin(api)
     with api.database.begin() as session:
-        session.execute(update(AttemptRow).values(started_at=1000.0, finished_at=1060.0))
+        session.execute(update(AttemptRow).values(started_at=1000.0, finished_at=1060.0, duration_s=60.0))
         session.execute(update(RunRow).values(created_at=900.0, started_at=907.0))
 
     reported = api.client.get("/metrics").text

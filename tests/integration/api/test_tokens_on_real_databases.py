@@ -105,7 +105,7 @@ def test_tokens_that_begin_alike_are_distinguished(database: Database) -> None:
         assert find_token(session, second[:11] + first[11:]) is None
 
 
-def test_a_database_that_is_away_is_a_503_and_not_a_wrong_token(tmp_path: Path) -> None:
+def test_a_table_of_tokens_that_is_gone_is_a_503_and_not_a_wrong_token(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     settings = Settings.model_validate({"data_dir": folder, "token": BOOTSTRAP})
     migrate(settings.database)
@@ -115,4 +115,4 @@ def test_a_database_that_is_away_is_a_503_and_not_a_wrong_token(tmp_path: Path) 
             session.execute(text("ALTER TABLE tokens RENAME TO lost"))
         answer = ask(client, "cg_" + "x" * 43)
 
-    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_damaged")
