@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cellgate.contract.configs import Split
+from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_file
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import read_predictions
@@ -200,14 +201,14 @@ def test_memory_that_runs_out_exits_7(trainer: Any, tiny: dict[str, Any], limit_
 
 
 @pytest.mark.usefixtures("whole")
-def test_a_full_disk_exits_70_and_says_so(trainer: Any, tiny: dict[str, Any]) -> None:
+def test_a_full_disk_exits_10_and_says_so(trainer: Any, tiny: dict[str, Any]) -> None:
     """A limit on the size of a file stands for a disk without room."""
     process = trainer.start_cell(
         "transformer", tiny, "full", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
     )
     _, stderr = process.communicate(timeout=120)
 
-    assert process.returncode == 70, stderr
+    assert process.returncode == ExitCode.STORAGE_FULL, stderr
     assert "make room" in stderr
     assert "Traceback" not in stderr
 

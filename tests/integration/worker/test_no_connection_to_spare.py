@@ -1,17 +1,18 @@
 """A pool without a free connection is an outage like any other: what waits for it tries again."""
 
-import threading
 import time
 from contextlib import ExitStack, suppress
 
-import pytest
 from sqlalchemy.exc import TimeoutError
 
 from cellgate.contract.states import RunState
 from service.store.database import Database
 from service.store.workers import list_workers, register_worker
-from tests.worker_harness import Floor, Supervision, until
-from worker import app
+from service.supervision import Supervision
+from tests import worker_harness
+from tests.worker_harness import Floor, until
+from worker.heartbeat import Heartbeat
+from worker.slots import Slots
 
 WORKS_ON = 'say("phase", phase="train")\ntime.sleep(2)\nfinish()'
 
@@ -30,7 +31,7 @@ def exhausted(database: Database) -> ExitStack:
 def test_a_run_outlives_a_moment_without_a_connection(small_floor: Floor) -> None:
     run_id = small_floor.prepare_run()
     context = small_floor.context(WORKS_ON, lease_s=4.0)
-    with Supervision(context, small_floor.claim(context)):
+    with worker_harness.Supervision(context, small_floor.claim(context)):
         until(lambda: small_floor.state(run_id) is RunState.RUNNING, "the run is at work")
         with exhausted(small_floor.database):
             time.sleep(1.2)
@@ -41,11 +42,8 @@ def test_a_run_outlives_a_moment_without_a_connection(small_floor: Floor) -> Non
     assert run.running_s > 1.2
 
 
-def test_a_heart_goes_on_beating_after_a_moment_without_a_connection(
-    small_floor: Floor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app, "HEARTBEAT_S", 0.05)
-    context = small_floor.context("")
+def test_a_heart_goes_on_beating_after_a_moment_without_a_connection(small_floor: Floor) -> None:
+    context = small_floor.context("", heartbeat_s=0.05)
     with small_floor.database.begin() as session:
         register_worker(session, worker_id="worker-1", queues=["cpu"], slots=1)
 
@@ -53,13 +51,13 @@ def test_a_heart_goes_on_beating_after_a_moment_without_a_connection(
         with small_floor.database.read() as session:
             return list_workers(session)[0].heartbeat_at
 
+    heartbeat = Heartbeat(context, Slots(context), Supervision("worker"))
     before = beats()
-    thread = threading.Thread(target=app._send_heartbeats, args=(context,))
     try:
         with exhausted(small_floor.database):
-            thread.start()
+            heartbeat.start()
             time.sleep(0.4)
         until(lambda: beats() > before, "the heart beats")
     finally:
         context.draining.set()
-        thread.join()
+        heartbeat.join()
