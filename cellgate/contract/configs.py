@@ -266,6 +266,39 @@ class FieldNames(Spec):
     commit: str | None = None
     cwe: str | None = None
     pair: str | None = None
+    before: str | None = Field(None, description="Vulnerable text of a row that holds a pair.")
+    after: str | None = Field(None, description="Fixed text of a row that holds a pair.")
+    date: str | None = None
+    language: str | None = None
+
+    @model_validator(mode="after")
+    def _one_text_or_two(self) -> Self:
+        if self.func is not None and (self.before is not None or self.after is not None):
+            raise ValueError("name func, or before and after: one row holds one text or two")
+        return self
+
+
+class LabelWords(Spec):
+    """What the values of the label column mean, in any case; empty: 1, true, yes, vulnerable … and their opposites."""
+
+    vulnerable: list[str] = Field(default_factory=list)
+    safe: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _mean_one_thing(self) -> Self:
+        both = {word.strip().casefold() for word in self.vulnerable} & {word.strip().casefold() for word in self.safe}
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))}: a value means vulnerable or safe, not both")
+        return self
+
+
+class SplitBy(StrEnum):
+    """What decides in which split a group of functions is."""
+
+    RANDOM = "random"
+    PUBLISHED = "published"
+    TIME = "time"
+    PROJECT = "project"
 
 
 class SplitFractions(Spec):
@@ -289,6 +322,23 @@ class PrepareConfig(Spec):
     """Settings that turn a file of labelled functions into a data set."""
 
     fields: FieldNames = FieldNames()
+    labels: LabelWords = LabelWords()
+    languages: list[str] = Field(
+        default_factory=lambda: ["c", "c++"],
+        description="Languages that are kept, where the source states one; empty: all.",
+    )
+    max_left_out_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of rows that may be left out for a mistake: empty, not decodable, no function, without a "
+        "label …; 0: none.",
+    )
+    split: SplitBy = Field(
+        SplitBy.RANDOM,
+        description="random: by group, with the shares of `splits`; published: the source's own; time: train is the "
+        "oldest and test the newest; project: no project is in two splits.",
+    )
     splits: SplitFractions = SplitFractions()
     honour_split: dict[str, list[Split]] = Field(
         default_factory=dict,

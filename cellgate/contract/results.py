@@ -11,6 +11,7 @@ from pydantic import Field
 from cellgate.contract.cells import CellName
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Truncation
+from cellgate.contract.inspection import Inspection
 from cellgate.contract.untrusted_files import read_document
 
 SCHEMA_VERSION = 1
@@ -209,6 +210,7 @@ class RunResult(Document):
         None, ge=0, description="Collapses seen in all of training, those that it got over included; see events.jsonl."
     )
     # The other cells
+    inspection: Inspection | None = None
     dataset: DatasetSummary | None = None
     checks: list[Check] = Field(default_factory=list)
     evidence: Evidence | None = None

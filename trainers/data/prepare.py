@@ -99,7 +99,7 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     """
     phases = _Phases(events)
     with phases.phase("read"):
-        reading = read_rows(spec.source, spec.fields, max_function_chars=spec.max_function_chars)
+        reading = read_rows(spec.sources[0], spec.fields, max_function_chars=spec.max_function_chars)
     with phases.phase("deduplicate"):
         duplicates = deduplicate(reading.rows)
     rows = [reading.rows[place] for place in duplicates.kept]
