@@ -8,8 +8,9 @@ import typer
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
+from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.progress import watch_dataset
-from cellgate.cli.spec_files import named_dataset, read_spec
+from cellgate.cli.spec_files import read_spec
 from cellgate.contract.exit_codes import CommandExit, UsageError
 from cellgate.contract.states import DatasetState
 
@@ -57,10 +58,10 @@ def list_datasets(context: typer.Context, as_json: AsJson = False) -> None:
 @dataset_app.command("show")
 def show_dataset(
     context: typer.Context,
-    dataset: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id (ds_…) or name.")],
+    dataset: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id (ds_…), name (the newest), or name@version.")],
     as_json: AsJson = False,
 ) -> None:
     """Show a data set: its splits, graphs and warnings."""
     with client_of(context) as client:
-        found = client.dataset(named_dataset(client.datasets(), dataset))
+        found = client.dataset(named_dataset(client, dataset))
     tables.print_json(found) if as_json else tables.show_dataset(terminal(), found)

@@ -14,6 +14,7 @@ from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
 from service.domain.errors import InvalidSpec, Mistake
 from service.local_paths import below
+from service.store.dataset_sources import BETWEEN_SOURCES
 from trainers.data.read.records import FORMS, is_csv, open_source
 from trainers.data.read.rows import KNOWN_FIELDS, REQUIRED
 
@@ -23,29 +24,57 @@ SUFFIXES = tuple(form + packed for form in FORMS for packed in ("", ".gz"))
 GRAPH_LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
 GRAPH_FILE_SUFFIX = ".pt"
 LOOKED_AT_LINES = 50
+LOOKED_AT_PATHS = 10_000
 MAX_LINE_BYTES = 4_000_000
 
 
-def check_source(source: str, fields: FieldNames, roots: Sequence[Path]) -> Path:
-    """Return the file, resolved, if it lies below a data root and its first lines look like labelled functions.
+def check_sources(source: str | Sequence[str], fields: FieldNames, roots: Sequence[Path]) -> list[Path]:
+    """Return files and folders, resolved, that lie below a data root; a file's first lines look like functions.
 
     Args:
-        source: Path as the request has it; a relative one starts at the working directory of the server.
+        source: Paths as the request has them; a relative one starts at the working directory of the server.
         fields: Names of the columns that hold source text, label and ids.
         roots: The folders that the server may read data from.
 
     Raises:
-        InvalidSpec: It does not; every mistake in the first lines is listed.
+        InvalidSpec: One does not; every mistake in the first lines of every file is listed.
     """
-    path, mode = _resolve(source, roots, POINTER)
+    if isinstance(source, str):
+        return [_check(source, fields, roots, POINTER)]
+    found: list[Path] = []
+    mistakes: list[Mistake] = []
+    for place, one in enumerate(source):
+        try:
+            found.append(_check(one, fields, roots, f"{POINTER}/{place}"))
+        except InvalidSpec as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise InvalidSpec(f"{len(mistakes)} mistakes in the sources; nothing was created", mistakes=mistakes)
+    return found
+
+
+def _check(source: str, fields: FieldNames, roots: Sequence[Path], pointer: str) -> Path:
+    path, mode = _resolve(source, roots, pointer)
+    if BETWEEN_SOURCES in str(path):
+        raise _refused(f"{source!r} has a line break in its name; rename it", pointer)
+    if stat.S_ISDIR(mode):
+        return _folder(path, pointer)
     if not stat.S_ISREG(mode):
-        raise _refused(f"{source} is no regular file", POINTER)
-    if not path.name.endswith(SUFFIXES):
+        raise _refused(f"{source} is no regular file and no folder", pointer)
+    if not path.name.lower().endswith(SUFFIXES):
         detail = f"{source} ends with {path.suffix or 'nothing'!r}, expected {', '.join(SUFFIXES)}"
-        raise _refused(detail, POINTER)
-    mistakes = [Mistake(pointer=POINTER, detail=f"{path.name}, {text}") for text in _look(path, fields)]
+        raise _refused(detail, pointer)
+    mistakes = [Mistake(pointer=pointer, detail=f"{path.name}, {text}") for text in _look(path, fields)]
     if mistakes:
         raise InvalidSpec(f"{path.name} does not hold labelled functions; nothing was created", mistakes=mistakes)
+    return path
+
+
+def _folder(path: Path, pointer: str) -> Path:
+    """Return a folder in which a file of functions is seen soon."""
+    looked_at = itertools.islice(path.rglob("*"), LOOKED_AT_PATHS)
+    if not any(found.name.lower().endswith(SUFFIXES) for found in looked_at):
+        raise _refused(f"the folder {path.name} holds no file that ends with {', '.join(SUFFIXES)}", pointer)
     return path
 
 
@@ -72,7 +101,10 @@ def _resolve(source: str, roots: Sequence[Path], pointer: str) -> tuple[Path, in
     if path is None:
         # One answer for what is not there and for what lies elsewhere.
         shown = ", ".join(str(root) for root in roots)
-        detail = f"there is no {source} below a data root ({shown}); move it there, or add its folder to them"
+        detail = (
+            f"there is no {source} below a data root ({shown}); send it (`cellgate dataset add --upload`, or PUT "
+            "/v1/uploads), move it there, or add its folder to CELLGATE_DATA_ROOTS"
+        )
         raise _refused(detail, pointer)
     try:
         return path, path.stat().st_mode

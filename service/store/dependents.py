@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from cellgate.contract.api.resources import ResourceKind
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import RunState
-from service.store.removals import reads_source
+from service.store.dataset_sources import reads_source
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, UploadRow
 
 K = ResourceKind

@@ -14,6 +14,8 @@ from service.domain.errors import Conflict
 from service.domain.pipeline import Step
 from service.local_paths import model_source
 from service.store.bundles import ready_bundle
+from service.store.dataset_sources import sources_of
+from service.store.dataset_versions import version_before
 from service.store.datasets import get_dataset
 from service.store.runs import get_run
 from service.store.steps import finished_runs
@@ -65,7 +67,12 @@ def _with_models(spec: dict[str, Any], roots: Sequence[Path]) -> dict[str, Any]:
 def _spec(session: Session, run: RunRow, job: JobRow, dataset: DatasetRow, root: Path) -> AnySpec:
     cell = Cell(run.cell)
     if cell is Cell.PREPARE:
-        return PrepareSpec(**job.spec, source=Path(dataset.source))
+        sources = [Path(source) for source in sources_of(dataset)]
+        return PrepareSpec(
+            **job.spec,
+            source=sources[0] if len(sources) == 1 else sources,
+            previous=version_before(session, dataset, root),
+        )
     if dataset.path is None:
         raise Conflict(f"data set {dataset.id} is {dataset.state}: run {run.id} has nothing to work on")
     offered = {"dataset": root / dataset.path, "seed": run.seed, "lr_cache": root / LR_CACHE}

@@ -105,6 +105,6 @@ def test_a_checkpoint_without_its_tokenizer_is_refused_by_preflight_and_by_a_run
     assert "have 1 different sequences of tokens" in checks["transformer_distinct_tokens"]["detail"]
     # What is right is shown with its number too.
     assert checks["transformer_weights"]["verdict"] == "pass"
-    assert checks["transformer_weights"]["detail"].startswith("35 of the 35 weights")
+    assert checks["transformer_weights"]["detail"].startswith("37 of the 37 weights")
     assert checks["transformer_model"]["verdict"] == "fail"
     assert "tokenizer_files: the checkpoint has neither tokenizer.json" in stderr

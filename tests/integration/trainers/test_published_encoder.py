@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cellgate.contract.exit_codes import ExitCode
 from tests.made_once import made_once
 
 pytestmark = pytest.mark.slow
@@ -68,7 +69,8 @@ def test_it_trains_some_steps(trainer: Any, tiny: dict[str, Any], encoder: Path)
 
     code, stderr = trainer.run("transformer", spec, "published")
 
-    assert (code, stderr) == (0, "")
+    # So few steps may well call everything vulnerable, which is told as a collapse of a run that took them all.
+    assert code in (ExitCode.SUCCESS, ExitCode.COLLAPSE), stderr
     assert trainer.result("published")["steps"] == STEPS
 
 

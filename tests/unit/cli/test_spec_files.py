@@ -1,28 +1,10 @@
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from cellgate.cli.spec_files import named_dataset, read_spec
-from cellgate.contract.api.datasets import DatasetAnswer
+from cellgate.cli.spec_files import read_spec
 from cellgate.contract.exit_codes import UsageError
-from cellgate.contract.states import DatasetState
 from service.settings import load_settings
-
-
-def dataset(identifier: str, name: str, state: DatasetState = DatasetState.READY) -> DatasetAnswer:
-    return DatasetAnswer(
-        id=identifier,
-        name=name,
-        state=state,
-        source="/data/x.jsonl",
-        graphs=None,
-        content_hash=None,
-        summary=None,
-        failure_detail=None,
-        run=None,
-        created_at=datetime.now(UTC),
-    )
 
 
 @pytest.mark.parametrize("text", ["name: demo\nseeds: [0, 1]\n", '{"name": "demo", "seeds": [0, 1]}'])
@@ -52,20 +34,6 @@ def test_a_file_that_holds_no_spec_is_named_with_what_it_holds(tmp_path: Path, c
 def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_spec(tmp_path / "nowhere.yaml")
-
-
-def test_a_name_means_the_newest_data_set_that_has_not_failed() -> None:
-    newest_first = [dataset("ds_3", "mine", DatasetState.FAILED), dataset("ds_2", "mine"), dataset("ds_1", "mine")]
-    assert named_dataset(newest_first, "mine") == "ds_2"
-
-
-def test_an_id_is_taken_as_it_is() -> None:
-    assert named_dataset([], "ds_9") == "ds_9"
-
-
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"named mine \(known: a, b\)"):
-        named_dataset([dataset("ds_2", "b"), dataset("ds_1", "a")], "mine")
 
 
 def test_every_wrong_setting_is_reported_at_once() -> None:
