@@ -14,8 +14,9 @@ from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
 from service.domain.errors import InvalidSpec, Mistake
 from service.local_paths import below
-from trainers.data.read.records import FORMS, is_csv, open_source
-from trainers.data.read.rows import KNOWN_FIELDS, REQUIRED
+from trainers.data.read.compressed import open_source
+from trainers.data.read.files import FORMS, is_table
+from trainers.data.read.known_fields import KNOWN_FIELDS, REQUIRED
 
 POINTER = "/source"
 GRAPHS_POINTER = "/graphs"
@@ -89,7 +90,7 @@ def _look(path: Path, fields: FieldNames) -> Iterator[str]:
         with open_source(path) as file:
             begun = file.readline(MAX_LINE_BYTES)
             one_value = begun.lstrip().startswith(b"[") or len(begun) == MAX_LINE_BYTES
-            if is_csv(path):
+            if is_table(path.name):
                 yield from _look_at_header(begun, fields)
             elif one_value and path.name.removesuffix(".gz").endswith(".json"):
                 # One value as long as the file: the run that reads it looks at its rows.

@@ -10,7 +10,7 @@ import pytest
 
 from service.store.run_specs import trainer_spec
 from tests.api_client import FUNCTIONS, Api, assert_refused
-from trainers.data.read.rows import KNOWN_FIELDS
+from trainers.data.read.known_fields import KNOWN_FIELDS
 
 NO_FUNC = f"no field {' or '.join(KNOWN_FIELDS['func'])} for func"
 NO_TARGET = f"no field {' or '.join(KNOWN_FIELDS['target'])} for target"
