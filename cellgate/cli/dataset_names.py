@@ -2,7 +2,7 @@
 
 import re
 
-from cellgate.client import Client
+from cellgate.client._sync.client import Client
 from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.states import DatasetState
 

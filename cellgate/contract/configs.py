@@ -360,7 +360,7 @@ class PrepareConfig(Spec):
     honour_split: dict[str, list[Split]] = Field(
         default_factory=dict,
         description="File's split name to ours, e.g. {'train': ['train'], 'valid': ['dev', 'fuse', 'gate', 'test']}; "
-        "several: divided among them by group in proportion to `splits`; empty: ignore the file's splits.",
+        "several: divided among them by group in proportion to `splits`; empty: by `split`.",
     )
     group_by: list[GroupBy] = Field(default_factory=lambda: [GroupBy.COMMIT, GroupBy.PAIR])
     split_seed: int = Field(0, ge=0)
@@ -385,3 +385,25 @@ class PrepareConfig(Spec):
         if self.evaluation is not None and any(getattr(self, name) not in ({}, SplitBy.RANDOM) for name in given):
             raise ValueError(f"evaluation puts every function into {self.evaluation}: leave out {' and '.join(given)}")
         return self
+
+    @model_validator(mode="after")
+    def _splits_are_assigned_in_one_way(self) -> Self:
+        if self.honour_split and self.split not in (SplitBy.RANDOM, SplitBy.PUBLISHED):
+            raise ValueError(f"honour_split is for split: published; leave it out with split: {self.split}")
+        return self
+
+    @property
+    def split_by(self) -> SplitBy:
+        """What decides: whoever maps the source's splits wants them."""
+        return SplitBy.PUBLISHED if self.honour_split else self.split
+
+    @property
+    def used_splits(self) -> tuple[Split, ...]:
+        """The splits that have functions."""
+        return tuple(Split) if self.evaluation is None else self.evaluation.splits
+
+    @property
+    def tied_by(self) -> tuple[GroupBy, ...]:
+        """What ties functions into groups that no split divides."""
+        held = (GroupBy.PROJECT,) if self.split is SplitBy.PROJECT else ()
+        return tuple(dict.fromkeys((*self.group_by, *held)))

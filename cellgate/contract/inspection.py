@@ -11,7 +11,6 @@ from pydantic import Field
 
 from cellgate.contract.documents import Document
 
-SCHEMA_VERSION = 1
 INSPECTION_NAME = "inspection.json"
 # Rows shown as they are trained on, and places listed for each reason for which rows are left out.
 SAMPLES = 3
@@ -58,7 +57,7 @@ class SourceFile(Document):
     """One file of the source.
 
     Args:
-        name: Relative to the source.
+        name: Relative to the source; empty where the source is this file.
         form: `JSONL`, `JSON array`, `CSV`, `Parquet` …
         rows: As they stand in the file; a row that holds a pair is one.
     """
@@ -170,7 +169,7 @@ class Refusal(Document):
 class Inspection(Document):
     """The whole of inspection.json; `reading` in report.json."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     layout: str | None = Field(description="The published set whose form it has, e.g. `PrimeVul`.")
     files: list[SourceFile]
     files_total: Count = Field(description="All files; `files` lists the first ones.")

@@ -9,7 +9,7 @@ from cellgate.contract.results import DatasetChanges, SettingChange
 from cellgate.contract.specs import PreviousVersion
 from trainers.data.clean.duplicates import exact_key
 from trainers.data.dataset import Dataset
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 Placed = tuple[int, Split]
 

@@ -24,22 +24,28 @@ from cellgate.contract.files import sha256_of_file
 from cellgate.contract.results import DatasetChanges, DatasetSummary
 from cellgate.contract.specs import PrepareSpec
 from trainers.data.changes import compare_versions
+from trainers.data.clean.assignment import assign, largest_group_name, split_refusals
 from trainers.data.clean.cross_split import compare_splits
-from trainers.data.clean.duplicates import Deduplication, deduplicate
+from trainers.data.clean.duplicates import Deduplication, deduplicate, kept_rows
 from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.clean.probes import run_probes
-from trainers.data.clean.splits import Assignment, assign_for_evaluation, assign_splits, check_splits, group_rows
+from trainers.data.clean.splits import check_splits, group_rows
 from trainers.data.dataset_report import QUALITIES, Material, make_dataset_report, split_summaries, warnings_of
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
 from trainers.data.graphs.build import FEATURES
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.mix import fill_up
+from trainers.data.inspect import inspection_of
 from trainers.data.read.error_collector import ErrorCollector
-from trainers.data.read.rows import Row, read_rows
+from trainers.data.read.row import Row
+from trainers.data.read.rows import refuse, usable_rows
 from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
 
 PROGRESS_EVERY_S = 0.5
+# Of the configuration and of `fields`, not in the first version.
+LATER_SETTINGS = ("labels", "languages", "split", "evaluation")
+LATER_FIELD_NAMES = ("before", "after", "date", "language")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,23 +107,24 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     """
     phases = _Phases(events)
     with phases.phase("read"):
-        reading = read_rows(spec.sources[0], spec.fields, max_function_chars=spec.max_function_chars)
+        reading = usable_rows(spec.sources, spec)
     with phases.phase("deduplicate"):
         duplicates = deduplicate(reading.rows)
-    rows = [reading.rows[place] for place in duplicates.kept]
+        rows = kept_rows(reading.rows, duplicates)
     sources = [row.func for row in rows]
     with phases.phase("compare"):
         lexed = lex(sources)
         near = find_near_pairs(lexed, similarity=spec.near_duplicate_similarity)
     with phases.phase("split"):
         ties = _ties(near, duplicates) if spec.near_duplicates == "group" else ()
-        all_groups = group_rows(reading.rows, duplicates.copies, spec.group_by, ties)
+        all_groups = group_rows(reading.rows, duplicates.copies, spec.tied_by, ties)
         groups = [all_groups[place] for place in duplicates.kept]
         _check_ids(rows)
-        assignment = _assign(spec, rows, groups)
-        check_splits(assignment.splits, [row.label for row in rows], used=_used_splits(spec))
+        refuse(split_refusals(rows, groups, spec), "the functions cannot be assigned to splits")
+        assignment = assign(rows, groups, spec)
+        check_splits(assignment.splits, [row.label for row in rows], used=spec.used_splits)
     with phases.phase("graphs"):
-        left_out = frozenset((*reading.too_long, *(row.id for row in reading.rows)))
+        left_out = frozenset((*reading.left_out.ids, *(row.id for row in reading.rows)))
         graphs = _graphs(spec, rows, left_out, _GraphProgress(events, len(rows)))
     with phases.phase("probe"):
         labels_F = np.array([row.label for row in rows])
@@ -125,9 +132,11 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         probes = None if spec.evaluation else run_probes(sources, lexed, labels_F, assignment.splits)
     material = Material(
         reading=reading,
+        inspection=inspection_of(reading, spec),
         deduplication=duplicates,
         rows=rows,
         groups=groups,
+        largest_group=largest_group_name(rows, groups, spec.tied_by),
         assignment=assignment,
         lexed=lexed,
         graphs=graphs,
@@ -150,18 +159,6 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     )
     summary = _summary(material, spec, manifest, warnings=warnings, changes=changes)
     return PrepareResult(summary=summary, timings_s=phases.timings_s, artifacts=_artifacts(manifest, out))
-
-
-def _used_splits(spec: PrepareSpec) -> tuple[Split, ...]:
-    return tuple(Split) if spec.evaluation is None else spec.evaluation.splits
-
-
-def _assign(spec: PrepareSpec, rows: Sequence[Row], groups: Sequence[str]) -> Assignment:
-    if spec.evaluation is not None:
-        return assign_for_evaluation(
-            rows, groups, evaluation=spec.evaluation, fractions=spec.splits, seed=spec.split_seed
-        )
-    return assign_splits(rows, groups, fractions=spec.splits, honour=spec.honour_split, seed=spec.split_seed)
 
 
 def _changes(spec: PrepareSpec, material: Material) -> tuple[DatasetChanges | None, list[str]]:
@@ -206,10 +203,17 @@ def _check_ids(rows: Sequence[Row]) -> None:
 
 
 def _settings(spec: PrepareSpec) -> dict[str, object]:
-    """Return the fields of the spec that shape the data set: neither the file's path nor the number of workers."""
-    settings = spec.model_dump(mode="json", include=set(PrepareConfig.model_fields))
-    # Of a later version: a data set of before keeps its id.
-    return {name: value for name, value in settings.items() if name != "evaluation" or value is not None}
+    """Return the fields of the spec that shape the data set: neither the file's path nor the number of workers.
+
+    Fields of later versions stand there where they are set, so that a data set of before keeps its id.
+    """
+    settings = spec.model_dump(mode="json", include=set(PrepareConfig.model_fields) - {"max_left_out_share"})
+    chosen = spec.model_dump(mode="json", exclude_defaults=True)
+    fields = {
+        name: value for name, value in settings["fields"].items() if value is not None or name not in LATER_FIELD_NAMES
+    }
+    later = {name for name in LATER_SETTINGS if name not in chosen}
+    return {**{name: value for name, value in settings.items() if name not in later}, "fields": fields}
 
 
 def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from cellgate.cli.dataset_names import named_dataset
-from cellgate.client import Client
+from cellgate.client._sync.client import Client
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.exit_codes import UsageError
 from tests.api_client import Api

@@ -3,7 +3,7 @@
 import pytest
 
 from trainers.data.clean.duplicates import deduplicate, exact_key, renamed_key, tokens_of
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 ORIGINAL = "int sum(int *values, int n) { int s = 0; for (int i = 0; i < n; i++) s += values[i]; return s; }"
 

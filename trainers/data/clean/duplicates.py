@@ -10,9 +10,9 @@ import hashlib
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 TOKEN = re.compile(
     r"""
@@ -79,7 +79,7 @@ def renamed_key(func: str) -> bytes:
     numbers: dict[str, str] = {}
     parts = []
     previous = ""
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, following in zip(tokens, [*tokens, ""][1:], strict=True):
         numbered = is_name(token) and not is_fixed(token) and previous not in (".", "->")
         if numbered and (following != "(" or token == own_name or token in numbers):
             parts.append(numbers.setdefault(token, f"${len(numbers)}"))
@@ -114,6 +114,34 @@ class Deduplication:
     exact: int
     renamed: int
     contradictions: list[Contradiction]
+
+
+def kept_rows(rows: Sequence[Row], found: Deduplication) -> list[Row]:
+    """Return the rows that stay, each with what its copies know: the first value, all weaknesses, the oldest date."""
+    members: dict[int, list[Row]] = {place: [] for place in found.kept}
+    for place, first in enumerate(found.copies):
+        if first in members:
+            members[first].append(rows[place])
+    return [_together(copies) for copies in members.values()]
+
+
+def _together(copies: Sequence[Row]) -> Row:
+    first, *others = copies
+    if not others:
+        return first
+    weaknesses = dict.fromkeys(part for copy in copies if copy.cwe for part in copy.cwe.split(","))
+    return replace(
+        first,
+        project=_first_known(copies, "project"),
+        commit=_first_known(copies, "commit"),
+        pair=_first_known(copies, "pair"),
+        cwe=",".join(weaknesses) or None,
+        date=min((copy.date for copy in copies if copy.date is not None), default=None),
+    )
+
+
+def _first_known(copies: Sequence[Row], name: str) -> str | None:
+    return next((value for copy in copies if (value := getattr(copy, name)) is not None), None)
 
 
 def deduplicate(rows: Sequence[Row]) -> Deduplication:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cellgate.contract.configs import EvaluationSplits, GroupBy, Split, SplitFractions
 from trainers.data.read.error_collector import ErrorCollector, shown
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +81,17 @@ def _allowed_splits(rows: Sequence[Row], honour: Mapping[str, Sequence[Split]]) 
     for name, splits in allowed.items():
         if not splits:
             problems.add(f"honour_split.{name}", found="no split", expected="at least one of ours", fix="name one")
+    unmapped: dict[str | None, list[Row]] = {}
     for row in rows:
         if row.split not in allowed:
-            problems.add(
-                f"{row.where}, split",
-                found=shown(row.split),
-                expected=f"one of {shown(sorted(allowed))}",
-                fix="add the name to honour_split, or leave honour_split empty",
-            )
+            unmapped.setdefault(row.split, []).append(row)
+    for value, found in unmapped.items():
+        problems.add(
+            f"{found[0].where}, split",
+            found=shown(value) if len(found) == 1 else f"{shown(value)}, as in {len(found) - 1} rows more",
+            expected=f"one of {shown(sorted(allowed))}",
+            fix="add the name to honour_split, or set another `split`",
+        )
     problems.raise_if_any("the file's splits cannot be honoured")
     return [allowed[row.split or ""] for row in rows]
 

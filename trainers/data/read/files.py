@@ -1,0 +1,122 @@
+"""The files of a source: one, those of folders, or several of both; and what their names say of split and label."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellgate.contract.errors import DataError, InputError
+from trainers.data.read.code_trees import is_code_tree, walk
+from trainers.data.read.compressed import without_packing
+
+JSON_FORMS = (".jsonl", ".ndjson", ".jsonlines", ".json")
+TABLE_FORMS = (".csv", ".tsv")
+PARQUET_FORMS = (".parquet",)
+FORMS = (*JSON_FORMS, *TABLE_FORMS, *PARQUET_FORMS)
+# What libraries write beside the rows.
+BESIDE = frozenset(
+    {"dataset_info.json", "dataset_infos.json", "state.json", "metadata.json", "meta_data.json", "croissant.json"}
+)
+_SPLIT = re.compile(r"(?:^|[_.\- ])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
+_LABEL = re.compile(
+    r"(?:^|[_.\- ])(?:(?P<no>non|not|no|in)[_\- ]?)?(?P<vulnerable>vulnerables?|vuln?|bad|unsafe|insecure)(?=[_.\- ]|$)"
+)
+_SAFE = re.compile(r"(?:^|[_.\- ])(?:safe|benign|secure|clean|good|fixed|patched|novul)(?=[_.\- ]|$)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePath:
+    """One file of a source.
+
+    Args:
+        path: Where it lies.
+        name: As messages show it: relative to its folder.
+        is_alone: Whether it is the only file: messages need not name it, and its name states no split.
+    """
+
+    path: Path
+    name: str
+    is_alone: bool
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a row's place in messages."""
+        return "" if self.is_alone else f"{self.name}, "
+
+    @property
+    def split(self) -> str | None:
+        """The split that the file's name states, or else the nearest folder's."""
+        if self.is_alone:
+            return None
+        parts = [without_packing(self.name.rpartition("/")[2]), *reversed(self.name.lower().split("/")[:-1])]
+        return next((found[1] for part in parts if (found := _SPLIT.search(part))), None)
+
+    @property
+    def label(self) -> int | None:
+        """The label that the file's name states for all of its rows."""
+        stem = without_packing(self.name.rpartition("/")[2])
+        if found := _LABEL.search(stem):
+            return 0 if found["no"] else 1
+        return 0 if _SAFE.search(stem) else None
+
+
+def is_table(name: str) -> bool:
+    """Return whether a file's name ends like a table's."""
+    return without_packing(name).endswith(TABLE_FORMS)
+
+
+def has_form(name: str) -> bool:
+    """Return whether a file's name ends like that of a file of functions."""
+    return without_packing(name).endswith(FORMS)
+
+
+def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
+    """Return the files of functions of all sources in order, and notes about what is not read.
+
+    Raises:
+        DataError: A folder holds no file of functions, or one cannot be read.
+    """
+    found: list[tuple[Path, str]] = []
+    notes: list[str] = []
+    for source in sources:
+        if not source.is_dir():
+            found.append((source, source.name))
+            continue
+        paths = list(walk(source))
+        names = [path.relative_to(source).as_posix() for path in paths]
+        if is_code_tree(names):
+            found.append((source, source.name))
+            continue
+        chosen = [has_form(name) and name.rpartition("/")[2] not in BESIDE for name in names]
+        if not any(chosen):
+            raise DataError(
+                f"{source}: the folder holds no file of functions",
+                [
+                    InputError(
+                        where=str(source),
+                        found=f"{len(names)} files, none of functions",
+                        expected=f"files named *{', *'.join(FORMS)}, also with .gz or .zst",
+                    )
+                ],
+            )
+        left = [name for name, is_chosen in zip(names, chosen, strict=True) if not is_chosen]
+        passed = Counter(Path(name).suffix or "no suffix" for name in left)
+        if passed:
+            listed = ", ".join(f"{count} of {suffix}" for suffix, count in sorted(passed.items())[:10])
+            notes.append(f"{source.name}: {passed.total()} other files are not read ({listed}).")
+        folder = "" if len(sources) == 1 else f"{source.name}/"
+        taken = [place for place, is_chosen in enumerate(chosen) if is_chosen]
+        found.extend((paths[place], f"{folder}{names[place]}") for place in taken)
+    is_alone = len(found) == 1 and not sources[0].is_dir()
+    return [SourcePath(path=path, name=name, is_alone=is_alone) for path, name in _told_apart(found)], notes
+
+
+def _told_apart(found: Sequence[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
+    """Yield the files with names that differ: those of one name in several folders get their folder's before it."""
+    times = Counter(name for _, name in found)
+    seen: Counter[str] = Counter()
+    for path, name in found:
+        longer = name if times[name] == 1 else f"{path.parent.name}/{name}"
+        seen[longer] += 1
+        yield path, longer if seen[longer] == 1 else f"{seen[longer]}-{longer}"
