@@ -18,7 +18,7 @@ FORMS = (*JSON_FORMS, *TABLE_FORMS, *PARQUET_FORMS)
 BESIDE = frozenset(
     {"dataset_info.json", "dataset_infos.json", "state.json", "metadata.json", "meta_data.json", "croissant.json"}
 )
-_SPLIT = re.compile(r"(?:^|[_.\- ])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
+SPLIT_WORD = re.compile(r"(?:^|[_.\- ])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
 _LABEL = re.compile(
     r"(?:^|[_.\- ])(?:(?P<no>non|not|no|in)[_\- ]?)?(?P<vulnerable>vulnerables?|vuln?|bad|unsafe|insecure)(?=[_.\- ]|$)"
 )
@@ -50,7 +50,7 @@ class SourcePath:
         if self.is_alone:
             return None
         parts = [without_packing(self.name.rpartition("/")[2]), *reversed(self.name.lower().split("/")[:-1])]
-        return next((found[1] for part in parts if (found := _SPLIT.search(part))), None)
+        return next((found[1] for part in parts if (found := SPLIT_WORD.search(part))), None)
 
     @property
     def label(self) -> int | None:
@@ -108,7 +108,7 @@ def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
         folder = "" if len(sources) == 1 else f"{source.name}/"
         taken = [place for place, is_chosen in enumerate(chosen) if is_chosen]
         found.extend((paths[place], f"{folder}{names[place]}") for place in taken)
-    is_alone = len(found) == 1 and not sources[0].is_dir()
+    is_alone = [path for path, _ in found] == list(sources) and len(found) == 1
     return [SourcePath(path=path, name=name, is_alone=is_alone) for path, name in _told_apart(found)], notes
 
 

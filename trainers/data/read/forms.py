@@ -1,7 +1,9 @@
 """The form of a file, by its first bytes and, for tables alone, by its name; and the reader that it needs."""
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.read.code_trees import code_tree
@@ -33,33 +35,37 @@ _OTHER_FORMS: tuple[tuple[bytes, str, str], ...] = (
 PEEKED_BYTES = 64
 
 
-def rows_of(path: Path) -> tuple[str, RawRows]:
-    """Return a file's form in words, and its rows.
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[str, RawRows]]:
+    """Yield a file's form in words, and its rows.
 
     Raises:
         DataError: The file cannot be read, or has a form that is not; also while rows are taken.
     """
     if path.is_dir():
-        return code_tree(path)
+        yield code_tree(path)
+        return
     try:
         packing = _packing(path)
         file = open_source(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    with file:
+        form, rows = _rows_of(file, path, packing)
+        yield f"{form}, {packing}" if packing else form, rows
+
+
+def _rows_of(file: io.BufferedReader, path: Path, packing: str) -> tuple[str, RawRows]:
+    try:
         begun = file.peek(PEEKED_BYTES)[:PEEKED_BYTES]
     except OSError as error:
         raise unreadable(path, error) from error
     _refuse_others(path, begun)
     if begun.startswith(PARQUET_MAGIC):
-        file.close()
         if packing:
             raise _other_form(path, f"a Parquet file, packed ({packing})", "unpack it: Parquet is packed inside")
         return "Parquet", parquet_rows(path)
-    form, rows = (_table_form(path), table_rows(file, path)) if is_table(path.name) else json_rows(file, path)
-    return f"{form}, {packing}" if packing else form, _closing(file, rows)
-
-
-def _closing(file: IO[bytes], rows: RawRows) -> RawRows:
-    with file:
-        yield from rows
+    return (_table_form(path), table_rows(file, path)) if is_table(path.name) else json_rows(file, path)
 
 
 def _packing(path: Path) -> str:

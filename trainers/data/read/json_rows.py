@@ -11,6 +11,7 @@ from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Reason
 from trainers.data.read.compressed import open_source
 from trainers.data.read.error_collector import shown
+from trainers.data.read.files import SPLIT_WORD
 from trainers.data.read.known_fields import TEXT_NAMES
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows, damaged, unreadable
 
@@ -260,7 +261,7 @@ def _split_rows(columns: list[object], data: list[object]) -> RawRows:
 def _lists(lists: Mapping[str, list[object]]) -> RawRows:
     start = 1
     for key, rows in lists.items():
-        yield from _numbered(rows, split=key, start=start)
+        yield from _numbered(rows, split=key if SPLIT_WORD.search(key.casefold()) else None, start=start)
         start += len(rows)
 
 

@@ -40,7 +40,14 @@ def unreadable(path: Path, error: Exception, *, fix: str = "check that the file 
     """Return the error for a file that cannot be read, or not on from some place."""
     return DataError(
         f"{path}: cannot be read; {fix}",
-        [InputError(where=str(path), found=str(error), expected="a readable file of functions", fix=fix)],
+        [
+            InputError(
+                where=str(path),
+                found=f"a file that cannot be read: {error}",
+                expected="a readable file of functions",
+                fix=fix,
+            )
+        ],
     )
 
 

@@ -1,10 +1,11 @@
 """Why no data set may be made of what was read, and the lines of the configuration that change it."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 
 from cellgate.contract.configs import PrepareConfig
-from cellgate.contract.inspection import Reason, Refusal
+from cellgate.contract.inspection import Meaning, Reason, Refusal
 from trainers.data.read.error_collector import shown
 from trainers.data.read.evidence import Evidence
 from trainers.data.read.left_out import LeftOutRows
@@ -40,7 +41,7 @@ def refusals_of(
     """
     return [
         *_differences(evidence),
-        *_too_many_left_out(config, read, left_out),
+        *_too_many_left_out(config, read, left_out, evidence),
         *(() if has_others else _nothing_left(config, read, kept, left_out)),
     ]
 
@@ -61,7 +62,9 @@ def _differences(evidence: Evidence) -> Iterator[Refusal]:
         )
 
 
-def _too_many_left_out(config: PrepareConfig, read: int, left_out: LeftOutRows) -> Iterator[Refusal]:
+def _too_many_left_out(
+    config: PrepareConfig, read: int, left_out: LeftOutRows, evidence: Evidence
+) -> Iterator[Refusal]:
     mistakes = left_out.mistakes
     if not mistakes or mistakes <= config.max_left_out_share * read:
         return
@@ -76,8 +79,17 @@ def _too_many_left_out(config: PrepareConfig, read: int, left_out: LeftOutRows) 
         found=f"{mistakes / read:.1%} of the rows would be left out: {by_reason}",
         expected=f"at most {config.max_left_out_share:.1%}",
         fix="repair the rows or the configuration; or, to go on without these rows, add this line to it (--config)",
-        config=[f"max_left_out_share: {min(share, 1.0)}"],
+        config=[*_label_lines(left_out, evidence), f"max_left_out_share: {min(share, 1.0)}"],
     )
+
+
+def _label_lines(left_out: LeftOutRows, evidence: Evidence) -> list[str]:
+    """Return the line that says what label values mean, with those that are to be sorted into it."""
+    if not left_out.counts[Reason.WRONG_LABEL]:
+        return []
+    unknown = [value for value, meaning in evidence.meanings.items() if meaning is Meaning.UNKNOWN]
+    listed = ", ".join(json.dumps(value, ensure_ascii=False) for value in unknown[:10])
+    return [f"labels: {{vulnerable: [], safe: []}}  # sort in: {listed}"]
 
 
 def _nothing_left(config: PrepareConfig, read: int, kept: int, left_out: LeftOutRows) -> Iterator[Refusal]:

@@ -170,12 +170,12 @@ class RowReader:
 
     def _func(self, value: object, column: str) -> str:
         if is_missing(value):
-            raise _LeftOut(Reason.EMPTY, f"no {column}" if value is None else f"an empty {column}")
+            raise _LeftOut(Reason.EMPTY, f"no {column}" if value is None else f"{column} {shown(value)}")
         if not isinstance(value, str):
             raise _LeftOut(Reason.WRONG_VALUE, f"{column} {shown(value)}, which is no text")
         func = normalise(value)
         if not func:
-            raise _LeftOut(Reason.EMPTY, f"an empty {column}")
+            raise _LeftOut(Reason.EMPTY, f"{column} {shown(value)}")
         _check_text(func, column)
         if len(func) > self._max_chars:
             raise _LeftOut(Reason.TOO_LONG, f"{len(func)} characters")

@@ -11,7 +11,7 @@ from cellgate.contract.inspection import Meaning, Reason, Refusal, SourceFile
 from trainers.data.read.columns import Columns, Content, choose
 from trainers.data.read.evidence import Evidence
 from trainers.data.read.files import SourcePath, files_of
-from trainers.data.read.forms import rows_of
+from trainers.data.read.forms import opened
 from trainers.data.read.identity import Identities
 from trainers.data.read.left_out import LeftOutRows
 from trainers.data.read.pairing import PAIRED_WORD, keep_real_pairs, pair_neighbours
@@ -154,24 +154,29 @@ class _Reader:
         counted = _Counted()
         form, columns = "", None
         try:
-            form, raw = rows_of(file.path)
-            raw = counted.all_of(raw)
-            head = _head(raw)
-            columns = choose(_contents(head), self._config.fields, file) if _contents(head) else None
-            raw = itertools.chain(head, raw)
-            if columns is not None and columns.refusals:
-                # Nothing is read as anything: the rows are counted.
-                for _ in raw:
-                    pass
-                self._refusals += [_in_file(refusal, counted.rows, file) for refusal in columns.refusals]
-            else:
-                self._take(file, columns or Columns(of={}, why={}, present=()), raw)
+            with opened(file.path) as (form, raw):
+                columns = self._read_rows(file, counted.all_of(raw), counted)
         except DataError as error:
             self._refuse(error, file.prefix)
         if columns is not None and columns.layout is not None and columns.layout.note:
             note = f"{columns.layout.name}: {columns.layout.note}"
             self._notes += [note] if note not in self._notes else []
         self._files.append(FileReading(source=file, form=form, rows=counted.rows, columns=columns))
+
+    def _read_rows(self, file: SourcePath, raw: RawRows, counted: "_Counted") -> Columns | None:
+        """Read the rows as the first of them show; return what is read from where."""
+        head = _head(raw)
+        contents = _contents(head)
+        columns = choose(contents, self._config.fields, file) if contents else None
+        raw = itertools.chain(head, raw)
+        if columns is not None and columns.refusals:
+            # Nothing is read as anything: the rows are counted.
+            for _ in raw:
+                pass
+            self._refusals += [_in_file(refusal, counted.rows, file) for refusal in columns.refusals]
+        else:
+            self._take(file, columns or Columns(of={}, why={}, present=()), raw)
+        return columns
 
     def _take(self, file: SourcePath, columns: Columns, raw: RawRows) -> None:
         self._ledger.identities.begin(file.name)

@@ -22,7 +22,9 @@ MINUS_ONE = "-1"
 LABEL_OF = {Meaning.VULNERABLE: 1, Meaning.SAFE: 0}
 
 _CWE = re.compile(r"cwe[-_ ]?0*(\d+)", re.IGNORECASE)
-_COMMIT_IN_PATH = re.compile(r"/commit(?:s|diff)?/(?:\?id=)?([0-9A-Za-z]{6,64})")
+_COMMIT_IN_PATH = re.compile(r"/commits?/(?:\?id=)?([0-9A-Za-z]{1,64})(?=$|[/?#&.])")
+# What follows a project's name in a link.
+_AFTER_PROJECT = frozenset({"commit", "commits", "-", "pull", "tree", "blob"})
 _COMMIT_IN_QUERY = re.compile(r"(?:^|[&;?])(?:h|id)=([0-9a-f]{6,64})")
 _WHOLE = re.compile(r"[-+]?\d{1,18}(?:\.0*)?")
 MAX_LIST_CHARS = 10_000
@@ -103,7 +105,8 @@ def project_of(value: str) -> str:
         parts = [part for part in urlsplit(value).path.split("/") if part]
     except ValueError:
         return value
-    return "/".join(parts[:2]).removesuffix(".git") if len(parts) >= 2 else value
+    end = next((place for place, part in enumerate(parts) if part in _AFTER_PROJECT), 2)
+    return "/".join(parts[:end]).removesuffix(".git") or value
 
 
 def language_of(value: str) -> str:
