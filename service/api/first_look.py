@@ -16,8 +16,9 @@ from typing import IO
 
 from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
-from trainers.data.read.compressed import open_source, without_packing
-from trainers.data.read.files import PARQUET_FORMS, SourcePath, is_table
+from cellgate.contract.source_files import PARQUET_FORMS, is_table, without_packing
+from trainers.data.read.compressed import open_source
+from trainers.data.read.files import SourcePath
 from trainers.data.read.known_fields import KNOWN_FIELDS
 
 LOOKED_AT_LINES = 50

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cellgate.contract.configs import FieldNames
+from cellgate.contract.source_files import READABLE, has_form
 from service.api.first_look import look
 from service.domain.errors import InvalidSpec, Mistake
 from service.local_paths import below
 from service.store.dataset_sources import BETWEEN_SOURCES
 from trainers.data.read.code_trees import is_code_tree
-from trainers.data.read.compressed import PACKED_SUFFIXES
-from trainers.data.read.files import FORMS, has_form
 
 POINTER = "/source"
 GRAPHS_POINTER = "/graphs"
-EXPECTED = f"{', '.join(FORMS)}, also with {', '.join(PACKED_SUFFIXES)}"
 GRAPH_LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
 GRAPH_FILE_SUFFIX = ".pt"
 LOOKED_AT_PATHS = 10_000
@@ -56,7 +54,7 @@ def _check(source: str, fields: FieldNames, roots: Sequence[Path], pointer: str)
     if not stat.S_ISREG(mode):
         raise _refused(f"{source} is no regular file and no folder", pointer)
     if not has_form(path.name):
-        detail = f"{source} ends with {path.suffix or 'nothing'!r}, expected {EXPECTED}"
+        detail = f"{source} ends with {path.suffix or 'nothing'!r}, expected {READABLE}"
         raise _refused(detail, pointer)
     mistakes = [Mistake(pointer=pointer, detail=f"{path.name}, {text}") for text in look(path, fields)]
     if mistakes:
@@ -69,7 +67,7 @@ def _folder(path: Path, pointer: str) -> Path:
     looked_at = itertools.islice(path.rglob("*"), LOOKED_AT_PATHS)
     names = [found.relative_to(path).as_posix() for found in looked_at]
     if not any(map(has_form, names)) and not is_code_tree(names):
-        raise _refused(f"the folder {path.name} holds no file that ends with {EXPECTED}", pointer)
+        raise _refused(f"the folder {path.name} holds no file that ends with {READABLE}", pointer)
     return path
 
 

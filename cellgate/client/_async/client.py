@@ -68,7 +68,7 @@ class AsyncClient(AsyncConnection):
 
         Args:
             file: File to send.
-            name: Its name on the server: ends in .jsonl, .json or .csv, also with .gz.
+            name: Its name on the server, as `cellgate.contract.source_files.safe_name` makes it.
 
         Raises:
             OSError: The file cannot be read.

@@ -69,7 +69,7 @@ class Client(Connection):
 
         Args:
             file: File to send.
-            name: Its name on the server: ends in .jsonl, .json or .csv, also with .gz.
+            name: Its name on the server, as `cellgate.contract.source_files.safe_name` makes it.
 
         Raises:
             OSError: The file cannot be read.
