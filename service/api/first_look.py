@@ -29,7 +29,7 @@ ZSTD_SUFFIXES = (".zst", ".zstd")
 WHOLE_VALUE_FORM = ".json"
 
 
-def look(path: Path, fields: FieldNames) -> list[str]:
+def first_look(path: Path, fields: FieldNames) -> list[str]:
     """Return why a file holds no labelled functions; an empty list where nothing speaks against it.
 
     Args:

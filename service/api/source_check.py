@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cellgate.contract.configs import FieldNames
 from cellgate.contract.source_files import READABLE, has_form
-from service.api.first_look import look
+from service.api.first_look import first_look
 from service.domain.errors import InvalidSpec, Mistake
 from service.local_paths import below
 from service.store.dataset_sources import BETWEEN_SOURCES
@@ -20,24 +20,27 @@ GRAPH_FILE_SUFFIX = ".pt"
 LOOKED_AT_PATHS = 10_000
 
 
-def check_sources(source: str | Sequence[str], fields: FieldNames, roots: Sequence[Path]) -> list[Path]:
+def check_sources(
+    source: str | Sequence[str], fields: FieldNames, roots: Sequence[Path], *, look: bool = True
+) -> list[Path]:
     """Return files and folders, resolved, that lie below a data root; a file's first lines look like functions.
 
     Args:
         source: Paths as the request has them; a relative one starts at the working directory of the server.
         fields: Names of the columns that hold source text, label and ids.
         roots: The folders that the server may read data from.
+        look: Whether to look at first lines; a run that shows all of them need not be spared.
 
     Raises:
         InvalidSpec: One does not; every mistake in the first lines of every file is listed.
     """
     if isinstance(source, str):
-        return [_check(source, fields, roots, POINTER)]
+        return [_check(source, fields, roots, POINTER, look=look)]
     found: list[Path] = []
     mistakes: list[Mistake] = []
     for place, one in enumerate(source):
         try:
-            found.append(_check(one, fields, roots, f"{POINTER}/{place}"))
+            found.append(_check(one, fields, roots, f"{POINTER}/{place}", look=look))
         except InvalidSpec as error:
             mistakes += error.mistakes
     if mistakes:
@@ -45,7 +48,7 @@ def check_sources(source: str | Sequence[str], fields: FieldNames, roots: Sequen
     return found
 
 
-def _check(source: str, fields: FieldNames, roots: Sequence[Path], pointer: str) -> Path:
+def _check(source: str, fields: FieldNames, roots: Sequence[Path], pointer: str, *, look: bool) -> Path:
     path, mode = _resolve(source, roots, pointer)
     if BETWEEN_SOURCES in str(path):
         raise _refused(f"{source!r} has a line break in its name; rename it", pointer)
@@ -56,7 +59,8 @@ def _check(source: str, fields: FieldNames, roots: Sequence[Path], pointer: str)
     if not has_form(path.name):
         detail = f"{source} ends with {path.suffix or 'nothing'!r}, expected {READABLE}"
         raise _refused(detail, pointer)
-    mistakes = [Mistake(pointer=pointer, detail=f"{path.name}, {text}") for text in look(path, fields)]
+    found = first_look(path, fields) if look else []
+    mistakes = [Mistake(pointer=pointer, detail=f"{path.name}, {text}") for text in found]
     if mistakes:
         raise InvalidSpec(f"{path.name} does not hold labelled functions; nothing was created", mistakes=mistakes)
     return path

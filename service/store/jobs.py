@@ -25,7 +25,7 @@ def create_job(
     session: Session,
     *,
     cell: Cell,
-    dataset_id: str,
+    dataset_id: str | None,
     config: dict[str, Any],
     seeds: Sequence[int],
     experiment_id: str | None = None,
@@ -38,7 +38,7 @@ def create_job(
     Args:
         session: An open transaction.
         cell: Kind of work.
-        dataset_id: The data set to work on.
+        dataset_id: The data set to work on; None for an inspection, which has none.
         config: The cell's config model as JSON values.
         seeds: One run each.
         experiment_id: The experiment that the job belongs to; None for a job of its own.
@@ -50,7 +50,7 @@ def create_job(
         InvalidSpec: There is no such data set.
         Conflict: The data set is not ready.
     """
-    if cell is not Cell.PREPARE:
+    if dataset_id is not None and cell is not Cell.PREPARE:
         ready_dataset(session, dataset_id)
     values = {
         "id": new_id("job"),

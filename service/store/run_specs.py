@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.cells import ENTRY_OF, Cell
-from cellgate.contract.specs import AnySpec, PrepareSpec, RunOutput
+from cellgate.contract.specs import AnySpec, InspectSpec, PrepareSpec, RunOutput
 from service.domain.errors import Conflict
 from service.domain.pipeline import Step
 from service.local_paths import model_source
@@ -19,7 +19,7 @@ from service.store.dataset_versions import version_before
 from service.store.datasets import get_dataset
 from service.store.runs import get_run
 from service.store.steps import finished_runs
-from service.store.tables import DatasetRow, JobRow, RunRow
+from service.store.tables import JobRow, RunRow
 
 LR_CACHE = "lr_cache"
 InputPaths = dict[str, Any]
@@ -40,9 +40,13 @@ def trainer_spec(session: Session, *, run_id: str, artifacts: Path, model_roots:
     """
     run = get_run(session, run_id)
     job = session.scalars(select(JobRow).where(JobRow.id == run.job_id)).one()
-    dataset = get_dataset(session, job.dataset_id)
     root = artifacts.resolve()
-    return _with_models(_spec(session, run, job, dataset, root).model_dump(mode="json"), model_roots)
+    spec = _inspection(job) if job.dataset_id is None else _spec(session, run, job, job.dataset_id, root)
+    return _with_models(spec.model_dump(mode="json"), model_roots)
+
+
+def _inspection(job: JobRow) -> InspectSpec:
+    return InspectSpec.model_validate(job.spec)
 
 
 def _with_models(spec: dict[str, Any], roots: Sequence[Path]) -> dict[str, Any]:
@@ -64,8 +68,9 @@ def _with_models(spec: dict[str, Any], roots: Sequence[Path]) -> dict[str, Any]:
     return spec
 
 
-def _spec(session: Session, run: RunRow, job: JobRow, dataset: DatasetRow, root: Path) -> AnySpec:
+def _spec(session: Session, run: RunRow, job: JobRow, dataset_id: str, root: Path) -> AnySpec:
     cell = Cell(run.cell)
+    dataset = get_dataset(session, dataset_id)
     if cell is Cell.PREPARE:
         sources = [Path(source) for source in sources_of(dataset)]
         return PrepareSpec(
