@@ -1,5 +1,6 @@
 """Splits by time, by project and as published: whole groups, and a refusal where the source does not say enough."""
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -36,7 +37,7 @@ def test_by_time_train_is_the_oldest_test_the_newest_and_nothing_in_train_is_new
     assert Counter(splits) == {Split.TRAIN: 60, Split.DEV: 10, Split.FUSE: 10, Split.GATE: 12, Split.TEST: 8}
     dates = {split: [r.date or "" for r, own in zip(rows, splits, strict=True) if own is split] for split in Split}
     ordered = list(Split)
-    assert all(max(dates[a]) < min(dates[b]) for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(max(dates[a]) < min(dates[b]) for a, b in itertools.pairwise(ordered))
 
 
 def test_by_time_a_group_is_as_old_as_its_newest_function_and_one_without_dates_is_in_train():
