@@ -144,6 +144,14 @@ def test_reveal_says_the_label_in_the_names_of_its_files(tmp_path: Path):
     assert [(row.func, row.label, row.commit) for row in reading.rows] == [(F, 0, None), (G, 1, None)]
 
 
+def test_a_word_in_the_name_of_one_file_alone_is_no_label(tmp_path: Path):
+    path = write_lines(tmp_path / "data_clean.jsonl", {"func": F, "flag": 1}, {"func": G, "flag": 0})
+
+    (refusal,) = read(path).refusals
+
+    assert refusal.config == ["fields: {target: flag}"]
+
+
 def test_primevul_s_paired_file_beside_the_others_leaves_its_pairs_with_the_copies_that_stay(tmp_path: Path):
     row: dict[str, Any] = {"project": "p", "commit_id": "c", "cwe": [], "cve": "None", "func_hash": 3, "big_vul_idx": 1}
     rows = [{**row, "idx": 1, "func": F, "target": 1}, {**row, "idx": 2, "func": G, "target": 0}]

@@ -82,6 +82,8 @@ class _Choice:
         self, present: tuple[str, ...], layout: Layout | None, own: Mapping[str, str], head: Sequence[Content]
     ) -> None:
         self._present, self._layout, self._own, self._head = present, layout, own, head
+        # Of two that differ in case alone the first.
+        self._by_lower_case = {column.casefold(): column for column in reversed(present)}
         self.of: dict[str, tuple[str, ...]] = {}
         self.why: dict[str, str] = {}
         self.label: int | None = None
@@ -172,7 +174,12 @@ class _Choice:
             self.why[name] = BY_NAME
 
     def _known(self, name: str) -> list[str]:
-        return [column for column in KNOWN_FIELDS[name] if column in self._present]
+        found = (self._like(known) for known in KNOWN_FIELDS[name])
+        return list(dict.fromkeys(column for column in found if column is not None))
+
+    def _like(self, known: str) -> str | None:
+        """Return the column of a known name; where there is none, the one that differs in case alone."""
+        return known if known in self._present else self._by_lower_case.get(known.casefold())
 
     def _by_layout(self) -> str:
         return f"as {self._layout.name} has it" if self._layout is not None else ""

@@ -33,11 +33,13 @@ class SourcePath:
         path: Where it lies.
         name: As messages show it: relative to its folder.
         is_alone: Whether it is the only file: messages need not name it, and its name states no split.
+        label: The label that its name states for all of its rows, where the source has files of both.
     """
 
     path: Path
     name: str
     is_alone: bool
+    label: int | None = None
 
     @property
     def prefix(self) -> str:
@@ -52,13 +54,13 @@ class SourcePath:
         parts = [without_packing(self.name.rpartition("/")[2]), *reversed(self.name.lower().split("/")[:-1])]
         return next((found[1] for part in parts if (found := SPLIT_WORD.search(part))), None)
 
-    @property
-    def label(self) -> int | None:
-        """The label that the file's name states for all of its rows."""
-        stem = without_packing(self.name.rpartition("/")[2])
-        if found := _LABEL.search(stem):
-            return 0 if found["no"] else 1
-        return 0 if _SAFE.search(stem) else None
+
+def _label_in(name: str) -> int | None:
+    """Return the label that a file's name states: `vulnerables.json`, `non-vulnerables.json`."""
+    stem = without_packing(name.rpartition("/")[2])
+    if found := _LABEL.search(stem):
+        return 0 if found["no"] else 1
+    return 0 if _SAFE.search(stem) else None
 
 
 def is_table(name: str) -> bool:
@@ -109,7 +111,13 @@ def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
         taken = [place for place, is_chosen in enumerate(chosen) if is_chosen]
         found.extend((paths[place], f"{folder}{names[place]}") for place in taken)
     is_alone = [path for path, _ in found] == list(sources) and len(found) == 1
-    return [SourcePath(path=path, name=name, is_alone=is_alone) for path, name in _told_apart(found)], notes
+    labels = [_label_in(name) for _, name in found]
+    # A word in the name of one file alone says nothing: data_clean.jsonl holds more than safe functions.
+    stated = labels if {0, 1} <= set(labels) else [None] * len(labels)
+    return [
+        SourcePath(path=path, name=name, is_alone=is_alone, label=label)
+        for (path, name), label in zip(_told_apart(found), stated, strict=True)
+    ], notes
 
 
 def _told_apart(found: Sequence[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:

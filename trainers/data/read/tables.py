@@ -72,8 +72,11 @@ def table_rows(file: IO[bytes], path: Path) -> RawRows:
     try:
         # An empty line before the header is no header.
         begun = next((text for text in texts if text.strip()), "")
-        reader = csv.reader(_chained(begun, texts), strict=True, delimiter=separator_of(begun))
-        header = next(reader, [])
+        separator = separator_of(begun)
+        # Some people write a space behind every comma.
+        is_spaced = f"{separator} " in begun
+        reader = csv.reader(_chained(begun, texts), strict=True, delimiter=separator, skipinitialspace=is_spaced)
+        header = [name.strip() for name in next(reader, [])]
         lines.take_defect()
         _check(header, path)
         yield from _rows(reader, lines, header, path)
