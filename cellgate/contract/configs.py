@@ -292,6 +292,18 @@ class LabelWords(Spec):
         return self
 
 
+class EvaluationSplits(StrEnum):
+    """Where all functions of a data set go that is for evaluation only."""
+
+    TEST = "test"
+    GATE_AND_TEST = "gate+test"
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that have functions."""
+        return (Split.TEST,) if self is EvaluationSplits.TEST else (Split.GATE, Split.TEST)
+
+
 class SplitBy(StrEnum):
     """What decides in which split a group of functions is."""
 
@@ -340,6 +352,11 @@ class PrepareConfig(Spec):
         "oldest and test the newest; project: no project is in two splits.",
     )
     splits: SplitFractions = SplitFractions()
+    evaluation: EvaluationSplits | None = Field(
+        None,
+        description="For evaluation only, without splits to train on: all functions in test, or divided by group "
+        "between gate and test in proportion to `splits`; null: a set to train on.",
+    )
     honour_split: dict[str, list[Split]] = Field(
         default_factory=dict,
         description="File's split name to ours, e.g. {'train': ['train'], 'valid': ['dev', 'fuse', 'gate', 'test']}; "
@@ -363,6 +380,13 @@ class PrepareConfig(Spec):
     )
 
     @model_validator(mode="after")
+    def _is_evaluated_whole(self) -> Self:
+        given = [name for name in ("honour_split", "split") if name in self.model_fields_set]
+        if self.evaluation is not None and any(getattr(self, name) not in ({}, SplitBy.RANDOM) for name in given):
+            raise ValueError(f"evaluation puts every function into {self.evaluation}: leave out {' and '.join(given)}")
+        return self
+
+    @model_validator(mode="after")
     def _splits_are_assigned_in_one_way(self) -> Self:
         if self.honour_split and self.split not in (SplitBy.RANDOM, SplitBy.PUBLISHED):
             raise ValueError(f"honour_split is for split: published; leave it out with split: {self.split}")
@@ -372,6 +396,11 @@ class PrepareConfig(Spec):
     def split_by(self) -> SplitBy:
         """What decides: whoever maps the source's splits wants them."""
         return SplitBy.PUBLISHED if self.honour_split else self.split
+
+    @property
+    def used_splits(self) -> tuple[Split, ...]:
+        """The splits that have functions."""
+        return tuple(Split) if self.evaluation is None else self.evaluation.splits
 
     @property
     def tied_by(self) -> tuple[GroupBy, ...]:

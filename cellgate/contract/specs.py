@@ -41,6 +41,14 @@ class InspectSpec(SourceSpec):
     cell: Literal["inspect"] = "inspect"
 
 
+class PreviousVersion(Spec):
+    """The version of a data set that a new one follows."""
+
+    id: str
+    version: int = Field(ge=1)
+    path: Path = Field(description="Its folder.")
+
+
 class PrepareSpec(SourceSpec):
     """Prepare one data set: `cellgate trainers prepare`."""
 
@@ -51,6 +59,7 @@ class PrepareSpec(SourceSpec):
         "nodes and edges as Joern gives them; functions without one get ours.",
     )
     workers: int = Field(1, ge=1, le=256)
+    previous: PreviousVersion | None = Field(None, description="The version to say what changed against.")
 
 
 class ProcessSpec(Spec):

@@ -50,7 +50,7 @@ class Material:
     lexed: Lexed
     graphs: RawGraphs
     cross_split: CrossSplit
-    probes: Probes
+    probes: Probes | None
 
 
 def split_summaries(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split, SplitSummary]:
@@ -91,7 +91,7 @@ def make_dataset_report(material: Material) -> dict[str, object]:
         },
         "graphs": _graphs(material),
         "near_duplicates": material.cross_split.to_json(),
-        "probes": material.probes.to_json(),
+        "probes": material.probes and material.probes.to_json(),
         "warnings": warnings_of(material),
     }
 
@@ -142,7 +142,8 @@ def warnings_of(material: Material) -> list[str]:
     """Return the warnings that a user should read before trusting figures from this data set."""
     found = []
     gate = split_summaries(material.rows, material.assignment.splits)[Split.GATE]
-    if gate.positives < MIN_GATE_POSITIVES:
+    is_measured_on = material.probes is not None or gate.rows
+    if is_measured_on and gate.positives < MIN_GATE_POSITIVES:
         found.append(
             f"The gate split has {gate.positives} vulnerable functions; with fewer than {MIN_GATE_POSITIVES} the "
             "F1 measured on it may be off by more than 0.04. Give more data or a larger share to gate."
@@ -181,6 +182,8 @@ def _leak_warnings(material: Material) -> list[str]:
             'near_duplicates "group" to keep them together.'
         )
     probes = material.probes
+    if probes is None:
+        return found
     named = (
         ("A bag of tokens", probes.bag_of_tokens),
         ("Length alone", probes.length),

@@ -164,7 +164,14 @@ def _splits(reading: Reading, config: PrepareConfig) -> SplitReading:
     listed = dict(found.most_common(MAX_VALUES))
     source = next((f"column {names[0]}" for names in columns if names), "file names") if found else ""
     is_used = config.split_by is SplitBy.PUBLISHED
-    return SplitReading(found=listed, source=source, used=is_used and bool(found), how=_HOW[config.split_by])
+    return SplitReading(found=listed, source=source, used=is_used and bool(found), how=_how(config))
+
+
+def _how(config: PrepareConfig) -> str:
+    if config.evaluation is None:
+        return _HOW[config.split_by]
+    names = " and ".join(split.value for split in config.used_splits)
+    return f"every function in {names}, for evaluation only"
 
 
 def _languages(reading: Reading, config: PrepareConfig) -> list[LanguageReading]:

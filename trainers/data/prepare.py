@@ -18,10 +18,12 @@ from cellgate.contract.artifacts import (
 )
 from cellgate.contract.configs import PrepareConfig, Split
 from cellgate.contract.dataset import FILE_NAMES, SCHEMA_VERSION, Manifest, dataset_id, file_entry
+from cellgate.contract.errors import DataError
 from cellgate.contract.events import EventKind, EventWriter
 from cellgate.contract.files import sha256_of_file
-from cellgate.contract.results import DatasetSummary
+from cellgate.contract.results import DatasetChanges, DatasetSummary
 from cellgate.contract.specs import PrepareSpec
+from trainers.data.changes import compare_versions
 from trainers.data.clean.assignment import assign, largest_group_name, split_refusals
 from trainers.data.clean.cross_split import compare_splits
 from trainers.data.clean.duplicates import Deduplication, deduplicate, kept_rows
@@ -42,7 +44,7 @@ from trainers.data.writing import replaced_folder, write_document, write_functio
 
 PROGRESS_EVERY_S = 0.5
 # Of the configuration and of `fields`, not in the first version.
-LATER_SETTINGS = ("labels", "languages", "split")
+LATER_SETTINGS = ("labels", "languages", "split", "evaluation")
 LATER_FIELD_NAMES = ("before", "after", "date", "language")
 
 
@@ -120,12 +122,14 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         _check_ids(rows)
         refuse(split_refusals(rows, groups, spec), "the functions cannot be assigned to splits")
         assignment = assign(rows, groups, spec)
-        check_splits(assignment.splits, [row.label for row in rows])
+        check_splits(assignment.splits, [row.label for row in rows], used=spec.used_splits)
     with phases.phase("graphs"):
         left_out = frozenset((*reading.left_out.ids, *(row.id for row in reading.rows)))
         graphs = _graphs(spec, rows, left_out, _GraphProgress(events, len(rows)))
     with phases.phase("probe"):
-        probes = run_probes(sources, lexed, np.array([row.label for row in rows]), assignment.splits)
+        labels_F = np.array([row.label for row in rows])
+        # They are fitted on train.
+        probes = None if spec.evaluation else run_probes(sources, lexed, labels_F, assignment.splits)
     material = Material(
         reading=reading,
         inspection=inspection_of(reading, spec),
@@ -141,17 +145,30 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     )
     with phases.phase("write"):
         manifest = _write(material, spec, out / DATASET_FOLDER)
-    for warning in warnings_of(material):
+    changes, unknown = _changes(spec, material)
+    warnings = [*warnings_of(material), *unknown]
+    for warning in warnings:
         events.write(EventKind.WARNING, code="dataset", message=warning)
     events.write(
         EventKind.METRIC,
         step=0,
         values={
             "graphs/functions_per_s": len(rows) / max(phases.timings_s["graphs"], 1e-9),
-            **{f"{baseline.name}/gate_f1": baseline.f1 for baseline in probes.baselines()},
+            **{f"{baseline.name}/gate_f1": baseline.f1 for baseline in (probes.baselines() if probes else ())},
         },
     )
-    return _result(material, manifest, phases.timings_s, out)
+    summary = _summary(material, spec, manifest, warnings=warnings, changes=changes)
+    return PrepareResult(summary=summary, timings_s=phases.timings_s, artifacts=_artifacts(manifest, out))
+
+
+def _changes(spec: PrepareSpec, material: Material) -> tuple[DatasetChanges | None, list[str]]:
+    """Return what changed against the version before, or why that is not known."""
+    if spec.previous is None:
+        return None, []
+    try:
+        return compare_versions(spec.previous, material.rows, material.assignment.splits, _settings(spec)), []
+    except DataError as error:
+        return None, [f"What changed against version {spec.previous.version} is not known: {error.message}."]
 
 
 def _graphs(
@@ -237,21 +254,26 @@ def _quality_counts(graphs: RawGraphs) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count or name != "ready"}
 
 
-def _result(material: Material, manifest: Manifest, timings_s: dict[str, float], out: Path) -> PrepareResult:
+def _artifacts(manifest: Manifest, out: Path) -> dict[str, str]:
     hashes = {f"{DATASET_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()}
     manifest_path = f"{DATASET_FOLDER}/{DATASET_MANIFEST_NAME}"
-    return PrepareResult(
-        summary=DatasetSummary(
-            id=manifest.id,
-            path=DATASET_FOLDER,
-            rows=manifest.rows,
-            splits={split.value: summary for split, summary in manifest.splits.items()},
-            warnings=warnings_of(material),
-            bag_of_tokens_f1=material.probes.bag_of_tokens.f1,
-            probes=material.probes.baselines(),
-            near_duplicates={split.value: n for split, n in material.cross_split.counts["either"].items()},
-            graph_quality=_quality_counts(material.graphs),
-        ),
-        timings_s=timings_s,
-        artifacts={**hashes, manifest_path: sha256_of_file(out / manifest_path)},
+    return {**hashes, manifest_path: sha256_of_file(out / manifest_path)}
+
+
+def _summary(
+    material: Material, spec: PrepareSpec, manifest: Manifest, *, warnings: list[str], changes: DatasetChanges | None
+) -> DatasetSummary:
+    probes = material.probes
+    return DatasetSummary(
+        id=manifest.id,
+        path=DATASET_FOLDER,
+        rows=manifest.rows,
+        splits={split.value: summary for split, summary in manifest.splits.items()},
+        warnings=warnings,
+        bag_of_tokens_f1=probes and probes.bag_of_tokens.f1,
+        probes=probes.baselines() if probes else [],
+        near_duplicates={split.value: n for split, n in material.cross_split.counts["either"].items()},
+        graph_quality=_quality_counts(material.graphs),
+        evaluation=spec.evaluation,
+        changes=changes,
     )

@@ -107,6 +107,11 @@ def current_checkpoint(folder: Path) -> Path | None:
     return path if (path / STATE_NAME).is_file() else None
 
 
+def can_go_on(folder: Path) -> bool:
+    """Return whether a run can go on from a `checkpoint` folder: from a checkpoint, or within its range test."""
+    return current_checkpoint(folder) is not None or (folder / POINTS_NAME).is_file()
+
+
 def last_event(folder: Path) -> int:
     """Return the number of the last event before the checkpoint; 0 when none can be read."""
     path = current_checkpoint(folder)

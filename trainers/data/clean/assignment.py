@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from cellgate.contract.configs import GroupBy, PrepareConfig, Split, SplitBy, SplitFractions
 from cellgate.contract.inspection import Refusal
-from trainers.data.clean.splits import Assignment, assign_splits
+from trainers.data.clean.splits import Assignment, assign_for_evaluation, assign_splits
 from trainers.data.read.error_collector import shown
 from trainers.data.read.row import Row
 
 _TRAIN, _VALID, _TEST = ("train", "training"), ("valid", "validation", "val", "dev"), ("test", "testing")
-# With fewer groups than splits, no assignment is possible.
-MIN_GROUPS = len(Split)
 
 
 def assign(rows: Sequence[Row], groups: Sequence[str], config: PrepareConfig) -> Assignment:
@@ -25,6 +23,10 @@ def assign(rows: Sequence[Row], groups: Sequence[str], config: PrepareConfig) ->
     Raises:
         DataError: A row's split is missing, or has a name that is not known.
     """
+    if config.evaluation is not None:
+        return assign_for_evaluation(
+            rows, groups, evaluation=config.evaluation, fractions=config.splits, seed=config.split_seed
+        )
     if config.split_by is SplitBy.TIME:
         return Assignment(splits=_by_time(rows, groups, config.splits, config.split_seed), moved=0)
     honour = published_mapping(row.split for row in rows) if config.split_by is SplitBy.PUBLISHED else {}
@@ -91,14 +93,16 @@ def split_refusals(rows: Sequence[Row], groups: Sequence[str], config: PrepareCo
     if rows and config.split_by is SplitBy.PUBLISHED:
         found += _unpublished(rows, config)
     sizes = Counter(groups)
-    if rows and len(sizes) < MIN_GROUPS:
+    least = len(config.used_splits)
+    # With fewer groups than splits, no assignment is possible.
+    if rows and len(sizes) < least:
         name = largest_group_name(rows, groups, config.tied_by)
         what = f"all {len(rows)} functions are one group" if len(sizes) == 1 else f"{len(sizes)} groups"
         found.append(
             Refusal(
                 where="groups",
                 found=f"{what}: {name}" if len(sizes) == 1 else f"{what}, the largest is {name}",
-                expected=f"at least {MIN_GROUPS} groups, one for each split",
+                expected=f"at least {least} groups, one for each split",
                 fix="read another column, or group by something finer; add one of these lines (--config)",
                 config=["fields: {commit: COLUMN}", "group_by: [pair]", "group_by: []"],
             )

@@ -13,8 +13,6 @@ ALWAYS_BYTES = 64 << 20
 BUFFER_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-# What a file's name may end with besides its form.
-PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
 
 
 def most_bytes(path: Path) -> int:
@@ -82,9 +80,3 @@ def open_source(path: Path) -> io.BufferedReader:
     else:
         return path.open("rb")
     return io.BufferedReader(_Unpacked(path, packed), BUFFER_BYTES)
-
-
-def without_packing(name: str) -> str:
-    """Return a file's name in lower case, without the suffix that says how it is packed."""
-    lower = name.lower()
-    return next((lower.removesuffix(suffix) for suffix in PACKED_SUFFIXES if lower.endswith(suffix)), lower)

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.source_files import READABLE, has_form, without_packing
 from trainers.data.read.code_trees import is_code_tree, walk
-from trainers.data.read.compressed import without_packing
 
-JSON_FORMS = (".jsonl", ".ndjson", ".jsonlines", ".json")
-TABLE_FORMS = (".csv", ".tsv")
-PARQUET_FORMS = (".parquet",)
-FORMS = (*JSON_FORMS, *TABLE_FORMS, *PARQUET_FORMS)
 # What libraries write beside the rows.
 BESIDE = frozenset(
     {"dataset_info.json", "dataset_infos.json", "state.json", "metadata.json", "meta_data.json", "croissant.json"}
@@ -63,16 +59,6 @@ def _label_in(name: str) -> int | None:
     return 0 if _SAFE.search(stem) else None
 
 
-def is_table(name: str) -> bool:
-    """Return whether a file's name ends like a table's."""
-    return without_packing(name).endswith(TABLE_FORMS)
-
-
-def has_form(name: str) -> bool:
-    """Return whether a file's name ends like that of a file of functions."""
-    return without_packing(name).endswith(FORMS)
-
-
 def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
     """Return the files of functions of all sources in order, and notes about what is not read.
 
@@ -98,7 +84,7 @@ def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
                     InputError(
                         where=str(source),
                         found=f"{len(names)} files, none of functions",
-                        expected=f"files named *{', *'.join(FORMS)}, also with .gz or .zst",
+                        expected=f"files whose names end with {READABLE}",
                     )
                 ],
             )

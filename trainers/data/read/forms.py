@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.source_files import is_table
 from trainers.data.read.code_trees import code_tree
 from trainers.data.read.compressed import GZIP_MAGIC, ZSTD_MAGIC, open_source
-from trainers.data.read.files import is_table
 from trainers.data.read.json_rows import json_rows
 from trainers.data.read.parquet_rows import MAGIC as PARQUET_MAGIC
 from trainers.data.read.parquet_rows import parquet_rows
