@@ -9,6 +9,7 @@ from trainers.data.read.error_collector import shown
 from trainers.data.read.files import SourcePath
 from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, named
 from trainers.data.read.layouts import Layout, layout_of
+from trainers.data.read.refusals import fields_line
 
 Content = Mapping[str, object]
 BY_CONFIG, BY_NAME = "named in `fields`", "a known name"
@@ -125,7 +126,7 @@ class _Choice:
                     found="the text before a fix and the one after it, with a label of one of them",
                     expected="to know whether the fixed texts are to be read too",
                     fix="add one of these lines to the configuration (--config)",
-                    config=[f"fields: {{func: {first}}}", f"fields: {{before: {first}, after: {after}}}"],
+                    config=[fields_line({"func": first}), fields_line({"before": first, "after": after})],
                 )
             )
 
@@ -196,6 +197,9 @@ class _Choice:
 
     def _refuse_missing(self, name: str, advice: str, *, wanted: str | None = None) -> None:
         proposed = self._proposal(name)
+        nested = [column for column in self._present if any(isinstance(one.get(column), dict) for one in self._head)]
+        if nested and proposed is None:
+            advice = f"write what the objects in {', '.join(nested[:3])} hold beside them, as columns"
         names = [wanted] if wanted is not None else KNOWN_FIELDS[name]
         self.refusals.append(
             Refusal(
@@ -203,7 +207,7 @@ class _Choice:
                 found=f"no column {' or '.join(names)} among {', '.join(map(shown, self._present[:30])) or 'none'}",
                 expected=f"a column that holds {_MEANING[name]}",
                 fix=f"name it in the configuration (--config){', or ' * bool(advice)}{advice.removeprefix('or ')}",
-                config=[f"fields: {{{name}: {proposed or 'COLUMN'}}}"],
+                config=[fields_line({name: proposed or "COLUMN"})],
             )
         )
 

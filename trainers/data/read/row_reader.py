@@ -130,9 +130,11 @@ class RowReader:
         value = content.get(column)
         key = label_key(value) if value is not None else ""
         meaning = self._meanings.get(key)
+        if meaning is not None or key:
+            # A word for nothing is shown too: in a column of weaknesses, `none` means safe.
+            self._note_label(key, meaning or Meaning.UNKNOWN)
         if meaning is None and is_missing(value):
-            raise _LeftOut(Reason.NO_LABEL, f"no {column}")
-        self._note_label(key, meaning or Meaning.UNKNOWN)
+            raise _LeftOut(Reason.NO_LABEL, f"{column} {shown(value)}" if key else f"no {column}")
         if key == MINUS_ONE:
             self._ledger.minus_ones.add(where)
         if meaning is None:

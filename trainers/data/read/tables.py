@@ -93,6 +93,18 @@ def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _check(header: list[str], path: Path) -> None:
+    if any("{" in name and ")" in name for name in header):
+        raise DataError(
+            f"{path}: the first line is no header",
+            [
+                InputError(
+                    where=f"{path.name}, header",
+                    found=f"a function, {shown(next(name for name in header if '{' in name))}",
+                    expected="the columns' names in the first line",
+                    fix="put a line such as func,target before it",
+                )
+            ],
+        )
     repeated = [name for name, times in Counter(header).items() if times > 1 and name]
     if repeated:
         raise DataError(
