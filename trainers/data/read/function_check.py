@@ -7,7 +7,7 @@ from functools import cache
 from tree_sitter import Node, Parser
 
 from cellgate.contract.inspection import Reason
-from trainers.data.clean.duplicates import TOKEN, is_comment, is_name
+from trainers.data.c_tokens import TOKEN, is_comment, is_name
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.read.error_collector import shown
 from trainers.data.read.raw_rows import Defect
