@@ -118,7 +118,7 @@ CELLS: tuple[CellEntry, ...] = (
         cell=Cell.INSPECT,
         title="inspect",
         spec=InspectSpec,
-        trainer="trainers.data.inspect_run:run",
+        trainer="trainers.inspect_run:run",
         result="inspection",
         config=PrepareConfig,
     ),

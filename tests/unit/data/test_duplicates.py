@@ -2,7 +2,8 @@
 
 import pytest
 
-from trainers.data.clean.duplicates import deduplicate, exact_key, kept_rows, renamed_key, tokens_of
+from trainers.data.c_tokens import tokens_of
+from trainers.data.clean.duplicates import deduplicate, exact_key, kept_rows, renamed_key
 from trainers.data.read.row import Row
 
 ORIGINAL = "int sum(int *values, int n) { int s = 0; for (int i = 0; i < n; i++) s += values[i]; return s; }"

@@ -103,6 +103,12 @@ def test_a_table_is_separated_as_its_header_shows(tmp_path: Path, delimiter: str
     assert [row.id for row in read(path).rows] == ["a", "b"]
 
 
+def test_names_in_another_case_and_spaces_behind_commas_do_no_harm(tmp_path: Path):
+    (path := tmp_path / "rows.csv").write_text(f'Func, Target, ID\n"{F}", 0, a\n"{G}", 1, b\n')
+
+    assert [(row.func, row.label, row.id) for row in read(path).rows] == [(F, 0, "a"), (G, 1, "b")]
+
+
 def test_a_table_that_pandas_saved_with_its_index_is_read(tmp_path: Path):
     path = write_csv(tmp_path / "rows.csv", {"": 5, "func": F, "target": 1.0}, {"": 6, "func": G, "target": 0.0})
 

@@ -137,6 +137,12 @@ def test_a_table_of_two_columns_with_one_name_is_refused(tmp_path: Path) -> None
     assert "more than one column 'func'" in refusal(path)
 
 
+def test_a_table_without_a_header_is_refused_as_such(tmp_path: Path) -> None:
+    (path := tmp_path / "bare.csv").write_text(f'"{F}",1\n"{G}",0\n')
+
+    assert "bare.csv, header: a function" in refusal(path)
+
+
 def test_ragged_rows_and_bad_quotes_cost_themselves_alone(tmp_path: Path) -> None:
     (path := tmp_path / "ragged.csv").write_text(f'func,target\n"{F}",1,more\n"{F}"x,1\n"{G}",0\n"{H}"\n')
 

@@ -11,7 +11,7 @@ import pytest
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Refusal
-from tests.unit.data.source_files import G, function, read, reasons
+from tests.unit.data.source_files import F, G, function, read, reasons
 from trainers.data.read.rows import usable_rows
 
 GOOD: dict[str, Any] = {"func": "int f() { return 1; }", "target": 1}
@@ -124,6 +124,7 @@ def test_a_column_that_no_row_has_is_told_once_with_those_there_and_the_line_tha
     assert (func.where, func.config) == ("all 250 rows", ["fields: {func: body}"])
     assert "'body', 'bad'" in func.found
     assert target.config == ["fields: {target: bad}"]
+    assert refusal_of(write_rows(*[{"func": F, "y n": 1}, {"func": G, "y n": 0}])).config == ['fields: {target: "y n"}']
     assert read(write_rows(*rows), fields={"func": "body", "target": "bad"}).refusals == []
 
 
@@ -136,7 +137,7 @@ def test_an_id_that_one_file_gives_to_two_functions_leaves_the_second_out(write_
     assert reasons(reading) == {"repeated_id": ["line 2"]}
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n"])
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"\xc2\xa0\n"])
 def test_an_empty_file_is_refused(tmp_path: Path, content: bytes):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(content)
@@ -209,3 +210,39 @@ def test_functions_that_are_too_long_are_left_out_and_counted(write_rows: Write)
 
 def test_rows_without_id_are_named_by_their_line(write_rows: Write):
     assert [row.id for row in read(write_rows(GOOD, {**GOOD, "target": 0})).rows] == ["line-1", "line-2"]
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        *[
+            "A::~A() noexcept { x = 1; }",
+            "A::A(int a) : b(a), c{1} { x = 1; }",
+            "bool operator==(A a, A b) { return 1; }",
+        ],
+        *["template <typename T> auto f(T a) -> decltype(a) { return a; }", "PHP_FUNCTION(f)\n{\n return;\n}"],
+        *["#ifdef A\nint f(int a)\n#else\nint f(long a)\n#endif\n{ return a; }", "int f(a) int a;\n{\n return a;\n}"],
+        *["int f(int a) { if (a) { return 1;", 'extern "C" { int f(void) { return 1; } }', "/* why */ main() {}"],
+    ],
+)
+def test_functions_of_every_style_are_functions_also_where_their_end_is_cut_off(write_rows: Write, func: str):
+    assert len(read(write_rows({"func": func, "target": 1})).rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("func", "reason"),
+    [
+        *[
+            ("int f(int);", "no_function"),
+            ("#define X(a) { a }", "no_function"),
+            ("x", "no_function"),
+            (";", "no_function"),
+        ],
+        *[("def f(x):\n    return {}", "no_function"), ("public int g() { return 1; }", "no_function")],
+        *[("function f(x) { return x; }", "no_function"), ("func (s *T) f(x int) int { return x }", "no_function")],
+        *[("struct s { int a; };", "not_parsed"), ("{ int a; }", "not_parsed"), ("if (a) { b(); }", "not_parsed")],
+        *[("nan", "empty"), ("// TODO", "no_token"), ("/* never closed", "no_token")],
+    ],
+)
+def test_what_is_no_function_is_left_out(write_rows: Write, func: str, reason: str):
+    assert list(reasons(read(write_rows({"func": func, "target": 1})))) == [reason]

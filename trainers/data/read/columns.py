@@ -9,6 +9,7 @@ from trainers.data.read.error_collector import shown
 from trainers.data.read.files import SourcePath
 from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, named
 from trainers.data.read.layouts import Layout, layout_of
+from trainers.data.read.refusals import fields_line
 
 Content = Mapping[str, object]
 BY_CONFIG, BY_NAME = "named in `fields`", "a known name"
@@ -59,6 +60,11 @@ def choose(head: Sequence[Content], fields: FieldNames, file: SourcePath) -> Col
     present = tuple(dict.fromkeys(name for content in head for name in content))
     layout = layout_of(present, file.name)
     own = named(fields)
+    if layout is not None and layout.instead and not own:
+        refused = Refusal(
+            where="all rows", found=layout.note, expected="a labelled function per row", fix=layout.instead, config=[]
+        )
+        return Columns(of={}, why={}, present=present, layout=layout, refusals=(refused,))
     chosen = _Choice(present, layout, own, head)
     chosen.choose_texts()
     chosen.choose_label(file)
@@ -82,6 +88,8 @@ class _Choice:
         self, present: tuple[str, ...], layout: Layout | None, own: Mapping[str, str], head: Sequence[Content]
     ) -> None:
         self._present, self._layout, self._own, self._head = present, layout, own, head
+        # Of two that differ in case alone the first.
+        self._by_lower_case = {column.casefold(): column for column in reversed(present)}
         self.of: dict[str, tuple[str, ...]] = {}
         self.why: dict[str, str] = {}
         self.label: int | None = None
@@ -123,7 +131,7 @@ class _Choice:
                     found="the text before a fix and the one after it, with a label of one of them",
                     expected="to know whether the fixed texts are to be read too",
                     fix="add one of these lines to the configuration (--config)",
-                    config=[f"fields: {{func: {first}}}", f"fields: {{before: {first}, after: {after}}}"],
+                    config=[fields_line({"func": first}), fields_line({"before": first, "after": after})],
                 )
             )
 
@@ -172,7 +180,12 @@ class _Choice:
             self.why[name] = BY_NAME
 
     def _known(self, name: str) -> list[str]:
-        return [column for column in KNOWN_FIELDS[name] if column in self._present]
+        found = (self._like(known) for known in KNOWN_FIELDS[name])
+        return list(dict.fromkeys(column for column in found if column is not None))
+
+    def _like(self, known: str) -> str | None:
+        """Return the column of a known name; where there is none, the one that differs in case alone."""
+        return known if known in self._present else self._by_lower_case.get(known.casefold())
 
     def _by_layout(self) -> str:
         return f"as {self._layout.name} has it" if self._layout is not None else ""
@@ -189,6 +202,9 @@ class _Choice:
 
     def _refuse_missing(self, name: str, advice: str, *, wanted: str | None = None) -> None:
         proposed = self._proposal(name)
+        nested = [column for column in self._present if any(isinstance(one.get(column), dict) for one in self._head)]
+        if nested and proposed is None:
+            advice = f"write what the objects in {', '.join(nested[:3])} hold beside them, as columns"
         names = [wanted] if wanted is not None else KNOWN_FIELDS[name]
         self.refusals.append(
             Refusal(
@@ -196,7 +212,7 @@ class _Choice:
                 found=f"no column {' or '.join(names)} among {', '.join(map(shown, self._present[:30])) or 'none'}",
                 expected=f"a column that holds {_MEANING[name]}",
                 fix=f"name it in the configuration (--config){', or ' * bool(advice)}{advice.removeprefix('or ')}",
-                config=[f"fields: {{{name}: {proposed or 'COLUMN'}}}"],
+                config=[fields_line({name: proposed or "COLUMN"})],
             )
         )
 

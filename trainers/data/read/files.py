@@ -29,11 +29,13 @@ class SourcePath:
         path: Where it lies.
         name: As messages show it: relative to its folder.
         is_alone: Whether it is the only file: messages need not name it, and its name states no split.
+        label: The label that its name states for all of its rows, where the source has files of both.
     """
 
     path: Path
     name: str
     is_alone: bool
+    label: int | None = None
 
     @property
     def prefix(self) -> str:
@@ -48,13 +50,13 @@ class SourcePath:
         parts = [without_packing(self.name.rpartition("/")[2]), *reversed(self.name.lower().split("/")[:-1])]
         return next((found[1] for part in parts if (found := SPLIT_WORD.search(part))), None)
 
-    @property
-    def label(self) -> int | None:
-        """The label that the file's name states for all of its rows."""
-        stem = without_packing(self.name.rpartition("/")[2])
-        if found := _LABEL.search(stem):
-            return 0 if found["no"] else 1
-        return 0 if _SAFE.search(stem) else None
+
+def _label_in(name: str) -> int | None:
+    """Return the label that a file's name states: `vulnerables.json`, `non-vulnerables.json`."""
+    stem = without_packing(name.rpartition("/")[2])
+    if found := _LABEL.search(stem):
+        return 0 if found["no"] else 1
+    return 0 if _SAFE.search(stem) else None
 
 
 def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
@@ -66,36 +68,46 @@ def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
     found: list[tuple[Path, str]] = []
     notes: list[str] = []
     for source in sources:
-        if not source.is_dir():
+        if source.is_dir():
+            prefix = "" if len(sources) == 1 else f"{source.name}/"
+            files, left = _of_folder(source)
+            found += [(path, f"{prefix}{name}") for path, name in files]
+            notes += [f"{prefix or 'The folder'}: {left} are not read."] if left else []
+        else:
             found.append((source, source.name))
-            continue
-        paths = list(walk(source))
-        names = [path.relative_to(source).as_posix() for path in paths]
-        if is_code_tree(names):
-            found.append((source, source.name))
-            continue
-        chosen = [has_form(name) and name.rpartition("/")[2] not in BESIDE for name in names]
-        if not any(chosen):
-            raise DataError(
-                f"{source}: the folder holds no file of functions",
-                [
-                    InputError(
-                        where=str(source),
-                        found=f"{len(names)} files, none of functions",
-                        expected=f"files whose names end with {READABLE}",
-                    )
-                ],
-            )
-        left = [name for name, is_chosen in zip(names, chosen, strict=True) if not is_chosen]
-        passed = Counter(Path(name).suffix or "no suffix" for name in left)
-        if passed:
-            listed = ", ".join(f"{count} of {suffix}" for suffix, count in sorted(passed.items())[:10])
-            notes.append(f"{source.name}: {passed.total()} other files are not read ({listed}).")
-        folder = "" if len(sources) == 1 else f"{source.name}/"
-        taken = [place for place, is_chosen in enumerate(chosen) if is_chosen]
-        found.extend((paths[place], f"{folder}{names[place]}") for place in taken)
+    labels = [_label_in(name) for _, name in found]
+    # A word in the name of one file alone says nothing: data_clean.jsonl holds more than safe functions.
+    stated = labels if {0, 1} <= set(labels) else [None] * len(labels)
     is_alone = [path for path, _ in found] == list(sources) and len(found) == 1
-    return [SourcePath(path=path, name=name, is_alone=is_alone) for path, name in _told_apart(found)], notes
+    return [
+        SourcePath(path=path, name=name, is_alone=is_alone, label=label)
+        for (path, name), label in zip(_told_apart(found), stated, strict=True)
+    ], notes
+
+
+def _of_folder(folder: Path) -> tuple[list[tuple[Path, str]], str]:
+    """Return a folder's files of functions with their names, and in words what else it holds.
+
+    Raises:
+        DataError: It holds none.
+    """
+    names = {path.relative_to(folder).as_posix(): path for path in walk(folder)}
+    if is_code_tree(list(names)):
+        return [(folder, folder.name)], ""
+    chosen = [name for name in names if has_form(name) and name.rpartition("/")[2] not in BESIDE]
+    kept = set(chosen)
+    others = Counter(Path(name).suffix or "no suffix" for name in names if name not in kept)
+    listed = ", ".join(f"{count} of {suffix}" for suffix, count in sorted(others.items())[:10])
+    left = f"{others.total()} other files ({listed})" if others else ""
+    if not chosen:
+        found = InputError(
+            where=str(folder),
+            found=left.replace("other files", "files, none of functions") or "no files",
+            expected=f"files named {READABLE}",
+            fix="unpack archives; convert other files to JSONL, CSV or Parquet",
+        )
+        raise DataError(f"{folder}: the folder holds no file of functions", [found])
+    return [(names[name], name) for name in chosen], left
 
 
 def _told_apart(found: Sequence[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:

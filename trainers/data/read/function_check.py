@@ -1,12 +1,13 @@
 """Whether a text is a function of C or C++ with a body: by its first tokens, else by the parser."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
 from tree_sitter import Node, Parser
 
 from cellgate.contract.inspection import Reason
-from trainers.data.clean.duplicates import TOKEN, is_comment, is_name
+from trainers.data.c_tokens import TOKEN, is_comment, is_name
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.read.error_collector import shown
 from trainers.data.read.raw_rows import Defect
@@ -17,6 +18,8 @@ _FOREIGN_MODIFIERS = frozenset({"public", "private", "protected"})
 _FOREIGN_STARTS = frozenset({"def", "func", "fn", "function", "async", "import", "package", "using", "<?"})
 _CONTROL = frozenset({"if", "for", "while", "switch", "catch", "return", "sizeof", "else", "do"})
 _DEFINITIONS = frozenset({"function_definition", "lambda_expression", "inline_method_definition"})
+_GO_METHOD = re.compile(r"func\s*\([^()]*\)\s*\w+\s*\(")
+_DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*", re.MULTILINE | re.DOTALL)
 # So many tokens before the body are looked at; a longer head is given to the parser.
 MAX_HEAD_TOKENS = 4_000
 # Nodes of a tree that are looked at for a definition.
@@ -34,11 +37,22 @@ def check_function(func: str) -> Defect | None:
     if first is None:
         return Defect(reason=Reason.NO_TOKEN, found="only a comment")
     if first == "#":
-        return _by_parser(func)
+        return _without_directives(func)
     second = next(tokens, "")
     if (first in _FOREIGN_MODIFIERS and second != ":") or (first in _FOREIGN_STARTS and is_name(second or ";")):
         return Defect(reason=Reason.NO_FUNCTION, found=f"text that begins like another language: {shown(func)}")
+    if first == "func" and _GO_METHOD.match(func.lstrip()):
+        return Defect(reason=Reason.NO_FUNCTION, found=f"text that begins like another language: {shown(func)}")
     return _by_head(func, first, second, tokens)
+
+
+def _without_directives(func: str) -> Defect | None:
+    """Look at what stands between the lines of the preprocessor: a function's head may be written in two ways."""
+    rest = _DIRECTIVE.sub("", func).strip()
+    if not rest:
+        return Defect(reason=Reason.NO_FUNCTION, found=f"no body: {shown(func)}")
+    # A comment before the sign hides a line from the pattern.
+    return check_function(rest) if len(rest) < len(func) else _by_parser(func)
 
 
 def _tokens(func: str) -> Iterator[str]:

@@ -38,6 +38,8 @@ RawRows = Iterator[RawRow]
 
 def unreadable(path: Path, error: Exception, *, fix: str = "check that the file is complete") -> DataError:
     """Return the error for a file that cannot be read, or not on from some place."""
+    if isinstance(error, FileNotFoundError):
+        fix = "check the path"
     return DataError(
         f"{path}: cannot be read; {fix}",
         [

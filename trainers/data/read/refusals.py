@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.inspection import Meaning, Reason, Refusal
@@ -11,6 +12,21 @@ from trainers.data.read.evidence import Evidence
 from trainers.data.read.left_out import LeftOutRows
 
 ADD = "add one of these lines to the configuration (--config)"
+
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,}")
+# What older readers of YAML take for true, false or nothing.
+_YAML_WORDS = frozenset({"yes", "off", "true", "false", "null", "nan"})
+
+
+def fields_line(columns: Mapping[str, str]) -> str:
+    """Return the line of a configuration that names columns, such as `fields: {func: func_before}`."""
+    return f"fields: {{{', '.join(f'{name}: {_quoted(column)}' for name, column in columns.items())}}}"
+
+
+def _quoted(word: str) -> str:
+    is_plain = _PLAIN.fullmatch(word) is not None and word.lower() not in _YAML_WORDS
+    return word if is_plain else json.dumps(word, ensure_ascii=False)
 
 
 def merged(refusals: Sequence[Refusal]) -> list[Refusal]:
@@ -41,7 +57,7 @@ def refusals_of(
     """
     return [
         *_differences(evidence),
-        *_too_many_left_out(config, read, left_out, evidence),
+        *_too_many_left_out(config, read, kept, left_out, evidence),
         *(() if has_others else _nothing_left(config, read, kept, left_out)),
     ]
 
@@ -49,9 +65,9 @@ def refusals_of(
 def _differences(evidence: Evidence) -> Iterator[Refusal]:
     for compared, rows in evidence.differences.items():
         name, read, other = compared
-        lines = [f"fields: {{{name}: {column}}}" for column in (read, other)]
+        lines = [fields_line({name: column}) for column in (read, other)]
         if name == "func":
-            lines += [f"fields: {{before: {other}, after: {read}}}"]
+            lines += [fields_line({"before": other, "after": read})]
         what = "function's text" if name == "func" else "label"
         yield Refusal(
             where=f"{rows} rows, the first at {evidence.first_difference[compared]}",
@@ -63,7 +79,7 @@ def _differences(evidence: Evidence) -> Iterator[Refusal]:
 
 
 def _too_many_left_out(
-    config: PrepareConfig, read: int, left_out: LeftOutRows, evidence: Evidence
+    config: PrepareConfig, read: int, kept: int, left_out: LeftOutRows, evidence: Evidence
 ) -> Iterator[Refusal]:
     mistakes = left_out.mistakes
     if not mistakes or mistakes <= config.max_left_out_share * read:
@@ -74,12 +90,14 @@ def _too_many_left_out(
         if left_out.counts[reason] and not reason.is_choice
     )
     share = math.ceil(100 * mistakes / read) / 100
+    going_on = [f"max_left_out_share: {share}"] if kept else []
     yield Refusal(
         where=f"{mistakes} of {read} rows",
         found=f"{mistakes / read:.1%} of the rows would be left out: {by_reason}",
         expected=f"at most {config.max_left_out_share:.1%}",
-        fix="repair the rows or the configuration; or, to go on without these rows, add this line to it (--config)",
-        config=[*_label_lines(left_out, evidence), f"max_left_out_share: {min(share, 1.0)}"],
+        fix="repair the rows or the configuration"
+        + "; or, to go on without these rows, add this line to it (--config)" * bool(going_on),
+        config=[*_label_lines(left_out, evidence), *going_on],
     )
 
 

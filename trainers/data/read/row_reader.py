@@ -1,6 +1,7 @@
 """From the rows of one file to functions: every value is read as its columns say, and what is no function is noted."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cellgate.contract.configs import PrepareConfig
@@ -95,7 +96,7 @@ class RowReader:
             return []
         label = self._label(content, where)
         texts = self._texts(content, label)
-        unique = self._ledger.identities.claim(row_id, "\0".join(func for _, _, func in texts))
+        unique = self._ledger.identities.claim(row_id, _key(texts))
         if unique is None:
             raise _LeftOut(Reason.REPEATED_ID, f"{shown(row_id)}, which an earlier row has for another function")
         split = about.pop("split") or raw.split or self._file.split
@@ -129,9 +130,11 @@ class RowReader:
         value = content.get(column)
         key = label_key(value) if value is not None else ""
         meaning = self._meanings.get(key)
+        if meaning is not None or key:
+            # A word for nothing is shown too: in a column of weaknesses, `none` means safe.
+            self._note_label(key, meaning or Meaning.UNKNOWN)
         if meaning is None and is_missing(value):
-            raise _LeftOut(Reason.NO_LABEL, f"no {column}")
-        self._note_label(key, meaning or Meaning.UNKNOWN)
+            raise _LeftOut(Reason.NO_LABEL, f"{column} {shown(value)}" if key else f"no {column}")
         if key == MINUS_ONE:
             self._ledger.minus_ones.add(where)
         if meaning is None:
@@ -255,6 +258,13 @@ class RowReader:
 
 
 _READ_AS = {"cwe": weakness, "commit": commit_of, "project": project_of}
+
+
+def _key(texts: Sequence[tuple[str, int, str]]) -> str:
+    """Return what tells the functions of a row from those of another: a lone one itself, which costs no memory."""
+    if len(texts) == 1:
+        return texts[0][2]
+    return hashlib.blake2b("\0".join(func for _, _, func in texts).encode(), digest_size=16).hexdigest()
 
 
 def _check_text(text: str, column: str) -> None:

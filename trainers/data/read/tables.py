@@ -72,8 +72,11 @@ def table_rows(file: IO[bytes], path: Path) -> RawRows:
     try:
         # An empty line before the header is no header.
         begun = next((text for text in texts if text.strip()), "")
-        reader = csv.reader(_chained(begun, texts), strict=True, delimiter=separator_of(begun))
-        header = next(reader, [])
+        separator = separator_of(begun)
+        # Some people write a space behind every comma.
+        is_spaced = f"{separator} " in begun
+        reader = csv.reader(_chained(begun, texts), strict=True, delimiter=separator, skipinitialspace=is_spaced)
+        header = [name.strip() for name in next(reader, [])]
         lines.take_defect()
         _check(header, path)
         yield from _rows(reader, lines, header, path)
@@ -90,6 +93,18 @@ def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _check(header: list[str], path: Path) -> None:
+    if any("{" in name and ")" in name for name in header):
+        raise DataError(
+            f"{path}: the first line is no header",
+            [
+                InputError(
+                    where=f"{path.name}, header",
+                    found=f"a function, {shown(next(name for name in header if '{' in name))}",
+                    expected="the columns' names in the first line",
+                    fix="put a line such as func,target before it",
+                )
+            ],
+        )
     repeated = [name for name, times in Counter(header).items() if times > 1 and name]
     if repeated:
         raise DataError(
