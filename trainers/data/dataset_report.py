@@ -100,6 +100,7 @@ def _rows(material: Material) -> dict[str, int]:
     duplicates = material.deduplication
     return {
         "read": material.reading.read,
+        "functions": len(material.reading.rows),
         "too_long": material.reading.left_out.counts[Reason.TOO_LONG],
         "left_out": material.reading.left_out.counts.total(),
         "exact_duplicates": duplicates.exact,
