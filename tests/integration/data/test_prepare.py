@@ -310,7 +310,7 @@ def test_dates_are_kept_where_there_are_any(generated: list[Record], run_prepare
 
 
 def test_texts_that_do_not_parse_are_warned_of(generated: list[Record], run_prepare: Run):
-    odd = [{**row, "func": f"f{place}({{@ @}}) {{ @ 1 @ }}"} for place, row in enumerate(generated[:12])]
+    odd = [{**row, "func": f"f({{@ @}}) {{ @ {place} @ }}"} for place, row in enumerate(generated[:12])]
 
     result = run_prepare([*odd, *generated[12:]])
 
