@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, repr=False, exclude=True, description="SQLAlchemy URL; default: SQLite in data_dir."
     )
+    database_silence_s: float = Field(
+        60.0, gt=0, description="A PostgreSQL server that says nothing for so long is given up; the caller tries again."
+    )
     redis_url: str | None = Field(
         None, repr=False, exclude=True, description="Broker; `cellgate up` starts its own without it."
     )

@@ -17,7 +17,8 @@ from service.api.connection_errors import ServerBusy
 from service.api.json_shape import JsonShape, shape_of
 from service.api.turns import QUEUED_PER_TURN, HeavyReads
 from service.settings import Settings
-from service.store.database import Database, took_too_long
+from service.store.database import Database
+from service.store.statement_limits import took_too_long
 from service.telemetry.metrics import SHARED_S, Telemetry
 from tests.api_client import Api, RecordingNotifier, assert_refused
 
