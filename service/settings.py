@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     max_buffered_bytes: int = Field(64 << 20, ge=1024, description="Bytes of all bodies that are read at once.")
     max_json_depth: int = Field(64, ge=8, le=200, description="Containers inside each other in a body.")
     max_json_values: int = Field(20_000, ge=100, description="Values in a body.")
+    max_json_members: int = Field(2_000, ge=100, description="Members of all objects in a body.")
     max_mistakes: int = Field(50, ge=1, le=1000, description="Mistakes that a problem lists; others are counted.")
     max_header_bytes: int = Field(1 << 15, ge=1024, description="Request line and headers together; more are 431.")
     header_timeout_s: float = Field(10.0, gt=0, le=600, description="From a request's first byte to its headers' end.")

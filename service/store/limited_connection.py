@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
-from psycopg.waiting import Ready
+from psycopg.waiting import Ready, Wait
 
 R = TypeVar("R")
 
@@ -18,11 +18,11 @@ class LimitedConnection(psycopg.Connection[Any]):
 
     silence_s: ClassVar[float]
 
-    def wait(self, gen: Generator[Any, Ready, R], *arguments: Any, **options: Any) -> R:
+    def wait(self, gen: Generator[Wait, Ready | int, R], *arguments: Any, **options: Any) -> R:
         """Let the driver wait for the server, in whatever it does: a statement, a commit, a ping."""
         return super().wait(self._watched(gen), *arguments, **options)
 
-    def _watched(self, work: Generator[Any, Ready, R]) -> Generator[Any, Ready, R]:
+    def _watched(self, work: Generator[Wait, Ready | int, R]) -> Generator[Wait, Ready | int, R]:
         try:
             wanted = next(work)
             moved_at = time.monotonic()

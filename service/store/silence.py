@@ -1,8 +1,8 @@
 """How long a PostgreSQL server, or the network before it, may stay silent before a connection is given up.
 
 Two bounds, since neither covers the other. The kernel's (`LINK_PARAMETERS`) end a connection whose packets nobody
-acknowledges: a host that is gone, a firewall that forgot the connection. A peer that acknowledges and says no more, as a
-stopped server does or a proxy whose other side is cut, is given up by the driver: it looks at the clock while it waits.
+acknowledges: a host that is gone, a firewall that forgot the connection. A peer that acknowledges and says no more, as
+a stopped server or a cut proxy does, is given up by the driver: it looks at the clock while it waits.
 
 Source:
     PostgreSQL 16, section 34.1.2 (parameters of a connection); RFC 5482 (TCP user timeout).
