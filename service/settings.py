@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     keep_metrics_days: float | None = Field(
         None, ge=0, description="Thin the curves of runs that ended before so many days; extremes are kept."
     )
+    keep_lr_cache_days: float = Field(
+        90.0, ge=0, description="How long an entry of the learning-rate cache stays after its last use."
+    )
     keep_idempotency_days: float = Field(1.0, ge=0.01, description="How long answers to Idempotency-Keys are kept.")
     keep_audit_days: float = Field(400.0, ge=0.01, description="How long entries of the audit log are kept.")
     keep_deliveries_days: float = Field(7.0, ge=0.01, description="How long ended deliveries of webhooks are kept.")
