@@ -231,6 +231,27 @@ def test_training_goes_on_from_a_checkpoint_of_the_library(trainer: Any, whole: 
     assert trainer.result("fine-tuned")["metrics"]["dev"]["auroc"] > 0.5
 
 
+def test_a_folder_without_a_checkpoint_is_nothing_to_resume(trainer: Any, tiny: dict[str, Any], tmp_path: Path) -> None:
+    code, stderr = trainer.run("transformer", tiny, "nothing-to-resume", "--resume", str(tmp_path))
+
+    assert code == ExitCode.BAD_SPEC
+    assert f"--resume: found no checkpoint in {tmp_path}" in stderr
+    assert not (trainer.out("nothing-to-resume") / "model").exists()
+
+
+def test_the_folder_above_a_checkpoint_is_told_which_one_was_meant(
+    trainer: Any, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "lr_finder.pt").touch()
+
+    code, stderr = trainer.run("transformer", tiny, "above-a-checkpoint", "--resume", str(tmp_path))
+
+    assert code == ExitCode.BAD_SPEC
+    assert f"name {checkpoint}, or start without --resume" in stderr
+
+
 def test_an_error_of_ours_exits_70_with_the_traceback(trainer: Any, tiny: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
