@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from trainers.source_functions.blocks import indent_of
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
     STATEMENT_WORDS,
@@ -39,8 +41,8 @@ class Declarator:
 def declarator_in(text: bytes, tokens: Sequence[Token], *, scope: str) -> Declarator | None:
     """Return the function that a head declares, null where it declares none.
 
-    Before and after it may stand macros that look just as a function does. It is, of all names with parentheses, the
-    first of those with a type before them; else the first that is not written in capitals.
+    Before and after it may stand macros that look just as a function does. Of all names with parentheses it is the
+    class's own; else one that is not written as macros are; of these the first with a type before it.
 
     Args:
         tokens: Without attributes, without what follows parameters.
@@ -63,9 +65,18 @@ def declarator_in(text: bytes, tokens: Sequence[Token], *, scope: str) -> Declar
     marked = [(_marks(tokens, one, scope=scope), one) for one in candidates]
     best = max(marks for marks, _ in marked)
     equals = [one for marks, one in marked if marks == best]
-    # Macros alone, one after another: the last has the body, unless words stand before the first.
-    is_last = not any(best[:2]) and equals[0].first == 0
+    if best.is_of_class or best.has_type:
+        return equals[0]
+    # Macros may stand for a type, or be declarations in lines of their own: then the last is the name.
+    is_type = all(token.text in STORAGE_WORDS for token in tokens[: equals[0].first])
+    is_last = is_type or _begins_line(text, tokens[0], tokens[equals[-1].first])
     return equals[-1 if is_last else 0]
+
+
+def _begins_line(text: bytes, first: Token, token: Token) -> bool:
+    """Return whether a token begins a line, below the first one's and indented no more."""
+    _, is_below, before = text[first.start : token.start].rpartition(b"\n")
+    return is_below != b"" and not before.strip() and len(before) <= len(indent_of(text, first.start))
 
 
 def _is_called(tokens: Sequence[Token], group: int) -> bool:
@@ -112,13 +123,22 @@ def _joined(text: bytes, tokens: Sequence[Token]) -> str:
     return " ".join(b"".join(parts).decode(errors="replace").split())
 
 
-def _marks(tokens: Sequence[Token], one: Declarator, *, scope: str) -> tuple[bool, bool]:
-    """Return what speaks for a name: that a type stands before it, or that it is its class's; that it is no macro's."""
-    word = tokens[one.parameters - 1]
+class _Marks(NamedTuple):
+    """What speaks for a name, the most first."""
+
+    is_of_class: bool
+    is_no_macro: bool
+    has_type: bool
+
+
+def _marks(tokens: Sequence[Token], one: Declarator, *, scope: str) -> _Marks:
+    """Return what speaks for a name: it is its class's, it is not written as macros are, a type stands before it."""
+    word = tokens[one.parameters - 1].text
     plain = [part.rpartition("<")[0] or part for part in one.name.split("::")]
-    is_of_class = one.name.startswith("~") or "~" in plain[-1] or plain[-1] == scope.partition("<")[0] != ""
+    is_of_class = "~" in plain[-1] or plain[-1] == scope.partition("<")[0] != ""
     is_of_class |= len(plain) > 1 and plain[-1] == plain[-2]
-    return is_of_class or _has_type(tokens, one.first), not is_upper(word.text)
+    is_no_macro = not is_upper(word) and not word.startswith(b"__")
+    return _Marks(is_of_class=is_of_class, is_no_macro=is_no_macro, has_type=_has_type(tokens, one.first))
 
 
 def _has_type(tokens: Sequence[Token], first: int) -> bool:
@@ -207,4 +227,5 @@ def _is_whole(tokens: Sequence[Token], place: int, one: Declarator) -> bool:
     """Return whether a function's head can begin at a token."""
     if place < one.first:
         return any(token.kind in (Kind.WORD, Kind.ANGLES) for token in tokens[place : one.first])
-    return "~" in one.name or "::" in one.name
+    # A constructor, a destructor, or a macro that stands for the whole head.
+    return "~" in one.name or "::" in one.name or is_upper(tokens[one.first].text)

@@ -92,6 +92,9 @@ def _without_front(tokens: Sequence[Token]) -> list[Token]:
             first += 2
         elif tokens[first].text in (b"export", b","):
             first += 1
+        elif tokens[first].kind is Kind.WORD and tokens[first + 1].kind is Kind.COLON:
+            # A macro for an access label.
+            first += 2
         else:
             break
     return [token for token in tokens[first:] if token.kind is not Kind.BRACKETS]
@@ -140,8 +143,8 @@ def _scope(text: bytes, tokens: Sequence[Token]) -> Head | None:
     words = [token.text for token in tokens]
     if words == [b"export"] or (words[0] == b"extern" and len(tokens) == 2 and tokens[1].kind is Kind.STRING):
         return Head(opens=Opens.SCOPE)
-    if b"namespace" in words[:4]:
-        place = words.index(b"namespace")
+    if b"namespace" in words:
+        place = len(words) - 1 - words[::-1].index(b"namespace")
         is_name = place + 1 < len(tokens) and tokens[place + 1].kind is Kind.GROUP
         if not is_name and all(token.kind in (Kind.WORD, Kind.PATH, Kind.GROUP) for token in tokens[place + 1 :]):
             return Head(opens=Opens.SCOPE, name=_namespace_name(tokens[place + 1 :]))
@@ -234,7 +237,10 @@ def _function(text: bytes, tokens: Sequence[Token], declared: Sequence[Token], *
     start = tokens[0].start
     if tokens[0] is declared[0]:
         begins = start_of(text, kept, one)
-        start = declared[0].start if begins == kept[0].start else begins
+        # Attributes are part of the function, unless an empty line or a comment lies between.
+        attributes_end = max((token.end for token in declared if token.start < begins), default=begins)
+        is_joined = begins == kept[0].start and text.count(b"\n", attributes_end, begins) < 2
+        start = declared[0].start if is_joined else begins
     opens = Opens.MEMBER if members and tokens[-1].kind in (Kind.WORD, Kind.ANGLES) else Opens.FUNCTION
     return Head(opens=opens, name=one.name, start=start, is_try=is_try)
 
