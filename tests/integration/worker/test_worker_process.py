@@ -113,7 +113,7 @@ def test_what_is_no_message_leaves_the_worker_running_and_the_next_run_is_found(
 
 
 @pytest.mark.parametrize(
-    "flushed", [pytest.param(False, marks=pytest.mark.slow), True], ids=["never notified", "flushed"]
+    "flushed", [pytest.param(False, marks=pytest.mark.slow, id="never notified"), pytest.param(True, id="flushed")]
 )
 def test_a_message_that_was_lost_is_sent_again_by_the_reconciler(small_machine: Machine, flushed: bool) -> None:
     often = {"CELLGATE_RECONCILE_EVERY_S": "0.1", "CELLGATE_REDISPATCH_AFTER_S": "600"}
