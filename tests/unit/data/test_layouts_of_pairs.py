@@ -133,6 +133,15 @@ def test_d2a_s_leaderboard_is_recognised_by_its_files_names(tmp_path: Path):
     ]
 
 
+def test_d2a_s_traces_are_refused_with_what_to_give_instead(tmp_path: Path):
+    row = {"id": "openssl_1", "label": 1, "label_source": "auto_labeler", "functions": {"f": {"code": F}}}
+
+    (refusal,) = read(write_lines(tmp_path / "openssl.json", row, row)).refusals
+
+    assert "several functions" in refusal.found
+    assert "d2a_lbv1_function" in refusal.fix
+
+
 def test_reveal_says_the_label_in_the_names_of_its_files(tmp_path: Path):
     row = {"hash": 5, "project": "debian", "size": 9}
     (tmp_path / "non-vulnerables.json").write_text(json.dumps([{**row, "code": F}]))

@@ -137,7 +137,7 @@ def test_an_id_that_one_file_gives_to_two_functions_leaves_the_second_out(write_
     assert reasons(reading) == {"repeated_id": ["line 2"]}
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n"])
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"\xc2\xa0\n"])
 def test_an_empty_file_is_refused(tmp_path: Path, content: bytes):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(content)

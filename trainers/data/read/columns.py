@@ -60,6 +60,11 @@ def choose(head: Sequence[Content], fields: FieldNames, file: SourcePath) -> Col
     present = tuple(dict.fromkeys(name for content in head for name in content))
     layout = layout_of(present, file.name)
     own = named(fields)
+    if layout is not None and layout.instead and not own:
+        refused = Refusal(
+            where="all rows", found=layout.note, expected="a labelled function per row", fix=layout.instead, config=[]
+        )
+        return Columns(of={}, why={}, present=present, layout=layout, refusals=(refused,))
     chosen = _Choice(present, layout, own, head)
     chosen.choose_texts()
     chosen.choose_label(file)

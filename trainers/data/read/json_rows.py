@@ -38,7 +38,7 @@ def numbered_lines(file: IO[bytes]) -> Iterator[Line]:
     for number, line in enumerate(_bounded(file), start=1):
         content = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
         # The beginning tells: to strip all of it would copy it.
-        if content[:1] not in _WHITE or content.strip():
+        if content and (content[:1] not in _WHITE or content.strip()):
             yield number, content
 
 
@@ -207,7 +207,7 @@ def _objects(text: str, path: Path) -> RawRows:
             at = _after_white(text, at)
     except (ValueError, RecursionError) as error:
         raise _no_json(path, error) from error
-    return _numbered(values) if len(values) > 1 else _shaped(values[0], path)[1]
+    return _shaped(values[0], path)[1] if len(values) == 1 else _numbered(values)
 
 
 def _after_white(text: str, at: int) -> int:

@@ -16,6 +16,7 @@ class Layout:
         fields: Our fields and the columns that are read for them, where the names alone do not say it.
         pair_of: Columns whose equal values make two rows of different labels a pair.
         note: What a user should know.
+        instead: What to give in place of a form that holds no labelled functions.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Layout:
     fields: Mapping[str, str] = field(default_factory=dict)
     pair_of: tuple[str, ...] = ()
     note: str = ""
+    instead: str = ""
 
 
 def _set(*columns: str) -> frozenset[str]:
@@ -115,7 +117,8 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="D2A",
         columns=_set("label", "label_source", "functions"),
-        note="A row of D2A holds a trace over several functions, not one labelled function.",
+        note="A row holds a trace over several functions, not one labelled function.",
+        instead="give the CSV files of the leaderboard's function task (d2a_lbv1_function_….csv)",
     ),
     Layout(
         name="D2A",

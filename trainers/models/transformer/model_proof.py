@@ -63,7 +63,7 @@ def _highest_id(tokenizer: Any) -> int:
     """Return the highest id that a function can get; special tokens are split when they stand in one."""
     added = set(tokenizer.added_tokens_decoder)
     ids = {token_id for token_id in tokenizer.get_vocab().values() if token_id not in added}
-    return max(ids | {tokenizer.pad_token_id} | set(tokenizer("")["input_ids"]))
+    return int(max(ids | {tokenizer.pad_token_id} | set(tokenizer("")["input_ids"])))
 
 
 def _padding(model: Any, tokenizer: Any) -> Check:

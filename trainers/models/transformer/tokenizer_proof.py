@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from cellgate.contract.configs import TransformerModel
 from cellgate.contract.results import Check, PreflightVerdict
