@@ -69,11 +69,14 @@ def declarator_in(text: bytes, tokens: Sequence[Token], *, scope: str) -> Declar
     equals = [one for marks, one in marked if marks == best]
     if best.is_of_class or best.has_type:
         # What has a type, a line and another function before it is a definition of its own.
-        own = [one for one in equals if _begins_line(text, tokens[0], tokens[_type_start(tokens, one.first)])]
+        own = [
+            one for one in equals if _begins_line(text, tokens[0], tokens[_type_start(tokens, one.first)]) is not None
+        ]
         return own[-1] if own else equals[0]
     # Macros may stand for a type, or be declarations in lines of their own: then the last is the name.
     is_type = all(token.text in STORAGE_WORDS for token in tokens[: equals[0].first])
-    is_last = is_type or _begins_line(text, tokens[0], tokens[equals[-1].first])
+    indent = _begins_line(text, tokens[0], tokens[equals[-1].first])
+    is_last = is_type or (indent is not None and len(indent) <= len(indent_of(text, tokens[0].start)))
     return equals[-1 if is_last else 0]
 
 
@@ -85,10 +88,10 @@ def _type_start(tokens: Sequence[Token], name: int) -> int:
     return place
 
 
-def _begins_line(text: bytes, first: Token, token: Token) -> bool:
-    """Return whether a token begins a line, below the first one's and indented no more."""
+def _begins_line(text: bytes, first: Token, token: Token) -> bytes | None:
+    """Return the indent of a token that begins a line below the first one's, null where it does not."""
     _, is_below, before = text[first.start : token.start].rpartition(b"\n")
-    return is_below != b"" and not before.strip() and len(before) <= len(indent_of(text, first.start))
+    return before if is_below and not before.strip() else None
 
 
 def _is_called(tokens: Sequence[Token], group: int) -> bool:

@@ -57,9 +57,11 @@ def read_head(text: bytes, start: int, end: int, groups: Mapping[int, int], *, s
         groups: Where each parenthesis of the head closes, by where it opens.
         scope: The name of the class around; empty where there is none.
     """
-    tokens = _without_front(tokens_of(text, max(start, end - MAX_HEAD_BYTES), end, groups))
+    whole = tokens_of(text, max(start, end - MAX_HEAD_BYTES), end, groups)
+    tokens = _without_front(whole)
     if not tokens:
-        return Head(opens=Opens.NOTHING)
+        # Behind a section of Objective-C stand its class's variables.
+        return Head(opens=Opens.DECLARATION if whole else Opens.NOTHING)
     if tokens[0].text in (b"-", b"+") and len(tokens) > 2 and tokens[1].kind is Kind.GROUP:
         return _method(tokens)
     front = _template_end(tokens)
