@@ -18,7 +18,7 @@ from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
 from cellgate.contract.source_files import PARQUET_FORMS, is_table, without_packing
 from trainers.data.read.compressed import open_source
-from trainers.data.read.files import SourcePath
+from trainers.data.read.files import label_in
 from trainers.data.read.known_fields import KNOWN_FIELDS
 
 LOOKED_AT_LINES = 50
@@ -128,7 +128,7 @@ def _missing(rows: Sequence[Sequence[str]], path: Path, fields: FieldNames, *, w
     names = list(dict.fromkeys(name for row in rows for name in row))
     if _has("before", names, fields) and _has("after", names, fields):
         return
-    labelled_by_name = SourcePath(path=path, name=path.name, is_alone=True).label is not None
+    labelled_by_name = label_in(path.name) is not None
     for role in ("func", "target"):
         if _has(role, names, fields) or (role == "target" and labelled_by_name):
             continue

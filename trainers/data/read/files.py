@@ -51,7 +51,7 @@ class SourcePath:
         return next((found[1] for part in parts if (found := SPLIT_WORD.search(part))), None)
 
 
-def _label_in(name: str) -> int | None:
+def label_in(name: str) -> int | None:
     """Return the label that a file's name states: `vulnerables.json`, `non-vulnerables.json`."""
     stem = without_packing(name.rpartition("/")[2])
     if found := _LABEL.search(stem):
@@ -75,7 +75,7 @@ def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
             notes += [f"{prefix or 'The folder'}: {left} are not read."] if left else []
         else:
             found.append((source, source.name))
-    labels = [_label_in(name) for _, name in found]
+    labels = [label_in(name) for _, name in found]
     # A word in the name of one file alone says nothing: data_clean.jsonl holds more than safe functions.
     stated = labels if {0, 1} <= set(labels) else [None] * len(labels)
     is_alone = [path for path, _ in found] == list(sources) and len(found) == 1
