@@ -20,6 +20,7 @@ from cellgate.contract.source_files import PARQUET_FORMS, is_table, without_pack
 from trainers.data.read.compressed import open_source
 from trainers.data.read.files import label_in
 from trainers.data.read.known_fields import KNOWN_FIELDS
+from trainers.data.read.tables import separator_of
 
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
@@ -65,9 +66,8 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 def _header(line: bytes, path: Path, fields: FieldNames) -> Iterator[str]:
     text = line.decode("utf-8-sig", errors="replace")
-    delimiter = "\t" if ".tsv" in path.name.lower() else ","
     try:
-        names = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+        names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=separator_of(text)), [])]
     except csv.Error as error:
         yield f"its header cannot be read: {error}"
         return
@@ -145,4 +145,8 @@ def _wanted(role: str, fields: FieldNames) -> tuple[str, ...]:
 
 
 def _has(role: str, names: Sequence[str], fields: FieldNames) -> bool:
-    return any(name in names for name in _wanted(role, fields))
+    if getattr(fields, role):
+        return getattr(fields, role) in names
+    # As the run does: known names are known in any case.
+    present = {name.casefold() for name in names}
+    return any(name.casefold() in present for name in KNOWN_FIELDS[role])

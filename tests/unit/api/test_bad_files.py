@@ -165,6 +165,7 @@ def test_mapped_fields_are_looked_for_by_the_names_they_are_mapped_to(api: Api) 
         ("columns.json", '{"func": {"0": "f"}, "target": {"0": 1}}'),
         ("table.csv", 'func_before,vul\n"f,\ng",1\n'),
         ("TABLE.TSV", "func_before\tvul\nf\t1\n"),
+        ("semicolons.csv", "Func; Target\nf; 1\n"),
         ("pairs.ndjson", '{"func_before": "f", "func_after": "g"}'),
         ("vulnerable.jsonl", '{"func": "f"}'),
         ("rows.jsonl.zst", "the run unpacks it"),
