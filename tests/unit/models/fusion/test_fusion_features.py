@@ -77,7 +77,8 @@ def test_a_graph_is_missing_where_nothing_of_the_function_was_parsed(tmp_path: P
     write_jsonl(source, functions=400, seed=3)
     rows = [json.loads(line) for line in source.read_text().splitlines()]
     for row in rows[::5]:
-        row["func"] = f") ] nothing {row['id']} that parses ["
+        # The head is a function's: a text without one would be left out.
+        row["func"] = f"nothing({{@ @}}) {{ @ {row['id']} @ }}"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with EventWriter(tmp_path / "events.jsonl") as events:
         prepare(PrepareSpec(source=source), tmp_path, events)
@@ -91,6 +92,6 @@ def test_a_graph_is_missing_where_nothing_of_the_function_was_parsed(tmp_path: P
 
     batch = read_features(text, graph, dataset=dataset, text_weight=0.6).batch(gate)
 
-    unparsed = [") ] nothing" in source for source in dataset.sources(gate)]
+    unparsed = ["nothing(" in source for source in dataset.sources(gate)]
     assert any(unparsed)
     assert batch.graph_missing_B.tolist() == unparsed
