@@ -52,6 +52,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"], indirect=True)
 def test_a_killed_workers_run_is_taken_over_and_its_trainer_ends_with_it(floor: Floor, redis_url: str) -> None:
     source = floor.folder / "data" / "functions.jsonl"
     source.parent.mkdir()
