@@ -1,12 +1,15 @@
 """The files and folders that data sets are made of, as one column holds them."""
 
-from sqlalchemy import ColumnElement, literal, or_
+from sqlalchemy import ColumnElement, literal, or_, select
+from sqlalchemy.orm import Session
 
-from cellgate.contract.states import DatasetState
-from service.store.tables import DatasetRow
+from cellgate.contract.cells import Cell
+from cellgate.contract.states import DatasetState, RunState
+from service.store.tables import DatasetRow, JobRow, RunRow
 
 # Between the paths of `DatasetRow.source`; no path that is accepted has one.
 BETWEEN_SOURCES = "\n"
+_UNFINISHED = [state.value for state in RunState if not state.terminal]
 
 
 def sources_of(dataset: DatasetRow) -> list[str]:
@@ -24,3 +27,16 @@ def reads_source(path: str) -> ColumnElement[bool]:
     is_one = lines.contains(f"{BETWEEN_SOURCES}{path}{BETWEEN_SOURCES}", autoescape=True)
     named = or_(is_one, DatasetRow.spec["graphs"].as_string() == path)
     return (DatasetRow.state != DatasetState.READY.value) & named
+
+
+def inspections_of(session: Session, path: str) -> set[str]:
+    """Return the jobs of inspections that have not ended and are to read this file.
+
+    Args:
+        session: An open transaction.
+        path: Absolute, as workers see it.
+    """
+    chosen = select(JobRow.id, JobRow.spec).join(RunRow, RunRow.job_id == JobRow.id)
+    # So few are open at any time that their lists of sources need no index.
+    found = session.execute(chosen.where(JobRow.cell == Cell.INSPECT.value, RunRow.state.in_(_UNFINISHED)))
+    return {job_id for job_id, spec in found if path in spec["source"]}

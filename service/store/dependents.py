@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from cellgate.contract.api.resources import ResourceKind
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import RunState
-from service.store.dataset_sources import reads_source
+from service.store.dataset_sources import inspections_of, reads_source
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, UploadRow
 
 K = ResourceKind
@@ -41,8 +41,9 @@ def dependents_of(session: Session, scope: Scope, data_dir: Path) -> Scope:
         needed = _related(session, scope.get(kind, set()), chosen) - scope.get(dependent, set())
         if needed:
             found.setdefault(dependent, set()).update(needed)
-    if readers := _readers(session, scope, data_dir) - scope.get(K.DATASET, set()):
-        found.setdefault(K.DATASET, set()).update(readers)
+    for kind, readers in _readers(session, scope, data_dir).items():
+        if left := readers - scope.get(kind, set()):
+            found.setdefault(kind, set()).update(left)
     if jobs := _short_of_runs(session, scope):
         found.setdefault(K.JOB, set()).update(jobs)
     return found
@@ -164,13 +165,14 @@ DEPENDENT: tuple[Relation, ...] = (
 )
 
 
-def _readers(session: Session, scope: Scope, data_dir: Path) -> set[str]:
-    """Return the data sets that may still read an upload."""
-    readers: set[str] = set()
+def _readers(session: Session, scope: Scope, data_dir: Path) -> dict[ResourceKind, set[str]]:
+    """Return the data sets, and the jobs of inspections, that may still read an upload."""
+    readers: dict[ResourceKind, set[str]] = {K.DATASET: set(), K.JOB: set()}
     for some in _chunks(scope.get(K.UPLOAD, set())):
         for key in session.scalars(select(UploadRow.path).where(UploadRow.id.in_(some))):
             path = str(data_dir.resolve() / key)
-            readers |= set(session.scalars(select(DatasetRow.id).where(reads_source(path))))
+            readers[K.DATASET] |= set(session.scalars(select(DatasetRow.id).where(reads_source(path))))
+            readers[K.JOB] |= inspections_of(session, path)
     return readers
 
 

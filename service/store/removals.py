@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.store.artifact_store import ARTIFACTS, UPLOADS, ArtifactStore, BadKey, artifact_key
 from service.store.database import now_s
-from service.store.dataset_sources import reads_source
+from service.store.dataset_sources import inspections_of, reads_source
 from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.tables import AttemptRow, DatasetRow, RemovalRow, RunRow, UploadRow
 
@@ -112,7 +112,8 @@ def _is_used(session: Session, key: str, data_dir: Path) -> bool:
         return True
     path = str(data_dir.resolve() / key)
     stored = select(UploadRow.id).where(UploadRow.path == key)
-    return _any(session, stored) or _any(session, select(DatasetRow.id).where(reads_source(path)))
+    is_read = _any(session, select(DatasetRow.id).where(reads_source(path))) or bool(inspections_of(session, path))
+    return is_read or _any(session, stored)
 
 
 def _run_is_used(session: Session, run_id: str, path: str, *, whole: bool) -> bool:

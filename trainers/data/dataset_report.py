@@ -29,6 +29,9 @@ MAX_PARSE_RATE_GAP = 0.02
 # Standard errors that the difference must exceed to be more than chance.
 PARSE_RATE_GAP_ERRORS = 3.0
 MAX_GROUP_SHARE = 0.05
+# Of published sets in C a sixth has errors, half of SVEN; hardly any function is not understood at all.
+MAX_PARTIAL_SHARE = 0.6
+MAX_TOKEN_CHAIN_SHARE = 0.01
 GIVEAWAY_F1 = 0.75
 QUALITIES = tuple(quality.name.lower() for quality in GraphQuality)
 BADLY_PARSED = ("partial", "token_chain")
@@ -100,6 +103,7 @@ def _rows(material: Material) -> dict[str, int]:
     duplicates = material.deduplication
     return {
         "read": material.reading.read,
+        "functions": len(material.reading.rows),
         "too_long": material.reading.left_out.counts[Reason.TOO_LONG],
         "left_out": material.reading.left_out.counts.total(),
         "exact_duplicates": duplicates.exact,
@@ -161,6 +165,22 @@ def warnings_of(material: Material) -> list[str]:
             "cannot be divided, so the splits' sizes may be off. Group by something finer."
         )
     return [*found, *material.inspection.notes, *_drop_warnings(material), *_leak_warnings(material)]
+
+
+def _parse_warnings(qualities: Counter[str], rows: int) -> list[str]:
+    """Return what the parser's verdicts say about the whole set: perhaps it is another language, or was cut badly."""
+    found = []
+    if qualities["token_chain"] > MAX_TOKEN_CHAIN_SHARE * rows:
+        found.append(
+            f"{qualities['token_chain']} of {rows} functions do not parse as C or C++ at all; their graphs are "
+            "chains of tokens. Look whether they are of another language."
+        )
+    if qualities["partial"] > MAX_PARTIAL_SHARE * rows:
+        found.append(
+            f"{qualities['partial']} of {rows} functions parse with errors. Look whether they were cut off, or hold "
+            "macros that the parser does not know."
+        )
+    return found
 
 
 def _leak_warnings(material: Material) -> list[str]:
@@ -228,6 +248,7 @@ def _drop_warnings(material: Material) -> list[str]:
             f"{len(material.rows) - qualities['ready']} functions have no imported graph and got ours: a model may "
             "tell the two kinds apart. Compare quality_by_label in the report."
         )
+    found += _parse_warnings(qualities, len(material.rows))
     if material.assignment.moved:
         found.append(
             f"{material.assignment.moved} functions left the file's split, for their group has rows in another one."

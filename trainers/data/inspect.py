@@ -1,7 +1,7 @@
 """How a source of labelled functions is read, before anything is made of it; the report of a data set repeats it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cellgate.contract.configs import PrepareConfig, SplitBy
@@ -25,7 +25,7 @@ from trainers.data.clean.assignment import largest_group_name, split_refusals
 from trainers.data.clean.splits import group_rows
 from trainers.data.read.columns import Columns
 from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS
-from trainers.data.read.pairing import count_pairs
+from trainers.data.read.pairing import PAIRED_WORD, count_pairs
 from trainers.data.read.row import Row
 from trainers.data.read.rows import Reading, read_rows
 from trainers.data.read.values import language_of
@@ -36,7 +36,7 @@ MAX_LISTED = 200
 _FROM_ELSEWHERE = {
     "id": "the row's place",
     "split": "the files' names",
-    "pair": "the two texts of a row, or neighbours in a paired file",
+    "pair": "no column; see pairs",
     "project": "the link to the commit",
 }
 _HOW = {
@@ -143,9 +143,26 @@ def _labels(reading: Reading) -> list[LabelValue]:
 
 def _pairs(reading: Reading) -> PairReading:
     pairs, functions = count_pairs(reading.rows)
-    field = _field("pair", reading, [file.columns for file in reading.files if file.columns is not None])
-    source = "" if field is None or not pairs else ", ".join(f"column {name}" for name in field.columns) or field.why
+    source = "; ".join(dict.fromkeys(_pair_sources(reading))) if pairs else ""
     return PairReading(pairs=pairs, functions=functions, source=source)
+
+
+def _pair_sources(reading: Reading) -> Iterator[str]:
+    """Yield what ties pairs together, file by file."""
+    for file in reading.files:
+        columns = file.columns
+        if columns is None:
+            continue
+        if file.source.path.is_dir():
+            yield "the files' names"
+        elif named := columns.of.get("pair"):
+            yield f"column {' or '.join(named)}"
+        if columns.is_paired:
+            yield "the two texts of a row"
+        if columns.layout is not None and columns.layout.pair_of:
+            yield f"columns {' and '.join(columns.layout.pair_of)}"
+        if PAIRED_WORD in file.source.name:
+            yield "neighbouring rows of a paired file"
 
 
 def _dates(reading: Reading) -> DateReading:

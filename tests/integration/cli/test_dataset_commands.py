@@ -1,10 +1,7 @@
-"""`cellgate dataset`: sources are inspected, several are one set, a name has versions, and evaluation sets are shown."""
+"""`cellgate dataset`: inspecting sources, joining several, versions of a name, and sets for evaluation only."""
 
 import json
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,25 +13,6 @@ from tests.integration.cli.conftest import Cellgate
 from tests.live_server import LiveServer
 
 
-@contextmanager
-def _worker(context: LiveServer) -> Iterator[None]:
-    """Work in the background on whatever is queued."""
-    stop = threading.Event()
-
-    def work() -> None:
-        trainers = context.trainers()
-        while not stop.wait(0.02):
-            trainers.work_once()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 def _rows(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"func": f"int f{number}(void) {{ return {number}; }}", "target": number % 2} for number in range(4)]
@@ -43,7 +21,7 @@ def _rows(path: Path) -> Path:
 
 
 def test_a_source_is_inspected_by_a_worker_and_printed(context: LiveServer, cellgate: Cellgate) -> None:
-    with _worker(context):
+    with context.trainers().at_work():
         shown = cellgate("dataset", "inspect", _rows(context.data / "rows.jsonl"))
         as_json = json.loads(cellgate("dataset", "inspect", context.data / "rows.jsonl", "--json").out)
 
@@ -63,7 +41,7 @@ def test_without_a_server_the_files_are_read_here(cellgate: Cellgate, tmp_path: 
     assert "4 rows in 1 file: 4 functions, 2 of them vulnerable" in shown.out
 
 
-def test_files_and_folders_are_sent_as_one_data_set(context: LiveServer, cellgate: Cellgate, tmp_path: Path) -> None:
+def test_files_and_folders_are_sent_as_one_data_set(cellgate: Cellgate, tmp_path: Path) -> None:
     first, folder = _rows(tmp_path / "a (1).jsonl"), _rows(tmp_path / "set" / "test" / "b.JSONL").parents[1]
 
     made = json.loads(cellgate("dataset", "add", first, folder, "--name", "joined", "--upload", "--json").out)

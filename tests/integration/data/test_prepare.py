@@ -307,3 +307,12 @@ def test_dates_are_kept_where_there_are_any(generated: list[Record], run_prepare
         by_split.setdefault(split, []).append(date)
     assert max(by_split["train"]) < min(by_split["test"])
     assert sum(summary.rows for summary in result.summary.splits.values()) == 600
+
+
+def test_texts_that_do_not_parse_are_warned_of(generated: list[Record], run_prepare: Run):
+    odd = [{**row, "func": f"f({{@ @}}) {{ @ {place} @ }}"} for place, row in enumerate(generated[:12])]
+
+    result = run_prepare([*odd, *generated[12:]])
+
+    assert result.summary.graph_quality["token_chain"] + result.summary.graph_quality["partial"] == 12
+    assert any("functions do not parse as C or C++ at all" in warning for warning in result.summary.warnings)

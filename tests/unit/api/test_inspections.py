@@ -90,3 +90,30 @@ def test_a_data_set_without_a_reading_says_why(api: Api) -> None:
     assert_refused(missing, status=410, code="artifact_missing", pointers=[])
     assert "before readings were kept" in assert_refused(old, status=409, code="conflict", pointers=[])["detail"]
     assert_refused(damaged, status=410, code="artifact_missing", pointers=[])
+
+
+def test_an_upload_stays_until_its_inspection_has_ended(api: Api) -> None:
+    sent = api.client.put("/v1/uploads/functions.jsonl", content=b'{"func": "f", "target": 0}\n').json()
+    other = api.client.put("/v1/uploads/other.jsonl", content=b"{}\n").json()
+    job = get(api, f"/v1/runs/{_ask(api, source=[sent['source']]).json()['run']}")["job"]
+
+    kept = assert_refused(api.client.delete(f"/v1/uploads/{sent['id']}"), status=409, code="still_used", pointers=[])
+    api.trainers().work()
+
+    assert job in json.dumps(kept)
+    assert api.client.delete(f"/v1/uploads/{other['id']}").status_code == 200
+    assert api.client.delete(f"/v1/uploads/{sent['id']}").status_code == 200
+
+
+def test_an_upload_stays_until_every_data_set_of_several_files_is_ready(api: Api) -> None:
+    names = ("functions.jsonl", "functions.jsonl.bak.jsonl")
+    first, second = (
+        api.client.put(f"/v1/uploads/{name}", content=b'{"func": "f", "target": 0}\n').json() for name in names
+    )
+    body = {"name": "joined", "source": [second["source"], api.file()]}
+    assert api.client.post("/v1/datasets", json=body).status_code == 202
+
+    assert api.client.delete(f"/v1/uploads/{first['id']}").status_code == 200
+    assert_refused(api.client.delete(f"/v1/uploads/{second['id']}"), status=409, code="still_used", pointers=[])
+    api.trainers().work()
+    assert api.client.delete(f"/v1/uploads/{second['id']}").status_code == 200

@@ -89,6 +89,8 @@ def test_cvefixes_says_before_or_after_as_true_or_false_and_methods_of_one_chang
     assert reading.layouts == ["CVEfixes"]
     assert [row.id for row in reading.rows] == ["1", "2", "3"]
     assert sides(reading.rows) == [(F, 1, "9:f( )"), (G, 0, "9:f( )"), (H, 1, None)]
+    found = inspection_of(reading, PrepareConfig())
+    assert (found.pairs.pairs, found.pairs.source) == (1, "columns file_change_id and signature")
 
 
 def test_crossvul_is_a_tree_of_bad_and_good_files_without_suffix(tmp_path: Path):
