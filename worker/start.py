@@ -101,7 +101,11 @@ def _read_spec(context: WorkerContext, claim: Claim, *, until: float) -> dict[st
         try:
             with context.database.read() as session:
                 return trainer_spec(
-                    session, run_id=claim.run_id, artifacts=settings.artifacts, model_roots=settings.models
+                    session,
+                    run_id=claim.run_id,
+                    artifacts=settings.artifacts,
+                    model_roots=settings.models,
+                    data_roots=settings.roots,
                 )
         except UNREACHABLE:
             if time.monotonic() + DATABASE_RETRY_S > until:

@@ -16,7 +16,7 @@ from trainers.engine.environment import describe_environment, peak_host_bytes
 
 CURRENT_NAME = "current.json"
 STATE_NAME = "state.json"
-# Where a range test that was stopped keeps its points, until the first checkpoint of training.
+# Where a range test keeps its points, until the first checkpoint of training.
 POINTS_NAME = "lr_finder.pt"
 
 

@@ -180,7 +180,13 @@ def test_weights_that_are_not_finite_exit_6(trainer: Any, whole: str, tiny: dict
     assert "loss nan" in stderr
 
 
-@pytest.mark.parametrize("limit_mb", [500, 900], ids=["while the model is built", "in training"])
+@pytest.mark.parametrize(
+    "limit_mb",
+    [
+        pytest.param(500, marks=pytest.mark.slow, id="while the model is built"),
+        pytest.param(900, id="in training"),
+    ],
+)
 def test_memory_that_runs_out_exits_7(trainer: Any, tiny: dict[str, Any], limit_mb: int) -> None:
     """The model's weights, gradients and moments alone need more than 900 MB."""
     model = {"size": "base", "max_tokens": 64}

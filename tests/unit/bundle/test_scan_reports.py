@@ -13,10 +13,10 @@ from tests.hostile_text import EVERYTHING, HOSTILE, hidden_characters
 from tests.sarif_rules import check_sarif
 from trainers.bundle.attribution import Weight, occlusions
 from trainers.bundle.bundle import Bundle, FunctionVerdict
-from trainers.bundle.c_functions import split_functions
 from trainers.bundle.sarif import as_sarif
 from trainers.bundle.scan import Scan, scan
 from trainers.bundle.scan_report import as_json, as_text
+from trainers.source_functions.division import divide
 
 FIRST = "\n\nint first(char *p)\n{\n    gets(p);\n    return *p;\n}\nint second(void) { return 0; }\n"
 
@@ -220,7 +220,7 @@ def test_what_the_models_did_not_see_is_reported(folder: Path) -> None:
 def test_lines_of_a_run_of_lines_are_reported_with_its_end(folder: Path) -> None:
     found = scanned(folder)
     file, one = found.findings[0]
-    assert split_functions(FIRST)[0] == one.function
+    assert divide(FIRST, suffix=".c").functions[0] == one.function
     weights = (Weight(start_line=4, end_line=6, log_odds=0.25),)
     reported = replace(found, files=(replace(file, functions=(replace(one, weights=weights),)),))
 
@@ -250,12 +250,6 @@ def test_what_is_too_large_is_listed_as_not_scored_with_the_reason_and_the_rest_
     assert "long_one in line 2" in long.found
     assert "not scored" in as_text(found)
     check_sarif(json.loads(as_sarif(found)))
-
-
-def test_a_function_below_thousands_of_namespaces_is_found_with_the_innermost_ones_in_its_name() -> None:
-    (found,) = split_functions("namespace a {" * 3_000 + "void f() {}" + "}" * 3_000)
-
-    assert found.name == "…::" + "a::" * 32 + "f"
 
 
 def test_a_quote_that_nothing_closes_stays_and_a_string_goes() -> None:
