@@ -2,7 +2,6 @@
 
 # Shapes: F functions.
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Self
@@ -16,38 +15,13 @@ from trainers.bundle.attribution import Weight, occlusions, rank_occlusions
 from trainers.bundle.models import Functions
 from trainers.bundle.scorer import SeedScorers
 from trainers.data.encoding import build_chunk, quality_names
+from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.read.rows import normalise
 from trainers.engine.metrics import Floats, sigmoid
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256
 SELF_TEST_TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True, kw_only=True)
-class FunctionVerdict:
-    """A bundle's score of one function.
-
-    Args:
-        probability: That it is vulnerable, calibrated, averaged over seeds.
-        threshold: At or above it the function is called vulnerable.
-        graph_quality: How much of it the parser understood: parsed, partial or token_chain.
-        text_truncated: Whether the text model read its head and tail alone; false where there is none.
-        graph_truncated: Whether it has more graph nodes than are kept.
-        weights: Lines that added to the verdict, the most first; null where it was not explained.
-    """
-
-    probability: float
-    threshold: float
-    graph_quality: str
-    text_truncated: bool
-    graph_truncated: bool
-    weights: tuple[Weight, ...] | None
-
-    @property
-    def is_vulnerable(self) -> bool:
-        """The verdict."""
-        return self.probability >= self.threshold
 
 
 class Bundle:
