@@ -11,6 +11,7 @@ from tree_sitter import Node, Parser
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.graphs.syntax import count_errors
+from trainers.source_functions.division import Division, FoundFunction, divide
 
 C_SUFFIXES = frozenset({".c", ".i"})
 SUFFIXES = C_SUFFIXES | {".h", ".cc", ".cpp", ".cxx", ".c++", ".hh", ".hpp", ".hxx", ".h++", ".ii", ".inl", ".ipp"}
@@ -28,23 +29,6 @@ STATEMENT_WORDS = frozenset({"if", "for", "while", "switch", "else", "do", "retu
 _DIRECTIVE = re.compile(rb"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif)\b")
 # What exports a class, between its keyword and its name: unknown to the grammar, which then takes it for a function.
 _EXPORT = re.compile(rb"\b(?:class|struct|union)\s+([A-Z][A-Z0-9_]+)(?=\s+[A-Za-z_]\w*\s*(?:final\s*)?[:{])")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoundFunction:
-    """One function of a file.
-
-    Args:
-        name: With the namespaces and classes that it stands in.
-        start_line: From 1; of a template the line where its parameters begin.
-        end_line: Of its last brace.
-        source: Its text, line ends as `\\n`; its first line may begin in mid-line.
-    """
-
-    name: str
-    start_line: int
-    end_line: int
-    source: str
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -75,6 +59,15 @@ def split_file(path: Path) -> list[FoundFunction]:
         DataError: The file cannot be read, or is no UTF-8 text.
     """
     return split_functions(_read(path), prefers_c=path.suffix.lower() in C_SUFFIXES)
+
+
+def divide_file(path: Path) -> Division:
+    """Return the functions of a file and how many of its lines lie in none.
+
+    Raises:
+        DataError: The file cannot be read, or is no UTF-8 text.
+    """
+    return divide(_read(path), suffix=path.suffix)
 
 
 def _read(path: Path) -> str:

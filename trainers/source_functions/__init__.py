@@ -1,0 +1,1 @@
+"""Files of C and C++ divided into their functions, whatever their macros hide."""
