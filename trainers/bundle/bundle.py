@@ -11,16 +11,18 @@ import numpy as np
 from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
-from trainers.bundle.attribution import Weight, occlusions, rank_occlusions
+from trainers.bundle.attribution import MAX_OCCLUSIONS, Weight, occlusions, rank_occlusions
 from trainers.bundle.models import Functions
 from trainers.bundle.scorer import SeedScorers
-from trainers.data.encoding import build_chunk, quality_names
 from trainers.bundle.verdict import FunctionVerdict
+from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.read.rows import normalise
 from trainers.engine.metrics import Floats, sigmoid
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256
+# Characters of all occlusions that are scored together.
+OCCLUDED_CHARS = 1 << 19
 SELF_TEST_TOLERANCE = 1e-5
 
 
@@ -47,11 +49,20 @@ class Bundle:
                 where it was made.
             SpecError: A text model cannot be loaded by this version of its library.
         """
-        manifest = read_bundle_manifest(path)
-        bundle = cls(manifest, SeedScorers.load(path, manifest.members, text_weight=manifest.text_weight))
+        bundle = cls.load(path, read_bundle_manifest(path))
         if self_test:
             bundle.self_test()
         return bundle
+
+    @classmethod
+    def load(cls, path: Path, manifest: BundleManifest) -> Self:
+        """Load the models of a bundle that was checked against its manifest.
+
+        Raises:
+            DataError: A model reads graphs that cannot be made from source.
+            SpecError: A text model cannot be loaded by this version of its library.
+        """
+        return cls(manifest, SeedScorers.load(path, manifest.members, text_weight=manifest.text_weight))
 
     def self_test(self) -> float:
         """Return how far its scores here are from those where it was made, as a difference of probabilities.
@@ -131,18 +142,36 @@ class Bundle:
             )
 
     def _weights(self, sources: Sequence[str], log_odds_F: Floats) -> Iterator[tuple[Weight, ...]]:
-        """Yield the weights of each function's lines; one after another, so that memory holds one's variants."""
-        for source, log_odds in zip(sources, log_odds_F.tolist(), strict=True):
-            parts = occlusions(source)
-            if not parts:
-                yield ()
-                continue
-            functions = Functions.read(
-                [part.source for part in parts],
-                max_nodes=self.manifest.max_nodes,
-                with_graphs=self._seeds.read_graphs,
-            )
-            yield rank_occlusions(parts, log_odds=log_odds, without=self._seeds.score(functions).log_odds_F.tolist())
+        """Yield the weights of each function's lines; functions are occluded together, as far as memory is bounded."""
+        for group in _groups(sources):
+            parts = [occlusions(source) for source in group]
+            without = iter(self._scored_without([part.source for of_one in parts for part in of_one]))
+            for of_one in parts:
+                whole = float(log_odds_F[0])
+                log_odds_F = log_odds_F[1:]
+                yield rank_occlusions(of_one, log_odds=whole, without=[next(without) for _ in of_one])
+
+    def _scored_without(self, sources: Sequence[str]) -> list[float]:
+        if not sources:
+            return []
+        with_graphs = self._seeds.read_graphs
+        functions = Functions.read(sources, max_nodes=self.manifest.max_nodes, with_graphs=with_graphs)
+        return self._seeds.score(functions).log_odds_F.tolist()
+
+
+def _groups(sources: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the functions in groups whose occlusions have about OCCLUDED_CHARS characters; a larger one is alone."""
+    group: list[str] = []
+    held = 0
+    for source in sources:
+        size = len(source) * min(source.count("\n") + 1, MAX_OCCLUSIONS)
+        if group and held + size > OCCLUDED_CHARS:
+            yield group
+            group, held = [], 0
+        group.append(source)
+        held += size
+    if group:
+        yield group
 
 
 def _checked(functions: Sequence[str]) -> list[str]:

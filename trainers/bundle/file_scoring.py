@@ -11,14 +11,16 @@ from typing import Protocol
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import Weight
-from trainers.bundle.c_functions import C_SUFFIXES, MAX_FUNCTION_BYTES, FoundFunction, split_functions
 from trainers.bundle.git_changes import ChangedLines
 from trainers.bundle.line_hashes import line_hashes
 from trainers.bundle.places import shown_path
 from trainers.bundle.scan_results import ScoredFile, ScoredFunction, WeighedLine
 from trainers.bundle.source_text import NotText, decode, read_content
 from trainers.bundle.verdict import FunctionVerdict
+from trainers.source_functions.division import Coverage, FoundFunction, divide
 
+# A function of more is not scored.
+MAX_FUNCTION_BYTES = 1 << 20
 # Of a line that weighed much, so much is kept to be shown.
 MAX_LINE_CHARS = 200
 
@@ -73,7 +75,10 @@ class _ReadFile:
     content: bytes
     lines: list[str]
     functions: list[FoundFunction]
-    outcome: FileOutcome
+    coverage: Coverage
+    unchanged: int
+    problems: tuple[InputError, ...]
+    note: str | None
 
 
 def score_files(
@@ -98,24 +103,24 @@ def _read(task: FileTask) -> _ReadFile | FileOutcome:
     try:
         content = read_content(task.path)
         text = decode(content)
-        functions = split_functions(text.text, prefers_c=task.path.suffix.lower() in C_SUFFIXES)
+        division = divide(text.text, suffix=task.path.suffix)
     except DataError as error:
         return FileOutcome(problems=error.problems)
     except NotText:
         return FileOutcome(is_binary=True)
     except MemoryError:
-        return FileOutcome(problems=(too_much(task.path),))
+        return FileOutcome(problems=(not_survived(task.path, "more than fits into memory"),))
+    functions = division.functions
     changed = [one for one in functions if task.changed is None or task.changed.touch(one.start_line, one.end_line)]
     return _ReadFile(
         task=task,
         content=content,
         lines=text.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"),
         functions=[one for one in changed if _is_short(one)],
-        outcome=FileOutcome(
-            file=ScoredFile(path=task.path, functions=(), unchanged=len(functions) - len(changed)),
-            problems=tuple(_too_long(task.path, one) for one in changed if not _is_short(one)),
-            note=text.note,
-        ),
+        coverage=division.coverage,
+        unchanged=len(functions) - len(changed),
+        problems=tuple(_too_long(task.path, one) for one in changed if not _is_short(one)),
+        note=text.note,
     )
 
 
@@ -135,11 +140,9 @@ def _too_long(path: Path, function: FoundFunction) -> InputError:
     )
 
 
-def too_much(path: Path) -> InputError:
-    """Return the problem of a file that needs more memory than there is."""
-    return InputError(
-        where=shown_path(path), found="more than fits into memory", expected="a file that does", fix="divide it"
-    )
+def not_survived(path: Path, found: str) -> InputError:
+    """Return the problem of a file that cannot be scored here."""
+    return InputError(where=shown_path(path), found=found, expected="a file that can be scored here", fix="divide it")
 
 
 def _scored(read: _ReadFile, verdicts: Iterator[FunctionVerdict]) -> FileOutcome:
@@ -162,12 +165,8 @@ def _scored(read: _ReadFile, verdicts: Iterator[FunctionVerdict]) -> FileOutcome
             )
         )
         seen[same] += 1
-    file = ScoredFile(
-        path=read.task.path,
-        functions=tuple(functions),
-        unchanged=0 if read.outcome.file is None else read.outcome.file.unchanged,
-    )
-    return replace(read.outcome, file=file)
+    file = ScoredFile(path=read.task.path, functions=tuple(functions), coverage=read.coverage, unchanged=read.unchanged)
+    return FileOutcome(file=file, problems=read.problems, note=read.note)
 
 
 def _fingerprint(place: Path, function: FoundFunction, *, number: int) -> str:

@@ -85,7 +85,9 @@ def read_rules(folder: Path, outer: IgnoreFile | None, *, file: Path | None = No
         found = f"more than {MAX_IGNORE_BYTES} bytes, or {MAX_PATTERNS} lines with those of the folders above"
         return ReadRules(rules=outer, note=f"its patterns do not count: {found}")
     spec, refused = _compiled(lines)
-    note = f"{refused} of its patterns do not count: no patterns, or of more than {MAX_STARS} stars" if refused else None
+    note = (
+        f"{refused} of its patterns do not count: no patterns, or of more than {MAX_STARS} stars" if refused else None
+    )
     return ReadRules(rules=IgnoreFile(folder=folder, spec=spec, outer=outer, patterns=patterns), note=note)
 
 

@@ -47,8 +47,10 @@ class FileScorer(Protocol):
 
     manifest: BundleManifest
 
-    def score(self, tasks: Sequence[FileTask], *, threshold: float | None, explain: Explain) -> Iterable[FileOutcome]:
-        """Yield what came of each file, in their order."""
+    def score(
+        self, tasks: Sequence[FileTask], *, threshold: float | None, explain: Explain
+    ) -> Iterable[tuple[int, FileOutcome]]:
+        """Yield each file's place among the tasks and what came of it, in any order."""
         ...
 
 
@@ -83,9 +85,7 @@ def find_target(paths: Sequence[Path], options: ScanOptions) -> Target:
         raise SpecError("the threshold is not a probability", [problem])
     root = Root.of(options.root)
     changes = None if options.diff is None else changes_since(options.diff, folder=root.folder)
-    sources = find_sources(
-        paths, root=root, exclude=options.exclude, respect_gitignore=options.respect_gitignore
-    )
+    sources = find_sources(paths, root=root, exclude=options.exclude, respect_gitignore=options.respect_gitignore)
     return Target(
         root=root,
         tasks=_tasks(sources, root, changes),
@@ -116,7 +116,11 @@ def _tasks(sources: Sources, root: Root, changes: Changes | None) -> list[FileTa
 
 
 def scan(
-    scorer: FileScorer, target: Target, options: ScanOptions, *, progress: Callable[[FileOutcome], None] = lambda _: None
+    scorer: FileScorer,
+    target: Target,
+    options: ScanOptions,
+    *,
+    progress: Callable[[FileOutcome], None] = lambda _: None,
 ) -> Scan:
     """Score the functions of the files of a tree.
 
@@ -126,31 +130,27 @@ def scan(
         options: As for the target.
         progress: Called after each file.
     """
-    outcomes = []
-    for task, outcome in zip(
-        target.tasks,
-        scorer.score(target.tasks, threshold=options.threshold, explain=options.explain),
-        strict=True,
-    ):
-        if outcome.is_binary:
-            target.sources.pass_over(task.path, Reason.BINARY)
-        if outcome.note is not None:
-            target.sources.notes.append((task.path, outcome.note))
-        outcomes.append(outcome)
+    sources = target.sources
+    by_place: dict[int, FileOutcome] = {}
+    for place, outcome in scorer.score(target.tasks, threshold=options.threshold, explain=options.explain):
+        by_place[place] = outcome
         progress(outcome)
-    files = tuple(outcome.file for outcome in outcomes if outcome.file is not None)
-    found = _findings(files, target)
-    told = tuple(finding for finding in found if finding.is_new is not False)
+    outcomes = [(task.path, by_place[place]) for place, task in enumerate(target.tasks)]
+    for path, outcome in outcomes:
+        if outcome.is_binary:
+            sources.pass_over(path, Reason.BINARY)
+        if outcome.note is not None:
+            sources.notes.append((path, outcome.note))
+    files = tuple(outcome.file for _, outcome in outcomes if outcome.file is not None)
     return Scan(
         manifest=scorer.manifest,
         threshold=scorer.manifest.threshold if options.threshold is None else options.threshold,
         root=target.root,
         files=files,
-        findings=told,
-        known=len(found) - len(told),
-        problems=(*target.sources.problems, *(problem for outcome in outcomes for problem in outcome.problems)),
-        notes=tuple(target.sources.notes),
-        passed=target.sources.passed,
+        findings=tuple(_findings(files, target)),
+        problems=(*sources.problems, *((path, one) for path, outcome in outcomes for one in outcome.problems)),
+        notes=tuple(sources.notes),
+        passed=sources.passed,
         suppressions=target.suppressions.path,
     )
 

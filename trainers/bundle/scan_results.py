@@ -1,6 +1,6 @@
 """What a scan of files gives: scores, findings, and what was not scored and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from trainers.bundle.places import Root
 from trainers.bundle.source_tree import PassedOver, Reason
 from trainers.bundle.suppressions import Suppression
 from trainers.bundle.verdict import FunctionVerdict
+from trainers.source_functions.division import Coverage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +62,13 @@ class ScoredFile:
     """One file and its functions in their order.
 
     Args:
+        coverage: How many of its lines lie in functions, in none, or were not understood.
         unchanged: Functions that were left out because nothing in them changed.
     """
 
     path: Path
     functions: tuple[ScoredFunction, ...]
+    coverage: Coverage
     unchanged: int = 0
 
 
@@ -92,9 +95,8 @@ class Scan:
         threshold: At or above it a function is called vulnerable.
         root: What places are relative to.
         files: In the order in which they were found.
-        findings: Those to report: without the known ones; suppressed ones among them.
-        known: How many findings the earlier report has too.
-        problems: Files that could not be read, and functions that were not scored: why.
+        findings: The functions that are called vulnerable, known and suppressed ones among them.
+        problems: Files and folders that could not be read, and functions that were not scored: where and why.
         notes: Remarks on files that were scored all the same.
         passed: What was passed over, by reason.
         suppressions: The file of suppressions that was read; null where there was none.
@@ -105,8 +107,7 @@ class Scan:
     root: Root
     files: tuple[ScoredFile, ...]
     findings: tuple[Finding, ...]
-    known: int = 0
-    problems: tuple[InputError, ...] = ()
+    problems: tuple[tuple[Path, InputError], ...] = ()
     notes: tuple[tuple[Path, str], ...] = ()
     passed: Mapping[Reason, PassedOver] = field(default_factory=dict)
     suppressions: Path | None = None
@@ -117,14 +118,19 @@ class Scan:
         return sum(len(file.functions) for file in self.files)
 
     @property
-    def open_findings(self) -> list[Finding]:
-        """The findings that nothing suppresses."""
-        return [finding for finding in self.findings if finding.suppression is None]
+    def reported(self) -> list[Finding]:
+        """The findings that the earlier report lacks, where there is one; suppressed ones among them."""
+        return [finding for finding in self.findings if finding.is_new is not False]
 
     @property
-    def suppressed(self) -> list[Finding]:
-        """The findings that a line of the file of suppressions names."""
-        return [finding for finding in self.findings if finding.suppression is not None]
+    def open_findings(self) -> list[Finding]:
+        """Those to report that nothing suppresses."""
+        return [finding for finding in self.reported if finding.suppression is None]
+
+    @property
+    def unchanged(self) -> int:
+        """How many functions of changed files were not scored, since nothing in them changed."""
+        return sum(file.unchanged for file in self.files)
 
     @property
     def is_empty(self) -> bool:
@@ -132,7 +138,7 @@ class Scan:
         return not self.files and not self.problems and Reason.UNCHANGED not in self.passed
 
 
-def most_probable(findings: tuple[Finding, ...] | list[Finding], limit: int | None) -> list[Finding]:
+def most_probable(findings: Sequence[Finding], limit: int | None) -> list[Finding]:
     """Return the findings, the most probable first, and of equals the first; at most so many.
 
     Args:

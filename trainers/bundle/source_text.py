@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
+from trainers.bundle.places import shown_path
 
 # Above it a file is not scored: the largest amalgamation in wide use has 9 MB.
 MAX_FILE_BYTES = 32 << 20
@@ -60,8 +61,8 @@ def read_content(path: Path) -> bytes:
 
 
 def _unread(path: Path, found: str, expected: str, fix: str = "") -> DataError:
-    problem = InputError(where=str(path), found=found, expected=expected, fix=fix)
-    return DataError(f"{path} cannot be divided into functions", [problem])
+    problem = InputError(where=shown_path(path), found=found, expected=expected, fix=fix)
+    return DataError(f"{shown_path(path)} cannot be divided into functions", [problem])
 
 
 def decode(content: bytes) -> SourceText:
@@ -78,7 +79,9 @@ def decode(content: bytes) -> SourceText:
             return _marked(content[len(mark) :], encoding)
     wide = _wide_encoding(content[:PROBED_BYTES])
     if wide is not None:
-        return _without_zeros(content.decode(wide, errors="replace"), f"it has no byte order mark: read as {_name(wide)}")
+        return _without_zeros(
+            content.decode(wide, errors="replace"), f"it has no byte order mark: read as {_name(wide)}"
+        )
     if is_binary(content):
         raise NotText
     try:

@@ -12,12 +12,10 @@ from pathspec import GitIgnoreSpec
 from cellgate.contract.errors import DataError, InputError
 from trainers.bundle.ignore_rules import IGNORE_NAME, IgnoreFile, excluding, read_rules
 from trainers.bundle.places import Root, shown_path
+from trainers.source_functions.language import SUFFIXES as KNOWN_SUFFIXES
 
-# C and C++; CUDA, HIP, OpenCL; Arduino; Objective-C; inline implementations; C++ modules; preprocessed files.
-SUFFIXES = frozenset(
-    ".c .h .i .cc .cpp .cxx .c++ .cp .hh .hpp .hxx .h++ .hp .ii .cu .cuh .hip .cl .ino .pde .m .mm "
-    ".inl .ipp .tpp .tcc .txx .icc .inc .cppm .ccm .cxxm .c++m .ixx .mpp".split()
-)
+# Besides those whose language is known: HIP, OpenCL, Arduino's old one, and rarer ones of headers and modules.
+SUFFIXES = KNOWN_SUFFIXES | {".hip", ".cl", ".pde", ".hp", ".icc", ".ccm", ".cxxm", ".c++m", ".mpp"}
 VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".bzr", "CVS", ".jj"})
 MAX_EXAMPLES = 10
 
@@ -67,7 +65,7 @@ class Sources:
 
     files: list[Path] = field(default_factory=list)
     passed: dict[Reason, PassedOver] = field(default_factory=dict)
-    problems: list[InputError] = field(default_factory=list)
+    problems: list[tuple[Path, InputError]] = field(default_factory=list)
     notes: list[tuple[Path, str]] = field(default_factory=list)
 
     def pass_over(self, path: Path, reason: Reason, *, is_folder: bool = False) -> None:
@@ -166,9 +164,8 @@ class _Walk:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            self.found.problems.append(
-                InputError(where=shown_path(folder), found=str(error), expected="a readable folder")
-            )
+            problem = InputError(where=shown_path(folder), found=str(error), expected="a readable folder")
+            self.found.problems.append((folder, problem))
             return []
 
     def _take(self, path: Path, entry: os.DirEntry[str], top: Path, rules: IgnoreFile | None) -> None:
