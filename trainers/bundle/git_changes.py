@@ -71,7 +71,7 @@ class Changes:
 
 
 def changes_since(reference: str, *, folder: Path) -> Changes:
-    """Return the lines that differ between a commit and the files as they are now; files that git does not know are new.
+    """Return the lines that differ between a commit and the files as they are; files that git does not know are new.
 
     Args:
         reference: A commit, branch or tag.

@@ -35,6 +35,6 @@ class Root:
         return whole.relative_to(self.folder) if whole.is_relative_to(self.folder) else whole
 
     def uri(self, path: Path) -> str:
-        """Return a file's URI, relative where the file is below the root; bytes that are no text are percent-encoded."""
+        """Return a file's URI, relative where the file is below the root; bytes that are no text are escaped."""
         place = self.place(path)
         return place.as_uri() if place.is_absolute() else quote(os.fsencode(place.as_posix()))

@@ -183,7 +183,8 @@ class _Walk:
     def _take_link(self, path: Path, top: Path) -> None:
         """Count a link; one to a file of the tree that is not scored under its own name is scored, once."""
         is_source = path.suffix.lower() in SUFFIXES
-        target = path.resolve()
+        # Not Path.resolve(), which fails on a link to itself.
+        target = Path(os.path.realpath(path))
         if not target.is_relative_to(top.resolve()):
             self.found.pass_over(path, Reason.LINK_OUTSIDE)
         elif not target.exists():
