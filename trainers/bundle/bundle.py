@@ -156,7 +156,8 @@ class Bundle:
             return []
         with_graphs = self._seeds.read_graphs
         functions = Functions.read(sources, max_nodes=self.manifest.max_nodes, with_graphs=with_graphs)
-        return self._seeds.score(functions).log_odds_F.tolist()
+        log_odds: list[float] = self._seeds.score(functions).log_odds_F.tolist()
+        return log_odds
 
 
 def _groups(sources: Sequence[str]) -> Iterator[list[str]]:

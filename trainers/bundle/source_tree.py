@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -230,7 +230,7 @@ class _Walk:
         return read.rules
 
 
-def told_passed_over(passed: dict[Reason, PassedOver]) -> Iterator[str]:
+def told_passed_over(passed: Mapping[Reason, PassedOver]) -> Iterator[str]:
     """Yield a line for each reason: how many files and folders were passed over, and which."""
     for reason in Reason:
         if (one := passed.get(reason)) is None:

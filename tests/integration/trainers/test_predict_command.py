@@ -175,7 +175,7 @@ def test_findings_that_are_known_or_suppressed_are_success(
     suppressed, out, _ = run_command(capsys, "predict", bundle, ".", "--suppressions", "mine")
 
     assert (known, suppressed) == (0, 0)
-    assert "four.c:11: note: suppressed: f1001" in out
+    assert "four.c:15: note: suppressed: f1001" in out
 
 
 @pytest.mark.parametrize(
