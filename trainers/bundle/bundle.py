@@ -11,7 +11,7 @@ import numpy as np
 from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
-from trainers.bundle.attribution import MAX_OCCLUSIONS, Weight, occlusions, rank_occlusions
+from trainers.bundle.attribution import RUNS, Occluder, Weight
 from trainers.bundle.models import Functions
 from trainers.bundle.scorer import SeedScorers
 from trainers.bundle.verdict import FunctionVerdict
@@ -143,17 +143,16 @@ class Bundle:
 
     def _weights(self, sources: Sequence[str], log_odds_F: Floats) -> Iterator[tuple[Weight, ...]]:
         """Yield the weights of each function's lines; functions are occluded together, as far as memory is bounded."""
+        log_odds = iter(log_odds_F.tolist())
         for group in _groups(sources):
-            parts = [occlusions(source) for source in group]
-            without = iter(self._scored_without([part.source for of_one in parts for part in of_one]))
-            for of_one in parts:
-                whole = float(log_odds_F[0])
-                log_odds_F = log_odds_F[1:]
-                yield rank_occlusions(of_one, log_odds=whole, without=[next(without) for _ in of_one])
+            occluders = [Occluder(source, log_odds=next(log_odds)) for source in group]
+            while any(parts := [occluder.next_parts() for occluder in occluders]):
+                without = iter(self._scored_without([part.source for of_one in parts for part in of_one]))
+                for occluder, of_one in zip(occluders, parts, strict=True):
+                    occluder.take([next(without) for _ in of_one])
+            yield from (occluder.weights() for occluder in occluders)
 
     def _scored_without(self, sources: Sequence[str]) -> list[float]:
-        if not sources:
-            return []
         with_graphs = self._seeds.read_graphs
         functions = Functions.read(sources, max_nodes=self.manifest.max_nodes, with_graphs=with_graphs)
         log_odds: list[float] = self._seeds.score(functions).log_odds_F.tolist()
@@ -165,7 +164,7 @@ def _groups(sources: Sequence[str]) -> Iterator[list[str]]:
     group: list[str] = []
     held = 0
     for source in sources:
-        size = len(source) * min(source.count("\n") + 1, MAX_OCCLUSIONS)
+        size = len(source) * min(source.count("\n") + 1, RUNS)
         if group and held + size > OCCLUDED_CHARS:
             yield group
             group, held = [], 0

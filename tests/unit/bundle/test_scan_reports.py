@@ -10,7 +10,7 @@ import pytest
 from tests.hostile_text import EVERYTHING, HOSTILE, hidden_characters
 from tests.sarif_rules import check_sarif
 from tests.scans import FIRST, scanned
-from trainers.bundle.attribution import occlusions
+from trainers.bundle.attribution import Occluder
 from trainers.bundle.c_functions import split_functions
 from trainers.bundle.sarif import as_sarif
 from trainers.bundle.scan_report import as_json, as_text
@@ -252,6 +252,6 @@ def test_a_function_below_thousands_of_namespaces_is_found_with_the_innermost_on
 def test_a_quote_that_nothing_closes_stays_and_a_string_goes() -> None:
     source = "void f() {\n  g(\"}\", '{', x); // don't {\n}"
 
-    (occlusion,) = occlusions(source)
+    (occlusion,) = Occluder(source, log_odds=0.0).next_parts()
 
     assert occlusion.source == "void f() {\n{\n}"
