@@ -1,4 +1,4 @@
-"""`bundle`: make a bundle, check one, export one."""
+"""`bundle`: make a bundle, check one, measure its lines, export one."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
+from cellgate.contract.configs import Split
 from cellgate.contract.specs import BundleKind
 from trainers.commands.outcome import exit_on_trainer_error, exit_when_not_writable
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")]
 NewFolder = Annotated[Path, typer.Option(help="Folder to create; it must not exist.")]
 
-bundle_app = typer.Typer(no_args_is_help=True, help="Make, check or export a bundle: trained models that score source.")
+bundle_app = typer.Typer(
+    no_args_is_help=True, help="Make, check, measure or export a bundle: trained models that score source."
+)
 
 
 @bundle_app.command("pack")
@@ -75,6 +78,26 @@ def onnx(bundle: BundleArgument, out: NewFolder) -> None:
     with exit_on_trainer_error(with_reason=True), exit_when_not_writable(out):
         difference = export_onnx(bundle, out)
     _print({"largest_difference": difference})
+
+
+@bundle_app.command("lines")
+def lines(
+    bundle: BundleArgument,
+    dataset: Annotated[Path, typer.Option(help="A prepared data set with pairs: a function and its patched version.")],
+    split: Annotated[Split, typer.Option(help="Whose pairs are ranked.")] = Split.GATE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print for a program.")] = False,
+) -> None:
+    """Measure how soon the lines that it names lead to those that patches change."""
+    from trainers.bundle.bundle import Bundle
+    from trainers.bundle.line_evaluation import evaluate_lines
+    from trainers.data.dataset import Dataset
+
+    with exit_on_trainer_error(with_reason=True):
+        report = evaluate_lines(Bundle.open(bundle), Dataset.open(dataset), split)
+    if as_json:
+        _print(report.as_document())
+    else:
+        print(report.as_text(), end="")
 
 
 def _print(document: dict[str, object]) -> None:
