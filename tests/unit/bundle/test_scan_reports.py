@@ -11,7 +11,6 @@ from tests.hostile_text import EVERYTHING, HOSTILE, hidden_characters
 from tests.sarif_rules import check_sarif
 from tests.scans import FIRST, scanned
 from trainers.bundle.attribution import Occluder
-from trainers.bundle.c_functions import split_functions
 from trainers.bundle.sarif import as_sarif
 from trainers.bundle.scan_report import as_json, as_text
 from trainers.bundle.scan_results import Scan, ScoredFunction, WeighedLine
@@ -241,12 +240,6 @@ def test_what_is_too_large_is_listed_as_not_scored_with_the_reason_and_the_rest_
     assert "long_one in line 2" in long.found
     assert "not scored" in as_text(found)
     check_sarif(json.loads(as_sarif(found)))
-
-
-def test_a_function_below_thousands_of_namespaces_is_found_with_the_innermost_ones_in_its_name() -> None:
-    (found,) = split_functions("namespace a {" * 3_000 + "void f() {}" + "}" * 3_000)
-
-    assert found.name == "…::" + "a::" * 32 + "f"
 
 
 def test_a_quote_that_nothing_closes_stays_and_a_string_goes() -> None:

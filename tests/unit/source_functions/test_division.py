@@ -1,12 +1,9 @@
 """C and C++ files are divided into their functions, each with its name and its lines."""
 
-from pathlib import Path
-
 import pytest
 
-from cellgate.contract.errors import DataError
-from trainers.bundle.c_functions import find_files, split_file, split_functions
 from trainers.demo_data.generator import generate
+from trainers.source_functions.division import divide
 
 CPP = """\
 #include <vector>
@@ -63,27 +60,27 @@ FOUND = [
 ]
 
 
-def named(text: str, *, prefers_c: bool = True) -> list[tuple[str, int, int]]:
-    return [(f.name, f.start_line, f.end_line) for f in split_functions(text, prefers_c=prefers_c)]
+def named(text: str, suffix: str = ".c") -> list[tuple[str, int, int]]:
+    return [(one.name, one.start_line, one.end_line) for one in divide(text, suffix=suffix).functions]
 
 
 def test_every_function_of_a_cpp_file_is_found_with_its_scope_and_lines() -> None:
-    assert named(CPP, prefers_c=False) == FOUND
+    assert named(CPP, ".cc") == FOUND
 
 
 def test_a_functions_text_is_that_of_its_lines() -> None:
     lines = CPP.split("\n")
 
-    for function in split_functions(CPP):
+    for function in functions(CPP):
         of_file = "\n".join(lines[function.start_line - 1 : function.end_line])
         assert function.source in of_file
         assert function.source.count("\n") == function.end_line - function.start_line
-    assert split_functions(CPP)[0].source == "int plain(int a) { return a; }"
+    assert functions(CPP)[0].source == "int plain(int a) { return a; }"
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_lines_count_the_same_whatever_ends_them(ends: str) -> None:
-    functions = split_functions("int x;\nint f(void)\n{\n}\nint g(void) {}\n".replace("\n", ends))
+    functions = functions("int x;\nint f(void)\n{\n}\nint g(void) {}\n".replace("\n", ends))
 
     assert [(f.name, f.start_line, f.source) for f in functions] == [
         ("f", 2, "int f(void)\n{\n}"),
@@ -131,13 +128,13 @@ def test_a_function_whose_braces_match_within_one_branch_only_is_found_and_none_
     )
 
     assert named(text) == [("f", 1, 11), ("g", 13, 13), ("g", 15, 15)]
-    assert split_functions(text)[0].source == "\n".join(text.split("\n")[:11])
+    assert functions(text)[0].source == "\n".join(text.split("\n")[:11])
 
 
 def test_generated_functions_in_one_file_are_all_found_whole() -> None:
     sources = [str(row["func"]).strip() for row in generate(functions=100, seed=5)]
 
-    assert [function.source for function in split_functions("\n\n".join(sources))] == sources
+    assert [function.source for function in functions("\n\n".join(sources))] == sources
 
 
 def test_deep_nesting_does_not_end_the_process() -> None:
@@ -146,46 +143,3 @@ def test_deep_nesting_does_not_end_the_process() -> None:
     assert len(split_functions(deep)) == 1
 
 
-def test_a_file_is_read_as_utf_8_with_or_without_its_mark(tmp_path: Path) -> None:
-    path = tmp_path / "f.c"
-    path.write_bytes(b"\xef\xbb\xbfint f(void) { return '\xc3\xa4'; }")
-
-    assert [function.source for function in split_file(path)] == ["int f(void) { return 'ä'; }"]
-
-
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        (b"// \xe4\nint f(void) { }", "byte 0xe4 at position 3"),
-        ("int f(void) { }".encode("utf-16"), "byte 0xff at position 0"),
-        (b"int f(void) { }\0", "a zero byte at position 15"),
-    ],
-)
-def test_what_is_no_utf_8_text_is_an_error_that_says_where(content: bytes, found: str, tmp_path: Path) -> None:
-    path = tmp_path / "f.c"
-    path.write_bytes(content)
-
-    with pytest.raises(DataError, match=found):
-        split_file(path)
-
-
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be divided"):
-        split_file(tmp_path)
-
-
-def test_of_a_folder_the_source_files_are_read_by_name(tmp_path: Path) -> None:
-    for name in ("b.cpp", "a.c", "notes.txt", "in/c.H"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-
-    found = find_files([tmp_path / "notes.txt", tmp_path])
-
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["notes.txt", "a.c", "b.cpp", "in/c.H"]
-
-
-def test_all_paths_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
-        find_files([tmp_path / "a.c", tmp_path, tmp_path / "b.c"])
-
-    assert len(caught.value.problems) == 2
