@@ -56,6 +56,10 @@ def _left_out(scan: Scan, *, cut: int) -> Iterator[str]:
         yield f"{suppressed} findings are suppressed{by}"
     if known := len(scan.findings) - len(scan.reported):
         yield f"{known} findings are in the baseline and left out"
+    if unparsed := sum(file.coverage.unparsed for file in scan.files):
+        outside = sum(file.coverage.outside for file in scan.files)
+        whole = sum(file.coverage.lines for file in scan.files)
+        yield f"of {whole} lines {unparsed} were not understood and {outside} lines of code lie in no function"
     if scan.unchanged:
         yield f"{scan.unchanged} functions in changed files did not change and are not scored"
 
