@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tree_sitter import Parser
 
-from cellgate.contract.configs import FieldNames
+from cellgate.contract.configs import PrepareConfig
 from trainers.data.encoding import CHUNK_FUNCTIONS, build_chunk, quality_names
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.read.rows import read_rows
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--functions", type=int, help="draw so many at random; default all")
     parser.add_argument("--max-nodes", type=int, default=2_000)
     given = parser.parse_args()
-    rows = read_rows(given.source, FieldNames(), max_function_chars=MAX_FUNCTION_CHARS).rows
+    rows = read_rows([given.source], PrepareConfig(max_function_chars=MAX_FUNCTION_CHARS)).rows
     sources = [row.func for row in rows]
     if given.functions is not None:
         sources = random.Random(DRAW_SEED).sample(sources, min(given.functions, len(sources)))

@@ -170,8 +170,7 @@ class Watch(TrainerCallback):
 
 def read(source: Path, functions: int) -> tuple[list[str], list[int]]:
     """Return so many functions and their labels, drawn at random."""
-    prepare = PrepareConfig()
-    rows = read_rows(source, prepare.fields, max_function_chars=prepare.max_function_chars).rows
+    rows = read_rows([source], PrepareConfig()).rows
     drawn = random.Random(0).sample(rows, min(functions, len(rows)))
     return [row.func for row in drawn], [row.label for row in drawn]
 

@@ -26,6 +26,7 @@ from service.api.routes import (
     experiments,
     gate_decision,
     health,
+    inspections,
     jobs,
     logs,
     operations,
@@ -50,6 +51,7 @@ from service.telemetry.metrics import Telemetry
 from service.telemetry.tracing import tracing_of
 
 # In the order of the OpenAPI document.
+SILENCE_MARGIN_S = 5.0
 RESOURCES = (
     datasets,
     uploads,
@@ -57,6 +59,7 @@ RESOURCES = (
     gate_decision,
     reports,
     jobs,
+    inspections,
     preflights,
     runs,
     logs,
@@ -90,7 +93,12 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         if settings.redis_url is None:
             raise NotReady("CELLGATE_REDIS_URL is not set: name the broker, or use `cellgate up`, which brings its own")
         notifier = CeleryNotifier(settings.redis_url)
-    database = Database(settings.database, statement_timeout_s=settings.query_timeout_s)
+    database = Database(
+        settings.database,
+        statement_timeout_s=settings.query_timeout_s,
+        # The server's own limit comes first: it says why.
+        silence_s=max(settings.database_silence_s, settings.query_timeout_s + SILENCE_MARGIN_S),
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -144,7 +144,7 @@ def run_local_stack(settings: Settings, *, with_worker: bool, announce: Callable
     check_folders(settings)
     _prepare_database(settings)
     with ExitStack() as stack:
-        database = Database(settings.database)
+        database = Database(settings.database, silence_s=settings.database_silence_s)
         stack.callback(database.dispose)
         redis_url = (
             settings.redis_url

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, repr=False, exclude=True, description="SQLAlchemy URL; default: SQLite in data_dir."
     )
+    database_silence_s: float = Field(
+        60.0, gt=0, description="A PostgreSQL server that says nothing for so long is given up; the caller tries again."
+    )
     redis_url: str | None = Field(
         None, repr=False, exclude=True, description="Broker; `cellgate up` starts its own without it."
     )
@@ -68,6 +71,7 @@ class Settings(BaseSettings):
     max_buffered_bytes: int = Field(64 << 20, ge=1024, description="Bytes of all bodies that are read at once.")
     max_json_depth: int = Field(64, ge=8, le=200, description="Containers inside each other in a body.")
     max_json_values: int = Field(20_000, ge=100, description="Values in a body.")
+    max_json_members: int = Field(2_000, ge=100, description="Members of all objects in a body.")
     max_mistakes: int = Field(50, ge=1, le=1000, description="Mistakes that a problem lists; others are counted.")
     max_header_bytes: int = Field(1 << 15, ge=1024, description="Request line and headers together; more are 431.")
     header_timeout_s: float = Field(10.0, gt=0, le=600, description="From a request's first byte to its headers' end.")
@@ -88,6 +92,9 @@ class Settings(BaseSettings):
     )
     keep_metrics_days: float | None = Field(
         None, ge=0, description="Thin the curves of runs that ended before so many days; extremes are kept."
+    )
+    keep_lr_cache_days: float = Field(
+        90.0, ge=0, description="How long an entry of the learning-rate cache stays after its last use."
     )
     keep_idempotency_days: float = Field(1.0, ge=0.01, description="How long answers to Idempotency-Keys are kept.")
     keep_audit_days: float = Field(400.0, ge=0.01, description="How long entries of the audit log are kept.")

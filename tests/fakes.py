@@ -18,6 +18,20 @@ from cellgate.contract.evidence import (
     Truncation,
 )
 from cellgate.contract.files import sha256_of_file, write_json
+from cellgate.contract.inspection import (
+    DateReading,
+    FieldReading,
+    GroupReading,
+    Inspection,
+    LabelValue,
+    LanguageReading,
+    LeftOut,
+    Meaning,
+    PairReading,
+    Reason,
+    SourceFile,
+    SplitReading,
+)
 from cellgate.contract.options import Option
 from cellgate.contract.report import (
     CurvePoint,
@@ -144,6 +158,34 @@ def prepared(**changes: Any) -> RunResult:
         "graph_quality": {"parsed": 600},
     }
     return result("prepare", dataset=DatasetSummary(**{**fields, **changes}))
+
+
+def inspection(**changes: Any) -> Inspection:
+    """Return how a file of one vulnerable and one other function was read."""
+    values: dict[str, Any] = {
+        "layout": None,
+        "files": [SourceFile(name="functions.jsonl", form="JSONL", rows=3)],
+        "files_total": 1,
+        "columns": ["func", "target"],
+        "fields": [FieldReading(field="func", columns=["func"], why="a known name", others=["code"], rows=2)],
+        "labels": [LabelValue(value="1", meaning=Meaning.VULNERABLE, rows=1)],
+        "pairs": PairReading(pairs=0, functions=0, source=""),
+        "groups": GroupReading(groups=2, largest=1, largest_name="function 'line-1'"),
+        "dates": DateReading(rows=0, first=None, last=None, unreadable=0),
+        "splits": SplitReading(found={"train": 2}, source="column split", used=False, how="by a seeded hash"),
+        "languages": [LanguageReading(language="c", rows=2, kept=True)],
+        "rows": 3,
+        "functions": 2,
+        "vulnerable": 1,
+        "left_out": [
+            LeftOut(reason=Reason.EMPTY, rows=1, counts=True, explanation="no text", places=["line 3: found ''"])
+        ],
+        "left_out_share": 1 / 3,
+        "samples": [],
+        "notes": ["No function has a commit."],
+        "refusals": [],
+    }
+    return Inspection(**{**values, **changes})
 
 
 def interval(middle: float, half_width: float = HALF_WIDTH) -> Interval:
@@ -321,6 +363,8 @@ class FakeTrainers:
                 return prepared()
             case Cell.PREFLIGHT:
                 return result("preflight", claim.seed)
+            case Cell.INSPECT:
+                return result("inspect", claim.seed, inspection=inspection())
             case Cell.AGGREGATION:
                 shown = {name: f1s for name, f1s in self.f1s.items() if name != "fusion" or self._fused()}
                 return result(54, claim.seed, evidence=evidence(shown))

@@ -68,7 +68,8 @@ class Machine:
 
     def queued_dataset(self) -> str:
         """Return the id of a data set whose `prepare` waits; nobody was notified."""
-        source = self.folder / "functions.jsonl"
+        source = self.folder / "data" / "functions.jsonl"
+        source.parent.mkdir(exist_ok=True)
         write_jsonl(source, functions=300, seed=1)
         with self.database.begin() as session:
             return create_dataset(session, name="generated", source=str(source), config=PrepareConfig()).id

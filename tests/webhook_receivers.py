@@ -103,4 +103,4 @@ def outbox(database: Database, webhook: WebhookRow) -> list[tuple[str, int, int 
 def claimed(database: Database) -> list[Due]:
     """Claim what is due, as a sender does."""
     with database.begin() as session:
-        return claim_due(session, [delivery for delivery, _ in due_deliveries(session, limit=8)])
+        return claim_due(session, [one.delivery_id for one in due_deliveries(session, limit=8)])

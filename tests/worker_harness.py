@@ -99,7 +99,14 @@ class Floor:
         path = self.folder / "stand_in.py"
         body = json.dumps((result or prepared()).model_dump(mode="json"))
         path.write_text(f"RESULT = {body!r}\n{PRELUDE}\n{script}\n")
-        patient = {"data_dir": self.folder, "database_url": self.url, "lease_s": 10.0, "grace_s": 30.0, "slots": 1}
+        patient = {
+            "data_dir": self.folder,
+            "database_url": self.url,
+            "lease_s": 10.0,
+            "grace_s": 30.0,
+            "slots": 1,
+            "data_roots": ["/data"],
+        }
         return WorkerContext(
             database=self.database,
             notifier=self.notifier,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from cellgate.contract.artifacts import EVENTS_NAME, RESULT_NAME
+from cellgate.contract.artifacts import CHECKPOINT_FOLDER, EVENTS_NAME, RESULT_NAME
 from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.errors import (
     InputError,
@@ -27,7 +27,7 @@ from cellgate.contract.specs import AnySpec
 from cellgate.contract.storage import is_disk_full
 from cellgate.contract.visible import visible
 from trainers.engine.context import RunContext, stop_on_signals
-from trainers.engine.run_folder import last_event, seed_of
+from trainers.engine.run_folder import can_go_on, last_event, seed_of
 from trainers.spec_reading import read_spec
 
 # Problems of a failure that its event lists; the total is in the event too.
@@ -100,18 +100,22 @@ def _say(text: str) -> None:
 
 
 def _check_resume(resume: Path | None) -> None:
-    if resume is not None and not resume.is_dir():
-        raise SpecError(
-            "there is nothing to resume",
-            [
-                InputError(
-                    where="--resume",
-                    found=f"{resume}, which is no folder",
-                    expected="a run's checkpoint folder",
-                    fix="correct the path, or start without --resume",
-                )
-            ],
-        )
+    """Refuse a folder to go on from that has nothing: training would start afresh, and nobody would be told."""
+    if resume is None or can_go_on(resume):
+        return
+    inside = resume / CHECKPOINT_FOLDER
+    meant = f"name {inside}" if can_go_on(inside) else "correct the path"
+    raise SpecError(
+        "there is nothing to resume",
+        [
+            InputError(
+                where="--resume",
+                found=f"no checkpoint in {resume}" if resume.is_dir() else f"{resume}, which is no folder",
+                expected="a run's checkpoint folder",
+                fix=f"{meant}, or start without --resume",
+            )
+        ],
+    )
 
 
 def _trainer_of(cell: Cell) -> Callable[[AnySpec, RunContext], RunResult]:

@@ -36,7 +36,7 @@ def run_worker(settings: Settings, redis_url: str) -> None:
     draining = threading.Event()
     _drain_on_signals(draining)
     context = WorkerContext(
-        database=Database(settings.database),
+        database=Database(settings.database, silence_s=settings.database_silence_s),
         notifier=CeleryNotifier(redis_url),
         settings=settings,
         worker_id=f"{socket.gethostname()}:{os.getpid()}",

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.principals import SYSTEM
 from service.settings import Settings
-from service.store import removals, retention, storage
+from service.store import lr_cache, removals, retention, storage
 from service.store.artifact_store import UPLOADS, LocalStore
 from service.store.audit import Actor, Entry, prune_audit, record
 from service.store.database import Database, now_s
@@ -65,6 +65,7 @@ class Housekeeper:
         with self._database.begin() as session:
             retention.forget_answers(session, keep_s=settings.keep_idempotency_days * DAY_S)
             prune_audit(session, kept_s=settings.keep_audit_days * DAY_S)
+        self._remove_lr_entries(settings.keep_lr_cache_days)
         if settings.keep_checkpoints_days is not None:
             self._remove_checkpoints(settings.keep_checkpoints_days)
         if settings.keep_metrics_days is not None:
@@ -99,8 +100,20 @@ class Housekeeper:
         while True:
             with self._database.begin() as session:
                 before_s = self._before_s(session.scalars(now_s().select()).one(), keep_days)
-                if not retention.thin_next_curves(session, before_s=before_s):
-                    return
+                thinned = retention.thin_next_curves(session, before_s=before_s)
+                for run_id in thinned:
+                    record(session, Actor(principal=SYSTEM), Entry(action="thin_curves", kind="run", object_id=run_id))
+            if not thinned:
+                return
+
+    def _remove_lr_entries(self, keep_days: float) -> None:
+        with self._database.read() as session:
+            before_s = lr_cache.unused_since_s(session, keep_s=keep_days * DAY_S)
+        removed = lr_cache.remove_unused_entries(self._settings.artifacts, before_s=before_s)
+        if removed:
+            entry = Entry(action="prune_lr_cache", kind="lr_cache", detail={"files": removed})
+            with self._database.begin() as session:
+                record(session, Actor(principal=SYSTEM), entry)
 
     @staticmethod
     def _before_s(now: float, keep_days: float) -> float:

@@ -79,7 +79,7 @@ def _reconcile(settings: Settings, redis_url: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    database = Database(settings.database)
+    database = Database(settings.database, silence_s=settings.database_silence_s)
     notifier = CeleryNotifier(redis_url)
     broker = redis_client(redis_url)
     supervision = Supervision("reconciler", database)

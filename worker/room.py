@@ -1,8 +1,8 @@
-"""Whether the artifact folder has room for another run: workers claim none below the reserve."""
+"""Whether another run may start: workers claim none below the reserve, and none while a backup is being restored."""
 
 import structlog
 
-from cellgate.contract.storage import room_in
+from cellgate.contract.storage import RESTORING, room_in
 from service.store.workers import record_room, recorded_room
 from worker.context import UNREACHABLE, WorkerContext
 
@@ -24,7 +24,12 @@ def has_room(context: WorkerContext) -> bool:
 
 
 def may_start_runs(context: WorkerContext) -> bool:
-    """Return whether there is room for another run, and let those that ask why runs wait know."""
+    """Return whether another run may start, and let those that ask why runs wait know whether there is room."""
+    work = context.settings.data_dir / RESTORING
+    if work.exists():
+        # Its rows come before its files.
+        log.warning("restore_under_way", folder=str(work))
+        return False
     there_is = has_room(context)
     try:
         with context.database.read() as session:

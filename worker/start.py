@@ -6,14 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from cellgate.contract.artifacts import SPEC_NAME
-from cellgate.contract.cells import Cell
+from cellgate.contract.cells import ENTRY_OF
 from cellgate.contract.files import write_json
 from cellgate.contract.processes import module_environment
 from service.store.claims import Claim
 from service.store.run_specs import trainer_spec
+from trainers.engine.run_folder import can_go_on
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.process import Trainer, TrainerProcess, start_cold
+
+log = structlog.get_logger(__name__)
 
 # Share of the lease after which supervisor and trainer give up by their own clocks, whatever the database's shows.
 GIVE_UP_AT = 0.8
@@ -51,20 +56,28 @@ def start_trainer(
     settings = context.settings
     spec = _read_spec(context, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
     threads = settings.threads or max(1, usable_cores() // context.slots)
-    if claim.cell is Cell.PREPARE:
-        spec["workers"] = threads
-    else:
-        spec |= {"device": settings.device, "threads": threads}
+    offered = {"workers": threads, "device": settings.device, "threads": threads}
+    spec |= {name: value for name, value in offered.items() if name in ENTRY_OF[claim.cell].spec.model_fields}
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / SPEC_NAME, spec)
     arguments = [claim.cell.label, "--spec", str(folder / SPEC_NAME), "--out", str(folder)]
-    if claim.resume_from is not None:
-        arguments += ["--resume", str(settings.artifacts / claim.resume_from)]
+    arguments += going_on(settings.artifacts, claim)
     arguments += ["--heartbeat", f"{GIVE_UP_AT * settings.lease_s:g}"]
     environment = trainer_environment(threads)
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = gpu
     return TrainerProcess(partial(_start, context, folder, arguments, environment), folder=folder)
+
+
+def going_on(artifacts: Path, claim: Claim) -> list[str]:
+    """Return the option to go on from a checkpoint; none where its files are gone: then the run starts over."""
+    if claim.resume_from is None:
+        return []
+    folder = artifacts / claim.resume_from
+    if not can_go_on(folder):
+        log.warning("checkpoint_gone", folder=str(folder))
+        return []
+    return ["--resume", str(folder)]
 
 
 def _start(
@@ -88,7 +101,11 @@ def _read_spec(context: WorkerContext, claim: Claim, *, until: float) -> dict[st
         try:
             with context.database.read() as session:
                 return trainer_spec(
-                    session, run_id=claim.run_id, artifacts=settings.artifacts, model_roots=settings.models
+                    session,
+                    run_id=claim.run_id,
+                    artifacts=settings.artifacts,
+                    model_roots=settings.models,
+                    data_roots=settings.roots,
                 )
         except UNREACHABLE:
             if time.monotonic() + DATABASE_RETRY_S > until:

@@ -1,6 +1,7 @@
 """Send the outbox's deliveries to webhooks: at least once, each webhook on its own.
 
-All tries run in one thread. No webhook has more than a few at a time, so one that hangs or fails delays no other.
+All tries run in one thread. No webhook has more than a few at a time, and no receiver more than its places, so one that
+hangs or fails delays no other.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from service.domain.delivery_order import Candidate, Places, Standing, choose, origin_of
 from service.settings import Settings
 from service.store.database import Database
 from service.store.deliveries import (
@@ -31,14 +33,12 @@ LOOK_EVERY_S = 0.5
 # Tries that end together are stored together.
 GATHER_S = 0.02
 TIDY_EVERY_S = 600.0
-# Tries at the same time; each needs a descriptor, of which a process often has 1,024.
-AT_ONCE = 512
-# Places that only webhooks get whose last delivery arrived: any number of others that hang cannot take them.
-RESERVED = 64
+# Of what is due, so many are put in order; the rest, the youngest, waits for a later round.
+MOST_CANDIDATES = 4096
 STOP_S = 2.0
-# Tries that one round starts, and outcomes that it stores: it takes a tenth of a second or so, and begins with the
-# webhooks whose last delivery arrived.
+# Tries that one round starts, and outcomes that it stores: it takes a tenth of a second or so.
 PER_ROUND = 32
+DEFAULT_PLACES = Places()
 log = structlog.get_logger(__name__)
 
 
@@ -49,8 +49,7 @@ class WebhookSender:
         database: Where the outbox is.
         settings: Of the deployment.
         look_every_s: Seconds between two looks at the outbox.
-        at_once: Tries at the same time, over all webhooks.
-        reserved: How many of them are for webhooks whose last delivery arrived.
+        places: How many tries there may be at the same time.
     """
 
     def __init__(
@@ -59,14 +58,13 @@ class WebhookSender:
         database: Database,
         settings: Settings,
         look_every_s: float = LOOK_EVERY_S,
-        at_once: int = AT_ONCE,
-        reserved: int = RESERVED,
+        places: Places = DEFAULT_PLACES,
     ) -> None:
         self._database = database
         self._allow_private = settings.webhook_allow_private
         self._keep_s = settings.keep_deliveries_days * 86_400.0
         self._look_every_s = look_every_s
-        self._at_once, self._reserved = at_once, reserved
+        self._places = places
         self._tls = httpx.create_ssl_context(trust_env=False)
         self._tries: dict[asyncio.Task[Outcome], Due] = {}
         self._unrecorded: list[Outcome] = []
@@ -166,15 +164,17 @@ class WebhookSender:
             return bool(self._choose(session))
 
     def _choose(self, session: Session) -> list[str]:
-        free = min(PER_ROUND, self._at_once - len(self._tries))
-        if free <= 0:
-            return []
-        in_flight = Counter(due.webhook_id for due in self._tries.values())
-        found = due_deliveries(session, limit=free, in_flight=in_flight, first=self._proven)
-        others = sum(number for webhook, number in in_flight.items() if webhook not in self._proven)
-        room = self._at_once - self._reserved - others
-        unproven = [delivery for delivery, webhook in found if webhook not in self._proven]
-        return [delivery for delivery, webhook in found if webhook in self._proven] + unproven[: max(0, room)]
+        in_flight = [self._candidate(due) for due in self._tries.values()]
+        by_webhook = Counter(one.webhook_id for one in in_flight)
+        found = due_deliveries(session, limit=MOST_CANDIDATES, in_flight=by_webhook, first=self._proven)
+        return choose(found, in_flight, places=self._places, limit=PER_ROUND)
+
+    def _candidate(self, due: Due) -> Candidate:
+        unproven = Standing.FAILING if due.failing else Standing.NEW
+        standing = Standing.PROVEN if due.webhook_id in self._proven else unproven
+        return Candidate(
+            delivery_id=due.delivery_id, webhook_id=due.webhook_id, origin=origin_of(due.url), standing=standing
+        )
 
     async def _end(self) -> None:
         """Give what is being sent a moment, store what has ended, and leave the rest to the next sender."""

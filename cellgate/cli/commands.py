@@ -54,7 +54,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "download": Entry(module="output", help="Download a run's file and check its SHA-256."),
     },
     DATA: {
-        "dataset": Entry(module="datasets", help="Prepare, list and show data sets."),
+        "dataset": Entry(module="datasets", help="Inspect sources; prepare, list and show data sets."),
         "uploads": Entry(module="housekeeping", help="List the uploaded files, newest first."),
         "bundle": Entry(module="bundles", help="Pack, list, download and check bundles."),
     },

@@ -1,4 +1,4 @@
-"""`cellgate dataset`: prepare, list and show data sets."""
+"""`cellgate dataset`: inspect sources; prepare, list and show data sets."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,44 +7,126 @@ import typer
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
-from cellgate.cli.consoles import terminal
-from cellgate.cli.progress import watch_dataset
-from cellgate.cli.spec_files import named_dataset, read_spec
-from cellgate.contract.exit_codes import CommandExit, UsageError
+from cellgate.cli.consoles import complain, terminal
+from cellgate.cli.dataset_names import named_dataset
+from cellgate.cli.handover import has_extra
+from cellgate.cli.inspection_page import show_inspection
+from cellgate.cli.local_inspection import inspect_here
+from cellgate.cli.progress import last, watch_dataset
+from cellgate.cli.sources import default_name, send, server_sources
+from cellgate.cli.spec_files import read_spec
+from cellgate.client.errors import ServerAway
+from cellgate.client.requests import path_to
+from cellgate.contract.api.datasets import InspectionAnswer
+from cellgate.contract.configs import EvaluationSplits, SplitBy
+from cellgate.contract.exit_codes import CommandExit
+from cellgate.contract.inspection import Inspection
+from cellgate.contract.source_files import READABLE
 from cellgate.contract.states import DatasetState
 
 app = typer.Typer()
-dataset_app = typer.Typer(no_args_is_help=True, help="Prepare, list and show data sets.")
+dataset_app = typer.Typer(no_args_is_help=True, help="Inspect sources; prepare, list and show data sets.")
 app.add_typer(dataset_app, name="dataset")
 
 
 @dataset_app.command("add")
 def add_dataset(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A .jsonl, .json or .csv file, also with .gz.")],
-    name: Annotated[str | None, typer.Option(help="Name of the data set; default: the file's name.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML or JSON file: fields, splits, group_by …")] = None,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help=f"What to read: {READABLE}.")],
+    name: Annotated[str | None, typer.Option(help="Name of the data set; default: the first file's name.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML or JSON file: fields, labels, splits, group_by …")] = None,
+    split: Annotated[
+        SplitBy | None, typer.Option(help="What decides on splits: the source's own, chance, time or projects.")
+    ] = None,
+    evaluation: Annotated[
+        EvaluationSplits | None, typer.Option(help="For evaluation only: all functions into these splits.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the set if a single row is left out.")] = False,
     upload: Annotated[
-        bool, typer.Option("--upload", help="Send the file; without it, the file lies below a data root of the server.")
+        bool, typer.Option("--upload", help="Send the files; without it, they lie below a data root of the server.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the data set is prepared.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Prepare a data set from a file of labelled functions."""
-    if upload and not file.is_file():
-        raise UsageError(f"{file} is no file that could be sent")
-    body: dict[str, Any] = {**(read_spec(config) if config else {}), "source": str(file.resolve())}
-    body["name"] = name or body.get("name") or file.name.partition(".")[0]
+    """Prepare a data set from files and folders of labelled functions.
+
+    A data set of the same name makes this one its next version.
+    """
+    body = read_config(config, split=split, evaluation=evaluation, strict=strict)
+    body["name"] = name or body.get("name") or default_name(files)
     console = terminal()
     with client_of(context) as client:
-        if upload:
-            body["source"] = client.upload(file, file.name).source
+        body["source"] = send(client, files) if upload else server_sources(files)
         dataset = client.add_dataset(body)
         if wait:
             dataset = watch_dataset(client, dataset.id, terminal(stderr=True) if as_json else console)
     tables.print_json(dataset) if as_json else tables.show_dataset(console, dataset)
     if dataset.state is DatasetState.FAILED:
         raise typer.Exit(CommandExit.FAILED)
+
+
+def read_config(
+    config: Path | None, *, split: SplitBy | None, evaluation: EvaluationSplits | None, strict: bool
+) -> dict[str, Any]:
+    """Return the settings of `--config` and of the options that stand for some of them; options count."""
+    body = read_spec(config) if config else {}
+    if split is not None:
+        body["split"] = split.value
+    if evaluation is not None:
+        body["evaluation"] = evaluation.value
+    if strict:
+        body["max_left_out_share"] = 0
+    return body
+
+
+@dataset_app.command("inspect")
+def inspect_source(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help=f"What to read: {READABLE}.")],
+    config: Annotated[Path | None, typer.Option(help="YAML or JSON file: fields, labels, splits, group_by …")] = None,
+    split: Annotated[
+        SplitBy | None, typer.Option(help="What decides on splits: the source's own, chance, time or projects.")
+    ] = None,
+    evaluation: Annotated[
+        EvaluationSplits | None, typer.Option(help="For evaluation only: all functions into these splits.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the set if a single row is left out.")] = False,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Send the files; without it, they lie below a data root of the server.")
+    ] = False,
+    local: Annotated[bool, typer.Option("--local", help="Read here, without a server.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how files and folders would be read as a data set; exit code 1 if one could not be prepared.
+
+    Without a server that answers, this machine reads them if the extra `worker` is installed.
+    """
+    body = read_config(config, split=split, evaluation=evaluation, strict=strict)
+    body.pop("name", None)
+    found = inspect_here(files, body) if local else _ask(context, files, body, upload=upload)
+    tables.print_json(found) if as_json else show_inspection(terminal(), found)
+    if not found.is_usable:
+        raise typer.Exit(CommandExit.FAILED)
+
+
+def _ask(context: typer.Context, files: list[Path], body: dict[str, Any], *, upload: bool) -> Inspection:
+    """Return what the server's worker finds, or this machine where no server answers."""
+    with client_of(context) as client:
+        try:
+            source = send(client, files) if upload else server_sources(files)
+            answer = client.inspect({**body, "source": source})
+        except ServerAway:
+            if has_extra("worker"):
+                complain("no server answers: the files are read here")
+                return inspect_here(files, body)
+            raise
+        with terminal(stderr=True).status("reading…"):
+            path = path_to("inspections", answer.run)
+            answer = last(client.follow(path, InspectionAnswer, ended=lambda found: found.state.terminal))
+    if answer.inspection is None:
+        complain(f"run {answer.run} has {answer.state}: {answer.failure_detail or 'it was stopped'}")
+        raise typer.Exit(CommandExit.FAILED)
+    return answer.inspection
 
 
 @dataset_app.command("ls")
@@ -57,10 +139,16 @@ def list_datasets(context: typer.Context, as_json: AsJson = False) -> None:
 @dataset_app.command("show")
 def show_dataset(
     context: typer.Context,
-    dataset: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id (ds_…) or name.")],
+    dataset: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id (ds_…), name (the newest), or name@version.")],
+    reading: Annotated[bool, typer.Option("--reading", help="Show how its source was read.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a data set: its splits, graphs and warnings."""
+    """Show a data set: its splits, graphs and warnings, or with --reading how its source was read."""
     with client_of(context) as client:
-        found = client.dataset(named_dataset(client.datasets(), dataset))
+        identifier = named_dataset(client, dataset)
+        if reading:
+            inspection = client.dataset_inspection(identifier)
+            tables.print_json(inspection) if as_json else show_inspection(terminal(), inspection)
+            return
+        found = client.dataset(identifier)
     tables.print_json(found) if as_json else tables.show_dataset(terminal(), found)

@@ -9,8 +9,9 @@ import typer
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of, no_id
 from cellgate.cli.consoles import complain, terminal
+from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
-from cellgate.cli.spec_files import named_dataset, read_spec
+from cellgate.cli.spec_files import read_spec
 from cellgate.client._sync.client import Client
 from cellgate.client.requests import ResourceKind
 from cellgate.contract.api.experiments import ExperimentAnswer
@@ -40,7 +41,7 @@ def submit(
     body = read_spec(spec)
     with client_of(context) as client:
         if wanted := dataset or body.get("dataset"):
-            body["dataset"] = named_dataset(client.datasets(), str(wanted))
+            body["dataset"] = named_dataset(client, str(wanted))
         submitted: JobAnswer | ExperimentAnswer
         submitted = client.submit_job(body) if "cell" in body else client.submit_experiment(body)
         if as_json:

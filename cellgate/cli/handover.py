@@ -53,6 +53,11 @@ def hand_over(context: typer.Context, module: str, *arguments: str, needs: Extra
     raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
+def has_extra(extra: Extra) -> bool:
+    """Return whether the libraries of an extra are installed."""
+    return all(find_spec(library) is not None for library in LIBRARIES[extra])
+
+
 def require_extra(extra: Extra, command: str, *, install: str = "") -> None:
     """Return if the libraries of an extra are installed.
 

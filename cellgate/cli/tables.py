@@ -1,6 +1,8 @@
 """Answers as tables for people."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -18,7 +20,7 @@ from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.text import headline, number
-from cellgate.contract.visible import visible_json
+from cellgate.contract.visible import visible, visible_json
 
 TRAINED = tuple(entry.json for entry in cells.TRAINED)
 
@@ -48,28 +50,47 @@ def print_list(answers: Iterable[BaseModel]) -> None:
 
 def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
     """Print one data set: its state, its splits and its warnings."""
-    console.print(f"Data set [bold]{escape(dataset.name)}[/] ({dataset.id}) is {state(dataset.state)}.")
+    number = f", version {dataset.version}" if dataset.version > 1 else ""
+    console.print(f"Data set [bold]{escape(dataset.name)}[/]{number} ({dataset.id}) is {state(dataset.state)}.")
+    if dataset.evaluation is not None:
+        console.print(f"For evaluation only: all functions are in {dataset.evaluation}.")
     if dataset.failure_detail:
         console.print(escape(dataset.failure_detail), style="red")
     if dataset.summary is None:
         return
     rows = table("split", "functions", "vulnerable", numbers=("functions", "vulnerable"))
     for split, size in dataset.summary["splits"].items():
+        if dataset.evaluation is not None and not size["rows"]:
+            continue
         rows.add_row(split, f"{size['rows']:,}", f"{size['positives']:,}")
     console.print(rows)
     graphs = ", ".join(f"{count:,} {name}" for name, count in dataset.summary["graph_quality"].items())
-    bag = score(dataset.summary["bag_of_tokens_f1"]) or "not measured"
-    console.print(f"Graphs: {graphs}. A bag of tokens reaches F1 {bag} on the gate split.")
+    bag = score(dataset.summary["bag_of_tokens_f1"])
+    reached = f"A bag of tokens reaches F1 {bag} on the gate split." if bag else "A bag of tokens was not measured."
+    console.print(f"Graphs: {graphs}. {reached}")
+    _show_changes(console, dataset.summary.get("changes"))
     for warning in dataset.summary["warnings"]:
         console.print(f"Warning: {escape(warning)}", style="yellow")
 
 
+def _show_changes(console: Console, changes: Mapping[str, Any] | None) -> None:
+    if changes is None:
+        return
+    counts = ", ".join(f"{changes[name]:,} {name}" for name in ("added", "removed", "relabelled", "moved", "unchanged"))
+    console.print(f"Against version {changes['version']} ({changes['previous']}): {counts}.")
+    for change in changes["settings"]:
+        values = f"{json.dumps(change['before'])} → {json.dumps(change['after'])}"
+        console.print(f"  {escape(change['name'])}: {escape(visible(values))}")
+
+
 def show_datasets(console: Console, datasets: Iterable[DatasetAnswer]) -> None:
     """Print a row per data set."""
-    rows = table("id", "name", "state", "functions", "created", numbers=("functions",))
+    rows = table("id", "name", "for", "state", "functions", "created", numbers=("functions",))
     for found in datasets:
         functions = "" if found.summary is None else f"{found.summary['rows']:,}"
-        rows.add_row(found.id, escape(found.name), state(found.state), functions, f"{found.created_at:%Y-%m-%d %H:%M}")
+        name = escape(found.name) + (f"@{found.version}" if found.version > 1 else "")
+        purpose = found.evaluation or "training"
+        rows.add_row(found.id, name, purpose, state(found.state), functions, f"{found.created_at:%Y-%m-%d %H:%M}")
     console.print(rows)
 
 

@@ -27,6 +27,7 @@ from cellgate.contract.specs import (
     AnySpec,
     FusionSpec,
     GnnSpec,
+    InspectSpec,
     PackSpec,
     PreflightSpec,
     PrepareSpec,
@@ -41,6 +42,7 @@ EXAMPLE_EXPERIMENT = "exp_01J8Z0K3V9Q4T6X2B5N7M1C8DB"
 class Cell(StrEnum):
     """The kinds of work; those that POST /v1/jobs takes have a number as their value."""
 
+    INSPECT = "inspect"
     PREPARE = "prepare"
     PREFLIGHT = "preflight"
     TRANSFORMER = "51"
@@ -112,6 +114,14 @@ class CellEntry:
 
 
 CELLS: tuple[CellEntry, ...] = (
+    CellEntry(
+        cell=Cell.INSPECT,
+        title="inspect",
+        spec=InspectSpec,
+        trainer="trainers.inspect_run:run",
+        result="inspection",
+        config=PrepareConfig,
+    ),
     CellEntry(
         cell=Cell.PREPARE,
         title="prepare",

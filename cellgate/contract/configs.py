@@ -266,6 +266,51 @@ class FieldNames(Spec):
     commit: str | None = None
     cwe: str | None = None
     pair: str | None = None
+    before: str | None = Field(None, description="Vulnerable text of a row that holds a pair.")
+    after: str | None = Field(None, description="Fixed text of a row that holds a pair.")
+    date: str | None = None
+    language: str | None = None
+
+    @model_validator(mode="after")
+    def _one_text_or_two(self) -> Self:
+        if self.func is not None and (self.before is not None or self.after is not None):
+            raise ValueError("name func, or before and after: one row holds one text or two")
+        return self
+
+
+class LabelWords(Spec):
+    """What the values of the label column mean, in any case; empty: 1, true, yes, vulnerable … and their opposites."""
+
+    vulnerable: list[str] = Field(default_factory=list)
+    safe: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _mean_one_thing(self) -> Self:
+        both = {word.strip().casefold() for word in self.vulnerable} & {word.strip().casefold() for word in self.safe}
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))}: a value means vulnerable or safe, not both")
+        return self
+
+
+class EvaluationSplits(StrEnum):
+    """Where all functions of a data set go that is for evaluation only."""
+
+    TEST = "test"
+    GATE_AND_TEST = "gate+test"
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that have functions."""
+        return (Split.TEST,) if self is EvaluationSplits.TEST else (Split.GATE, Split.TEST)
+
+
+class SplitBy(StrEnum):
+    """What decides in which split a group of functions is."""
+
+    RANDOM = "random"
+    PUBLISHED = "published"
+    TIME = "time"
+    PROJECT = "project"
 
 
 class SplitFractions(Spec):
@@ -289,11 +334,33 @@ class PrepareConfig(Spec):
     """Settings that turn a file of labelled functions into a data set."""
 
     fields: FieldNames = FieldNames()
+    labels: LabelWords = LabelWords()
+    languages: list[str] = Field(
+        default_factory=lambda: ["c", "c++"],
+        description="Languages that are kept, where the source states one; empty: all.",
+    )
+    max_left_out_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of rows that may be left out for a mistake: empty, not decodable, no function, without a "
+        "label …; 0: none.",
+    )
+    split: SplitBy = Field(
+        SplitBy.RANDOM,
+        description="random: by group, with the shares of `splits`; published: the source's own; time: train is the "
+        "oldest and test the newest; project: no project is in two splits.",
+    )
     splits: SplitFractions = SplitFractions()
+    evaluation: EvaluationSplits | None = Field(
+        None,
+        description="For evaluation only, without splits to train on: all functions in test, or divided by group "
+        "between gate and test in proportion to `splits`; null: a set to train on.",
+    )
     honour_split: dict[str, list[Split]] = Field(
         default_factory=dict,
         description="File's split name to ours, e.g. {'train': ['train'], 'valid': ['dev', 'fuse', 'gate', 'test']}; "
-        "several: divided among them by group in proportion to `splits`; empty: ignore the file's splits.",
+        "several: divided among them by group in proportion to `splits`; empty: by `split`.",
     )
     group_by: list[GroupBy] = Field(default_factory=lambda: [GroupBy.COMMIT, GroupBy.PAIR])
     split_seed: int = Field(0, ge=0)
@@ -311,3 +378,32 @@ class PrepareConfig(Spec):
         le=1,
         description="Share of common runs of five tokens (Jaccard) from which on two functions are near-duplicates.",
     )
+
+    @model_validator(mode="after")
+    def _is_evaluated_whole(self) -> Self:
+        given = [name for name in ("honour_split", "split") if name in self.model_fields_set]
+        if self.evaluation is not None and any(getattr(self, name) not in ({}, SplitBy.RANDOM) for name in given):
+            raise ValueError(f"evaluation puts every function into {self.evaluation}: leave out {' and '.join(given)}")
+        return self
+
+    @model_validator(mode="after")
+    def _splits_are_assigned_in_one_way(self) -> Self:
+        if self.honour_split and self.split not in (SplitBy.RANDOM, SplitBy.PUBLISHED):
+            raise ValueError(f"honour_split is for split: published; leave it out with split: {self.split}")
+        return self
+
+    @property
+    def split_by(self) -> SplitBy:
+        """What decides: whoever maps the source's splits wants them."""
+        return SplitBy.PUBLISHED if self.honour_split else self.split
+
+    @property
+    def used_splits(self) -> tuple[Split, ...]:
+        """The splits that have functions."""
+        return tuple(Split) if self.evaluation is None else self.evaluation.splits
+
+    @property
+    def tied_by(self) -> tuple[GroupBy, ...]:
+        """What ties functions into groups that no split divides."""
+        held = (GroupBy.PROJECT,) if self.split is SplitBy.PROJECT else ()
+        return tuple(dict.fromkeys((*self.group_by, *held)))

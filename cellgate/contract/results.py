@@ -9,8 +9,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cellgate.contract.cells import CellName
+from cellgate.contract.configs import EvaluationSplits
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Truncation
+from cellgate.contract.inspection import Inspection
 from cellgate.contract.untrusted_files import read_document
 
 SCHEMA_VERSION = 1
@@ -119,6 +121,27 @@ class NearDuplicates(Document):
     other_label: int = Field(ge=0, description="Functions whose nearest function of train has the other label.")
 
 
+class SettingChange(Document):
+    """A setting that differs between two versions of a data set, as JSON; null: not set."""
+
+    name: str
+    before: Any = None
+    after: Any = None
+
+
+class DatasetChanges(Document):
+    """What a version of a data set changed against the one before; functions are compared without white space."""
+
+    previous: str = Field(description="Id of the version before.")
+    version: int = Field(ge=1, description="Its number.")
+    added: int = Field(ge=0)
+    removed: int = Field(ge=0)
+    relabelled: int = Field(ge=0, description="Functions in both that have another label.")
+    moved: int = Field(ge=0, description="Functions in both that are in another split.")
+    unchanged: int = Field(ge=0, description="Functions in both with the same label and split.")
+    settings: list[SettingChange] = Field(default_factory=list)
+
+
 class DatasetSummary(Document):
     """Summary of a prepared data set."""
 
@@ -133,6 +156,8 @@ class DatasetSummary(Document):
     )
     near_duplicates: dict[str, NearDuplicates] = Field(default_factory=dict, description="By split; train has none.")
     graph_quality: dict[str, int]
+    evaluation: EvaluationSplits | None = Field(None, description="Splits of a set that is for evaluation only.")
+    changes: DatasetChanges | None = Field(None, description="Against the version before; null: the first.")
 
 
 class BundleSummary(Document):
@@ -209,6 +234,7 @@ class RunResult(Document):
         None, ge=0, description="Collapses seen in all of training, those that it got over included; see events.jsonl."
     )
     # The other cells
+    inspection: Inspection | None = None
     dataset: DatasetSummary | None = None
     checks: list[Check] = Field(default_factory=list)
     evidence: Evidence | None = None

@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, Spec, TransformerConfig
 
@@ -17,17 +17,49 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-class PrepareSpec(PrepareConfig):
+class SourceSpec(PrepareConfig):
+    """Where labelled functions are, and how they are read."""
+
+    source: Path | list[Path] = Field(description="A file, a folder, or several of both.")
+
+    @field_validator("source")
+    @classmethod
+    def _names_something(cls, source: Path | list[Path]) -> Path | list[Path]:
+        if source == []:
+            raise ValueError("name at least one file or folder")
+        return source
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Every file or folder."""
+        return (self.source,) if isinstance(self.source, Path) else tuple(self.source)
+
+
+class InspectSpec(SourceSpec):
+    """Show how a source would be read, and make nothing of it: `cellgate trainers inspect`."""
+
+    cell: Literal["inspect"] = "inspect"
+
+
+class PreviousVersion(Spec):
+    """The version of a data set that a new one follows."""
+
+    id: str
+    version: int = Field(ge=1)
+    path: Path = Field(description="Its folder.")
+
+
+class PrepareSpec(SourceSpec):
     """Prepare one data set: `cellgate trainers prepare`."""
 
     cell: Literal["prepare"] = "prepare"
-    source: Path
     graphs: Path | None = Field(
         None,
         description="Imported graphs instead of ours, named by id: a folder of PyG `<id>.pt` files, or a JSONL file of "
         "nodes and edges as Joern gives them; functions without one get ours.",
     )
     workers: int = Field(1, ge=1, le=256)
+    previous: PreviousVersion | None = Field(None, description="The version to say what changed against.")
 
 
 class ProcessSpec(Spec):
@@ -119,6 +151,6 @@ class ScoreSpec(ProcessSpec):
 
 
 # Every spec is one of these; cellgate.contract.cells lists them.
-AnySpec = PrepareSpec | ProcessSpec
+AnySpec = SourceSpec | ProcessSpec
 # Those that train a model.
 TrainedSpec = TransformerSpec | GnnSpec | FusionSpec

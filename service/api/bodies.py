@@ -30,7 +30,7 @@ class UnsupportedMediaType(ServiceError):
 
 
 class BodyTooComplex(BodyTooLarge):
-    """The request's body is nested deeper, or has more values, than the service reads."""
+    """The request's body is nested deeper, or has more values or members, than the service reads."""
 
     code = "body_too_complex"
 
@@ -50,7 +50,7 @@ async def check_body(request: Request, settings: Settings, buffer: BodyBuffer) -
 
     Raises:
         BodyTooLarge: It has more bytes than are read.
-        BodyTooComplex: It has more values, or is nested deeper.
+        BodyTooComplex: It has more values or members, or is nested deeper.
         ServerBusy: There is no room for it beside the bodies of other requests.
         UnsupportedMediaType: It is not declared as JSON.
         NoUtf8: It is JSON in another encoding than UTF-8.
@@ -76,6 +76,12 @@ def _check_shape(body: bytes, settings: Settings) -> None:
     if shape.values > settings.max_json_values:
         raise BodyTooComplex(
             f"the body has more than {settings.max_json_values} values, the most that are read; send less"
+        )
+    if shape.members > settings.max_json_members:
+        # Each may be a mistake, and is one to build and to count before 50 are listed.
+        raise BodyTooComplex(
+            f"the body has {shape.members} members (names with a value), and {settings.max_json_members} are read; "
+            "send less"
         )
     if shape.depth > settings.max_json_depth:
         raise BodyTooComplex(

@@ -1,4 +1,4 @@
-"""Depth and number of values of a JSON text, counted on its bytes before a parser builds them."""
+"""Depth and numbers of values and members of a JSON text, counted on its bytes before a parser builds them."""
 
 import re
 from dataclasses import dataclass
@@ -15,10 +15,12 @@ class JsonShape:
 
     Args:
         values: Values, containers among them; of a text that is not JSON, any number.
+        members: Names with a value, in all objects together.
         depth: Containers inside each other.
     """
 
     values: int
+    members: int
     depth: int
 
 
@@ -32,7 +34,8 @@ def shape_of(text: bytes, *, most_values: int) -> JsonShape:
     bare = _STRING.sub(b"", text)
     brackets = bare.translate(None, _NO_BRACKETS)
     values = 1 + bare.count(b",") + bare.count(b"[") + bare.count(b"{")
-    return JsonShape(values=values, depth=_depth(brackets) if values <= most_values else 0)
+    depth = _depth(brackets) if values <= most_values else 0
+    return JsonShape(values=values, members=bare.count(b":"), depth=depth)
 
 
 def _depth(brackets: bytes) -> int:

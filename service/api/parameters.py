@@ -43,6 +43,11 @@ ExperimentStates = Annotated[list[ExperimentState] | None, Query(alias="state", 
 JobStates = Annotated[list[JobState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 RunStates = Annotated[list[RunState] | None, Query(alias="state", description=_STATE_DESCRIPTION)]
 Cells = Annotated[list[Cell] | None, Query(alias="cell", description=_CELL_DESCRIPTION)]
+DatasetName = Annotated[
+    str | None,
+    Query(max_length=200, pattern=r"^[^\x00]+$", description="Data sets of this name, the newest version first."),
+]
+DatasetVersion = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="The version with this number.")]
 OfDataset = Annotated[str | None, Query(alias="dataset", pattern=DATASET_ID, description="Of this data set.")]
 OfExperiment = Annotated[
     str | None, Query(alias="experiment", pattern=EXPERIMENT_ID, description="Of this experiment.")

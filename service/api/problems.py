@@ -49,9 +49,9 @@ from service.domain.errors import (
     StorageFull,
     Unauthorized,
 )
-from service.store.database import took_too_long
 from service.store.database_faults import DatabaseDamaged, DatabaseFull
 from service.store.database_outages import describe_outage
+from service.store.statement_limits import took_too_long
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 RETRY_AFTER_S = 2

@@ -1,51 +1,77 @@
-"""A first look at a file of labelled functions and at imported graphs, before any run is created for them."""
+"""Whether files and folders of labelled functions and imported graphs may be read, before a run is created for them."""
 
-import csv
-import io
 import itertools
-import json
 import stat
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from cellgate.contract.configs import FieldNames
-from cellgate.contract.errors import shortened
+from cellgate.contract.source_files import READABLE, has_form
+from service.api.first_look import first_look
 from service.domain.errors import InvalidSpec, Mistake
 from service.local_paths import below
-from trainers.data.read.records import FORMS, is_csv, open_source
-from trainers.data.read.rows import KNOWN_FIELDS, REQUIRED
+from service.store.dataset_sources import BETWEEN_SOURCES
+from trainers.data.read.code_trees import is_code_tree
 
 POINTER = "/source"
 GRAPHS_POINTER = "/graphs"
-SUFFIXES = tuple(form + packed for form in FORMS for packed in ("", ".gz"))
 GRAPH_LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
 GRAPH_FILE_SUFFIX = ".pt"
-LOOKED_AT_LINES = 50
-MAX_LINE_BYTES = 4_000_000
+LOOKED_AT_PATHS = 10_000
 
 
-def check_source(source: str, fields: FieldNames, roots: Sequence[Path]) -> Path:
-    """Return the file, resolved, if it lies below a data root and its first lines look like labelled functions.
+def check_sources(
+    source: str | Sequence[str], fields: FieldNames, roots: Sequence[Path], *, look: bool = True
+) -> list[Path]:
+    """Return files and folders, resolved, that lie below a data root; a file's first lines look like functions.
 
     Args:
-        source: Path as the request has it; a relative one starts at the working directory of the server.
+        source: Paths as the request has them; a relative one starts at the working directory of the server.
         fields: Names of the columns that hold source text, label and ids.
         roots: The folders that the server may read data from.
+        look: Whether to look at first lines; a run that shows all of them need not be spared.
 
     Raises:
-        InvalidSpec: It does not; every mistake in the first lines is listed.
+        InvalidSpec: One does not; every mistake in the first lines of every file is listed.
     """
-    path, mode = _resolve(source, roots, POINTER)
+    if isinstance(source, str):
+        return [_check(source, fields, roots, POINTER, look=look)]
+    found: list[Path] = []
+    mistakes: list[Mistake] = []
+    for place, one in enumerate(source):
+        try:
+            found.append(_check(one, fields, roots, f"{POINTER}/{place}", look=look))
+        except InvalidSpec as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise InvalidSpec(f"{len(mistakes)} mistakes in the sources; nothing was created", mistakes=mistakes)
+    return found
+
+
+def _check(source: str, fields: FieldNames, roots: Sequence[Path], pointer: str, *, look: bool) -> Path:
+    path, mode = _resolve(source, roots, pointer)
+    if BETWEEN_SOURCES in str(path):
+        raise _refused(f"{source!r} has a line break in its name; rename it", pointer)
+    if stat.S_ISDIR(mode):
+        return _folder(path, pointer)
     if not stat.S_ISREG(mode):
-        raise _refused(f"{source} is no regular file", POINTER)
-    if not path.name.endswith(SUFFIXES):
-        detail = f"{source} ends with {path.suffix or 'nothing'!r}, expected {', '.join(SUFFIXES)}"
-        raise _refused(detail, POINTER)
-    mistakes = [Mistake(pointer=POINTER, detail=f"{path.name}, {text}") for text in _look(path, fields)]
+        raise _refused(f"{source} is no regular file and no folder", pointer)
+    if not has_form(path.name):
+        detail = f"{source} ends with {path.suffix or 'nothing'!r}, expected {READABLE}"
+        raise _refused(detail, pointer)
+    found = first_look(path, fields) if look else []
+    mistakes = [Mistake(pointer=pointer, detail=f"{path.name}, {text}") for text in found]
     if mistakes:
         raise InvalidSpec(f"{path.name} does not hold labelled functions; nothing was created", mistakes=mistakes)
+    return path
+
+
+def _folder(path: Path, pointer: str) -> Path:
+    """Return a folder in which a file is seen soon: of functions, or of source code whose names hold the labels."""
+    looked_at = itertools.islice(path.rglob("*"), LOOKED_AT_PATHS)
+    names = [found.relative_to(path).as_posix() for found in looked_at]
+    if not any(map(has_form, names)) and not is_code_tree(names):
+        raise _refused(f"the folder {path.name} holds no file that ends with {READABLE}", pointer)
     return path
 
 
@@ -72,7 +98,10 @@ def _resolve(source: str, roots: Sequence[Path], pointer: str) -> tuple[Path, in
     if path is None:
         # One answer for what is not there and for what lies elsewhere.
         shown = ", ".join(str(root) for root in roots)
-        detail = f"there is no {source} below a data root ({shown}); move it there, or add its folder to them"
+        detail = (
+            f"there is no {source} below a data root ({shown}); send it (`cellgate dataset add --upload`, or PUT "
+            "/v1/uploads), move it there, or add its folder to CELLGATE_DATA_ROOTS"
+        )
         raise _refused(detail, pointer)
     try:
         return path, path.stat().st_mode
@@ -82,75 +111,3 @@ def _resolve(source: str, roots: Sequence[Path], pointer: str) -> tuple[Path, in
 
 def _refused(detail: str, pointer: str) -> InvalidSpec:
     return InvalidSpec(detail, mistakes=[Mistake(pointer=pointer, detail=detail)])
-
-
-def _look(path: Path, fields: FieldNames) -> Iterator[str]:
-    try:
-        with open_source(path) as file:
-            begun = file.readline(MAX_LINE_BYTES)
-            one_value = begun.lstrip().startswith(b"[") or len(begun) == MAX_LINE_BYTES
-            if is_csv(path):
-                yield from _look_at_header(begun, fields)
-            elif one_value and path.name.removesuffix(".gz").endswith(".json"):
-                # One value as long as the file: the run that reads it looks at its rows.
-                return
-            else:
-                yield from _look_at_lines(itertools.chain([begun], _lines(file)), fields)
-    except (OSError, EOFError, zlib.error) as error:
-        yield f"it cannot be read: {error}"
-
-
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: file.readline(MAX_LINE_BYTES), b"")
-
-
-def _look_at_lines(lines: Iterable[bytes], fields: FieldNames) -> Iterator[str]:
-    found_any = False
-    for number, line in enumerate(itertools.islice(lines, LOOKED_AT_LINES), start=1):
-        if len(line) == MAX_LINE_BYTES:
-            yield f"line {number}: it is longer than {MAX_LINE_BYTES} bytes; expected one function per line"
-            return
-        if line.strip():
-            found_any = True
-            yield from (f"line {number}: {mistake}" for mistake in _look_at_line(line, fields))
-    if not found_any:
-        yield "it is empty; expected one JSON object per line"
-
-
-def _look_at_header(line: bytes, fields: FieldNames) -> Iterator[str]:
-    try:
-        names = next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        yield f"its header cannot be read: {error}"
-        return
-    yield from _missing(names, fields)
-
-
-def _look_at_line(line: bytes, fields: FieldNames) -> Iterator[str]:
-    try:
-        row = json.loads(line)
-    except UnicodeDecodeError as error:
-        yield f"it is not UTF-8 ({error.reason} at byte {error.start})"
-        return
-    except ValueError as error:
-        yield f"it is not JSON: {error}"
-        return
-    except RecursionError:
-        yield "it is JSON nested too deep; expected a flat object"
-        return
-    if not isinstance(row, dict):
-        yield f"found {type(row).__name__}, expected a JSON object"
-        return
-    if row and all(isinstance(value, dict) for value in row.values()):
-        # Rows by key, on one line: the run that reads them looks at them.
-        return
-    yield from _missing(list(row), fields)
-
-
-def _missing(names: Sequence[str], fields: FieldNames) -> Iterator[str]:
-    for role in REQUIRED:
-        mapped = getattr(fields, role)
-        wanted = (mapped,) if mapped else KNOWN_FIELDS[role]
-        if not any(name in names for name in wanted):
-            present = ", ".join(shortened(name) for name in names[:8])
-            yield f"no field {' or '.join(wanted)} for {role} (found: {present}); map it with /fields/{role}"

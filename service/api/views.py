@@ -13,6 +13,7 @@ from cellgate.contract.conclusion import Conclusion
 from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.states import RunState, Waiting, job_state
 from service.domain.comparison import thinned
+from service.store.dataset_sources import sources_of
 from service.store.experiments import ExperimentOverview
 from service.store.runs import MetricCurve
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
@@ -48,7 +49,18 @@ def cell_name(cell: str) -> CellName:
 
 def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:
     """Return a data set."""
-    return answer(DatasetAnswer, row, graphs=row.spec.get("graphs"), run=run_id)
+    sources = sources_of(row)
+    changes = (row.summary or {}).get("changes") or {}
+    return answer(
+        DatasetAnswer,
+        row,
+        version=row.name_version,
+        previous=changes.get("previous"),
+        evaluation=row.spec.get("evaluation"),
+        source=sources[0] if len(sources) == 1 else sources,
+        graphs=row.spec.get("graphs"),
+        run=run_id,
+    )
 
 
 def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> RunAnswer:

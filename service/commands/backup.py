@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import typer
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from cellgate.contract.exit_codes import CommandExit, UsageError
+from service.commands.machine_user import user_of_machine
+from service.domain.principals import CONSOLE
 from service.settings import Settings
+from service.store.audit import Actor, Entry, record
 from service.store.backup.container import BackupDamaged, FileChanged
 from service.store.backup.place import PlaceInUse
 from service.store.backup.restore import DecisionsDiffer, restore_backup
@@ -28,6 +31,7 @@ def back_up(settings: Settings, file: Path, *, checkpoints: bool) -> None:
         if fault is not None:
             raise UsageError(fault)
         written = write_backup(database, settings.data_dir, file, checkpoints=checkpoints)
+        _record(database, "backup", file, files=written.files, size_bytes=written.size_bytes, checkpoints=checkpoints)
     except OperationalError as error:
         raise UsageError(advice_for(error)) from error
     except FileChanged as error:
@@ -61,10 +65,25 @@ def restore_into(settings: Settings, file: Path) -> None:
         raise UsageError(f"nothing was restored: the database cannot be reached: {error.orig}") from error
     except OSError as error:
         raise _failed(f"nothing was restored: {error}") from error
+    database = Database(settings.database)
+    try:
+        _record(database, "restore", file, rows=restored.rows, files=restored.files, requeued=restored.requeued)
+    finally:
+        database.dispose()
     print(
         f"Restored {restored.rows} rows and {restored.files} files; {restored.decisions} decisions are what they were, "
         f"byte for byte; {restored.requeued} runs that were at work wait again."
     )
+
+
+def _record(database: Database, action: str, file: Path, **what: int) -> None:
+    """Add an entry to the audit log; what is done stays done where it cannot be stored."""
+    detail = {"file": str(file.resolve()), "user": user_of_machine(), **what}
+    try:
+        with database.begin() as session:
+            record(session, Actor(principal=CONSOLE), Entry(action=action, detail=detail))
+    except DBAPIError as error:
+        typer.secho(f"the audit log has no entry of this {action}: {advice_for(error)}", fg="yellow", err=True)
 
 
 def _failed(message: str, code: CommandExit = CommandExit.FAILED) -> typer.Exit:

@@ -1,6 +1,5 @@
 """`cellgate token`: tokens straight in the database, so that the first one can be made."""
 
-import getpass
 import re
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from cellgate.contract.api.tokens import NAME, Scope
 from cellgate.contract.exit_codes import UsageError
+from service.commands.machine_user import user_of_machine
 from service.domain.errors import ServiceError
 from service.settings import load_settings
 
@@ -88,15 +88,8 @@ def _record(session: "Session", action: str, row: "TokenRow", **more: str | None
     from service.domain.principals import CONSOLE
     from service.store.audit import Actor, Entry, record
 
-    detail = {"name": row.name, "scope": row.scope, "principal": row.principal_id, "user": _user(), **more}
+    detail = {"name": row.name, "scope": row.scope, "principal": row.principal_id, "user": user_of_machine(), **more}
     record(session, Actor(principal=CONSOLE), Entry(action=action, kind="token", object_id=row.id, detail=detail))
-
-
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return None
 
 
 @token_app.command("ls")

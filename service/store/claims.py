@@ -37,7 +37,7 @@ class Claim:
     run_id: str
     job_id: str
     experiment_id: str | None
-    dataset_id: str
+    dataset_id: str | None
     cell: Cell
     seed: int
     attempt: int

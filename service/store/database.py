@@ -1,6 +1,5 @@
 """The database: transactions on SQLite or PostgreSQL, and its clock."""
 
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -23,14 +22,12 @@ from sqlalchemy.types import Double
 
 from service.store.database_faults import DatabaseDamaged, DatabaseFull, name_fault
 from service.store.locks import AdvisoryLock
+from service.store.silence import limit_silence, link_parameters
+from service.store.statement_limits import limit_statements
 
 BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
-# Of SQLite's virtual machine: some milliseconds.
-STEPS_BETWEEN_LOOKS = 100_000
-# query_canceled, of PostgreSQL.
-CANCELED = "57014"
 # Beside this package, wherever it lies: an installed package of that name may be somebody else's.
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 READ_ONLY = "cellgate_read_only"
@@ -81,14 +78,22 @@ class Database:
         url: `sqlite:///FILE` or `postgresql+psycopg://…`; nothing is connected before the first transaction.
         patience_s: Seconds that the first transaction waits for a server that is still starting.
         statement_timeout_s: Longest time that one statement may take; None for any.
+        silence_s: How long a PostgreSQL server may say nothing while a caller waits for it; None for ever.
     """
 
     def __init__(
-        self, url: str, *, patience_s: float = FIRST_CONNECTION_TIMEOUT_S, statement_timeout_s: float | None = None
+        self,
+        url: str,
+        *,
+        patience_s: float = FIRST_CONNECTION_TIMEOUT_S,
+        statement_timeout_s: float | None = None,
+        silence_s: float | None = None,
     ) -> None:
         self._engine = new_engine(url)
         if statement_timeout_s is not None:
-            _limit_statements(self._engine, statement_timeout_s)
+            limit_statements(self._engine, statement_timeout_s)
+        if silence_s is not None:
+            limit_silence(self._engine, silence_s)
         self._reading = self._engine.execution_options(**{READ_ONLY: True})
         self._patience_s = patience_s
         self._was_up = False
@@ -147,42 +152,12 @@ def new_engine(url: str) -> Engine:
         event.listen(engine, "handle_error", name_fault, retval=True)
         return engine
     # Set here, not left to the server: with SQL_ASCII the driver would return bytes.
-    utf8 = {"client_encoding": "utf8"}
+    arguments = {"client_encoding": "utf8", **link_parameters(parsed)}
     engine = create_engine(
-        parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=utf8
+        parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
     )
     event.listen(engine, "handle_error", name_fault, retval=True)
     return engine
-
-
-def _limit_statements(engine: Engine, timeout_s: float) -> None:
-    """Let statements that take longer end with an error."""
-    if not _is_sqlite(engine):
-
-        def limit(connection: Any, _record: Any) -> None:
-            connection.execute(f"SET statement_timeout = {round(1000 * timeout_s)}")
-            connection.commit()
-
-        event.listen(engine, "connect", limit)
-        return
-    # SQLite has no clock: it asks now and then whether to go on.
-    deadlines: dict[int, float] = {}
-
-    def begun(_connection: Connection, cursor: Any, *_: Any) -> None:
-        deadlines[id(cursor.connection)] = time.monotonic() + timeout_s
-
-    def watch(connection: Any, _record: Any) -> None:
-        key = id(connection)
-        connection.set_progress_handler(lambda: time.monotonic() > deadlines.get(key, math.inf), STEPS_BETWEEN_LOOKS)
-
-    event.listen(engine, "connect", watch)
-    event.listen(engine, "before_cursor_execute", begun)
-
-
-def took_too_long(error: DBAPIError) -> bool:
-    """Return whether a statement was ended because it took longer than it may."""
-    found = error.orig
-    return getattr(found, "sqlstate", None) == CANCELED or getattr(found, "sqlite_errorname", "") == "SQLITE_INTERRUPT"
 
 
 def wait_until_up(engine: Engine, *, timeout_s: float) -> None:

@@ -10,6 +10,8 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import DatasetState
 from service.domain.principals import NOBODY, Owner
 from service.store.database import now_s
+from service.store.dataset_sources import BETWEEN_SOURCES
+from service.store.dataset_versions import next_version
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_datasets
 from service.store.jobs import create_job
 from service.store.lookup import get_row, new_id
@@ -20,7 +22,7 @@ def create_dataset(
     session: Session,
     *,
     name: str,
-    source: str,
+    source: str | Sequence[str],
     config: PrepareConfig,
     graphs: str | None = None,
     owner: Owner = NOBODY,
@@ -29,8 +31,8 @@ def create_dataset(
 
     Args:
         session: An open transaction.
-        name: Name for people.
-        source: Absolute path of the file of labelled functions, as workers see it.
+        name: Name for people; of several data sets of one name each is a version.
+        source: Absolute paths of the files and folders of labelled functions, as workers see them.
         config: How to prepare it.
         graphs: Absolute path of imported graphs, likewise; None: all graphs are built from source.
         owner: Whom it belongs to.
@@ -39,8 +41,9 @@ def create_dataset(
     values = {
         "id": new_id("ds"),
         "name": name,
+        "name_version": next_version(session, name),
         "state": DatasetState.PREPARING.value,
-        "source": source,
+        "source": source if isinstance(source, str) else BETWEEN_SOURCES.join(source),
         "spec": spec,
         "owner": owner.name,
         "owner_id": owner.id,

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, literal, null, o
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import DeliveryState
+from service.domain.delivery_order import Candidate, Standing, origin_of
 from service.domain.webhooks import GIVE_UP_AFTER_S, OPEN_AFTER, PROBE_PAUSES_S, WAITS_S, next_wait_s, probe_pause_s
 from service.store.database import now_s
 from service.store.tables import DeliveryRow, WebhookRow
@@ -32,6 +33,7 @@ class Due:
 
     Args:
         tries: Number of this try, from 1: the fencing number of its outcome.
+        failing: Whether the webhook's last try failed.
     """
 
     delivery_id: str
@@ -40,6 +42,7 @@ class Due:
     secret: str
     body: str
     tries: int
+    failing: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,31 +61,38 @@ class Outcome:
 
 def due_deliveries(
     session: Session, *, limit: int, in_flight: Mapping[str, int] | None = None, first: Collection[str] = ()
-) -> list[tuple[str, str]]:
-    """Return (delivery, webhook) of deliveries that are due, at most `PER_WEBHOOK` per webhook; change nothing.
+) -> list[Candidate]:
+    """Return deliveries that are due, at most `PER_WEBHOOK` per webhook, oldest first in a standing; change nothing.
 
     Args:
         session: An open transaction.
         limit: Deliveries at most.
         in_flight: How many the caller is sending already, by webhook.
-        first: Webhooks whose deliveries come before those of others; those that failed last come after all others.
+        first: Webhooks whose last delivery by the caller arrived.
     """
     full = [webhook for webhook, number in (in_flight or {}).items() if number >= PER_WEBHOOK]
     place = func.row_number().over(partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.next_at, DeliveryRow.id))
     ranked = (
         select(
-            *(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.next_at, WebhookRow.failures),
+            *(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.next_at, WebhookRow.failures, WebhookRow.url),
             *(place.label("place"), _room().label("room")),
         )
         .join(WebhookRow, DeliveryRow.webhook_id == WebhookRow.id)
         .where(_is_due(), WebhookRow.active, _may_be_tried(), WebhookRow.id.not_in(full))
         .subquery()
     )
-    turn = case((ranked.c.webhook_id.in_(first), 0), (ranked.c.failures == 0, 1), else_=2)
-    chosen = select(ranked.c.id, ranked.c.webhook_id, ranked.c.place).where(ranked.c.place <= ranked.c.room)
-    found = session.execute(chosen.order_by(turn, ranked.c.place, ranked.c.next_at).limit(limit))
+    unproven = case((ranked.c.failures == 0, Standing.NEW.value), else_=Standing.FAILING.value)
+    standing = case((ranked.c.webhook_id.in_(first), Standing.PROVEN.value), else_=unproven).label("standing")
+    chosen = select(ranked.c.id, ranked.c.webhook_id, ranked.c.place, ranked.c.url, standing)
+    chosen = chosen.where(ranked.c.place <= ranked.c.room).order_by(standing, ranked.c.place, ranked.c.next_at)
     taken = in_flight or {}
-    return [(row.id, row.webhook_id) for row in found if row.place + taken.get(row.webhook_id, 0) <= PER_WEBHOOK]
+    return [
+        Candidate(
+            delivery_id=row.id, webhook_id=row.webhook_id, origin=origin_of(row.url), standing=Standing(row.standing)
+        )
+        for row in session.execute(chosen.limit(limit))
+        if row.place + taken.get(row.webhook_id, 0) <= PER_WEBHOOK
+    ]
 
 
 def claim_due(session: Session, delivery_ids: Sequence[str]) -> list[Due]:
@@ -238,6 +248,7 @@ def _due(delivery: DeliveryRow, webhook: WebhookRow) -> Due:
         secret=webhook.secret,
         body=delivery.body,
         tries=delivery.tries + 1,
+        failing=webhook.failures > 0,
     )
 
 

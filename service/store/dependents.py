@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from cellgate.contract.api.resources import ResourceKind
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import RunState
-from service.store.removals import reads_source
+from service.store.dataset_sources import reads_source
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, RunRow, UploadRow
 
 K = ResourceKind
@@ -118,7 +118,8 @@ def _experiments_of_steps(ids: list[str]) -> Select[str]:
 
 
 def _prepared_datasets(ids: list[str]) -> Select[str]:
-    return select(JobRow.dataset_id).where(JobRow.id.in_(ids), JobRow.cell == Cell.PREPARE.value)
+    # Every job but an inspection has one.
+    return select(JobRow.dataset_id).where(JobRow.id.in_(ids), JobRow.cell == Cell.PREPARE.value)  # type: ignore[return-value]
 
 
 def _scorings(ids: list[str]) -> Select[str]:

@@ -35,6 +35,8 @@ class Filters:
         experiment_id: Rows of this experiment.
         job_id: Rows of this job.
         dataset_id: Rows of this data set.
+        name: Data sets of this name.
+        name_version: Data sets with this number among those of their name.
         labels: Rows with all of these labels, by key.
         archived: True: archived rows alone; False: the others alone.
         outcomes: Experiments or jobs that have ended with any of these outcomes.
@@ -47,6 +49,8 @@ class Filters:
     experiment_id: str | None = None
     job_id: str | None = None
     dataset_id: str | None = None
+    name: str | None = None
+    name_version: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     archived: bool | None = None
     outcomes: Collection[str] = ()
@@ -72,6 +76,8 @@ FIRST_PAGE = PageOf()
 def page_of_datasets(page: PageOf, wanted: Filters) -> Select[DatasetRow]:
     """Return the selection of a page of data sets."""
     chosen = _labelled(_page(select(DatasetRow), DatasetRow, "ds", page, wanted), DatasetRow, wanted)
+    chosen = _equal(chosen, DatasetRow.name, wanted.name)
+    chosen = _equal(chosen, DatasetRow.name_version, wanted.name_version)
     return _one_of(chosen, DatasetRow.state, wanted.states)
 
 
@@ -156,7 +162,7 @@ def _ulid_at(seconds: float) -> str:
     return str(ULID(milliseconds.to_bytes(6, "big") + bytes(10)))
 
 
-def _equal(chosen: Select[Any], column: Any, value: str | None) -> Select[Any]:
+def _equal(chosen: Select[Any], column: Any, value: str | int | None) -> Select[Any]:
     return chosen if value is None else chosen.where(column == value)
 
 

@@ -25,7 +25,7 @@ def create_job(
     session: Session,
     *,
     cell: Cell,
-    dataset_id: str,
+    dataset_id: str | None,
     config: dict[str, Any],
     seeds: Sequence[int],
     experiment_id: str | None = None,
@@ -38,7 +38,7 @@ def create_job(
     Args:
         session: An open transaction.
         cell: Kind of work.
-        dataset_id: The data set to work on.
+        dataset_id: The data set to work on; None for an inspection, which has none.
         config: The cell's config model as JSON values.
         seeds: One run each.
         experiment_id: The experiment that the job belongs to; None for a job of its own.
@@ -50,7 +50,7 @@ def create_job(
         InvalidSpec: There is no such data set.
         Conflict: The data set is not ready.
     """
-    if cell is not Cell.PREPARE:
+    if dataset_id is not None and cell is not Cell.PREPARE:
         ready_dataset(session, dataset_id)
     values = {
         "id": new_id("job"),
@@ -178,15 +178,31 @@ def ready_dataset(session: Session, dataset_id: str) -> DatasetRow:
     """Return a data set that can be trained on.
 
     Raises:
-        InvalidSpec: There is no such data set.
+        InvalidSpec: There is no such data set, or it is for evaluation only.
         Conflict: It is not ready.
     """
     dataset = _named_dataset(session, dataset_id)
+    refuse_evaluation_only(dataset)
     if dataset.state == DatasetState.READY:
         return dataset
     if dataset.state == DatasetState.PREPARING:
         raise Conflict(f"data set {dataset_id} is still being prepared; try again once its state is ready")
     raise Conflict(f"data set {dataset_id} could not be prepared: {dataset.failure_detail}")
+
+
+def refuse_evaluation_only(dataset: DatasetRow) -> None:
+    """Refuse to train on a data set that was made without splits for it.
+
+    Raises:
+        InvalidSpec: It is for evaluation only.
+    """
+    splits = dataset.spec.get("evaluation")
+    if splits is not None:
+        detail = (
+            f"data set {dataset.id} ({dataset.name}) is for evaluation only: all of its functions are in {splits}; "
+            "name a data set with splits to train on, or prepare the file without `evaluation`"
+        )
+        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
 
 
 def _named_dataset(session: Session, dataset_id: str) -> DatasetRow:

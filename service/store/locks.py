@@ -17,6 +17,8 @@ class AdvisoryLock(IntEnum):
     # Held by whoever stores or removes an uploaded file.
     UPLOADS = 5_251_525_358
     MEASUREMENTS = 5_251_525_359
+    # Held by whoever gives a data set its name, from the look at its last version to the row.
+    DATASET_NAMES = 5_251_525_360
 
 
 def one_at_a_time(session: Session, lock: AdvisoryLock) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.resources import MOST_LABELS
 from service.domain.errors import InvalidSpec, Mistake, PreconditionFailed
 from service.store.database import now_s
+from service.store.dataset_versions import next_version
 from service.store.lookup import existing
 from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow, UploadRow
 from service.store.transitions import bump_versions, lock_run
@@ -52,6 +53,8 @@ def change_metadata(
             _store_labels(session, row.id, labels)
         else:
             values["labels"] = labels or null()
+    if isinstance(row, DatasetRow) and values.get("name", row.name) != row.name:
+        values["name_version"] = next_version(session, values["name"])
     changed = update(table).where(table.id == row_id).values(**values, version=table.version + 1)
     session.execute(changed.execution_options(synchronize_session=False))
     _bump_holders(session, row)

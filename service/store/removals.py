@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import ColumnElement, Select, delete, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from cellgate.contract.states import DatasetState
 from service.store.artifact_store import ARTIFACTS, UPLOADS, ArtifactStore, BadKey, artifact_key
 from service.store.database import now_s
+from service.store.dataset_sources import reads_source
 from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.tables import AttemptRow, DatasetRow, RemovalRow, RunRow, UploadRow
 
@@ -113,16 +113,6 @@ def _is_used(session: Session, key: str, data_dir: Path) -> bool:
     path = str(data_dir.resolve() / key)
     stored = select(UploadRow.id).where(UploadRow.path == key)
     return _any(session, stored) or _any(session, select(DatasetRow.id).where(reads_source(path)))
-
-
-def reads_source(path: str) -> ColumnElement[bool]:
-    """Return the condition of data sets that may still read this file: a ready one has copied what it needs.
-
-    Args:
-        path: Absolute, as workers see it.
-    """
-    named = or_(DatasetRow.source == path, DatasetRow.spec["graphs"].as_string() == path)
-    return (DatasetRow.state != DatasetState.READY.value) & named
 
 
 def _run_is_used(session: Session, run_id: str, path: str, *, whole: bool) -> bool:

@@ -104,7 +104,7 @@ def _jobs_of(experiment_id: str) -> Select[JobRow]:
 def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs: Sequence[RunRow]) -> list[str]:
     ids = [_supersede(session, job, run) for run in runs]
     bump_versions(session, runs)
-    if job.cell == Cell.PREPARE.value:
+    if job.cell == Cell.PREPARE.value and job.dataset_id is not None:
         _prepare_again(session, job.dataset_id)
     if experiment is not None:
         step = Step(str(job.step))

@@ -9,38 +9,67 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.cells import ENTRY_OF, Cell
-from cellgate.contract.specs import AnySpec, PrepareSpec, RunOutput
+from cellgate.contract.specs import AnySpec, InspectSpec, PrepareSpec, RunOutput, SourceSpec
 from service.domain.errors import Conflict
 from service.domain.pipeline import Step
 from service.local_paths import model_source
 from service.store.bundles import ready_bundle
+from service.store.dataset_sources import sources_of
+from service.store.dataset_versions import version_before
 from service.store.datasets import get_dataset
 from service.store.runs import get_run
 from service.store.steps import finished_runs
-from service.store.tables import DatasetRow, JobRow, RunRow
+from service.store.tables import JobRow, RunRow
 
 LR_CACHE = "lr_cache"
 InputPaths = dict[str, Any]
 
 
-def trainer_spec(session: Session, *, run_id: str, artifacts: Path, model_roots: Sequence[Path] = ()) -> dict[str, Any]:
+def trainer_spec(
+    session: Session,
+    *,
+    run_id: str,
+    artifacts: Path,
+    model_roots: Sequence[Path] = (),
+    data_roots: Sequence[Path] | None = None,
+) -> dict[str, Any]:
     """Return the JSON for `python -m trainers CELL --spec`; device and threads are for the worker to set.
 
     Args:
         artifacts: The artifact root; every path in the answer is absolute.
         model_roots: Folders that checkpoints may be loaded from.
+        data_roots: Folders that labelled functions and graphs may be read from; None: any.
 
     Raises:
         NotFound: There is no such run.
-        Conflict: An input is missing: the data set is not ready, a base run has not finished, or a checkpoint is
-            neither a hub name nor a folder below a model root.
+        Conflict: An input is missing: the data set is not ready, a base run has not finished, a checkpoint is neither a
+            hub name nor a folder below a model root, or a source lies below no data root any more.
         pydantic.ValidationError: The job's config is not one for its cell.
     """
     run = get_run(session, run_id)
     job = session.scalars(select(JobRow).where(JobRow.id == run.job_id)).one()
-    dataset = get_dataset(session, job.dataset_id)
     root = artifacts.resolve()
-    return _with_models(_spec(session, run, job, dataset, root).model_dump(mode="json"), model_roots)
+    spec = _inspection(job) if job.dataset_id is None else _spec(session, run, job, job.dataset_id, root)
+    if isinstance(spec, SourceSpec) and data_roots is not None:
+        _check_roots(spec, data_roots)
+    return _with_models(spec.model_dump(mode="json"), model_roots)
+
+
+def _inspection(job: JobRow) -> InspectSpec:
+    return InspectSpec.model_validate(job.spec)
+
+
+def _check_roots(spec: SourceSpec, roots: Sequence[Path]) -> None:
+    """Check where the inputs lie now: roots and symbolic links may have changed since they were accepted."""
+    named = [root.resolve() for root in roots]
+    graphs = spec.graphs if isinstance(spec, PrepareSpec) else None
+    for path in (*spec.sources, graphs):
+        if path is not None and not any(path.resolve().is_relative_to(root) for root in named):
+            shown = ", ".join(map(str, roots))
+            raise Conflict(
+                f"{path} lies below no data root of this worker ({shown}): move it there, or add its folder to "
+                "CELLGATE_DATA_ROOTS, for API and workers alike"
+            )
 
 
 def _with_models(spec: dict[str, Any], roots: Sequence[Path]) -> dict[str, Any]:
@@ -62,10 +91,16 @@ def _with_models(spec: dict[str, Any], roots: Sequence[Path]) -> dict[str, Any]:
     return spec
 
 
-def _spec(session: Session, run: RunRow, job: JobRow, dataset: DatasetRow, root: Path) -> AnySpec:
+def _spec(session: Session, run: RunRow, job: JobRow, dataset_id: str, root: Path) -> AnySpec:
     cell = Cell(run.cell)
+    dataset = get_dataset(session, dataset_id)
     if cell is Cell.PREPARE:
-        return PrepareSpec(**job.spec, source=Path(dataset.source))
+        sources = [Path(source) for source in sources_of(dataset)]
+        return PrepareSpec(
+            **job.spec,
+            source=sources[0] if len(sources) == 1 else sources,
+            previous=version_before(session, dataset, root),
+        )
     if dataset.path is None:
         raise Conflict(f"data set {dataset.id} is {dataset.state}: run {run.id} has nothing to work on")
     offered = {"dataset": root / dataset.path, "seed": run.seed, "lr_cache": root / LR_CACHE}

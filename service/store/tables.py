@@ -49,9 +49,10 @@ class DatasetRow(Base):
     __tablename__ = "datasets"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(String(200), index=True)
+    name_version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))  # of those with its name
     state: Mapped[str] = mapped_column(Word)
-    source: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)  # of several files or folders one per line
     spec: Mapped[dict[str, Any]]
     content_hash: Mapped[str | None] = mapped_column(String(80))
     path: Mapped[str | None] = mapped_column(Text)  # relative to the artifact root
@@ -121,7 +122,7 @@ class JobRow(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"), index=True)
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)  # none of an inspection
     step: Mapped[str | None] = mapped_column(Word)  # preflight | 51 | 52 | 54-bases | 53 | 54-final
     cell: Mapped[str] = mapped_column(Word)
     spec: Mapped[dict[str, Any]]

@@ -16,7 +16,7 @@ from trainers.bundle.models import Functions
 from trainers.bundle.scorer import SeedScorers
 from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.encoding import build_chunk, quality_names
-from trainers.data.read.rows import normalise
+from trainers.data.read.row import normalise
 from trainers.engine.metrics import Floats, sigmoid
 
 # Functions that are parsed, tokenised and scored together.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellgate.contract.configs import Split
+from cellgate.contract.inspection import Inspection, Reason
 from cellgate.contract.results import SplitSummary
 from trainers.data.clean.cross_split import CrossSplit
 from trainers.data.clean.duplicates import Deduplication
@@ -17,7 +18,8 @@ from trainers.data.clean.probes import Probes
 from trainers.data.clean.splits import Assignment
 from trainers.data.encoding import RawGraphs, quality_names
 from trainers.data.graphs.syntax import GraphQuality
-from trainers.data.read.rows import Reading, Row
+from trainers.data.read.row import Row
+from trainers.data.read.rows import Reading
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
 MAX_CONTRADICTIONS = 100
@@ -39,14 +41,16 @@ class Material:
     """Everything the report is made from; `rows`, `groups`, splits and graphs are those that were kept."""
 
     reading: Reading
+    inspection: Inspection
     deduplication: Deduplication
     rows: Sequence[Row]
     groups: Sequence[str]
+    largest_group: str
     assignment: Assignment
     lexed: Lexed
     graphs: RawGraphs
     cross_split: CrossSplit
-    probes: Probes
+    probes: Probes | None
 
 
 def split_summaries(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split, SplitSummary]:
@@ -62,7 +66,7 @@ def make_dataset_report(material: Material) -> dict[str, object]:
     group_sizes = Counter(material.groups)
     return {
         "rows": _rows(material),
-        "layout": {name: list(fields) for name, fields in material.reading.layout.items()},
+        "reading": material.inspection.model_dump(mode="json"),
         "contradictions": [
             {"ids": list(c.ids), "lines": list(c.lines)}
             for c in material.deduplication.contradictions[:MAX_CONTRADICTIONS]
@@ -87,7 +91,7 @@ def make_dataset_report(material: Material) -> dict[str, object]:
         },
         "graphs": _graphs(material),
         "near_duplicates": material.cross_split.to_json(),
-        "probes": material.probes.to_json(),
+        "probes": material.probes and material.probes.to_json(),
         "warnings": warnings_of(material),
     }
 
@@ -96,7 +100,8 @@ def _rows(material: Material) -> dict[str, int]:
     duplicates = material.deduplication
     return {
         "read": material.reading.read,
-        "too_long": len(material.reading.too_long),
+        "too_long": material.reading.left_out.counts[Reason.TOO_LONG],
+        "left_out": material.reading.left_out.counts.total(),
         "exact_duplicates": duplicates.exact,
         "renamed_duplicates": duplicates.renamed,
         "contradictory": sum(len(c.ids) for c in duplicates.contradictions),
@@ -137,7 +142,8 @@ def warnings_of(material: Material) -> list[str]:
     """Return the warnings that a user should read before trusting figures from this data set."""
     found = []
     gate = split_summaries(material.rows, material.assignment.splits)[Split.GATE]
-    if gate.positives < MIN_GATE_POSITIVES:
+    is_measured_on = material.probes is not None or gate.rows
+    if is_measured_on and gate.positives < MIN_GATE_POSITIVES:
         found.append(
             f"The gate split has {gate.positives} vulnerable functions; with fewer than {MIN_GATE_POSITIVES} the "
             "F1 measured on it may be off by more than 0.04. Give more data or a larger share to gate."
@@ -151,10 +157,10 @@ def warnings_of(material: Material) -> list[str]:
     largest = max(Counter(material.groups).values())
     if largest > MAX_GROUP_SHARE * len(material.rows):
         found.append(
-            f"The largest group holds {largest} of {len(material.rows)} functions and cannot be divided, so the "
-            "splits' sizes may be off. Group by something finer."
+            f"The largest group holds {largest} of {len(material.rows)} functions ({material.largest_group}) and "
+            "cannot be divided, so the splits' sizes may be off. Group by something finer."
         )
-    return [*found, *_drop_warnings(material), *_leak_warnings(material)]
+    return [*found, *material.inspection.notes, *_drop_warnings(material), *_leak_warnings(material)]
 
 
 def _leak_warnings(material: Material) -> list[str]:
@@ -176,6 +182,8 @@ def _leak_warnings(material: Material) -> list[str]:
             'near_duplicates "group" to keep them together.'
         )
     probes = material.probes
+    if probes is None:
+        return found
     named = (
         ("A bag of tokens", probes.bag_of_tokens),
         ("Length alone", probes.length),
@@ -199,10 +207,12 @@ def _gap_is_real(rates: dict[int, float], counts: Counter[int]) -> bool:
 
 def _drop_warnings(material: Material) -> list[str]:
     found = []
-    if material.reading.too_long:
-        found.append(
-            f"{len(material.reading.too_long)} functions are longer than max_function_chars and were left out."
-        )
+    counts = material.reading.left_out.counts
+    if counts[Reason.TOO_LONG]:
+        found.append(f"{counts[Reason.TOO_LONG]} functions are longer than max_function_chars and were left out.")
+    if mistakes := material.reading.left_out.mistakes:
+        listed = ", ".join(f"{reason} {counts[reason]}" for reason in counts if not reason.is_choice)
+        found.append(f"{mistakes} rows were left out for mistakes ({listed}); the report lists the first of each.")
     contradictory = sum(len(c.ids) for c in material.deduplication.contradictions)
     if contradictory:
         found.append(
@@ -212,11 +222,11 @@ def _drop_warnings(material: Material) -> list[str]:
         found.append(
             f"{material.graphs.truncated} graphs were cut at max_nodes; the graph model does not see the rest."
         )
-    counts = Counter(quality_names(material.graphs))
-    if 0 < counts["ready"] < len(material.rows):
+    qualities = Counter(quality_names(material.graphs))
+    if 0 < qualities["ready"] < len(material.rows):
         found.append(
-            f"{len(material.rows) - counts['ready']} functions have no imported graph and got ours: a model may tell "
-            "the two kinds apart. Compare quality_by_label in the report."
+            f"{len(material.rows) - qualities['ready']} functions have no imported graph and got ours: a model may "
+            "tell the two kinds apart. Compare quality_by_label in the report."
         )
     if material.assignment.moved:
         found.append(

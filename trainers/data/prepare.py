@@ -18,26 +18,34 @@ from cellgate.contract.artifacts import (
 )
 from cellgate.contract.configs import PrepareConfig, Split
 from cellgate.contract.dataset import FILE_NAMES, SCHEMA_VERSION, Manifest, dataset_id, file_entry
+from cellgate.contract.errors import DataError
 from cellgate.contract.events import EventKind, EventWriter
 from cellgate.contract.files import sha256_of_file
-from cellgate.contract.results import DatasetSummary
+from cellgate.contract.results import DatasetChanges, DatasetSummary
 from cellgate.contract.specs import PrepareSpec
+from trainers.data.changes import compare_versions
+from trainers.data.clean.assignment import assign, largest_group_name, split_refusals
 from trainers.data.clean.cross_split import compare_splits
-from trainers.data.clean.duplicates import Deduplication, deduplicate
+from trainers.data.clean.duplicates import Deduplication, deduplicate, kept_rows
 from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.clean.probes import run_probes
-from trainers.data.clean.splits import assign_splits, check_splits, group_rows
+from trainers.data.clean.splits import check_splits, group_rows
 from trainers.data.dataset_report import QUALITIES, Material, make_dataset_report, split_summaries, warnings_of
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
 from trainers.data.graphs.build import FEATURES
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.mix import fill_up
+from trainers.data.inspect import inspection_of
 from trainers.data.read.error_collector import ErrorCollector
-from trainers.data.read.rows import Row, read_rows
+from trainers.data.read.row import Row
+from trainers.data.read.rows import refuse, usable_rows
 from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
 
 PROGRESS_EVERY_S = 0.5
+# Of the configuration and of `fields`, not in the first version.
+LATER_SETTINGS = ("labels", "languages", "split", "evaluation")
+LATER_FIELD_NAMES = ("before", "after", "date", "language")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,31 +107,36 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     """
     phases = _Phases(events)
     with phases.phase("read"):
-        reading = read_rows(spec.source, spec.fields, max_function_chars=spec.max_function_chars)
+        reading = usable_rows(spec.sources, spec)
     with phases.phase("deduplicate"):
         duplicates = deduplicate(reading.rows)
-    rows = [reading.rows[place] for place in duplicates.kept]
+        rows = kept_rows(reading.rows, duplicates)
     sources = [row.func for row in rows]
     with phases.phase("compare"):
         lexed = lex(sources)
         near = find_near_pairs(lexed, similarity=spec.near_duplicate_similarity)
     with phases.phase("split"):
         ties = _ties(near, duplicates) if spec.near_duplicates == "group" else ()
-        all_groups = group_rows(reading.rows, duplicates.copies, spec.group_by, ties)
+        all_groups = group_rows(reading.rows, duplicates.copies, spec.tied_by, ties)
         groups = [all_groups[place] for place in duplicates.kept]
         _check_ids(rows)
-        assignment = assign_splits(rows, groups, fractions=spec.splits, honour=spec.honour_split, seed=spec.split_seed)
-        check_splits(assignment.splits, [row.label for row in rows])
+        refuse(split_refusals(rows, groups, spec), "the functions cannot be assigned to splits")
+        assignment = assign(rows, groups, spec)
+        check_splits(assignment.splits, [row.label for row in rows], used=spec.used_splits)
     with phases.phase("graphs"):
-        left_out = frozenset((*reading.too_long, *(row.id for row in reading.rows)))
+        left_out = frozenset((*reading.left_out.ids, *(row.id for row in reading.rows)))
         graphs = _graphs(spec, rows, left_out, _GraphProgress(events, len(rows)))
     with phases.phase("probe"):
-        probes = run_probes(sources, lexed, np.array([row.label for row in rows]), assignment.splits)
+        labels_F = np.array([row.label for row in rows])
+        # They are fitted on train.
+        probes = None if spec.evaluation else run_probes(sources, lexed, labels_F, assignment.splits)
     material = Material(
         reading=reading,
+        inspection=inspection_of(reading, spec),
         deduplication=duplicates,
         rows=rows,
         groups=groups,
+        largest_group=largest_group_name(rows, groups, spec.tied_by),
         assignment=assignment,
         lexed=lexed,
         graphs=graphs,
@@ -132,17 +145,30 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     )
     with phases.phase("write"):
         manifest = _write(material, spec, out / DATASET_FOLDER)
-    for warning in warnings_of(material):
+    changes, unknown = _changes(spec, material)
+    warnings = [*warnings_of(material), *unknown]
+    for warning in warnings:
         events.write(EventKind.WARNING, code="dataset", message=warning)
     events.write(
         EventKind.METRIC,
         step=0,
         values={
             "graphs/functions_per_s": len(rows) / max(phases.timings_s["graphs"], 1e-9),
-            **{f"{baseline.name}/gate_f1": baseline.f1 for baseline in probes.baselines()},
+            **{f"{baseline.name}/gate_f1": baseline.f1 for baseline in (probes.baselines() if probes else ())},
         },
     )
-    return _result(material, manifest, phases.timings_s, out)
+    summary = _summary(material, spec, manifest, warnings=warnings, changes=changes)
+    return PrepareResult(summary=summary, timings_s=phases.timings_s, artifacts=_artifacts(manifest, out))
+
+
+def _changes(spec: PrepareSpec, material: Material) -> tuple[DatasetChanges | None, list[str]]:
+    """Return what changed against the version before, or why that is not known."""
+    if spec.previous is None:
+        return None, []
+    try:
+        return compare_versions(spec.previous, material.rows, material.assignment.splits, _settings(spec)), []
+    except DataError as error:
+        return None, [f"What changed against version {spec.previous.version} is not known: {error.message}."]
 
 
 def _graphs(
@@ -177,8 +203,17 @@ def _check_ids(rows: Sequence[Row]) -> None:
 
 
 def _settings(spec: PrepareSpec) -> dict[str, object]:
-    """Return the fields of the spec that shape the data set: neither the file's path nor the number of workers."""
-    return spec.model_dump(mode="json", include=set(PrepareConfig.model_fields))
+    """Return the fields of the spec that shape the data set: neither the file's path nor the number of workers.
+
+    Fields of later versions stand there where they are set, so that a data set of before keeps its id.
+    """
+    settings = spec.model_dump(mode="json", include=set(PrepareConfig.model_fields) - {"max_left_out_share"})
+    chosen = spec.model_dump(mode="json", exclude_defaults=True)
+    fields = {
+        name: value for name, value in settings["fields"].items() if value is not None or name not in LATER_FIELD_NAMES
+    }
+    later = {name for name in LATER_SETTINGS if name not in chosen}
+    return {**{name: value for name, value in settings.items() if name not in later}, "fields": fields}
 
 
 def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
@@ -219,21 +254,26 @@ def _quality_counts(graphs: RawGraphs) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count or name != "ready"}
 
 
-def _result(material: Material, manifest: Manifest, timings_s: dict[str, float], out: Path) -> PrepareResult:
+def _artifacts(manifest: Manifest, out: Path) -> dict[str, str]:
     hashes = {f"{DATASET_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()}
     manifest_path = f"{DATASET_FOLDER}/{DATASET_MANIFEST_NAME}"
-    return PrepareResult(
-        summary=DatasetSummary(
-            id=manifest.id,
-            path=DATASET_FOLDER,
-            rows=manifest.rows,
-            splits={split.value: summary for split, summary in manifest.splits.items()},
-            warnings=warnings_of(material),
-            bag_of_tokens_f1=material.probes.bag_of_tokens.f1,
-            probes=material.probes.baselines(),
-            near_duplicates={split.value: n for split, n in material.cross_split.counts["either"].items()},
-            graph_quality=_quality_counts(material.graphs),
-        ),
-        timings_s=timings_s,
-        artifacts={**hashes, manifest_path: sha256_of_file(out / manifest_path)},
+    return {**hashes, manifest_path: sha256_of_file(out / manifest_path)}
+
+
+def _summary(
+    material: Material, spec: PrepareSpec, manifest: Manifest, *, warnings: list[str], changes: DatasetChanges | None
+) -> DatasetSummary:
+    probes = material.probes
+    return DatasetSummary(
+        id=manifest.id,
+        path=DATASET_FOLDER,
+        rows=manifest.rows,
+        splits={split.value: summary for split, summary in manifest.splits.items()},
+        warnings=warnings,
+        bag_of_tokens_f1=probes and probes.bag_of_tokens.f1,
+        probes=probes.baselines() if probes else [],
+        near_duplicates={split.value: n for split, n in material.cross_split.counts["either"].items()},
+        graph_quality=_quality_counts(material.graphs),
+        evaluation=spec.evaluation,
+        changes=changes,
     )

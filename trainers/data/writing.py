@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from cellgate.contract.configs import Split
 from cellgate.contract.files import replace_folder, sync_folder, write_json
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 FUNCTION_SCHEMA = pa.schema(
     [
@@ -29,6 +29,8 @@ FUNCTION_SCHEMA = pa.schema(
         ("graph_quality", pa.string()),
     ]
 )
+# YYYY-MM-DD; a column of its own only where there are dates.
+DATE_FIELD = pa.field("date", pa.string())
 
 
 @contextmanager
@@ -87,8 +89,13 @@ def write_functions(
         "cwe": [row.cwe for row in rows],
         "graph_quality": list(qualities),
     }
-    table = pa.table(columns, schema=FUNCTION_SCHEMA)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, FUNCTION_SCHEMA) as writer:
+    schema = FUNCTION_SCHEMA
+    # Most sets have no dates, and those of before this field keep their bytes and their id.
+    if any(row.date is not None for row in rows):
+        columns["date"] = [row.date for row in rows]
+        schema = schema.append(DATE_FIELD)
+    table = pa.table(columns, schema=schema)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         writer.write_table(table)
 
 

@@ -3,9 +3,10 @@
 import fcntl
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -75,6 +76,9 @@ class LearningRateCache:
         rate, reason = entry.get("learning_rate"), entry.get("reason")
         if not isinstance(rate, float) or not math.isfinite(rate) or rate <= 0 or not isinstance(reason, str):
             raise DamagedEntryError(f"{path}: learning rate {rate!r}, reason {reason!r}: not a number and a text")
+        # Its time of modification is that of its last use, by which the service lets entries go.
+        with suppress(OSError):
+            os.utime(path)
         return Suggestion(learning_rate=rate, reason=reason)
 
     def write(self, key: str, suggestion: Suggestion) -> bool:

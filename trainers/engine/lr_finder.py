@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from cellgate.contract.events import EventKind
 from trainers.engine.checkpoint import generator_states, restore_generators, weights_of
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
-from trainers.engine.lr_points import FinderPoints, load_points
+from trainers.engine.lr_points import FinderPoints, KeepTimer, load_points
 from trainers.engine.optimization import Stepper
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.progress import StepProgress
@@ -185,8 +187,8 @@ def find_learning_rate(
 ) -> Suggestion:
     """Return the range test's suggestion; model and random generators are left as they were.
 
-    One multiplier moves all groups, so that their ratios stay. A stop keeps the points: a test that resumes from them
-    gives the suggestion of one that was not stopped.
+    One multiplier moves all groups, so that their ratios stay. The points are kept every few seconds and at a stop: a
+    test that resumes from them gives the suggestion of one that was neither stopped nor killed.
 
     Args:
         plan: Its rows and its config's learning-rate range are those of the test.
@@ -229,6 +231,8 @@ class _RangeTest:
         self._fingerprint = fingerprint
         self._rates = log_spaced(plan.config.learning_rate)
         self._losses: list[float] = []
+        self._timer = KeepTimer()
+        self._announced = False
         # A stepper of its own: its optimizer's moments must not reach the real training.
         self._stepper = Stepper(
             plan.task,
@@ -253,6 +257,8 @@ class _RangeTest:
             # An overflow that the scaler sees to is none of the rate's making.
             overflow = report.skipped and self._hardware.accelerator.scaler is None
             self._losses.append(math.nan if overflow else report.loss)
+            if self._timer.is_due():
+                self._keep()
             progress.report(len(self._losses))
         # Before the answer is used: what is kept here is the whole test.
         self._stop_if_requested()
@@ -283,6 +289,15 @@ class _RangeTest:
             self._context.raise_if_stopped()
         if not self._context.stop.is_set():
             return
+        folder = self._keep()
+        raise InterruptedRun(
+            f"stopped in the learning-rate test: {len(self._losses)} of {len(self._rates)} steps are kept; go on with "
+            f"--resume {folder}"
+        )
+
+    def _keep(self) -> Path:
+        """Write the points into the run's checkpoint folder, tell it once, and return the folder."""
+        began = time.monotonic()
         folder = self._context.out / CHECKPOINT_FOLDER
         FinderPoints.of(
             self._losses,
@@ -291,11 +306,11 @@ class _RangeTest:
             stepper=self._stepper,
             hardware=self._hardware,
         ).save(folder)
-        self._context.events.write(EventKind.CHECKPOINT, step=0, path=CHECKPOINT_FOLDER)
-        raise InterruptedRun(
-            f"stopped in the learning-rate test: {len(self._losses)} of {len(self._rates)} steps are kept; go on with "
-            f"--resume {folder}"
-        )
+        if not self._announced:
+            self._context.events.write(EventKind.CHECKPOINT, step=0, path=CHECKPOINT_FOLDER)
+            self._announced = True
+        self._timer.kept(began)
+        return folder
 
 
 def _steps_without_end(plan: TrainingPlan) -> Iterator[list[Rows]]:

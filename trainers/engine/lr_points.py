@@ -1,5 +1,6 @@
-"""What a range test keeps when it is stopped, so that the next attempt goes on from there, exactly."""
+"""What a range test keeps, now and then and when it is stopped: the next attempt goes on from there, exactly."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,30 @@ from trainers.engine.checkpoint import DAMAGE, Weights, generator_states, restor
 from trainers.engine.hardware import Hardware
 from trainers.engine.optimization import Stepper
 from trainers.engine.run_folder import POINTS_NAME
+
+KEEP_EVERY_S = 10.0
+# Of the test's time, at most so much goes into keeping: optimizers of large models have gigabytes.
+KEEP_SHARE = 0.05
+
+
+class KeepTimer:
+    """When a range test that nobody stops keeps its points: what kills it then costs some seconds, not the test."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + KEEP_EVERY_S
+
+    def is_due(self) -> bool:
+        """Return whether it is time."""
+        return time.monotonic() >= self._next
+
+    def kept(self, began: float) -> None:
+        """Set the next time.
+
+        Args:
+            began: When keeping began, by `time.monotonic()`.
+        """
+        now = time.monotonic()
+        self._next = now + max(KEEP_EVERY_S, (now - began) / KEEP_SHARE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ from cellgate.contract.cells import CellName
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.results import SCHEMA_VERSION, Environment, Memory, RunResult, read_result
-from cellgate.contract.specs import AnySpec, PrepareSpec
+from cellgate.contract.specs import AnySpec, PrepareSpec, SourceSpec
 from trainers.engine.context import RunContext
 from trainers.engine.environment import describe_environment, peak_host_bytes
 
 CURRENT_NAME = "current.json"
 STATE_NAME = "state.json"
-# Where a range test that was stopped keeps its points, until the first checkpoint of training.
+# Where a range test keeps its points, until the first checkpoint of training.
 POINTS_NAME = "lr_finder.pt"
 
 
@@ -39,7 +39,13 @@ def result_header(
         memory: Peak memory; default: of a process without a GPU.
         environment: Default: the CPU, with the spec's threads.
     """
-    threads = spec.workers if isinstance(spec, PrepareSpec) else spec.threads
+    match spec:
+        case PrepareSpec():
+            threads = spec.workers
+        case SourceSpec():
+            threads = 1
+        case _:
+            threads = spec.threads
     return {
         "schema_version": SCHEMA_VERSION,
         "cell": cell,
@@ -54,8 +60,8 @@ def result_header(
 
 
 def seed_of(spec: AnySpec) -> int:
-    """Return the seed of a run's random choices; of `prepare` that of the splits."""
-    return spec.split_seed if isinstance(spec, PrepareSpec) else spec.seed
+    """Return the seed of a run's random choices; of a data set that of the splits."""
+    return spec.split_seed if isinstance(spec, SourceSpec) else spec.seed
 
 
 def hash_artifacts(out: Path) -> Mapping[str, str]:
@@ -99,6 +105,11 @@ def current_checkpoint(folder: Path) -> Path | None:
         return None
     path = folder / name
     return path if (path / STATE_NAME).is_file() else None
+
+
+def can_go_on(folder: Path) -> bool:
+    """Return whether a run can go on from a `checkpoint` folder: from a checkpoint, or within its range test."""
+    return current_checkpoint(folder) is not None or (folder / POINTS_NAME).is_file()
 
 
 def last_event(folder: Path) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cellgate.contract.artifacts import MODEL_FOLDER
 from cellgate.contract.configs import Split
+from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.results import RunResult
 from cellgate.contract.specs import TrainedSpec
 from trainers.data.dataset import Dataset
@@ -32,10 +33,11 @@ def open_inputs(spec: TrainedSpec) -> CellInputs:
     """Return the data set and the hardware that a spec names; every random generator is seeded.
 
     Raises:
-        DataError: The data set is missing or damaged.
+        DataError: The data set is missing or damaged, or is for evaluation only.
         SpecError: This machine lacks the device or the precision.
     """
     dataset = Dataset.open(spec.dataset)
+    _refuse_evaluation_only(dataset, spec)
     hardware = set_up_hardware(
         device=spec.device,
         precision=spec.training.precision,
@@ -44,6 +46,17 @@ def open_inputs(spec: TrainedSpec) -> CellInputs:
         deterministic=spec.training.deterministic,
     )
     return CellInputs(dataset=dataset, hardware=hardware)
+
+
+def _refuse_evaluation_only(dataset: Dataset, spec: TrainedSpec) -> None:
+    if not len(dataset.rows(Split.TRAIN)):
+        problem = InputError(
+            where="/dataset",
+            found=f"{spec.dataset}, which has no function in train",
+            expected="a data set with splits to train on",
+            fix="name another one, or prepare the file without `evaluation`",
+        )
+        raise DataError("a data set for evaluation only cannot be trained on", [problem])
 
 
 def no_review() -> Sequence[str]:

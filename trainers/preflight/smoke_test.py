@@ -1,7 +1,7 @@
 """Smoke test of one cell: its model is built and taken through every stage on one real batch."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 from trainers.models.gnn.saving import load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
-from trainers.models.transformer.pretrained import load_pretrained_model
+from trainers.models.transformer.pretrained import load_pretrained_model, refuse_failed
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.train import TokenizedText, build_task, prepare_text, quieten_library, save_model
 from trainers.preflight.checks import CheckCollector
@@ -75,9 +75,18 @@ def try_gnn(spec: GnnSpec, setup: SmokeTestContext) -> CheckCollector:
 
 
 def _build_text(spec: TransformerSpec, setup: SmokeTestContext, checks: CheckCollector) -> BuiltModel:
-    text = prepare_text(spec.model, setup.dataset, cache=setup.scratch)
+    proved: list[Check] = []
+
+    def judge(_model: TransformerModel, made: Sequence[Check]) -> None:
+        """Keep what was checked, so that a foreign tokenizer does not hide weights that are missing."""
+        proved.extend(made)
+        for check in made:
+            checks.add(check.name, check.verdict, check.detail, fix=check.fix)
+
+    text = prepare_text(spec.model, setup.dataset, cache=setup.scratch, judge=judge)
     checks.guard("truncation", lambda: _check_truncation(text, checks))
-    task = build_task(spec, setup.dataset, text)
+    task = build_task(spec, setup.dataset, text, judge=judge)
+    refuse_failed(spec.model, proved)
 
     def save(folder: Path) -> None:
         save_model(task.model, text.tokenizer, folder)

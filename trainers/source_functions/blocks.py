@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from trainers.source_functions.tokens import STATEMENT_WORDS
+from trainers.source_functions.tokens import CPP_STATEMENT_WORDS, STATEMENT_WORDS
 
 # Lines that are indented deeper than that, or by tabs and spaces mixed, are not looked at for the next definition.
 MAX_INDENT = 12
@@ -14,7 +14,7 @@ MAX_DEFINITION_BYTES = 4096
 # So far behind its first word its parameters begin.
 MAX_NAME_BYTES = 256
 MAX_DEFINITION_MARKS = 64
-NO_DEFINITION = STATEMENT_WORDS | {b"typedef", b"using", b"new", b"co_return", b"co_yield", b"co_await", b"defined"}
+NO_DEFINITION = STATEMENT_WORDS | CPP_STATEMENT_WORDS | {b"typedef", b"using", b"co_return", b"co_yield", b"co_await"}
 _WORD = rb"[A-Za-z_~$][\w$]*+(?:<[^<>;{}()]*+>)?+(?:::~?[\w$]++(?:<[^<>;{}()]*+>)?+)*+"
 _DEFINITION = re.compile(rb"((?:%b(?:\s++[*&\s]*+|[*&][*&\s]*+))*+)(?<![\w$])(%b)\s*+\(" % (_WORD, _WORD))
 _WORDS = re.compile(rb"[\w$]+")

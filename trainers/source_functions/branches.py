@@ -9,7 +9,6 @@ from trainers.source_functions.skeleton import Directive
 _CONDITION = re.compile(rb"#\s*(if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b(.*)", re.DOTALL)
 _COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*|\\\n", re.DOTALL)
 _DEFINED = re.compile(rb"(!?)\s*(?:defined\s*(?:\(\s*(\w+)\s*\)|\s(\w+))|(\w+))\s*\Z")
-_MARK = re.compile(rb"[{}();]")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -22,7 +21,6 @@ class _Branch:
         braces: Opened less closed ones.
         boundary: After its last `;` or `}`.
         has_ending: Something stands behind that.
-        is_plain: No other conditional stands in it.
     """
 
     start: int
@@ -33,7 +31,6 @@ class _Branch:
     parentheses: int = 0
     boundary: int = 0
     has_ending: bool = False
-    is_plain: bool = True
 
     @property
     def is_balanced(self) -> bool:
@@ -72,14 +69,12 @@ def hidden_branches(source: bytes, text: bytearray, directives: Sequence[Directi
             _count(text, groups[-1].branches[-1], before, directive.start)
         before = directive.end
         if word in (b"if", b"ifdef", b"ifndef"):
-            if groups:
-                groups[-1].branches[-1].is_plain = False
             groups.append(_Group(branches=[_branch(found, directive)]))
         elif groups:
             groups[-1].branches[-1].end = directive.start
             if word == b"endif":
                 group = groups.pop()
-                kept = _choose(group, text, values, hidden)
+                kept = _choose(group, values, hidden)
                 if groups:
                     _add(groups[-1].branches[-1], kept)
             else:
@@ -143,9 +138,7 @@ def _condition_of(word: bytes, text: bytes) -> tuple[bytes, bool]:
     return name, not found.group(1)
 
 
-def _choose(
-    group: _Group, text: bytearray, values: dict[bytes, bool], hidden: list[tuple[int, int]]
-) -> Sequence[_Branch]:
+def _choose(group: _Group, values: dict[bytes, bool], hidden: list[tuple[int, int]]) -> Sequence[_Branch]:
     """Return the branches that stay, and hide the others or what cannot stand beside the first."""
     hidden.extend((branch.start, branch.end) for branch in group.branches if branch.is_dead)
     alive = [branch for branch in group.branches if not branch.is_dead]
@@ -157,7 +150,7 @@ def _choose(
     if chosen and chosen[0].condition[0]:
         name, value = chosen[0].condition
         values[name] = value
-    hidden.extend((_whole_until(branch, text), branch.end) for branch in alive if branch not in chosen)
+    hidden.extend((branch.start, branch.end) for branch in alive if branch not in chosen)
     return chosen
 
 
@@ -165,21 +158,6 @@ def _hide_endings(branches: Sequence[_Branch], hidden: list[tuple[int, int]]) ->
     """Of branches that end in mid-declaration hide all endings but the first."""
     endings = [(branch.boundary, branch.end) for branch in branches if branch.has_ending]
     hidden.extend(endings[1:])
-
-
-def _whole_until(branch: _Branch, text: bytearray) -> int:
-    """Return up to where a branch is whole by itself; of one with conditionals in it nothing counts as whole."""
-    if not branch.is_plain:
-        return branch.start
-    until, depth = branch.start, 0
-    for found in _MARK.finditer(text, branch.start, branch.end):
-        sign = found.group()
-        depth += (sign in b"{(") - (sign in b"})")
-        if depth < 0:
-            break
-        if depth == 0 and sign in b"};":
-            until = found.end()
-    return until
 
 
 def _merged(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from trainers.source_functions.blocks import indent_of
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
+    CPP_STATEMENT_WORDS,
+    QUALIFIERS,
     STATEMENT_WORDS,
     STORAGE_WORDS,
     TYPE_CALLS,
@@ -66,17 +68,30 @@ def declarator_in(text: bytes, tokens: Sequence[Token], *, scope: str) -> Declar
     best = max(marks for marks, _ in marked)
     equals = [one for marks, one in marked if marks == best]
     if best.is_of_class or best.has_type:
-        return equals[0]
+        # What has a type, a line and another function before it is a definition of its own.
+        own = [
+            one for one in equals if _begins_line(text, tokens[0], tokens[_type_start(tokens, one.first)]) is not None
+        ]
+        return own[-1] if own else equals[0]
     # Macros may stand for a type, or be declarations in lines of their own: then the last is the name.
     is_type = all(token.text in STORAGE_WORDS for token in tokens[: equals[0].first])
-    is_last = is_type or _begins_line(text, tokens[0], tokens[equals[-1].first])
+    indent = _begins_line(text, tokens[0], tokens[equals[-1].first])
+    is_last = is_type or (indent is not None and len(indent) <= len(indent_of(text, tokens[0].start)))
     return equals[-1 if is_last else 0]
 
 
-def _begins_line(text: bytes, first: Token, token: Token) -> bool:
-    """Return whether a token begins a line, below the first one's and indented no more."""
+def _type_start(tokens: Sequence[Token], name: int) -> int:
+    """Return where the words before a name begin, behind the last parentheses."""
+    place = name
+    while place > 0 and tokens[place - 1].kind is not Kind.GROUP:
+        place -= 1
+    return place
+
+
+def _begins_line(text: bytes, first: Token, token: Token) -> bytes | None:
+    """Return the indent of a token that begins a line below the first one's, null where it does not."""
     _, is_below, before = text[first.start : token.start].rpartition(b"\n")
-    return is_below != b"" and not before.strip() and len(before) <= len(indent_of(text, first.start))
+    return before if is_below and not before.strip() else None
 
 
 def _is_called(tokens: Sequence[Token], group: int) -> bool:
@@ -87,6 +102,8 @@ def _is_called(tokens: Sequence[Token], group: int) -> bool:
     if before < 0 or tokens[before].kind is not Kind.WORD:
         return False
     word = tokens[before].text
+    if word in CPP_STATEMENT_WORDS:
+        return _has_type(tokens, before)
     return not (
         word in ATTRIBUTE_CALLS
         or word in TYPE_CALLS
@@ -141,6 +158,11 @@ def _marks(tokens: Sequence[Token], one: Declarator, *, scope: str) -> _Marks:
     return _Marks(is_of_class=is_of_class, is_no_macro=is_no_macro, has_type=_has_type(tokens, one.first))
 
 
+def _is_type(word: bytes) -> bool:
+    """Return whether a word can be a type; what is written as macros are might be one, and is not counted."""
+    return word not in STORAGE_WORDS | QUALIFIERS and not is_upper(word) and not word.startswith(b"__")
+
+
 def _has_type(tokens: Sequence[Token], first: int) -> bool:
     """Return whether what stands directly before a name ends in a type."""
     place = first - 1
@@ -150,7 +172,7 @@ def _has_type(tokens: Sequence[Token], first: int) -> bool:
             return True
         if token.kind is Kind.GROUP:
             return place > 0 and tokens[place - 1].text in TYPE_CALLS
-        if token.kind is Kind.WORD and token.text not in STORAGE_WORDS and not is_upper(token.text):
+        if token.kind is Kind.WORD and _is_type(token.text):
             return True
         place -= 1
     return False

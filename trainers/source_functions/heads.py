@@ -7,6 +7,7 @@ from enum import Enum, auto
 from trainers.source_functions.declarators import declarator_in, start_of
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
+    CPP_STATEMENT_WORDS,
     STATEMENT_WORDS,
     Kind,
     Token,
@@ -56,16 +57,18 @@ def read_head(text: bytes, start: int, end: int, groups: Mapping[int, int], *, s
         groups: Where each parenthesis of the head closes, by where it opens.
         scope: The name of the class around; empty where there is none.
     """
-    tokens = _without_front(tokens_of(text, max(start, end - MAX_HEAD_BYTES), end, groups))
+    whole = tokens_of(text, max(start, end - MAX_HEAD_BYTES), end, groups)
+    tokens = _without_front(whole)
     if not tokens:
-        return Head(opens=Opens.NOTHING)
+        # Behind a section of Objective-C stand its class's variables.
+        return Head(opens=Opens.DECLARATION if whole else Opens.NOTHING)
     if tokens[0].text in (b"-", b"+") and len(tokens) > 2 and tokens[1].kind is Kind.GROUP:
         return _method(tokens)
     front = _template_end(tokens)
     if front == len(tokens) or tokens[-1].text == b"requires":
         return Head(opens=Opens.REQUIREMENT)
     declared = tokens[front:]
-    if declared[0].text in STATEMENT_WORDS:
+    if declared[0].text in STATEMENT_WORDS | CPP_STATEMENT_WORDS and declared[-1].text != b"try":
         return Head(opens=Opens.UNKNOWN)
     scoped = _scope(text, declared)
     if scoped is not None:
@@ -80,10 +83,9 @@ def _without_front(tokens: Sequence[Token]) -> list[Token]:
     first = 0
     for place, token in enumerate(tokens):
         if token.text == b"@" and place + 1 < len(tokens):
-            is_section = tokens[place + 1].text in OBJECTIVE_C_SECTIONS
-            first = place + 2 + is_section
-            if is_section and first < len(tokens) and tokens[first].kind is Kind.GROUP:
-                first += 1
+            first = place + 2
+            if tokens[place + 1].text in OBJECTIVE_C_SECTIONS:
+                first = _section_end(tokens, first)
         elif place > 0 and token.kind is Kind.COLON and tokens[place - 1].text in ACCESS_WORDS:
             first = place + 1
     while first < len(tokens) - 1:
@@ -98,6 +100,16 @@ def _without_front(tokens: Sequence[Token]) -> list[Token]:
         else:
             break
     return [token for token in tokens[first:] if token.kind is not Kind.BRACKETS]
+
+
+def _section_end(tokens: Sequence[Token], place: int) -> int:
+    """Return the token behind a class's name, its superclass, category and protocols in Objective-C."""
+    place += 1
+    if place + 1 < len(tokens) and tokens[place].kind is Kind.COLON:
+        place += 2
+    while place < len(tokens) and tokens[place].kind in (Kind.GROUP, Kind.ANGLES):
+        place += 1
+    return place
 
 
 def _template_end(tokens: Sequence[Token]) -> int:

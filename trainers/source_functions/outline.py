@@ -132,7 +132,6 @@ class _Reader:
         if head.opens is Opens.NOTHING and (found := self._old_style(at)) is not None:
             return read_head(self._text, found[0], found[1].end(1), {found[1].start(1): found[1].end(1)}, scope=scope)
         if head.opens in (Opens.DECLARATION, Opens.UNKNOWN) and (start := self._later_start(at)) is not None:
-            self.outline.broken.append((self._start, start))
             return read_head(self._text, start, at, self._groups, scope=scope)
         return head
 
@@ -206,8 +205,12 @@ class _Reader:
         return found.end()
 
     def _unknown(self, at: int) -> int:
-        end, _ = self._block(at, self._indent())
-        self._mark_odd(self._start, end)
+        end, is_closed = self._block(at, self._indent())
+        is_value = (
+            is_closed and not self._text[self._start : at].strip(b", \n\t") and self._text.find(b";", at, end) < 0
+        )
+        if not is_value:
+            self._mark_odd(self._start, end)
         self._begin(end)
         self._run_start = end
         return end

@@ -35,6 +35,12 @@ def blank(text: bytearray, start: int, end: int) -> None:
     text[start:end] = text[start:end].translate(_BLANK)
 
 
+def _blank_inside(text: bytearray, start: int, end: int) -> None:
+    """Make the inside of a string or a character blank; its marks stay."""
+    is_closed = end > start + 1 and text[end - 1] == text[start]
+    blank(text, start + 1, end - is_closed)
+
+
 def skeleton_of(source: bytes) -> tuple[bytearray, list[Directive]]:
     """Return the source with comments, directives and the inside of strings and characters blank, and the directives.
 
@@ -70,13 +76,13 @@ def skeleton_of(source: bytes) -> tuple[bytearray, list[Directive]]:
             raw_end = _raw_string_end(source, start) if open_raw_strings < MAX_OPEN_RAW_STRINGS else None
             open_raw_strings += raw_end == -1
             end = raw_end if raw_end is not None and raw_end > 0 else _end_of(_STRING, source, start)
-            blank(text, start + 1, end - 1)
+            _blank_inside(text, start, end)
             begins_line = False
         else:
             end = start + 1
             if not _divides_digits(source, start):
                 end = _end_of(_CHARACTER, source, start)
-                blank(text, start + 1, end - 1)
+                _blank_inside(text, start, end)
             begins_line = False
         place = end
     return text, directives

@@ -44,27 +44,20 @@ _KINDS: Mapping[bytes, Kind] = {b"::": Kind.PATH, b"->": Kind.ARROW, b":": Kind.
 _OPENS = re.compile(rb"\s*\(")
 _UPPER = re.compile(rb"[A-Z_][A-Z0-9_]+\Z")
 
+# What begins a statement in C; further words do in C++ alone, and are names in C.
 STATEMENT_WORDS = frozenset(
-    {b"if", b"for", b"while", b"switch", b"else", b"do", b"return", b"catch", b"case", b"default", b"goto", b"break"}
-    | {b"continue", b"throw", b"delete", b"sizeof"}
+    {b"if", b"for", b"while", b"switch", b"else", b"do", b"return", b"case", b"default", b"goto", b"break"}
+    | {b"continue", b"sizeof"}
 )
+CPP_STATEMENT_WORDS = frozenset({b"catch", b"throw", b"delete", b"new", b"try"})
 # What may stand before a definition without being its type.
 STORAGE_WORDS = frozenset(
     {b"static", b"inline", b"extern", b"constexpr", b"consteval", b"constinit", b"virtual", b"explicit", b"friend"}
     | {b"typedef", b"register", b"mutable", b"thread_local", b"const", b"volatile", b"__inline", b"__inline__"}
-    | {
-        b"override",
-        b"final",
-        b"noexcept",
-        b"__forceinline",
-        b"__extension__",
-        b"_Noreturn",
-        b"noreturn",
-        b"__global__",
-        b"__device__",
-        b"__host__",
-    }
+    | {b"__forceinline", b"__extension__", b"_Noreturn", b"noreturn", b"__global__", b"__device__", b"__host__"}
 )
+# What may stand behind parameters.
+QUALIFIERS = frozenset({b"override", b"final", b"noexcept", b"const", b"volatile", b"try"})
 TYPE_WORDS = frozenset(
     {b"void", b"int", b"char", b"short", b"long", b"float", b"double", b"signed", b"unsigned", b"bool", b"_Bool"}
     | {b"auto", b"struct", b"union", b"enum", b"class", b"typename", b"wchar_t", b"size_t"}

@@ -15,7 +15,7 @@ from cellgate.client.streams import EventParser
 from cellgate.contract.api.audit import AuditAnswer, WhoamiAnswer
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
-from cellgate.contract.api.datasets import DatasetAnswer, UploadAnswer
+from cellgate.contract.api.datasets import DatasetAnswer, InspectionAnswer, UploadAnswer
 from cellgate.contract.api.experiments import (
     AggregateAnswer,
     ExperimentAnswer,
@@ -39,6 +39,7 @@ from cellgate.contract.api.runs import (
 )
 from cellgate.contract.decision import Decision, Overruling
 from cellgate.contract.gate import GateReport
+from cellgate.contract.inspection import Inspection
 
 JSON = {"Accept": "application/json"}
 
@@ -68,7 +69,7 @@ class AsyncClient(AsyncConnection):
 
         Args:
             file: File to send.
-            name: Its name on the server: ends in .jsonl, .json or .csv, also with .gz.
+            name: Its name on the server, as `cellgate.contract.source_files.safe_name` makes it.
 
         Raises:
             OSError: The file cannot be read.
@@ -84,6 +85,18 @@ class AsyncClient(AsyncConnection):
     def datasets(self, **filters: Any) -> AsyncIterator[DatasetAnswer]:
         """Yield all data sets, newest first; filters are the API's query parameters."""
         return self._pages("/v1/datasets", Page[DatasetAnswer], filters)
+
+    async def inspect(self, body: Mapping[str, Any]) -> InspectionAnswer:
+        """Ask how a source would be read; `inspection` returns it by the answer's run."""
+        return await self._post("/v1/inspections", InspectionAnswer, body)
+
+    async def inspection(self, run_id: str) -> InspectionAnswer:
+        """Return how a source would be read, once that is known."""
+        return await self._get(path_to("inspections", run_id), InspectionAnswer)
+
+    async def dataset_inspection(self, dataset_id: str) -> Inspection:
+        """Return how a data set's source was read."""
+        return await self._get(path_to("datasets", dataset_id, "inspection"), Inspection)
 
     async def submit_experiment(self, body: Mapping[str, Any]) -> ExperimentAnswer:
         """Submit an experiment."""

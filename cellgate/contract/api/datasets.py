@@ -4,19 +4,29 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from cellgate.contract.api.common import Name, OwnerId, OwnerName, Request
+from cellgate.contract.api.common import Answer, Name, OwnerId, OwnerName, Request
 from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
-from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.configs import EvaluationSplits, PrepareConfig
+from cellgate.contract.experiment import Priority, RunLimits
+from cellgate.contract.inspection import Inspection
 from cellgate.contract.results import DatasetSummary
-from cellgate.contract.states import DatasetState
+from cellgate.contract.states import DatasetState, FailureReason, RunState
+
+MOST_SOURCES = 1_000
+# Before training: a person waits for what a worker reads in seconds.
+INSPECTION_PRIORITY = 50
+Sources = Annotated[
+    str | Annotated[list[str], Field(min_length=1, max_length=MOST_SOURCES)],
+    Field(description="Path of a file or folder of functions below a data root, or several; see docs/data.md."),
+]
 
 
 class DatasetCreate(Request, PrepareConfig):
     """Prepare a data set from a file below one of the server's data roots."""
 
     name: Name
-    source: str = Field(description="Path of a .jsonl, .json or .csv file, also with .gz, below a data root.")
+    source: Sources
     graphs: str | None = Field(
         None,
         description="Graphs to import, by function id, below a data root: a folder of PyG `<id>.pt` files, or "
@@ -29,8 +39,15 @@ class DatasetAnswer(Described):
 
     id: str
     name: str
+    version: int = Field(description="Number among the data sets of this name, from 1: `name@version`.")
+    previous: str | None = Field(
+        description="Id of the version before, once this one is ready; `summary.changes` says what is new."
+    )
+    evaluation: EvaluationSplits | None = Field(
+        description="The splits of a set for evaluation only; null: one to train on."
+    )
     state: DatasetState
-    source: str
+    source: str | list[str] = Field(description="As it was given: a path, or several.")
     graphs: str | None = Field(description="Imported graphs, if any were given.")
     content_hash: str | None
     summary: Annotated[dict[str, Any], StoredAs(DatasetSummary)] | None = Field(
@@ -41,6 +58,25 @@ class DatasetAnswer(Described):
     owner: OwnerName = None
     owner_id: OwnerId = None
     created_at: AwareDatetime
+
+
+class InspectionCreate(Request, PrepareConfig, RunLimits):
+    """Show how files and folders would be read as a data set with these settings; nothing is made of them."""
+
+    source: Sources
+    priority: Priority = INSPECTION_PRIORITY
+
+
+class InspectionAnswer(Answer):
+    """How a source would be read, once its run has succeeded."""
+
+    run: str = Field(description="Run that reads the source.")
+    state: RunState
+    inspection: Inspection | None = Field(
+        description="What is read as what, what is left out, and what would be refused, once the run has succeeded."
+    )
+    failure_reason: FailureReason | None
+    failure_detail: str | None
 
 
 class UploadAnswer(Described):

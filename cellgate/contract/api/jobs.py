@@ -15,6 +15,7 @@ from cellgate.contract.conclusion import JobConclusion, Lifecycle, conclude_job,
 from cellgate.contract.configs import (
     FusionConfig,
     GnnConfig,
+    PrepareConfig,
     Spec,
     TransformerConfig,
 )
@@ -109,9 +110,14 @@ class ScoreConfig(Spec):
     explain: Explain
 
 
-JobConfig: Any = reduce(
-    or_, (*(entry.config for entry in CELLS if entry.config is not None), PreflightConfig, PackConfig, ScoreConfig)
-)
+class InspectConfig(PrepareConfig):
+    """A source to show the reading of."""
+
+    source: list[str]
+
+
+_OF_CELLS = dict.fromkeys(entry.config for entry in CELLS if entry.config is not None)
+JobConfig: Any = reduce(or_, (*_OF_CELLS, PreflightConfig, PackConfig, ScoreConfig, InspectConfig))
 
 
 class JobAnswer(Described):
@@ -120,7 +126,7 @@ class JobAnswer(Described):
     id: str
     name: str | None = Field(None, description="Name that a person gave it.")
     experiment: str | None
-    dataset: str
+    dataset: str | None = Field(description="Null: an inspection, which is of no data set.")
     step: str | None
     cell: CellName
     state: JobState

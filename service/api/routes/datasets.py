@@ -20,8 +20,10 @@ from service.api.parameters import (
     ArchivedItems,
     CreatedBefore,
     CreatedSince,
+    DatasetName,
     DatasetPath,
     DatasetStates,
+    DatasetVersion,
     Labels,
     Paged,
     seconds,
@@ -31,7 +33,7 @@ from service.api.parameters import (
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
-from service.api.source_check import check_graphs, check_source
+from service.api.source_check import check_graphs, check_sources
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.filters import Filters
@@ -50,16 +52,24 @@ router = ScopedRouter(prefix="/v1/datasets", tags=["datasets"])
 def add_dataset(
     spec: Annotated[DatasetCreate, Body(openapi_examples=DATASETS)], post: Posted, context: Ctx
 ) -> JSONResponse:
-    """Prepare a data set from a file below a data root. The API checks the file's first lines; a worker prepares it."""
+    """Prepare a data set from files and folders below data roots. The API checks first lines; a worker prepares it.
+
+    Another data set of the same name makes this one its next version.
+    """
     if (answered := post.answered()) is not None:
         return answered
-    path = check_source(spec.source, spec.fields, context.settings.roots)
+    paths = check_sources(spec.source, spec.fields, context.settings.roots)
     graphs = None if spec.graphs is None else str(check_graphs(spec.graphs, context.settings.roots))
     config = PrepareConfig.model_validate(spec.model_dump(include=set(PrepareConfig.model_fields)))
 
     def create(session: Session) -> Created:
         row = create_dataset(
-            session, name=spec.name, source=str(path), graphs=graphs, config=config, owner=post.principal.owner
+            session,
+            name=spec.name,
+            source=[str(path) for path in paths],
+            graphs=graphs,
+            config=config,
+            owner=post.principal.owner,
         )
         run_id = preparing_runs(session, [row.id]).get(row.id)
         return Created(location=f"/v1/datasets/{row.id}", answer=dataset_answer(row, run_id))
@@ -76,9 +86,13 @@ def read_datasets(
     archived: ArchivedItems = Archived.FALSE,
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
+    name: DatasetName = None,
+    version: DatasetVersion = None,
 ) -> Page[DatasetAnswer]:
     """List the data sets, newest first."""
     wanted = Filters(
+        name=name,
+        name_version=version,
         states=states or (),
         labels=wanted_labels(labels),
         archived=wanted_archived(archived),

@@ -11,6 +11,7 @@ from cellgate.contract.api.common import Page
 from cellgate.contract.api.datasets import UploadAnswer
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
+from cellgate.contract.source_files import MAX_NAME_CHARS, READABLE, upload_pattern
 from service.api.changes import CHANGING, DELETING, Changing, Deleting, etag_of
 from service.api.context import Context, Ctx
 from service.api.parameters import (
@@ -54,9 +55,9 @@ BODY = {
 FileName = Annotated[
     str,
     Path(
-        max_length=150,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.(jsonl|json|csv)(\.gz)?$",
-        description="File name; its suffix determines the layout: .jsonl, .json or .csv, also with .gz.",
+        max_length=MAX_NAME_CHARS,
+        pattern=upload_pattern(),
+        description=f"File name of letters, digits, `_`, `-` and dots; it ends with {READABLE}.",
     ),
 ]
 

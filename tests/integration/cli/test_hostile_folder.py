@@ -95,6 +95,7 @@ def test_a_service_a_worker_and_a_trainer_that_are_started_there_work(hostile: P
     assert (hostile.parent / "imported").read_text() == ""
 
 
+@pytest.mark.slow
 def test_commands_of_the_server_and_the_trainers_that_are_started_there_work(hostile: Path) -> None:
     ended = {
         "migrate": run(hostile, "migrate"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
+from service.store.audit import list_audit
+from service.store.database import Database
 from tests.integration.cli.conftest import Cellgate
 from tests.live_server import LiveServer
 from worker.housekeeping import Housekeeper
@@ -130,6 +132,17 @@ def test_a_backup_is_private_and_restores_elsewhere_and_a_cut_one_is_refused(
     assert "is there already" in again.err
     assert nothing.code == 1
     assert "No such file" in nothing.err
+    assert last_entry(context.data.parent) == ("backup", "console", str(file))
+    assert last_entry(tmp_path / "place") == ("restore", "console", str(file))
+
+
+def last_entry(data_dir: Path) -> tuple[str, str, object]:
+    """Return action, principal and file of the newest entry of the audit log of a data folder's database."""
+    database = Database(f"sqlite:///{data_dir / 'cellgate.db'}")
+    with database.read() as session:
+        entry = list_audit(session, limit=1)[0]
+    database.dispose()
+    return entry.action, str(entry.principal), entry.detail["file"]
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

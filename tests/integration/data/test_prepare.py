@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
 import pytest
 
 from cellgate.contract.artifacts import DATASET_FOLDER
@@ -22,6 +23,8 @@ from trainers.data.encoding import build_graphs
 from trainers.data.prepare import PrepareResult, prepare
 from trainers.demo_data.generator import generate
 
+# Of `generated`, prepared with nothing set.
+FIRST_RELEASE_ID = "sha256:7f879de6ad70b53d9a47a0ee099763191427e27e2b148d3dec3558fe51e63142"
 Record = dict[str, Any]
 Run = Callable[..., PrepareResult]
 
@@ -214,7 +217,7 @@ def test_a_bad_file_leaves_the_data_set_of_before_in_place(generated: list[Recor
     before = run_prepare(generated)
 
     with pytest.raises(DataError):
-        run_prepare([*generated, {"func": "int f();", "target": 7}])
+        run_prepare([*generated, {"func": "int f() {}", "target": 7}], max_left_out_share=0)
 
     assert Dataset.open(tmp_path / "out" / DATASET_FOLDER, verify=True).id == before.summary.id
 
@@ -271,3 +274,36 @@ def test_real_functions_are_prepared_and_most_of_them_parse(real_data: Path, run
     proposed = {row["id"]: row["split_proposed"] for row in rows}
     assert {proposed[row_id] for row_id in dataset.ids(dataset.rows("train"))} == {"train"}
     assert {proposed[row_id] for row_id in dataset.ids(dataset.rows("gate"))} == {"valid"}
+
+
+def test_one_bad_row_is_left_out_with_a_warning_and_the_report_has_its_line(
+    generated: list[Record], run_prepare: Run, tmp_path: Path
+):
+    result = run_prepare([{"func": "/* moved */", "target": 0}, *generated])
+
+    assert result.summary.rows == 600
+    assert any("1 rows were left out for mistakes (no_token 1)" in warning for warning in result.summary.warnings)
+    (left_out,) = report_of(tmp_path / "out")["reading"]["left_out"]
+    assert (left_out["reason"], left_out["places"]) == ("no_token", ["line 1: only a comment"])
+
+
+def test_settings_that_are_new_leave_the_id_of_a_set_that_does_not_use_them(
+    generated: list[Record], run_prepare: Run, tmp_path: Path
+):
+    # As the first release made it from the same functions.
+    assert run_prepare(generated).summary.id == FIRST_RELEASE_ID
+    manifest = json.loads((tmp_path / "out" / DATASET_FOLDER / "dataset.json").read_bytes())
+    assert not {"labels", "languages", "split", "max_left_out_share"} & set(manifest["prepare"])
+
+
+def test_dates_are_kept_where_there_are_any(generated: list[Record], run_prepare: Run, tmp_path: Path):
+    dated = [{**row, "date": f"20{place // 2 % 25:02}-01-01"} for place, row in enumerate(generated)]
+
+    result = run_prepare(dated, split="time")
+
+    functions = pa.ipc.open_file(tmp_path / "out" / DATASET_FOLDER / "functions.arrow").read_all()
+    by_split: dict[str, list[str]] = {}
+    for date, split in zip(*(functions.column(name).to_pylist() for name in ("date", "split")), strict=True):
+        by_split.setdefault(split, []).append(date)
+    assert max(by_split["train"]) < min(by_split["test"])
+    assert sum(summary.rows for summary in result.summary.splits.values()) == 600

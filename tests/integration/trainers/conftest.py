@@ -16,7 +16,7 @@ from tests.trained_runs import train_every_cell, train_on_planted
 from tests.warm_trainers import WarmProcess, WarmTrainers
 
 FUNCTIONS = 1_000
-WAIT_S = 120
+WAIT_S = 240
 POLL_S = 0.01
 
 

@@ -180,7 +180,13 @@ def test_weights_that_are_not_finite_exit_6(trainer: Any, whole: str, tiny: dict
     assert "loss nan" in stderr
 
 
-@pytest.mark.parametrize("limit_mb", [500, 900], ids=["while the model is built", "in training"])
+@pytest.mark.parametrize(
+    "limit_mb",
+    [
+        pytest.param(500, marks=pytest.mark.slow, id="while the model is built"),
+        pytest.param(900, id="in training"),
+    ],
+)
 def test_memory_that_runs_out_exits_7(trainer: Any, tiny: dict[str, Any], limit_mb: int) -> None:
     """The model's weights, gradients and moments alone need more than 900 MB."""
     model = {"size": "base", "max_tokens": 64}
@@ -229,6 +235,27 @@ def test_training_goes_on_from_a_checkpoint_of_the_library(trainer: Any, whole: 
 
     assert (code, stderr) == (0, "")
     assert trainer.result("fine-tuned")["metrics"]["dev"]["auroc"] > 0.5
+
+
+def test_a_folder_without_a_checkpoint_is_nothing_to_resume(trainer: Any, tiny: dict[str, Any], tmp_path: Path) -> None:
+    code, stderr = trainer.run("transformer", tiny, "nothing-to-resume", "--resume", str(tmp_path))
+
+    assert code == ExitCode.BAD_SPEC
+    assert f"--resume: found no checkpoint in {tmp_path}" in stderr
+    assert not (trainer.out("nothing-to-resume") / "model").exists()
+
+
+def test_the_folder_above_a_checkpoint_is_told_which_one_was_meant(
+    trainer: Any, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "lr_finder.pt").touch()
+
+    code, stderr = trainer.run("transformer", tiny, "above-a-checkpoint", "--resume", str(tmp_path))
+
+    assert code == ExitCode.BAD_SPEC
+    assert f"name {checkpoint}, or start without --resume" in stderr
 
 
 def test_an_error_of_ours_exits_70_with_the_traceback(trainer: Any, tiny: dict[str, Any], tmp_path: Path) -> None:

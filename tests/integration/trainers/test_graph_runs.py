@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellgate.contract.configs import Split
+from cellgate.contract.configs import GnnModel, Split
 from trainers.data.batching import collate_graphs
 from trainers.data.dataset import Dataset
 from trainers.engine.predictions import predictions_path, read_predictions
@@ -18,7 +18,10 @@ from trainers.models.gnn.saving import load_gnn
 LEARNED_AUROC = 0.7
 
 
-@pytest.mark.parametrize("architecture", PROPAGATIONS)
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=[] if name == GnnModel().architecture else pytest.mark.slow) for name in PROPAGATIONS],
+)
 def test_it_learns_from_six_hundred_functions_and_its_saved_model_repeats_its_predictions(
     trainer: Any, dataset: Path, architecture: str
 ) -> None:

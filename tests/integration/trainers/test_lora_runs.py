@@ -27,7 +27,7 @@ def spec(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     return {
         "dataset": str(dataset),
         "device": "cpu",
-        "model": {"checkpoint": str(checkpoint), "lora": {"rank": 4, "alpha": 8, "dropout": 0.1}},
+        "model": {"checkpoint": str(checkpoint), "max_tokens": 64, "lora": {"rank": 4, "alpha": 8, "dropout": 0.1}},
         "training": {
             "epochs": 2,
             "batch_size": 16,

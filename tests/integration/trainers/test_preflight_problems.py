@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.corrupt_data import Columns, corrupt, rows_of
+from tests.tiny_checkpoints import make_checkpoint
 
 # What the spec below asks for that cannot be, by the check that sees it.
 SPEC_FAULTS = {"disk", "transformer_hardware", "fusion_hardware", "transformer_model", "fusion_model"}
@@ -84,3 +85,26 @@ def test_without_a_data_set_the_other_problems_are_named_too(trainer: Any, tmp_p
 
     assert code == 3
     assert all(words in stderr for words in ("nowhere", "disk", "gnn_hardware"))
+
+
+def test_a_checkpoint_without_its_tokenizer_is_refused_by_preflight_and_by_a_run_without_one(
+    trainer: Any, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    checkpoint = make_checkpoint("roberta", tmp_path / "roberta")
+    for path in checkpoint.glob("tokenizer*"):
+        path.unlink()
+    config = {"model": {"checkpoint": str(checkpoint), "max_tokens": 64}, "training": tiny["training"]}
+    placed = {name: tiny[name] for name in ("dataset", "device")}
+
+    tried, _ = trainer.run("preflight", {**placed, "transformer": config}, "no-tokenizer-preflight")
+    trained, stderr = trainer.run("transformer", {**placed, **config}, "no-tokenizer")
+
+    checks = {check["name"]: check for check in trainer.result("no-tokenizer-preflight")["checks"]}
+    assert (tried, trained) == (4, 2)
+    assert "a tokenizer of 5 tokens" in checks["transformer_tokenizer_files"]["detail"]
+    assert "have 1 different sequences of tokens" in checks["transformer_distinct_tokens"]["detail"]
+    # What is right is shown with its number too.
+    assert checks["transformer_weights"]["verdict"] == "pass"
+    assert checks["transformer_weights"]["detail"].startswith("37 of the 37 weights")
+    assert checks["transformer_model"]["verdict"] == "fail"
+    assert "tokenizer_files: the checkpoint has neither tokenizer.json" in stderr

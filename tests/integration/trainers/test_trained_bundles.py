@@ -216,7 +216,12 @@ def test_the_line_that_makes_a_function_vulnerable_weighs_most(
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"), [("roberta", {}), ("t5", {"lora": {"rank": 4, "alpha": 8}}), ("gpt2", {"max_tokens": 32})]
+    ("kind", "more"),
+    [
+        ("roberta", {"max_tokens": 64}),
+        pytest.param("t5", {"lora": {"rank": 4, "alpha": 8}}, marks=pytest.mark.slow),
+        pytest.param("gpt2", {"max_tokens": 32}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_fine_tuned_checkpoint_says_what_its_run_stored(
     kind: str, more: dict[str, Any], planted: Path, tmp_path: Path

@@ -52,11 +52,13 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"], indirect=True)
 def test_a_killed_workers_run_is_taken_over_and_its_trainer_ends_with_it(floor: Floor, redis_url: str) -> None:
-    write_jsonl(floor.folder / "functions.jsonl", functions=1_500, seed=1)
+    source = floor.folder / "data" / "functions.jsonl"
+    source.parent.mkdir()
+    write_jsonl(source, functions=1_500, seed=1)
     with floor.database.begin() as session:
-        source = str(floor.folder / "functions.jsonl")
-        create_dataset(session, name="made", source=source, config=PrepareConfig())
+        create_dataset(session, name="made", source=str(source), config=PrepareConfig())
         run_id = session.scalars(select(RunRow.id)).one()
     notifier = CeleryNotifier(redis_url)
 

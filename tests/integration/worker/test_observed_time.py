@@ -2,6 +2,8 @@
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import update
 
 from service.settings import Settings
@@ -140,7 +142,9 @@ def test_the_wait_in_the_queue_is_counted_over_restarts_of_the_reconciler(small_
     context, states = small_floor.context(""), []
     parts = {"database": context.database, "notifier": context.notifier, "settings": context.settings}
     for _ in range(2):
-        with redis.Redis(unix_socket_path=str(small_floor.folder / "nobody.sock")) as nobody:
+        with redis.Redis(
+            unix_socket_path=str(small_floor.folder / "nobody.sock"), retry=Retry(NoBackoff(), 0)
+        ) as nobody:
             clock = HandClock()
             reconciler = Reconciler(**parts, broker=nobody, clock=clock)  # type: ignore[arg-type]
             for _ in range(11):

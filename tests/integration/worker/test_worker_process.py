@@ -82,7 +82,14 @@ def test_forged_and_doubled_messages_run_what_is_in_sql_and_that_once(small_mach
         assert get_run(session, run_id).attempt == 1
 
 
-@pytest.mark.parametrize("message", [{"kwargs": {}}, {"kwargs": {"run_id": "x", "more": 1}}, {"args": ["x"]}])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"kwargs": {"run_id": "x", "more": 1}},
+        pytest.param({"kwargs": {}}, marks=pytest.mark.slow),
+        pytest.param({"args": ["x"]}, marks=pytest.mark.slow),
+    ],
+)
 def test_a_notification_with_other_words_wakes_all_the_same(small_machine: Machine, message: dict[str, Any]) -> None:
     app = celery_app(small_machine.broker_url)
     with small_machine.process("run"):
@@ -105,7 +112,9 @@ def test_what_is_no_message_leaves_the_worker_running_and_the_next_run_is_found(
         assert worker.poll() is None
 
 
-@pytest.mark.parametrize("flushed", [False, True], ids=["never notified", "flushed"])
+@pytest.mark.parametrize(
+    "flushed", [pytest.param(False, marks=pytest.mark.slow, id="never notified"), pytest.param(True, id="flushed")]
+)
 def test_a_message_that_was_lost_is_sent_again_by_the_reconciler(small_machine: Machine, flushed: bool) -> None:
     often = {"CELLGATE_RECONCILE_EVERY_S": "0.1", "CELLGATE_REDISPATCH_AFTER_S": "600"}
     with small_machine.process("run"), small_machine.process("reconciler", **often) as reconciler:

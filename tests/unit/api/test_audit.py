@@ -74,6 +74,7 @@ def walk_data_and_experiments(walk: Walk) -> None:
     upload = walk.send("upload", "PUT", "/v1/uploads/functions.jsonl", content=b'{"func": "f", "target": 0}\n').json()
     dataset = walk.post("add_dataset", "/v1/datasets", {"name": "made", "source": api.file()}).json()["id"]
     api.trainers().work()
+    walk.post("inspect_source", "/v1/inspections", {"source": api.file()})
     walk.post("submit_preflight", "/v1/preflights", {"dataset": dataset, "mode": "static"})
     body = {"name": "question", "dataset": dataset, "seeds": [0, 1]}
     cancelled = walk.post("submit_experiment", "/v1/experiments", body).json()["id"]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from fastapi import Request, Response
@@ -17,20 +18,21 @@ from service.api.connection_errors import ServerBusy
 from service.api.json_shape import JsonShape, shape_of
 from service.api.turns import QUEUED_PER_TURN, HeavyReads
 from service.settings import Settings
-from service.store.database import Database, took_too_long
+from service.store.database import Database
+from service.store.statement_limits import took_too_long
 from service.telemetry.metrics import SHARED_S, Telemetry
 from tests.api_client import Api, RecordingNotifier, assert_refused
 
 
 def test_a_problem_lists_the_first_mistakes_and_counts_the_others(api: Api) -> None:
-    body = {"name": "q", "dataset": "ds_" + "0" * 26} | {f"field{number:05}": 0 for number in range(15_000)}
+    body = {"name": "q", "dataset": "ds_" + "0" * 26} | {f"field{number:05}": 0 for number in range(1_500)}
 
     answer = api.client.post("/v1/experiments", json=body)
 
     pointers = [f"/field{number:05}" for number in range(50)]
     problem = assert_refused(answer, status=422, code="invalid_request", pointers=pointers)
-    assert problem["errors_left_out"] == 14_950
-    assert problem["detail"] == "the request has 15000 mistakes; nothing was done"
+    assert problem["errors_left_out"] == 1_450
+    assert problem["detail"] == "the request has 1500 mistakes; nothing was done"
     assert len(answer.content) < 10_000
 
 
@@ -61,20 +63,31 @@ def test_the_client_says_how_many_mistakes_were_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "depth"),
+    ("text", "values", "members", "depth"),
     [
-        (b"", 1, 0),
-        (b"null", 1, 0),
-        (b"[1, 2, 3]", 4, 1),
-        (b'{"a": {"b": [0, {}]}}', 6, 4),
-        (b'["[[[[,,,,", "\\"[[[,"]', 3, 1),
-        (b'["\\\\", [[0]]]', 5, 3),
-        (b'"[[[[[', 1, 0),
-        (b"[" * 10, 11, 10),
+        (b"", 1, 0, 0),
+        (b"null", 1, 0, 0),
+        (b"[1, 2, 3]", 4, 0, 1),
+        (b'{"a": {"b": [0, {}]}}', 6, 2, 4),
+        (b'["[[[[,,,,", "\\"[[[,::"]', 3, 0, 1),
+        (b'["\\\\", [[0]]]', 5, 0, 3),
+        (b'"[[[[[', 1, 0, 0),
+        (b"[" * 10, 11, 0, 10),
     ],
 )
-def test_depth_and_values_are_counted_outside_of_strings(text: bytes, values: int, depth: int) -> None:
-    assert shape_of(text, most_values=100) == JsonShape(values=values, depth=depth)
+def test_depth_values_and_members_are_counted_outside_of_strings(
+    text: bytes, values: int, members: int, depth: int
+) -> None:
+    assert shape_of(text, most_values=100) == JsonShape(values=values, members=members, depth=depth)
+
+
+def test_a_body_with_more_members_than_any_spec_is_refused_before_each_becomes_a_mistake(api: Api) -> None:
+    def post(number: int) -> Any:
+        return api.client.post("/v1/experiments", json={f"field{n}": 0 for n in range(number)})
+
+    assert_refused(post(2_001), status=413, code="body_too_complex", pointers=[])
+    counted = post(2_000).json()
+    assert (len(counted["errors"]), counted["errors_left_out"]) == (50, 1_952)
 
 
 @pytest.mark.parametrize("text", [b'"' * 1_000_001, b'"' + b"\\\\" * 500_000, b'"\\' * 500_000, b"[" * 1_000_000])

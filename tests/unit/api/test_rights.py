@@ -165,6 +165,7 @@ def test_a_priority_above_the_normal_one_is_for_admins_wherever_a_body_has_one(g
         "/v1/experiments": {"name": "q", "dataset": dataset},
         "/v1/jobs": {"cell": 52, "dataset": dataset},
         "/v1/preflights": {"dataset": dataset, "mode": "static"},
+        "/v1/inspections": {"source": guarded.file()},
         "/v1/experiments/{experiment_id}/bundle": {},
         "/v1/bundles/{bundle_id}/predict": {"functions": ["int f(void) { return 0; }"]},
     }
@@ -172,7 +173,7 @@ def test_a_priority_above_the_normal_one_is_for_admins_wherever_a_body_has_one(g
 
     for path, body in bodies.items():
         url = path.replace("{experiment_id}", done).replace("{bundle_id}", bundle)
-        above = 51 if path.endswith("predict") else 1
+        above = 51 if path.endswith(("predict", "inspections")) else 1
         answer = guarded.client.post(url, json={**body, "priority": above})
         assert_refused(answer, status=403, code="priority_not_allowed", pointers=["/priority"])
         # A bundle that is not packed yet scores nothing, whatever the priority.

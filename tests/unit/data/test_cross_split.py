@@ -5,7 +5,7 @@ import numpy as np
 from cellgate.contract.configs import Split
 from trainers.data.clean.cross_split import CrossSplit, compare_splits
 from trainers.data.clean.near_duplicates import NearPairs
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 T, D, G = Split.TRAIN, Split.DEV, Split.GATE
 Pair = tuple[int, int, float, float]

@@ -2,13 +2,15 @@
 
 import pytest
 
-from trainers.data.clean.duplicates import deduplicate, exact_key, renamed_key, tokens_of
-from trainers.data.read.rows import Row
+from trainers.data.c_tokens import tokens_of
+from trainers.data.clean.duplicates import deduplicate, exact_key, kept_rows, renamed_key
+from trainers.data.read.row import Row
 
 ORIGINAL = "int sum(int *values, int n) { int s = 0; for (int i = 0; i < n; i++) s += values[i]; return s; }"
 
 
-def row(func: str, label: int = 0, line: int = 1) -> Row:
+def row(func: str, label: int = 0, line: int = 1, **known: str | None) -> Row:
+    unknown = dict.fromkeys(("project", "commit", "cwe", "pair"))
     return Row(
         line=line,
         where=f"line {line}",
@@ -16,10 +18,7 @@ def row(func: str, label: int = 0, line: int = 1) -> Row:
         func=func,
         label=label,
         split=None,
-        project=None,
-        commit=None,
-        cwe=None,
-        pair=None,
+        **{**unknown, **known},
     )
 
 
@@ -90,3 +89,22 @@ def test_copies_with_contradictory_labels_are_all_dropped_and_named():
 
 def test_comment_signs_inside_strings_are_no_comments():
     assert tokens_of('x = "/* no */" /* yes */ + \'"\'; // end') == ["x", "=", '"/* no */"', "+", "'\"'", ";"]
+
+
+def test_the_copy_that_stays_knows_what_all_copies_know():
+    rows = [
+        row(ORIGINAL, line=1, cwe="CWE-1"),
+        row(ORIGINAL, line=2, commit="c", date="2020-01-01", cwe="CWE-2,CWE-1"),
+        row(ORIGINAL, line=3, commit="d", pair="p", project="x", date="2019-01-01"),
+    ]
+
+    (kept,) = kept_rows(rows, deduplicate(rows))
+
+    assert (kept.id, kept.commit, kept.pair, kept.project, kept.cwe, kept.date) == (
+        *("r1", "c", "p", "x"),
+        *("CWE-1,CWE-2", "2019-01-01"),
+    )
+
+
+def test_a_text_without_a_token_has_a_key():
+    assert renamed_key("// nothing") == renamed_key("/* at all */")

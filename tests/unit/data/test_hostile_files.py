@@ -2,36 +2,32 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from cellgate.contract.configs import FieldNames
-from cellgate.contract.errors import DataError
-from trainers.data.read import gzip_file, records
+from tests.unit.data.source_files import F, G, H, read, reasons, write_lines
+from trainers.data.read import compressed, json_rows, tables
 from trainers.data.read.error_collector import shown
-from trainers.data.read.rows import Reading, read_rows
+from trainers.data.read.forms import opened
 
 GOOD = json.dumps({"func": "int f(void) { return 1; }", "target": 1})
 
 
-def read(path: Path) -> Reading:
-    return read_rows(path, FieldNames(), max_function_chars=1_000)
-
-
 def refusal(path: Path) -> str:
-    with pytest.raises(DataError) as refused:
-        read(path)
-    return str(refused.value)
+    return " ".join(f"{one.where}: {one.found}" for one in read(path).refusals)
 
 
 @pytest.fixture
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same limits, of kilobytes."""
-    monkeypatch.setattr(records, "MAX_LINE_BYTES", 4_096)
-    monkeypatch.setattr(records, "MAX_VALUE_BYTES", 16_384)
-    monkeypatch.setattr(records, "MAX_CSV_FIELD_CHARS", 4_096)
-    monkeypatch.setattr(gzip_file, "ALWAYS_BYTES", 4_096)
+    monkeypatch.setattr(json_rows, "MAX_LINE_BYTES", 4_096)
+    monkeypatch.setattr(json_rows, "MAX_VALUE_BYTES", 16_384)
+    monkeypatch.setattr(tables, "MAX_FIELD_CHARS", 4_096)
+    monkeypatch.setattr(compressed, "ALWAYS_BYTES", 4_096)
 
 
 @pytest.mark.usefixtures("small_limits")
@@ -82,13 +78,14 @@ def test_a_packed_file_that_is_damaged_is_refused(tmp_path: Path, damage: bytes)
 def test_short_rows_below_many_columns_cost_what_they_hold(tmp_path: Path) -> None:
     # Filled up, each row would have 20,000 values.
     names = ",".join(f"c{n}" for n in range(20_000))
-    rows = "".join(f"int f{n}(void),1\n" for n in range(2_000))
-    (path := tmp_path / "wide.csv").write_text(f"func,target,{names}\n{rows}")
+    lines = "".join(f"int f{n}(void) {{}},1\n" for n in range(2_000))
+    (path := tmp_path / "wide.csv").write_text(f"func,target,{names}\n{lines}")
 
-    found = list(records.read_records(path, records.ErrorCollector()))
+    with opened(path) as (_, rows):
+        found = [row.content for row in rows]
 
     assert len(found) == 2_000
-    assert sum(len(record.content or {}) for record in found) < 20_002 + 2 * 2_000
+    assert sum(len(content) for content in found if isinstance(content, dict)) < 20_002 + 2 * 2_000
 
 
 @pytest.mark.parametrize(
@@ -98,7 +95,7 @@ def test_short_rows_below_many_columns_cost_what_they_hold(tmp_path: Path) -> No
 def test_deep_and_odd_json_is_refused_as_such(tmp_path: Path, content: str) -> None:
     (path := tmp_path / "odd.jsonl").write_text(content + "\n")
 
-    assert "odd.jsonl" in refusal(path)
+    assert "nested too deep" in refusal(path) or "1 of 1 rows" in refusal(path)
 
 
 def test_of_a_large_value_only_the_beginning_is_shown() -> None:
@@ -108,3 +105,135 @@ def test_of_a_large_value_only_the_beginning_is_shown() -> None:
 
     for value in (shared, "x" * 10_000_000, 10**10_000, {"a" * 1_000: shared}, dict.fromkeys(range(1_000_000))):
         assert len(shown(value)) <= 60
+
+
+def test_a_cell_of_ten_megabytes_is_left_out_for_its_length_and_costs_no_other_row(tmp_path: Path) -> None:
+    long = "int f() {" + "x();" * 2_500_000 + "}"
+    (path := tmp_path / "long.csv").write_text(f'func,target\n"{long}",1\n"{F}",0\n')
+
+    reading = read(path)
+
+    assert ([row.func for row in reading.rows], reasons(reading)) == ([F], {"too_long": ["row 1"]})
+
+
+def test_a_function_of_a_hundred_thousand_parentheses_is_checked_as_its_length_costs(tmp_path: Path) -> None:
+    odd = ["f" + "(" * 100_000, "{" * 100_000, "(" * 50_000 + "{" + ")" * 40_000, "/*" * 50_000, "#" * 100_000]
+    path = write_lines(tmp_path / "odd.jsonl", *({"func": func, "target": 1} for func in odd))
+
+    assert read(path, max_function_chars=200_000).rows == []
+
+
+def test_a_table_of_other_line_ends_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (path := tmp_path / "windows.csv").write_bytes(
+        b'\xef\xbb\xbffunc,target\r\n"int f()\r\n{\r\n}",1\r"int g()\n{\r}",0\n'
+    )
+
+    assert [row.func for row in read(path).rows] == ["int f()\n{\n}", "int g()\n{\n}"]
+
+
+def test_a_table_of_two_columns_with_one_name_is_refused(tmp_path: Path) -> None:
+    (path := tmp_path / "twice.csv").write_text(f'func,func,target\n"{F}","{G}",1\n')
+
+    assert "more than one column 'func'" in refusal(path)
+
+
+def test_a_table_without_a_header_is_refused_as_such(tmp_path: Path) -> None:
+    (path := tmp_path / "bare.csv").write_text(f'"{F}",1\n"{G}",0\n')
+
+    assert "bare.csv, header: a function" in refusal(path)
+
+
+def test_ragged_rows_and_bad_quotes_cost_themselves_alone(tmp_path: Path) -> None:
+    (path := tmp_path / "ragged.csv").write_text(f'func,target\n"{F}",1,more\n"{F}"x,1\n"{G}",0\n"{H}"\n')
+
+    reading = read(path)
+
+    assert [row.func for row in reading.rows] == [G]
+    assert reasons(reading) == {"malformed": ["row 1", "row 2"], "no_label": ["row 4"]}
+
+
+def test_a_quote_that_never_closes_is_refused_for_it_would_swallow_the_rest(tmp_path: Path) -> None:
+    (path := tmp_path / "open.csv").write_text(f'func,target\n"{F}",1\n"{G},0\n' + f"{H},1\n" * 100)
+
+    assert "open.csv, row 2 (line 3)" in refusal(path)
+    assert "never closed" in refusal(path)
+
+
+def test_the_row_of_a_bad_byte_is_named_however_long_the_rows_are(tmp_path: Path) -> None:
+    rows = [b'"int f%d() { %s }",1\n' % (number, b"x();" * 200) for number in range(240)]
+    rows[99] = b"\"int f() { puts('\xe9'); }\",1\n"
+    (path := tmp_path / "latin1.csv").write_bytes(b"func,target\n" + b"".join(rows))
+
+    reading = read(path)
+
+    assert reasons(reading) == {"undecodable": ["row 100"]}
+    assert "byte 0xe9" in reading.left_out.summaries()[0].places[0]
+
+
+def test_a_bad_byte_in_a_json_array_costs_its_row_alone(tmp_path: Path) -> None:
+    (path := tmp_path / "array.json").write_bytes(
+        b'[{"func": "int f() { return \'\xe9\'; }", "target": 1},\n{"func": "int g() {}", "target": 0}]'
+    )
+
+    reading = read(path)
+
+    assert ([row.line for row in reading.rows], reasons(reading)) == ([2], {"undecodable": ["row 1"]})
+
+
+@pytest.mark.parametrize("form", ["lines.jsonl", "array.json"])
+def test_numbers_of_ten_thousand_digits_are_text(tmp_path: Path, form: str) -> None:
+    row = f'{{"func": "{F}", "target": 1, "id": {"9" * 10_000}}}'
+    (path := tmp_path / form).write_text(f"[{row}]" if form == "array.json" else f"{row}\n")
+
+    (found,) = read(path).rows
+
+    assert found.id == "9" * 100
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"PK\x03\x04" + b"x" * 100, "a zip archive"),
+        (b"\x80\x04\x95" + b"x" * 100, "a pickle"),
+        ("func,target\n".encode("utf-16"), "UTF-16"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS"),
+        (b"<!doctype html><html>", "a web page"),
+        (b"SQLite format 3\x00", "an SQLite database"),
+    ],
+)
+def test_what_is_no_file_of_functions_is_named_with_what_to_do(tmp_path: Path, content: bytes, found: str) -> None:
+    (path := tmp_path / "rows.jsonl").write_bytes(content)
+
+    (refused,) = read(path).refusals
+
+    assert found in refused.found
+    assert refused.fix
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    write_lines(tmp_path / "outside.jsonl", {"func": F, "target": 1})
+    folder = tmp_path / "folder"
+    write_lines(folder / "inside.jsonl", {"func": G, "target": 0})
+    (folder / "link.jsonl").symlink_to(tmp_path / "outside.jsonl")
+    (folder / "up").symlink_to(tmp_path)
+
+    assert [row.func for row in read(folder).rows] == [G]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-20], lambda b: b[:40] + b"\xff" * 20 + b[60:], lambda b: b[:4]])
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    whole = tmp_path / "whole.parquet"
+    pq.write_table(pa.table({"func": [F] * 1_000, "target": [1] * 1_000}), whole)
+    (path := tmp_path / "damaged.parquet").write_bytes(damage(whole.read_bytes()))
+
+    assert "cannot be read" in refusal(path)
+
+
+def test_a_damaged_zstd_file_is_refused_as_a_cut_one_is(tmp_path: Path) -> None:
+    with pa.CompressedOutputStream(str(tmp_path / "rows.jsonl.zst"), "zstd") as file:
+        file.write(f"{GOOD}\n".encode() * 50)
+    whole = (tmp_path / "rows.jsonl.zst").read_bytes()
+    (cut := tmp_path / "cut.jsonl.zst").write_bytes(whole[:-4])
+
+    assert len(read(tmp_path / "rows.jsonl.zst").rows) == 50
+    assert "cannot be read" in refusal(cut)

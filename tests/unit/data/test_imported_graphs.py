@@ -11,7 +11,7 @@ from cellgate.contract.errors import DataError
 from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.mix import fill_up
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 Graph = dict[str, Any]
 

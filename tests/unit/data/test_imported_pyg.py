@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.pyg import MAX_GRAPH_BYTES
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 EDGES = torch.tensor([[0, 0, 1], [1, 2, 2]])
 
@@ -116,7 +116,7 @@ def test_what_others_have_allowed_to_be_loaded_is_not_allowed_here_and_stays_all
         (problem,) = problems(tmp_path)
         assert Row in torch.serialization.get_safe_globals()
 
-    assert "trainers.data.read.rows.Row" in problem.found
+    assert "trainers.data.read.row.Row" in problem.found
     assert set(torch.serialization.get_safe_globals()) == before
 
 

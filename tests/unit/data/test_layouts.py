@@ -1,6 +1,5 @@
 """The published sets are read as they are published: their forms, their field names, their splits and pairs."""
 
-import csv
 import gzip
 import json
 from pathlib import Path
@@ -8,32 +7,7 @@ from typing import Any
 
 import pytest
 
-from cellgate.contract.configs import FieldNames
-from cellgate.contract.errors import DataError
-from trainers.data.read.rows import Reading, Row, read_rows
-
-F, G, H = "int f() { return 1; }", "int g() { return 2; }", "int h() { return 3; }"
-
-
-def read(path: Path) -> Reading:
-    return read_rows(path, FieldNames(), max_function_chars=1_000)
-
-
-def write_lines(path: Path, *rows: dict[str, Any]) -> Path:
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    return path
-
-
-def write_csv(path: Path, *rows: dict[str, Any]) -> Path:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def facts(row: Row) -> tuple[str, int, str | None, str | None, str | None]:
-    return row.func, row.label, row.project, row.commit, row.cwe
+from tests.unit.data.source_files import F, G, H, facts, read, reasons, write_csv, write_lines
 
 
 def test_devign_is_one_json_array_without_ids(tmp_path: Path):
@@ -176,82 +150,37 @@ def test_a_row_s_own_split_wins_over_its_file_s_name(tmp_path: Path):
     assert [row.split for row in read(tmp_path).rows] == ["extra", "train"]
 
 
-# Names of one field that a file may have side by side, in the order of docs/data.md; a new name is appended.
-BOTH_NAMES = [
-    ("func", "func_before"),
-    ("func_before", "processed_func"),
-    ("processed_func", "code"),
-    ("code", "function"),
-]
-
-
-@pytest.mark.parametrize(("older", "newer"), BOTH_NAMES)
-def test_of_two_known_names_of_the_function_the_older_is_read(tmp_path: Path, older: str, newer: str):
-    path = write_lines(tmp_path / "both.jsonl", {newer: G, older: F, "target": 1})
-
-    assert [row.func for row in read(path).rows] == [F]
-
-
-@pytest.mark.parametrize(("older", "newer"), [("target", "label"), ("label", "vul")])
-def test_of_two_known_names_of_the_label_the_older_is_read(tmp_path: Path, older: str, newer: str):
-    path = write_lines(tmp_path / "both.jsonl", {newer: 0, older: 1, "func": F})
-
-    assert [row.label for row in read(path).rows] == [1]
-
-
-def test_mistakes_are_reported_with_the_file_where_there_are_several_and_with_the_row_where_there_are_no_lines(
+def test_rows_left_out_are_told_with_the_file_where_there_are_several_and_with_the_row_where_there_are_no_lines(
     tmp_path: Path,
 ):
     write_csv(tmp_path / "test.csv", {"func": F, "target": "2"})
     (tmp_path / "train.json").write_text(json.dumps([{"func": F, "target": 0}, 5]))
     write_lines(tmp_path / "valid.jsonl", {"func": "", "target": 0})
 
-    with pytest.raises(DataError) as caught:
-        read(tmp_path)
-
-    assert [problem.where for problem in caught.value.problems] == [
-        "test.csv, row 1, target",
-        "train.json, row 2",
-        "valid.jsonl, line 1, func",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "where"),
-    [
-        (b"func,target\nint f();,0,more\n", "row 1"),
-        (b'func,target\n"int f();"x,0\n', "row 1"),
-        (b"func,target\nint \xff();,0\n", "row 1"),
-    ],
-    ids=["too many values", "bad quotes", "not UTF-8"],
-)
-def test_broken_csv_is_reported_with_its_row(tmp_path: Path, content: bytes, where: str):
-    path = tmp_path / "rows.csv"
-    path.write_bytes(content)
-
-    with pytest.raises(DataError) as caught:
-        read(path)
-
-    assert [problem.where for problem in caught.value.problems] == [where]
+    assert reasons(read(tmp_path)) == {
+        "wrong_label": ["test.csv, row 1"],
+        "malformed": ["train.json, row 2"],
+        "empty": ["valid.jsonl, line 1"],
+    }
 
 
 def test_csv_may_be_compressed_and_begin_with_a_byte_order_mark(tmp_path: Path):
     path = tmp_path / "rows.csv.gz"
-    path.write_bytes(gzip.compress(b"\xef\xbb\xbffunc,target\nint f();,0\n"))
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbffunc,target\nint f() {},0\n"))
 
-    assert [row.func for row in read(path).rows] == ["int f();"]
+    assert [row.func for row in read(path).rows] == ["int f() {}"]
 
 
 def test_a_broken_array_is_reported_once(tmp_path: Path):
     path = tmp_path / "function.json"
     path.write_text('[{"func": "int f();", "target": 0},')
 
-    with pytest.raises(DataError) as caught:
-        read(path)
+    (refusal,) = read(path).refusals
 
-    assert "invalid JSON" in caught.value.problems[0].found
+    assert "invalid JSON" in refusal.found
 
 
-def test_a_folder_without_a_file_of_functions_is_a_mistake(tmp_path: Path):
-    with pytest.raises(DataError, match="holds no file of functions"):
-        read(tmp_path)
+def test_a_folder_without_a_file_of_functions_is_refused(tmp_path: Path):
+    (tmp_path / "README.md").touch()
+
+    assert "1 files, none of functions" in read(tmp_path).refusals[0].found

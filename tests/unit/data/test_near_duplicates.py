@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from trainers.data.c_tokens import tokens_of
 from trainers.data.clean import near_duplicates
-from trainers.data.clean.duplicates import tokens_of
 from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import find_near_pairs
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cellgate.contract.configs import GroupBy, Split, SplitFractions
 from cellgate.contract.errors import DataError
 from trainers.data.clean.splits import assign_splits, check_splits, group_rows
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 COMMIT_AND_PAIR = [GroupBy.COMMIT, GroupBy.PAIR]
 

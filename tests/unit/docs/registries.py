@@ -66,7 +66,7 @@ def names(kind: type[Enum]) -> set[str]:
 # Sections of spec.md, and the classes whose fields each lists; a field of several classes has one row.
 SPEC_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "Experiment": _models("ExperimentSpec"),
-    "Requests": (*_models("ExperimentCreate", "DatasetCreate"), *_members("JobCreate")),
+    "Requests": (*_models("ExperimentCreate", "DatasetCreate", "InspectionCreate"), *_members("JobCreate")),
     "Limits of every experiment and job": _models("RunLimits"),
     "Policy": _models("Policy"),
     "Training": _models("TransformerTraining", "GnnTraining", "FusionTraining"),
@@ -78,10 +78,12 @@ SPEC_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "Cell 54: evidence": _models("AggregationConfig"),
     "Data set": _models("PrepareConfig"),
     "Data set: field names": _models("FieldNames"),
+    "Data set: words for labels": _models("LabelWords"),
     "Data set: shares of the splits": _models("SplitFractions"),
     "Trainer process": _models("TransformerSpec", "GnnSpec", "FusionSpec", "AggregationSpec"),
     "Trainer process: run output": _models("RunOutput"),
-    "Trainer process: prepare": _models("PrepareSpec"),
+    "Trainer process: prepare": _models("SourceSpec", "InspectSpec", "PrepareSpec"),
+    "Trainer process: previous version": _models("PreviousVersion"),
     "Trainer process: preflight": _models("PreflightSpec"),
     "Trainer process: pack": _models("PackSpec"),
     "Trainer process: score": _models("ScoreSpec"),

@@ -20,7 +20,7 @@ from tests.unit.docs.registries import (
     spec_classes,
     spec_fields,
 )
-from trainers.data.read.rows import KNOWN_FIELDS
+from trainers.data.read.known_fields import KNOWN_FIELDS
 
 SETTING_TABLES = (
     "Storage and network",

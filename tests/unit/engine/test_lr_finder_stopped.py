@@ -1,6 +1,7 @@
 """A range test that was stopped and goes on in another attempt is the range test that was not stopped."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from cellgate.contract.configs import LearningRate, TrainingConfig
 from cellgate.contract.errors import InterruptedRun
 from cellgate.contract.results import LearningRateOutcome
+from trainers.engine import lr_points
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware, seed_everything
 from trainers.engine.loop import fit
@@ -108,6 +110,56 @@ def test_a_test_that_is_stopped_twice_goes_on_from_the_second_stop(
 
     assert suggestion == expected
     assert len(third.seen) == STEPS - 11
+
+
+class Killed(BaseException):
+    """What ends a process that gets no time for anything."""
+
+
+@pytest.mark.parametrize("at", [2, 23])
+def test_a_test_that_is_killed_goes_on_from_the_points_it_had_kept_by_then(
+    toy: type[Any], find: Find, new_context: NewContext, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    seed_everything(3)
+    expected = find(toy(dropout=0.3), new_context("whole"))
+    monkeypatch.setattr(lr_points, "KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(lr_points, "KEEP_SHARE", math.inf)
+    seed_everything(3)
+    killed, context = toy(dropout=0.3), new_context("killed")
+    load = killed.load_batch
+
+    def load_or_die(rows: np.ndarray) -> Any:
+        if len(killed.seen) + 1 == at:
+            raise Killed
+        return load(rows)
+
+    killed.load_batch = load_or_die
+    with pytest.raises(Killed):
+        find(killed, context)
+
+    seed_everything(3)
+    resumed = toy(dropout=0.3)
+    suggestion = find(resumed, new_context("resumed", resume=context.out / "checkpoint"))
+
+    assert suggestion == expected
+    assert len(resumed.seen) == STEPS - (at - 1)
+    # Told once: it is always the same folder.
+    assert [event["step"] for event in events(context, "checkpoint")] == [0]
+
+
+def test_keeping_points_that_takes_long_is_done_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(lr_points.time, "monotonic", lambda: now[0])
+    timer = lr_points.KeepTimer()
+    now[0] += lr_points.KEEP_EVERY_S
+    assert timer.is_due()
+
+    now[0] += 30.0
+    timer.kept(began=now[0] - 30.0)
+    now[0] += 599.0
+    assert not timer.is_due()
+    now[0] += 1.0
+    assert timer.is_due()
 
 
 def test_a_stop_names_the_folder_to_go_on_from_as_any_checkpoint(

@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.found_functions import named
 from trainers.demo_data.generator import generate
-from trainers.source_functions.division import divide
+from trainers.source_functions.division import FoundFunction, divide
+from trainers.source_functions.language import Language
 
 CPP = """\
 #include <vector>
@@ -60,8 +62,8 @@ FOUND = [
 ]
 
 
-def named(text: str, suffix: str = ".c") -> list[tuple[str, int, int]]:
-    return [(one.name, one.start_line, one.end_line) for one in divide(text, suffix=suffix).functions]
+def functions(text: str, suffix: str = ".c") -> tuple[FoundFunction, ...]:
+    return divide(text, suffix=suffix).functions
 
 
 def test_every_function_of_a_cpp_file_is_found_with_its_scope_and_lines() -> None:
@@ -71,18 +73,18 @@ def test_every_function_of_a_cpp_file_is_found_with_its_scope_and_lines() -> Non
 def test_a_functions_text_is_that_of_its_lines() -> None:
     lines = CPP.split("\n")
 
-    for function in functions(CPP):
+    for function in functions(CPP, ".cc"):
         of_file = "\n".join(lines[function.start_line - 1 : function.end_line])
         assert function.source in of_file
         assert function.source.count("\n") == function.end_line - function.start_line
-    assert functions(CPP)[0].source == "int plain(int a) { return a; }"
+    assert functions(CPP, ".cc")[0].source == "int plain(int a) { return a; }"
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_lines_count_the_same_whatever_ends_them(ends: str) -> None:
-    functions = functions("int x;\nint f(void)\n{\n}\nint g(void) {}\n".replace("\n", ends))
+    found = functions("int x;\nint f(void)\n{\n}\nint g(void) {}\n".replace("\n", ends))
 
-    assert [(f.name, f.start_line, f.source) for f in functions] == [
+    assert [(f.name, f.start_line, f.source) for f in found] == [
         ("f", 2, "int f(void)\n{\n}"),
         ("g", 5, "int g(void) {}"),
     ]
@@ -140,6 +142,19 @@ def test_generated_functions_in_one_file_are_all_found_whole() -> None:
 def test_deep_nesting_does_not_end_the_process() -> None:
     deep = "namespace a {" * 5000 + "int f() { return " + "(" * 5000 + "1" + ")" * 5000 + "; }" + "}" * 5000
 
-    assert len(split_functions(deep)) == 1
+    assert len(functions(deep, ".cc")) == 1
 
 
+def test_a_function_below_thousands_of_namespaces_is_found_with_the_innermost_ones_in_its_name() -> None:
+    (found,) = functions("namespace a {" * 3_000 + "void f() {}" + "}" * 3_000, ".cc")
+
+    assert found.name == "…::" + "a::" * 32 + "f"
+
+
+def test_a_function_has_the_language_of_its_file() -> None:
+    assert [one.language for one in functions("int f(void) { }\n")] == [Language.C]
+    assert [one.language for one in functions("int f(void) { }\n", ".cc")] == [Language.CPP]
+
+
+def test_text_that_no_encoding_can_write_is_divided_all_the_same() -> None:
+    assert named("int f(char *s) { return s[0] == '\udce9'; }\nint g(void) { }") == [("f", 1, 1), ("g", 2, 2)]

@@ -89,6 +89,26 @@ def test_prepare_gets_the_source_and_its_config(database: Database, tmp_path: Pa
     assert (spec.source, spec.split_seed) == (Path("/data/f.jsonl"), 7)
 
 
+@pytest.mark.parametrize("moved", ["source", "graphs"])
+def test_prepare_is_refused_where_an_input_lies_below_no_data_root_any_more(
+    database: Database, tmp_path: Path, moved: str
+) -> None:
+    root, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    for folder in (root, elsewhere):
+        folder.mkdir()
+    (root / "link").symlink_to(elsewhere)
+    inputs = {"source": str(root / "f.jsonl"), "graphs": str(root / "graphs"), moved: str(root / "link" / "f")}
+    with database.begin() as session:
+        create_dataset(session, name="d", config=PrepareConfig(), **inputs)
+        claim = claim_next(session, worker="w", queues=["cpu"], lease_s=1)
+        assert claim is not None
+        wanted = {"run_id": claim.run_id, "artifacts": tmp_path}
+
+        assert trainer_spec(session, **wanted, data_roots=[root, elsewhere])["cell"] == "prepare"
+        with pytest.raises(Conflict, match=r"link/f lies below no data root of this worker .*CELLGATE_DATA_ROOTS"):
+            trainer_spec(session, **wanted, data_roots=[root])
+
+
 def test_a_fusion_run_without_its_bases_is_refused(database: Database, dataset_id: str, tmp_path: Path) -> None:
     with database.begin() as session:
         job = create_job(session, cell=Cell.FUSION, dataset_id=dataset_id, config={"cell": 53}, seeds=[0])

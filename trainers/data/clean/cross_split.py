@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cellgate.contract.configs import Split
 from cellgate.contract.results import NearDuplicates
 from trainers.data.clean.near_duplicates import NearPairs
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 MAX_LISTED = 50
 DIGITS = 6

@@ -8,51 +8,13 @@ called, members after `.` and `->`, types ending in `_t`, names in capitals, num
 
 import hashlib
 import itertools
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from trainers.data.read.rows import Row
+from trainers.data.c_tokens import KEYWORDS, is_fixed, is_name, tokens_of
+from trainers.data.read.row import Row
 
-TOKEN = re.compile(
-    r"""
-    /\*.*?(?:\*/|\Z) | //[^\n]*                        # comments
-    | "(?:\\.|[^"\\\n])*"? | '(?:\\.|[^'\\\n])*'?      # strings and characters
-    | [A-Za-z_$][\w$]*                                 # names
-    | \.?\d(?:[eEpP][+-]|[\w.])*                       # numbers
-    | ->|\+\+|--|<<=|>>=|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||\#\#|\.\.\. | \S
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_KEYWORDS = """
-    auto break case catch char class const constexpr const_cast continue default delete do double dynamic_cast else
-    enum explicit extern false float for friend goto if inline int long mutable namespace new nullptr operator
-    private protected public register reinterpret_cast restrict return short signed sizeof static static_cast struct
-    switch template this throw true try typedef typename union unsigned using virtual void volatile wchar_t while
-    bool _Bool NULL __attribute__ __attribute __inline __inline__ __restrict __volatile__ __asm__ asm
-"""
-KEYWORDS = frozenset(_KEYWORDS.split())
 DIGEST_BYTES = 16
-
-
-def tokens_of(func: str) -> list[str]:
-    """Split C or C++ source into tokens, without its comments."""
-    return [token for token in TOKEN.findall(func) if not is_comment(token)]
-
-
-def is_comment(token: str) -> bool:
-    """Return whether a token is a comment."""
-    return token.startswith(("//", "/*"))
-
-
-def is_name(token: str) -> bool:
-    """Return whether a token is a name or a keyword."""
-    return token[0].isalpha() or token[0] in "_$"
-
-
-def is_fixed(token: str) -> bool:
-    """Return whether a change of the name could change the meaning, as far as the name itself shows."""
-    return token in KEYWORDS or token.endswith("_t") or token.isupper()
 
 
 def _digest(parts: Sequence[str]) -> bytes:
@@ -79,7 +41,7 @@ def renamed_key(func: str) -> bytes:
     numbers: dict[str, str] = {}
     parts = []
     previous = ""
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, following in zip(tokens, [*tokens, ""][1:], strict=True):
         numbered = is_name(token) and not is_fixed(token) and previous not in (".", "->")
         if numbered and (following != "(" or token == own_name or token in numbers):
             parts.append(numbers.setdefault(token, f"${len(numbers)}"))
@@ -114,6 +76,34 @@ class Deduplication:
     exact: int
     renamed: int
     contradictions: list[Contradiction]
+
+
+def kept_rows(rows: Sequence[Row], found: Deduplication) -> list[Row]:
+    """Return the rows that stay, each with what its copies know: the first value, all weaknesses, the oldest date."""
+    members: dict[int, list[Row]] = {place: [] for place in found.kept}
+    for place, first in enumerate(found.copies):
+        if first in members:
+            members[first].append(rows[place])
+    return [_together(copies) for copies in members.values()]
+
+
+def _together(copies: Sequence[Row]) -> Row:
+    first, *others = copies
+    if not others:
+        return first
+    weaknesses = dict.fromkeys(part for copy in copies if copy.cwe for part in copy.cwe.split(","))
+    return replace(
+        first,
+        project=_first_known(copies, "project"),
+        commit=_first_known(copies, "commit"),
+        pair=_first_known(copies, "pair"),
+        cwe=",".join(weaknesses) or None,
+        date=min((copy.date for copy in copies if copy.date is not None), default=None),
+    )
+
+
+def _first_known(copies: Sequence[Row], name: str) -> str | None:
+    return next((value for copy in copies if (value := getattr(copy, name)) is not None), None)
 
 
 def deduplicate(rows: Sequence[Row]) -> Deduplication:

@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.clean.duplicates import KEYWORDS, TOKEN, is_comment, is_fixed, is_name
+from trainers.data.c_tokens import KEYWORDS, TOKEN, is_comment, is_fixed, is_name
 
 NO_WORD = -1
 

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve, ro
 
 from cellgate.contract.configs import Split
 from cellgate.contract.evidence import Baseline
-from trainers.data.clean.duplicates import KEYWORDS, is_name
+from trainers.data.c_tokens import KEYWORDS, is_name
 from trainers.data.clean.lexing import Lexed
 
 # Inverse regularisation strengths that are tried.

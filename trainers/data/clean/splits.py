@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cellgate.contract.configs import GroupBy, Split, SplitFractions
+from cellgate.contract.configs import EvaluationSplits, GroupBy, Split, SplitFractions
 from trainers.data.read.error_collector import ErrorCollector, shown
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +81,17 @@ def _allowed_splits(rows: Sequence[Row], honour: Mapping[str, Sequence[Split]]) 
     for name, splits in allowed.items():
         if not splits:
             problems.add(f"honour_split.{name}", found="no split", expected="at least one of ours", fix="name one")
+    unmapped: dict[str | None, list[Row]] = {}
     for row in rows:
         if row.split not in allowed:
-            problems.add(
-                f"{row.where}, split",
-                found=shown(row.split),
-                expected=f"one of {shown(sorted(allowed))}",
-                fix="add the name to honour_split, or leave honour_split empty",
-            )
+            unmapped.setdefault(row.split, []).append(row)
+    for value, found in unmapped.items():
+        problems.add(
+            f"{found[0].where}, split",
+            found=shown(value) if len(found) == 1 else f"{shown(value)}, as in {len(found) - 1} rows more",
+            expected=f"one of {shown(sorted(allowed))}",
+            fix="add the name to honour_split, or set another `split`",
+        )
     problems.raise_if_any("the file's splits cannot be honoured")
     return [allowed[row.split or ""] for row in rows]
 
@@ -126,13 +129,35 @@ def _fill(
     return {group: balances[allowed[group]].place(counts[group]) for group in sorted(members, key=order)}
 
 
-def check_splits(splits: Sequence[Split], labels: Sequence[int]) -> None:
+def assign_for_evaluation(
+    rows: Sequence[Row], groups: Sequence[str], *, evaluation: EvaluationSplits, fractions: SplitFractions, seed: int
+) -> Assignment:
+    """Assign whole groups to the splits of a data set that nothing is trained on.
+
+    Args:
+        groups: Each row's group.
+        evaluation: Those splits.
+        fractions: Of several splits, the share of each in proportion to these.
+        seed: Another seed gives another assignment.
+    """
+    shares = {split: getattr(fractions, split.value) for split in evaluation.splits}
+    members: dict[str, list[int]] = {}
+    for place, group in enumerate(groups):
+        members.setdefault(group, []).append(place)
+    chosen = _fill(rows, members, dict.fromkeys(members, evaluation.splits), shares, seed)
+    return Assignment(splits=[chosen[group] for group in groups], moved=0)
+
+
+def check_splits(splits: Sequence[Split], labels: Sequence[int], *, used: Sequence[Split] = tuple(Split)) -> None:
     """Refuse an assignment that cannot be trained on or measured with.
+
+    Args:
+        used: Splits that must have both classes.
 
     Raises:
         DataError: A split lacks one of the two classes.
     """
-    counts = {split: [0, 0] for split in Split}
+    counts = {split: [0, 0] for split in used}
     for split, label in zip(splits, labels, strict=True):
         counts[split][label] += 1
     problems = ErrorCollector()

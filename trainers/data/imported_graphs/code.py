@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from re import compile as pattern
 
-from trainers.data.clean.duplicates import KEYWORDS, is_name, tokens_of
+from trainers.data.c_tokens import KEYWORDS, is_name, tokens_of
 
 # Of longer text, as a whole function's, only the beginning is looked at.
 MAX_CODE_CHARS = 400

@@ -17,7 +17,7 @@ from trainers.data.imported_graphs.graph import ImportedGraph, edge_kind
 from trainers.data.imported_graphs.jsonl import read_graph_lines
 from trainers.data.imported_graphs.pyg import SUFFIX, GraphFileReader
 from trainers.data.read.error_collector import ErrorCollector
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 # With a reverse of each, their numbers fit into one byte.
 MAX_EDGE_KINDS = 60

@@ -9,7 +9,7 @@ import numpy as np
 
 from trainers.data.imported_graphs.graph import MAX_LISTED_EDGES, ImportedGraph, check_range
 from trainers.data.read.error_collector import ErrorCollector, shown
-from trainers.data.read.records import read_lines
+from trainers.data.read.json_rows import read_lines
 
 NODE_PARTS = 2
 EDGE_PARTS = 3

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trainers.data.encoding import RawGraphs, build_graphs
 from trainers.data.imported_graphs.collect import ImportedGraphs
-from trainers.data.read.rows import Row
+from trainers.data.read.row import Row
 
 
 def fill_up(

@@ -13,7 +13,7 @@ from trainers.data.graphs.dataflow import data_flow, owners
 from trainers.data.graphs.flow import CONTAINERS, DO, STATEMENTS, control_flow
 from trainers.data.graphs.grammar import KINDS, Field
 from trainers.data.graphs.syntax import StringTable, Syntax, SyntaxReader
-from trainers.data.read.rows import normalise
+from trainers.data.read.row import normalise
 
 MAX_NODES = 2_000
 

@@ -1,258 +1,253 @@
-"""Labelled functions from a file: every row is checked, and every mistake is reported with its place."""
+"""Labelled functions from files: what can be trained on, what was left out and why, and what could be meant twice."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from cellgate.contract.configs import FieldNames
-from trainers.data.read.error_collector import ErrorCollector, shown
-from trainers.data.read.records import Record, read_records
+from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.inspection import Meaning, Reason, Refusal, SourceFile
+from trainers.data.read.columns import Columns, Content, choose
+from trainers.data.read.evidence import Evidence
+from trainers.data.read.files import SourcePath, files_of
+from trainers.data.read.forms import opened
+from trainers.data.read.identity import Identities
+from trainers.data.read.left_out import LeftOutRows
+from trainers.data.read.pairing import PAIRED_WORD, keep_real_pairs, pair_neighbours
+from trainers.data.read.raw_rows import RawRow, RawRows
+from trainers.data.read.refusals import merged, refusals_of
+from trainers.data.read.row import Row
+from trainers.data.read.row_reader import Ledger, RowReader
+from trainers.data.read.values import MINUS_ONE
 
-# The names that published sets use, ours first: Devign and CodeXGLUE, BigVul, DiverseVul and PrimeVul.
-KNOWN_FIELDS: dict[str, tuple[str, ...]] = {
-    "func": ("func", "func_before", "processed_func", "code", "function"),
-    "target": ("target", "label", "vul"),
-    "id": ("id", "idx", "index"),
-    "split": ("split",),
-    "project": ("project",),
-    "commit": ("commit", "commit_id"),
-    "cwe": ("cwe", "CWE ID", "cwe_id"),
-    "pair": ("pair", "pair_id"),
-}
-REQUIRED = ("func", "target")
-LABELS: dict[object, int] = {0: 0, 1: 1, "0": 0, "1": 1}
-# Files named so hold a vulnerable function and its patched version on every two rows, as PrimeVul's paired ones.
-PAIRED_WORD = "paired"
+# Rows that are looked at to recognise a file's columns, and characters of them: a row may have 64 MiB.
+HEAD_ROWS = 200
+HEAD_CHARS = 16 << 20
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One function as it was read, text normalised.
+@dataclass(frozen=True, kw_only=True)
+class FileReading:
+    """How one file was read."""
 
-    Args:
-        line: Its line in the file, or its place among the rows where a row has no line of its own; from 1.
-        where: The same as messages show it, with the file's name when there are several.
-        split: The file's own split name, if any.
-        cwe: Weaknesses, joined by commas when there are several.
-    """
-
-    line: int
-    where: str
-    id: str
-    func: str
-    label: int
-    split: str | None
-    project: str | None
-    commit: str | None
-    cwe: str | None
-    pair: str | None
+    source: SourcePath
+    form: str
+    rows: int
+    columns: Columns | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a file holds.
+    """What the files hold.
 
     Args:
-        layout: For each of our names the file's fields that are looked at, in this order.
-        read: Rows in the file.
-        too_long: Ids of rows left out for their length.
+        rows: The functions, in the files' order.
+        read: Rows in the files; one that holds two texts is one.
+        refusals: Why no data set may be made of it; empty: one may.
+        notes: What a user should know.
     """
 
     rows: list[Row]
-    layout: dict[str, tuple[str, ...]]
     read: int
-    too_long: tuple[str, ...]
+    files: list[FileReading]
+    left_out: LeftOutRows
+    evidence: Evidence
+    refusals: list[Refusal]
+    notes: list[str]
+
+    @property
+    def layouts(self) -> list[str]:
+        """The published sets whose form was recognised."""
+        found = [file.columns.layout.name for file in self.files if file.columns is not None and file.columns.layout]
+        trees = [file.form.partition(",")[0] for file in self.files if file.source.path.is_dir()]
+        return list(dict.fromkeys((*found, *trees)))
+
+    def source_files(self) -> list[SourceFile]:
+        """Return the files as reports show them."""
+        return [
+            # A lone file's name is no part of what it holds: the same content gives the same report.
+            SourceFile(name="" if file.source.is_alone else file.source.name, form=file.form, rows=file.rows)
+            for file in self.files
+        ]
 
 
-def normalise(text: str) -> str:
-    """Return the function with line endings as \\n and no white space around it; comments stay."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+def read_rows(sources: Sequence[Path], config: PrepareConfig) -> Reading:
+    """Read files, and all files of folders; what cannot be read or used is in the reading's `refusals`."""
+    return _Reader(config).read(sources)
 
 
-def read_rows(source: Path, fields: FieldNames, *, max_function_chars: int) -> Reading:
-    """Read and check a whole file, or all files of a folder.
-
-    Args:
-        fields: The file's field names; what it leaves open is recognised.
-        max_function_chars: Longer functions are counted and left out.
+def usable_rows(sources: Sequence[Path], config: PrepareConfig) -> Reading:
+    """Return a reading of which a data set may be made.
 
     Raises:
-        DataError: The file cannot be read, is empty, or has at least one bad row; all are listed.
+        DataError: None may be made; all reasons are listed.
     """
-    problems = ErrorCollector()
-    reader = _RowReader(fields, max_function_chars, problems)
-    for record in read_records(source, problems):
-        reader.take(record)
-    return reader.finish(source)
+    reading = read_rows(sources, config)
+    too_many = reading.left_out.mistakes > config.max_left_out_share * reading.read
+    listed = reading.left_out.problems(reading.read) if too_many else []
+    refuse(reading.refusals, f"{', '.join(map(str, sources[:3]))}: no data set can be made of it", listed)
+    return reading
 
 
-class _RowReader:
-    def __init__(self, fields: FieldNames, max_function_chars: int, problems: ErrorCollector) -> None:
-        chosen = fields.model_dump()
-        self._candidates = {
-            name: (chosen[name],) if chosen[name] is not None else known for name, known in KNOWN_FIELDS.items()
-        }
-        self._max_chars = max_function_chars
-        self._problems = problems
-        self._layout: dict[str, tuple[str, ...]] | None = None
+def refuse(refusals: Sequence[Refusal], message: str, more: Sequence[InputError] = ()) -> None:
+    """Raise refusals together, if there are any.
+
+    Args:
+        more: Mistakes that explain them.
+
+    Raises:
+        DataError: There is at least one.
+    """
+    if refusals:
+        problems = [
+            InputError(where=one.where, found=one.found, expected=one.expected, fix=_with_lines(one))
+            for one in refusals
+        ]
+        raise DataError(message, [*problems, *more])
+
+
+def _with_lines(refusal: Refusal) -> str:
+    return ": ".join(part for part in (refusal.fix, " | ".join(refusal.config)) if part)
+
+
+class _Reader:
+    def __init__(self, config: PrepareConfig) -> None:
+        self._config = config
+        self._ledger = Ledger(left_out=LeftOutRows(), evidence=Evidence(), identities=Identities())
         self._rows: list[Row] = []
-        self._first_of_id: dict[str, Row] = {}
-        self._read = 0
-        self._too_long: list[str] = []
-        self._paired: list[Row] = []
+        self._files: list[FileReading] = []
+        self._refusals: list[Refusal] = []
+        self._notes: list[str] = []
 
-    def take(self, record: Record) -> None:
-        """Check one row and keep it when it is good."""
-        self._read += 1
-        content, where = record.content, record.where
-        if content is None:
-            return
-        if self._layout is None:
-            self._layout = self._recognise(content)
-        before = self._problems.total
-        func, label = self._func(where, content), self._label(where, content)
-        texts = {name: self._text(where, content, name) for name in KNOWN_FIELDS if name not in REQUIRED}
-        if self._problems.total > before or func is None or label is None:
-            return
-        row_id = texts.pop("id") or where.replace(", ", "-").replace(" ", "-")
-        if len(func) > self._max_chars:
-            self._too_long.append(row_id)
-            return
-        split = texts.pop("split") or record.split
-        row = Row(line=record.number, where=where, id=row_id, func=func, label=label, split=split, **texts)
-        if self._keep(row) and PAIRED_WORD in record.file:
-            self._paired.append(row)
-
-    def finish(self, source: Path) -> Reading:
-        """Return the rows, or raise every mistake together."""
-        if self._read == 0:
-            self._problems.add(str(source), found="no rows", expected="one function per row", fix="check the file")
-        self._problems.raise_if_any(f"{source}: {self._problems.total} mistakes in {self._read} rows")
-        if not self._rows:
-            self._problems.add(
-                str(source),
-                found=f"{self._read} rows, all longer than {self._max_chars} characters",
-                expected="functions within max_function_chars",
-                fix="raise max_function_chars",
-            )
-            self._problems.raise_if_any(f"{source}: no row is left")
-        paired = _paired(self._paired)
-        return Reading(
-            rows=[paired.get(row.where, row) for row in self._rows],
-            layout=self._layout or {},
-            read=self._read,
-            too_long=tuple(self._too_long),
-        )
-
-    def _recognise(self, record: dict[str, object]) -> dict[str, tuple[str, ...]]:
-        """Fix which field holds function and label for the whole file: the first row decides."""
-        layout = dict(self._candidates)
-        for name in REQUIRED:
-            present = [field for field in layout[name] if field in record]
-            layout[name] = tuple(present[:1] or layout[name][:1])
-        return layout
-
-    def _value(self, record: dict[str, object], name: str) -> object:
-        fields = self._layout[name] if self._layout is not None else ()
-        return next((record[field] for field in fields if record.get(field) is not None), None)
-
-    def _missing(self, where: str, record: dict[str, object], name: str) -> None:
-        field = self._layout[name][0] if self._layout is not None else name
-        self._problems.add(
-            f"{where}, {field}",
-            found=f"no such field among {shown(sorted(record))}",
-            expected=f"the field that holds {name}",
-            fix=f"add it, or name the file's field in fields.{name}",
-        )
-
-    def _func(self, where: str, record: dict[str, object]) -> str | None:
-        value = self._value(record, "func")
-        if value is None:
-            self._missing(where, record, "func")
-            return None
-        place = f"{where}, func"
-        if not isinstance(value, str):
-            self._problems.add(place, found=shown(value), expected="a function as text", fix="give source code")
-            return None
-        func = normalise(value)
-        if not func:
-            self._problems.add(
-                place, found="an empty function", expected="source code", fix="remove the row or fill it"
-            )
-            return None
-        return func if self._is_unicode(place, func) else None
-
-    def _label(self, where: str, record: dict[str, object]) -> int | None:
-        value = self._value(record, "target")
-        if value is None:
-            self._missing(where, record, "target")
-            return None
-        label = LABELS.get(value) if isinstance(value, int | float | str) else None
-        if label is None:
-            self._problems.add(
-                f"{where}, target",
-                found=shown(value),
-                expected="0 (not vulnerable) or 1 (vulnerable)",
-                fix="map the label to 0 or 1",
-            )
-        return label
-
-    def _text(self, where: str, record: dict[str, object], name: str) -> str | None:
-        value = self._value(record, name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, list) and all(isinstance(part, str) for part in value):
-            value = ",".join(value) or None
-        if value is None:
-            return None
-        if isinstance(value, bool | float | list | dict):
-            self._problems.add(
-                f"{where}, {name}", found=shown(value), expected="text or a whole number", fix="write it as text"
-            )
-            return None
-        text = str(value)
-        return text if self._is_unicode(f"{where}, {name}", text) else None
-
-    def _is_unicode(self, place: str, text: str) -> bool:
+    def read(self, sources: Sequence[Path]) -> Reading:
         try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            self._problems.add(
-                place,
-                found=f"half of a surrogate pair at character {error.start}",
-                expected="Unicode text",
-                fix="repair the \\u escapes of the line",
-            )
-            return False
-        return True
-
-    def _keep(self, row: Row) -> bool:
-        first = self._first_of_id.setdefault(row.id, row)
-        if first is not row and first.func != row.func:
-            self._problems.add(
-                f"{row.where}, id",
-                found=f"{shown(row.id)}, which {first.where} has for another function",
-                expected="one id per function",
-                fix="give each function its own id",
-            )
-            return False
-        self._rows.append(row)
-        return True
-
-
-def _paired(rows: Sequence[Row]) -> dict[str, Row]:
-    """Return, by place, the rows of a paired file with their pair: an odd row and the next one, of either label."""
-    found: dict[str, Row] = {}
-    for first, second in itertools.pairwise(rows):
-        is_pair = (
-            first.line % 2 == 1
-            and second.line == first.line + 1
-            and first.label != second.label
-            and first.commit == second.commit
-            and first.pair is None
-            and second.pair is None
+            files, self._notes = files_of(sources)
+        except (DataError, OSError) as error:
+            self._refuse(error, "")
+            files = []
+        for file in files:
+            self._read_file(file)
+        self._drop_minus_ones()
+        read = sum(file.rows for file in self._files)
+        refusals = merged(self._refusals)
+        return Reading(
+            rows=self._rows,
+            read=read,
+            files=self._files,
+            left_out=self._ledger.left_out,
+            evidence=self._ledger.evidence,
+            refusals=[
+                *refusals,
+                *refusals_of(
+                    self._config,
+                    read=read,
+                    kept=len(self._rows),
+                    left_out=self._ledger.left_out,
+                    evidence=self._ledger.evidence,
+                    has_others=bool(refusals),
+                ),
+            ],
+            notes=self._notes,
         )
-        if is_pair:
-            found.update({row.where: replace(row, pair=first.id) for row in (first, second)})
-    return found
+
+    def _read_file(self, file: SourcePath) -> None:
+        counted = _Counted()
+        form, columns = "", None
+        try:
+            with opened(file.path) as (form, raw):
+                columns = self._read_rows(file, counted.all_of(raw), counted)
+        except DataError as error:
+            self._refuse(error, file.prefix)
+        if columns is not None and columns.layout is not None and columns.layout.note:
+            note = f"{columns.layout.name}: {columns.layout.note}"
+            self._notes += [note] if note not in self._notes else []
+        self._files.append(FileReading(source=file, form=form, rows=counted.rows, columns=columns))
+
+    def _read_rows(self, file: SourcePath, raw: RawRows, counted: "_Counted") -> Columns | None:
+        """Read the rows as the first of them show; return what is read from where."""
+        head = _head(raw)
+        contents = _contents(head)
+        columns = choose(contents, self._config.fields, file) if contents else None
+        raw = itertools.chain(head, raw)
+        if columns is not None and columns.refusals:
+            # Nothing is read as anything: the rows are counted.
+            for _ in raw:
+                pass
+            self._refusals += [_in_file(refusal, counted.rows, file) for refusal in columns.refusals]
+        else:
+            self._take(file, columns or Columns(of={}, why={}, present=()), raw)
+        return columns
+
+    def _take(self, file: SourcePath, columns: Columns, raw: RawRows) -> None:
+        self._ledger.identities.begin(file.name)
+        reader = RowReader(file, columns, self._config, self._ledger)
+        rows = [row for one in raw for row in reader.read(one)]
+        if PAIRED_WORD in file.name:
+            rows = pair_neighbours(rows)
+        if columns.layout is not None and columns.layout.pair_of:
+            rows = keep_real_pairs(rows)
+        self._rows += rows
+
+    def _refuse(self, error: DataError | OSError, prefix: str) -> None:
+        problems = error.problems if isinstance(error, DataError) else ()
+        for problem in problems or (InputError(where="source", found=str(error), expected="a readable source"),):
+            where = (
+                problem.where
+                if problem.where.startswith(prefix) or "/" in problem.where
+                else f"{prefix}{problem.where}"
+            )
+            self._refusals.append(
+                Refusal(where=where, found=problem.found, expected=problem.expected, fix=problem.fix, config=[])
+            )
+
+    def _drop_minus_ones(self) -> None:
+        """Leave out the rows labelled -1 where another value means safe: then it may mean that nobody knows."""
+        evidence = self._ledger.evidence
+        own = {word.strip() for word in (*self._config.labels.safe, *self._config.labels.vulnerable)}
+        others = [
+            value for value, meaning in evidence.meanings.items() if meaning is Meaning.SAFE and value != MINUS_ONE
+        ]
+        if MINUS_ONE not in evidence.labels or MINUS_ONE in own or not others:
+            return
+        evidence.meanings[MINUS_ONE] = Meaning.UNKNOWN
+        kept = []
+        for row in self._rows:
+            if row.where in self._ledger.minus_ones:
+                found = f"-1, where {others[0]} is the other label"
+                self._ledger.left_out.add(Reason.WRONG_LABEL, row.where, found, row_id=row.id)
+            else:
+                kept.append(row)
+        self._rows = kept
+
+
+class _Counted:
+    """Counts the rows that pass."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def all_of(self, raw: RawRows) -> RawRows:
+        for one in raw:
+            self.rows += 1
+            yield one
+
+
+def _head(raw: Iterator[RawRow]) -> list[RawRow]:
+    head: list[RawRow] = []
+    characters = 0
+    for one in itertools.islice(raw, HEAD_ROWS):
+        head.append(one)
+        if isinstance(one.content, dict):
+            characters += sum(len(value) for value in one.content.values() if isinstance(value, str))
+        if characters > HEAD_CHARS:
+            break
+    return head
+
+
+def _contents(head: Sequence[RawRow]) -> list[Content]:
+    return [one.content for one in head if isinstance(one.content, Mapping)]
+
+
+def _in_file(refusal: Refusal, rows: int, file: SourcePath) -> Refusal:
+    where = refusal.where.replace("all rows", f"all {rows} rows")
+    return refusal.model_copy(update={"where": f"{where} of {file.name}" if file.prefix else where})

@@ -1,5 +1,6 @@
 """Model and tokenizer of a checkpoint, by hub id or local path."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -9,11 +10,11 @@ from safetensors import SafetensorError
 
 from cellgate.contract.configs import TransformerModel
 from cellgate.contract.errors import InputError, SpecError
+from cellgate.contract.results import Check
+from trainers.models.transformer.loaded_weights import LoadedWeights
 from trainers.models.transformer.task import CLASSES
 
 OFFSET_POSITIONS = frozenset({"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "xmod"})
-# A head or a pooler may well be missing; a model that lacks more was saved under other names.
-MOST_WEIGHTS = 0.5
 # `max_tokens` of a saved model that is opened again: its tokenizer's own limit decides.
 NO_TOKEN_LIMIT = 8192
 # The library raises what its many loaders raise; any of these means that the checkpoint is not usable.
@@ -40,7 +41,7 @@ def load_pretrained_tokenizer(spec: TransformerModel) -> Any:
 
     try:
         # Else `a[SEP]` would end a function for BERT, and "</s>" for RoBERTa and T5.
-        tokenizer = AutoTokenizer.from_pretrained(_name(spec), split_special_tokens=True, **_source(spec))
+        tokenizer = AutoTokenizer.from_pretrained(_name(spec), split_special_tokens=True, **checkpoint_source(spec))
         if tokenizer.pad_token is None:
             tokenizer.pad_token = _padding(tokenizer)
     except LOADING_ERRORS as error:
@@ -60,7 +61,18 @@ def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
     """Return the checkpoint's model in float32, with a head for two classes.
 
     Raises:
-        SpecError: It cannot be loaded, or most of the model is not in it.
+        SpecError: It cannot be loaded, or a weight of its backbone is not in it.
+    """
+    model, loaded = load_with_report(spec, pad_token_id=pad_token_id)
+    refuse_failed(spec, [loaded.check()])
+    return model
+
+
+def load_with_report(spec: TransformerModel, *, pad_token_id: int) -> tuple[Any, LoadedWeights]:
+    """Return the same model, whatever of it is random, and what the checkpoint's files had of it.
+
+    Raises:
+        SpecError: It cannot be loaded.
     """
     from transformers import AutoModelForSequenceClassification
 
@@ -70,42 +82,39 @@ def load_pretrained_model(spec: TransformerModel, *, pad_token_id: int) -> Any:
             output_loading_info=True,
             num_labels=CLASSES,
             dtype=torch.float32,
-            # A head for another number of classes is replaced by a fresh one.
+            # A head for another number of classes is replaced by a fresh one; what else does not fit is in the report.
             ignore_mismatched_sizes=True,
             # Weights in a pickle could run code.
             use_safetensors=True,
-            **_source(spec),
+            **checkpoint_source(spec),
         )
     except LOADING_ERRORS as error:
         raise _refusal(spec, "model", error) from error
-    _check_weights(spec, model, set(found["missing_keys"]))
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_token_id
-    return model
+    return model, LoadedWeights.of(model, found)
 
 
-def _check_weights(spec: TransformerModel, model: Any, missing: set[str]) -> None:
-    """Refuse a checkpoint whose weights have names that the model does not know; the library only warns."""
-    inside = [name for name, _ in model.named_parameters() if name.startswith(f"{model.base_model_prefix}.")]
-    absent = sum(name in missing for name in inside)
-    if absent > MOST_WEIGHTS * len(inside):
-        error = ValueError(f"{absent} of the {len(inside)} weights of a {type(model).__name__} are not in it")
-        raise _refusal(spec, "model", error)
-
-
-def check_vocabulary(spec: TransformerModel, model: Any, *, highest_id: int) -> None:
-    """Refuse a tokenizer that gives ids which the model has no vector for.
-
-    Args:
-        highest_id: Of the data set's tokens.
+def refuse_failed(spec: TransformerModel, checks: Sequence[Check]) -> None:
+    """Refuse a checkpoint of which any check failed, and name all that did.
 
     Raises:
-        SpecError: It is one of another model.
+        SpecError: At least one failed.
     """
-    vectors = model.get_input_embeddings().num_embeddings
-    if highest_id >= vectors:
-        error = ValueError(f"the tokenizer gives the id {highest_id}, and the model has {vectors} token vectors")
-        raise _refusal(spec, "tokenizer", error)
+    failed = [check for check in checks if check.verdict == "fail"]
+    if failed:
+        raise SpecError(
+            f"the checkpoint {spec.checkpoint!r} is not what would be trained",
+            [
+                InputError(
+                    where="/model/checkpoint",
+                    found=f"{check.name}: {check.detail}",
+                    expected="tokenizer and weights of one model, all there",
+                    fix=check.fix,
+                )
+                for check in failed
+            ],
+        )
 
 
 def token_limit(spec: TransformerModel, tokenizer: Any) -> int:
@@ -117,14 +126,14 @@ def token_limit(spec: TransformerModel, tokenizer: Any) -> int:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(_name(spec), **_source(spec))
+        config = AutoConfig.from_pretrained(_name(spec), **checkpoint_source(spec))
     except LOADING_ERRORS as error:
         raise _refusal(spec, "config", error) from error
     # The library's word for "no limit known" is 1e30.
-    return int(min(spec.max_tokens, tokenizer.model_max_length, _positions(config)))
+    return int(min(spec.max_tokens, tokenizer.model_max_length, count_positions(config)))
 
 
-def _positions(config: Any) -> float:
+def count_positions(config: Any) -> float:
     """Return how many positions the model has for tokens; infinite where they are relative."""
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None or positions < 1:
@@ -142,7 +151,8 @@ def _is_local(spec: TransformerModel) -> bool:
     return Path(_name(spec)).exists()
 
 
-def _source(spec: TransformerModel) -> dict[str, Any]:
+def checkpoint_source(spec: TransformerModel) -> dict[str, Any]:
+    """Return where the library reads a checkpoint from, beside its name; code that comes with one never runs."""
     return {"revision": spec.revision or "main", "local_files_only": _is_local(spec), "trust_remote_code": False}
 
 

@@ -1,5 +1,6 @@
 """Cell 51: a transformer on source text, from a checkpoint or from scratch."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from transformers.utils import logging
 from cellgate.contract.configs import Split, TransformerModel
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
-from cellgate.contract.results import RunResult
+from cellgate.contract.results import Check, RunResult
 from cellgate.contract.specs import TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.data.writing import replaced_folder
@@ -21,19 +22,24 @@ from trainers.engine.finish import TruncationMask
 from trainers.engine.memory import keep_freed_memory
 from trainers.engine.train_cell import Trainee, open_inputs, train_cell
 from trainers.models.transformer.lora import add_lora, merged_weights
+from trainers.models.transformer.model_proof import prove_model
 from trainers.models.transformer.pretrained import (
-    check_vocabulary,
-    load_pretrained_model,
+    count_positions,
     load_pretrained_tokenizer,
+    load_with_report,
+    refuse_failed,
     token_limit,
 )
 from trainers.models.transformer.scratch import ScratchSize, build_model, build_tokenizer
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.token_ids import TokenizedDataset, tokenize
+from trainers.models.transformer.tokenizer_proof import SAMPLE_FUNCTIONS, prove_tokenizer
 
 TOKEN_FOLDER = "tokens"
 LABELS = {0: "not_vulnerable", 1: "vulnerable"}
 WARN_TRUNCATED_SHARE = 0.2
+# Takes the checks of a checkpoint; pre-flight keeps them all, a run ends at the first that failed.
+Judge = Callable[[TransformerModel, Sequence[Check]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +88,24 @@ def quieten_library() -> None:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
-def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> TokenizedText:
+def prepare_text(
+    model: TransformerModel, dataset: Dataset, *, cache: Path, judge: Judge = refuse_failed
+) -> TokenizedText:
     """Return the tokenizer, fitted on train when from scratch, and the ids of the whole data set.
 
     Args:
         cache: Folder for the ids; a second call with the same model and data set reads them from there.
+        judge: Is given what was checked of the checkpoint's tokenizer.
 
     Raises:
-        SpecError: The checkpoint cannot be loaded.
+        SpecError: The checkpoint cannot be loaded, or its tokenizer is not one for C.
     """
     if model.checkpoint is None:
         tokenizer = build_tokenizer(dataset.sources(dataset.rows(Split.TRAIN)), vocab_size=model.vocab_size)
         max_tokens = model.max_tokens
     else:
         tokenizer = load_pretrained_tokenizer(model)
+        judge(model, prove_tokenizer(model, tokenizer, _sample_of_train(dataset)))
         max_tokens = token_limit(model, tokenizer)
     # Saved with it, so that whoever loads the model cuts functions where it did.
     tokenizer.model_max_length = max_tokens
@@ -105,6 +115,12 @@ def prepare_text(model: TransformerModel, dataset: Dataset, *, cache: Path) -> T
         tokens = tokenize(dataset.sources(np.arange(len(dataset))), tokenizer, max_tokens=max_tokens)
         tokens.write(path)
     return TokenizedText(tokenizer=tokenizer, tokens=tokens, max_tokens=max_tokens)
+
+
+def _sample_of_train(dataset: Dataset) -> list[str]:
+    rows = dataset.rows(Split.TRAIN)
+    step = max(1, len(rows) // SAMPLE_FUNCTIONS)
+    return dataset.sources(rows[::step][:SAMPLE_FUNCTIONS])
 
 
 def _token_key(dataset: Dataset, tokenizer: Any, max_tokens: int) -> str:
@@ -123,16 +139,19 @@ def _truncation_warnings(text: TokenizedText, context: RunContext) -> list[str]:
     return [message]
 
 
-def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> TransformerTask:
+def build_task(
+    spec: TransformerSpec, dataset: Dataset, text: TokenizedText, *, judge: Judge = refuse_failed
+) -> TransformerTask:
     """Return the model, fresh or from its checkpoint, with its data.
 
     Args:
         spec: With the model's kind and size, and the seed of its weights.
         dataset: With the pairs that share a batch.
         text: Tokenizer and ids, as `prepare_text` returns them.
+        judge: Is given what was checked of the checkpoint's model.
 
     Raises:
-        SpecError: The checkpoint cannot be loaded.
+        SpecError: The checkpoint cannot be loaded, or is not the model that its config describes.
     """
     if spec.model.checkpoint is None:
         model: Any = build_model(
@@ -143,8 +162,7 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> 
             seed=spec.seed,
         )
     else:
-        model = load_pretrained_model(spec.model, pad_token_id=text.tokenizer.pad_token_id)
-        check_vocabulary(spec.model, model, highest_id=int(text.tokens.ids.max()))
+        model = _load_proved(spec.model, text.tokenizer, judge)
         if spec.model.lora is not None:
             add_lora(model, spec.model.lora)
     model.config.id2label = LABELS
@@ -158,6 +176,12 @@ def build_task(spec: TransformerSpec, dataset: Dataset, text: TokenizedText) -> 
         pairs=dataset.all_pairs() if spec.training.keep_pairs_together else None,
         layer_lr_decay=spec.training.layer_lr_decay,
     )
+
+
+def _load_proved(spec: TransformerModel, tokenizer: Any, judge: Judge) -> Any:
+    model, loaded = load_with_report(spec, pad_token_id=tokenizer.pad_token_id)
+    judge(spec, prove_model(spec, model, tokenizer, loaded, positions=count_positions(model.config)))
+    return model
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:

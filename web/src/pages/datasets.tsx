@@ -1,8 +1,10 @@
 import { State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { age, count, score } from "../format";
+import { ReadingTables } from "../parts/reading";
+import { useState } from "preact/hooks";
 import { usePoll } from "../poll";
-import type { Dataset, DatasetSummary, Page } from "../schemas";
+import type { Dataset, DatasetChanges, DatasetSummary, Inspection, Page } from "../schemas";
 import { ended } from "../states";
 
 const LIST_S = 4;
@@ -35,18 +37,48 @@ function DatasetCard({ dataset }: { dataset: Dataset }) {
   return (
     <section class="card" aria-labelledby={dataset.id}>
       <div class="head">
-        <h2 id={dataset.id}>{dataset.name}</h2>
+        <h2 id={dataset.id}>
+          {dataset.name}
+          {dataset.version > 1 && `@${dataset.version}`}
+        </h2>
         <State state={dataset.state} />
+        {dataset.evaluation && <span class="quiet">for evaluation only: {dataset.evaluation}</span>}
         <span class="quiet">{age(dataset.created_at)}</span>
         {dataset.run && <a href={`#/runs/${dataset.run}`}>how it was prepared</a>}
       </div>
       {dataset.failure_detail && <pre class="failure">{dataset.failure_detail}</pre>}
       {dataset.summary && <Summary summary={dataset.summary} />}
+      {dataset.summary?.changes && <Changes changes={dataset.summary.changes} />}
+      {dataset.state === "ready" && <Reading dataset={dataset} />}
       <p class="quiet small">
-        {dataset.id} · {dataset.source}
+        {dataset.id} · {[dataset.source].flat().join(", ")}
         {dataset.content_hash && <> · {dataset.content_hash.slice(0, 19)}…</>}
       </p>
     </section>
+  );
+}
+
+function Changes({ changes }: { changes: DatasetChanges }) {
+  const settings = (changes.settings ?? []).map(
+    (change) => `${change.name}: ${JSON.stringify(change.before)} → ${JSON.stringify(change.after)}`,
+  );
+  return (
+    <p>
+      Against version {changes.version}: {count(changes.added)} added, {count(changes.removed)} removed,{" "}
+      {count(changes.relabelled)} relabelled, {count(changes.moved)} moved to another split.
+      {settings.length > 0 && ` Settings: ${settings.join("; ")}.`}
+    </p>
+  );
+}
+
+function Reading({ dataset }: { dataset: Dataset }) {
+  const [open, setOpen] = useState(false);
+  const { value, trouble } = usePoll<Inspection>(open ? `/v1/datasets/${dataset.id}/inspection` : null, () => true);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>How it was read</summary>
+      {value ? <ReadingTables found={value} /> : <p class="quiet">{trouble ?? "Loading…"}</p>}
+    </details>
   );
 }
 
@@ -92,8 +124,9 @@ function Summary({ summary }: { summary: DatasetSummary }) {
         </table>
       </div>
       <p>
-        Graphs: {graphs.map(([name, number]) => `${count(number)} ${name}`).join(", ")}. A bag of tokens reaches F1{" "}
-        {score(summary.bag_of_tokens_f1)} on the gate split.
+        Graphs: {graphs.map(([name, number]) => `${count(number)} ${name}`).join(", ")}.
+        {summary.bag_of_tokens_f1 !== null &&
+          ` A bag of tokens reaches F1 ${score(summary.bag_of_tokens_f1)} on the gate split.`}
       </p>
       {summary.warnings.length > 0 && (
         <ul class="warnings">

@@ -1,0 +1,148 @@
+"""A first look at a file of labelled functions, before any run is created for it.
+
+It refuses what cannot hold labelled functions at all. A single bad row is left to the run, which leaves it out and
+counts it.
+"""
+
+import csv
+import io
+import itertools
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from cellgate.contract.configs import FieldNames
+from cellgate.contract.errors import shortened
+from cellgate.contract.source_files import PARQUET_FORMS, is_table, without_packing
+from trainers.data.read.compressed import open_source
+from trainers.data.read.files import SourcePath
+from trainers.data.read.known_fields import KNOWN_FIELDS
+
+LOOKED_AT_LINES = 50
+MAX_LINE_BYTES = 4_000_000
+SHOWN_MISTAKES = 5
+SHOWN_NAMES = 8
+ZSTD_SUFFIXES = (".zst", ".zstd")
+WHOLE_VALUE_FORM = ".json"
+
+
+def first_look(path: Path, fields: FieldNames) -> list[str]:
+    """Return why a file holds no labelled functions; an empty list where nothing speaks against it.
+
+    Args:
+        path: A regular file with a suffix that is read.
+        fields: Names of the columns that hold source text, label and the rest.
+    """
+    # These need pyarrow, which a server may lack; the run has it.
+    if without_packing(path.name).endswith(PARQUET_FORMS) or path.name.lower().endswith(ZSTD_SUFFIXES):
+        return []
+    try:
+        with open_source(path) as file:
+            begun = file.readline(MAX_LINE_BYTES)
+            if is_table(path.name):
+                return list(_header(begun, path, fields))
+            if _is_begun_value(begun, path):
+                # One value on several lines, or as long as the file: the run that reads it looks at its rows.
+                return []
+            return list(_rows(itertools.chain([begun], _lines(file)), path, fields))
+    except (OSError, EOFError, zlib.error) as error:
+        return [f"it cannot be read: {error}"]
+
+
+def _is_begun_value(line: bytes, path: Path) -> bool:
+    if not without_packing(path.name).endswith(WHOLE_VALUE_FORM):
+        return False
+    begun = line.strip()
+    return begun.startswith(b"[") or begun == b"{" or len(line) == MAX_LINE_BYTES
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.readline(MAX_LINE_BYTES), b"")
+
+
+def _header(line: bytes, path: Path, fields: FieldNames) -> Iterator[str]:
+    text = line.decode("utf-8-sig", errors="replace")
+    delimiter = "\t" if ".tsv" in path.name.lower() else ","
+    try:
+        names = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    except csv.Error as error:
+        yield f"its header cannot be read: {error}"
+        return
+    yield from _missing([names], path, fields, what="its header has")
+
+
+def _rows(lines: Iterable[bytes], path: Path, fields: FieldNames) -> Iterator[str]:
+    columns: list[list[str]] = []
+    mistakes: list[tuple[int, str]] = []
+    for number, line in enumerate(itertools.islice(lines, LOOKED_AT_LINES), start=1):
+        if len(line) == MAX_LINE_BYTES:
+            yield f"line {number}: it is longer than {MAX_LINE_BYTES} bytes; expected one function per line"
+            return
+        if not line.strip():
+            continue
+        found = _row(line)
+        if isinstance(found, str):
+            mistakes.append((number, found))
+        else:
+            columns.append(found)
+    if not columns:
+        yield from _told_once(mistakes)
+    elif [] not in columns:
+        yield from _missing(columns, path, fields, what=f"none of the {len(columns)} rows that were looked at has")
+
+
+def _told_once(mistakes: Sequence[tuple[int, str]]) -> Iterator[str]:
+    if not mistakes:
+        yield "it is empty; expected one JSON object per line"
+        return
+    first: dict[str, int] = {}
+    counts = Counter(text for _, text in mistakes)
+    for number, text in mistakes:
+        first.setdefault(text, number)
+    for text, number in itertools.islice(first.items(), SHOWN_MISTAKES):
+        others = f" (and {counts[text] - 1} more of the lines that were looked at)" if counts[text] > 1 else ""
+        yield f"line {number}{others}: {text}"
+
+
+def _row(line: bytes) -> list[str] | str:
+    """Return the names of a row's fields, none where they stand further inside; or what is wrong with it."""
+    try:
+        row = json.loads(line)
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8 ({error.reason})"
+    except ValueError as error:
+        return f"it is not JSON: {error}"
+    except RecursionError:
+        return "it is JSON nested too deep; expected a flat object"
+    if not isinstance(row, dict):
+        return f"found {type(row).__name__}, expected a JSON object"
+    # Rows by key, or columns: the run that reads them looks at them.
+    nested = row and all(isinstance(value, dict | list) for value in row.values())
+    return [] if nested else list(row) or ["no field"]
+
+
+def _missing(rows: Sequence[Sequence[str]], path: Path, fields: FieldNames, *, what: str) -> Iterator[str]:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if _has("before", names, fields) and _has("after", names, fields):
+        return
+    labelled_by_name = SourcePath(path=path, name=path.name, is_alone=True).label is not None
+    for role in ("func", "target"):
+        if _has(role, names, fields) or (role == "target" and labelled_by_name):
+            continue
+        present = ", ".join(shortened(name) for name in names[:SHOWN_NAMES])
+        yield (
+            f"{what} no field {' or '.join(_wanted(role, fields))} for {role} (found: {present}); name the column: "
+            f"`fields: {{{role}: COLUMN}}` in the file of --config, /fields/{role} in a request"
+        )
+
+
+def _wanted(role: str, fields: FieldNames) -> tuple[str, ...]:
+    mapped = getattr(fields, role)
+    return (mapped,) if mapped else KNOWN_FIELDS[role]
+
+
+def _has(role: str, names: Sequence[str], fields: FieldNames) -> bool:
+    return any(name in names for name in _wanted(role, fields))

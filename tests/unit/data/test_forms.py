@@ -1,0 +1,173 @@
+"""The forms that a file may have: what pandas and others write, packed or not, and the words for labels and dates."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.unit.data.source_files import F, G, H, read, write_csv, write_lines
+from trainers.data.read.dates import iso_date
+
+ROWS: list[dict[str, Any]] = [{"func": F, "target": 0, "id": "a"}, {"func": G, "target": 1, "id": "b"}]
+INDEXED = {str(place): row for place, row in enumerate(ROWS)}
+BY_COLUMN = {name: {str(place): row[name] for place, row in enumerate(ROWS)} for name in ROWS[0]}
+NAMES = list(ROWS[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "indent"),
+    [
+        (ROWS, None),
+        (ROWS, 2),
+        (INDEXED, None),
+        (INDEXED, 1),
+        (BY_COLUMN, None),
+        (BY_COLUMN, 1),
+        ({name: [row[name] for row in ROWS] for name in NAMES}, 1),
+        ({"columns": NAMES, "index": [0, 1], "data": [[row[name] for name in NAMES] for row in ROWS]}, None),
+        ({"schema": {"fields": []}, "data": [{"index": 0, **row} for row in ROWS]}, None),
+        ({"data": ROWS}, None),
+        ({"train": ROWS[:1], "test": ROWS[1:]}, 1),
+    ],
+    ids=lambda value: str(value)[:25],
+)
+def test_json_in_any_of_the_shapes_of_a_table_is_read(tmp_path: Path, value: object, indent: int | None):
+    (path := tmp_path / "rows.json").write_text(json.dumps(value, indent=indent))
+
+    reading = read(path)
+
+    assert [(row.func, row.label, row.id) for row in reading.rows] == [(F, 0, "a"), (G, 1, "b")]
+    assert reading.refusals == []
+
+
+def test_lists_of_rows_by_split_state_the_split_and_those_by_another_name_do_not(tmp_path: Path):
+    (path := tmp_path / "rows.json").write_text(json.dumps({"train": ROWS[:1], "test": ROWS[1:]}))
+    assert [row.split for row in read(path).rows] == ["train", "test"]
+
+    path.write_text(json.dumps({"data": ROWS}))
+    assert [row.split for row in read(path).rows] == [None, None]
+
+
+def test_objects_over_several_lines_one_after_another_are_rows(tmp_path: Path):
+    (path := tmp_path / "rows.json").write_text("\n".join(json.dumps(row, indent=1) for row in ROWS))
+
+    assert [row.id for row in read(path).rows] == ["a", "b"]
+
+
+def test_columns_of_different_lengths_are_refused_with_what_to_write(tmp_path: Path):
+    (path := tmp_path / "rows.json").write_text(json.dumps({"func": [F, G], "target": [1]}))
+
+    assert 'orient="records"' in read(path).refusals[0].fix
+
+
+def _gzip(path: Path, content: bytes) -> Path:
+    packed = path.with_name(f"{path.name}.gz")
+    packed.write_bytes(gzip.compress(content))
+    return packed
+
+
+def _zstd(path: Path, content: bytes) -> Path:
+    packed = path.with_name(f"{path.name}.zst")
+    with pa.CompressedOutputStream(str(packed), "zstd") as file:
+        file.write(content)
+    return packed
+
+
+@pytest.mark.parametrize("pack", [_gzip, _zstd])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.tsv"])
+def test_packed_files_are_read_and_their_form_is_told(tmp_path: Path, name: str, pack: Callable[[Path, bytes], Path]):
+    plain = tmp_path / name
+    write_csv(plain, *ROWS, delimiter="\t") if name.endswith("tsv") else write_lines(plain, *ROWS)
+
+    reading = read(pack(plain, plain.read_bytes()))
+
+    assert [row.func for row in reading.rows] == [F, G]
+    assert reading.files[0].form in ("JSONL, gzip", "JSONL, zstd", "TSV, gzip", "TSV, zstd")
+
+
+@pytest.mark.parametrize("name", ["DATA.JSONL", "data.ndjson", "data.JsonLines", "data.Json", "data.jsonl.GZ"])
+def test_suffixes_of_a_folder_s_files_are_known_in_any_case(tmp_path: Path, name: str):
+    write_lines(tmp_path / name, *ROWS)
+
+    assert len(read(tmp_path).rows) == 2
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_a_table_is_separated_as_its_header_shows(tmp_path: Path, delimiter: str):
+    path = write_csv(tmp_path / "rows.csv", *ROWS, delimiter=delimiter)
+
+    assert [row.id for row in read(path).rows] == ["a", "b"]
+
+
+def test_names_in_another_case_and_spaces_behind_commas_do_no_harm(tmp_path: Path):
+    (path := tmp_path / "rows.csv").write_text(f'Func, Target, ID\n"{F}", 0, a\n"{G}", 1, b\n')
+
+    assert [(row.func, row.label, row.id) for row in read(path).rows] == [(F, 0, "a"), (G, 1, "b")]
+
+
+def test_a_table_that_pandas_saved_with_its_index_is_read(tmp_path: Path):
+    path = write_csv(tmp_path / "rows.csv", {"": 5, "func": F, "target": 1.0}, {"": 6, "func": G, "target": 0.0})
+
+    assert [(row.func, row.label, row.id) for row in read(path).rows] == [(F, 1, "row-1"), (G, 0, "row-2")]
+
+
+@pytest.mark.parametrize(
+    ("vulnerable", "safe"),
+    [
+        *[(1, 0), ("1", "0"), (1.0, 0.0), ("1.0", "0.0"), (True, False), ("True", "False"), ("TRUE", "false")],
+        *[
+            (" 1", "0 "),
+            ("YES", "no"),
+            ("VULNERABLE", "Safe"),
+            ("vulnerable", "non-vulnerable"),
+            (1, -1),
+            ("bad", "good"),
+        ],
+    ],
+)
+def test_words_for_labels_are_known_in_any_case_and_with_white_space(tmp_path: Path, vulnerable: Any, safe: Any):
+    path = write_lines(tmp_path / "a.jsonl", {"func": F, "target": vulnerable}, {"func": G, "target": safe})
+
+    assert [row.label for row in read(path).rows] == [1, 0]
+
+
+def test_other_words_mean_what_the_configuration_says_which_goes_before_the_known_ones(tmp_path: Path):
+    path = write_csv(
+        tmp_path / "a.csv", {"func": F, "target": "High"}, {"func": G, "target": " none"}, {"func": H, "target": "1"}
+    )
+
+    reading = read(path, labels={"vulnerable": ["high"], "safe": ["NONE", "1"]})
+
+    assert [row.label for row in reading.rows] == [1, 0, 0]
+
+
+def test_minus_one_beside_zero_may_mean_that_nobody_knows_and_needs_the_configuration(tmp_path: Path):
+    path = write_lines(
+        tmp_path / "a.jsonl", *({"func": func, "target": label} for func, label in ((F, 1), (G, 0), (H, -1)))
+    )
+
+    unsaid, said = read(path), read(path, labels={"safe": ["-1"]})
+
+    assert ([row.label for row in unsaid.rows], unsaid.left_out.mistakes) == ([1, 0], 1)
+    assert [row.label for row in said.rows] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *["2019-01-02", "2019-01-02T10:11:12Z", "2019-01-01T23:30:00-05:00", "2019-01-02 10:11:12 +0100", "20190102"],
+        *["2019/1/2", "Wed Jan 2 15:04:05 2019 +0100", "Wed, 02 Jan 2019 15:04:05 +0000", "Jan 2, 2019"],
+        *[1546387200, "1546387200", 1546387200.5, "1546387200000"],
+    ],
+)
+def test_dates_are_read_in_common_forms(value: object):
+    assert iso_date(value) == "2019-01-02"
+
+
+@pytest.mark.parametrize("value", ["01/02/2019", "yesterday", "2019", True, 10**30, "x" * 10_000, "2019-13-45", -5])
+def test_what_is_no_date_or_one_of_two_is_none(value: object):
+    assert iso_date(value) is None

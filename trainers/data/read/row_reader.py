@@ -1,0 +1,285 @@
+"""From the rows of one file to functions: every value is read as its columns say, and what is no function is noted."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.inspection import Meaning, Reason
+from trainers.data.read.columns import Columns
+from trainers.data.read.dates import iso_date
+from trainers.data.read.error_collector import shown
+from trainers.data.read.evidence import Evidence
+from trainers.data.read.files import SourcePath
+from trainers.data.read.function_check import check_function
+from trainers.data.read.identity import Identities
+from trainers.data.read.known_fields import ABOUT, FILE_NAMES
+from trainers.data.read.left_out import LeftOutRows
+from trainers.data.read.raw_rows import Defect, RawRow
+from trainers.data.read.row import Row, normalise
+from trainers.data.read.values import (
+    LABEL_OF,
+    MINUS_ONE,
+    commit_of,
+    is_missing,
+    label_key,
+    language_of,
+    language_of_file,
+    meanings_of,
+    project_of,
+    weakness,
+)
+
+Content = Mapping[str, object]
+BEFORE, AFTER = "before", "after"
+
+
+class _LeftOut(Exception):
+    """The row is left out; the reason is in `defect`."""
+
+    def __init__(self, reason: Reason, found: str) -> None:
+        super().__init__(found)
+        self.defect = Defect(reason=reason, found=found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """What all files write into.
+
+    Args:
+        minus_ones: Places of the rows labelled -1, which means safe, or that nobody knows.
+    """
+
+    left_out: LeftOutRows
+    evidence: Evidence
+    identities: Identities
+    minus_ones: set[str] = field(default_factory=set)
+
+
+class RowReader:
+    """Reads the rows of one file.
+
+    Args:
+        file: Whose rows they are.
+        columns: What is read from where.
+        config: With the limits, the words for labels and the languages.
+        ledger: Of all files.
+    """
+
+    def __init__(self, file: SourcePath, columns: Columns, config: PrepareConfig, ledger: Ledger) -> None:
+        self._file, self._columns, self._ledger = file, columns, ledger
+        self._max_chars = config.max_function_chars
+        self._meanings = meanings_of(config.labels)
+        self._languages = {language_of(word) for word in config.languages}
+        self._key_columns = columns.layout.pair_of if columns.layout is not None else ()
+
+    def read(self, raw: RawRow) -> list[Row]:
+        """Return the functions of one row: one, two where it holds a pair, none where it is left out."""
+        where = f"{self._file.prefix}{raw.place}"
+        if isinstance(raw.content, Defect):
+            self._ledger.left_out.add(raw.content.reason, where, raw.content.found)
+            return []
+        row_id = None
+        try:
+            self._check_language(raw.content)
+            self._compare(raw.content, where)
+            about = {name: self._text(raw.content, name) for name in ABOUT}
+            row_id = about.pop("id") or where.replace(", ", "-").replace(" ", "-")
+            return self._functions(raw, where, row_id, about)
+        except _LeftOut as left:
+            self._ledger.left_out.add(left.defect.reason, where, left.defect.found, row_id=row_id)
+            return []
+
+    def _functions(self, raw: RawRow, where: str, row_id: str, about: dict[str, str | None]) -> list[Row]:
+        content = raw.content
+        if isinstance(content, Defect):
+            return []
+        label = self._label(content, where)
+        texts = self._texts(content, label)
+        unique = self._ledger.identities.claim(row_id, _key(texts))
+        if unique is None:
+            raise _LeftOut(Reason.REPEATED_ID, f"{shown(row_id)}, which an earlier row has for another function")
+        split = about.pop("split") or raw.split or self._file.split
+        pair = about.pop("pair") or (unique if len(texts) > 1 else self._key(content))
+        date = self._date(content)
+        project = about.pop("project") or self._project_of_link(content)
+        return [
+            Row(
+                line=raw.number,
+                where=where,
+                id=f"{unique}{suffix}",
+                func=func,
+                label=of_text,
+                split=split,
+                pair=pair,
+                date=date,
+                project=project,
+                **about,
+            )
+            for suffix, of_text, func in texts
+        ]
+
+    def _label(self, content: Content, where: str) -> int | None:
+        """Return the label; None where the row holds both texts and nothing else says it."""
+        if self._columns.label is not None:
+            self._note_label("the file's name", Meaning.VULNERABLE if self._columns.label else Meaning.SAFE)
+            return self._columns.label
+        column = self._columns.one("target")
+        if column is None:
+            return None
+        value = content.get(column)
+        key = label_key(value) if value is not None else ""
+        meaning = self._meanings.get(key)
+        if meaning is not None or key:
+            # A word for nothing is shown too: in a column of weaknesses, `none` means safe.
+            self._note_label(key, meaning or Meaning.UNKNOWN)
+        if meaning is None and is_missing(value):
+            raise _LeftOut(Reason.NO_LABEL, f"{column} {shown(value)}" if key else f"no {column}")
+        if key == MINUS_ONE:
+            self._ledger.minus_ones.add(where)
+        if meaning is None:
+            raise _LeftOut(Reason.WRONG_LABEL, f"{column} {shown(value)}")
+        return LABEL_OF[meaning]
+
+    def _note_label(self, value: str, meaning: Meaning) -> None:
+        self._ledger.evidence.labels.add(value)
+        self._ledger.evidence.meanings.setdefault(value, meaning)
+
+    def _texts(self, content: Content, label: int | None) -> list[tuple[str, int, str]]:
+        """Return suffix of the id, label and text of each function of the row."""
+        if not self._columns.is_paired:
+            column = self._columns.one("func")
+            func = self._func(content.get(column) if column is not None else None, column or "func")
+            return [("", label or 0, func)]
+        before, after = (self._side(content, name) for name in (BEFORE, AFTER))
+        if label == 0:
+            # Nothing was fixed: both texts, where there are two, are the same function.
+            value, column = after if not is_missing(after[0]) else before
+            return [("", 0, self._func(value, column))]
+        sides = [
+            (f"-{name}", int(name == BEFORE), value, column)
+            for name, (value, column) in ((BEFORE, before), (AFTER, after))
+            if not is_missing(value)
+        ]
+        if not sides:
+            raise _LeftOut(Reason.EMPTY, f"neither {before[1]} nor {after[1]}")
+        self._ledger.evidence.two_texts += len(sides) == 2
+        self._ledger.evidence.single_texts += len(sides) == 1
+        return [(suffix, of_side, self._func(value, column)) for suffix, of_side, value, column in sides]
+
+    def _side(self, content: Content, name: str) -> tuple[object, str]:
+        column = self._columns.one(name) or name
+        return content.get(column), column
+
+    def _func(self, value: object, column: str) -> str:
+        if is_missing(value):
+            raise _LeftOut(Reason.EMPTY, f"no {column}" if value is None else f"{column} {shown(value)}")
+        if not isinstance(value, str):
+            raise _LeftOut(Reason.WRONG_VALUE, f"{column} {shown(value)}, which is no text")
+        func = normalise(value)
+        if not func:
+            raise _LeftOut(Reason.EMPTY, f"{column} {shown(value)}")
+        _check_text(func, column)
+        if len(func) > self._max_chars:
+            raise _LeftOut(Reason.TOO_LONG, f"{len(func)} characters")
+        defect = check_function(func)
+        if defect is not None:
+            raise _LeftOut(defect.reason, defect.found)
+        return func
+
+    def _value(self, content: Content, name: str) -> tuple[object, str]:
+        for column in self._columns.of.get(name, ()):
+            value = content.get(column)
+            if not is_missing(value):
+                return value, column
+        return None, name
+
+    def _text(self, content: Content, name: str) -> str | None:
+        value, column = self._value(content, name)
+        if value is None or value == []:
+            return None
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            value = ",".join(part for part in value if not is_missing(part)) or None
+            if value is None:
+                return None
+        if isinstance(value, float) and value.is_integer():
+            # A column of whole numbers with a gap.
+            value = int(value)
+        if isinstance(value, bool | float | list | dict) or not isinstance(value, str | int):
+            raise _LeftOut(Reason.WRONG_VALUE, f"{column} {shown(value)}")
+        text = value if isinstance(value, str) else shown(value)
+        _check_text(text, column)
+        return _READ_AS[name](text) if name in _READ_AS else text
+
+    def _project_of_link(self, content: Content) -> str | None:
+        value, _ = self._value(content, "commit")
+        return project_of(value) if isinstance(value, str) and "/commit/" in value and "://" in value else None
+
+    def _key(self, content: Content) -> str | None:
+        values = [content.get(column) for column in self._key_columns]
+        return ":".join(map(str, values)) if values and not any(map(is_missing, values)) else None
+
+    def _date(self, content: Content) -> str | None:
+        value, _ = self._value(content, "date")
+        if value is None:
+            return None
+        found = iso_date(value)
+        self._ledger.evidence.unreadable_dates += found is None
+        return found
+
+    def _check_language(self, content: Content) -> None:
+        for column in self._columns.of.get("language", ()):
+            value = content.get(column)
+            if is_missing(value) or not isinstance(value, str):
+                continue
+            language = language_of_file(value) if column in FILE_NAMES else language_of(value[:100])
+            if language is None:
+                continue
+            self._ledger.evidence.languages.add(language)
+            if self._languages and language not in self._languages:
+                raise _LeftOut(Reason.OTHER_LANGUAGE, language)
+            return
+
+    def _compare(self, content: Content, where: str) -> None:
+        for compared in self._columns.compared:
+            name, read, other = compared
+            one, two = content.get(read), content.get(other)
+            if is_missing(one) or is_missing(two) or one == two:
+                continue
+            if self._differ(name, one, two):
+                self._ledger.evidence.note_difference(compared, where)
+
+    def _differ(self, name: str, one: object, two: object) -> bool:
+        if name == "target":
+            meanings = [self._meanings.get(label_key(value)) for value in (one, two)]
+            # What is no label at all, such as a name, is no other reading.
+            return None not in meanings and meanings[0] is not meanings[1]
+        return not (isinstance(one, str) and isinstance(two, str) and normalise(one) == normalise(two))
+
+
+_READ_AS = {"cwe": weakness, "commit": commit_of, "project": project_of}
+
+
+def _key(texts: Sequence[tuple[str, int, str]]) -> str:
+    """Return what tells the functions of a row from those of another: a lone one itself, which costs no memory."""
+    if len(texts) == 1:
+        return texts[0][2]
+    return hashlib.blake2b("\0".join(func for _, _, func in texts).encode(), digest_size=16).hexdigest()
+
+
+def _check_text(text: str, column: str) -> None:
+    """Refuse text that cannot be stored or shown as text.
+
+    Raises:
+        _LeftOut: It holds half of a surrogate pair, bytes that were no UTF-8, or NUL.
+    """
+    if "\0" in text:
+        raise _LeftOut(Reason.UNDECODABLE, f"{column} holds the character NUL")
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        is_byte = "\udc80" <= text[error.start] <= "\udcff"
+        what = f"byte 0x{ord(text[error.start]) - 0xDC00:02x}, no UTF-8," if is_byte else "half of a surrogate pair"
+        raise _LeftOut(Reason.UNDECODABLE, f"{what} at character {error.start} of {column}") from None

@@ -1,0 +1,57 @@
+"""What a user should know of how a source was read, in sentences."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from cellgate.contract.configs import PrepareConfig, SplitBy
+from cellgate.contract.inspection import Meaning, Reason
+from trainers.data.read.code_trees import CROSSVUL
+from trainers.data.read.rows import Reading
+
+
+def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
+    """Return every note."""
+    return [*reading.notes, *split_notes(reading, config), *_label_notes(reading), *_value_notes(reading)]
+
+
+def split_notes(reading: Reading, config: PrepareConfig) -> Iterator[str]:
+    """Yield what is to be known of splits: those of the source that are not used, and rows that lack a value."""
+    rows = reading.rows
+    stated = Counter(row.split for row in rows if row.split is not None)
+    if stated and config.split_by is not SplitBy.PUBLISHED:
+        listed = ", ".join(f"{name} {count}" for name, count in stated.most_common(6))
+        yield (
+            f"The source states splits ({listed}) that are not used: functions are assigned by "
+            f"`split: {config.split}`. Add `split: published` to use them."
+        )
+    needed = {SplitBy.TIME: "date", SplitBy.PROJECT: "project"}.get(config.split_by)
+    lacking = sum(getattr(row, needed) is None for row in rows) if needed is not None else 0
+    if lacking and lacking < len(rows):
+        where = "in train" if needed == "date" else "assigned one by one"
+        yield f"{lacking} of {len(rows)} functions have no {needed} and are {where}."
+
+
+def _label_notes(reading: Reading) -> Iterator[str]:
+    meanings = {meaning for meaning in reading.evidence.meanings.values() if meaning is not Meaning.UNKNOWN}
+    if len(meanings) == 1 and reading.rows and len({row.label for row in reading.rows}) == 1:
+        yield f"All functions are labelled {meanings.pop()}: training needs both labels."
+
+
+def _value_notes(reading: Reading) -> Iterator[str]:
+    evidence, counts = reading.evidence, reading.left_out.counts
+    if evidence.unreadable_dates:
+        yield (
+            f"{evidence.unreadable_dates} dates cannot be read in one way only (expected YYYY-MM-DD, seconds since "
+            "1970, or what git writes); these functions have none."
+        )
+    if evidence.single_texts:
+        yield (
+            f"{evidence.single_texts} of {evidence.single_texts + evidence.two_texts} rows that should hold two texts "
+            "hold one; it is read alone."
+        )
+    if counts[Reason.OTHER_LANGUAGE]:
+        yield f"{counts[Reason.OTHER_LANGUAGE]} rows are in other languages than `languages` and were left out."
+    if any(file.form == CROSSVUL for file in reading.files):
+        yield "CrossVul: each text is a whole file, with one label for all functions in it."
+    if reading.rows and all(row.commit is None and row.pair is None for row in reading.rows):
+        yield "No function has a commit or a pair: functions of one fix may be in train and in gate."
