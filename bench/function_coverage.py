@@ -1,6 +1,6 @@
 """How many functions of real projects are found: against those on which ctags and clang agree.
 
-    python -m bench.function_coverage FOLDER… [--clang FOLDER] [--cache FOLDER] [--list FILE]
+    python -m bench.function_coverage FOLDER… [--clang FOLDER] [--cache FOLDER] [--list FILE] [--every N]
 
 FOLDER is a source tree, for example one that `apt-get source zlib` unpacks; its name is the project's. It needs
 universal-ctags, and libclang's Python bindings (`pip install libclang --target FOLDER`, named by `--clang`).
@@ -17,6 +17,7 @@ did not parse; seconds of the processor for the division alone; functions found,
 """
 
 import argparse
+import importlib
 import json
 import shutil
 import subprocess
@@ -91,6 +92,9 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--clang", type=Path, help="where libclang's Python bindings are installed")
     parser.add_argument("--cache", type=Path, help="keeps what ctags and clang found, for the next time")
+    parser.add_argument(
+        "--every", type=int, default=1, help="clang reads each N-th file only; the others are not judged"
+    )
     parser.add_argument("--list", type=Path, help="takes a line for each function that was not found")
     given = parser.parse_args()
     if shutil.which("ctags") is None:
@@ -100,7 +104,7 @@ def main() -> None:
     missed: list[str] = []
     print(COLUMNS)
     for folder in given.folders:
-        agreed = agreement(folder.resolve(), given.cache)
+        agreed = agreement(folder.resolve(), given.cache, every=given.every)
         print(f"{folder.name:<12} {measure(folder.resolve(), agreed, missed)}", flush=True)
     if given.list is not None:
         given.list.write_text("\n".join(missed) + "\n")
@@ -169,10 +173,10 @@ def plain(name: str) -> str:
     return "".join("".join(kept).rpartition("::")[2].split())
 
 
-def agreement(folder: Path, cache: Path | None) -> dict[str, list[Seen]]:
+def agreement(folder: Path, cache: Path | None, *, every: int = 1) -> dict[str, list[Seen]]:
     """Return the functions on which ctags and clang agree, by the file's place in the project."""
     by_ctags = remembered(cache, f"{folder.name}-ctags", lambda: ctags_functions(folder))
-    by_clang = remembered(cache, f"{folder.name}-clang", lambda: clang_functions(folder))
+    by_clang = remembered(cache, f"{folder.name}-clang{_every(every)}", lambda: clang_functions(folder, every))
     agreed = {}
     for place, tags in by_ctags.items():
         names: dict[str, list[int]] = defaultdict(list)
@@ -184,6 +188,10 @@ def agreement(folder: Path, cache: Path | None) -> dict[str, list[Seen]]:
             if any(abs(line - seen.line) <= NEAR for line in names.get(seen.name, ()))
         ]
     return agreed
+
+
+def _every(every: int) -> str:
+    return f"-{every}" if every > 1 else ""
 
 
 def remembered(cache: Path | None, name: str, find: Any) -> dict[str, list[Seen]]:
@@ -224,13 +232,12 @@ def ctags_functions(folder: Path) -> dict[str, list[Seen]]:
     return dict(found)
 
 
-def clang_functions(folder: Path) -> dict[str, list[Seen]]:
+def clang_functions(folder: Path, every: int) -> dict[str, list[Seen]]:
     """Return every function of a project that clang finds, each file read by itself."""
-    from clang import cindex
-
+    cindex = importlib.import_module("clang.cindex")
     index = cindex.Index.create()
     found = {}
-    for path in sources_in(folder):
+    for path in sources_in(folder)[::every]:
         languages = ["c", "c++"] if path.suffix.lower() in HEADER_SUFFIXES else [clang_language(path)]
         seen = {one for language in languages for one in definitions(cindex, index, path, folder, language)}
         found[path.relative_to(folder).as_posix()] = sorted(seen, key=lambda one: (one.line, one.name))

@@ -30,12 +30,19 @@ ARTIFACT_LOCATION = _object(  # 3.4
     ["uri"], uri={"type": "string", "pattern": r"^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+$"}, uriBaseId=TEXT, index=INDEX
 )
 REGION = _object(  # 3.30
-    ["startLine"], startLine={"type": "integer", "minimum": 1}, endLine={"type": "integer", "minimum": 1}
+    ["startLine"],
+    **{name: {"type": "integer", "minimum": 1} for name in ("startLine", "startColumn", "endLine", "endColumn")},
 )
 PHYSICAL = _object(["artifactLocation"], artifactLocation=ARTIFACT_LOCATION, region=REGION)  # 3.29
 LOGICAL = _object([], name=TEXT, fullyQualifiedName=TEXT, kind=TEXT)  # 3.33
 LOCATION = _object(  # 3.28
     [], id=INDEX, physicalLocation=PHYSICAL, logicalLocations=_list(LOGICAL), message=MESSAGE
+)
+SUPPRESSION = _object(  # 3.35
+    ["kind"],
+    kind={"enum": ["inSource", "external"]},
+    status={"enum": ["accepted", "underReview", "rejected"]},
+    justification=TEXT,
 )
 RESULT = _object(  # 3.27
     ["message"],
@@ -47,6 +54,9 @@ RESULT = _object(  # 3.27
     locations=_list(LOCATION, unique=False),
     relatedLocations=_list(LOCATION),
     fingerprints={"type": "object", "additionalProperties": TEXT},
+    partialFingerprints={"type": "object", "additionalProperties": TEXT},
+    suppressions=_list(SUPPRESSION),
+    baselineState={"enum": ["new", "unchanged", "updated", "absent"]},
     rank={"type": "number", "minimum": -1, "maximum": 100},
 )
 RULE = _object(  # 3.49
@@ -68,6 +78,7 @@ INVOCATION = _object(  # 3.20
 RUN = _object(  # 3.14
     ["tool"],
     tool=_object(["driver"], driver=DRIVER),
+    automationDetails=_object([], id=TEXT),
     invocations=_list(INVOCATION, unique=False),
     artifacts=_list(_object([], location=ARTIFACT_LOCATION)),
     columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},

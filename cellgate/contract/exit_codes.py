@@ -49,6 +49,7 @@ class CommandExit(IntEnum):
     DIFFERS = 6
     FOUND = 9
     UNUSABLE = 11
+    NOTHING_SCORED = 12
     BORDERLINE = 20
     IMPROVE = 21
     BROKEN = 22
@@ -66,6 +67,7 @@ COMMAND_EXITS: Mapping[CommandExit, str] = {
     CommandExit.DIFFERS: "a stored decision differs from its recomputation",
     CommandExit.FOUND: "`predict` found at least one function above the threshold",
     CommandExit.UNUSABLE: "what the server needs is damaged, full, missing or not writable; `doctor` says what to do",
+    CommandExit.NOTHING_SCORED: "`predict` found no C or C++ file to score",
     CommandExit.BORDERLINE: "`watch`: something is to be shipped, but the evidence does not settle it",
     CommandExit.IMPROVE: "`watch`: nothing is to be shipped; improve 51 and 52",
     CommandExit.BROKEN: "`watch`: seeds failed",

@@ -8,7 +8,7 @@ Source:
     PostgreSQL 16, section 34.1.2 (parameters of a connection); RFC 5482 (TCP user timeout).
 """
 
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Engine, event
 
@@ -43,7 +43,7 @@ def limit_silence(engine: Engine, silence_s: float) -> None:
     # Here, since SQLite needs no driver of PostgreSQL: importing it takes a tenth of the API's start.
     from service.store.limited_connection import LimitedConnection
 
-    kind = type("Limited", (LimitedConnection,), {"silence_s": silence_s})
+    kind = cast(type[LimitedConnection], type("Limited", (LimitedConnection,), {"silence_s": silence_s}))
 
     def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
         return kind.connect(*arguments, **parameters)

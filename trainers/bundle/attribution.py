@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 # Named in every output, beside what it found.
 METHOD = "occlusion of lines: drop in the log-odds of the verdict without them"
-# A longer function is divided into so many runs of lines, each left out as one.
-MAX_OCCLUSIONS = 64
+# A function is divided into so many runs of lines, each left out as one; then the heaviest run in turn, down to a line.
+# Leaving each line out by itself takes four times as long, which grows with the square of a function's length.
+RUNS = 8
 _QUOTE = re.compile(r"[\"']")
 # Possessive: what is no whole string fails at once.
 _STRINGS = {'"': re.compile(r'"(?:\\.|[^"\\])*+"'), "'": re.compile(r"'(?:\\.|[^'\\])*+'")}
@@ -42,17 +43,55 @@ class Weight:
     log_odds: float
 
 
-def occlusions(source: str) -> list[Occlusion]:
-    """Return the function without each of its lines in turn; its head and lines without a word stay.
+class Occluder:
+    """Finds the lines of a function that weigh most: `next_parts` to score, then `take` their log-odds, until done.
 
     Args:
-        source: With line ends as `\\n`.
+        source: With line ends as `\n`.
+        log_odds: Of the whole function.
     """
-    lines = source.split("\n")
+
+    def __init__(self, source: str, *, log_odds: float) -> None:
+        self._lines = source.split("\n")
+        self._log_odds = log_odds
+        self._waiting = _runs(_telling(self._lines))
+        self._weighed: list[tuple[Sequence[int], float]] = []
+
+    def next_parts(self) -> list[Occlusion]:
+        """Return what is to be scored next; nothing when all is known."""
+        return [_without(self._lines, run) for run in self._waiting]
+
+    def take(self, log_odds: Sequence[float]) -> None:
+        """Weigh the parts that were scored, and divide the heaviest of all, where it has several lines.
+
+        Args:
+            log_odds: Of each of the parts, in their order.
+        """
+        drops = [self._log_odds - without for without in log_odds]
+        self._weighed += zip(self._waiting, drops, strict=True)
+        self._waiting = []
+        if not self._weighed:
+            return
+        heaviest = max(self._weighed, key=lambda weighed: weighed[1])
+        if len(heaviest[0]) > 1 and heaviest[1] > 0:
+            self._weighed.remove(heaviest)
+            self._waiting = _runs(heaviest[0])
+
+    def weights(self) -> tuple[Weight, ...]:
+        """Return the parts that lower the log-odds, largest effect first."""
+        weights = [Weight(start_line=run[0], end_line=run[-1], log_odds=drop) for run, drop in self._weighed]
+        return tuple(sorted((w for w in weights if w.log_odds > 0), key=lambda w: (-w.log_odds, w.start_line)))
+
+
+def _telling(lines: Sequence[str]) -> list[int]:
+    """Return the numbers of the lines that can be left out: not those of the head, nor those without a word."""
     head = next((number for number, line in enumerate(lines, start=1) if "{" in line), len(lines))
-    telling = [n for n, line in enumerate(lines, start=1) if n > head and any(map(str.isalnum, line))]
-    size = -(-len(telling) // MAX_OCCLUSIONS) or 1
-    return [_without(lines, telling[first : first + size]) for first in range(0, len(telling), size)]
+    return [n for n, line in enumerate(lines, start=1) if n > head and any(map(str.isalnum, line))]
+
+
+def _runs(numbers: Sequence[int]) -> list[Sequence[int]]:
+    size = -(-len(numbers) // RUNS) or 1
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
 
 
 def _without(lines: Sequence[str], numbers: Sequence[int]) -> Occlusion:
@@ -80,17 +119,3 @@ def _without_strings(line: str) -> str:
         else:
             at = string.end()
     return "".join([*kept, line[at:]])
-
-
-def rank_occlusions(occluded: Sequence[Occlusion], *, log_odds: float, without: Sequence[float]) -> tuple[Weight, ...]:
-    """Return the occlusions that lower the log-odds, largest effect first.
-
-    Args:
-        log_odds: Of the whole function.
-        without: Of each occlusion.
-    """
-    weights = [
-        Weight(start_line=part.start_line, end_line=part.end_line, log_odds=log_odds - left)
-        for part, left in zip(occluded, without, strict=True)
-    ]
-    return tuple(sorted((w for w in weights if w.log_odds > 0), key=lambda w: (-w.log_odds, w.start_line)))

@@ -2,7 +2,6 @@
 
 # Shapes: F functions.
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Self
@@ -12,42 +11,19 @@ import numpy as np
 from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
-from trainers.bundle.attribution import Weight, occlusions, rank_occlusions
+from trainers.bundle.attribution import RUNS, Occluder, Weight
 from trainers.bundle.models import Functions
 from trainers.bundle.scorer import SeedScorers
+from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.read.row import normalise
 from trainers.engine.metrics import Floats, sigmoid
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256
+# Characters of all occlusions that are scored together.
+OCCLUDED_CHARS = 1 << 19
 SELF_TEST_TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True, kw_only=True)
-class FunctionVerdict:
-    """A bundle's score of one function.
-
-    Args:
-        probability: That it is vulnerable, calibrated, averaged over seeds.
-        threshold: At or above it the function is called vulnerable.
-        graph_quality: How much of it the parser understood: parsed, partial or token_chain.
-        text_truncated: Whether the text model read its head and tail alone; false where there is none.
-        graph_truncated: Whether it has more graph nodes than are kept.
-        weights: Lines that added to the verdict, the most first; null where it was not explained.
-    """
-
-    probability: float
-    threshold: float
-    graph_quality: str
-    text_truncated: bool
-    graph_truncated: bool
-    weights: tuple[Weight, ...] | None
-
-    @property
-    def is_vulnerable(self) -> bool:
-        """The verdict."""
-        return self.probability >= self.threshold
 
 
 class Bundle:
@@ -73,11 +49,20 @@ class Bundle:
                 where it was made.
             SpecError: A text model cannot be loaded by this version of its library.
         """
-        manifest = read_bundle_manifest(path)
-        bundle = cls(manifest, SeedScorers.load(path, manifest.members, text_weight=manifest.text_weight))
+        bundle = cls.load(path, read_bundle_manifest(path))
         if self_test:
             bundle.self_test()
         return bundle
+
+    @classmethod
+    def load(cls, path: Path, manifest: BundleManifest) -> Self:
+        """Load the models of a bundle that was checked against its manifest.
+
+        Raises:
+            DataError: A model reads graphs that cannot be made from source.
+            SpecError: A text model cannot be loaded by this version of its library.
+        """
+        return cls(manifest, SeedScorers.load(path, manifest.members, text_weight=manifest.text_weight))
 
     def self_test(self) -> float:
         """Return how far its scores here are from those where it was made, as a difference of probabilities.
@@ -157,18 +142,36 @@ class Bundle:
             )
 
     def _weights(self, sources: Sequence[str], log_odds_F: Floats) -> Iterator[tuple[Weight, ...]]:
-        """Yield the weights of each function's lines; one after another, so that memory holds one's variants."""
-        for source, log_odds in zip(sources, log_odds_F.tolist(), strict=True):
-            parts = occlusions(source)
-            if not parts:
-                yield ()
-                continue
-            functions = Functions.read(
-                [part.source for part in parts],
-                max_nodes=self.manifest.max_nodes,
-                with_graphs=self._seeds.read_graphs,
-            )
-            yield rank_occlusions(parts, log_odds=log_odds, without=self._seeds.score(functions).log_odds_F.tolist())
+        """Yield the weights of each function's lines; functions are occluded together, as far as memory is bounded."""
+        log_odds = iter(log_odds_F.tolist())
+        for group in _groups(sources):
+            occluders = [Occluder(source, log_odds=next(log_odds)) for source in group]
+            while any(parts := [occluder.next_parts() for occluder in occluders]):
+                without = iter(self._scored_without([part.source for of_one in parts for part in of_one]))
+                for occluder, of_one in zip(occluders, parts, strict=True):
+                    occluder.take([next(without) for _ in of_one])
+            yield from (occluder.weights() for occluder in occluders)
+
+    def _scored_without(self, sources: Sequence[str]) -> list[float]:
+        with_graphs = self._seeds.read_graphs
+        functions = Functions.read(sources, max_nodes=self.manifest.max_nodes, with_graphs=with_graphs)
+        log_odds: list[float] = self._seeds.score(functions).log_odds_F.tolist()
+        return log_odds
+
+
+def _groups(sources: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the functions in groups whose occlusions have about OCCLUDED_CHARS characters; a larger one is alone."""
+    group: list[str] = []
+    held = 0
+    for source in sources:
+        size = len(source) * min(source.count("\n") + 1, RUNS)
+        if group and held + size > OCCLUDED_CHARS:
+            yield group
+            group, held = [], 0
+        group.append(source)
+        held += size
+    if group:
+        yield group
 
 
 def _checked(functions: Sequence[str]) -> list[str]:

@@ -15,8 +15,9 @@ from cellgate.contract.results import (
     Scores,
 )
 from cellgate.contract.specs import PackSpec, ScoreSpec
-from trainers.bundle.bundle import Bundle, FunctionVerdict
+from trainers.bundle.bundle import Bundle
 from trainers.bundle.packing import NO_NOTES, pack_bundle
+from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.run_folder import result_header, write_result

@@ -1,165 +1,175 @@
-"""Scores of every function in whole files, with the files' own line numbers."""
+"""Scores of every function in the files of a tree, with the files' own line numbers."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from cellgate.contract.bundle import BundleManifest
-from cellgate.contract.errors import DataError, InputError
+from cellgate.contract.errors import InputError, SpecError
 from cellgate.contract.specs import Explain
-from trainers.bundle.attribution import Weight
-from trainers.bundle.bundle import Bundle, FunctionVerdict
-from trainers.bundle.c_functions import MAX_FUNCTION_BYTES, FoundFunction, find_files, split_file
+from trainers.bundle.baseline import read_baseline
+from trainers.bundle.file_scoring import FileOutcome, FileTask
+from trainers.bundle.git_changes import Changes, changes_since
+from trainers.bundle.places import Root
+from trainers.bundle.scan_results import Finding, Scan, ScoredFile, ScoredFunction
+from trainers.bundle.source_tree import Reason, Sources, find_sources
+from trainers.bundle.suppressions import NO_SUPPRESSIONS, SUPPRESSIONS_NAME, Suppressions, read_suppressions
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoredFunction:
-    """One function of a file and its score.
-
-    Args:
-        fingerprint: The same as long as the function's file, name and text are, wherever in the file it moves.
-        weights: Lines that added to the verdict, the most first, from 1 within the file; null where not explained.
-    """
-
-    function: FoundFunction
-    prediction: FunctionVerdict
-    fingerprint: str
-    weights: tuple[Weight, ...] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredFile:
-    """One file and its functions in their order."""
-
-    path: Path
-    functions: tuple[ScoredFunction, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scan:
-    """The scores of all functions of some files.
-
-    Args:
-        threshold: At or above it a function is called vulnerable.
-        problems: Files that could not be read, and functions that were not scored: why.
-    """
-
-    manifest: BundleManifest
-    threshold: float
-    files: tuple[ScoredFile, ...]
-    problems: tuple[InputError, ...]
-
-    @property
-    def functions(self) -> int:
-        """How many functions were scored."""
-        return sum(len(file.functions) for file in self.files)
-
-    @property
-    def findings(self) -> list[tuple[ScoredFile, ScoredFunction]]:
-        """The functions that are called vulnerable."""
-        return [(file, one) for file in self.files for one in file.functions if one.prediction.is_vulnerable]
-
-
-def scan(bundle: Bundle, paths: Sequence[Path], *, threshold: float | None, explain: Explain) -> Scan:
-    """Score every function of some files and of all C and C++ files of some folders.
-
-    A file that cannot be read, and a function that is too long, do not keep the others from being scored.
+class ScanOptions:
+    """What of a tree is scored, and what of that is told.
 
     Args:
         threshold: Instead of the bundle's own, 0 to 1.
         explain: Which functions to explain.
-
-    Raises:
-        DataError: A path does not exist; all such are named.
-        SpecError: The threshold is not a probability.
+        root: What places are relative to; null: the checkout that the working folder lies in, else that folder.
+        exclude: Patterns of files and folders that are left out.
+        respect_gitignore: Whether `.gitignore` files leave anything out.
+        diff: Only functions that changed since this commit are scored; null: all.
+        baseline: An earlier report, whose findings are not told again; null: none.
+        suppressions: A file of suppressions; null: `.cellgate-ignore` in the root, if there is one.
     """
-    found: list[tuple[Path, list[FoundFunction]]] = []
-    problems: list[InputError] = []
-    for path in find_files(paths):
-        try:
-            functions = split_file(path)
-        except DataError as error:
-            problems.extend(error.problems)
-        except MemoryError:
-            problems.append(_too_much(path))
-        else:
-            problems.extend(_too_long(path, one) for one in functions if not _is_short(one))
-            found.append((path, list(filter(_is_short, functions))))
-    sources = [function.source for _, functions in found for function in functions]
-    predictions = iter(bundle.predict(sources, threshold=threshold, explain=explain))
-    return Scan(
-        manifest=bundle.manifest,
-        threshold=bundle.manifest.threshold if threshold is None else threshold,
-        files=tuple(
-            ScoredFile(path=path, functions=_scored(path, functions, [next(predictions) for _ in functions]))
-            for path, functions in found
-        ),
-        problems=tuple(problems),
-    )
+
+    threshold: float | None = None
+    explain: Explain = "findings"
+    root: Path | None = None
+    exclude: Sequence[str] = ()
+    respect_gitignore: bool = True
+    diff: str | None = None
+    baseline: Path | None = None
+    suppressions: Path | None = None
 
 
-def _is_short(function: FoundFunction) -> bool:
-    # A character has up to four bytes; most functions need not be encoded for that.
-    if len(function.source) * 4 <= MAX_FUNCTION_BYTES:
-        return True
-    return len(function.source.encode()) <= MAX_FUNCTION_BYTES
+class FileScorer(Protocol):
+    """What scores files: in this process, or in several."""
+
+    manifest: BundleManifest
+
+    def score(
+        self, tasks: Sequence[FileTask], *, threshold: float | None, explain: Explain
+    ) -> Iterable[tuple[int, FileOutcome]]:
+        """Yield each file's place among the tasks and what came of it, in any order."""
+        ...
 
 
-def _too_long(path: Path, function: FoundFunction) -> InputError:
-    return InputError(
-        where=str(path),
-        found=f"{function.name[:80]} in line {function.start_line}, of {len(function.source.encode())} bytes",
-        expected=f"functions of at most {MAX_FUNCTION_BYTES} bytes",
-        fix="it is not scored: divide it",
-    )
-
-
-def _too_much(path: Path) -> InputError:
-    return InputError(where=str(path), found="more than fits into memory", expected="a file that does", fix="divide it")
-
-
-def _scored(
-    path: Path, functions: Sequence[FoundFunction], predictions: Sequence[FunctionVerdict]
-) -> tuple[ScoredFunction, ...]:
-    seen: Counter[tuple[str, str]] = Counter()
-    scored = []
-    for function, prediction in zip(functions, predictions, strict=True):
-        same = (function.name, function.source)
-        scored.append(
-            ScoredFunction(
-                function=function,
-                prediction=prediction,
-                fingerprint=_fingerprint(path, function, number=seen[same]),
-                weights=_in_file(prediction.weights, first_line=function.start_line),
-            )
-        )
-        seen[same] += 1
-    return tuple(scored)
-
-
-def _fingerprint(path: Path, function: FoundFunction, *, number: int) -> str:
-    """Hash the path, name, text and number of a function.
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a scan is to score, and what it needs to tell findings apart.
 
     Args:
-        number: Of equal ones in the file, from 0.
+        root: What places are relative to.
+        sources: The files that were found.
+        tasks: Of them, those to score.
+        known: Fingerprints of an earlier report; null without one.
+        suppressions: Findings that are not to be told again.
     """
-    words = " ".join(function.source.split())
-    facts = [place_of(path).as_posix(), function.name, words, str(number)]
-    return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+    root: Root
+    sources: Sources
+    tasks: Sequence[FileTask]
+    known: frozenset[str] | None
+    suppressions: Suppressions
 
 
-def place_of(path: Path) -> Path:
-    """Return where a file is: relative to the working folder where it is below it, else absolute."""
-    whole, here = path.resolve(), Path.cwd()
-    return whole.relative_to(here) if whole.is_relative_to(here) else whole
+def find_target(paths: Sequence[Path], options: ScanOptions) -> Target:
+    """Read everything that a scan needs but the bundle and the files themselves.
+
+    Raises:
+        DataError: A path does not exist, or the baseline or the suppressions cannot be read.
+        SpecError: The threshold is not a probability, a pattern cannot be used, or git cannot tell what changed.
+    """
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        problem = InputError(where="threshold", found=str(options.threshold), expected="a probability, 0 to 1")
+        raise SpecError("the threshold is not a probability", [problem])
+    root = Root.of(options.root)
+    changes = None if options.diff is None else changes_since(options.diff, folder=root.folder)
+    sources = find_sources(paths, root=root, exclude=options.exclude, respect_gitignore=options.respect_gitignore)
+    return Target(
+        root=root,
+        tasks=_tasks(sources, root, changes),
+        sources=sources,
+        known=None if options.baseline is None else read_baseline(options.baseline),
+        suppressions=_suppressions(options.suppressions, root),
+    )
 
 
-def _in_file(weights: tuple[Weight, ...] | None, *, first_line: int) -> tuple[Weight, ...] | None:
-    if weights is None:
-        return None
-    before = first_line - 1
-    return tuple(
-        Weight(start_line=w.start_line + before, end_line=w.end_line + before, log_odds=w.log_odds) for w in weights
+def _suppressions(path: Path | None, root: Root) -> Suppressions:
+    own = root.folder / SUPPRESSIONS_NAME
+    if path is None and not own.is_file():
+        return NO_SUPPRESSIONS
+    return read_suppressions(own if path is None else path)
+
+
+def _tasks(sources: Sources, root: Root, changes: Changes | None) -> list[FileTask]:
+    if changes is None:
+        return [FileTask(path=path, place=root.place(path)) for path in sources.files]
+    tasks = []
+    for path in sources.files:
+        changed = changes.of(path)
+        if changed is None:
+            sources.pass_over(path, Reason.UNCHANGED)
+        else:
+            tasks.append(FileTask(path=path, place=root.place(path), changed=changed))
+    return tasks
+
+
+def scan(
+    scorer: FileScorer,
+    target: Target,
+    options: ScanOptions,
+    *,
+    progress: Callable[[FileOutcome], None] = lambda _: None,
+) -> Scan:
+    """Score the functions of the files of a tree.
+
+    Args:
+        scorer: Scores them.
+        target: Of these paths and options.
+        options: As for the target.
+        progress: Called after each file.
+    """
+    sources = target.sources
+    by_place: dict[int, FileOutcome] = {}
+    for place, outcome in scorer.score(target.tasks, threshold=options.threshold, explain=options.explain):
+        by_place[place] = outcome
+        progress(outcome)
+    outcomes = [(task.path, by_place[place]) for place, task in enumerate(target.tasks)]
+    for path, outcome in outcomes:
+        if outcome.is_binary:
+            sources.pass_over(path, Reason.BINARY)
+        if outcome.note is not None:
+            sources.notes.append((path, outcome.note))
+    files = tuple(outcome.file for _, outcome in outcomes if outcome.file is not None)
+    return Scan(
+        manifest=scorer.manifest,
+        threshold=scorer.manifest.threshold if options.threshold is None else options.threshold,
+        root=target.root,
+        files=files,
+        findings=tuple(_findings(files, target)),
+        problems=(*sources.problems, *((path, one) for path, outcome in outcomes for one in outcome.problems)),
+        notes=tuple(sources.notes),
+        passed=sources.passed,
+        suppressions=target.suppressions.path,
+    )
+
+
+def _findings(files: Sequence[ScoredFile], target: Target) -> list[Finding]:
+    return [
+        _finding(file, function, target)
+        for file in files
+        for function in file.functions
+        if function.verdict.is_vulnerable
+    ]
+
+
+def _finding(file: ScoredFile, function: ScoredFunction, target: Target) -> Finding:
+    return Finding(
+        file=file,
+        function=function,
+        suppression=target.suppressions.of(
+            target.root.place(file.path), function=function.name, fingerprint=function.fingerprint
+        ),
+        is_new=None if target.known is None else function.fingerprint not in target.known,
     )

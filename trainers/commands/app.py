@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import typer
 
 from cellgate.contract.cells import CELLS
-from trainers.commands.bundles import bundle_app, predict
+from trainers.commands.bundles import bundle_app
 from trainers.commands.graphs import generate, graph
+from trainers.commands.predict import predict
 from trainers.commands.reports import report, schema, verify
 
 HELP = "Work with models, bundles, graphs and reports, without a service."

@@ -1,24 +1,21 @@
-"""`bundle` and `predict`: make a bundle, check one, export one, score files with one."""
+"""`bundle`: make a bundle, check one, measure its lines, export one."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from cellgate.contract.exit_codes import ExitCode
-from cellgate.contract.specs import BundleKind, Explain
-from cellgate.contract.visible import visible_json, visible_line
+from cellgate.contract.configs import Split
+from cellgate.contract.specs import BundleKind
 from trainers.commands.outcome import exit_on_trainer_error, exit_when_not_writable
 
-# Not 1, with which Python itself ends when it fails.
-FOUND = 9
-Format = Literal["text", "json", "sarif"]
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")]
 NewFolder = Annotated[Path, typer.Option(help="Folder to create; it must not exist.")]
 
-bundle_app = typer.Typer(no_args_is_help=True, help="Make, check or export a bundle: trained models that score source.")
+bundle_app = typer.Typer(
+    no_args_is_help=True, help="Make, check, measure or export a bundle: trained models that score source."
+)
 
 
 @bundle_app.command("pack")
@@ -83,42 +80,24 @@ def onnx(bundle: BundleArgument, out: NewFolder) -> None:
     _print({"largest_difference": difference})
 
 
-def predict(
+@bundle_app.command("lines")
+def lines(
     bundle: BundleArgument,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Source files, or folders of source files.")],
-    format_: Annotated[Format, typer.Option("--format", help="How to print the scores.")] = "text",
-    threshold: Annotated[
-        float | None, typer.Option(metavar="P", help="Threshold instead of the bundle's own, 0 to 1.")
-    ] = None,
-    explain: Annotated[Explain, typer.Option(help="Functions whose heaviest lines are named.")] = "findings",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of standard output.")] = None,
+    dataset: Annotated[Path, typer.Option(help="A prepared data set with pairs: a function and its patched version.")],
+    split: Annotated[Split, typer.Option(help="Whose pairs are ranked.")] = Split.GATE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print for a program.")] = False,
 ) -> None:
-    """Score the functions of C and C++ files with a bundle.
-
-    Exit codes: 0 no finding; 9 at least one; 2 wrong usage; 3 the bundle or a file cannot be read (the other files
-    are scored and printed).
-    """
-    from cellgate.contract.files import write_bytes
+    """Measure how soon the lines that it names lead to those that patches change."""
     from trainers.bundle.bundle import Bundle
-    from trainers.bundle.sarif import as_sarif
-    from trainers.bundle.scan import scan
-    from trainers.bundle.scan_report import as_json, as_text
+    from trainers.bundle.line_evaluation import evaluate_lines
+    from trainers.data.dataset import Dataset
 
-    formats = {"text": as_text, "json": as_json, "sarif": as_sarif}
     with exit_on_trainer_error(with_reason=True):
-        found = scan(Bundle.open(bundle), files, threshold=threshold, explain=explain)
-    text = formats[format_](found)
-    with exit_when_not_writable(out, ExitCode.BAD_SPEC):
-        if out is None:
-            # Text is safe to show already; in JSON escapes mean the same.
-            sys.stdout.write(visible_json(text))
-        else:
-            write_bytes(out, text.encode())
-    for problem in found.problems:
-        print(visible_line(str(problem)), file=sys.stderr)
-    if found.problems:
-        raise typer.Exit(ExitCode.DATA_ERROR)
-    raise typer.Exit(FOUND if found.findings else ExitCode.SUCCESS)
+        report = evaluate_lines(Bundle.open(bundle), Dataset.open(dataset), split)
+    if as_json:
+        _print(report.as_document())
+    else:
+        print(report.as_text(), end="")
 
 
 def _print(document: dict[str, object]) -> None:

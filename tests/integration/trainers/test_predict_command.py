@@ -10,7 +10,7 @@ import pytest
 from tests.sarif_rules import check_sarif
 from tests.trained_runs import PLANTED, planted_function
 from trainers.__main__ import main
-from trainers.commands.bundles import FOUND
+from trainers.commands.predict import FOUND, NOTHING_SCORED
 
 
 def run_command(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -86,7 +86,7 @@ def test_sarif_of_a_folder_keeps_to_the_standard_and_names_the_line(
     assert code == FOUND
     results = log["runs"][0]["results"]
     heaviest = [result["relatedLocations"][0]["physicalLocation"] for result in results]
-    assert [place["region"]["startLine"] for place in heaviest] == planted_lines(files / "four.c")
+    assert sorted(place["region"]["startLine"] for place in heaviest) == planted_lines(files / "four.c")
     assert {place["artifactLocation"]["uri"] for place in heaviest} == {"four.c"}
 
 
@@ -129,16 +129,53 @@ def test_no_finding_is_success_and_a_file_takes_the_output(
     assert [function["name"] for function in file["functions"]] == ["a::f1004"]
 
 
-def test_a_file_of_another_encoding_is_an_error_and_the_others_are_scored(
+def test_a_file_of_another_encoding_is_scored_with_a_note(
     bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (files / "old.c").write_bytes(b"/* \xfc */ int f(void) { return 0; }")
 
-    code, out, err = run_command(capsys, "predict", bundle, "old.c", "four.c")
+    code, out, err = run_command(capsys, "predict", bundle, "old.c")
 
-    assert code == 3
-    assert "old.c: found byte 0xfc at position 3, expected UTF-8 text; convert it" in err
+    assert (code, err) == (0, "")
+    assert "note: old.c: byte 0xfc at position 3 is no UTF-8: read as Latin-1" in out
+    assert "0 of 1 functions in 1 files" in out
+
+
+def test_a_finding_counts_more_than_a_file_that_cannot_be_read_and_that_more_than_none(
+    bundle: Path, files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainers.bundle.source_text.MAX_FILE_BYTES", 10_000)
+    (files / "huge.c").write_text("int x;\n" * 2_000)
+
+    code, out, err = run_command(capsys, "predict", bundle, "huge.c", "four.c")
+    alone, *_ = run_command(capsys, "predict", bundle, "huge.c", "one.cpp")
+
+    assert (code, alone) == (FOUND, 3)
+    assert "huge.c: found more bytes than that" in err
     assert "f1001 may be vulnerable" in out
+
+
+def test_nothing_to_score_is_no_success(bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "docs").mkdir()
+    (files / "docs" / "a.md").touch()
+
+    code, out, _ = run_command(capsys, "predict", bundle, "docs")
+
+    assert code == NOTHING_SCORED
+    assert "passed over, no C or C++ by its suffix: 1 file (.md 1)" in out
+
+
+def test_findings_that_are_known_or_suppressed_are_success(
+    bundle: Path, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_command(capsys, "predict", bundle, ".", "--format", "sarif", "--out", "known.sarif")
+    (files / "mine").write_text("four.c f100[13] # planted for a test\n")
+
+    known, *_ = run_command(capsys, "predict", bundle, ".", "--baseline", "known.sarif")
+    suppressed, out, _ = run_command(capsys, "predict", bundle, ".", "--suppressions", "mine")
+
+    assert (known, suppressed) == (0, 0)
+    assert "four.c:15: note: suppressed: f1001" in out
 
 
 @pytest.mark.parametrize(

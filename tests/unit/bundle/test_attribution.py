@@ -1,6 +1,11 @@
 """Lines are weighed by leaving them out; several seeds speak as the mean of their probabilities."""
 
-from trainers.bundle.attribution import MAX_OCCLUSIONS, Weight, occlusions, rank_occlusions
+import math
+from collections.abc import Callable
+
+import pytest
+
+from trainers.bundle.attribution import RUNS, Occluder, Occlusion, Weight
 
 FUNCTION = """int f(char *p)
 {
@@ -13,10 +18,20 @@ FUNCTION = """int f(char *p)
 }"""
 
 
+def weighed(source: str, log_odds: Callable[[str], float]) -> tuple[tuple[Weight, ...], list[Occlusion]]:
+    """The weights that a model gives the lines of a function, and what it had to score for them."""
+    occluder = Occluder(source, log_odds=log_odds(source))
+    scored = []
+    while parts := occluder.next_parts():
+        occluder.take([log_odds(part.source) for part in parts])
+        scored += parts
+    return occluder.weights(), scored
+
+
 def test_each_line_of_the_body_that_says_anything_is_left_out_once_and_its_braces_stay() -> None:
     lines = FUNCTION.split("\n")
 
-    parts = occlusions(FUNCTION)
+    _, parts = weighed(FUNCTION, lambda _: 0.0)
 
     assert [(part.start_line, part.end_line) for part in parts] == [(4, 4), (5, 5), (8, 8)]
     assert [part.source.split("\n") for part in parts] == [
@@ -27,25 +42,39 @@ def test_each_line_of_the_body_that_says_anything_is_left_out_once_and_its_brace
 
 
 def test_a_function_on_one_line_has_nothing_to_leave_out() -> None:
-    assert occlusions("int f(void) { return 0; }") == []
+    assert weighed("int f(void) { return 0; }", lambda _: 0.0) == ((), [])
 
 
-def test_a_long_function_is_left_out_in_so_many_runs_of_lines_at_most() -> None:
-    body = [f"    a += {i};" for i in range(3 * MAX_OCCLUSIONS - 1)]
+@pytest.mark.parametrize("count", [RUNS, RUNS + 1, 20, 64, 65, 500])
+@pytest.mark.parametrize("place", [0.0, 0.4, 1.0])
+def test_the_line_that_decides_is_found_among_many_with_few_scores(count: int, place: float) -> None:
+    body = [f"    a += {number};" for number in range(count)]
+    decisive = round(place * (count - 1))
+    body[decisive] = "    gets(a);"
 
-    parts = occlusions("\n".join(["int f(int a) {", *body, "}"]))
+    weights, parts = weighed("\n".join(["int f(int a) {", *body, "}"]), lambda source: 2.0 * ("gets" in source))
 
-    assert len(parts) == MAX_OCCLUSIONS
-    assert (parts[0].start_line, parts[0].end_line) == (2, 4)
-    assert (parts[-1].start_line, parts[-1].end_line) == (len(body), len(body) + 1)
+    assert weights == (Weight(start_line=decisive + 2, end_line=decisive + 2, log_odds=2.0),)
+    assert len(parts) <= RUNS * math.ceil(math.log(count, RUNS))
+
+
+def test_a_run_that_is_not_the_heaviest_is_reported_as_a_run() -> None:
+    body = [f"    a += {number};" for number in range(2 * RUNS)]
+    body[0], body[5] = "    strcpy(a);", "    gets(a);"
+
+    weights, _ = weighed(
+        "\n".join(["int f(int a) {", *body, "}"]), lambda source: 2.0 * ("gets" in source) + 1.0 * ("strcpy" in source)
+    )
+
+    assert [(w.start_line, w.end_line, w.log_odds) for w in weights] == [(7, 7, 2.0), (2, 3, 1.0)]
 
 
 def test_what_the_verdict_loses_is_the_weight_and_only_what_adds_to_it_is_reported() -> None:
-    parts = occlusions(FUNCTION)
+    occluder = Occluder(FUNCTION, log_odds=2.0)
 
-    weights = rank_occlusions(parts, log_odds=2.0, without=[1.5, 2.5, -1.0])
+    occluder.take([1.5, 2.5, -1.0])
 
-    assert weights == (
+    assert occluder.weights() == (
         Weight(start_line=8, end_line=8, log_odds=3.0),
         Weight(start_line=4, end_line=4, log_odds=0.5),
     )

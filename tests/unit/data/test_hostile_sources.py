@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.hostile_sources import SHAPES
-from trainers.bundle.attribution import occlusions
+from trainers.bundle.attribution import Occluder
 from trainers.data.clean.duplicates import renamed_key
 from trainers.data.encoding import build_chunk
 from trainers.data.graphs.dataflow import MAX_EDGES_PER_NODE
@@ -26,7 +26,7 @@ KINDS = 5
 WORK: dict[str, Callable[[str], object]] = {
     "graph": lambda source: build_chunk([source], MANY_NODES),
     "functions": lambda source: divide(source, suffix=".cc"),
-    "lines": occlusions,
+    "lines": lambda source: Occluder(source, log_odds=0.0).next_parts(),
     "copies": renamed_key,
 }
 

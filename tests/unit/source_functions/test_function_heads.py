@@ -108,7 +108,8 @@ def test_an_operator_has_its_signs_in_its_name(head: str, name: str) -> None:
         ("template <int N> __device__ __forceinline__ float f() { k<<<1, 2>>>(a); }", ".cuh", [("f", 1, 1)]),
         ("void loop() {\n  char b[4];\n}", ".ino", [("loop", 1, 3)]),
         (
-            "@implementation A : B <P> {\n int x;\n}\n- (void)bar {\n}\n+ (int)add:(int)a to:(int)b\n{\n}\n@end\nint f() { }",
+            "@implementation A : B <P> {\n int x;\n}\n- (void)bar {\n}\n+ (int)add:(int)a to:(int)b\n{\n}\n"
+            "@end\nint f() { }",
             ".m",
             [("bar", 4, 5), ("add:to:", 6, 8), ("f", 10, 10)],
         ),

@@ -22,10 +22,21 @@ from trainers.source_functions.skeleton import skeleton_of
         ("/* a */ #if A /* {\n */ {\nb", "                  \n     \nb"),
         ("a # {", "a # {"),
     ],
-    ids=(
-        "comment line open_comment string open_string characters digits raw open_raw directive string_in_directive "
-        "comment_in_directive sign"
-    ).split(),
+    ids=[
+        "comment",
+        "line",
+        "open_comment",
+        "string",
+        "open_string",
+        "characters",
+        "digits",
+        "raw",
+        "open_raw",
+        "directive",
+        "string_in_directive",
+        "comment_in_directive",
+        "sign",
+    ],
 )
 def test_what_only_looks_like_code_becomes_blank(source: str, expected: str) -> None:
     text, _ = skeleton_of(source.encode())
