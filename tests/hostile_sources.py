@@ -81,3 +81,30 @@ SHAPES: Mapping[str, Shape] = {
     "spaces_after_a_class": _repeated(" ", around=("class AB", "c")),
     "one_line_of_letters": _repeated("abcdefgh", around=("void f(){", ";}")),
 }
+
+# Whole files for those who look for functions: mistakes at which something is looked for, again and again.
+FILE_SHAPES: Mapping[str, Shape] = {
+    "unclosed_functions": _repeated("void f(int a){\n  x();\n", around=TOP),
+    "unclosed_functions_in_ever_other_columns": lambda n: "".join(
+        " " * (i % 40) + "void f(int a){\n" + " " * (i % 40) + "  x();\n" for i in range(n)
+    ),
+    "unclosed_heads": _repeated("int f(int\n", around=TOP),
+    "unclosed_calls": _repeated("f(", around=TOP),
+    "branches_in_branches": lambda n: "#if A\n{\n#else\n{\n" * n + "x\n" + "#endif\n" * n,
+    "branches_in_a_row": lambda n: "#if A\n{\n" + "#elif B\n{ ;\n" * n + "#endif\n",
+    "unclosed_raw_strings": _numbered('R"{i}(', around=TOP),
+    "old_style_heads": _repeated("f(a) int a;{", around=TOP),
+    "values": _repeated("a={1},", around=("int ", "")),
+    "members": _repeated("a{1},", around=("A::A():", "")),
+    "template_heads": lambda n: "template<" * n + ">" * n + " void f(){}",
+    "requirements": _repeated("requires(T t){t;} ", around=("template<class T> ", "")),
+    "signs_of_directives": _repeated("# ", around=TOP),
+    "conversions": _repeated("operator x() ", around=TOP),
+    "groups": _repeated("f(a) ", around=("", "{}")),
+    "open_classes": _repeated("class A : B {", around=TOP),
+    "lines_like_heads": _repeated("int x y\n", around=("void f(){\n  a;\n", "}")),
+    "lines_like_open_heads": _repeated("int x((((((((((a\n", around=("void f(){\n  a;\n", "}")),
+    "braces_too_many": _repeated("void f()\n{\n  x\n  }\n  y\n", around=TOP),
+    "lines_of_a_value": _repeated("a b\n", around=("int x=", "{}")),
+    "blank_lines": _repeated(" " * 50 + "\n", around=("void f(){", "}")),
+}

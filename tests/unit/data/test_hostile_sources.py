@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.hostile_sources import SHAPES
+from tests.hostile_sources import FILE_SHAPES, SHAPES
 from trainers.bundle.attribution import Occluder
 from trainers.data.clean.duplicates import renamed_key
 from trainers.data.encoding import build_chunk
@@ -15,6 +15,7 @@ from trainers.data.graphs.syntax import GraphQuality
 from trainers.source_functions.division import divide
 
 SIZE = 300
+FILE_SIZE = 80
 LARGE = 8_000
 MEASURABLE_S = 0.05
 # With room for other work on the machine.
@@ -59,6 +60,23 @@ def test_twice_the_source_costs_about_twice_the_steps(shape: str) -> None:
         fixed = steps(work, "void f(){}")
         few, many = steps(work, small) - fixed, steps(work, large) - fixed
         assert many <= MOST_GROWTH * max(few, 1_000), (name, few, many)
+
+
+@pytest.mark.parametrize("shape", FILE_SHAPES)
+def test_twice_the_file_costs_about_twice_the_steps_to_divide(shape: str) -> None:
+    small, large = FILE_SHAPES[shape](FILE_SIZE), FILE_SHAPES[shape](2 * FILE_SIZE)
+    WORK["functions"](small)
+
+    few, many = steps(WORK["functions"], small), steps(WORK["functions"], large)
+    assert many <= MOST_GROWTH * max(few, 1_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", FILE_SHAPES)
+def test_twice_a_large_file_costs_about_twice_the_time_to_divide(shape: str) -> None:
+    few, many = (cpu_s(WORK["functions"], FILE_SHAPES[shape](size)) for size in (LARGE, 2 * LARGE))
+
+    assert many <= MOST_TIMES * max(few, MEASURABLE_S)
 
 
 def cpu_s(work: Callable[[str], object], source: str) -> float:
