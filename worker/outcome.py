@@ -68,7 +68,7 @@ class Released:
 
     why: str
     counts: bool
-    gave_up: FailureReason = FailureReason.INTERNAL_ERROR
+    gave_up: FailureReason = FailureReason.WORKER_LOST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,14 +137,16 @@ def _without_stop(exit_code: int, failure: Mapping[str, Any] | None, recoveries:
         how = "SIGTERM ended the trainer" if exit_code < 0 else "the trainer ended as interrupted"
         return Released(why=f"{how}, and its worker had not asked for that", counts=True)
     if exit_code == ExitCode.OUT_OF_MEMORY and recoveries < MAX_OUT_OF_MEMORY_RETRIES:
-        return Released(why=f"out of memory, tried again: {detail}", counts=True)
+        again = f"out of memory, tried again: {detail}"
+        return Released(why=again, counts=True, gave_up=FailureReason.OUT_OF_MEMORY)
     if exit_code == -signal.SIGKILL:
         found = (
             "SIGKILL ended the trainer, and its worker had not sent it: the kernel does when memory runs out, and its "
             "log tells"
         )
         if recoveries < MAX_KILLED_RETRIES:
-            return Released(why=f"{found}; tried again from the last checkpoint", counts=True)
+            again = f"{found}; tried again from the last checkpoint"
+            return Released(why=again, counts=True, gave_up=FailureReason.KILLED)
         return Failed(reason=FailureReason.KILLED, detail=f"{found}; it was tried again {recoveries} times")
     if exit_code < 0:
         name = signal.Signals(-exit_code).name

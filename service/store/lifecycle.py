@@ -22,7 +22,7 @@ from service.store.transitions import Transition, apply_transition, bump_version
 from service.store.uptime import waited_longer_than
 
 S = RunState
-# After this many lost workers the run itself is assumed to be at fault.
+# After this many lost workers, without a checkpoint further on, the run itself is assumed to be at fault.
 MAX_RECOVERIES = 5
 
 
@@ -134,7 +134,7 @@ def release(
     why: str,
     exit_code: int | None = None,
     counts: bool = False,
-    gave_up: FailureReason = FailureReason.INTERNAL_ERROR,
+    gave_up: FailureReason = FailureReason.WORKER_LOST,
 ) -> RunState | None:
     """Release the run without ending it; its checkpoint stays for the next attempt.
 
@@ -145,7 +145,8 @@ def release(
         why: Plain words for the event.
         exit_code: Of the trainer.
         counts: Whether this is a recovery, of which a run has `MAX_RECOVERIES`; a draining worker's release is none.
-        gave_up: Why the run failed, if it has no recovery left.
+        gave_up: Why the run failed, if it has no recovery left. A lost worker costs none where the attempt got further
+            than those before it: it left a later checkpoint.
 
     Returns:
         The run's new state: queued, paused or cancelled if that was requested, failed after too many recoveries; None
@@ -323,7 +324,8 @@ def _release(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: 
             return _transition(session, run, S.CANCELLED, f"cancelled on request; {why}", ended)
         case S.PAUSING:
             return _transition(session, run, S.PAUSED, f"paused on request; {why}", idle)
-    recoveries = run.recoveries + counts
+    excused = gave_up is FailureReason.WORKER_LOST and _got_further(session, run)
+    recoveries = run.recoveries + (counts and not excused)
     if recoveries > MAX_RECOVERIES:
         detail = f"{why}; that was once too often after {MAX_RECOVERIES} recoveries"
         return _transition(
@@ -331,6 +333,16 @@ def _release(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: 
         )
     _transition(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
     return _transition(session, run, S.QUEUED, "next attempt", {"worker": null(), **_queued()})
+
+
+def _got_further(session: Session, run: RunRow) -> bool:
+    """Return whether the run's newest attempt has a later checkpoint than all before it."""
+    saved = select(AttemptRow.attempt, AttemptRow.checkpoint_step).where(
+        AttemptRow.run_id == run.id, AttemptRow.checkpoint_step.is_not(None)
+    )
+    steps = {attempt: step for attempt, step in session.execute(saved) if step is not None}
+    newest = steps.pop(run.attempt, None)
+    return newest is not None and newest > max(steps.values(), default=0)
 
 
 def _queued() -> dict[str, Any]:

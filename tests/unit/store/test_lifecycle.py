@@ -381,6 +381,33 @@ def test_a_lost_worker_costs_a_recovery_and_too_many_end_the_run(database: Datab
     assert (run.state, run.failure_reason) == (S.FAILED, FailureReason.WORKER_LOST)
 
 
+def test_a_lost_worker_costs_nothing_where_the_run_has_got_further_than_ever_before(
+    database: Database, run_id: str
+) -> None:
+    steps = [5, 9, 9, 4, 12, 13, 14, 15, 16, 17]
+    recoveries = []
+    for step in steps:
+        held = claim(database, lease_s=-1)
+        with database.begin() as session:
+            record_checkpoint(session, run_id=run_id, attempt=held.attempt, path="c", step=step)
+        with database.begin() as session:
+            assert expire_lapsed(session) == [run_id]
+            recoveries.append(get_run(session, run_id).recoveries)
+
+    assert recoveries == [0, 0, 1, 2, 2, 2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("reason", [FailureReason.KILLED, FailureReason.OUT_OF_MEMORY, FailureReason.STORAGE_FULL])
+def test_what_the_run_itself_may_be_at_fault_for_costs_a_recovery_however_far_it_got(
+    database: Database, run_id: str, reason: FailureReason
+) -> None:
+    held = claim(database)
+    with database.begin() as session:
+        record_checkpoint(session, run_id=run_id, attempt=held.attempt, path="c", step=9)
+        lifecycle.release(session, run_id=run_id, attempt=held.attempt, why="it ended", counts=True, gave_up=reason)
+        assert get_run(session, run_id).recoveries == 1
+
+
 def test_a_lost_worker_of_a_run_that_is_to_be_cancelled_leaves_it_cancelled(database: Database, run_id: str) -> None:
     claim(database, lease_s=-1)
     with database.begin() as session:

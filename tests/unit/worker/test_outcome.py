@@ -139,6 +139,13 @@ def test_no_failure_event_has_no_words() -> None:
     assert describe_failure(None) == ""
 
 
+def test_a_lease_that_could_not_be_renewed_is_no_error_of_the_trainer() -> None:
+    outcome = classify_exit(-signal.SIGTERM, stop=Stop.TOO_LATE, failure=None, recoveries=5)
+
+    assert isinstance(outcome, Released)
+    assert (outcome.counts, outcome.gave_up) == (True, FailureReason.WORKER_LOST)
+
+
 @pytest.mark.parametrize("has_room", [True, False])
 def test_a_full_disk_costs_a_recovery_only_where_the_reserve_is_free(has_room: bool) -> None:
     outcome = classify_exit(ExitCode.STORAGE_FULL, stop=None, failure=FAILURE, recoveries=5, has_room=has_room)
