@@ -9,6 +9,7 @@ import fcntl
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from service.store.database import now_s
 from service.store.run_specs import LR_CACHE
 from service.store.tables import RunRow
 
+log = structlog.get_logger(__name__)
 UNFINISHED = [state.value for state in RunState if not state.terminal]
 
 
@@ -41,7 +43,7 @@ def remove_unused_entries(artifacts: Path, *, before_s: float) -> int:
     """
     folder = artifacts / LR_CACHE
     old = [path for path in folder.glob("*") if _was_used_before(path, before_s)] if folder.is_dir() else []
-    return sum(_remove(path) for path in sorted(old))
+    return sum(_removed(path) for path in sorted(old))
 
 
 def _was_used_before(path: Path, before_s: float) -> bool:
@@ -49,6 +51,15 @@ def _was_used_before(path: Path, before_s: float) -> bool:
         return path.is_file() and path.stat().st_mtime < before_s
     # Another process has just removed it.
     except FileNotFoundError:
+        return False
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file if that is possible: one that is not removed holds up no other, nor the rest of housekeeping."""
+    try:
+        return _remove(path)
+    except OSError as error:
+        log.warning("lr_cache_entry_not_removed", path=str(path), error=str(error))
         return False
 
 

@@ -67,6 +67,16 @@ def test_an_entry_goes_with_its_lock_some_time_after_its_last_use_and_the_audit_
     assert (entry.action, entry.detail) == ("prune_lr_cache", {"files": 2})
 
 
+def test_an_entry_that_cannot_be_removed_holds_up_no_other(database: Database, cache: LearningRateCache) -> None:
+    (cache.folder / "old.lock").unlink()
+    (cache.folder / "old.lock").mkdir()
+    cache.write("stale", Suggestion(learning_rate=1e-3, reason="made"))
+    (cache.folder / "stale.lock").touch()
+    age(cache, "stale", days=20)
+
+    assert keep_house(database, cache) == ["old.json", "old.lock", "young.json", "young.lock"]
+
+
 def test_reading_an_entry_is_a_use_of_it(database: Database, cache: LearningRateCache) -> None:
     assert cache.read("old") is not None
 
