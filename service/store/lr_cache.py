@@ -1,4 +1,4 @@
-"""Entries of the learning-rate cache that nobody uses any more; trainers write and touch them, and no row names them.
+"""Cached learning rates and encodings that nobody uses any more: trainers write and touch them, no row names them.
 
 An entry's time of modification is that of its last use. A run that has not ended may have read only what was used after
 it was made, so entries go that were last used before the oldest such run was made. One that goes too early costs its
@@ -42,7 +42,7 @@ def remove_unused_entries(artifacts: Path, *, before_s: float) -> int:
         before_s: Seconds since the epoch.
     """
     folder = artifacts / LR_CACHE
-    old = [path for path in folder.glob("*") if _was_used_before(path, before_s)] if folder.is_dir() else []
+    old = [path for path in folder.rglob("*") if _was_used_before(path, before_s)] if folder.is_dir() else []
     return sum(_removed(path) for path in sorted(old))
 
 
