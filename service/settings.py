@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         None, ge=0, description="Thin the curves of runs that ended before so many days; extremes are kept."
     )
     keep_lr_cache_days: float = Field(
-        90.0, ge=0, description="How long an entry of the learning-rate cache stays after its last use."
+        90.0, ge=0, description="How long a cached learning rate or encoding stays after its last use."
     )
     keep_idempotency_days: float = Field(1.0, ge=0.01, description="How long answers to Idempotency-Keys are kept.")
     keep_audit_days: float = Field(400.0, ge=0.01, description="How long entries of the audit log are kept.")

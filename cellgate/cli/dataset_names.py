@@ -3,6 +3,7 @@
 import re
 
 from cellgate.client._sync.client import Client
+from cellgate.contract.api.resources import Archived
 from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.states import DatasetState
 
@@ -21,9 +22,10 @@ def named_dataset(client: Client, wanted: str) -> str:
     """
     if wanted.startswith("ds_"):
         return wanted
-    for dataset in client.datasets(name=wanted):
-        if dataset.state is not DatasetState.FAILED:
-            return dataset.id
+    usable = [dataset for dataset in client.datasets(name=wanted) if dataset.state is not DatasetState.FAILED]
+    if usable:
+        # Not the first of the list: one that was renamed is older than its number.
+        return max(usable, key=lambda dataset: dataset.version).id
     versioned = VERSIONED.fullmatch(wanted)
     if versioned is not None:
         return _version_of(client, versioned["name"], int(versioned["version"]))
@@ -32,7 +34,7 @@ def named_dataset(client: Client, wanted: str) -> str:
 
 
 def _version_of(client: Client, name: str, version: int) -> str:
-    versions = {dataset.version: dataset.id for dataset in client.datasets(name=name)}
+    versions = {dataset.version: dataset.id for dataset in client.datasets(name=name, archived=Archived.ALL)}
     if version not in versions:
         known = ", ".join(map(str, sorted(versions))) or "none"
         raise UsageError(f"data set {name} has no version {version} (known: {known}): see `cellgate dataset ls`")

@@ -25,6 +25,8 @@ from cellgate.contract.source_files import READABLE
 from cellgate.contract.states import DatasetState
 
 app = typer.Typer()
+# Settings of a file for `dataset add` that an inspection has no use for.
+OF_DATASETS = ("name", "graphs")
 dataset_app = typer.Typer(no_args_is_help=True, help="Inspect sources; prepare, list and show data sets.")
 app.add_typer(dataset_app, name="dataset")
 
@@ -102,7 +104,8 @@ def inspect_source(
     Without a server that answers, this machine reads them if the extra `worker` is installed.
     """
     body = read_config(config, split=split, evaluation=evaluation, strict=strict)
-    body.pop("name", None)
+    for name in OF_DATASETS:
+        body.pop(name, None)
     found = inspect_here(files, body) if local else _ask(context, files, body, upload=upload)
     tables.print_json(found) if as_json else show_inspection(terminal(), found)
     if not found.is_usable:

@@ -21,15 +21,14 @@ def inspect_here(files: Sequence[Path], config: Mapping[str, Any]) -> Inspection
 
     Args:
         files: On this machine.
-        config: Settings as in a request; what only a request has, such as `name`, does not count.
+        config: Settings as in a request.
 
     Raises:
         UsageError: The extra `worker` is not installed.
         typer.Exit: The trainers refused; their message is on standard error.
     """
     require_extra("worker", "cellgate dataset inspect --local")
-    settings = {name: value for name, value in config.items() if name not in ("name", "graphs")}
-    spec = {**settings, "cell": "inspect", "source": [str(file.resolve()) for file in files]}
+    spec = {**config, "cell": "inspect", "source": [str(file.resolve()) for file in files]}
     with tempfile.TemporaryDirectory(prefix="cellgate-inspect-") as folder:
         path, out = Path(folder, "spec.json"), Path(folder, "out")
         path.write_text(json.dumps(spec), encoding="utf-8")

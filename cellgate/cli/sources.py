@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cellgate.client._sync.client import Client
+from cellgate.contract.api.datasets import MOST_SOURCES
 from cellgate.contract.exit_codes import UsageError
-from cellgate.contract.source_files import READABLE, has_form, safe_name
+from cellgate.contract.source_files import READABLE, has_form, is_of_functions, safe_name
 
 Named = tuple[Path, tuple[str, ...]]
 
@@ -49,14 +50,16 @@ def _named(files: Sequence[Path]) -> list[Named]:
             mistakes.append(f"{file}: ends with {file.suffix or 'nothing'!r}, expected {READABLE}")
         else:
             found.append((file, (file.name,)))
+    if len(found) > MOST_SOURCES:
+        mistakes.append(f"found {len(found)} files; a data set is made of {MOST_SOURCES} at most: join some of them")
     if mistakes:
         raise UsageError("\n".join(mistakes))
     return found
 
 
 def _inside(folder: Path) -> Iterator[Named]:
-    """Yield a folder's files of functions in order, hidden ones left out."""
+    """Yield a folder's files of functions in order, hidden ones and those that libraries add left out."""
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        if has_form(path.name) and path.is_file() and not any(part.startswith(".") for part in parts):
+        if is_of_functions(path.name) and path.is_file() and not any(part.startswith(".") for part in parts):
             yield path, parts

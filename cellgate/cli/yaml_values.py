@@ -23,7 +23,7 @@ AMBIGUOUS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\d{4}-\d\d?-\d\d?([Tt \t].*)?"), "a date"),
     (re.compile(r"[-+]?\d+(:[0-5]?\d)+(\.\d*)?"), "a number of base 60"),
     (re.compile(r"[-+]?0[0-9_]+"), "an octal number"),
-    (re.compile(r"[-+]?0b[01_]+|[-+]?\d[\d_]*_[\d_]*(\.[\d_]*)?"), "a number"),
+    (re.compile(r"[-+]?0b[01_]+|[-+]?(?=\d+_)[\d_]+(\.[\d_]*)?"), "a number"),
     (re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE), "no finite number"),
 )
 MERGE = "<<"
@@ -138,7 +138,7 @@ class _Reading:
             return text.lower() == "true"
         if len(text) <= MOST_DIGITS and INTEGER.fullmatch(text):
             return int(text)
-        if HEXADECIMAL_OR_OCTAL.fullmatch(text):
+        if len(text) <= MOST_DIGITS and HEXADECIMAL_OR_OCTAL.fullmatch(text):
             return int(text, base=0)
         if FLOAT.fullmatch(text):
             number = float(text)

@@ -12,6 +12,10 @@ FORMS = (*JSON_FORMS, *TABLE_FORMS, *PARQUET_FORMS)
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
 # For people.
 READABLE = f"{', '.join(FORMS)}, also with {', '.join(PACKED_SUFFIXES)}"
+# What libraries write beside the rows, in files that end like those.
+BESIDE = frozenset(
+    {"dataset_info.json", "dataset_infos.json", "state.json", "metadata.json", "meta_data.json", "croissant.json"}
+)
 MAX_NAME_CHARS = 150
 UNNAMED = "functions"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
@@ -31,6 +35,11 @@ def is_table(name: str) -> bool:
 def has_form(name: str) -> bool:
     """Return whether a file's name ends like that of a file of functions."""
     return without_packing(name).endswith(FORMS)
+
+
+def is_of_functions(name: str) -> bool:
+    """Return whether a folder's file of this name is read: it ends like one, and is none that libraries add."""
+    return has_form(name) and name not in BESIDE
 
 
 def upload_pattern() -> str:

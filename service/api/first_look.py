@@ -24,6 +24,8 @@ from trainers.data.read.tables import separator_of
 
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
+# Of a file after its first line; of many files that is much.
+LOOKED_AT_BYTES = 4_000_000
 SHOWN_MISTAKES = 5
 SHOWN_NAMES = 8
 ZSTD_SUFFIXES = (".zst", ".zstd")
@@ -42,13 +44,15 @@ def first_look(path: Path, fields: FieldNames) -> list[str]:
         return []
     try:
         with open_source(path) as file:
-            begun = file.readline(MAX_LINE_BYTES)
+            lines = _lines(file)
+            # Empty lines may stand before the rows, and before a header.
+            first = next((line for line in lines if line[1].strip()), (1, b""))
             if is_table(path.name):
-                return list(_header(begun, path, fields))
-            if _is_begun_value(begun, path):
+                return list(_header(first[1], path, fields))
+            if _is_begun_value(first[1], path):
                 # One value on several lines, or as long as the file: the run that reads it looks at its rows.
                 return []
-            return list(_rows(itertools.chain([begun], _lines(file)), path, fields))
+            return list(_rows(itertools.chain([first], lines), path, fields))
     except (OSError, EOFError, zlib.error) as error:
         return [f"it cannot be read: {error}"]
 
@@ -60,24 +64,36 @@ def _is_begun_value(line: bytes, path: Path) -> bool:
     return begun.startswith(b"[") or begun == b"{" or len(line) == MAX_LINE_BYTES
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: file.readline(MAX_LINE_BYTES), b"")
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of the first lines."""
+    left = LOOKED_AT_BYTES
+    for number in range(1, LOOKED_AT_LINES + 1):
+        line = file.readline(MAX_LINE_BYTES)
+        left -= len(line) if number > 1 else 0
+        if not line or left < 0:
+            return
+        yield number, line
 
 
 def _header(line: bytes, path: Path, fields: FieldNames) -> Iterator[str]:
     text = line.decode("utf-8-sig", errors="replace")
     try:
-        names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=separator_of(text)), [])]
+        separator = separator_of(text)
+        # As the run reads it: lines may end with \r alone, and a space may follow every separator.
+        reader = csv.reader(
+            io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=f"{separator} " in text
+        )
+        names = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         yield f"its header cannot be read: {error}"
         return
     yield from _missing([names], path, fields, what="its header has")
 
 
-def _rows(lines: Iterable[bytes], path: Path, fields: FieldNames) -> Iterator[str]:
+def _rows(lines: Iterable[tuple[int, bytes]], path: Path, fields: FieldNames) -> Iterator[str]:
     columns: list[list[str]] = []
     mistakes: list[tuple[int, str]] = []
-    for number, line in enumerate(itertools.islice(lines, LOOKED_AT_LINES), start=1):
+    for number, line in lines:
         if len(line) == MAX_LINE_BYTES:
             yield f"line {number}: it is longer than {MAX_LINE_BYTES} bytes; expected one function per line"
             return

@@ -45,7 +45,7 @@ RunStates = Annotated[list[RunState] | None, Query(alias="state", description=_S
 Cells = Annotated[list[Cell] | None, Query(alias="cell", description=_CELL_DESCRIPTION)]
 DatasetName = Annotated[
     str | None,
-    Query(max_length=200, pattern=r"^[^\x00]+$", description="Data sets of this name, the newest version first."),
+    Query(max_length=200, pattern=r"^[^\x00]+$", description="Data sets of this name."),
 ]
 DatasetVersion = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="The version with this number.")]
 OfDataset = Annotated[str | None, Query(alias="dataset", pattern=DATASET_ID, description="Of this data set.")]

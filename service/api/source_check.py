@@ -18,12 +18,14 @@ GRAPHS_POINTER = "/graphs"
 GRAPH_LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
 GRAPH_FILE_SUFFIX = ".pt"
 LOOKED_AT_PATHS = 10_000
+# Of a longer list the run that reads all of it looks at the rest: a request is to be answered soon.
+LOOKED_AT_SOURCES = 100
 
 
 def check_sources(
     source: str | Sequence[str], fields: FieldNames, roots: Sequence[Path], *, look: bool = True
 ) -> list[Path]:
-    """Return files and folders, resolved, that lie below a data root; a file's first lines look like functions.
+    """Return files and folders, resolved, that lie below a data root, each once; first lines look like functions.
 
     Args:
         source: Paths as the request has them; a relative one starts at the working directory of the server.
@@ -32,7 +34,7 @@ def check_sources(
         look: Whether to look at first lines; a run that shows all of them need not be spared.
 
     Raises:
-        InvalidSpec: One does not; every mistake in the first lines of every file is listed.
+        InvalidSpec: One does not; every mistake in the first lines of the first files is listed.
     """
     if isinstance(source, str):
         return [_check(source, fields, roots, POINTER, look=look)]
@@ -40,26 +42,29 @@ def check_sources(
     mistakes: list[Mistake] = []
     for place, one in enumerate(source):
         try:
-            found.append(_check(one, fields, roots, f"{POINTER}/{place}", look=look))
+            is_early = place < LOOKED_AT_SOURCES
+            found.append(_check(one, fields, roots, f"{POINTER}/{place}", look=look, is_early=is_early))
         except InvalidSpec as error:
             mistakes += error.mistakes
     if mistakes:
         raise InvalidSpec(f"{len(mistakes)} mistakes in the sources; nothing was created", mistakes=mistakes)
-    return found
+    return list(dict.fromkeys(found))
 
 
-def _check(source: str, fields: FieldNames, roots: Sequence[Path], pointer: str, *, look: bool) -> Path:
+def _check(
+    source: str, fields: FieldNames, roots: Sequence[Path], pointer: str, *, look: bool, is_early: bool = True
+) -> Path:
     path, mode = _resolve(source, roots, pointer)
     if BETWEEN_SOURCES in str(path):
         raise _refused(f"{source!r} has a line break in its name; rename it", pointer)
     if stat.S_ISDIR(mode):
-        return _folder(path, pointer)
+        return _folder(path, pointer) if is_early else path
     if not stat.S_ISREG(mode):
         raise _refused(f"{source} is no regular file and no folder", pointer)
     if not has_form(path.name):
         detail = f"{source} ends with {path.suffix or 'nothing'!r}, expected {READABLE}"
         raise _refused(detail, pointer)
-    found = first_look(path, fields) if look else []
+    found = first_look(path, fields) if look and is_early else []
     mistakes = [Mistake(pointer=pointer, detail=f"{path.name}, {text}") for text in found]
     if mistakes:
         raise InvalidSpec(f"{path.name} does not hold labelled functions; nothing was created", mistakes=mistakes)
@@ -70,7 +75,8 @@ def _folder(path: Path, pointer: str) -> Path:
     """Return a folder in which a file is seen soon: of functions, or of source code whose names hold the labels."""
     looked_at = itertools.islice(path.rglob("*"), LOOKED_AT_PATHS)
     names = [found.relative_to(path).as_posix() for found in looked_at]
-    if not any(map(has_form, names)) and not is_code_tree(names):
+    # Of a larger folder only the run sees all.
+    if len(names) < LOOKED_AT_PATHS and not any(map(has_form, names)) and not is_code_tree(names):
         raise _refused(f"the folder {path.name} holds no file that ends with {READABLE}", pointer)
     return path
 

@@ -1,6 +1,6 @@
 """The files and folders that data sets are made of, as one column holds them."""
 
-from sqlalchemy import ColumnElement, literal, or_, select
+from sqlalchemy import ColumnElement, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
@@ -24,7 +24,8 @@ def reads_source(path: str) -> ColumnElement[bool]:
         path: Absolute, as workers see it.
     """
     lines = literal(BETWEEN_SOURCES) + DatasetRow.source + BETWEEN_SOURCES
-    is_one = lines.contains(f"{BETWEEN_SOURCES}{path}{BETWEEN_SOURCES}", autoescape=True)
+    # LIKE would take two names that differ in case for one, on SQLite alone.
+    is_one = func.replace(lines, f"{BETWEEN_SOURCES}{path}{BETWEEN_SOURCES}", "") != lines
     named = or_(is_one, DatasetRow.spec["graphs"].as_string() == path)
     return (DatasetRow.state != DatasetState.READY.value) & named
 

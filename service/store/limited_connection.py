@@ -43,5 +43,5 @@ class LimitedConnection(psycopg.Connection[Any]):
         self.pgconn.finish()
         return psycopg.OperationalError(
             f"timeout: the server said nothing for {self.silence_s:g} s, so the connection was closed; "
-            "CELLGATE_DATABASE_SILENCE_S is the limit"
+            "CELLGATE_DATABASE_SILENCE_S sets the limit"
         )

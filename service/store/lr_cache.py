@@ -1,4 +1,4 @@
-"""Entries of the learning-rate cache that nobody uses any more; trainers write and touch them, and no row names them.
+"""Cached learning rates and encodings that nobody uses any more: trainers write and touch them, no row names them.
 
 An entry's time of modification is that of its last use. A run that has not ended may have read only what was used after
 it was made, so entries go that were last used before the oldest such run was made. One that goes too early costs its
@@ -9,6 +9,7 @@ import fcntl
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from service.store.database import now_s
 from service.store.run_specs import LR_CACHE
 from service.store.tables import RunRow
 
+log = structlog.get_logger(__name__)
 UNFINISHED = [state.value for state in RunState if not state.terminal]
 
 
@@ -40,8 +42,8 @@ def remove_unused_entries(artifacts: Path, *, before_s: float) -> int:
         before_s: Seconds since the epoch.
     """
     folder = artifacts / LR_CACHE
-    old = [path for path in folder.glob("*") if _was_used_before(path, before_s)] if folder.is_dir() else []
-    return sum(_remove(path) for path in sorted(old))
+    old = [path for path in folder.rglob("*") if _was_used_before(path, before_s)] if folder.is_dir() else []
+    return sum(_removed(path) for path in sorted(old))
 
 
 def _was_used_before(path: Path, before_s: float) -> bool:
@@ -49,6 +51,15 @@ def _was_used_before(path: Path, before_s: float) -> bool:
         return path.is_file() and path.stat().st_mtime < before_s
     # Another process has just removed it.
     except FileNotFoundError:
+        return False
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file if that is possible: one that is not removed holds up no other, nor the rest of housekeeping."""
+    try:
+        return _remove(path)
+    except OSError as error:
+        log.warning("lr_cache_entry_not_removed", path=str(path), error=str(error))
         return False
 
 

@@ -47,7 +47,7 @@ class DatasetAnswer(Described):
         description="The splits of a set for evaluation only; null: one to train on."
     )
     state: DatasetState
-    source: str | list[str] = Field(description="As it was given: a path, or several.")
+    source: str | list[str] = Field(description="Absolute, links followed: a path, or several.")
     graphs: str | None = Field(description="Imported graphs, if any were given.")
     content_hash: str | None
     summary: Annotated[dict[str, Any], StoredAs(DatasetSummary)] | None = Field(

@@ -21,8 +21,11 @@ def _rows(path: Path) -> Path:
 
 
 def test_a_source_is_inspected_by_a_worker_and_printed(context: LiveServer, cellgate: Cellgate) -> None:
+    # A file for `dataset add`.
+    config = context.data / "config.yaml"
+    config.write_text("name: mine\ngraphs: graphs.jsonl\n")
     with context.trainers().at_work():
-        shown = cellgate("dataset", "inspect", _rows(context.data / "rows.jsonl"))
+        shown = cellgate("dataset", "inspect", _rows(context.data / "rows.jsonl"), "--config", config)
         as_json = json.loads(cellgate("dataset", "inspect", context.data / "rows.jsonl", "--json").out)
 
     assert shown.code == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from service.api import source_check
 from service.store.run_specs import trainer_spec
 from tests.api_client import FUNCTIONS, Api, assert_refused
 from trainers.data.read.known_fields import KNOWN_FIELDS
@@ -143,6 +144,29 @@ def test_a_bad_line_among_good_ones_is_left_to_the_run(api: Api) -> None:
     assert answer.status_code == 202
 
 
+def test_a_large_folder_is_left_to_the_run_that_sees_all_of_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_check, "LOOKED_AT_PATHS", 3)
+    folder = api.data / "pictures"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.png").touch()
+
+    assert api.client.post("/v1/datasets", json={"name": "large", "source": str(folder)}).status_code == 202
+
+
+def test_of_a_long_list_the_first_files_are_looked_at_and_each_is_read_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_check, "LOOKED_AT_SOURCES", 1)
+    good, other = api.file(), str(_text(api.data / "other.jsonl", "not JSON\n"))
+
+    late = api.client.post("/v1/datasets", json={"name": "late", "source": [good, other, good]})
+    early = api.client.post("/v1/datasets", json={"name": "early", "source": [other, good]})
+
+    assert late.json()["source"] == [good, other]
+    assert_refused(early, status=422, code="invalid_spec", pointers=["/source/0"])
+
+
 def test_mapped_fields_are_looked_for_by_the_names_they_are_mapped_to(api: Api) -> None:
     source = api.file("mapped.jsonl", [{"body": "int f;", "bad": 1}])
     mapped = {"name": "mapped", "source": source, "fields": {"func": "body", "target": "wrong"}}
@@ -165,6 +189,10 @@ def test_mapped_fields_are_looked_for_by_the_names_they_are_mapped_to(api: Api) 
         ("columns.json", '{"func": {"0": "f"}, "target": {"0": 1}}'),
         ("table.csv", 'func_before,vul\n"f,\ng",1\n'),
         ("TABLE.TSV", "func_before\tvul\nf\t1\n"),
+        ("below_empty_lines.csv", "\n\nfunc,target\nf,1\n"),
+        ("below_empty_lines.json", '\n[\n{"func": "f", "target": 1}]'),
+        ("lines_of_old_macs.csv", "func,target\rf,1\r"),
+        ("spaced.csv", 'id, "func", "target"\n1, "f", 1\n'),
         ("semicolons.csv", "Func; Target\nf; 1\n"),
         ("pairs.ndjson", '{"func_before": "f", "func_after": "g"}'),
         ("vulnerable.jsonl", '{"func": "f"}'),

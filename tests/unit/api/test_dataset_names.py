@@ -48,6 +48,20 @@ def test_a_name_with_a_number_means_that_version(api: Api) -> None:
         _find(api, "mine@3")
 
 
+def test_one_that_was_renamed_last_is_the_newest_version_however_old_it_is(api: Api) -> None:
+    renamed, _ = _add(api, "other"), _add(api, "mine")
+    api.client.patch(f"/v1/datasets/{renamed}", json={"name": "mine"})
+
+    assert _find(api, "mine") == _find(api, "mine@2") == renamed
+
+
+def test_an_archived_version_is_found_by_its_number(api: Api) -> None:
+    first, _ = _add(api, "mine"), _add(api, "mine")
+    api.client.patch(f"/v1/datasets/{first}", json={"archived": True})
+
+    assert _find(api, "mine@1") == first
+
+
 def test_a_name_that_looks_like_a_version_is_found_as_it_is(api: Api) -> None:
     _add(api, "mine")
     odd = _add(api, "mine@1")

@@ -106,14 +106,15 @@ def test_an_upload_stays_until_its_inspection_has_ended(api: Api) -> None:
 
 
 def test_an_upload_stays_until_every_data_set_of_several_files_is_ready(api: Api) -> None:
-    names = ("functions.jsonl", "functions.jsonl.bak.jsonl")
-    first, second = (
+    names = ("functions.jsonl", "FUNCTIONS.jsonl.bak.jsonl", "functions.jsonl.bak.jsonl")
+    first, other, second = (
         api.client.put(f"/v1/uploads/{name}", content=b'{"func": "f", "target": 0}\n').json() for name in names
     )
     body = {"name": "joined", "source": [second["source"], api.file()]}
     assert api.client.post("/v1/datasets", json=body).status_code == 202
 
     assert api.client.delete(f"/v1/uploads/{first['id']}").status_code == 200
+    assert api.client.delete(f"/v1/uploads/{other['id']}").status_code == 200
     assert_refused(api.client.delete(f"/v1/uploads/{second['id']}"), status=409, code="still_used", pointers=[])
     api.trainers().work()
     assert api.client.delete(f"/v1/uploads/{second['id']}").status_code == 200

@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from cellgate.cli import sources
 from cellgate.cli.sources import default_name, send, server_sources
 from cellgate.client._sync.client import Client
 from cellgate.contract.api.datasets import UploadAnswer
@@ -39,13 +40,20 @@ def test_one_file_is_one_source(tmp_path: Path) -> None:
 
 
 def test_folders_are_sent_file_by_file_with_the_folders_in_their_names(tmp_path: Path) -> None:
-    for name in ("train/a.jsonl", "test/a.jsonl", "README.md", ".cache/a.jsonl", "test/.hidden.jsonl"):
+    for name in (
+        "train/a.jsonl",
+        "test/a.jsonl",
+        "README.md",
+        "dataset_info.json",
+        ".cache/a.jsonl",
+        "test/.hidden.jsonl",
+    ):
         _file(tmp_path / "set" / name)
 
-    sources, names = _send(tmp_path / "set", _file(tmp_path / "more.csv"))
+    paths, names = _send(tmp_path / "set", _file(tmp_path / "more.csv"))
 
     assert names == ["test-a.jsonl", "train-a.jsonl", "more.csv"]
-    assert len(sources) == 3
+    assert len(paths) == 3
 
 
 def test_nothing_is_sent_if_one_thing_cannot_be(tmp_path: Path) -> None:
@@ -60,6 +68,13 @@ def test_nothing_is_sent_if_one_thing_cannot_be(tmp_path: Path) -> None:
 
     assert len(str(caught.value).splitlines()) == 3
     assert receiver.sent == []
+
+
+def test_more_files_than_a_data_set_is_made_of_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_SOURCES", 1)
+
+    with pytest.raises(UsageError, match="found 2 files; a data set is made of 1 at most"):
+        _send(_file(tmp_path / "a.jsonl"), _file(tmp_path / "b.jsonl"))
 
 
 def test_a_path_that_is_named_twice_is_read_once(tmp_path: Path) -> None:

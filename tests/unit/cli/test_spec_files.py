@@ -52,6 +52,10 @@ def test_a_file_that_holds_no_spec_is_named_with_what_it_holds(tmp_path: Path, c
         ("1.2.3", "1.2.3"),
         ("C++", "C++"),
         ("9" * 30, int("9" * 30)),
+        # More digits than are written as a number again.
+        ("0x" + "f" * 5000, "0x" + "f" * 5000),
+        # No pattern goes back over all of it for each underscore.
+        ("1_" * 20_000 + "x", "1_" * 20_000 + "x"),
     ],
 )
 def test_a_plain_value_is_what_yaml_1_2_says(tmp_path: Path, text: str, value: object) -> None:
@@ -70,6 +74,8 @@ def test_a_plain_value_is_what_yaml_1_2_says(tmp_path: Path, text: str, value: o
         ("seeds: [0,\n 010]", 'line 2, /seeds/1: found 010, which may be an octal number; write it in quotes: "010"'),
         ("training: {epochs: 12:30}", "line 1, /training/epochs: found 12:30, which may be a number of base 60"),
         ("a/b: 1_000", "line 1, /a~1b: found 1_000, which may be a number"),
+        ("a: 12_3.4_5", "found 12_3.4_5, which may be a number"),
+        ("a: +1_", "found +1_, which may be a number"),
         ("rate: .nan", "line 1, /rate: found .nan, which may be no finite number; write a number"),
         ("rate: 1e999", "line 1, /rate: found 1e999; write a smaller number"),
         ("name: a\nseeds: [0]\nname: b", "line 3, /name: found a second time, first in line 1; keep one of them"),

@@ -1,6 +1,7 @@
 """Published sets that hold the text before a fix and the one after it, and sets that are trees of files."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,19 @@ def test_vulbench_is_a_folder_per_text_and_its_facts_go_before_the_folder_s_name
     assert reading.layouts == ["VulBench"]
     assert sorted(sides(reading.rows), key=str) == [(F, 1, "big_1"), (G, 0, "big_1"), (H, 0, None)]
     assert reasons(reading) == {"no_label": ["ctf_3/src.c"]}
+
+
+def test_what_is_no_file_of_the_folder_is_not_opened(tmp_path: Path):
+    folder = tmp_path / "set"
+    for name in ("a_1", "a_2"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "src.c").write_text(F)
+    (tmp_path / "outside.json").write_text('{"vulnerable": true}')
+    (folder / "a_1" / "meta_data.json").symlink_to(tmp_path / "outside.json")
+    # To open it would wait for a writer.
+    os.mkfifo(folder / "a_2" / "meta_data.json")
+
+    assert reasons(read(folder)) == {"no_label": ["a_1/src.c", "a_2/src.c"]}
 
 
 def test_d2a_s_leaderboard_is_recognised_by_its_files_names(tmp_path: Path):

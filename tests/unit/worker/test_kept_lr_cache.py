@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import select, update
 
@@ -18,6 +19,7 @@ from service.store.tables import AuditRow, RunRow
 from tests.fakes import FakeTrainers
 from trainers.engine.lr_cache import LearningRateCache
 from trainers.engine.lr_finder import Suggestion
+from trainers.models.transformer.token_ids import TokenizedDataset
 from worker.housekeeping import DAY_S, Housekeeper
 
 KEEP_DAYS = 10
@@ -65,6 +67,29 @@ def test_an_entry_goes_with_its_lock_some_time_after_its_last_use_and_the_audit_
     with database.read() as session:
         [entry] = session.scalars(select(AuditRow)).all()
     assert (entry.action, entry.detail) == ("prune_lr_cache", {"files": 2})
+
+
+def test_encodings_go_and_stay_as_learning_rates_do(database: Database, cache: LearningRateCache) -> None:
+    encoded = TokenizedDataset(first_F=np.array([0, 1]), ids=np.array([7], np.int32), truncated_F=np.array([False]))
+    tokens = cache.folder / "tokens"
+    for name in ("read.arrow", "old.arrow"):
+        encoded.write(tokens / name)
+        os.utime(tokens / name, (0, 0))
+    assert TokenizedDataset.read(tokens / "read.arrow") is not None
+
+    keep_house(database, cache)
+
+    assert [path.name for path in tokens.iterdir()] == ["read.arrow"]
+
+
+def test_an_entry_that_cannot_be_removed_holds_up_no_other(database: Database, cache: LearningRateCache) -> None:
+    (cache.folder / "old.lock").unlink()
+    (cache.folder / "old.lock").mkdir()
+    cache.write("stale", Suggestion(learning_rate=1e-3, reason="made"))
+    (cache.folder / "stale.lock").touch()
+    age(cache, "stale", days=20)
+
+    assert keep_house(database, cache) == ["old.json", "old.lock", "young.json", "young.lock"]
 
 
 def test_reading_an_entry_is_a_use_of_it(database: Database, cache: LearningRateCache) -> None:

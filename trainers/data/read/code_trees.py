@@ -21,7 +21,7 @@ VULBENCH_SOURCE, VULBENCH_FACTS = "src.c", "meta_data.json"
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder in the order of their names, hidden ones and links out of the folder left out.
+    """Yield every regular file below a folder in the order of their names, without hidden ones and links out of it.
 
     Raises:
         DataError: There are too many.
@@ -32,7 +32,9 @@ def walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         for name in sorted(names):
             path = Path(place, name)
-            if name.startswith(".") or (path.is_symlink() and not path.resolve().is_relative_to(root)):
+            if name.startswith(".") or not path.is_file():
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
                 continue
             count += 1
             if count > MAX_FILES:
@@ -65,7 +67,7 @@ def code_tree(folder: Path) -> tuple[str, RawRows]:
     names = [path.relative_to(folder).as_posix() for path in walk(folder)]
     if any(map(_is_crossvul, names)):
         return CROSSVUL, _rows(folder, [_crossvul(name) for name in names if _is_crossvul(name)])
-    return VULBENCH, _rows(folder, _vulbench([name for name in names if _is_vulbench(name)]))
+    return VULBENCH, _rows(folder, _vulbench(names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,9 @@ def _crossvul(name: str) -> _Text:
 
 def _vulbench(names: Sequence[str]) -> list[_Text]:
     """Return what `Big-Vul_177987_before/src.c` says; the file of facts beside it has the label where there is one."""
-    folders = {name.rpartition("/")[0]: name for name in names}
+    # Only what was walked: nothing else may be opened.
+    present = frozenset(names)
+    folders = {name.rpartition("/")[0]: name for name in names if _is_vulbench(name)}
     texts = []
     for folder, name in folders.items():
         side = _SIDE.fullmatch(folder)
@@ -107,7 +111,8 @@ def _vulbench(names: Sequence[str]) -> list[_Text]:
             "pair": side["pair"] if side is not None and is_pair else None,
             "cwe": None,
         }
-        texts.append(_Text(name=name, content=content, facts=f"{folder}/{VULBENCH_FACTS}"))
+        facts = f"{folder}/{VULBENCH_FACTS}"
+        texts.append(_Text(name=name, content=content, facts=facts if facts in present else None))
     return texts
 
 
@@ -135,7 +140,8 @@ def _source(path: Path) -> str | Defect:
 
 def _facts(path: Path) -> dict[str, object]:
     try:
-        facts = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            facts = json.loads(file.read(MAX_SOURCE_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(facts, dict):

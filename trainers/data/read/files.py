@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.source_files import READABLE, has_form, without_packing
+from cellgate.contract.source_files import READABLE, is_of_functions, without_packing
 from trainers.data.read.code_trees import is_code_tree, walk
 
-# What libraries write beside the rows.
-BESIDE = frozenset(
-    {"dataset_info.json", "dataset_infos.json", "state.json", "metadata.json", "meta_data.json", "croissant.json"}
-)
 SPLIT_WORD = re.compile(r"(?:^|[_.\- ])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
 _LABEL = re.compile(
     r"(?:^|[_.\- ])(?:(?P<no>non|not|no|in)[_\- ]?)?(?P<vulnerable>vulnerables?|vuln?|bad|unsafe|insecure)(?=[_.\- ]|$)"
@@ -94,7 +90,7 @@ def _of_folder(folder: Path) -> tuple[list[tuple[Path, str]], str]:
     names = {path.relative_to(folder).as_posix(): path for path in walk(folder)}
     if is_code_tree(list(names)):
         return [(folder, folder.name)], ""
-    chosen = [name for name in names if has_form(name) and name.rpartition("/")[2] not in BESIDE]
+    chosen = [name for name in names if is_of_functions(name.rpartition("/")[2])]
     kept = set(chosen)
     others = Counter(Path(name).suffix or "no suffix" for name in names if name not in kept)
     listed = ", ".join(f"{count} of {suffix}" for suffix, count in sorted(others.items())[:10])

@@ -1,7 +1,9 @@
 """Token ids of a whole data set: made once, memory-mapped by every seed."""
 
 # Shapes: R requested rows, F functions of the data set.
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -44,9 +46,13 @@ class TokenizedDataset:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
             column: Any = table["ids"].chunk(0)
             truncated_F = table["truncated"].to_numpy()
-            return cls(first_F=column.offsets.to_numpy(), ids=column.values.to_numpy(), truncated_F=truncated_F)
+            found = cls(first_F=column.offsets.to_numpy(), ids=column.values.to_numpy(), truncated_F=truncated_F)
         except (OSError, KeyError, IndexError, TypeError, ValueError, pa.ArrowException):
             return None
+        # Its time of modification is that of its last use, by which the service lets it go.
+        with suppress(OSError):
+            os.utime(path)
+        return found
 
     def write(self, path: Path) -> None:
         """Write an Arrow IPC file, atomically."""
