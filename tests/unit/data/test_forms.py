@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.unit.data.source_files import F, G, H, read, write_csv, write_lines
+from tests.unit.data.source_files import F, G, H, read, reasons, write_csv, write_lines
 from trainers.data.read.dates import iso_date
 
 ROWS: list[dict[str, Any]] = [{"func": F, "target": 0, "id": "a"}, {"func": G, "target": 1, "id": "b"}]
@@ -56,6 +56,54 @@ def test_objects_over_several_lines_one_after_another_are_rows(tmp_path: Path):
     (path := tmp_path / "rows.json").write_text("\n".join(json.dumps(row, indent=1) for row in ROWS))
 
     assert [row.id for row in read(path).rows] == ["a", "b"]
+
+
+def test_columns_are_joined_by_their_index_in_whatever_order_each_is_written(tmp_path: Path):
+    other_order = {**BY_COLUMN, "target": {"1": 1, "0": 0}}
+    (path := tmp_path / "rows.json").write_text(json.dumps(other_order))
+    assert [row.label for row in read(path).rows] == [0, 1]
+
+    path.write_text(json.dumps({**BY_COLUMN, "target": {"1": 1, "2": 0}}))
+    assert read(path).refusals[0].found == "a column 'target' without row '0'"
+
+
+def test_columns_are_recognised_by_their_values_where_the_user_names_them(tmp_path: Path):
+    renamed = {{"func": "body", "target": "bug"}.get(name, name): part for name, part in BY_COLUMN.items()}
+    (path := tmp_path / "rows.json").write_text(json.dumps(renamed))
+
+    rows = read(path, fields={"func": "body", "target": "bug"}).rows
+
+    assert [(row.func, row.label) for row in rows] == [(F, 0), (G, 1)]
+
+
+def test_of_two_values_with_one_name_none_is_chosen(tmp_path: Path):
+    func = json.dumps(F)
+    (lines := tmp_path / "rows.jsonl").write_text(
+        f'{{"func": {func}, "target": 0, "target": 1}}\n{{"func": {func}, "target": 1, "target": 1}}\n'
+    )
+    assert reasons(read(lines)) == {"malformed": ["line 1"]}
+
+    (table := tmp_path / "rows.json").write_text(
+        json.dumps({"columns": ["func", "target", "target"], "data": [[F, 0, 1]]})
+    )
+    assert read(table).refusals[0].found == "more than one column 'target'"
+
+
+@pytest.mark.parametrize("between", ["", " ", "\r", ",\n", ","])
+def test_objects_that_are_not_on_lines_of_their_own_are_rows(tmp_path: Path, between: str):
+    (path := tmp_path / "rows.jsonl").write_bytes(between.join(json.dumps(row) for row in ROWS).encode())
+
+    assert [(row.func, row.id) for row in read(path).rows] == [(F, "a"), (G, "b")]
+
+
+def test_a_first_line_that_is_cut_within_a_text_costs_itself_alone(tmp_path: Path):
+    cut, whole = (json.dumps(row) for row in ROWS)
+    (path := tmp_path / "rows.jsonl").write_text(f"{cut[:-3]}\n{whole}\n")
+
+    reading = read(path)
+
+    assert [row.id for row in reading.rows] == ["b"]
+    assert reasons(reading) == {"malformed": ["line 1"]}
 
 
 def test_columns_of_different_lengths_are_refused_with_what_to_write(tmp_path: Path):

@@ -7,7 +7,7 @@ from cellgate.contract.configs import FieldNames
 from cellgate.contract.inspection import Refusal
 from trainers.data.read.error_collector import shown
 from trainers.data.read.files import SourcePath
-from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, named
+from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, is_code, named
 from trainers.data.read.layouts import Layout, layout_of
 from trainers.data.read.refusals import fields_line
 
@@ -229,7 +229,7 @@ class _Choice:
         return None
 
     def _code_share(self, column: str) -> float:
-        return sum(_is_code(content.get(column)) for content in self._head) / max(len(self._head), 1)
+        return sum(is_code(content.get(column)) for content in self._head) / max(len(self._head), 1)
 
     def _values(self, column: str) -> set[str]:
         return {shown(content.get(column)) for content in self._head}
@@ -249,7 +249,3 @@ _MEANING = {
     "date": "a date",
     "language": "a language",
 }
-
-
-def _is_code(value: object) -> bool:
-    return isinstance(value, str) and "{" in value and "(" in value
