@@ -16,11 +16,11 @@ from typing import IO
 
 from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
-from cellgate.contract.source_files import PARQUET_FORMS, is_table, without_packing
+from cellgate.contract.source_files import PARQUET_FORMS, without_packing
 from trainers.data.read.compressed import open_source
 from trainers.data.read.files import label_in
 from trainers.data.read.known_fields import KNOWN_FIELDS
-from trainers.data.read.tables import separator_of
+from trainers.data.read.tables import has_table, separator_of
 
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
@@ -43,7 +43,7 @@ def first_look(path: Path, fields: FieldNames) -> list[str]:
     try:
         with open_source(path) as file:
             begun = file.readline(MAX_LINE_BYTES)
-            if is_table(path.name):
+            if has_table(begun, path.name):
                 return list(_header(begun, path, fields))
             if _is_begun_value(begun, path):
                 # One value on several lines, or as long as the file: the run that reads it looks at its rows.

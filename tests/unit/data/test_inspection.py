@@ -123,13 +123,13 @@ def test_a_split_of_the_source_that_is_not_used_is_told_with_the_line_that_uses_
 
 
 def test_words_for_nothing_are_no_commit_and_tie_no_functions(tmp_path: Path):
-    words = ["None", "nan", "NULL", "-", "unknown", " ", "N/A", float("nan")]
-    told = [{**row, "commit_id": word} for row, word in zip(rows(8), words, strict=True)]
+    words = ["None", "nan", "NULL", "-", "unknown", " ", "N/A", float("nan"), "(null)", "https://x.org/a/b/commit/None"]
+    told = [{**row, "commit_id": word} for row, word in zip(rows(10), words, strict=True)]
     path = write_lines(tmp_path / "a.jsonl", *told)
 
     found = inspect(path)
 
-    assert found.groups.groups == 8
+    assert found.groups.groups == 10
     assert any("No function has a commit" in note for note in found.notes)
 
 
@@ -139,6 +139,25 @@ def test_one_group_of_all_functions_is_refused_by_its_name(tmp_path: Path):
     (refusal,) = inspect(path).refusals
 
     assert refusal.found == "all 20 functions are one group: commit 'c1' in project 'p'"
+
+
+def test_one_project_of_all_functions_is_refused_with_another_way_to_split(tmp_path: Path):
+    path = write_lines(tmp_path / "a.jsonl", *({**row, "project": "p"} for row in rows()))
+
+    (refusal,) = inspect(path, split="project").refusals
+
+    assert (refusal.found, refusal.config) == ("all 20 functions are one group: project 'p'", ["split: random"])
+
+
+def test_each_label_that_files_names_state_is_counted(tmp_path: Path):
+    for name in ("vulnerable", "safe"):
+        write_lines(
+            tmp_path / "set" / f"{name}.jsonl", {"func": function(len(name))}, {"func": function(20 + len(name))}
+        )
+
+    labels = inspect(tmp_path / "set").labels
+
+    assert sorted((one.meaning, one.rows) for one in labels) == [("safe", 2), ("vulnerable", 2)]
 
 
 def test_languages_are_counted_and_which_are_kept_can_be_set(tmp_path: Path):
