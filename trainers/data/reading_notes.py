@@ -49,6 +49,11 @@ def _value_notes(reading: Reading) -> Iterator[str]:
             f"{evidence.single_texts} of {evidence.single_texts + evidence.two_texts} rows that should hold two texts "
             "hold one; it is read alone."
         )
+    if evidence.equal_texts:
+        yield (
+            f"{evidence.equal_texts} of {evidence.two_texts} rows hold the same text before and after the fix: nothing "
+            "was fixed there, and as copies with contradictory labels both are dropped."
+        )
     if counts[Reason.OTHER_LANGUAGE]:
         yield f"{counts[Reason.OTHER_LANGUAGE]} rows are in other languages than `languages` and were left out."
     if any(file.form == CROSSVUL for file in reading.files):

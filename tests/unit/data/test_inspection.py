@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.errors import DataError
+from cellgate.contract.events import EventWriter
 from cellgate.contract.inspection import Inspection
-from cellgate.contract.specs import InspectSpec
+from cellgate.contract.specs import InspectSpec, PrepareSpec
 from tests.unit.data.source_files import F, G, function, read, write_csv, write_lines
 from trainers.__main__ import main
 from trainers.data.inspect import inspect_source
+from trainers.data.prepare import prepare
 
 
 def inspect(*paths: Path, **config: Any) -> Inspection:
@@ -158,6 +161,30 @@ def test_each_label_that_files_names_state_is_counted(tmp_path: Path):
     labels = inspect(tmp_path / "set").labels
 
     assert sorted((one.meaning, one.rows) for one in labels) == [("safe", 2), ("vulnerable", 2)]
+
+
+def test_rows_in_which_nothing_was_fixed_are_told_and_a_set_of_such_rows_alone_is_refused(tmp_path: Path):
+    path = write_lines(tmp_path / "a.jsonl", *({"func_before": F, "func_after": f"{F}\n"} for _ in range(2)))
+
+    assert any(note.startswith("2 of 2 rows hold the same text before and after") for note in inspect(path).notes)
+    with pytest.raises(DataError, match="no function is left"), EventWriter(tmp_path / "events.jsonl") as events:
+        prepare(PrepareSpec(cell="prepare", source=path), tmp_path, events)
+
+
+def test_two_columns_that_differ_in_case_alone_are_two_readings(tmp_path: Path):
+    path = write_lines(tmp_path / "a.jsonl", *({**row, "Target": 1 - row["target"]} for row in rows()))
+
+    (refusal,) = inspect(path).refusals
+
+    assert refusal.config == ["fields: {target: target}", "fields: {target: Target}"]
+
+
+def test_two_columns_of_code_with_unknown_names_and_no_label_are_proposed_as_a_pair(tmp_path: Path):
+    path = write_lines(
+        tmp_path / "a.jsonl", *({"old": function(n), "new": function(n, vulnerable=False)} for n in (1, 2))
+    )
+
+    assert inspect(path).refusals[0].config == ["fields: {func: old}", "fields: {before: old, after: new}"]
 
 
 def test_languages_are_counted_and_which_are_kept_can_be_set(tmp_path: Path):

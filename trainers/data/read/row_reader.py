@@ -169,7 +169,9 @@ class RowReader:
             raise _LeftOut(Reason.EMPTY, f"neither {before[1]} nor {after[1]}")
         self._ledger.evidence.two_texts += len(sides) == 2
         self._ledger.evidence.single_texts += len(sides) == 1
-        return [(suffix, of_side, self._func(value, column)) for suffix, of_side, value, column in sides]
+        texts = [(suffix, of_side, self._func(value, column)) for suffix, of_side, value, column in sides]
+        self._ledger.evidence.equal_texts += len(texts) == 2 and texts[0][2] == texts[1][2]
+        return texts
 
     def _side(self, content: Content, name: str) -> tuple[object, str]:
         column = self._columns.one(name) or name
