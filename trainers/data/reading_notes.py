@@ -11,7 +11,13 @@ from trainers.data.read.rows import Reading
 
 def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
     """Return every note."""
-    return [*reading.notes, *split_notes(reading, config), *_label_notes(reading), *_value_notes(reading)]
+    return [
+        *reading.notes,
+        *split_notes(reading, config),
+        *_label_notes(reading),
+        *_name_notes(reading),
+        *_value_notes(reading),
+    ]
 
 
 def split_notes(reading: Reading, config: PrepareConfig) -> Iterator[str]:
@@ -35,6 +41,14 @@ def _label_notes(reading: Reading) -> Iterator[str]:
     meanings = {meaning for meaning in reading.evidence.meanings.values() if meaning is not Meaning.UNKNOWN}
     if len(meanings) == 1 and reading.rows and len({row.label for row in reading.rows}) == 1:
         yield f"All functions are labelled {meanings.pop()}: training needs both labels."
+
+
+def _name_notes(reading: Reading) -> Iterator[str]:
+    if reading.evidence.against_name:
+        yield (
+            f"{reading.evidence.against_name} rows have another label than their file's name states: the column "
+            "counts. See that it means what its name says."
+        )
 
 
 def _value_notes(reading: Reading) -> Iterator[str]:

@@ -187,6 +187,13 @@ def test_two_columns_of_code_with_unknown_names_and_no_label_are_proposed_as_a_p
     assert inspect(path).refusals[0].config == ["fields: {func: old}", "fields: {before: old, after: new}"]
 
 
+def test_labels_that_contradict_their_file_s_name_are_told(tmp_path: Path):
+    for name, label in (("vulnerable", 0), ("safe", 0)):
+        write_lines(tmp_path / "set" / f"{name}.jsonl", {"func": function(len(name)), "target": label})
+
+    assert any(note.startswith("1 rows have another label than their file") for note in inspect(tmp_path / "set").notes)
+
+
 def test_languages_are_counted_and_which_are_kept_can_be_set(tmp_path: Path):
     stated = [{**row, "language": ("C", "Java", "C++")[place % 3]} for place, row in enumerate(rows())]
     path = write_lines(tmp_path / "a.jsonl", *stated)

@@ -28,6 +28,7 @@ class Evidence:
         single_texts: Rows that should hold two texts and hold one.
         two_texts: Rows that hold two.
         equal_texts: Rows that hold the same text twice.
+        against_name: Rows whose label is another one than their file's name states.
     """
 
     labels: ValueCounts = field(default_factory=ValueCounts)
@@ -39,6 +40,7 @@ class Evidence:
     single_texts: int = 0
     two_texts: int = 0
     equal_texts: int = 0
+    against_name: int = 0
 
     def note_difference(self, compared: tuple[str, str, str], where: str) -> None:
         """Count a row in which two columns differ."""

@@ -125,8 +125,8 @@ class RowReader:
     def _label(self, content: Content, where: str) -> int | None:
         """Return the label; None where the row holds both texts and nothing else says it."""
         if self._columns.label is not None:
-            meaning = Meaning.VULNERABLE if self._columns.label else Meaning.SAFE
-            self._note_label(f"{meaning}, by the file's name", meaning)
+            stated = Meaning.VULNERABLE if self._columns.label else Meaning.SAFE
+            self._note_label(f"{stated}, by the file's name", stated)
             return self._columns.label
         column = self._columns.one("target")
         if column is None:
@@ -143,7 +143,9 @@ class RowReader:
             self._ledger.minus_ones.add(where)
         if meaning is None:
             raise _LeftOut(Reason.WRONG_LABEL, f"{column} {shown(value)}")
-        return LABEL_OF[meaning]
+        label = LABEL_OF[meaning]
+        self._ledger.evidence.against_name += self._file.label not in (None, label)
+        return label
 
     def _note_label(self, value: str, meaning: Meaning) -> None:
         self._ledger.evidence.labels.add(value)
