@@ -1,5 +1,6 @@
 """What a user should know of how a source was read, in sentences."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -7,6 +8,9 @@ from cellgate.contract.configs import PrepareConfig, SplitBy
 from cellgate.contract.inspection import Meaning, Reason
 from trainers.data.read.code_trees import CROSSVUL
 from trainers.data.read.rows import Reading
+
+# Outside of a text no letter may follow a backslash.
+_ESCAPED_LINE_END = re.compile(r"[{};] ?\\[nr]")
 
 
 def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
@@ -16,6 +20,7 @@ def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
         *split_notes(reading, config),
         *_label_notes(reading),
         *_name_notes(reading),
+        *_text_notes(reading),
         *_value_notes(reading),
     ]
 
@@ -48,6 +53,15 @@ def _name_notes(reading: Reading) -> Iterator[str]:
         yield (
             f"{reading.evidence.against_name} rows have another label than their file's name states: the column "
             "counts. See that it means what its name says."
+        )
+
+
+def _text_notes(reading: Reading) -> Iterator[str]:
+    escaped = sum("\n" not in row.func and _ESCAPED_LINE_END.search(row.func) is not None for row in reading.rows)
+    if escaped:
+        yield (
+            f"{escaped} functions hold \\n as two characters where a line ends: they were escaped twice, and are read "
+            "as they stand."
         )
 
 

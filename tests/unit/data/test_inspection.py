@@ -194,6 +194,15 @@ def test_labels_that_contradict_their_file_s_name_are_told(tmp_path: Path):
     assert any(note.startswith("1 rows have another label than their file") for note in inspect(tmp_path / "set").notes)
 
 
+def test_functions_whose_line_ends_were_escaped_twice_are_told(tmp_path: Path):
+    escaped = r"int f(char *b)\n{\n b[0] = 1;\n}"
+    path = write_lines(tmp_path / "a.jsonl", {"func": escaped, "target": 1})
+    once = write_lines(tmp_path / "b.jsonl", {"func": r'int g() { puts("a\n"); }', "target": 0})
+
+    assert any("escaped twice" in note for note in inspect(path).notes)
+    assert not any("escaped twice" in note for note in inspect(once).notes)
+
+
 def test_languages_are_counted_and_which_are_kept_can_be_set(tmp_path: Path):
     stated = [{**row, "language": ("C", "Java", "C++")[place % 3]} for place, row in enumerate(rows())]
     path = write_lines(tmp_path / "a.jsonl", *stated)
