@@ -16,11 +16,11 @@ from typing import IO
 
 from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
-from cellgate.contract.source_files import PARQUET_FORMS, is_table, without_packing
+from cellgate.contract.source_files import PARQUET_FORMS, without_packing
 from trainers.data.read.compressed import open_source
 from trainers.data.read.files import label_in
 from trainers.data.read.known_fields import KNOWN_FIELDS
-from trainers.data.read.tables import separator_of
+from trainers.data.read.tables import has_table, separator_of
 
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
@@ -47,7 +47,7 @@ def first_look(path: Path, fields: FieldNames) -> list[str]:
             lines = _lines(file)
             # Empty lines may stand before the rows, and before a header.
             first = next((line for line in lines if line[1].strip()), (1, b""))
-            if is_table(path.name):
+            if has_table(first[1], path.name):
                 return list(_header(first[1], path, fields))
             if _is_begun_value(first[1], path):
                 # One value on several lines, or as long as the file: the run that reads it looks at its rows.

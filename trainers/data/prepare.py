@@ -111,6 +111,7 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
     with phases.phase("deduplicate"):
         duplicates = deduplicate(reading.rows)
         rows = kept_rows(reading.rows, duplicates)
+        _refuse_if_none_is_left(reading.rows, rows)
     sources = [row.func for row in rows]
     with phases.phase("compare"):
         lexed = lex(sources)
@@ -178,6 +179,23 @@ def _graphs(
     if spec.graphs is not None:
         ready = read_ready_graphs(spec.graphs, rows, left_out=left_out, max_nodes=spec.max_nodes, progress=progress)
     return fill_up(ready, rows, max_nodes=spec.max_nodes, workers=spec.workers, progress=progress)
+
+
+def _refuse_if_none_is_left(read: Sequence[Row], kept: Sequence[Row]) -> None:
+    """Refuse functions that are all copies of others with the other label.
+
+    Raises:
+        DataError: None is kept.
+    """
+    problems = ErrorCollector()
+    if read and not kept:
+        problems.add(
+            f"all {len(read)} functions",
+            found="copies of each other with contradictory labels, of which none stays",
+            expected="functions with one label each",
+            fix="see with `cellgate dataset inspect` what is read as text and label; name others in `fields`",
+        )
+    problems.raise_if_any("no function is left")
 
 
 def _ties(near: NearPairs, duplicates: Deduplication) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """What a user should know of how a source was read, in sentences."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -8,10 +9,20 @@ from cellgate.contract.inspection import Meaning, Reason
 from trainers.data.read.code_trees import CROSSVUL
 from trainers.data.read.rows import Reading
 
+# Outside of a text no letter may follow a backslash.
+_ESCAPED_LINE_END = re.compile(r"[{};] ?\\[nr]")
+
 
 def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
     """Return every note."""
-    return [*reading.notes, *split_notes(reading, config), *_label_notes(reading), *_value_notes(reading)]
+    return [
+        *reading.notes,
+        *split_notes(reading, config),
+        *_label_notes(reading),
+        *_name_notes(reading),
+        *_text_notes(reading),
+        *_value_notes(reading),
+    ]
 
 
 def split_notes(reading: Reading, config: PrepareConfig) -> Iterator[str]:
@@ -37,6 +48,23 @@ def _label_notes(reading: Reading) -> Iterator[str]:
         yield f"All functions are labelled {meanings.pop()}: training needs both labels."
 
 
+def _name_notes(reading: Reading) -> Iterator[str]:
+    if reading.evidence.against_name:
+        yield (
+            f"{reading.evidence.against_name} rows have another label than their file's name states: the column "
+            "counts. See that it means what its name says."
+        )
+
+
+def _text_notes(reading: Reading) -> Iterator[str]:
+    escaped = sum("\n" not in row.func and _ESCAPED_LINE_END.search(row.func) is not None for row in reading.rows)
+    if escaped:
+        yield (
+            f"{escaped} functions hold \\n as two characters where a line ends: they were escaped twice, and are read "
+            "as they stand."
+        )
+
+
 def _value_notes(reading: Reading) -> Iterator[str]:
     evidence, counts = reading.evidence, reading.left_out.counts
     if evidence.unreadable_dates:
@@ -48,6 +76,11 @@ def _value_notes(reading: Reading) -> Iterator[str]:
         yield (
             f"{evidence.single_texts} of {evidence.single_texts + evidence.two_texts} rows that should hold two texts "
             "hold one; it is read alone."
+        )
+    if evidence.equal_texts:
+        yield (
+            f"{evidence.equal_texts} of {evidence.two_texts} rows hold the same text before and after the fix: nothing "
+            "was fixed there, and as copies with contradictory labels both are dropped."
         )
     if counts[Reason.OTHER_LANGUAGE]:
         yield f"{counts[Reason.OTHER_LANGUAGE]} rows are in other languages than `languages` and were left out."

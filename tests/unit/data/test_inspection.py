@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.errors import DataError
+from cellgate.contract.events import EventWriter
 from cellgate.contract.inspection import Inspection
-from cellgate.contract.specs import InspectSpec
+from cellgate.contract.specs import InspectSpec, PrepareSpec
 from tests.unit.data.source_files import F, G, function, read, write_csv, write_lines
 from trainers.__main__ import main
 from trainers.data.inspect import inspect_source
+from trainers.data.prepare import prepare
 
 
 def inspect(*paths: Path, **config: Any) -> Inspection:
@@ -123,13 +126,13 @@ def test_a_split_of_the_source_that_is_not_used_is_told_with_the_line_that_uses_
 
 
 def test_words_for_nothing_are_no_commit_and_tie_no_functions(tmp_path: Path):
-    words = ["None", "nan", "NULL", "-", "unknown", " ", "N/A", float("nan")]
-    told = [{**row, "commit_id": word} for row, word in zip(rows(8), words, strict=True)]
+    words = ["None", "nan", "NULL", "-", "unknown", " ", "N/A", float("nan"), "(null)", "https://x.org/a/b/commit/None"]
+    told = [{**row, "commit_id": word} for row, word in zip(rows(10), words, strict=True)]
     path = write_lines(tmp_path / "a.jsonl", *told)
 
     found = inspect(path)
 
-    assert found.groups.groups == 8
+    assert found.groups.groups == 10
     assert any("No function has a commit" in note for note in found.notes)
 
 
@@ -139,6 +142,65 @@ def test_one_group_of_all_functions_is_refused_by_its_name(tmp_path: Path):
     (refusal,) = inspect(path).refusals
 
     assert refusal.found == "all 20 functions are one group: commit 'c1' in project 'p'"
+
+
+def test_one_project_of_all_functions_is_refused_with_another_way_to_split(tmp_path: Path):
+    path = write_lines(tmp_path / "a.jsonl", *({**row, "project": "p"} for row in rows()))
+
+    (refusal,) = inspect(path, split="project").refusals
+
+    assert (refusal.found, refusal.config) == ("all 20 functions are one group: project 'p'", ["split: random"])
+
+
+def test_each_label_that_files_names_state_is_counted(tmp_path: Path):
+    for name in ("vulnerable", "safe"):
+        write_lines(
+            tmp_path / "set" / f"{name}.jsonl", {"func": function(len(name))}, {"func": function(20 + len(name))}
+        )
+
+    labels = inspect(tmp_path / "set").labels
+
+    assert sorted((one.meaning, one.rows) for one in labels) == [("safe", 2), ("vulnerable", 2)]
+
+
+def test_rows_in_which_nothing_was_fixed_are_told_and_a_set_of_such_rows_alone_is_refused(tmp_path: Path):
+    path = write_lines(tmp_path / "a.jsonl", *({"func_before": F, "func_after": f"{F}\n"} for _ in range(2)))
+
+    assert any(note.startswith("2 of 2 rows hold the same text before and after") for note in inspect(path).notes)
+    with pytest.raises(DataError, match="no function is left"), EventWriter(tmp_path / "events.jsonl") as events:
+        prepare(PrepareSpec(cell="prepare", source=path), tmp_path, events)
+
+
+def test_two_columns_that_differ_in_case_alone_are_two_readings(tmp_path: Path):
+    path = write_lines(tmp_path / "a.jsonl", *({**row, "Target": 1 - row["target"]} for row in rows()))
+
+    (refusal,) = inspect(path).refusals
+
+    assert refusal.config == ["fields: {target: target}", "fields: {target: Target}"]
+
+
+def test_two_columns_of_code_with_unknown_names_and_no_label_are_proposed_as_a_pair(tmp_path: Path):
+    path = write_lines(
+        tmp_path / "a.jsonl", *({"old": function(n), "new": function(n, vulnerable=False)} for n in (1, 2))
+    )
+
+    assert inspect(path).refusals[0].config == ["fields: {func: old}", "fields: {before: old, after: new}"]
+
+
+def test_labels_that_contradict_their_file_s_name_are_told(tmp_path: Path):
+    for name, label in (("vulnerable", 0), ("safe", 0)):
+        write_lines(tmp_path / "set" / f"{name}.jsonl", {"func": function(len(name)), "target": label})
+
+    assert any(note.startswith("1 rows have another label than their file") for note in inspect(tmp_path / "set").notes)
+
+
+def test_functions_whose_line_ends_were_escaped_twice_are_told(tmp_path: Path):
+    escaped = r"int f(char *b)\n{\n b[0] = 1;\n}"
+    path = write_lines(tmp_path / "a.jsonl", {"func": escaped, "target": 1})
+    once = write_lines(tmp_path / "b.jsonl", {"func": r'int g() { puts("a\n"); }', "target": 0})
+
+    assert any("escaped twice" in note for note in inspect(path).notes)
+    assert not any("escaped twice" in note for note in inspect(once).notes)
 
 
 def test_languages_are_counted_and_which_are_kept_can_be_set(tmp_path: Path):

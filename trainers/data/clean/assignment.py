@@ -10,7 +10,7 @@ from trainers.data.clean.splits import Assignment, assign_for_evaluation, assign
 from trainers.data.read.error_collector import shown
 from trainers.data.read.row import Row
 
-_TRAIN, _VALID, _TEST = ("train", "training"), ("valid", "validation", "val", "dev"), ("test", "testing")
+_TRAIN, _VALID, _TEST = ("train", "training"), ("valid", "validation", "val", "dev", "development"), ("test", "testing")
 
 
 def assign(rows: Sequence[Row], groups: Sequence[str], config: PrepareConfig) -> Assignment:
@@ -104,7 +104,9 @@ def split_refusals(rows: Sequence[Row], groups: Sequence[str], config: PrepareCo
                 found=f"{what}: {name}" if len(sizes) == 1 else f"{what}, the largest is {name}",
                 expected=f"at least {least} groups, one for each split",
                 fix="read another column, or group by something finer; add one of these lines (--config)",
-                config=["fields: {commit: COLUMN}", "group_by: [pair]", "group_by: []"],
+                config=["split: random"]
+                if config.split_by is SplitBy.PROJECT
+                else ["fields: {commit: COLUMN}", "group_by: [pair]", "group_by: []"],
             )
         )
     return found

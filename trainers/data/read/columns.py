@@ -7,7 +7,7 @@ from cellgate.contract.configs import FieldNames
 from cellgate.contract.inspection import Refusal
 from trainers.data.read.error_collector import shown
 from trainers.data.read.files import SourcePath
-from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, named
+from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, is_code, named
 from trainers.data.read.layouts import Layout, layout_of
 from trainers.data.read.refusals import fields_line
 
@@ -88,8 +88,9 @@ class _Choice:
         self, present: tuple[str, ...], layout: Layout | None, own: Mapping[str, str], head: Sequence[Content]
     ) -> None:
         self._present, self._layout, self._own, self._head = present, layout, own, head
-        # Of two that differ in case alone the first.
-        self._by_lower_case = {column.casefold(): column for column in reversed(present)}
+        self._by_lower_case: dict[str, list[str]] = {}
+        for column in present:
+            self._by_lower_case.setdefault(column.casefold(), []).append(column)
         self.of: dict[str, tuple[str, ...]] = {}
         self.why: dict[str, str] = {}
         self.label: int | None = None
@@ -180,12 +181,11 @@ class _Choice:
             self.why[name] = BY_NAME
 
     def _known(self, name: str) -> list[str]:
-        found = (self._like(known) for known in KNOWN_FIELDS[name])
-        return list(dict.fromkeys(column for column in found if column is not None))
+        return list(dict.fromkeys(column for known in KNOWN_FIELDS[name] for column in self._like(known)))
 
-    def _like(self, known: str) -> str | None:
-        """Return the column of a known name; where there is none, the one that differs in case alone."""
-        return known if known in self._present else self._by_lower_case.get(known.casefold())
+    def _like(self, known: str) -> list[str]:
+        """Return the columns of a known name: the one that is equal, and those that differ in case alone."""
+        return sorted(self._by_lower_case.get(known.casefold(), ()), key=lambda one: one != known)
 
     def _by_layout(self) -> str:
         return f"as {self._layout.name} has it" if self._layout is not None else ""
@@ -212,7 +212,7 @@ class _Choice:
                 found=f"no column {' or '.join(names)} among {', '.join(map(shown, self._present[:30])) or 'none'}",
                 expected=f"a column that holds {_MEANING[name]}",
                 fix=f"name it in the configuration (--config){', or ' * bool(advice)}{advice.removeprefix('or ')}",
-                config=[fields_line({name: proposed or "COLUMN"})],
+                config=[fields_line({name: proposed or "COLUMN"}), *(self._pair_line() if name == "func" else ())],
             )
         )
 
@@ -228,8 +228,14 @@ class _Choice:
             return next((column for column in free if 1 < len(self._values(column)) < 4), None)
         return None
 
+    def _pair_line(self) -> list[str]:
+        """Return the line that reads two columns as a pair, where two hold code and none a label."""
+        codes = [column for column in self._present if self._code_share(column) >= MIN_CODE_SHARE]
+        has_label = "target" in self._own or bool(self._known("target"))
+        return [fields_line({"before": codes[0], "after": codes[1]})] if len(codes) == 2 and not has_label else []
+
     def _code_share(self, column: str) -> float:
-        return sum(_is_code(content.get(column)) for content in self._head) / max(len(self._head), 1)
+        return sum(is_code(content.get(column)) for content in self._head) / max(len(self._head), 1)
 
     def _values(self, column: str) -> set[str]:
         return {shown(content.get(column)) for content in self._head}
@@ -249,7 +255,3 @@ _MEANING = {
     "date": "a date",
     "language": "a language",
 }
-
-
-def _is_code(value: object) -> bool:
-    return isinstance(value, str) and "{" in value and "(" in value

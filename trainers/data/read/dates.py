@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 _COMPACT = re.compile(r"(?:19|20)\d{6}")
 _NUMBER = re.compile(r"\d{5,19}(?:\.\d*)?")
-_DAY_FIRST_YEAR = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})(?:[ T].*)?")
+_DAY_FIRST_YEAR = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T].*)?")
 _FORMATS = (
     "%a %b %d %H:%M:%S %Y %z",  # git
     "%a %b %d %H:%M:%S %Y",
@@ -16,6 +16,7 @@ _FORMATS = (
     "%b %d, %Y",
     "%d %b %Y",
     "%B %d, %Y",
+    "%d %B %Y",
     "%d-%b-%Y",
 )
 MAX_CHARS = 64

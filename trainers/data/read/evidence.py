@@ -27,6 +27,8 @@ class Evidence:
         unreadable_dates: Functions with a date that cannot be read in one way only.
         single_texts: Rows that should hold two texts and hold one.
         two_texts: Rows that hold two.
+        equal_texts: Rows that hold the same text twice.
+        against_name: Rows whose label is another one than their file's name states.
     """
 
     labels: ValueCounts = field(default_factory=ValueCounts)
@@ -37,6 +39,8 @@ class Evidence:
     unreadable_dates: int = 0
     single_texts: int = 0
     two_texts: int = 0
+    equal_texts: int = 0
+    against_name: int = 0
 
     def note_difference(self, compared: tuple[str, str, str], where: str) -> None:
         """Count a row in which two columns differ."""

@@ -1,19 +1,19 @@
 """The form of a file, by its first bytes and, for tables alone, by its name; and the reader that it needs."""
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.source_files import is_table
 from trainers.data.read.code_trees import code_tree
 from trainers.data.read.compressed import GZIP_MAGIC, ZSTD_MAGIC, open_source
 from trainers.data.read.json_rows import json_rows
 from trainers.data.read.parquet_rows import MAGIC as PARQUET_MAGIC
 from trainers.data.read.parquet_rows import parquet_rows
 from trainers.data.read.raw_rows import RawRows, unreadable
-from trainers.data.read.tables import table_rows
+from trainers.data.read.tables import has_table, table_rows
 
 # What people give in place of a file of functions, and what they should do.
 _OTHER_FORMS: tuple[tuple[bytes, str, str], ...] = (
@@ -26,13 +26,18 @@ _OTHER_FORMS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF", "an HDF5 file", "write its functions and labels as JSONL"),
     (b"SQLite format 3", "an SQLite database", "export the table of methods as CSV (sqlite3 -csv -header)"),
     (b"ARROW1", "an Arrow file", "write it as Parquet"),
+    (b"\xff\xfe\0\0", "text in UTF-32", "convert the file to UTF-8"),
     (b"\xff\xfe", "text in UTF-16", "convert the file to UTF-8"),
     (b"\xfe\xff", "text in UTF-16", "convert the file to UTF-8"),
     (b"version https://git-lfs", "a pointer to a file in Git LFS, not the file", "git lfs pull"),
     (b"<!DOCTYPE", "a web page", "download the file itself"),
     (b"<html", "a web page", "download the file itself"),
 )
-PEEKED_BYTES = 64
+PEEKED_BYTES = 512
+# Where an archive of tar says that it is one.
+TAR_MAGIC, TAR_AT = b"ustar", 257
+# ASCII in UTF-16 without a mark at its beginning has a zero in every other byte.
+_WIDE = re.compile(rb"(?:[^\0]\0){8}|(?:\0[^\0]){8}")
 
 
 @contextmanager
@@ -65,7 +70,7 @@ def _rows_of(file: io.BufferedReader, path: Path, packing: str) -> tuple[str, Ra
         if packing:
             raise _other_form(path, f"a Parquet file, packed ({packing})", "unpack it: Parquet is packed inside")
         return "Parquet", parquet_rows(path)
-    return (_table_form(path), table_rows(file, path)) if is_table(path.name) else json_rows(file, path)
+    return (_table_form(path), table_rows(file, path)) if has_table(begun, path.name) else json_rows(file, path)
 
 
 def _packing(path: Path) -> str:
@@ -82,6 +87,10 @@ def _refuse_others(path: Path, begun: bytes) -> None:
     for magic, name, fix in _OTHER_FORMS:
         if begun.lstrip().lower().startswith(magic.lower()) if magic.startswith(b"<") else begun.startswith(magic):
             raise _other_form(path, name, fix)
+    if begun[TAR_AT:].startswith(TAR_MAGIC):
+        raise _other_form(path, "a tar archive", "unpack it")
+    if _WIDE.match(begun):
+        raise _other_form(path, "text in UTF-16", "convert the file to UTF-8")
 
 
 def _other_form(path: Path, found: str, fix: str) -> DataError:

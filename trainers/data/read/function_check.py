@@ -1,7 +1,8 @@
 """Whether a text is a function of C or C++ with a body: by its first tokens, else by the parser."""
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from tree_sitter import Node, Parser
@@ -10,15 +11,19 @@ from cellgate.contract.inspection import Reason
 from trainers.data.c_tokens import TOKEN, is_comment, is_name
 from trainers.data.graphs.grammar import LANGUAGES, Grammar
 from trainers.data.read.error_collector import shown
+from trainers.data.read.foreign import is_foreign
 from trainers.data.read.raw_rows import Defect
 
-# What a function of another language begins with; none of these can begin one of C or C++, where access specifiers
-# are followed by a colon.
-_FOREIGN_MODIFIERS = frozenset({"public", "private", "protected"})
-_FOREIGN_STARTS = frozenset({"def", "func", "fn", "function", "async", "import", "package", "using", "<?"})
-_CONTROL = frozenset({"if", "for", "while", "switch", "catch", "return", "sizeof", "else", "do"})
+# What may stand before a parenthesis in a head without being the function's name.
+_NO_NAMES = frozenset(
+    {
+        *("if", "for", "while", "switch", "catch", "return", "sizeof", "else", "do"),
+        *("__attribute__", "__attribute", "__declspec", "alignas", "_Alignas", "decltype"),
+    }
+)
+_NO_MACROS = frozenset({"struct", "union", "enum", "class", "namespace", "typedef"})
+_OF_CPP = frozenset({"class", "namespace"})
 _DEFINITIONS = frozenset({"function_definition", "lambda_expression", "inline_method_definition"})
-_GO_METHOD = re.compile(r"func\s*\([^()]*\)\s*\w+\s*\(")
 _DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*", re.MULTILINE | re.DOTALL)
 # So many tokens before the body are looked at; a longer head is given to the parser.
 MAX_HEAD_TOKENS = 4_000
@@ -38,12 +43,18 @@ def check_function(func: str) -> Defect | None:
         return Defect(reason=Reason.NO_TOKEN, found="only a comment")
     if first == "#":
         return _without_directives(func)
-    second = next(tokens, "")
-    if (first in _FOREIGN_MODIFIERS and second != ":") or (first in _FOREIGN_STARTS and is_name(second or ";")):
+    head: list[str] = []
+    for token in itertools.islice(itertools.chain((first,), tokens), MAX_HEAD_TOKENS):
+        if token == "{":
+            break
+        head.append(token)
+    if is_foreign(func, head):
         return Defect(reason=Reason.NO_FUNCTION, found=f"text that begins like another language: {shown(func)}")
-    if first == "func" and _GO_METHOD.match(func.lstrip()):
-        return Defect(reason=Reason.NO_FUNCTION, found=f"text that begins like another language: {shown(func)}")
-    return _by_head(func, first, second, tokens)
+    if len(head) == MAX_HEAD_TOKENS:
+        return _by_parser(func, first)
+    if token != "{":
+        return Defect(reason=Reason.NO_FUNCTION, found=f"no body: {shown(func)}")
+    return None if _is_head(head) else _by_parser(func, first)
 
 
 def _without_directives(func: str) -> Defect | None:
@@ -52,25 +63,23 @@ def _without_directives(func: str) -> Defect | None:
     if not rest:
         return Defect(reason=Reason.NO_FUNCTION, found=f"no body: {shown(func)}")
     # A comment before the sign hides a line from the pattern.
-    return check_function(rest) if len(rest) < len(func) else _by_parser(func)
+    return check_function(rest) if len(rest) < len(func) else _by_parser(func, "#")
 
 
 def _tokens(func: str) -> Iterator[str]:
     return (found[0] for found in TOKEN.finditer(func) if not is_comment(found[0]))
 
 
-def _by_head(func: str, first: str, second: str, tokens: Iterator[str]) -> Defect | None:
-    """Look for a name and its parameters before the first brace."""
-    previous, is_called = first, False
-    token = second
-    for _ in range(MAX_HEAD_TOKENS):
-        if not token:
-            return Defect(reason=Reason.NO_FUNCTION, found=f"no body: {shown(func)}")
-        if token == "{" or previous == "{":
-            return None if is_called else _by_parser(func)
-        is_called = is_called or (token == "(" and is_name(previous) and previous not in _CONTROL)
-        previous, token = token, next(tokens, "")
-    return _by_parser(func)
+def _is_head(head: Sequence[str]) -> bool:
+    """Return whether what stands before the first brace is a name and its parameters, or a macro in place of them."""
+    is_called, depth = False, 0
+    for previous, token in itertools.pairwise(head):
+        is_called = is_called or (token == "(" and is_name(previous) and previous not in _NO_NAMES)
+        depth += (token == "(") - (token == ")")
+    if is_called:
+        # Behind a sign of assignment stand the values of an array.
+        return head[-1] != "=" or depth > 0
+    return bool(head) and head[-1].isupper() and all(is_name(one) and one not in _NO_MACROS for one in head)
 
 
 @cache
@@ -78,11 +87,13 @@ def _parsers() -> tuple[Parser, Parser]:
     return Parser(LANGUAGES[Grammar.C]), Parser(LANGUAGES[Grammar.CPP])
 
 
-def _by_parser(func: str) -> Defect | None:
+def _by_parser(func: str, first: str) -> Defect | None:
     if "{" not in func:
         return Defect(reason=Reason.NO_FUNCTION, found=f"no body: {shown(func)}")
     source = func.encode()
-    if any(_defines(parser.parse(source).root_node) for parser in _parsers()):
+    c, cpp = _parsers()
+    # To the parser for C a class is a function whose type is `class`.
+    if any(_defines(parser.parse(source).root_node) for parser in ((cpp,) if first in _OF_CPP else (c, cpp))):
         return None
     return Defect(reason=Reason.NOT_PARSED, found=f"no function that parses: {shown(func)}")
 

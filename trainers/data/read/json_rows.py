@@ -3,7 +3,7 @@
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -11,8 +11,7 @@ from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Reason
 from trainers.data.read.compressed import open_source
 from trainers.data.read.error_collector import shown
-from trainers.data.read.files import SPLIT_WORD
-from trainers.data.read.known_fields import TEXT_NAMES
+from trainers.data.read.json_shapes import JSONL, numbered, row_of, shaped
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows, damaged, unreadable
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -24,9 +23,10 @@ MAX_VALUE_BYTES = 2 << 30
 # A longer first line is a whole value: what is written over several lines begins with one name.
 MAX_FIRST_BYTES = 1 << 20
 _SPACE = re.compile(r"\s*")
+_BETWEEN = re.compile(r"\s*,?\s*")
 
 Line = tuple[int, bytes]
-JSONL, ARRAY, OBJECTS = "JSONL", "JSON array", "JSON objects over several lines"
+ARRAY, OBJECTS = "JSON array", "JSON objects over several lines"
 
 
 def numbered_lines(file: IO[bytes]) -> Iterator[Line]:
@@ -99,7 +99,8 @@ def _goes_on(line: bytes) -> bool:
     try:
         json.loads(line)
     except json.JSONDecodeError as error:
-        return error.pos >= len(error.doc.rstrip())
+        # A value over several lines breaks between its parts, never within a text.
+        return error.pos >= len(error.doc.rstrip()) and not error.msg.startswith("Invalid control")
     except (ValueError, RecursionError):
         return False
     return False
@@ -108,41 +109,75 @@ def _goes_on(line: bytes) -> bool:
 def _lines(lines: Iterable[Line], path: Path) -> RawRows:
     try:
         for number, line in lines:
-            yield RawRow(number=number, place=f"line {number}", content=_of_line(line))
+            objects = _objects_of_line(line)
+            for count, content in enumerate(objects, start=1):
+                place = f"line {number}" if len(objects) == 1 else f"line {number}, object {count}"
+                yield RawRow(number=number, place=place, content=content)
     except OSError as error:
         raise unreadable(path, error) from error
 
 
-def _of_line(line: bytes) -> dict[str, object] | Defect:
+def _objects_of_line(line: bytes) -> list[dict[str, object] | Defect]:
+    """Return a line's object; or several, where line ends were lost; a comma may follow each, as in an array."""
     try:
-        value = parse(line.decode())
+        text = line.decode()
+        return [row_of(parse(text))]
     except UnicodeDecodeError as error:
-        return damaged(line, error)
+        return [damaged(line, error)]
+    except json.JSONDecodeError as error:
+        several = _several(text) if error.msg == "Extra data" else []
+        return [row_of(value) for value in several] or [_malformed(error)]
     except (ValueError, RecursionError) as error:
-        return Defect(reason=Reason.MALFORMED, found=f"invalid JSON ({shown_error(error)})")
-    return _object(value)
+        return [_malformed(error)]
 
 
-def _object(value: object) -> dict[str, object] | Defect:
-    if isinstance(value, dict):
-        return value
-    found = shown(value) if value is None else f"a JSON {type(value).__name__}"
-    return Defect(reason=Reason.MALFORMED, found=f"{found} in place of a JSON object")
+def _malformed(error: Exception) -> Defect:
+    return Defect(reason=Reason.MALFORMED, found=f"invalid JSON ({shown_error(error)})")
+
+
+def _several(text: str) -> list[object]:
+    """Return the objects that stand one after another; none where anything else stands among them."""
+    values: list[object] = []
+    at = 0
+    try:
+        while at < len(text):
+            value, at = _DECODER.raw_decode(text, at)
+            at = _between(text, at)
+            values.append(value)
+    except (ValueError, RecursionError):
+        return []
+    return values if all(isinstance(value, dict | Defect) for value in values) else []
+
+
+def _between(text: str, at: int) -> int:
+    found = _BETWEEN.match(text, at)
+    return at if found is None else found.end()
 
 
 def parse(text: str) -> object:
     """Return a JSON value; a whole number of more digits than Python takes becomes text.
+
+    An object that gives one name two values is a `Defect`: which of them is meant, nobody knows.
 
     Raises:
         ValueError: It is no JSON.
         RecursionError: It is nested too deep.
     """
     try:
-        return cast(object, json.loads(text))
+        return cast(object, json.loads(text, object_pairs_hook=_once_named))
     except json.JSONDecodeError:
         raise
     except ValueError:
-        return cast(object, json.loads(text, parse_int=_whole_number))
+        return cast(object, json.loads(text, parse_int=_whole_number, object_pairs_hook=_once_named))
+
+
+def _once_named(pairs: list[tuple[str, object]]) -> dict[str, object] | Defect:
+    named: dict[str, object] = {}
+    for name, value in pairs:
+        if name in named and named[name] != value:
+            return Defect(reason=Reason.MALFORMED, found=f"two values of {shown(name)} in one object")
+        named[name] = value
+    return named
 
 
 def _whole_number(digits: str) -> int | str:
@@ -150,6 +185,9 @@ def _whole_number(digits: str) -> int | str:
         return int(digits)
     except ValueError:
         return digits[:100]
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole_number, object_pairs_hook=_once_named)
 
 
 def shown_error(error: Exception) -> str:
@@ -187,27 +225,21 @@ def _array(text: str, path: Path) -> RawRows:
         rows = parse(text)
     except (ValueError, RecursionError) as error:
         raise _no_json(path, error) from error
-    return _numbered(cast(list[object], rows))
-
-
-def _numbered(rows: Iterable[object], *, split: str | None = None, start: int = 1) -> RawRows:
-    for number, row in enumerate(rows, start=start):
-        yield RawRow(number=number, place=f"row {number}", content=_object(row), split=split)
+    return numbered(cast(list[object], rows))
 
 
 def _objects(text: str, path: Path) -> RawRows:
     """Yield the rows of one object over several lines, or of several one after another."""
-    decoder = json.JSONDecoder(parse_int=_whole_number)
     values: list[object] = []
     at = _after_white(text, 0)
     try:
         while at < len(text):
-            value, at = decoder.raw_decode(text, at)
+            value, at = _DECODER.raw_decode(text, at)
             values.append(value)
             at = _after_white(text, at)
     except (ValueError, RecursionError) as error:
         raise _no_json(path, error) from error
-    return _shaped(values[0], path)[1] if len(values) == 1 else _numbered(values)
+    return shaped(values[0], path)[1] if len(values) == 1 else numbered(values)
 
 
 def _after_white(text: str, at: int) -> int:
@@ -216,73 +248,10 @@ def _after_white(text: str, at: int) -> int:
 
 
 def _one_line(line: Line, path: Path) -> tuple[str, RawRows]:
-    content = _of_line(line[1])
-    if isinstance(content, Defect):
-        return JSONL, iter((RawRow(number=line[0], place=f"line {line[0]}", content=content),))
-    form, rows = _shaped(content, path)
-    if form == JSONL:
-        return JSONL, iter((RawRow(number=line[0], place=f"line {line[0]}", content=content),))
-    return form, rows
-
-
-def _shaped(value: object, path: Path) -> tuple[str, RawRows]:
-    """Return the rows of one value: a row itself, or a table in one of the shapes that pandas and others write."""
-    if not isinstance(value, dict) or not value:
-        return JSONL, _numbered([value])
-    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
-        return "JSON table (orient split)", _split_rows(value["columns"], value["data"])
-    if isinstance(value.get("data"), list) and isinstance(value.get("schema"), dict):
-        return "JSON table (orient table)", _numbered(value["data"])
-    texts = [name for name in value if name in TEXT_NAMES]
-    if texts and isinstance(value[texts[0]], dict | list):
-        return "JSON columns", _columns(value, path)
-    if all(isinstance(part, dict) for part in value.values()):
-        # One object of rows by key, as those publish who save a table with its index.
-        return "JSON object of rows", _numbered(value.values())
-    lists = {key: part for key, part in value.items() if isinstance(part, list) and part and isinstance(part[0], dict)}
-    if lists and not texts:
-        return "JSON object of lists of rows", _lists(lists)
-    return JSONL, _numbered([value])
-
-
-def _split_rows(columns: list[object], data: list[object]) -> RawRows:
-    names = [str(name) for name in columns]
-    for number, row in enumerate(data, start=1):
-        fits = isinstance(row, list) and len(row) == len(names)
-        found = f"{shown(row)} in place of {len(names)} values"
-        content = dict(zip(names, cast(list[object], row), strict=True)) if fits else None
-        yield RawRow(
-            number=number,
-            place=f"row {number}",
-            content=Defect(reason=Reason.MALFORMED, found=found) if content is None else content,
-        )
-
-
-def _lists(lists: Mapping[str, list[object]]) -> RawRows:
-    start = 1
-    for key, rows in lists.items():
-        yield from _numbered(rows, split=key if SPLIT_WORD.search(key.casefold()) else None, start=start)
-        start += len(rows)
-
-
-def _columns(value: Mapping[str, object], path: Path) -> RawRows:
-    """Return the rows of a table that is written column by column, each a list or an object by the rows' index."""
-    columns = {
-        name: list(part.values()) if isinstance(part, dict) else part
-        for name, part in value.items()
-        if isinstance(part, dict | list)
-    }
-    lengths = {name: len(part) for name, part in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise DataError(
-            f"{path}: its columns are not equally long",
-            [
-                InputError(
-                    where=path.name,
-                    found=f"columns of {shown(lengths)} values",
-                    expected="as many values in every column",
-                    fix='write the table row by row: to_json(path, orient="records", lines=True)',
-                )
-            ],
-        )
-    return _numbered(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    """Return the rows of a file of one line, which may be a whole table."""
+    objects = _objects_of_line(line[1])
+    if len(objects) == 1 and not isinstance(objects[0], Defect):
+        form, rows = shaped(objects[0], path)
+        if form != JSONL:
+            return form, rows
+    return JSONL, _lines([line], path)

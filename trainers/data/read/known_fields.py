@@ -41,3 +41,8 @@ ABOUT = ("id", "split", "project", "commit", "cwe", "pair")
 def named(fields: FieldNames) -> dict[str, str]:
     """Return the columns that a configuration names, by our field."""
     return {name: column for name, column in fields.model_dump().items() if column is not None}
+
+
+def is_code(value: object) -> bool:
+    """Return whether a value looks like a function's text."""
+    return isinstance(value, str) and "{" in value and "(" in value

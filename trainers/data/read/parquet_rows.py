@@ -1,5 +1,6 @@
 """Rows of a Parquet file, some hundred at a time."""
 
+from decimal import Decimal
 from pathlib import Path
 
 from trainers.data.read.compressed import most_bytes, too_large
@@ -23,12 +24,26 @@ def parquet_rows(path: Path) -> RawRows:
     most = most_bytes(path)
     try:
         with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if len(set(names)) < len(names):
+                raise ValueError("two columns have one name")
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 read += batch.nbytes
                 if read > most:
                     raise too_large(path)
                 for content in batch.to_pylist():
                     number += 1
-                    yield RawRow(number=number, place=f"row {number}", content=content)
+                    plain = {name: _plain(value) for name, value in content.items()}
+                    yield RawRow(number=number, place=f"row {number}", content=plain)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise unreadable(path, error) from error
+
+
+def _plain(value: object) -> object:
+    """Return a value as other forms have it: text written without its type, and whole numbers written as decimals."""
+    if isinstance(value, bytes):
+        # What is no UTF-8 becomes half surrogates, which the rows' check finds.
+        return value.decode(errors="surrogateescape")
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value

@@ -69,7 +69,10 @@ class RowReader:
     def __init__(self, file: SourcePath, columns: Columns, config: PrepareConfig, ledger: Ledger) -> None:
         self._file, self._columns, self._ledger = file, columns, ledger
         self._max_chars = config.max_function_chars
-        self._meanings = meanings_of(config.labels)
+        labels = [column for name, *both in columns.compared if name == "target" for column in both]
+        self._meanings = {
+            column: meanings_of(config.labels, column) for column in (*columns.of.get("target", ()), *labels)
+        }
         self._languages = {language_of(word) for word in config.languages}
         self._key_columns = columns.layout.pair_of if columns.layout is not None else ()
 
@@ -122,14 +125,15 @@ class RowReader:
     def _label(self, content: Content, where: str) -> int | None:
         """Return the label; None where the row holds both texts and nothing else says it."""
         if self._columns.label is not None:
-            self._note_label("the file's name", Meaning.VULNERABLE if self._columns.label else Meaning.SAFE)
+            stated = Meaning.VULNERABLE if self._columns.label else Meaning.SAFE
+            self._note_label(f"{stated}, by the file's name", stated)
             return self._columns.label
         column = self._columns.one("target")
         if column is None:
             return None
         value = content.get(column)
         key = label_key(value) if value is not None else ""
-        meaning = self._meanings.get(key)
+        meaning = self._meanings[column].get(key)
         if meaning is not None or key:
             # A word for nothing is shown too: in a column of weaknesses, `none` means safe.
             self._note_label(key, meaning or Meaning.UNKNOWN)
@@ -139,7 +143,9 @@ class RowReader:
             self._ledger.minus_ones.add(where)
         if meaning is None:
             raise _LeftOut(Reason.WRONG_LABEL, f"{column} {shown(value)}")
-        return LABEL_OF[meaning]
+        label = LABEL_OF[meaning]
+        self._ledger.evidence.against_name += self._file.label not in (None, label)
+        return label
 
     def _note_label(self, value: str, meaning: Meaning) -> None:
         self._ledger.evidence.labels.add(value)
@@ -165,7 +171,9 @@ class RowReader:
             raise _LeftOut(Reason.EMPTY, f"neither {before[1]} nor {after[1]}")
         self._ledger.evidence.two_texts += len(sides) == 2
         self._ledger.evidence.single_texts += len(sides) == 1
-        return [(suffix, of_side, self._func(value, column)) for suffix, of_side, value, column in sides]
+        texts = [(suffix, of_side, self._func(value, column)) for suffix, of_side, value, column in sides]
+        self._ledger.evidence.equal_texts += len(texts) == 2 and texts[0][2] == texts[1][2]
+        return texts
 
     def _side(self, content: Content, name: str) -> tuple[object, str]:
         column = self._columns.one(name) or name
@@ -207,9 +215,11 @@ class RowReader:
             value = int(value)
         if isinstance(value, bool | float | list | dict) or not isinstance(value, str | int):
             raise _LeftOut(Reason.WRONG_VALUE, f"{column} {shown(value)}")
-        text = value if isinstance(value, str) else shown(value)
+        text = value.strip() if isinstance(value, str) else shown(value)
         _check_text(text, column)
-        return _READ_AS[name](text) if name in _READ_AS else text
+        read = _READ_AS[name](text) if name in _READ_AS else text
+        # A link may end with a word for nothing.
+        return None if is_missing(read) else read
 
     def _project_of_link(self, content: Content) -> str | None:
         value, _ = self._value(content, "commit")
@@ -242,16 +252,17 @@ class RowReader:
 
     def _compare(self, content: Content, where: str) -> None:
         for compared in self._columns.compared:
-            name, read, other = compared
+            _, read, other = compared
             one, two = content.get(read), content.get(other)
             if is_missing(one) or is_missing(two) or one == two:
                 continue
-            if self._differ(name, one, two):
+            if self._differ(compared, one, two):
                 self._ledger.evidence.note_difference(compared, where)
 
-    def _differ(self, name: str, one: object, two: object) -> bool:
+    def _differ(self, compared: tuple[str, str, str], one: object, two: object) -> bool:
+        name, read, other = compared
         if name == "target":
-            meanings = [self._meanings.get(label_key(value)) for value in (one, two)]
+            meanings = [self._meanings[column].get(label_key(value)) for column, value in ((read, one), (other, two))]
             # What is no label at all, such as a name, is no other reading.
             return None not in meanings and meanings[0] is not meanings[1]
         return not (isinstance(one, str) and isinstance(two, str) and normalise(one) == normalise(two))

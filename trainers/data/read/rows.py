@@ -19,7 +19,7 @@ from trainers.data.read.raw_rows import RawRow, RawRows
 from trainers.data.read.refusals import merged, refusals_of
 from trainers.data.read.row import Row
 from trainers.data.read.row_reader import Ledger, RowReader
-from trainers.data.read.values import MINUS_ONE
+from trainers.data.read.values import MINUS_ONE, label_key
 
 # Rows that are looked at to recognise a file's columns, and characters of them: a row may have 64 MiB.
 HEAD_ROWS = 200
@@ -203,7 +203,7 @@ class _Reader:
     def _drop_minus_ones(self) -> None:
         """Leave out the rows labelled -1 where another value means safe: then it may mean that nobody knows."""
         evidence = self._ledger.evidence
-        own = {word.strip() for word in (*self._config.labels.safe, *self._config.labels.vulnerable)}
+        own = {label_key(word) for word in (*self._config.labels.safe, *self._config.labels.vulnerable)}
         others = [
             value for value, meaning in evidence.meanings.items() if meaning is Meaning.SAFE and value != MINUS_ONE
         ]

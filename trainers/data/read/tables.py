@@ -9,7 +9,9 @@ from typing import IO, TYPE_CHECKING
 
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Reason
+from cellgate.contract.source_files import is_table
 from trainers.data.read.error_collector import shown
+from trainers.data.read.known_fields import KNOWN_FIELDS
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows, damaged, unreadable
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 MAX_FIELD_CHARS = 64 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_KNOWN_NAMES = frozenset(known.casefold() for names in KNOWN_FIELDS.values() for known in names)
 SEPARATORS = (",", "\t", ";", "|")
 
 
@@ -58,6 +61,20 @@ def separator_of(header: str) -> str:
     """Return what separates the values of a table: of the usual characters the one that its header has most often."""
     outside = re.sub(r'"[^"]*"', "", header)
     return max(SEPARATORS, key=outside.count)
+
+
+def has_table(begun: bytes, name: str) -> bool:
+    """Return whether a file is a table: by its name, unless it begins as JSON does; or by a header of known names.
+
+    Args:
+        begun: Its first bytes.
+    """
+    text = begun.removeprefix(BYTE_ORDER_MARK).lstrip()
+    if text.startswith((b"{", b"[")):
+        return False
+    header = text.split(b"\n", 1)[0].decode(errors="replace")
+    names = [one.strip().strip('"').casefold() for one in header.split(separator_of(header))]
+    return is_table(name) or (len(names) > 1 and not _KNOWN_NAMES.isdisjoint(names))
 
 
 def table_rows(file: IO[bytes], path: Path) -> RawRows:
@@ -122,14 +139,17 @@ def _check(header: list[str], path: Path) -> None:
 
 def _rows(reader: "_csv.Reader", lines: _Lines, header: list[str], path: Path) -> RawRows:
     number = 0
+    first_bad: tuple[int, int] | None = None
     while True:
         begun = reader.line_num
         try:
             row = next(reader, None)
         except csv.Error as error:
             if "field larger" in str(error) or "unexpected end of data" in str(error):
-                raise _never_closed(path, number + 1, begun + 1, error) from error
+                # Behind a quote too many, what is quoted and what is not are exchanged up to the end.
+                raise _never_closed(path, *(first_bad or (number + 1, begun + 1)), error) from error
             number += 1
+            first_bad = first_bad or (number, begun + 1)
             lines.take_defect()
             yield RawRow(
                 number=number, place=f"row {number}", content=Defect(reason=Reason.MALFORMED, found=str(error))

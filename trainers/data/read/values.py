@@ -10,15 +10,25 @@ from cellgate.contract.inspection import Meaning
 from trainers.data.read.error_collector import shown
 
 # What sets write where they know nothing, in lower case.
-MISSING = frozenset({"", "none", "nan", "null", "-", "--", "unknown", "n/a", "na", "<na>", "nat", "undefined", "[]"})
+MISSING = frozenset(
+    {"", "none", "nan", "null", "-", "--", "unknown", "n/a", "na", "<na>", "nat", "undefined", "[]"}
+) | {
+    *("?", "(null)", "#n/a", "missing", "nil", "{}", "not available"),
+}
 
 _VULNERABLE = ("1", "true", "t", "yes", "y", "vulnerable", "vuln", "vul", "bad", "positive", "unsafe", "insecure")
 _SAFE = (
     *("0", "false", "f", "no", "n", "safe", "good", "negative", "secure", "benign", "clean", "fixed", "patched"),
     *("not vulnerable", "not_vulnerable", "non-vulnerable", "non_vulnerable", "nonvulnerable", "invulnerable"),
+    *("non vulnerable", "not-vulnerable", "non-vul", "non_vul", "nonvul", "non-vuln", "non_vuln", "not_vul"),
 )
 # The other label of sets that write 1 and -1; beside a 0 it may as well mean that nobody knows.
 MINUS_ONE = "-1"
+# Of a column that is named for the safe functions, nobody knows what these say.
+_UNNAMED = frozenset({"1", "0", MINUS_ONE, "true", "t", "yes", "y", "false", "f", "no", "n", "positive", "negative"})
+_NAMED_FOR_SAFE = re.compile(
+    r"(?:is)?[_ -]?(?:(?:safe(?:ty)?|secure|security|benign|clean|fixed|patched|good)|(?:non?|not|in)[_ -]?vul\w*)"
+)
 LABEL_OF = {Meaning.VULNERABLE: 1, Meaning.SAFE: 0}
 
 _CWE = re.compile(r"cwe[-_ ]?0*(\d+)", re.IGNORECASE)
@@ -68,9 +78,15 @@ def label_key(value: object) -> str:
     return str(int(float(text))) if _WHOLE.fullmatch(text) else text
 
 
-def meanings_of(words: LabelWords) -> Mapping[str, Meaning]:
-    """Return what each label value means; the words of the configuration go before the known ones."""
+def meanings_of(words: LabelWords, column: str = "") -> Mapping[str, Meaning]:
+    """Return what each label value means; the words of the configuration go before the known ones.
+
+    Args:
+        column: That holds them. In one named `is_safe` or `fixed`, 1 is no known word.
+    """
     known = dict.fromkeys(_VULNERABLE, Meaning.VULNERABLE) | dict.fromkeys((*_SAFE, MINUS_ONE), Meaning.SAFE)
+    if _NAMED_FOR_SAFE.fullmatch(column.strip().casefold()):
+        known = {word: meaning for word, meaning in known.items() if word not in _UNNAMED}
     own = {Meaning.VULNERABLE: words.vulnerable, Meaning.SAFE: words.safe}
     return known | {label_key(word): meaning for meaning, listed in own.items() for word in listed}
 
