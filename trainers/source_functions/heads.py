@@ -1,13 +1,14 @@
 """What a brace opens, by the words before it: a scope, a function, a value, or something that is not understood."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from trainers.source_functions.declarators import declarator_in, start_of
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
     CPP_STATEMENT_WORDS,
+    PRAGMAS,
     STATEMENT_WORDS,
     Kind,
     Token,
@@ -75,8 +76,7 @@ def read_head(text: bytes, start: int, end: int, groups: Mapping[int, int], *, s
         return scoped
     if any(token.kind is Kind.EQUALS for token in declared):
         return Head(opens=Opens.DECLARATION)
-    head = _function(text, tokens, declared, scope=scope)
-    return replace(head, start=_with_attributes(text, whole, head.start))
+    return _function(text, whole, tokens, declared, scope=scope)
 
 
 def _ends_in_requirement(tokens: Sequence[Token]) -> bool:
@@ -90,14 +90,16 @@ def _ends_in_requirement(tokens: Sequence[Token]) -> bool:
 
 
 def _with_attributes(text: bytes, tokens: Sequence[Token], start: int) -> int:
-    """Return where a function begins with the `[[…]]` before it; an empty line or a comment divides them."""
-    place = next((place for place, token in enumerate(tokens) if token.start == start), 0)
-    while place > 0 and tokens[place - 1].kind is Kind.BRACKETS:
-        if text.count(b"\n", tokens[place - 1].end, tokens[place].start) > 1:
+    """Return where a function begins with the attributes before it; an empty line or a comment divides them."""
+    place = next(place for place, token in enumerate(tokens) if token.start == start)
+    while place > 0 and text.count(b"\n", tokens[place - 1].end, tokens[place].start) < 2:
+        if tokens[place - 1].kind is Kind.BRACKETS:
+            place -= 1
+        elif place > 1 and tokens[place - 1].kind is Kind.GROUP and tokens[place - 2].text in ATTRIBUTE_CALLS - PRAGMAS:
+            place -= 2
+        else:
             break
-        place -= 1
-        start = tokens[place].start
-    return start
+    return tokens[place].start
 
 
 def _without_front(text: bytes, tokens: Sequence[Token]) -> list[Token]:
@@ -260,8 +262,16 @@ def _without_attributes(tokens: Sequence[Token]) -> list[Token]:
     return kept
 
 
-def _function(text: bytes, tokens: Sequence[Token], declared: Sequence[Token], *, scope: str) -> Head:
-    """Return the function that a head opens, or that it is none."""
+def _function(
+    text: bytes, whole: Sequence[Token], tokens: Sequence[Token], declared: Sequence[Token], *, scope: str
+) -> Head:
+    """Return the function that a head opens, or that it is none.
+
+    Args:
+        whole: All tokens of the head.
+        tokens: Of these, without what stands in front of the declaration.
+        declared: Of these, without the template's.
+    """
     kept = _without_attributes(declared)
     has_parameters, members = False, False
     for place, token in enumerate(kept):
@@ -277,13 +287,9 @@ def _function(text: bytes, tokens: Sequence[Token], declared: Sequence[Token], *
             return Head(opens=Opens.REQUIREMENT)
         is_value = not has_parameters and len(kept) > 1 and all(one.kind is not Kind.SIGN for one in kept)
         return Head(opens=Opens.DECLARATION if is_value else Opens.UNKNOWN)
-    start = tokens[0].start
-    if tokens[0] is declared[0]:
-        begins = start_of(text, kept, one, scope=scope)
-        # Attributes are part of the function, unless an empty line or a comment lies between.
-        attributes_end = max((token.end for token in declared if token.start < begins), default=begins)
-        is_joined = begins == kept[0].start and text.count(b"\n", attributes_end, begins) < 2
-        start = declared[0].start if is_joined else begins
+    # Before a template's parameters stands nothing that is to be passed over.
+    begins = start_of(text, kept, one, scope=scope) if tokens[0] is declared[0] else tokens[0].start
+    start = _with_attributes(text, whole, begins)
     opens = Opens.MEMBER if members and tokens[-1].kind in (Kind.WORD, Kind.ANGLES) else Opens.FUNCTION
     return Head(opens=opens, name=one.name, start=start, is_try=is_try)
 
