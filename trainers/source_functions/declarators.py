@@ -9,6 +9,7 @@ from trainers.source_functions.blocks import indent_of
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
     CPP_STATEMENT_WORDS,
+    PRAGMAS,
     QUALIFIERS,
     STATEMENT_WORDS,
     STORAGE_WORDS,
@@ -257,6 +258,19 @@ def start_of(text: bytes, tokens: Sequence[Token], one: Declarator, *, scope: st
         ):
             start = following.start
     return start
+
+
+def with_attributes(text: bytes, tokens: Sequence[Token], start: int) -> int:
+    """Return where a function begins with the attributes before it; an empty line or a comment divides them."""
+    place = next(place for place, token in enumerate(tokens) if token.start == start)
+    while place > 0 and text.count(b"\n", tokens[place - 1].end, tokens[place].start) < 2:
+        if tokens[place - 1].kind is Kind.BRACKETS:
+            place -= 1
+        elif place > 1 and tokens[place - 1].kind is Kind.GROUP and tokens[place - 2].text in ATTRIBUTE_CALLS - PRAGMAS:
+            place -= 2
+        else:
+            break
+    return tokens[place].start
 
 
 def _is_whole(tokens: Sequence[Token], place: int, one: Declarator) -> bool:

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from trainers.source_functions.declarators import declarator_in, start_of
+from trainers.source_functions.declarators import declarator_in, start_of, with_attributes
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
     CPP_STATEMENT_WORDS,
-    PRAGMAS,
     STATEMENT_WORDS,
     Kind,
     Token,
@@ -87,19 +86,6 @@ def _ends_in_requirement(tokens: Sequence[Token]) -> bool:
     if tokens[-1].text != b"(" or words[-2:-1] != [b"requires"]:
         return False
     return words[-3:-2] == [b"requires"] or (words[-3:-2] in ([b"&"], [b"|"], [b"!"]) and b"requires" in words[:-3])
-
-
-def _with_attributes(text: bytes, tokens: Sequence[Token], start: int) -> int:
-    """Return where a function begins with the attributes before it; an empty line or a comment divides them."""
-    place = next(place for place, token in enumerate(tokens) if token.start == start)
-    while place > 0 and text.count(b"\n", tokens[place - 1].end, tokens[place].start) < 2:
-        if tokens[place - 1].kind is Kind.BRACKETS:
-            place -= 1
-        elif place > 1 and tokens[place - 1].kind is Kind.GROUP and tokens[place - 2].text in ATTRIBUTE_CALLS - PRAGMAS:
-            place -= 2
-        else:
-            break
-    return tokens[place].start
 
 
 def _without_front(text: bytes, tokens: Sequence[Token]) -> list[Token]:
@@ -289,7 +275,7 @@ def _function(
         return Head(opens=Opens.DECLARATION if is_value else Opens.UNKNOWN)
     # Before a template's parameters stands nothing that is to be passed over.
     begins = start_of(text, kept, one, scope=scope) if tokens[0] is declared[0] else tokens[0].start
-    start = _with_attributes(text, whole, begins)
+    start = with_attributes(text, whole, begins)
     opens = Opens.MEMBER if members and tokens[-1].kind in (Kind.WORD, Kind.ANGLES) else Opens.FUNCTION
     return Head(opens=opens, name=one.name, start=start, is_try=is_try)
 
