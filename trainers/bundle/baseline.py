@@ -9,6 +9,8 @@ from cellgate.contract.bundle import LABELS
 from cellgate.contract.errors import DataError
 
 FINGERPRINT = "function/v1"
+TOOL = "Cellgate"
+SCHEMA_VERSION = 1
 MAX_BASELINE_BYTES = 512 << 20
 
 
@@ -16,7 +18,7 @@ def read_baseline(path: Path) -> frozenset[str]:
     """Return the fingerprints of the findings in an earlier report, SARIF or JSON.
 
     Raises:
-        DataError: It cannot be read, or is no report of this command.
+        DataError: It cannot be read, or is no report of this command: another tool's, or another version's.
     """
     try:
         with path.open("rb") as file:
@@ -38,10 +40,16 @@ def read_baseline(path: Path) -> frozenset[str]:
 def _fingerprints(report: Any) -> Iterator[str]:
     if "runs" in report:
         for run in report["runs"]:
+            if (name := run["tool"]["driver"]["name"]) != TOOL:
+                raise ValueError(f"a report of another tool: {name!r:.80}")
             for result in run.get("results") or ():
-                marks = {**result.get("fingerprints", {}), **result.get("partialFingerprints", {})}
+                marks = {**(result.get("fingerprints") or {}), **(result.get("partialFingerprints") or {})}
+                if FINGERPRINT not in marks:
+                    raise ValueError(f"a finding without {FINGERPRINT}, as of another version")
                 yield _text(marks[FINGERPRINT])
     else:
+        if (version := report["schema_version"]) != SCHEMA_VERSION:
+            raise ValueError(f"a report of another version: schema_version {version!r:.80}")
         for file in report["files"]:
             for function in file["functions"]:
                 if function["verdict"] == LABELS["1"]:

@@ -17,6 +17,8 @@ _COMPARE = (
     "--no-color",
     "--no-ext-diff",
     "--no-textconv",
+    # What git takes for binary, as UTF-16 or by .gitattributes, has lines all the same.
+    "--text",
     "--no-renames",
     "--no-relative",
     "--ignore-submodules=all",

@@ -14,7 +14,7 @@ from cellgate.contract.errors import InputError
 from cellgate.contract.files import to_json
 from cellgate.contract.visible import visible_line
 from trainers.bundle.attribution import METHOD
-from trainers.bundle.baseline import FINGERPRINT
+from trainers.bundle.baseline import FINGERPRINT, TOOL
 from trainers.bundle.places import shown_path
 from trainers.bundle.scan_report import MAX_TOLD, caveats_of, said_of
 from trainers.bundle.scan_results import Finding, Scan, WeighedLine, most_probable
@@ -47,7 +47,7 @@ def as_sarif(scan: Scan, *, max_results: int | None = None) -> str:
     shown = most_probable(scan.reported, max_results)
     cut = len(scan.reported) - len(shown)
     run = {
-        "tool": {"driver": {"name": "Cellgate", "version": code_version(), "rules": [_rule(scan)]}},
+        "tool": {"driver": {"name": TOOL, "version": code_version(), "rules": [_rule(scan)]}},
         "automationDetails": {"id": "cellgate/"},
         "invocations": [
             {

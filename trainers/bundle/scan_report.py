@@ -6,11 +6,11 @@ from typing import Any
 from cellgate.contract.files import to_json
 from cellgate.contract.visible import visible_line
 from trainers.bundle.attribution import METHOD
+from trainers.bundle.baseline import SCHEMA_VERSION
 from trainers.bundle.places import shown_path
 from trainers.bundle.scan_results import Finding, Scan, ScoredFunction, WeighedLine, most_probable
 from trainers.bundle.source_tree import told_passed_over
 
-SCHEMA_VERSION = 1
 # Lines shown of a finding in the output for people.
 MAX_TOLD = 5
 

@@ -14,6 +14,8 @@ MAX_FILE_BYTES = 32 << 20
 PROBED_BYTES = 8192
 # So many of the probed bytes are zero or other controls: no text.
 BINARY_SHARE = 0.1
+# Of what is no UTF-8 either: every byte is as frequent in what was compressed, and a tenth of all bytes are controls.
+NO_TEXT_SHARE = 0.02
 # The longer marks first: UTF-32's begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -87,6 +89,8 @@ def decode(content: bytes) -> SourceText:
     try:
         return _without_zeros(content.decode(), None)
     except UnicodeDecodeError as error:
+        if is_binary(content, NO_TEXT_SHARE):
+            raise NotText from error
         return _without_zeros(*_of_another_encoding(content, error.start))
 
 
@@ -116,10 +120,10 @@ def _without_zeros(text: str, note: str | None) -> SourceText:
     return SourceText(text=text.replace("\0", " "), note=told if note is None else f"{note}; {told}")
 
 
-def is_binary(content: bytes) -> bool:
-    """Return whether the beginning of a file has more control characters than text has."""
+def is_binary(content: bytes, share: float = BINARY_SHARE) -> bool:
+    """Return whether of the beginning of a file more than a share are control characters."""
     probed = content[:PROBED_BYTES]
-    return len(_CONTROLS.findall(probed)) > BINARY_SHARE * len(probed)
+    return len(_CONTROLS.findall(probed)) > share * len(probed)
 
 
 def _wide_encoding(probed: bytes) -> str | None:

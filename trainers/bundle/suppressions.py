@@ -16,6 +16,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _REASON = re.compile(r"\s#\s*")
 # A blank within a name is written with a backslash before it, as in .gitignore.
 _BLANK = re.compile(r"(?<!\\)\s+")
+_ESCAPED_BLANK = re.compile(r"\\(\s)")
 EXPECTED = "PATTERN [FUNCTION] # reason, or FINGERPRINT # reason"
 
 
@@ -115,5 +116,5 @@ def _read(path: Path, number: int, line: str) -> Suppression | InputError:
         files = GitIgnoreSpec.from_lines([words[0]])
     except ValueError as error:
         return InputError(where=f"{path}, line {number}", found=str(error), expected=EXPECTED, fix="correct the line")
-    function = words[1] if len(words) == 2 else "*"
+    function = _ESCAPED_BLANK.sub(r"\1", words[1]) if len(words) == 2 else "*"
     return Suppression(line=number, reason=reason, fingerprint=None, files=files, function=function)

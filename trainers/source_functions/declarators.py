@@ -9,6 +9,7 @@ from trainers.source_functions.blocks import indent_of
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
     CPP_STATEMENT_WORDS,
+    PRAGMAS,
     QUALIFIERS,
     STATEMENT_WORDS,
     STORAGE_WORDS,
@@ -24,6 +25,10 @@ from trainers.source_functions.tokens import (
 MAX_NESTED_DECLARATORS = 4
 # Macros that stand for a brace and its head, never for a part of a function's.
 _ENDS_OR_BEGINS = re.compile(rb"BEGIN|END(?:_|\Z)|NAMESPACE|Q_OBJECT|Q_GADGET")
+
+
+# Microsoft's: `_Success_(return != 0)`, `_Ret_maybenull_`.
+_ANNOTATION = re.compile(rb"_[A-Z]\w*_\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +80,11 @@ def declarator_in(text: bytes, tokens: Sequence[Token], *, scope: str) -> Declar
         return own[-1] if own else equals[0]
     # Macros may stand for a type, or be declarations in lines of their own: then the last is the name.
     is_type = all(token.text in STORAGE_WORDS for token in tokens[: equals[0].first])
-    indent = _begins_line(text, tokens[0], tokens[equals[-1].first])
-    is_last = is_type or (indent is not None and len(indent) <= len(indent_of(text, tokens[0].start)))
-    return equals[-1 if is_last else 0]
+    last = candidates[-1] if equals[0].first == 0 else equals[-1]
+    indent = _begins_line(text, tokens[0], tokens[last.first])
+    if indent is not None and len(indent) <= len(indent_of(text, tokens[0].start)):
+        return last
+    return equals[-1 if is_type else 0]
 
 
 def _type_start(tokens: Sequence[Token], name: int) -> int:
@@ -129,7 +136,7 @@ def _path_start(tokens: Sequence[Token], name: int) -> int:
         before = first - 2
         if before > 0 and tokens[before].kind is Kind.ANGLES:
             before -= 1
-        if tokens[before].kind is not Kind.WORD:
+        if tokens[before].kind is not Kind.WORD or tokens[before].text in TYPE_WORDS:
             break
         first = before
     return first
@@ -154,7 +161,7 @@ def _marks(tokens: Sequence[Token], one: Declarator, *, scope: str) -> _Marks:
     plain = [part.rpartition("<")[0] or part for part in one.name.split("::")]
     is_of_class = "~" in plain[-1] or plain[-1] == scope.partition("<")[0] != ""
     is_of_class |= len(plain) > 1 and plain[-1] == plain[-2]
-    is_no_macro = not is_upper(word) and not word.startswith(b"__")
+    is_no_macro = not is_upper(word) and not word.startswith(b"__") and _ANNOTATION.match(word) is None
     return _Marks(is_of_class=is_of_class, is_no_macro=is_no_macro, has_type=_has_type(tokens, one.first))
 
 
@@ -179,9 +186,9 @@ def _has_type(tokens: Sequence[Token], first: int) -> bool:
 
 
 def _enclosed(text: bytes, tokens: Sequence[Token], depth: int = 0) -> Declarator | None:
-    """Return the declarator that stands in parentheses before parameters: `(name)(int)`, `(*name(int))(int)`."""
+    """Return the declarator in parentheses before parameters or a size: `(name)(int)`, `(*name(int))[3]`."""
     for place in range(len(tokens) - 1, 0, -1):
-        if tokens[place].kind is Kind.GROUP and tokens[place - 1].kind is Kind.GROUP:
+        if tokens[place].kind in (Kind.GROUP, Kind.BRACKETS) and tokens[place - 1].kind is Kind.GROUP:
             before = tokens[place - 2] if place > 1 else None
             if before is not None and (before.text in ATTRIBUTE_CALLS or before.text in TYPE_CALLS):
                 continue
@@ -227,22 +234,43 @@ def groups_in(text: bytes, start: int, end: int) -> dict[int, int]:
     return groups
 
 
-def start_of(text: bytes, tokens: Sequence[Token], one: Declarator) -> int:
+def start_of(text: bytes, tokens: Sequence[Token], one: Declarator, *, scope: str) -> int:
     """Return where a function begins: behind macros that stand before it in lines of their own.
 
     A macro's call in its own line, and any macro with an empty line or a comment behind it, is a declaration by itself.
     What is left must have a type, or be a name that needs none.
+
+    Args:
+        scope: The name of the class around, for its constructors.
     """
     start = tokens[0].start
+    needs_none = scope != "" and one.name == scope.partition("<")[0]
     for place in range(one.first):
         token, following = tokens[place], tokens[place + 1]
+        if token.text in STORAGE_WORDS or token.text in TYPE_WORDS:
+            continue
         between = text[token.end : following.start]
         lines = between.count(b"\n")
         is_call = token.kind is Kind.GROUP and place > 0 and tokens[place - 1].text not in ATTRIBUTE_CALLS | TYPE_CALLS
         is_own = is_call or _ENDS_OR_BEGINS.search(token.text) is not None
-        if lines >= (1 if is_own else 2) and _is_whole(tokens, place + 1, one):
+        if lines >= (1 if is_own else 2) and (
+            _is_whole(tokens, place + 1, one) or (needs_none and place + 1 == one.first)
+        ):
             start = following.start
     return start
+
+
+def with_attributes(text: bytes, tokens: Sequence[Token], start: int) -> int:
+    """Return where a function begins with the attributes before it; an empty line or a comment divides them."""
+    place = next(place for place, token in enumerate(tokens) if token.start == start)
+    while place > 0 and text.count(b"\n", tokens[place - 1].end, tokens[place].start) < 2:
+        if tokens[place - 1].kind is Kind.BRACKETS:
+            place -= 1
+        elif place > 1 and tokens[place - 1].kind is Kind.GROUP and tokens[place - 2].text in ATTRIBUTE_CALLS - PRAGMAS:
+            place -= 2
+        else:
+            break
+    return tokens[place].start
 
 
 def _is_whole(tokens: Sequence[Token], place: int, one: Declarator) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from trainers.source_functions.declarators import declarator_in, start_of
+from trainers.source_functions.declarators import declarator_in, start_of, with_attributes
 from trainers.source_functions.tokens import (
     ATTRIBUTE_CALLS,
     CPP_STATEMENT_WORDS,
@@ -58,14 +58,14 @@ def read_head(text: bytes, start: int, end: int, groups: Mapping[int, int], *, s
         scope: The name of the class around; empty where there is none.
     """
     whole = tokens_of(text, max(start, end - MAX_HEAD_BYTES), end, groups)
-    tokens = _without_front(whole)
+    tokens = _without_front(text, whole)
     if not tokens:
         # Behind a section of Objective-C stand its class's variables.
         return Head(opens=Opens.DECLARATION if whole else Opens.NOTHING)
     if tokens[0].text in (b"-", b"+") and len(tokens) > 2 and tokens[1].kind is Kind.GROUP:
         return _method(tokens)
     front = _template_end(tokens)
-    if front == len(tokens) or tokens[-1].text == b"requires":
+    if front == len(tokens) or _ends_in_requirement(tokens):
         return Head(opens=Opens.REQUIREMENT)
     declared = tokens[front:]
     if declared[0].text in STATEMENT_WORDS | CPP_STATEMENT_WORDS and declared[-1].text != b"try":
@@ -75,11 +75,24 @@ def read_head(text: bytes, start: int, end: int, groups: Mapping[int, int], *, s
         return scoped
     if any(token.kind is Kind.EQUALS for token in declared):
         return Head(opens=Opens.DECLARATION)
-    return _function(text, tokens, declared, scope=scope)
+    return _function(text, whole, tokens, declared, scope=scope)
 
 
-def _without_front(tokens: Sequence[Token]) -> list[Token]:
-    """Return the tokens behind access labels, `extern "C"` before more words, `export` and Objective-C's sections."""
+def _ends_in_requirement(tokens: Sequence[Token]) -> bool:
+    """Return whether a head ends in `requires`, or in `requires (…)` as a part of a constraint: a block follows."""
+    if tokens[-1].text == b"requires":
+        return True
+    words = [token.text for token in tokens]
+    if tokens[-1].text != b"(" or words[-2:-1] != [b"requires"]:
+        return False
+    return words[-3:-2] == [b"requires"] or (words[-3:-2] in ([b"&"], [b"|"], [b"!"]) and b"requires" in words[:-3])
+
+
+def _without_front(text: bytes, tokens: Sequence[Token]) -> list[Token]:
+    """Return the tokens behind access labels, `extern "C"` before more words, `export` and Objective-C's sections.
+
+    Of brackets those stay that say of what size the array is that a function gives back: `(*f(void))[3]`.
+    """
     first = 0
     for place, token in enumerate(tokens):
         if token.text == b"@" and place + 1 < len(tokens):
@@ -99,7 +112,12 @@ def _without_front(tokens: Sequence[Token]) -> list[Token]:
             first += 2
         else:
             break
-    return [token for token in tokens[first:] if token.kind is not Kind.BRACKETS]
+    return [
+        token
+        for before, token in zip([None, *tokens[first:]], tokens[first:], strict=False)
+        if token.kind is not Kind.BRACKETS
+        or (before is not None and before.kind is Kind.GROUP and not text.startswith(b"[[", token.start))
+    ]
 
 
 def _section_end(tokens: Sequence[Token], place: int) -> int:
@@ -174,10 +192,11 @@ def _scope(text: bytes, tokens: Sequence[Token]) -> Head | None:
 def _namespace_name(tokens: Sequence[Token]) -> str:
     """Return the name of a namespace; macros behind it are no part of it."""
     parts: list[bytes] = []
+    tokens = [token for token in tokens if token.text != b"inline"]
     for place, token in enumerate(tokens):
         if token.kind is Kind.GROUP:
             parts.clear()
-        elif token.kind is Kind.WORD and (not parts or tokens[place - 1].kind is Kind.PATH) and token.text != b"inline":
+        elif token.kind is Kind.WORD and (not parts or tokens[place - 1].kind is Kind.PATH):
             parts.append(token.text)
     return b"::".join(parts).decode(errors="replace")
 
@@ -229,8 +248,16 @@ def _without_attributes(tokens: Sequence[Token]) -> list[Token]:
     return kept
 
 
-def _function(text: bytes, tokens: Sequence[Token], declared: Sequence[Token], *, scope: str) -> Head:
-    """Return the function that a head opens, or that it is none."""
+def _function(
+    text: bytes, whole: Sequence[Token], tokens: Sequence[Token], declared: Sequence[Token], *, scope: str
+) -> Head:
+    """Return the function that a head opens, or that it is none.
+
+    Args:
+        whole: All tokens of the head.
+        tokens: Of these, without what stands in front of the declaration.
+        declared: Of these, without the template's.
+    """
     kept = _without_attributes(declared)
     has_parameters, members = False, False
     for place, token in enumerate(kept):
@@ -246,13 +273,9 @@ def _function(text: bytes, tokens: Sequence[Token], declared: Sequence[Token], *
             return Head(opens=Opens.REQUIREMENT)
         is_value = not has_parameters and len(kept) > 1 and all(one.kind is not Kind.SIGN for one in kept)
         return Head(opens=Opens.DECLARATION if is_value else Opens.UNKNOWN)
-    start = tokens[0].start
-    if tokens[0] is declared[0]:
-        begins = start_of(text, kept, one)
-        # Attributes are part of the function, unless an empty line or a comment lies between.
-        attributes_end = max((token.end for token in declared if token.start < begins), default=begins)
-        is_joined = begins == kept[0].start and text.count(b"\n", attributes_end, begins) < 2
-        start = declared[0].start if is_joined else begins
+    # Before a template's parameters stands nothing that is to be passed over.
+    begins = start_of(text, kept, one, scope=scope) if tokens[0] is declared[0] else tokens[0].start
+    start = with_attributes(text, whole, begins)
     opens = Opens.MEMBER if members and tokens[-1].kind in (Kind.WORD, Kind.ANGLES) else Opens.FUNCTION
     return Head(opens=opens, name=one.name, start=start, is_try=is_try)
 

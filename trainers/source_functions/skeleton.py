@@ -9,7 +9,8 @@ _STRING = re.compile(rb'"(?:[^"\\\n]++|\\.)*+"?', re.DOTALL)
 _CHARACTER = re.compile(rb"'(?:[^'\\\n]++|\\.)*+'?", re.DOTALL)
 _LINE_COMMENT = re.compile(rb"//(?:[^\\\n]++|\\.)*+", re.DOTALL)
 _DIRECTIVE = re.compile(
-    rb"""\#(?:[^\\\n/"']++|\\[ \t]*+\n|\\.|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|//(?:[^\\\n]++|\\.)*+|/
+    rb"""\#(?:[ \t]*+(?:include(?:_next)?|import)[ \t]*+<[^>\n]*+>)?+
+    (?:[^\\\n/"']++|\\[ \t]*+\n|\\.|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|//(?:[^\\\n]++|\\.)*+|/
     |"(?:[^"\\\n]++|\\.)*+"?|'(?:[^'\\\n]++|\\.)*+'?)*+""",
     re.DOTALL | re.VERBOSE,
 )
@@ -19,6 +20,8 @@ _WORD_BEFORE = re.compile(rb"[\w$']+\Z")
 MAX_WORD_BYTES = 64
 # After so many raw strings without an end no more is looked for.
 MAX_OPEN_RAW_STRINGS = 16
+# Digraphs and trigraphs of braces: nothing else in code looks like them.
+_OTHER_SPELLINGS = ((b"<%", b" {"), (b"%>", b" }"), (b"??<", b"  {"), (b"??>", b"  }"))
 _BLANK = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 
@@ -85,6 +88,8 @@ def skeleton_of(source: bytes) -> tuple[bytearray, list[Directive]]:
                 _blank_inside(text, start, end)
             begins_line = False
         place = end
+    for sign, plain in _OTHER_SPELLINGS:
+        text = text.replace(sign, plain)
     return text, directives
 
 

@@ -72,6 +72,8 @@ ATTRIBUTE_CALLS = frozenset(
     | {b"__asm__", b"_Pragma", b"__pragma", b"explicit", b"__launch_bounds__", b"requires", b"static_assert"}
     | {b"_Static_assert"}
 )
+# Of these what stands by itself before a function.
+PRAGMAS = frozenset({b"_Pragma", b"__pragma"})
 
 
 def is_upper(word: bytes) -> bool:

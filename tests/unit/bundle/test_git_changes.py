@@ -42,6 +42,13 @@ def test_only_functions_with_changed_lines_are_scored(checkout: Path) -> None:
     assert found.passed[Reason.UNCHANGED].files == 2
 
 
+def test_what_git_takes_for_binary_has_lines_all_the_same(checkout: Path) -> None:
+    (checkout / ".gitattributes").write_text("*.c binary\n")
+    (checkout / "src" / "two.c").write_text(TWO.replace("return 2", "return 3"))
+
+    assert [one.function.name for one in scanned(checkout, diff="HEAD").findings] == ["two"]
+
+
 def test_removed_lines_change_the_function_around_them_and_no_neighbour(checkout: Path) -> None:
     between = TWO.replace("}\nint two", "}\n\n// gone\n\nint two")
     (checkout / "src" / "two.c").write_text(between)

@@ -49,7 +49,10 @@ def test_only_findings_that_the_baseline_lacks_are_reported(write: object, folde
         b"{}",
         b'{"runs": 1}',
         b'{"runs": [{"results": [{}]}]}',
-        b'{"files": [{"functions": [{"verdict": "vulnerable", "fingerprint": 1}]}]}',
+        b'{"runs": [{"tool": {"driver": {"name": "Cellgate"}}, "results": [{"fingerprints": {"function/v0": "a"}}]}]}',
+        b'{"runs": [{"tool": {"driver": {"name": "Other"}}, "results": []}]}',
+        b'{"schema_version": 2, "files": []}',
+        b'{"schema_version": 1, "files": [{"functions": [{"verdict": "vulnerable", "fingerprint": 1}]}]}',
         b"[" * 100_000,
         b"\xff",
     ],
@@ -98,6 +101,14 @@ def test_a_function_is_named_with_or_without_its_scopes(folder: Path) -> None:
     assert scanned(folder, suppressions=Path("mine")).open_findings == []
     (folder / "mine").write_text("other other # a file of that name\n* ther # no such function\n")
     assert len(scanned(folder, suppressions=Path("mine")).open_findings) == 2
+
+
+def test_a_blank_in_the_name_of_a_function_is_written_with_a_backslash(folder: Path) -> None:
+    (folder / "src" / "a.c").unlink()
+    (folder / "src" / "a.cc").write_text("A::operator const char *() { gets(p); }\n")
+    (folder / "mine").write_text("*.cc A::operator\\ const\\ char\\ * # looked at\n")
+
+    assert scanned(folder, suppressions=Path("mine")).open_findings == []
 
 
 def test_lines_without_a_reason_or_with_too_much_are_refused_all_at_once(folder: Path) -> None:

@@ -48,7 +48,9 @@ def test_a_zero_byte_in_text_ends_nothing() -> None:
     assert read.note == "1 zero bytes were replaced by blanks"
 
 
-@pytest.mark.parametrize("content", [b"\x7fELF\x02\x01\x01" + bytes(100), bytes(range(32)) * 300, b"\0\0\0\0\0"])
+@pytest.mark.parametrize(
+    "content", [b"\x7fELF\x02\x01\x01" + bytes(100), bytes(range(32)) * 300, b"\0\0\0\0\0", bytes(range(256))]
+)
 def test_binary_content_is_no_text(content: bytes) -> None:
     with pytest.raises(NotText):
         decode(content)

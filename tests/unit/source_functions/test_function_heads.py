@@ -11,6 +11,10 @@ from tests.found_functions import Named, named
         ("int f(a, b)\n  int a;\n  int (*b)(int);\n{\n}\nmain(c, v)\nchar **v;\n{\n}", [("f", 1, 5), ("main", 6, 9)]),
         ("int (*f(int a))(int) { }\nvoid (*sig(int s, void (*h)(int)))(int) { }", [("f", 1, 1), ("sig", 2, 2)]),
         (
+            "int (*f(int a))[3]\n{\n}\nstruct s (*(*g(void))(int))[5][N] { }\nint h(int a) [[x]] { }",
+            [("f", 1, 3), ("g", 4, 4), ("h", 5, 5)],
+        ),
+        (
             "int template(int class) { }\nint operator(int new) { }\nint namespace(void) { }",
             [("template", 1, 1), ("operator", 2, 2), ("namespace", 3, 3)],
         ),
@@ -26,9 +30,23 @@ from tests.found_functions import Named, named
             "__typeof__(int) f(void) { }\n_Atomic(int) *g(void) { }\n_Noreturn void h(void) { }",
             [("f", 1, 1), ("g", 2, 2), ("h", 3, 3)],
         ),
+        (
+            "[[nodiscard]]\nint f(void) { }\nDECLARE(x)\n[[gnu::hot]] [[a]]\nint g(void) { }\n[[a]]\n\nint h(void) { }",
+            [("f", 1, 2), ("g", 4, 5), ("h", 8, 8)],
+        ),
         ("void f(void)\n  {\n  g();\n  }\nvoid h(void) { } void i(void) { }", [("f", 1, 4), ("h", 5, 5), ("i", 5, 5)]),
     ],
-    ids=["old_style", "pointers", "words_of_cpp", "statements_of_cpp", "types", "typeof", "layout"],
+    ids=[
+        "old_style",
+        "pointers",
+        "arrays",
+        "words_of_cpp",
+        "statements_of_cpp",
+        "types",
+        "typeof",
+        "attributes",
+        "layout",
+    ],
 )
 def test_functions_of_c_are_found(text: str, expected: list[Named]) -> None:
     assert named(text) == expected
@@ -42,6 +60,8 @@ def test_functions_of_c_are_found(text: str, expected: list[Named]) -> None:
         ("template <typename T, int N = (3 > 2)>\nauto f(T t) -> decltype(t.x()) {\n}", [("f", 1, 3)]),
         ("template <class T> requires C<T> && (sizeof(T) > 1)\nT f(T t) { }", [("f", 1, 2)]),
         ("template <class T> requires requires(T t) { t.x(); }\nT f(T t) { }", [("f", 1, 2)]),
+        ("void f(T t)\n  requires C<T> && requires (T u) { u.x(); }\n{\n}\nvoid g() { }", [("f", 1, 4), ("g", 5, 5)]),
+        ("struct A {\n void f() && requires (C<T>) { }\n void g() { }\n};", [("A::f", 2, 2), ("A::g", 3, 3)]),
         ("template <> int f<int>(int a) { }\nint A<T>::g() { }", [("f<int>", 1, 1), ("A<T>::g", 2, 2)]),
         ("std::function<void(int)> f(std::map<int, A<int>> m = {}) { }", [("f", 1, 1)]),
         ("int f() noexcept(noexcept(g())) { }\nint h() const&& override final { }", [("f", 1, 1), ("h", 2, 2)]),
@@ -57,6 +77,7 @@ def test_functions_of_c_are_found(text: str, expected: list[Named]) -> None:
             "namespace a [[deprecated]] { int f() { } }\ninline namespace v1 { int g() { } }",
             [("a::f", 1, 1), ("v1::g", 2, 2)],
         ),
+        ("namespace a::inline b { int ::n::f() { } }", [("a::b::n::f", 1, 1)]),
     ],
     ids=[
         "members",
@@ -64,12 +85,15 @@ def test_functions_of_c_are_found(text: str, expected: list[Named]) -> None:
         "trailing",
         "constraint",
         "requires",
+        "requires_behind",
+        "reference_and_requires",
         "special",
         "angles",
         "noexcept",
         "export",
         "scopes",
         "names",
+        "paths",
     ],
 )
 def test_functions_of_cpp_are_found(text: str, expected: list[Named]) -> None:

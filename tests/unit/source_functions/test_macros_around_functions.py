@@ -39,8 +39,22 @@ def test_macros_in_and_behind_parameters_are_passed_over(text: str, expected: li
             [("scan", 1, 3), ("two", 4, 4)],
         ),
         ("STATIC\nint f(void) { }", [("f", 1, 2)]),
+        ("#ifdef A\nstatic\n#endif\nint f(void) { }", [("f", 2, 4)]),
+        ("_Check_ _Success_(return != 0) int f(_In_ int a) { }", [("f", 1, 1)]),
     ],
-    ids=["bare", "as_type", "as_type_lower", "parentheses", "own_line", "declspec", "brackets", "around_name", "above"],
+    ids=[
+        "bare",
+        "as_type",
+        "as_type_lower",
+        "parentheses",
+        "own_line",
+        "declspec",
+        "brackets",
+        "around_name",
+        "above",
+        "conditional",
+        "annotation",
+    ],
 )
 def test_macros_before_a_name_are_not_the_name(text: str, expected: list[Named]) -> None:
     assert named(text) == expected
@@ -58,9 +72,26 @@ def test_macros_before_a_name_are_not_the_name(text: str, expected: list[Named])
         ("time_t time(time_t *t) TIME_BODY(t)\n\n  int f(int *a)\n{\n}", [("f", 3, 5)]),
         ('static PATH(a, "x")\nstatic PATH(b, "x")\nstruct s {\n int a;\n};\nint f(void) { }', [("f", 6, 6)]),
         ('PUSH_X\nSUPPRESS("x")\nTEST_CASE("a") {\n}', [("TEST_CASE", 3, 4)]),
+        ("FOO(x)\n__attribute__((cold))\n__declspec(x)\nint f(void) { }", [("f", 2, 4)]),
+        ('_Pragma("x")\nint f(void) { }', [("f", 2, 2)]),
+        ("late_init(x)\nSYSCALL(f, int, a)\n{\n}", [("SYSCALL", 2, 4)]),
         ("#ifdef W\n__declspec(dllexport)\n#endif\n/* a\n  b */\nint f(void) { }", [("f", 6, 6)]),
     ],
-    ids=["calls", "lower", "spaced", "module", "bare", "same_line", "body", "struct", "only_macros", "far_attribute"],
+    ids=[
+        "calls",
+        "lower",
+        "spaced",
+        "module",
+        "bare",
+        "same_line",
+        "body",
+        "struct",
+        "only_macros",
+        "attributes",
+        "pragma",
+        "two_macros",
+        "far_attribute",
+    ],
 )
 def test_macros_that_are_declarations_without_a_semicolon_are_no_part_of_the_next_function(
     text: str, expected: list[Named]
@@ -99,6 +130,10 @@ def test_macros_within_a_function_do_not_matter() -> None:
         ('class DEPRECATED("x") A { int f() { } };', [("A::f", 1, 1)]),
         ("struct FOO { FOO(int a) lock(mu) { } };", [("FOO::FOO", 1, 1)]),
         (
+            "class A {\n  Q_OBJECT\n  A(int a) { }\n  NO_COPY(A)\n  A() { }\n};",
+            [("A::A", 3, 3), ("A::A", 5, 5)],
+        ),
+        (
             "class A {\n  Q_OBJECT\n public slots:\n  void f() { }\n SIGNALS:\n  void g() { }\n};",
             [("A::f", 4, 4), ("A::g", 6, 6)],
         ),
@@ -110,7 +145,18 @@ def test_macros_within_a_function_do_not_matter() -> None:
         ("MY_NAMESPACE {\nint f() { }\n}\nint g() { }", [("f", 2, 2), ("g", 4, 4)]),
         ("void B::f() EXCLUDES(mu_)\n    NO_ANALYSIS {\n}\nB::~B() OVERRIDE { }", [("B::f", 1, 3), ("B::~B", 4, 4)]),
     ],
-    ids=["qualifiers", "class", "class_call", "constructor", "labels", "namespaces", "warnings", "as_scope", "methods"],
+    ids=[
+        "qualifiers",
+        "class",
+        "class_call",
+        "constructor",
+        "bare",
+        "labels",
+        "namespaces",
+        "warnings",
+        "as_scope",
+        "methods",
+    ],
 )
 def test_macros_of_cpp_hide_no_function(text: str, expected: list[Named]) -> None:
     assert named(text, ".cc") == expected

@@ -21,6 +21,8 @@ from trainers.source_functions.skeleton import skeleton_of
         ('#define A "/*"\n{', "              \n{"),
         ("/* a */ #if A /* {\n */ {\nb", "                  \n     \nb"),
         ("a # {", "a # {"),
+        ("# include <a/*b>\n{", "                \n{"),
+        ('f() <% ??< "??>" ??> %>', 'f()  {   { "   "   }  }'),
     ],
     ids=[
         "comment",
@@ -36,6 +38,8 @@ from trainers.source_functions.skeleton import skeleton_of
         "string_in_directive",
         "comment_in_directive",
         "sign",
+        "comment_in_angles",
+        "other_spellings",
     ],
 )
 def test_what_only_looks_like_code_becomes_blank(source: str, expected: str) -> None:
