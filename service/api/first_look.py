@@ -7,7 +7,6 @@ counts it.
 import csv
 import io
 import itertools
-import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,9 @@ from cellgate.contract.errors import shortened
 from cellgate.contract.source_files import PARQUET_FORMS, without_packing
 from trainers.data.read.compressed import open_source
 from trainers.data.read.files import label_in
+from trainers.data.read.json_rows import BYTE_ORDER_MARK, objects_of_line
 from trainers.data.read.known_fields import KNOWN_FIELDS
+from trainers.data.read.raw_rows import Defect
 from trainers.data.read.tables import has_table, separator_of
 
 LOOKED_AT_LINES = 50
@@ -125,16 +126,9 @@ def _told_once(mistakes: Sequence[tuple[int, str]]) -> Iterator[str]:
 
 def _row(line: bytes) -> list[str] | str:
     """Return the names of a row's fields, none where they stand further inside; or what is wrong with it."""
-    try:
-        row = json.loads(line)
-    except UnicodeDecodeError as error:
-        return f"it is not UTF-8 ({error.reason})"
-    except ValueError as error:
-        return f"it is not JSON: {error}"
-    except RecursionError:
-        return "it is JSON nested too deep; expected a flat object"
-    if not isinstance(row, dict):
-        return f"found {type(row).__name__}, expected a JSON object"
+    row = objects_of_line(line.removeprefix(BYTE_ORDER_MARK))[0]
+    if isinstance(row, Defect):
+        return row.found
     # Rows by key, or columns: the run that reads them looks at them.
     nested = row and all(isinstance(value, dict | list) for value in row.values())
     return [] if nested else list(row) or ["no field"]

@@ -108,13 +108,17 @@ BAD_FILES: list[tuple[str, Callable[[Path], Path], list[str]]] = [
         ],
     ),
     ("one line of five million characters", _one_long_line, ["line 1: it is longer than"]),
-    ("nested too deep", lambda data: _text(data / "deep.jsonl", "[" * 100_000), ["line 1: it is JSON nested too deep"]),
+    (
+        "nested too deep",
+        lambda data: _text(data / "deep.jsonl", "[" * 100_000),
+        ["line 1: invalid JSON (nested too deep)"],
+    ),
     (
         "bad lines alone, each mistake once",
         lambda data: _text(data / "lines.jsonl", "not JSON\n\n[1]\nnot JSON\n[2]\n"),
         [
-            "line 1 (and 1 more of the lines that were looked at): it is not JSON",
-            "line 3 (and 1 more of the lines that were looked at): found list, expected a JSON object",
+            "line 1 (and 1 more of the lines that were looked at): invalid JSON (",
+            "line 3 (and 1 more of the lines that were looked at): a JSON list in place of a JSON object",
         ],
     ),
 ]
@@ -251,3 +255,18 @@ def test_ready_graphs_are_shown_and_handed_to_the_trainer(api: Api) -> None:
 
 def test_a_data_set_without_ready_graphs_shows_none(api: Api) -> None:
     assert api.client.post("/v1/datasets", json={"name": "ours", "source": api.file()}).json()["graphs"] is None
+
+
+def test_rows_that_the_run_can_read_pass_the_first_look(api: Api) -> None:
+    row = '{"func": "int f(void) { return 0; }", "target": 1}'
+    digits = f'{{"func": "int f(void) {{ return 0; }}", "target": 1, "hash": {"9" * 5000}}}'
+    files = {"commas": f"{row},\n{row},\n", "several": f"{row} {row}\n", "digits": f"{digits}\n"}
+
+    answers = {
+        name: api.client.post(
+            "/v1/datasets", json={"name": name, "source": str(_text(api.data / f"{name}.jsonl", text))}
+        )
+        for name, text in files.items()
+    }
+
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(files, 202)

@@ -109,7 +109,7 @@ def _goes_on(line: bytes) -> bool:
 def _lines(lines: Iterable[Line], path: Path) -> RawRows:
     try:
         for number, line in lines:
-            objects = _objects_of_line(line)
+            objects = objects_of_line(line)
             for count, content in enumerate(objects, start=1):
                 place = f"line {number}" if len(objects) == 1 else f"line {number}, object {count}"
                 yield RawRow(number=number, place=place, content=content)
@@ -117,7 +117,7 @@ def _lines(lines: Iterable[Line], path: Path) -> RawRows:
         raise unreadable(path, error) from error
 
 
-def _objects_of_line(line: bytes) -> list[dict[str, object] | Defect]:
+def objects_of_line(line: bytes) -> list[dict[str, object] | Defect]:
     """Return a line's object; or several, where line ends were lost; a comma may follow each, as in an array."""
     try:
         text = line.decode()
@@ -249,7 +249,7 @@ def _after_white(text: str, at: int) -> int:
 
 def _one_line(line: Line, path: Path) -> tuple[str, RawRows]:
     """Return the rows of a file of one line, which may be a whole table."""
-    objects = _objects_of_line(line[1])
+    objects = objects_of_line(line[1])
     if len(objects) == 1 and not isinstance(objects[0], Defect):
         form, rows = shaped(objects[0], path)
         if form != JSONL:
