@@ -7,6 +7,7 @@ Source:
 from collections.abc import Sequence
 from typing import Any
 
+from cellgate.contract.api.datasets import ONE_PATH, PATHS
 from cellgate.contract.cells import SUBMITTED
 from service.domain.errors import Mistake, escaped
 
@@ -33,7 +34,7 @@ def _pointer(kind: str, location: Sequence[str | int]) -> str:
 
 def _is_tag(part: str | int, parts: Sequence[str | int]) -> bool:
     # `cell` discriminates jobs: 51 to 54 come first in the location, as the tag.
-    return bool(parts) and part is parts[0] and str(part) in CELL_NUMBERS
+    return part in (ONE_PATH, PATHS) or (bool(parts) and part is parts[0] and str(part) in CELL_NUMBERS)
 
 
 def _detail(error: Any) -> str:

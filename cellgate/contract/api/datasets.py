@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Discriminator, Field, Tag
 
 from cellgate.contract.api.common import Answer, Name, OwnerId, OwnerName, Request
 from cellgate.contract.api.resources import Described
@@ -16,8 +16,18 @@ from cellgate.contract.states import DatasetState, FailureReason, RunState
 MOST_SOURCES = 1_000
 # Before training: a person waits for what a worker reads in seconds.
 INSPECTION_PRIORITY = 50
+# Pydantic tells them in the place of a mistake; they are no place in the body.
+ONE_PATH, PATHS = "<path>", "<paths>"
+
+
+def _form_of_source(source: object) -> str:
+    """Return the tag of the form that is meant: a wrong value is told as one mistake, not as one of each form."""
+    return PATHS if isinstance(source, list) else ONE_PATH
+
+
 Sources = Annotated[
-    str | Annotated[list[str], Field(min_length=1, max_length=MOST_SOURCES)],
+    Annotated[str, Tag(ONE_PATH)] | Annotated[list[str], Field(min_length=1, max_length=MOST_SOURCES), Tag(PATHS)],
+    Discriminator(_form_of_source),
     Field(description="Path of a file or folder of functions below a data root, or several; see docs/data.md."),
 ]
 
