@@ -43,6 +43,8 @@ try:
         kept.mkdir(exist_ok=True)
         shutil.copy(model, kept / "model.bin")
         (kept / "step").write_text(str(step + 1))
+        (kept / "state.json").write_text("{{}}")
+        (kept / "current.json").write_text('{{"folder": "."}}')
         say("checkpoint", step=step, path=kept.name)
         if step == 5 and not options.resume:
             (out.parent / "go").touch()

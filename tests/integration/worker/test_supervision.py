@@ -28,6 +28,9 @@ say("progress", done=2, total=2)
 finish()
 """
 SAVES_WHEN_STOPPED = """
+(out / "checkpoint" / "step-7").mkdir(parents=True)
+(out / "checkpoint" / "step-7" / "state.json").write_text("{}")
+(out / "checkpoint" / "current.json").write_text('{"folder": "step-7"}')
 say("checkpoint", step=7, path="checkpoint")
 stopped(lambda *_: os._exit(8))
 wait()
