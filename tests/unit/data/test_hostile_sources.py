@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -74,9 +74,18 @@ def test_twice_the_file_costs_about_twice_the_steps_to_divide(shape: str) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", FILE_SHAPES)
 def test_twice_a_large_file_costs_about_twice_the_time_to_divide(shape: str) -> None:
-    few, many = (cpu_s(WORK["functions"], FILE_SHAPES[shape](size)) for size in (LARGE, 2 * LARGE))
+    small, large = FILE_SHAPES[shape](LARGE), FILE_SHAPES[shape](2 * LARGE)
 
-    assert many <= MOST_TIMES * max(few, MEASURABLE_S)
+    assert min(growths(WORK["functions"], small, large)) <= MOST_TIMES
+
+
+def growths(work: Callable[[str], object], small: str, large: str) -> Iterator[float]:
+    """How many times as long the large source takes; again where other work on the machine may have made it longer."""
+    for _ in range(3):
+        times = cpu_s(work, large) / max(cpu_s(work, small), MEASURABLE_S)
+        yield times
+        if times <= MOST_TIMES:
+            return
 
 
 def cpu_s(work: Callable[[str], object], source: str) -> float:
@@ -96,8 +105,7 @@ def test_twice_a_large_source_costs_about_twice_the_time(shape: str) -> None:
     small, large = SHAPES[shape](LARGE), SHAPES[shape](2 * LARGE)
 
     for name, work in WORK.items():
-        few, many = cpu_s(work, small), cpu_s(work, large)
-        assert many <= MOST_TIMES * max(few, MEASURABLE_S), (name, few, many)
+        assert min(growths(work, small, large)) <= MOST_TIMES, name
 
 
 @pytest.mark.parametrize("shape", SHAPES)
