@@ -30,23 +30,30 @@ OF_DATASETS = ("name", "graphs")
 dataset_app = typer.Typer(no_args_is_help=True, help="Inspect sources; prepare, list and show data sets.")
 app.add_typer(dataset_app, name="dataset")
 
+Files = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help=f"What to read: {READABLE}.")]
+Config = Annotated[Path | None, typer.Option(help="YAML or JSON file: fields, labels, splits, group_by …")]
+Split = Annotated[
+    SplitBy | None, typer.Option(help="What decides on splits: the source's own, chance, time or projects.")
+]
+Evaluation = Annotated[
+    EvaluationSplits | None, typer.Option(help="For evaluation only: all functions into these splits.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse the set if a single row is left out.")]
+Upload = Annotated[
+    bool, typer.Option("--upload", help="Send the files; without it, they lie below a data root of the server.")
+]
+
 
 @dataset_app.command("add")
 def add_dataset(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help=f"What to read: {READABLE}.")],
+    files: Files,
     name: Annotated[str | None, typer.Option(help="Name of the data set; default: the first file's name.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML or JSON file: fields, labels, splits, group_by …")] = None,
-    split: Annotated[
-        SplitBy | None, typer.Option(help="What decides on splits: the source's own, chance, time or projects.")
-    ] = None,
-    evaluation: Annotated[
-        EvaluationSplits | None, typer.Option(help="For evaluation only: all functions into these splits.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse the set if a single row is left out.")] = False,
-    upload: Annotated[
-        bool, typer.Option("--upload", help="Send the files; without it, they lie below a data root of the server.")
-    ] = False,
+    config: Config = None,
+    split: Split = None,
+    evaluation: Evaluation = None,
+    strict: Strict = False,
+    upload: Upload = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the data set is prepared.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -84,18 +91,12 @@ def read_config(
 @dataset_app.command("inspect")
 def inspect_source(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help=f"What to read: {READABLE}.")],
-    config: Annotated[Path | None, typer.Option(help="YAML or JSON file: fields, labels, splits, group_by …")] = None,
-    split: Annotated[
-        SplitBy | None, typer.Option(help="What decides on splits: the source's own, chance, time or projects.")
-    ] = None,
-    evaluation: Annotated[
-        EvaluationSplits | None, typer.Option(help="For evaluation only: all functions into these splits.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse the set if a single row is left out.")] = False,
-    upload: Annotated[
-        bool, typer.Option("--upload", help="Send the files; without it, they lie below a data root of the server.")
-    ] = False,
+    files: Files,
+    config: Config = None,
+    split: Split = None,
+    evaluation: Evaluation = None,
+    strict: Strict = False,
+    upload: Upload = False,
     local: Annotated[bool, typer.Option("--local", help="Read here, without a server.")] = False,
     as_json: AsJson = False,
 ) -> None:
