@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cellgate.contract.specs import InspectSpec
 from service.store.run_specs import trainer_spec
 from service.store.tables import DatasetRow
@@ -118,3 +120,19 @@ def test_an_upload_stays_until_every_data_set_of_several_files_is_ready(api: Api
     assert_refused(api.client.delete(f"/v1/uploads/{second['id']}"), status=409, code="still_used", pointers=[])
     api.trainers().work()
     assert api.client.delete(f"/v1/uploads/{second['id']}").status_code == 200
+
+
+@pytest.mark.parametrize("route", ["/v1/inspections", "/v1/datasets"])
+def test_an_upload_stays_while_a_folder_that_it_lies_in_is_still_to_be_read(api: Api, route: str) -> None:
+    first, other = (
+        # Each content has a folder of its own.
+        api.client.put(f"/v1/uploads/{name}", content=b'{"func": "f", "target": 0}\n' * times).json()
+        for name, times in (("functions.jsonl", 1), ("other.jsonl", 2))
+    )
+    body = {"source": str(Path(first["source"]).parent)} | ({"name": "folder"} if route == "/v1/datasets" else {})
+    assert api.client.post(route, json=body).status_code == 202
+
+    assert_refused(api.client.delete(f"/v1/uploads/{first['id']}"), status=409, code="still_used", pointers=[])
+    assert api.client.delete(f"/v1/uploads/{other['id']}").status_code == 200
+    api.trainers().work()
+    assert api.client.delete(f"/v1/uploads/{first['id']}").status_code == 200
