@@ -20,6 +20,10 @@ from trainers.engine.metrics import Floats, margins
 from trainers.models.gnn.model import GraphNetwork
 from trainers.models.gnn.saving import load_gnn
 from trainers.models.gnn.train import EVALUATION_BATCH, NODE_BUDGET
+from trainers.models.linear.base import read_linear
+from trainers.models.linear.graph import count_patterns
+from trainers.models.linear.model import LinearModel
+from trainers.models.linear.text import count_parts
 from trainers.models.transformer.pretrained import (
     NO_TOKEN_LIMIT,
     load_pretrained_model,
@@ -98,10 +102,14 @@ class TextModel:
 
     Args:
         temperature: What its logits are divided by.
+        linear: That it was trained over; null where there is none.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, max_tokens: int, temperature: float) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, *, max_tokens: int, temperature: float, linear: LinearModel | None = None
+    ) -> None:
         self._reader = TextReader(model.eval())
+        self._linear = linear
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._temperature = temperature
@@ -114,10 +122,12 @@ class TextModel:
             model: Already loaded from the same folder; null loads it.
 
         Raises:
+            DataError: The linear model beside it is damaged.
             SpecError: It cannot be loaded.
         """
         loaded, tokenizer, max_tokens = load_text(folder, model=model)
-        return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature)
+        linear = read_linear(folder)
+        return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature, linear=linear)
 
     def predict(self, functions: Functions) -> ModelOutputs:
         """Return the model's outputs for each function."""
@@ -127,7 +137,8 @@ class TextModel:
         plan = by_rising_length(tokens, np.arange(len(functions.sources)), size=size)
         with torch.inference_mode():
             batches = [(rows, self._reader.read(padded(tokens, rows, pad_token_id=pad_token_id))) for rows in plan]
-        return _in_order(batches, temperature=self._temperature, truncated_F=tokens.truncated_F)
+        linear_F = None if self._linear is None else self._linear.log_odds(count_parts(functions.sources))
+        return _in_order(batches, linear_F=linear_F, temperature=self._temperature, truncated_F=tokens.truncated_F)
 
 
 class GraphModel:
@@ -135,10 +146,14 @@ class GraphModel:
 
     Args:
         temperature: What its logits are divided by.
+        linear: That it was trained over; null where there is none.
     """
 
-    def __init__(self, model: GraphNetwork, encoder: GraphEncoder, *, temperature: float) -> None:
+    def __init__(
+        self, model: GraphNetwork, encoder: GraphEncoder, *, temperature: float, linear: LinearModel | None = None
+    ) -> None:
         self._model = model.eval()
+        self._linear = linear
         self._encoder = encoder
         self._temperature = temperature
 
@@ -153,7 +168,8 @@ class GraphModel:
             DataError: It cannot be loaded, or reads graphs that cannot be made from source.
         """
         encoder = GraphEncoder(read_vocabulary(folder / VOCABULARY_NAME))
-        return cls(load_gnn(folder) if model is None else model, encoder, temperature=temperature)
+        network = load_gnn(folder) if model is None else model
+        return cls(network, encoder, temperature=temperature, linear=read_linear(folder))
 
     def predict(self, functions: Functions) -> ModelOutputs:
         """Return the model's outputs for each function."""
@@ -166,17 +182,22 @@ class GraphModel:
         )
         with torch.inference_mode():
             batches = [(batch, self._model(collate_graphs(encoded, batch))) for batch in plan]
+        every_row = np.arange(len(functions.sources))
+        linear_F = None if self._linear is None else self._linear.log_odds(count_patterns(encoded, every_row))
         nowhere_F = np.zeros(len(functions.sources), dtype=np.bool_)
-        return _in_order(batches, temperature=self._temperature, truncated_F=nowhere_F)
+        return _in_order(batches, linear_F=linear_F, temperature=self._temperature, truncated_F=nowhere_F)
 
 
 def _in_order(
-    batches: Sequence[tuple[NDArray[np.int64], Any]], *, temperature: float, truncated_F: NDArray[np.bool_]
+    batches: Sequence[tuple[NDArray[np.int64], Any]],
+    *,
+    linear_F: Floats | None,
+    temperature: float,
+    truncated_F: NDArray[np.bool_],
 ) -> ModelOutputs:
-    """Join batches' predictions in the functions' order."""
+    """Join batches' predictions in the functions' order, over those of the linear model."""
     back_F = np.argsort(np.concatenate([rows for rows, _ in batches]))
     logits_FC = np.concatenate([prediction.logits_BC.float().numpy() for _, prediction in batches])[back_F]
     embeddings_FD = np.concatenate([prediction.embedding_BD.float().numpy() for _, prediction in batches])[back_F]
-    return ModelOutputs(
-        embeddings_FD=embeddings_FD, log_odds_F=margins(logits_FC) / temperature, truncated_F=truncated_F
-    )
+    log_odds_F = margins(logits_FC) if linear_F is None else margins(logits_FC) + linear_F
+    return ModelOutputs(embeddings_FD=embeddings_FD, log_odds_F=log_odds_F / temperature, truncated_F=truncated_F)

@@ -22,6 +22,8 @@ from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.fusion.features import Features
 from trainers.models.gnn.saving import load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
+from trainers.models.linear.base import saved_graph_base, saved_text_base, saving_both
+from trainers.models.linear.over import TaskOverLinear
 from trainers.models.transformer.pretrained import NO_TOKEN_LIMIT, load_pretrained_model, load_pretrained_tokenizer
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.train import prepare_text, quieten_library, save_model
@@ -65,6 +67,7 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
     saved = TransformerModel(checkpoint=str(folder), max_tokens=NO_TOKEN_LIMIT)
     text = prepare_text(saved, dataset, cache=cache)
     model = load_pretrained_model(saved, pad_token_id=text.tokenizer.pad_token_id).eval()
+    base = saved_text_base(folder, dataset)
     task = TransformerTask(
         model,
         tokens=text.tokens,
@@ -74,21 +77,25 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
         pairs=dataset.all_pairs() if spec.training.keep_pairs_together else None,
     )
 
-    def save(target: Path) -> None:
-        save_model(model, text.tokenizer, target)
-
-    return UnfrozenBase(task=task, temperature=run.temperature, start=weights_of(model), save=save)
+    return UnfrozenBase(
+        task=task if base is None else TaskOverLinear(task, base.log_odds_F),
+        temperature=run.temperature,
+        start=weights_of(model),
+        save=saving_both(base, partial(save_model, model, text.tokenizer)),
+    )
 
 
 def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> UnfrozenBase:
     folder = run.path / MODEL_FOLDER
     model = load_gnn(folder)
     config = GnnModel.model_validate(json.loads((folder / CONFIG_NAME).read_bytes())["model"])
+    base = saved_graph_base(folder, dataset)
+    task = GraphTask(model, dataset, spec.training)
     return UnfrozenBase(
-        task=GraphTask(model, dataset, spec.training),
+        task=task if base is None else TaskOverLinear(task, base.log_odds_F),
         temperature=run.temperature,
         start=weights_of(model),
-        save=partial(save_gnn, model=model, config=config, vocabulary=dataset.vocab),
+        save=saving_both(base, partial(save_gnn, model=model, config=config, vocabulary=dataset.vocab)),
     )
 
 

@@ -14,9 +14,11 @@ from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.finish import TruncationMask
 from trainers.engine.task import ParameterGroup, Prediction, Rows
-from trainers.engine.train_cell import Trainee, open_inputs, train_cell
+from trainers.engine.train_cell import open_inputs, train_cell
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 from trainers.models.gnn.saving import save_gnn
+from trainers.models.linear.base import graph_base
+from trainers.models.linear.trainee import over_linear
 
 # Nodes in one batch at most. At the default width and depth, a step on so many takes 0.6 GB with `ggnn` and 1.0 GB
 # with `gat`, on a CPU and generated functions.
@@ -34,11 +36,19 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
         inputs = open_inputs(spec)
         dataset = inputs.dataset
         model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
-        trainee = Trainee(
-            task=GraphTask(model, dataset, spec.training),
-            save=partial(save_gnn, model=model, config=spec.model, vocabulary=dataset.vocab),
-            cut=_cut(dataset),
-        )
+    base = None
+    if spec.model.linear_base:
+        with context.phase("linear"):
+            base = graph_base(dataset, cache=spec.lr_cache or context.out)
+    trainee = over_linear(
+        base,
+        GraphTask(model, dataset, spec.training),
+        last_layer=model.last_layer,
+        inputs=inputs,
+        context=context,
+        save=partial(save_gnn, model=model, config=spec.model, vocabulary=dataset.vocab),
+        cut=_cut(dataset),
+    )
     return train_cell(trainee, inputs, spec=spec, context=context)
 
 

@@ -1,0 +1,116 @@
+"""Logistic regression over hashed counts, weighted by TF-IDF: fitted in seconds, and hard to beat on real functions."""
+
+# Shapes: F functions, K buckets, U buckets in use, N counts of all functions.
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
+
+from cellgate.contract.errors import DataError
+from cellgate.contract.files import write_bytes
+from trainers.engine.metrics import Floats
+from trainers.models.linear.hashing import BUCKETS
+
+# A bucket that fewer functions of train have says more about them than about their label.
+MIN_FUNCTIONS = 3
+FORMAT = "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearModel:
+    """Log-odds that a function is vulnerable, from its counts.
+
+    Args:
+        weight_K: Of each bucket, float32; 0 where too few functions of train have it.
+        idf_K: What each bucket's count is multiplied by, float32; 0 likewise.
+        bias: Added.
+    """
+
+    weight_K: NDArray[np.float32]
+    idf_K: NDArray[np.float32]
+    bias: float
+
+    @classmethod
+    def fit(cls, count_FK: sparse.csr_matrix, labels_F: NDArray[np.int64], *, strength: float) -> Self:
+        """Fit one on functions of both classes.
+
+        Args:
+            strength: Inverse regularisation.
+
+        Source:
+            Sublinear TF-IDF: Salton and Buckley 1988, doi 10.1016/0306-4573(88)90021-0.
+        """
+        idf_K = _idf(count_FK)
+        regression = LogisticRegression(C=strength, solver="liblinear", tol=1e-3, max_iter=1_000, random_state=0)
+        regression.fit(_weighted(count_FK, idf_K), labels_F)
+        return cls(weight_K=regression.coef_[0].astype(np.float32), idf_K=idf_K, bias=float(regression.intercept_[0]))
+
+    def log_odds(self, count_FK: sparse.csr_matrix) -> Floats:
+        """Return the log-odds of each function, (F,), float64."""
+        log_odds_F: Floats = _weighted(count_FK, self.idf_K) @ self.weight_K.astype(np.float64) + self.bias
+        return log_odds_F
+
+    def scaled(self, *, slope: float, bias: float) -> Self:
+        """Return the model whose log-odds are `slope` times this one's, and `bias`."""
+        weight_K = (self.weight_K * slope).astype(np.float32)
+        return replace(self, weight_K=weight_K, bias=self.bias * slope + bias)
+
+    def write(self, path: Path) -> None:
+        """Write the model as safetensors, atomically; only the buckets that count."""
+        bucket_U = np.flatnonzero(self.idf_K).astype(np.int32)
+        arrays = {"bucket": bucket_U, "weight": self.weight_K[bucket_U], "idf": self.idf_K[bucket_U]}
+        write_bytes(path, safetensors.numpy.save(arrays, metadata={"format": FORMAT, "bias": repr(self.bias)}))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises:
+            DataError: It is missing or damaged, or of another version.
+        """
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                bucket_U, weight_U, idf_U = (file.get_tensor(name) for name in ("bucket", "weight", "idf"))
+            if metadata["format"] != FORMAT:
+                raise ValueError(f"format {metadata['format']}, and this version reads {FORMAT}")
+            return cls(
+                weight_K=_spread(bucket_U, weight_U), idf_K=_spread(bucket_U, idf_U), bias=float(metadata["bias"])
+            )
+        except (OSError, KeyError, ValueError, IndexError, SafetensorError) as error:
+            raise DataError.unreadable(
+                path,
+                "the linear model cannot be read",
+                error,
+                expected="the file that training wrote beside the network",
+                fix="train the model again",
+            ) from error
+
+
+def _idf(count_FK: sparse.csr_matrix) -> NDArray[np.float32]:
+    """Return the smoothed inverse document frequency of each bucket, 0 where too few functions have it."""
+    functions_K = np.bincount(count_FK.indices, minlength=BUCKETS)
+    idf_K = np.log((1 + count_FK.shape[0]) / (1 + functions_K)) + 1
+    idf_K[functions_K < min(MIN_FUNCTIONS, count_FK.shape[0])] = 0
+    return idf_K.astype(np.float32)
+
+
+def _weighted(count_FK: sparse.csr_matrix, idf_K: NDArray[np.float32]) -> sparse.csr_matrix:
+    """Return (1 + ln count) * idf, each function's values to the length of 1."""
+    value_N = (1 + np.log(count_FK.data)) * idf_K[count_FK.indices]
+    weighted_FK = sparse.csr_matrix((value_N, count_FK.indices.copy(), count_FK.indptr.copy()), shape=count_FK.shape)
+    weighted_FK.eliminate_zeros()
+    return normalize(weighted_FK, copy=False)
+
+
+def _spread(bucket_U: NDArray[np.int32], value_U: NDArray[np.float32]) -> NDArray[np.float32]:
+    value_K = np.zeros(BUCKETS, dtype=np.float32)
+    value_K[bucket_U] = value_U
+    return value_K
