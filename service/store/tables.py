@@ -377,7 +377,7 @@ class DeliveryRow(Base):
     next_at: Mapped[float | None] = mapped_column(Double)  # when to try (again); None: never
     last_status: Mapped[int | None] = mapped_column(Integer)
     last_error: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[float] = mapped_column(Double, index=True)
     created_uptime_s: Mapped[float | None] = mapped_column(Double)  # None: inserted by release 0.2
 
 
