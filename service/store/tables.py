@@ -335,7 +335,8 @@ class StorageRow(Base):
     __tablename__ = "storage"
 
     kind: Mapped[str] = mapped_column(Word, primary_key=True)
-    owner: Mapped[str] = mapped_column(Owner, primary_key=True)  # empty: nobody's
+    # Id of the principal, or the name where a run has no id of its owner; empty: nobody's.
+    owner: Mapped[str] = mapped_column(Owner, primary_key=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     files: Mapped[int] = mapped_column(Integer)
     measured_at: Mapped[float] = mapped_column(Double)
