@@ -67,6 +67,15 @@ class DatasetRow(Base):
     labels: Mapped[dict[str, Any] | None]
 
 
+class DatasetNameRow(Base):
+    """A name that data sets have, or had: their versions are numbered on when all of them were deleted."""
+
+    __tablename__ = "dataset_names"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    last_version: Mapped[int] = mapped_column(Integer)
+
+
 class ExperimentRow(Base):
     """An experiment on one data set."""
 
