@@ -150,8 +150,7 @@ def write_functions(held: Claim) -> dict[str, Callable[[Session], object]]:
 WRITES = list(
     write_functions(
         Claim(
-            run_id="", job_id="", experiment_id=None, dataset_id="", cell=Cell.GNN, seed=0, attempt=0, queue="",
-            config={}, path="", resume_from=None, recoveries=0,
+            run_id="", job_id="", cell=Cell.GNN, seed=0, attempt=0, path="", resume_from=None, recoveries=0
         )
     )
 )  # fmt: skip

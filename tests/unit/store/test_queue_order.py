@@ -11,7 +11,7 @@ from service.store import lifecycle
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.experiments import create_experiment
-from service.store.filters import PageOf
+from service.store.filters import Filters, PageOf
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.queue import waiting_of
 from service.store.runs import get_run, list_runs
@@ -73,15 +73,16 @@ def test_three_runs_of_one_experiment_do_not_wait_for_thirty_of_another(
             for seeds in (15, 2)
         }
     trainers.work(limit=2)
+    queued_runs = Filters(states=["queued"])
     with database.read() as session:
-        queued = Counter(run.experiment_id for run in list_runs(session, PageOf(limit=500)) if run.state == "queued")
-    assert {sizes[str(experiment)]: count for experiment, count in queued.items()} == {15: 30, 2: 4}
+        queued = {run.id: sizes[str(run.experiment_id)] for run in list_runs(session, PageOf(limit=500), queued_runs)}
+    assert Counter(queued.values()) == {15: 30, 2: 4}
 
     # when one slot works them off
     run_live_server = []
     for _ in range(34):
         held = claim(database)
-        run_live_server.append(sizes[str(held.experiment_id)])
+        run_live_server.append(queued[held.run_id])
         finish(database, held)
 
     # then they take turns, and the small one is through after eight
