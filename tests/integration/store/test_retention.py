@@ -16,7 +16,7 @@ from cellgate.contract.files import write_json
 from cellgate.contract.states import FailureReason
 from service.domain.principals import NOBODY, Owner
 from service.settings import Settings
-from service.store import lifecycle, storage
+from service.store import run_actions, storage
 from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
@@ -106,7 +106,7 @@ def test_only_checkpoints_of_seeds_that_have_succeeded_go(
     trainers.failing.clear()
     with database.begin() as session:
         successor = retry_run(session, retried)
-        lifecycle.pause_runs(session, select(RunRow).where(RunRow.state == "queued", RunRow.id != successor))
+        run_actions.pause_runs(session, select(RunRow).where(RunRow.state == "queued", RunRow.id != successor))
     trainers.work()
     save_checkpoints(database, tmp_path)
 

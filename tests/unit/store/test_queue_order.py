@@ -7,7 +7,7 @@ from sqlalchemy import delete
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import Waiting
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.experiments import create_experiment
@@ -145,7 +145,7 @@ def test_a_run_shows_why_it_waits(database: Database, dataset_id: str) -> None:
     assert now[third].detail == "1 run ahead in queue gpu; 1 of 1 slot at work"
 
     with database.begin() as session:
-        lifecycle.pause_run(session, second)
+        run_actions.pause_run(session, second)
     assert (waits(database)[second].reason, waits(database)[second].ahead) == ("paused", None)
     assert waits(database)[third].reason == "busy"
 
