@@ -9,11 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainers.engine.metrics import Floats
+
 # Named in every output, beside what it found.
 METHOD = "occlusion of lines: drop in the log-odds of the verdict without them"
 # A function is divided into so many runs of lines, each left out as one; then the heaviest run in turn, down to a line.
 # Leaving each line out by itself takes four times as long, which grows with the square of a function's length.
 RUNS = 8
+# Where the models hint at the lines that count, only so many of them are left out, each by itself: a third of the
+# scorings. `docs/bundles.md` has what that costs.
+HINTED = 4
 _QUOTE = re.compile(r"[\"']")
 # Possessive: what is no whole string fails at once.
 _STRINGS = {'"': re.compile(r'"(?:\\.|[^"\\])*+"'), "'": re.compile(r"'(?:\\.|[^'\\])*+'")}
@@ -49,12 +54,14 @@ class Occluder:
     Args:
         source: With line ends as `\n`.
         log_odds: Of the whole function.
+        leaning_L: How much each line seems to add to the verdict; null where nothing tells.
     """
 
-    def __init__(self, source: str, *, log_odds: float) -> None:
+    def __init__(self, source: str, *, log_odds: float, leaning_L: Floats | None = None) -> None:
         self._lines = source.split("\n")
         self._log_odds = log_odds
-        self._waiting = _runs(_telling(self._lines))
+        telling = _telling(self._lines)
+        self._waiting = _runs(telling) if leaning_L is None else _first(telling, leaning_L)
         self._weighed: list[tuple[Sequence[int], float]] = []
 
     def next_parts(self) -> list[Occlusion]:
@@ -87,6 +94,11 @@ def _telling(lines: Sequence[str]) -> list[int]:
     """Return the numbers of the lines that can be left out: not those of the head, nor those without a word."""
     head = next((number for number, line in enumerate(lines, start=1) if "{" in line), len(lines))
     return [n for n, line in enumerate(lines, start=1) if n > head and any(map(str.isalnum, line))]
+
+
+def _first(numbers: Sequence[int], leaning_L: Floats) -> list[Sequence[int]]:
+    ranked = sorted(numbers, key=lambda number: -leaning_L[number - 1])
+    return [[number] for number in sorted(ranked[:HINTED])]
 
 
 def _runs(numbers: Sequence[int]) -> list[Sequence[int]]:
