@@ -19,6 +19,10 @@ RUNS = 8
 # Where the models hint at the lines that count, only so many of them are left out, each by itself: a third of the
 # scorings. `docs/bundles.md` has what that costs.
 HINTED = 4
+# A model that mixes its tokens early hints at nothing in particular. Where the hinted lines explain less than this
+# share of log-odds that are at least SURE, the function is divided into runs after all.
+EXPLAINED = 0.1
+SURE = 1.0
 _QUOTE = re.compile(r"[\"']")
 # Possessive: what is no whole string fails at once.
 _STRINGS = {'"': re.compile(r'"(?:\\.|[^"\\])*+"'), "'": re.compile(r"'(?:\\.|[^'\\])*+'")}
@@ -60,8 +64,10 @@ class Occluder:
     def __init__(self, source: str, *, log_odds: float, leaning_L: Floats | None = None) -> None:
         self._lines = source.split("\n")
         self._log_odds = log_odds
-        telling = _telling(self._lines)
-        self._waiting = _runs(telling) if leaning_L is None else _first(telling, leaning_L)
+        self._telling = _telling(self._lines)
+        hinted = [] if leaning_L is None or len(self._telling) <= HINTED else _first(self._telling, leaning_L)
+        self._follows_hints = bool(hinted)
+        self._waiting = hinted or _runs(self._telling)
         self._weighed: list[tuple[Sequence[int], float]] = []
 
     def next_parts(self) -> list[Occlusion]:
@@ -70,6 +76,8 @@ class Occluder:
 
     def take(self, log_odds: Sequence[float]) -> None:
         """Weigh the parts that were scored, and divide the heaviest of all, where it has several lines.
+
+        Hinted lines that explain too little are forgotten: all lines are then divided into runs.
 
         Args:
             log_odds: Of each of the parts, in their order.
@@ -80,9 +88,12 @@ class Occluder:
         if not self._weighed:
             return
         heaviest = max(self._weighed, key=lambda weighed: weighed[1])
-        if len(heaviest[0]) > 1 and heaviest[1] > 0:
+        if self._follows_hints and self._log_odds >= SURE and heaviest[1] < EXPLAINED * self._log_odds:
+            self._weighed, self._waiting = [], _runs(self._telling)
+        elif len(heaviest[0]) > 1 and heaviest[1] > 0:
             self._weighed.remove(heaviest)
             self._waiting = _runs(heaviest[0])
+        self._follows_hints = False
 
     def weights(self) -> tuple[Weight, ...]:
         """Return the parts that lower the log-odds, largest effect first."""
