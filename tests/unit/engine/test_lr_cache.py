@@ -152,7 +152,7 @@ def test_a_training_too_short_for_a_test_takes_the_default_without_a_step(choose
     outcome = choose(config=training(epochs=1000, max_steps=99))
 
     assert task.seen == []
-    assert (outcome.source, outcome.learning_rate, outcome.cache_verified) == ("fallback", 1e-3, True)
+    assert (outcome.source, outcome.learning_rate, outcome.cache_verified) == ("fallback", 2e-3, True)
     assert "of 99 steps of training it may take a tenth, and it needs 10" in outcome.reason
 
 

@@ -19,6 +19,7 @@ IN_KEY = {
     "model.architecture",
     "model.checkpoint",
     "model.dropout",
+    "model.freeze",
     "model.gnn_lr_ratio",
     "model.head",
     "model.layers",
