@@ -50,9 +50,11 @@ def outcome_of(state: TrainingState, *, peak: float, default: float) -> FitOutco
     collapses = tuple(Collapse.model_validate(collapse) for collapse in state.best_collapses)
     fatal = fatal_collapses(collapses)
     if fatal:
+        rate = next_rate(peak, default=default)
         raise CollapseError(
             f"the best of {state.epoch} epochs predicts nothing useful at a peak learning rate of {peak:.2g}: "
-            f"set training.learning_rate.value to {next_rate(peak, default=default):.2g}, or check the labels",
+            f"set training.learning_rate.value to {rate:.2g} (`cellgate retry ID --rate {rate:.2g}`), or check the "
+            "labels",
             [
                 InputError(where=collapse.component, found=f"{collapse.type}: {collapse.detail}", expected="none")
                 for collapse in fatal
