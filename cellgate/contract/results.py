@@ -9,10 +9,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cellgate.contract.cells import CellName
-from cellgate.contract.configs import EvaluationSplits
+from cellgate.contract.configs import EvaluationSplits, TransformerConfig
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Truncation
 from cellgate.contract.inspection import Inspection
+from cellgate.contract.recipes import TrainingKind, settings_of
 from cellgate.contract.untrusted_files import read_document
 
 SCHEMA_VERSION = 1
@@ -39,6 +40,23 @@ class Metrics(Document):
     false_positives: int = Field(ge=0)
     true_negatives: int = Field(ge=0)
     false_negatives: int = Field(ge=0)
+
+
+class ResolvedRecipe(Document):
+    """The kind of training of cell 51, and what it had for each setting that the kind decides."""
+
+    kind: TrainingKind
+    settings: dict[str, float] = Field(description="By dotted path in the config, e.g. training.epochs.")
+
+    @classmethod
+    def of(cls, config: TransformerConfig) -> "ResolvedRecipe":
+        """Return that of a config."""
+        return cls(kind=config.kind, settings=settings_of(config))
+
+    def check(self) -> "Check":
+        """Return the values that a training would have, as a check that passes."""
+        shown = ", ".join(f"{path} {value:g}" for path, value in self.settings.items())
+        return Check(name="transformer_recipe", verdict="pass", detail=f"kind {self.kind}: {shown}")
 
 
 class LearningRateOutcome(Document):
@@ -253,6 +271,7 @@ class RunResult(Document):
     parameters: int | None = Field(None, ge=1)
     threshold: Probability | None = None
     temperature: float | None = Field(None, gt=0, allow_inf_nan=False)
+    recipe: ResolvedRecipe | None = Field(None, description="Of cell 51.")
     learning_rate: LearningRateOutcome | None = None
     collapses: list[Collapse] = Field(default_factory=list, description="Collapses that the chosen model still shows.")
     collapse_events: int | None = Field(
