@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.configs import GnnConfig, PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
 from service.domain.principals import Owner
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset, get_dataset, preparing_runs
@@ -22,9 +22,9 @@ from service.store.experiments import (
     get_experiment,
     list_experiments,
 )
-from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
+from service.store.jobs import create_job, get_job, jobs_of_experiment, runs_of_jobs
 from service.store.recorder import record_checkpoint, record_metrics
-from service.store.retries import retry_job, retry_run
+from service.store.retries import retry_job, retry_job_at, retry_run
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import RunRow
 from tests.fakes import F1s, FakeTrainers
@@ -123,7 +123,7 @@ def test_a_run_is_tried_again_once_and_its_successor_again(database: Database, d
     with pytest.raises(Conflict, match="is queued; only a run that failed or was cancelled"):
         retry(database, second)
     with database.begin() as session:
-        lifecycle.cancel_run(session, second)
+        run_actions.cancel_run(session, second)
 
     third = retry(database, second)
 
@@ -150,7 +150,7 @@ def test_a_job_tries_exactly_its_failed_and_cancelled_seeds_again(database: Data
     with database.begin() as session:
         job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0, 1, 2, 3])
         ids = [run.id for run in runs_of_jobs(session, [job.id])[job.id]]
-        lifecycle.cancel_run(session, ids[3])
+        run_actions.cancel_run(session, ids[3])
     first, second = claim(database), claim(database)
     with database.begin() as session:
         lifecycle.succeed(session, run_id=first.run_id, attempt=1, exit_code=0, result={})
@@ -223,6 +223,70 @@ def test_a_seed_that_was_lost_and_is_tried_again_counts_in_a_new_gate_evidence_a
         steps = [job.step for job in jobs_of_experiment(session, experiment_id)]
     assert second.outcome == "ensemble"
     assert sorted(map(str, steps)) == ["51", "52", "54-bases", "None", "preflight"]
+
+
+def test_a_job_tried_again_at_another_rate_is_a_new_job_of_all_seeds_and_the_old_one_keeps_what_it_was(
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
+) -> None:
+    # given an experiment that ended with a failed gate because a seed of 51 collapsed
+    experiment_id = submit(database, dataset_id, spec)
+    trainers.failing[(Cell.TRANSFORMER, 1)] = (FailureReason.COLLAPSE, 6)
+    trainers.work()
+    trainers.failing.clear()
+    old = runs_of(database, experiment_id, "51")[0].job_id
+
+    # when its job is tried again at a third of the rate
+    with database.begin() as session:
+        new = retry_job_at(session, old, 7e-6)
+
+    # then another job does that step, and what rested on the old one is withdrawn, with the rate on record
+    with database.read() as session:
+        before, after = get_job(session, old), get_job(session, new)
+        (withdrawn,) = (e for e in events_of(session, experiment_id=experiment_id) if e.kind == "withdrawn")
+        waiting = get_experiment(session, experiment_id)
+    assert (before.step, after.step, after.seeds) == (None, "51", before.seeds)
+    assert before.spec["training"]["learning_rate"]["value"] is None
+    assert after.spec["training"]["learning_rate"]["value"] == 7e-6
+    assert (waiting.state, waiting.gate) == ("training", None)
+    assert withdrawn.body["because"] == f"job {old} is tried again at a learning rate of 7e-06"
+    assert withdrawn.body["jobs"]["51"] == old
+
+    # and the experiment concludes from the seeds of the new one
+    ran = trainers.work()
+    assert sorted(ran) == [(Cell.TRANSFORMER, 0), (Cell.TRANSFORMER, 1), (Cell.AGGREGATION, 0)]
+    with database.read() as session:
+        assert get_experiment(session, experiment_id).state == "succeeded"
+        (decision,) = decisions_of(session, experiment_id)
+    assert decision.outcome == "ensemble"
+
+
+def test_a_job_of_its_own_is_tried_again_at_another_rate_and_its_open_runs_are_cancelled(
+    database: Database, dataset_id: str
+) -> None:
+    config = GnnConfig().model_dump(mode="json")
+    with database.begin() as session:
+        job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config=config, seeds=[0, 1], owner=ME)
+        lifecycle.cancel_run(session, runs_of_jobs(session, [job.id])[job.id][0].id)
+
+    with database.begin() as session:
+        new = get_job(session, retry_job_at(session, job.id, 1e-4))
+        states = {one.id: [run.state for run in runs_of_jobs(session, [one.id])[one.id]] for one in (job, new)}
+
+    assert states == {job.id: ["cancelled", "cancelled"], new.id: ["queued", "queued"]}
+    assert (new.owner_id, new.spec["training"]["learning_rate"]["value"]) == (ME.id, 1e-4)
+
+
+def test_what_trains_no_model_or_did_not_fail_is_not_tried_again_at_another_rate(
+    database: Database, dataset_id: str
+) -> None:
+    with database.begin() as session:
+        check = create_job(session, cell=Cell.PREFLIGHT, dataset_id=dataset_id, config={}, seeds=[0])
+        model = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0])
+
+    with database.begin() as session, pytest.raises(Conflict, match="trains no model"):
+        retry_job_at(session, check.id, 1e-4)
+    with database.begin() as session, pytest.raises(Conflict, match="nothing to try again"):
+        retry_job_at(session, model.id, 1e-4)
 
 
 def test_a_lost_seed_of_fusion_withdraws_the_last_decision_and_keeps_the_first(

@@ -14,7 +14,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _FINISHER = np.uint64(0xBF58476D1CE4E5B9)
 
 
-def mixed(*parts: Hashes | int) -> Hashes:
+def mixed(*parts: Hashes | NDArray[np.int64] | int) -> Hashes:
     """Return one hash for each tuple of numbers; the same on every machine.
 
     Args:

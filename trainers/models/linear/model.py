@@ -97,9 +97,9 @@ class LinearModel:
 def _idf(count_FK: sparse.csr_matrix) -> NDArray[np.float32]:
     """Return the smoothed inverse document frequency of each bucket, 0 where too few functions have it."""
     functions_K = np.bincount(count_FK.indices, minlength=BUCKETS)
-    idf_K = np.log((1 + count_FK.shape[0]) / (1 + functions_K)) + 1
-    idf_K[functions_K < min(MIN_FUNCTIONS, count_FK.shape[0])] = 0
-    return idf_K.astype(np.float32)
+    idf_K: NDArray[np.float32] = (np.log((1 + count_FK.shape[0]) / (1 + functions_K)) + 1).astype(np.float32)
+    idf_K[functions_K < MIN_FUNCTIONS] = 0
+    return idf_K
 
 
 def _weighted(count_FK: sparse.csr_matrix, idf_K: NDArray[np.float32]) -> sparse.csr_matrix:

@@ -25,6 +25,7 @@ from trainers.models.linear.base import text_base
 from trainers.models.linear.trainee import over_linear
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.model_proof import prove_model
+from trainers.models.transformer.parameters import freeze_body
 from trainers.models.transformer.pretrained import (
     count_positions,
     load_pretrained_tokenizer,
@@ -175,6 +176,8 @@ def build_task(
         model = _load_proved(spec.model, text.tokenizer, judge)
         if spec.model.lora is not None:
             add_lora(model, spec.model.lora)
+        if spec.model.freeze == "body":
+            freeze_body(model)
     model.config.id2label = LABELS
     model.config.label2id = {name: label for label, name in LABELS.items()}
     return TransformerTask(
