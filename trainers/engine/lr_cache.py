@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, IO, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
 from cellgate.contract.files import write_json
 
