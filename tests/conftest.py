@@ -43,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         tier = item.path.relative_to(REPOSITORY / "tests").parts[0]
         item.add_marker(tier)
+        if item.get_closest_marker("alike") and _is_on_postgresql(item):
+            item.add_marker("slow")
+
+
+def _is_on_postgresql(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("database_url") == "postgres"
 
 
 @pytest.fixture(scope="session")

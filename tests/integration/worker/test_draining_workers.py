@@ -45,7 +45,7 @@ def submit(client: TestClient, machine: Machine, name: str, *, functions: int = 
 def test_a_drained_worker_ends_its_run_takes_no_other_and_takes_them_again_when_resumed(tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path / "broker") as broker:
         machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", broker.url)
-        with machine.process("run", CELLGATE_SLOTS="1"), api_of(machine) as client:
+        with machine.process("run", CELLGATE_SLOTS="1", CELLGATE_HEARTBEAT_S="0.5"), api_of(machine) as client:
             machine.waits_for_work()
             [worker] = [found["id"] for found in client.get("/v1/workers").json()]
             # Seconds of work, so that it goes on while the worker gets the request to drain.

@@ -40,6 +40,7 @@ def notify(machine: Machine, run_id: str) -> None:
     notifier.close()
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"], indirect=True)
 def test_a_notified_worker_prepares_the_data_set_and_leaves_no_row_when_it_is_stopped(machine: Machine) -> None:
     with machine.process("run") as worker:
         machine.waits_for_work()
