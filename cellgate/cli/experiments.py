@@ -135,14 +135,28 @@ def resume(context: typer.Context, identifier: JobOrRunId) -> None:
 
 
 @app.command()
-def retry(context: typer.Context, identifier: JobOrRunId) -> None:
+def retry(
+    context: typer.Context,
+    identifier: JobOrRunId,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Train all seeds of the job, or of the run's job, at this peak learning rate, from the start."
+        ),
+    ] = None,
+) -> None:
     """Retry a failed or cancelled run, or every such run of a job.
 
     Its experiment goes on by itself.
     """
+    kind = _kind(identifier, STOPPABLE)
     with client_of(context) as client:
-        client.act("retry", _kind(identifier, STOPPABLE), identifier)
-    _print(f"{identifier} is tried again, from its last checkpoint.")
+        if rate is None:
+            client.act("retry", kind, identifier)
+            _print(f"{identifier} is tried again, from its last checkpoint.")
+            return
+        job = client.retry_at(identifier if kind == "jobs" else client.run(identifier).job, rate)
+    _print(f"{job.id} takes its place: {len(job.seeds)} seeds at a learning rate of {rate:g}.")
 
 
 def _load(client: Client, identifier: str) -> ExperimentAnswer | JobAnswer | RunAnswer:

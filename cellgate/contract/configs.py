@@ -6,9 +6,11 @@ needs: data set, seed, inputs, device. A *job* (what the service accepts) is a c
 """
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from cellgate.contract.recipes import TrainingKind, kind_of, with_recipe
 
 
 class Split(StrEnum):
@@ -46,16 +48,18 @@ class LearningRate(Spec):
         description="Fixed peak learning rate; null takes it from the LR range test, or its cache.",
     )
     fallback: float = Field(
-        1e-3, gt=0, le=1, description="Learning rate to use, with the reason on record, when the test fails."
+        2e-3, gt=0, le=1, description="Learning rate to use, with the reason on record, when the test gives none."
     )
-    finder_steps: int = Field(60, ge=10, le=1000, description="Steps of the LR range test.")
+    finder_steps: int = Field(
+        60, ge=10, le=1000, description="Steps of the LR range test; at most a tenth of the training's."
+    )
     finder_min: float = Field(1e-6, gt=0, le=1)
     finder_max: float = Field(1e-1, gt=0, le=10)
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> Self:
         if self.finder_min >= self.finder_max:
-            raise ValueError("finder_min must be below finder_max")
+            raise ValueError(f"finder_min ({self.finder_min:g}) must be below finder_max ({self.finder_max:g})")
         return self
 
 
@@ -117,12 +121,25 @@ class TransformerModel(Spec):
         None, description="Train low-rank updates and the classifier alone; merged into the weights when saved."
     )
 
+    freeze: Literal["none", "body"] = Field(
+        "none", description="body: train the classifier alone, on the checkpoint as it is."
+    )
+
     @field_validator("lora")
     @classmethod
     def _updates_are_of_something(cls, lora: Lora | None, given: ValidationInfo) -> Lora | None:
         if lora is not None and given.data.get("checkpoint", "") is None:
             raise ValueError("lora updates the weights of a checkpoint: name one, or train from scratch without lora")
         return lora
+
+    @field_validator("freeze")
+    @classmethod
+    def _what_is_frozen_was_trained(cls, freeze: str, given: ValidationInfo) -> str:
+        if freeze == "body" and given.data.get("checkpoint", "") is None:
+            raise ValueError("a body that was never trained says nothing: name a checkpoint, or leave out freeze")
+        if freeze == "body" and given.data.get("lora") is not None:
+            raise ValueError("lora freezes the body already, and updates it: leave out freeze, or lora")
+        return freeze
 
 
 class GnnModel(Spec):
@@ -174,19 +191,26 @@ class TransformerTraining(TrainingConfig):
 
 
 class TransformerConfig(Spec):
-    """Cell 51: a transformer on source text."""
+    """Cell 51: a transformer on source text. What is left out is filled in by kind of training, before it is stored."""
 
     cell: Literal[51] = 51
     model: TransformerModel = TransformerModel()
     training: TransformerTraining = TransformerTraining()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_resolved(cls, given: Any) -> Any:
+        return with_recipe(given)
+
+    @property
+    def kind(self) -> TrainingKind:
+        """What is trained, and from where."""
+        return kind_of(dict(self.model))
+
 
 class GnnLearningRate(LearningRate):
     """Where the gated graph network learns: best at 1.5e-3 to 3e-3; above 5e-3 the loss still falls, but less far."""
 
-    fallback: float = Field(
-        2e-3, gt=0, le=1, description="Learning rate to use, with the reason on record, when the test fails."
-    )
     finder_steps: int = Field(
         120, ge=10, le=1000, description="Steps of the LR range test; from scratch the loss needs so many to move."
     )
@@ -212,9 +236,6 @@ class GnnConfig(Spec):
 class FusionLearningRate(LearningRate):
     """Range in which the fusion head learns within some hundred steps."""
 
-    fallback: float = Field(
-        2e-3, gt=0, le=1, description="Learning rate to use, with the reason on record, when the test fails."
-    )
     finder_min: float = Field(3e-4, gt=0, le=1)
     finder_max: float = Field(3e-2, gt=0, le=10)
 

@@ -42,6 +42,7 @@ CHECKS = (
     CheckSpec(name="positives", title="Enough positives", blocking=False),
     CheckSpec(name="graph_quality", title="Whole graphs", blocking=False),
     CheckSpec(name="truncation", title="Functions cut", blocking=False),
+    CheckSpec(name="lr_found", title="Learning rates found", blocking=False),
 )
 TITLES: Mapping[str, str] = {check.name: check.title for check in CHECKS}
 BLOCKING = frozenset(check.name for check in CHECKS if check.blocking)

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cellgate.contract.cells import CellName
-from cellgate.contract.configs import EvaluationSplits
+from cellgate.contract.configs import EvaluationSplits, TransformerConfig
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Truncation
 from cellgate.contract.inspection import Inspection
+from cellgate.contract.recipes import TrainingKind, settings_of
 from cellgate.contract.untrusted_files import read_document
 
 SCHEMA_VERSION = 1
@@ -39,6 +40,23 @@ class Metrics(Document):
     false_positives: int = Field(ge=0)
     true_negatives: int = Field(ge=0)
     false_negatives: int = Field(ge=0)
+
+
+class ResolvedRecipe(Document):
+    """The kind of training of cell 51, and what it had for each setting that the kind decides."""
+
+    kind: TrainingKind
+    settings: dict[str, float] = Field(description="By dotted path in the config, e.g. training.epochs.")
+
+    @classmethod
+    def of(cls, config: TransformerConfig) -> "ResolvedRecipe":
+        """Return that of a config."""
+        return cls(kind=config.kind, settings=settings_of(config))
+
+    def check(self) -> "Check":
+        """Return the values that a training would have, as a check that passes."""
+        shown = ", ".join(f"{path} {value:g}" for path, value in self.settings.items())
+        return Check(name="transformer_recipe", verdict="pass", detail=f"kind {self.kind}: {shown}")
 
 
 class LearningRateOutcome(Document):
@@ -160,6 +178,28 @@ class DatasetSummary(Document):
     changes: DatasetChanges | None = Field(None, description="Against the version before; null: the first.")
 
 
+class LineMeasures(Document):
+    """How soon a ranking of lines leads to the vulnerable ones (LineVul, Fu and Tantithamthavorn 2022, section 4)."""
+
+    top_10: Probability = Field(description="Share of functions with a vulnerable line among the first ten.")
+    false_alarms: NonNegative = Field(description="Lines before the first vulnerable one, the median over functions.")
+    effort: Probability = Field(
+        description="Share of all lines that is read until a fifth of the vulnerable ones is found."
+    )
+
+
+class LineRanking(Document):
+    """How soon the lines that a bundle names lead to those that patches change, beside rankings that know nothing."""
+
+    split: str
+    functions: int = Field(ge=1, description="Vulnerable functions whose patched version is known.")
+    flaws: int = Field(ge=1, description="Lines of them that the patches remove or change.")
+    bundle: LineMeasures
+    random: LineMeasures = Field(description="Of a random order, averaged.")
+    longest: LineMeasures = Field(description="Of the longest lines first.")
+    not_beaten: list[str] = Field(description="Where the bundle is not better, e.g. `top_10 of random`.")
+
+
 class BundleSummary(Document):
     """A bundle that was packed; its folder is `bundle` beside the result."""
 
@@ -174,6 +214,9 @@ class BundleSummary(Document):
     size_bytes: int = Field(ge=1)
     functions_per_s: float | None = Field(
         None, gt=0, description="From source text to verdict, without lines, on the CPU that packed it."
+    )
+    lines: LineRanking | None = Field(
+        None, description="Measured on gate; null where no pair of it tells which lines changed, or that takes minutes."
     )
 
 
@@ -228,6 +271,7 @@ class RunResult(Document):
     parameters: int | None = Field(None, ge=1)
     threshold: Probability | None = None
     temperature: float | None = Field(None, gt=0, allow_inf_nan=False)
+    recipe: ResolvedRecipe | None = Field(None, description="Of cell 51.")
     learning_rate: LearningRateOutcome | None = None
     collapses: list[Collapse] = Field(default_factory=list, description="Collapses that the chosen model still shows.")
     collapse_events: int | None = Field(

@@ -3,8 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from cellgate.contract.configs import Split
-from cellgate.contract.dataset import ENOUGH_POSITIVES, MANY_NEAR_DUPLICATES
-from cellgate.contract.results import Check, DatasetSummary, PreflightVerdict
+from cellgate.contract.dataset import (
+    ENOUGH_POSITIVES,
+    ENOUGH_TO_TRAIN,
+    MANY_NEAR_DUPLICATES,
+    rarer_class,
+    train_classes_detail,
+)
+from cellgate.contract.results import Check, DatasetSummary, PreflightVerdict, SplitSummary
 
 # Share of the functions whose graph is not whole.
 MANY_BROKEN = 0.2
@@ -17,7 +23,13 @@ def static_checks(summary: DatasetSummary) -> list[Check]:
 
     All checks run, whatever fails. Checks that need models or functions belong to the smoke pre-flight.
     """
-    return [*_classes(summary), _gate_positives(summary), *_near_duplicates(summary), _graphs(summary)]
+    return [
+        *_classes(summary),
+        _gate_positives(summary),
+        _train_classes(summary),
+        *_near_duplicates(summary),
+        _graphs(summary),
+    ]
 
 
 def worst(checks: Sequence[Check]) -> PreflightVerdict:
@@ -47,6 +59,20 @@ def _gate_positives(summary: DatasetSummary) -> Check:
     detail += ": F1 is uncertain by more than ±0.04"
     return Check(
         name="gate_positives", verdict="warn", detail=detail, fix="give gate a larger fraction, or add functions"
+    )
+
+
+def _train_classes(summary: DatasetSummary) -> Check:
+    train = summary.splits.get(Split.TRAIN.value, SplitSummary(rows=0, positives=0))
+    linear = next((probe for probe in summary.probes if probe.name == "bag_of_tokens"), None)
+    few = rarer_class(train)[0] < ENOUGH_TO_TRAIN
+    return Check(
+        name="train_classes",
+        verdict="warn" if few else "pass",
+        detail=train_classes_detail(train, linear),
+        fix="add functions of the rarer class, or take the linear model's figure for what these data give"
+        if few
+        else "",
     )
 
 

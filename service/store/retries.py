@@ -2,7 +2,8 @@
 
 The new run counts for its seed from then on and resumes from the last checkpoint of the old one, whose row stays. An
 experiment that went on without the seed returns to the step that waits for it: later conclusions are withdrawn and
-kept in an event. Experiments that failed because their data set failed wait for it again.
+kept in an event. At another learning rate a new job takes the old one's place, for a job has one config. Experiments
+that failed because their data set failed wait for it again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Select, Update, delete, insert, null, select, update
 from sqlalchemy.orm import Session
 
-from cellgate.contract.cells import Cell
+from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.decision import Stage
+from cellgate.contract.experiment import RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict
 from service.domain.pipeline import BASES, Step
+from service.domain.principals import Owner
 from service.store.database import now_s
-from service.store.jobs import get_job, new_run
+from service.store.jobs import create_job, get_job, new_run
 from service.store.lookup import existing, get_row
 from service.store.pipeline import set_state
 from service.store.run_actions import cancel_runs
@@ -75,6 +78,60 @@ def retry_job(session: Session, job_id: str) -> list[str]:
     return _retry(session, job, experiment, runs)
 
 
+def retry_job_at(session: Session, job_id: str, learning_rate: float) -> str:
+    """Queue a job that takes the place of one with a failed or cancelled run, at another learning rate; return its id.
+
+    A job has one config, and its seeds are compared with each other: all of them are trained anew, and what still runs
+    at the old rate is cancelled. The old job keeps its config, its runs and their results. No new run goes on from a
+    checkpoint of an old one.
+
+    Args:
+        session: An open transaction.
+        job_id: The job, of cell 51, 52 or 53.
+        learning_rate: The fixed peak, `training.learning_rate.value` of the new job.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: Its cell trains no model, none of its runs failed or was cancelled, it was withdrawn, or its
+            experiment was cancelled.
+    """
+    job, experiment = _lock(session, get_job(session, job_id))
+    if not ENTRY_OF[Cell(job.cell)].checkpoints:
+        raise Conflict(
+            f"job {job_id} is of cell {job.cell}, which trains no model: try it again without a learning rate"
+        )
+    runs = session.scalars(select(RunRow).where(RunRow.job_id == job_id, RunRow.superseded_by.is_(None))).all()
+    if not any(RunState(run.state) in AGAIN for run in runs):
+        raise Conflict(f"no run of job {job_id} failed or was cancelled; there is nothing to try again")
+    because = f"job {job_id} is tried again at a learning rate of {learning_rate:g}"
+    if experiment is None:
+        cancel_runs(session, select(RunRow).where(RunRow.job_id == job_id))
+        return _at_rate(session, job, step=None, learning_rate=learning_rate).id
+    step = Step(str(job.step))
+    _withdraw(session, experiment, step, because=because, also=[job])
+    successor = _at_rate(session, job, step=step, learning_rate=learning_rate)
+    set_state(session, experiment, WAITS[step], because)
+    return successor.id
+
+
+def _at_rate(session: Session, job: JobRow, *, step: Step | None, learning_rate: float) -> JobRow:
+    training = job.spec["training"]
+    rate = {**training["learning_rate"], "value": learning_rate}
+    return create_job(
+        session,
+        cell=Cell(job.cell),
+        dataset_id=job.dataset_id,
+        config={**job.spec, "training": {**training, "learning_rate": rate}},
+        seeds=job.seeds,
+        experiment_id=job.experiment_id,
+        step=step,
+        limits=RunLimits(
+            priority=job.priority, queue=job.queue, queue_timeout_s=job.queue_timeout_s, timeout_s=job.timeout_s
+        ),
+        owner=Owner(id=job.owner_id, name=job.owner),
+    )
+
+
 def _lock(session: Session, job: JobRow) -> tuple[JobRow, ExperimentRow | None]:
     """Lock every row that a retry may change, in the order of `service.store.transitions`."""
     if job.experiment_id is None:
@@ -108,7 +165,7 @@ def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs
         _prepare_again(session, job.dataset_id)
     if experiment is not None:
         step = Step(str(job.step))
-        _withdraw(session, experiment, step)
+        _withdraw(session, experiment, step, because=f"runs of {step} are tried again")
         set_state(session, experiment, WAITS[step], f"{len(runs)} of the runs of {step} are tried again")
     return ids
 
@@ -135,16 +192,19 @@ def _prepare_again(session: Session, dataset_id: str) -> None:
         set_state(session, experiment, ExperimentState.WAITING, "its data set is prepared again")
 
 
-def _withdraw(session: Session, experiment: ExperimentRow, step: Step) -> None:
-    """Withdraw the gate, decisions and jobs that were made from the step's runs."""
-    jobs = session.scalars(_jobs_of(experiment.id).where(JobRow.step.in_(FOLLOWERS.get(step, ())))).all()
+def _withdraw(
+    session: Session, experiment: ExperimentRow, step: Step, *, because: str, also: Sequence[JobRow] = ()
+) -> None:
+    """Withdraw the gate, decisions and jobs that were made from the step's runs, and these jobs."""
+    followers = session.scalars(_jobs_of(experiment.id).where(JobRow.step.in_(FOLLOWERS.get(step, ())))).all()
+    jobs = [*also, *followers]
     chosen = (DecisionRow.experiment_id == experiment.id, DecisionRow.stage.in_(CONCLUSIONS.get(step, ())))
     decisions = session.scalars(select(DecisionRow).where(*chosen).order_by(DecisionRow.stage)).all()
     gate = experiment.gate if step in BASES else None
     if not jobs and not decisions and gate is None:
         return
     body = {
-        "because": f"runs of {step} are tried again",
+        "because": because,
         "jobs": {str(job.step): job.id for job in jobs},
         "gate": gate,
         "decisions": [decision.body for decision in decisions],

@@ -21,8 +21,7 @@ import pyarrow as pa
 from cellgate.contract.events import EventKind, EventWriter
 from cellgate.contract.files import atomic_file, write_json
 from trainers.data.writing import replaced_folder
-from trainers.engine.lr_cache import LearningRateCache
-from trainers.engine.lr_finder import Suggestion
+from trainers.engine.lr_cache import CachedRate, LearningRateCache
 from trainers.engine.predictions import Predictions, read_predictions, write_predictions
 
 # The version that the first writer finds: one that was itself written over another.
@@ -81,7 +80,9 @@ def _read_predictions(folder: Path) -> int:
 
 
 def _write_cache(folder: Path, version: int) -> None:
-    LearningRateCache(folder=folder).write(KEY, Suggestion(learning_rate=float(version), reason=f"{version} " * ROWS))
+    LearningRateCache(folder=folder).write(
+        KEY, CachedRate(learning_rate=float(version), source="finder", reason=f"{version} " * ROWS)
+    )
 
 
 def _read_cache(folder: Path) -> int:

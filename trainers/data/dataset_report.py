@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellgate.contract.configs import Split
+from cellgate.contract.dataset import ENOUGH_TO_TRAIN, rarer_class, train_classes_detail
 from cellgate.contract.inspection import Inspection, Reason
 from cellgate.contract.results import SplitSummary
 from trainers.data.clean.cross_split import CrossSplit
@@ -152,6 +153,7 @@ def warnings_of(material: Material) -> list[str]:
             f"The gate split has {gate.positives} vulnerable functions; with fewer than {MIN_GATE_POSITIVES} the "
             "F1 measured on it may be off by more than 0.04. Give more data or a larger share to gate."
         )
+    found += _class_warnings(material)
     rates = parse_error_rates(material)
     if _gap_is_real(rates, Counter(row.label for row in material.rows)):
         found.append(
@@ -165,6 +167,17 @@ def warnings_of(material: Material) -> list[str]:
             "cannot be divided, so the splits' sizes may be off. Group by something finer."
         )
     return [*found, *material.inspection.notes, *_drop_warnings(material), *_leak_warnings(material)]
+
+
+def _class_warnings(material: Material) -> list[str]:
+    """Return whether train is too small for a network; a set for evaluation only has nothing to train on."""
+    train = split_summaries(material.rows, material.assignment.splits)[Split.TRAIN]
+    if not train.rows or rarer_class(train)[0] >= ENOUGH_TO_TRAIN:
+        return []
+    probes = material.probes.baselines() if material.probes is not None else []
+    linear = next((probe for probe in probes if probe.name == "bag_of_tokens"), None)
+    detail = train_classes_detail(train, linear)
+    return [f"{detail[0].upper()}{detail[1:]}."]
 
 
 def _parse_warnings(qualities: Counter[str], rows: int) -> list[str]:

@@ -51,6 +51,7 @@ class TrainingState:
         gradients: What a `GradientWatch` remembers.
         best_collapses: Collapses found by the best evaluation.
         collapse_events: Collapses found by all evaluations.
+        constant_evaluations: Evaluations in a row, up to the last, whose predictions were constant after warm-up.
         learning_rate: The run's `LearningRateOutcome`.
         last_event: Number of the last event written before the checkpoint.
     """
@@ -69,6 +70,7 @@ class TrainingState:
     gradients: dict[str, Any] = field(default_factory=dict)
     best_collapses: list[dict[str, Any]] = field(default_factory=list)
     collapse_events: int = 0
+    constant_evaluations: int = 0
     last_event: int = 0
 
 

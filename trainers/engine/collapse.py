@@ -2,6 +2,7 @@
 
 # Shapes: R rows, C classes (2).
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,11 @@ CONSTANT_MARGIN_SD = 1e-4
 # Stuck at the prior: a loss within 1 % of the prior's entropy, from probabilities that hardly differ.
 PRIOR_ENTROPY_SHARE = 0.99
 PRIOR_PROBABILITY_SD = 0.02
+CONSTANT_PREDICTIONS: frozenset[CollapseType] = frozenset({"single_class", "zero_f1", "prior_entropy"})
+# An AUROC this many standard errors from one half is not chance: 1 in 20 that are would be taken for more.
+CHANCE_DEVIATIONS = 2.0
+# Nearer than this, predictions of one class say nothing even in their order.
+NO_RANKING_DEVIATIONS = 0.5
 
 
 def detect_prediction_collapse(
@@ -50,6 +56,23 @@ def detect_prediction_collapse(
     return found
 
 
+def is_constant(labels: NDArray[np.integer], logits: NDArray[np.floating], collapses: Sequence[Collapse]) -> bool:
+    """Return whether a model says the same of every function, rather than little of each as one that still learns.
+
+    A model from scratch may be near to the prior for some epochs and rank better than chance all the while.
+
+    Args:
+        labels: (R,), 0 or 1.
+        logits: (R, 2), finite.
+        collapses: Found in them.
+    """
+    kinds = {collapse.type for collapse in collapses}
+    if "constant_logits" in kinds:
+        return True
+    by_chance = _is_ranked_by_chance(labels.astype(np.int64), margins(logits), deviations=CHANCE_DEVIATIONS)
+    return by_chance and bool(kinds & CONSTANT_PREDICTIONS)
+
+
 def find_non_finite(report: StepReport, *, step: int) -> list[Collapse]:
     """Return the components whose gradient is NaN or Inf, or the loss when it alone is."""
     found = [
@@ -64,8 +87,10 @@ def _single(predicted_R: NDArray[np.bool_]) -> bool:
     return bool(predicted_R.all() or not predicted_R.any())
 
 
-def _is_ranked_by_chance(labels_R: NDArray[np.int64], margin_R: NDArray[np.float64]) -> bool:
-    """Whether the AUROC is within its standard error of one half, were the labels drawn at random.
+def _is_ranked_by_chance(
+    labels_R: NDArray[np.int64], margin_R: NDArray[np.float64], *, deviations: float = NO_RANKING_DEVIATIONS
+) -> bool:
+    """Whether the AUROC is within some standard errors of one half, were the labels drawn at random.
 
     Source:
         Mann and Whitney 1947, doi 10.1214/aoms/1177730491, the variance of U.
@@ -75,7 +100,7 @@ def _is_ranked_by_chance(labels_R: NDArray[np.int64], margin_R: NDArray[np.float
         return True
     positives = int(labels_R.sum())
     negatives = len(labels_R) - positives
-    return abs(ranking - 0.5) <= 0.5 * math.sqrt((len(labels_R) + 1) / (12 * positives * negatives))
+    return abs(ranking - 0.5) <= deviations * math.sqrt((len(labels_R) + 1) / (12 * positives * negatives))
 
 
 def _stuck_at_prior(

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.configs import Split
+from cellgate.contract.configs import Split, TransformerConfig
 from cellgate.contract.errors import DivergenceError
 from cellgate.contract.evidence import Truncation
-from cellgate.contract.results import LearningRateOutcome, Metrics, RunResult
+from cellgate.contract.results import LearningRateOutcome, Metrics, ResolvedRecipe, RunResult
 from cellgate.contract.specs import TrainedSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.calibration import fit_temperature
@@ -105,6 +105,7 @@ def finish(
         parameters=sum(parameter.numel() for parameter in task.model.parameters()),
         threshold=evaluation.threshold,
         temperature=evaluation.temperature,
+        recipe=ResolvedRecipe.of(spec) if isinstance(spec, TransformerConfig) else None,
         learning_rate=learning_rate,
         collapses=list(outcome.collapses),
         collapse_events=outcome.collapse_events,

@@ -21,7 +21,7 @@ from trainers.engine.checkpoint import (
     save_checkpoint,
     weights_of,
 )
-from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
+from trainers.engine.collapse import detect_prediction_collapse, find_non_finite, is_constant
 from trainers.engine.context import RunContext
 from trainers.engine.dev_score import score_dev
 from trainers.engine.gradients import GradientWatch, weight_norms
@@ -34,12 +34,17 @@ from trainers.engine.optimization import (
     learning_rate_factor,
     uncompiled,
     undo_compilation,
+    warmup_steps,
 )
 from trainers.engine.outcome import FitOutcome, fatal_collapses, outcome_of
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.progress import TrainingProgress
 from trainers.engine.task import Rows
 
+# Evaluations in a row, from the end of warm-up on: one more epoch showed that the first was no accident.
+CONSTANT_EVALUATIONS = 2
+# In fewer a small model from scratch is still near to what it began as.
+ENOUGH_STEPS = 50
 # Below it the gradients do not fit half precision even as they are.
 MIN_LOSS_SCALE = 1.0
 
@@ -110,6 +115,7 @@ class _Fit:
         self._folder = context.out / CHECKPOINT_FOLDER
         planned = sum(len(self._steps(epoch)) for epoch in range(plan.config.epochs))
         self._total = min(planned, plan.config.max_steps or planned)
+        self._warmup_steps = warmup_steps(self._total, plan.config.warmup_fraction)
         self._best: Weights | None = None
         self._state = TrainingState(
             fingerprint=self._fingerprint(), learning_rate=learning_rate.model_dump(mode="json")
@@ -169,7 +175,7 @@ class _Fit:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def train(self) -> None:
-        """Train from where the state stands to the last epoch, or until patience runs out."""
+        """Train from where the state stands to the last epoch, or until patience runs out or it has collapsed."""
         state = self._state
         self._gradients.begin(weight_norms(self._task.components))
         progress = TrainingProgress(
@@ -192,6 +198,7 @@ class _Fit:
             state.epoch >= self._config.epochs
             or state.step >= self._total
             or state.epochs_without_gain >= self._config.patience
+            or state.constant_evaluations >= CONSTANT_EVALUATIONS
         )
 
     def _train_epoch(self, progress: TrainingProgress) -> None:
@@ -284,6 +291,9 @@ class _Fit:
             raise DivergenceError(
                 f"step {state.step}: dev predictions are NaN or Inf; lower the learning rate or use fp32"
             )
+        begun = state.step > max(self._warmup_steps, ENOUGH_STEPS)
+        constant = begun and is_constant(labels_R, outputs.logits_RC, collapses)
+        state.constant_evaluations = state.constant_evaluations + 1 if constant else 0
         dev = score_dev(labels_R, outputs.logits_RC)
         self._context.events.write(EventKind.METRIC, step=state.step, values=dev.values)
         score = [float(not fatal_collapses(collapses)), *dev.order]
@@ -325,7 +335,7 @@ class _Fit:
         Raises:
             CollapseError: They predict nothing useful.
         """
-        outcome = outcome_of(self._state, peak=self._peak)
+        outcome = outcome_of(self._state, peak=self._peak, default=self._config.learning_rate.fallback)
         if self._best is not None:
             self._task.model.load_state_dict(self._best)
         return outcome

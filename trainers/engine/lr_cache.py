@@ -9,17 +9,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, get_args
 
 from cellgate.contract.files import write_json
-from trainers.engine.lr_finder import Suggestion
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 POLL_S = 0.1
 
 
 class DamagedEntryError(Exception):
     """There is an entry, but it cannot be used; the message gives the reason."""
+
+
+Source = Literal["finder", "fallback"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedRate:
+    """A rate that the range test found, or the default that was taken because it found none.
+
+    Args:
+        learning_rate: Finite, above 0.
+        source: Which of the two.
+        reason: In plain words.
+    """
+
+    learning_rate: float
+    source: Source
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +75,7 @@ class LearningRateCache:
             # Nobody can write here, so there will be no answer to wait for.
             return None
 
-    def read(self, key: str) -> Suggestion | None:
+    def read(self, key: str) -> CachedRate | None:
         """Return the entry of a key; None without one.
 
         Raises:
@@ -73,16 +90,18 @@ class LearningRateCache:
             raise DamagedEntryError(f"{path}: {type(error).__name__}: {error}") from error
         if not isinstance(entry, dict) or entry.get("schema_version") != SCHEMA_VERSION or entry.get("key") != key:
             raise DamagedEntryError(f"{path}: not an entry of version {SCHEMA_VERSION} for its own key")
-        rate, reason = entry.get("learning_rate"), entry.get("reason")
+        rate, source, reason = entry.get("learning_rate"), entry.get("source"), entry.get("reason")
         if not isinstance(rate, float) or not math.isfinite(rate) or rate <= 0 or not isinstance(reason, str):
             raise DamagedEntryError(f"{path}: learning rate {rate!r}, reason {reason!r}: not a number and a text")
+        if source not in get_args(Source):
+            raise DamagedEntryError(f"{path}: source {source!r}: expected {' or '.join(get_args(Source))}")
         # Its time of modification is that of its last use, by which the service lets entries go.
         with suppress(OSError):
             os.utime(path)
-        return Suggestion(learning_rate=rate, reason=reason)
+        return CachedRate(learning_rate=rate, source=source, reason=reason)
 
-    def write(self, key: str, suggestion: Suggestion) -> bool:
-        """Remember a suggestion; return whether it reads back equal.
+    def write(self, key: str, rate: CachedRate) -> bool:
+        """Remember a rate; return whether it reads back equal.
 
         Raises:
             OSError: It cannot be written.
@@ -90,12 +109,13 @@ class LearningRateCache:
         entry = {
             "schema_version": SCHEMA_VERSION,
             "key": key,
-            "learning_rate": suggestion.learning_rate,
-            "reason": suggestion.reason,
+            "learning_rate": rate.learning_rate,
+            "source": rate.source,
+            "reason": rate.reason,
         }
         write_json(self._path(key), entry)
         try:
-            return self.read(key) == suggestion
+            return self.read(key) == rate
         except DamagedEntryError:
             return False
 

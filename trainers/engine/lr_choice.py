@@ -15,13 +15,15 @@ from cellgate.contract.specs import TrainedSpec
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.hardware import Hardware
-from trainers.engine.lr_cache import DamagedEntryError, LearningRateCache
-from trainers.engine.lr_finder import Suggestion, find_learning_rate
+from trainers.engine.lr_cache import CachedRate, DamagedEntryError, LearningRateCache
+from trainers.engine.lr_finder import MIN_POINTS, Suggestion, find_learning_rate
 from trainers.engine.optimization import OPTIMIZER
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.run_folder import STATE_NAME, current_checkpoint
 from trainers.engine.task import Task
 
+# Of the steps of training, the range test takes at most so many.
+FINDER_SHARE = 0.1
 # Fields of a spec that the range test's answer does not depend on, or that are in the key by another name, with the
 # reason. Every other field is in the key: a new one is, until somebody adds it here.
 NOT_IN_KEY: Mapping[str, str] = {
@@ -32,8 +34,8 @@ NOT_IN_KEY: Mapping[str, str] = {
     "lr_cache": "where the cache lies",
     "transformer": "a path; the hash of the predictions that are read from it is in the key",
     "gnn": "a path; the hash of the predictions that are read from it is in the key",
-    "training.epochs": "the test has steps of its own",
-    "training.max_steps": "the test has steps of its own",
+    "training.epochs": "bounds the steps of the test, whose number is in the key",
+    "training.max_steps": "bounds the steps of the test, whose number is in the key",
     "training.warmup_fraction": "the test has a schedule of its own",
     "training.patience": "the test evaluates nothing",
     "training.checkpoint_every_steps": "the test saves nothing",
@@ -70,10 +72,18 @@ def choose_learning_rate(
     with context.phase("lr_finder"):
         outcome = _remembered(context.resume) or _fixed(plan.config)
         if outcome is None:
-            key = cache_key(plan.task, spec=spec, dataset_id=dataset_id, inputs=inputs, hardware=hardware)
+            training_steps = plan.expected_steps()
+            steps = finder_steps(settings, training_steps=training_steps)
+            key = cache_key(
+                plan.task, spec=spec, dataset_id=dataset_id, inputs=inputs, hardware=hardware, finder_steps=steps
+            )
             # Seeds share the answer, but each has weights of its own.
             fingerprint = sha256_of_json({"key": key, "seed": spec.seed})
-            find = partial(find_learning_rate, plan, context=context, hardware=hardware, fingerprint=fingerprint)
+            find = partial(_too_short, training_steps)
+            if steps >= MIN_POINTS:
+                find = partial(
+                    find_learning_rate, plan, context=context, hardware=hardware, steps=steps, fingerprint=fingerprint
+                )
             if spec.lr_cache is None:
                 outcome = settle(find(), settings)
             else:
@@ -83,7 +93,32 @@ def choose_learning_rate(
     return outcome
 
 
-def cache_key(task: Task, *, spec: TrainedSpec, dataset_id: str, hardware: Hardware, inputs: Sequence[str] = ()) -> str:
+def finder_steps(settings: LearningRate, *, training_steps: int) -> int:
+    """Return the steps of the range test: those of the spec, and at most a tenth of the training's.
+
+    Args:
+        settings: With the steps that the spec wants.
+        training_steps: Optimizer steps of the whole training.
+    """
+    return min(settings.finder_steps, int(FINDER_SHARE * training_steps))
+
+
+def _too_short(training_steps: int) -> Suggestion:
+    return Suggestion(
+        learning_rate=None,
+        reason=f"no range test: of {training_steps} steps of training it may take a tenth, and it needs {MIN_POINTS}",
+    )
+
+
+def cache_key(
+    task: Task,
+    *,
+    spec: TrainedSpec,
+    dataset_id: str,
+    hardware: Hardware,
+    finder_steps: int,
+    inputs: Sequence[str] = (),
+) -> str:
     """Return the hash of everything that changes the range test's answer: every field of the spec not in NOT_IN_KEY.
 
     The budgets of tokens and nodes per batch follow from the model, the batch size and the code.
@@ -93,12 +128,14 @@ def cache_key(task: Task, *, spec: TrainedSpec, dataset_id: str, hardware: Hardw
         spec: Of any seed; see NOT_IN_KEY for what of it does not count.
         dataset_id: `sha256:` and 64 hex digits.
         hardware: With the precision that the test computes in.
+        finder_steps: That the test has in this training.
         inputs: Hashes of the files that the model learns from besides the data set.
     """
     fields = dict(_leaves(spec.model_dump(mode="json")))
     return sha256_of_json(
         {
             "spec": {path: value for path, value in fields.items() if path not in NOT_IN_KEY},
+            "finder_steps": finder_steps,
             "inputs": list(inputs),
             "dataset": dataset_id,
             "groups": [[group.name, group.lr_ratio, group.weight_decay] for group in task.groups],
@@ -168,13 +205,14 @@ class _SharedRate:
 
     def _read(self) -> LearningRateOutcome | None:
         known = self.cache.read(self.key)
-        if known is None or known.learning_rate is None:
+        if known is None:
             return None
         if known.learning_rate != _in_range(known.learning_rate, self.settings):
             raise DamagedEntryError(f"{known.learning_rate:g} is not within the range that was tried")
         return LearningRateOutcome(
             learning_rate=known.learning_rate,
-            source="cache",
+            # A default stays one, whoever reads it: the gate warns of it.
+            source="cache" if known.source == "finder" else "fallback",
             reason=known.reason,
             cache_key=self.key,
             cache_hit=True,
@@ -182,13 +220,15 @@ class _SharedRate:
         )
 
     def _find(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
-        suggestion = find()
-        outcome = settle(suggestion, self.settings)
-        if outcome.source == "fallback":
-            # Not cached: the next seed may well find one.
-            return outcome.model_copy(update={"cache_key": self.key})
+        outcome = settle(find(), self.settings)
+        # A default too: seeds share one rate, and none of them asks again what another did not find.
+        rate = CachedRate(
+            learning_rate=outcome.learning_rate,
+            source="fallback" if outcome.source == "fallback" else "finder",
+            reason=outcome.reason,
+        )
         try:
-            verified = self.cache.write(self.key, suggestion)
+            verified = self.cache.write(self.key, rate)
         except OSError as error:
             self._warn(f"the learning rate cannot be remembered: {type(error).__name__}: {error}")
             verified = False
@@ -199,12 +239,19 @@ class _SharedRate:
 
 
 def settle(suggestion: Suggestion, settings: LearningRate) -> LearningRateOutcome:
-    """Return the rate that the test suggests, or else the fallback with the test's reason."""
+    """Return the rate that the test suggests, or else the fallback with the test's reason.
+
+    A fallback is brought below where the test saw the loss take off, and into the range that was tried.
+    """
     rate, reason = suggestion.learning_rate, suggestion.reason
     if rate is None:
-        rate = _in_range(settings.fallback, settings)
-        if rate != settings.fallback:
-            reason += f"; of the range that was tried, {rate:g} is the nearest to the fallback {settings.fallback:g}"
+        safe = settings.fallback if suggestion.ceiling is None else min(settings.fallback, suggestion.ceiling)
+        rate = _in_range(safe, settings)
+        reason += f"; the fallback is {settings.fallback:g}"
+        if safe != settings.fallback:
+            reason += f", which is not well below that: a twentieth of it is {safe:.2g}"
+        if rate != safe:
+            reason += f"; of the range that was tried, {rate:g} is the nearest to it"
     return LearningRateOutcome(
         learning_rate=rate,
         source="fallback" if suggestion.learning_rate is None else "finder",

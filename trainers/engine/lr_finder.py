@@ -38,8 +38,9 @@ LOWEST_WIDTH = 1 / 15
 # Above the noise: this many deviations, and this share, over the mean of the curve's first half.
 RISE_DEVIATIONS = 4.0
 MIN_RISE = 0.01
-# Measured: the best rate of the small text model, 2e-3, is a twentieth of where its loss takes off (3.8e-2 to 4.6e-2
-# over five seeds). Some dozens of steps do not show what wears a model down in hundreds.
+# Some dozens of steps do not show what wears a model down in hundreds. Measured: the best rate of the small text model,
+# 2e-3, is a twentieth of where its loss takes off (3.8e-2 to 4.6e-2 over five seeds). It bounds the default from above
+# and is no answer of its own: a pretrained model's take-off gave it thirty times the published rate, and a collapse.
 EDGE_DIVISOR = 20.0
 BATCH_ORDER_SEED = 0
 
@@ -51,15 +52,27 @@ class Suggestion:
     Args:
         learning_rate: Null when the curve shows none.
         reason: In plain words.
+        takes_off: Rate at which the loss takes off, where the curve shows that and no learning rate.
     """
 
     learning_rate: float | None
     reason: str
+    takes_off: float | None = None
+
+    @property
+    def ceiling(self) -> float | None:
+        """The highest rate that may be trained with; null where the curve shows none."""
+        return None if self.takes_off is None else self.takes_off / EDGE_DIVISOR
 
 
-def log_spaced(config: LearningRate) -> list[float]:
-    """Return the learning rates that the test goes through, rising, from finder_min to finder_max."""
-    rates: list[float] = np.geomspace(config.finder_min, config.finder_max, config.finder_steps).tolist()
+def log_spaced(config: LearningRate, *, steps: int | None = None) -> list[float]:
+    """Return the learning rates that the test goes through, rising, from finder_min to finder_max.
+
+    Args:
+        config: With the range.
+        steps: How many; null: the config's.
+    """
+    rates: list[float] = np.geomspace(config.finder_min, config.finder_max, steps or config.finder_steps).tolist()
     return rates
 
 
@@ -78,12 +91,13 @@ def smooth(losses: Iterable[float]) -> list[float]:
 
 
 def suggest(rates: list[float], losses: list[float]) -> Suggestion:
-    """Return the middle of the valley's slope; without a valley, a twentieth of the rate at which the loss takes off.
+    """Return the middle of the valley's slope; without a valley no rate, and the one at which the loss takes off.
 
     The slope is the longest run of points in which the smoothed loss keeps falling, from where a tenth of the fall is
     done: points need not be neighbours to be in the run, so that noise does not cut it. Of a broad valley whose slope
     begins in the noise, a quarter of the rate with the lowest loss is nearer to what is wanted, and taken. A model
-    from scratch often has no valley: in a few dozen steps it does not learn, and all that shows is where it breaks.
+    from scratch often has no valley: in a few dozen steps it does not learn, and all that shows is where it breaks. Nor
+    has a pretrained one within the rates at which it is fine-tuned. Then the test does not know.
 
     Args:
         rates: Rising.
@@ -93,12 +107,12 @@ def suggest(rates: list[float], losses: list[float]) -> Suggestion:
     if finite == 0:
         return Suggestion(learning_rate=None, reason="the loss was finite on 0 steps")
     if finite < MIN_POINTS:
-        return _below(rates, finite, because=f"the loss was finite on {finite} steps only")
+        return _unknown(rates, finite, because=f"the loss was finite on {finite} steps only")
     valley = _valley(rates[:finite], losses[:finite])
     if valley.learning_rate is not None:
         return valley
     edge = _take_off(losses[:finite], broke=finite < len(losses))
-    return valley if edge is None else _below(rates, edge, because=valley.reason)
+    return valley if edge is None else _unknown(rates, edge, because=valley.reason)
 
 
 def _valley(rates: list[float], losses: list[float]) -> Suggestion:
@@ -122,12 +136,9 @@ def _valley(rates: list[float], losses: list[float]) -> Suggestion:
     )
 
 
-def _below(rates: list[float], edge: int, *, because: str) -> Suggestion:
-    """Return a rate well below the one at which the loss takes off."""
-    return Suggestion(
-        learning_rate=max(rates[0], rates[edge] / EDGE_DIVISOR),
-        reason=f"{because}; a twentieth of {rates[edge]:.1e}, where the loss takes off, or the lowest tried",
-    )
+def _unknown(rates: list[float], edge: int, *, because: str) -> Suggestion:
+    """Return no rate, but the one at which the loss takes off."""
+    return Suggestion(learning_rate=None, reason=f"{because}; it takes off at {rates[edge]:.1e}", takes_off=rates[edge])
 
 
 def _noise(losses: list[float]) -> float:
@@ -183,7 +194,12 @@ def has_blown_up(losses: list[float]) -> bool:
 
 
 def find_learning_rate(
-    plan: TrainingPlan, *, context: RunContext, hardware: Hardware, fingerprint: str = ""
+    plan: TrainingPlan,
+    *,
+    context: RunContext,
+    hardware: Hardware,
+    steps: int | None = None,
+    fingerprint: str = "",
 ) -> Suggestion:
     """Return the range test's suggestion; model and random generators are left as they were.
 
@@ -194,6 +210,7 @@ def find_learning_rate(
         plan: Its rows and its config's learning-rate range are those of the test.
         context: Checked before each step for a request to stop; its checkpoint may hold the points of a stopped test.
         hardware: The model is moved to its device.
+        steps: Of the test; null: the config's.
         fingerprint: Of the run and of everything that changes the answer; points with another one are not gone on from.
 
     Raises:
@@ -211,7 +228,7 @@ def find_learning_rate(
     scale = None if scaler is None else scaler.state_dict()
     task.model.train()
     try:
-        return _RangeTest(plan, context=context, hardware=hardware, fingerprint=fingerprint).run()
+        return _RangeTest(plan, context=context, hardware=hardware, steps=steps, fingerprint=fingerprint).run()
     finally:
         task.model.load_state_dict(weights)
         restore_generators(generators)
@@ -224,12 +241,14 @@ def find_learning_rate(
 class _RangeTest:
     """One range test, from its first step or from where another attempt had to stop."""
 
-    def __init__(self, plan: TrainingPlan, *, context: RunContext, hardware: Hardware, fingerprint: str) -> None:
+    def __init__(
+        self, plan: TrainingPlan, *, context: RunContext, hardware: Hardware, steps: int | None, fingerprint: str
+    ) -> None:
         self._plan = plan
         self._context = context
         self._hardware = hardware
         self._fingerprint = fingerprint
-        self._rates = log_spaced(plan.config.learning_rate)
+        self._rates = log_spaced(plan.config.learning_rate, steps=steps)
         self._losses: list[float] = []
         self._timer = KeepTimer()
         self._announced = False

@@ -67,6 +67,11 @@ def make_optimizer(groups: Sequence[ParameterGroup], config: TrainingConfig) -> 
     )
 
 
+def warmup_steps(total: int, fraction: float) -> int:
+    """Return the steps of linear warm-up among all steps of a run."""
+    return math.ceil(fraction * total)
+
+
 def learning_rate_factor(step: int, *, total: int, warmup_fraction: float, skipped: int = 0) -> float:
     """Return the share of the peak learning rate at a step: linear warm-up, then linear decay to 0.
 
@@ -81,7 +86,7 @@ def learning_rate_factor(step: int, *, total: int, warmup_fraction: float, skipp
     Source:
         Decay to zero: Bergsma et al. 2025 ("Straight to Zero"), arXiv 2502.15938.
     """
-    warmup = math.ceil(warmup_fraction * total)
+    warmup = warmup_steps(total, warmup_fraction)
     risen = min(1.0, (step - skipped + 1) / max(1, warmup))
     left = min(1.0, (total - step) / max(1, total - warmup))
     return max(0.0, min(risen, left))

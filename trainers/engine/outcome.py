@@ -32,12 +32,17 @@ class FitOutcome:
     collapse_events: int
 
 
-def outcome_of(state: TrainingState, *, peak: float) -> FitOutcome:
+# Of a rate at which training collapsed, the one to try next.
+NEXT_SHARE = 1 / 3
+
+
+def outcome_of(state: TrainingState, *, peak: float, default: float) -> FitOutcome:
     """Return the outcome of a finished training.
 
     Args:
         state: At its end.
-        peak: The peak learning rate, for the message.
+        peak: The peak learning rate.
+        default: The config's, to try next after a far lower one.
 
     Raises:
         CollapseError: The best model predicts nothing useful.
@@ -45,9 +50,11 @@ def outcome_of(state: TrainingState, *, peak: float) -> FitOutcome:
     collapses = tuple(Collapse.model_validate(collapse) for collapse in state.best_collapses)
     fatal = fatal_collapses(collapses)
     if fatal:
+        rate = next_rate(peak, default=default)
         raise CollapseError(
-            f"the best of {state.epoch} epochs predicts nothing useful: change the learning rate "
-            f"(peak {peak:.2e}), train longer, or check the labels",
+            f"the best of {state.epoch} epochs predicts nothing useful at a peak learning rate of {peak:.2g}: "
+            f"set training.learning_rate.value to {rate:.2g} (`cellgate retry ID --rate {rate:.2g}`), or check the "
+            "labels",
             [
                 InputError(where=collapse.component, found=f"{collapse.type}: {collapse.detail}", expected="none")
                 for collapse in fatal
@@ -61,6 +68,11 @@ def outcome_of(state: TrainingState, *, peak: float) -> FitOutcome:
         collapses=collapses,
         collapse_events=state.collapse_events,
     )
+
+
+def next_rate(peak: float, *, default: float) -> float:
+    """Return the rate to try after a collapse: a third, or the default after a rate that is far below it."""
+    return default if peak < NEXT_SHARE * default else NEXT_SHARE * peak
 
 
 def fatal_collapses(collapses: Sequence[Collapse]) -> list[Collapse]:

@@ -10,6 +10,9 @@ from cellgate.contract.configs import TrainingConfig
 from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
 from trainers.engine.task import Rows, Task
 
+# Of the epoch whose steps stand for all: how many there are hardly depends on the order.
+COUNTED_SEED = 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
@@ -31,6 +34,12 @@ class TrainingPlan:
     def class_weights(self) -> tuple[float, float]:
         """What the loss of a function of each class is multiplied by."""
         return class_weights(self.labels[self.rows]) if self.config.class_balance == "weights" else EVEN
+
+    def expected_steps(self) -> int:
+        """Return how many optimizer steps training has at most; the same for every seed."""
+        of_epoch = len(self.steps(np.random.default_rng([COUNTED_SEED, 0])))
+        planned = of_epoch * self.config.epochs
+        return min(planned, self.config.max_steps or planned)
 
     def steps(self, rng: np.random.Generator) -> list[list[Rows]]:
         """Return an epoch's steps, each a list of batches: a function of the plan and `rng` alone."""

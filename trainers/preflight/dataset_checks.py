@@ -11,9 +11,16 @@ import numpy as np
 
 from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.configs import Split
-from cellgate.contract.dataset import ENOUGH_POSITIVES, MANY_NEAR_DUPLICATES
+from cellgate.contract.dataset import (
+    ENOUGH_POSITIVES,
+    ENOUGH_TO_TRAIN,
+    MANY_NEAR_DUPLICATES,
+    rarer_class,
+    train_classes_detail,
+)
 from cellgate.contract.errors import DataError
-from cellgate.contract.results import Check, PreflightVerdict
+from cellgate.contract.evidence import Baseline
+from cellgate.contract.results import Check, PreflightVerdict, SplitSummary
 from trainers.data.clean.duplicates import exact_key
 from trainers.data.dataset import Dataset
 from trainers.preflight.checks import CheckCollector
@@ -33,6 +40,7 @@ def check_dataset(dataset: Dataset, folder: Path) -> list[Check]:
     checks.guard("duplicates", lambda: _duplicates(dataset, checks))
     checks.guard("near_duplicates", lambda: _near_duplicates(folder, checks))
     checks.guard("gate_positives", lambda: _gate_positives(dataset, checks))
+    checks.guard("train_classes", lambda: _train_classes(dataset, folder, checks))
     return checks.made
 
 
@@ -113,7 +121,7 @@ def _crossing(dataset: Dataset, keys: Sequence[Any]) -> tuple[list[Any], int]:
 
 def _near_duplicates(folder: Path, checks: CheckCollector) -> None:
     """Report near-duplicates of train in the other splits; data sets from before that search add no check."""
-    report = json.loads((folder / DATASET_REPORT_NAME).read_bytes())
+    report = _report(folder)
     by_split = report.get("near_duplicates", {}).get("either", {})
     shares = {split: counts["share"] for split, counts in by_split.items() if "share" in counts}
     if not shares:
@@ -122,6 +130,20 @@ def _near_duplicates(folder: Path, checks: CheckCollector) -> None:
     verdict: PreflightVerdict = "warn" if max(shares.values()) > MANY_NEAR_DUPLICATES else "pass"
     fix = "prepare the data set so that near-duplicates are grouped"
     checks.add("near_duplicates", verdict, f"nearly repeat a function of train: {listed}", fix=fix)
+
+
+def _report(folder: Path) -> Any:
+    return json.loads((folder / DATASET_REPORT_NAME).read_bytes())
+
+
+def _train_classes(dataset: Dataset, folder: Path, checks: CheckCollector) -> None:
+    labels = dataset.labels(dataset.rows(Split.TRAIN))
+    train = SplitSummary(rows=len(labels), positives=int((labels == 1).sum()))
+    found = (_report(folder).get("probes") or {}).get("bag_of_tokens")
+    linear = None if found is None else Baseline(name="bag_of_tokens", f1=found["f1"], auroc=found["auroc"])
+    few = rarer_class(train)[0] < ENOUGH_TO_TRAIN
+    fix = "add functions of the rarer class, or take the linear model's figure for what these data give"
+    checks.add("train_classes", "warn" if few else "pass", train_classes_detail(train, linear), fix=fix)
 
 
 def _gate_positives(dataset: Dataset, checks: CheckCollector) -> None:

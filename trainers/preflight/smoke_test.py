@@ -10,7 +10,7 @@ import numpy as np
 
 from cellgate.contract.artifacts import FUNCTIONS_NAME, GRAPHS_NAME
 from cellgate.contract.configs import Split, TrainingConfig, TransformerModel
-from cellgate.contract.results import Check
+from cellgate.contract.results import Check, ResolvedRecipe
 from cellgate.contract.specs import GnnSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.checkpoint import weights_of
@@ -66,7 +66,10 @@ class BuiltModel:
 def try_transformer(spec: TransformerSpec, setup: SmokeTestContext) -> CheckCollector:
     """Return the checks of cell 51."""
     quieten_library()
-    return _try(TRANSFORMER, lambda checks: _build_text(spec, setup, checks), spec.training, setup, FUNCTIONS_NAME)
+    recipe = ResolvedRecipe.of(spec).check()
+    checks = _try(TRANSFORMER, lambda checks: _build_text(spec, setup, checks), spec.training, setup, FUNCTIONS_NAME)
+    checks.made.insert(0, recipe)
+    return checks
 
 
 def try_gnn(spec: GnnSpec, setup: SmokeTestContext) -> CheckCollector:

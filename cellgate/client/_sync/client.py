@@ -223,6 +223,15 @@ class Client(Connection):
         """
         self._post(path_to(kind, identifier, verb), object)
 
+    def retry_at(self, job_id: str, learning_rate: float) -> JobAnswer:
+        """Retry a job at another learning rate, with all its seeds; return the job that takes its place.
+
+        Args:
+            job_id: A job of cell 51, 52 or 53 of which a run failed or was cancelled.
+            learning_rate: The fixed peak, above 0 and at most 1.
+        """
+        return self._post(path_to("jobs", job_id, "retry"), JobAnswer, {"learning_rate": learning_rate})
+
     def whoami(self) -> WhoamiAnswer:
         """Return who the caller is, and what its token allows."""
         return self._get("/v1/whoami", WhoamiAnswer)

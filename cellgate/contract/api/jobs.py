@@ -83,6 +83,18 @@ else:
     JobCreate = one_of(*(_job_body(entry) for entry in SUBMITTED))
 
 
+class JobRetry(Request):
+    """How a job is tried again; without a body, as it was."""
+
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Peak learning rate of a new job that takes this one's place and trains all its seeds; cells 51 to "
+        "53. Null: new runs of the same job.",
+    )
+
+
 class PreflightConfig(Spec):
     """Configs that a pre-flight takes through one real batch."""
 

@@ -1,5 +1,6 @@
 """Jobs: one cell, alone on a data set or as a step of an experiment."""
 
+from functools import partial
 from http import HTTPStatus
 from itertools import chain
 from typing import Annotated
@@ -9,7 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
-from cellgate.contract.api.jobs import DatasetJob, JobAnswer, JobCreate, SingleJob
+from cellgate.contract.api.jobs import DatasetJob, JobAnswer, JobCreate, JobRetry, SingleJob
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
@@ -46,7 +47,7 @@ from service.store.experiments import create_experiment_job, get_experiment
 from service.store.filters import Filters
 from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
 from service.store.pipeline import after_run
-from service.store.retries import retry_job
+from service.store.retries import retry_job, retry_job_at
 from service.store.tables import ExperimentRow, JobRow
 from service.store.versions import load_poll_state
 
@@ -200,12 +201,15 @@ def resume(job_id: JobPath, post: Posted) -> JSONResponse:
 
 
 @router.post("/{job_id}/retry", Scope.SUBMIT, Whose.OWN, **QUEUES, name="retry_job")
-def retry(job_id: JobPath, post: Posted) -> JSONResponse:
+def retry(job_id: JobPath, post: Posted, wanted: JobRetry | None = None) -> JSONResponse:
     """Retry a job's failed and cancelled runs. A new run replaces each one and continues from its checkpoint.
 
-    If the experiment has continued without them, its conclusions are withdrawn and made again.
+    With `learning_rate` a new job takes the job's place instead, and trains all its seeds at that rate; `Location`
+    names it. If the experiment has continued without them, its conclusions are withdrawn and made again.
     """
-    return post.act(job_id, retry_job, _created, queues_runs=True)
+    rate = None if wanted is None else wanted.learning_rate
+    work = retry_job if rate is None else partial(retry_job_at, learning_rate=rate)
+    return post.act(job_id, work, _created, queues_runs=True)
 
 
 @router.patch("/{job_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)

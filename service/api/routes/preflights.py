@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.jobs import JobAnswer, PreflightAnswer, PreflightCreate
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import EXAMPLE_DATASET, Cell
-from cellgate.contract.results import DatasetSummary
+from cellgate.contract.results import DatasetSummary, ResolvedRecipe
 from service.api.idempotency import Created, Post, Posted
 from service.api.model_check import check_checkpoints
 from service.api.responses import accepting
@@ -55,6 +55,8 @@ def submit_preflight(spec: Annotated[PreflightCreate, Body(openapi_examples=EXAM
     def create(session: Session) -> Created:
         summary = DatasetSummary.model_validate(ready_dataset(session, spec.dataset).summary)
         checks = static_checks(summary)
+        if spec.transformer is not None:
+            checks = [*checks, ResolvedRecipe.of(spec.transformer).check()]
         job = _queue(session, spec, post) if spec.mode == "smoke" else None
         answer = PreflightAnswer(verdict=worst(checks), checks=checks, job=job)
         return Created(location=None if job is None else f"/v1/jobs/{job.id}", answer=answer)

@@ -86,6 +86,7 @@ def _lr_cache(inputs: GateInputs, _policy: Policy) -> Finding:
             return "its learning rate is recorded as the cache's, but nothing was found there"
         if outcome.source == "spec" or outcome.cache_verified:
             return _other_rate(inputs, run)
+        # Whether the range test found the rate is another question: the warning `lr_found` answers it.
         return f"learning rate from {outcome.source}, cache entry not verified ({outcome.reason})"
 
     def source(run: RunFacts) -> str | None:
@@ -181,8 +182,8 @@ REQUIRED = (
     GateRule(
         name="lr_cache",
         evaluate=_lr_cache,
-        advice="Where the finder fell back, set training.learning_rate.value in the spec; else make the"
-        " lr_cache folder of the artifact root writable.",
+        advice="Make the lr_cache folder of the artifact root writable, or set training.learning_rate.value in the"
+        " spec.",
     ),
     GateRule(
         name="metadata_valid",

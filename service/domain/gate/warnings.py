@@ -4,6 +4,7 @@
 `metadata_valid` names that run and fails, so that these need only say what the other runs show.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean
 
@@ -118,6 +119,33 @@ def _counted(inputs: GateInputs, cell: BaseCell) -> list[Truncation]:
     return counted if len(counted) == len(runs) else []
 
 
+def _lr_found(inputs: GateInputs, _policy: Policy) -> Finding:
+    """Check that no rate is a default that was taken because the range test gave none; all runs must say theirs."""
+    sources = {run.run: run.result.learning_rate for run in inputs.runs if run.result is not None}
+    unknown = [run for run in inputs.runs if sources.get(run.run) is None]
+    fallen = {cell: list(_fallbacks(inputs, cell)) for cell in NAMES}
+    parts = [
+        f"{len(found)} of {len(inputs.of(cell))} seeds of cell {cell} trained at a default, {found[0]}"
+        for cell, found in fallen.items()
+        if found
+    ]
+    if unknown or not inputs.runs:
+        parts.append(f"{len(unknown)} of {len(inputs.runs)} runs have no record of their learning rate")
+    return Finding(
+        passed=not parts,
+        reason="; ".join(parts) or "every learning rate was found by a range test or fixed by the spec",
+        seeds=values(inputs, lambda run: outcome.source if (outcome := sources.get(run.run)) else None),
+        evidence=links(inputs.runs),
+    )
+
+
+def _fallbacks(inputs: GateInputs, cell: BaseCell) -> Iterator[str]:
+    for run in inputs.of(cell):
+        outcome = None if run.result is None else run.result.learning_rate
+        if outcome is not None and outcome.source == "fallback":
+            yield f"{outcome.learning_rate:g} ({outcome.reason})"
+
+
 def _share(cut: Truncation | None) -> float | None:
     return None if cut is None else cut.rows_cut / cut.rows
 
@@ -152,5 +180,10 @@ WARNINGS = (
         name="truncation",
         evaluate=_truncation,
         advice="Let the models see more of each function: raise max_tokens of cell 51, max_nodes of the data set.",
+    ),
+    GateRule(
+        name="lr_found",
+        evaluate=_lr_found,
+        advice="The range test gave no rate: try two or three around the default in training.learning_rate.value.",
     ),
 )

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import CHECKS, GateReport
-from cellgate.contract.results import Collapse
+from cellgate.contract.results import Collapse, LearningRateOutcome
 from cellgate.contract.states import RunState
 from service.domain.gate.inputs import BaseCell, GateInputs, RunFacts
 from service.domain.gate.report import RULES, evaluate_gate, with_intervals
@@ -76,8 +76,46 @@ def test_healthy_inputs_pass_every_check() -> None:
         "positives",
         "graph_quality",
         "truncation",
+        "lr_found",
     ]
     assert report.summary == "7 of 7 blocking checks pass"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "reason"),
+    [
+        pytest.param(learning_rate(source="cache", cache_hit=True), "pass", "found by a range test", id="found"),
+        pytest.param(
+            learning_rate(source="spec", cache_key=None, cache_verified=None), "pass", "fixed by the spec", id="fixed"
+        ),
+        pytest.param(
+            learning_rate(source="fallback", reason="no valley", learning_rate=2e-5, cache_key="other"),
+            "warn",
+            "1 of 2 seeds of cell 51 trained at a default, 2e-05 (no valley)",
+            id="a default",
+        ),
+        pytest.param(None, "warn", "1 of 4 runs have no record of their learning rate", id="not on record"),
+    ],
+)
+def test_a_learning_rate_that_is_a_default_is_a_warning(
+    outcome: LearningRateOutcome | None, verdict: str, reason: str
+) -> None:
+    first, *others = healthy()
+
+    report = evaluate_gate(inputs_of(with_result(learning_rate=outcome)(first), *others), POLICY)
+
+    [check] = [check for check in report.checks if check.name == "lr_found"]
+    assert check.verdict == verdict
+    assert reason in check.reason
+
+
+def test_a_default_that_the_cache_holds_passes_the_check_of_the_cache() -> None:
+    fallen = [with_result(learning_rate=learning_rate(source="fallback", cache_hit=True))(run) for run in healthy()]
+
+    report = evaluate_gate(inputs_of(*fallen), POLICY)
+
+    assert report.verdict == "pass"
+    assert verdicts(report)["lr_cache"] == "pass"
 
 
 @pytest.mark.parametrize(

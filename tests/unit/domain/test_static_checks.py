@@ -11,7 +11,10 @@ HEALTHY: dict[str, Any] = {
     "id": "sha256:" + "0" * 64,
     "path": "dataset",
     "rows": 1500,
-    "splits": {name: {"rows": 300, "positives": 120} for name in ("train", "dev", "fuse", "gate", "test")},
+    "splits": {
+        "train": {"rows": 600, "positives": 200},
+        **{name: {"rows": 300, "positives": 120} for name in ("dev", "fuse", "gate", "test")},
+    },
     "warnings": [],
     "bag_of_tokens_f1": 0.6,
     "near_duplicates": {"gate": {"rows": 3, "share": 0.01, "other_label": 0}},
@@ -27,7 +30,7 @@ def test_a_healthy_data_set_passes_every_check() -> None:
     checks = _checks()
 
     assert {check.verdict for check in checks.values()} == {"pass"}
-    assert len(checks) == 8
+    assert len(checks) == 9
     assert worst(list(checks.values())) == "pass"
 
 
@@ -48,6 +51,22 @@ def test_a_healthy_data_set_passes_every_check() -> None:
         ),
         ({"splits": {"train": {"rows": 9, "positives": 4}}}, "classes_test", "fail", "0 vulnerable, 0"),
         ({"splits": {**HEALTHY["splits"], "gate": {"rows": 300, "positives": 99}}}, "gate_positives", "warn", "0.04"),
+        (
+            {
+                "splits": {**HEALTHY["splits"], "train": {"rows": 3000, "positives": 17}},
+                "probes": [{"name": "bag_of_tokens", "f1": 0.12, "auroc": 0.59}],
+            },
+            "train_classes",
+            "warn",
+            "17 vulnerable functions; 200 are wanted, with fewer a network tends to collapse or to rank by chance. A "
+            "linear model over tokens reaches AUROC 0.59 and F1 0.12",
+        ),
+        (
+            {"splits": {**HEALTHY["splits"], "train": {"rows": 3000, "positives": 2801}}},
+            "train_classes",
+            "warn",
+            "199 other functions",
+        ),
         (
             {"near_duplicates": {"dev": {"rows": 9, "share": 0.03, "other_label": 1}}},
             "near_duplicates",

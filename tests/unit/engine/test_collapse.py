@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainers.engine.collapse import detect_prediction_collapse, find_non_finite
+from trainers.engine.collapse import detect_prediction_collapse, find_non_finite, is_constant
 from trainers.engine.gradients import Norms
 from trainers.engine.optimization import StepReport
 
@@ -54,6 +54,21 @@ def test_finding_no_vulnerable_function_and_ranking_none_higher_is_an_f1_of_zero
 
 def test_a_model_that_is_stuck_at_the_prior_is_found() -> None:
     assert "prior_entropy" in _types(LABELS, RNG.normal(0, 0.01, 100))
+
+
+@pytest.mark.parametrize(
+    ("margin", "constant"),
+    [
+        pytest.param(np.full(100, 0.3), True, id="one value"),
+        pytest.param(np.tile([0.01, 0.01, -0.01, -0.01], 25), True, id="at the prior, ranked by chance"),
+        pytest.param(0.02 * LABELS + RNG.normal(0, 0.01, 100), False, id="at the prior, but it begins to rank"),
+        pytest.param((LABELS - 0.5) * 2 + RNG.normal(0, 1, 100), False, id="useful"),
+    ],
+)
+def test_only_predictions_that_rank_by_chance_are_constant(margin: np.ndarray, constant: bool) -> None:
+    logits = _logits(margin)
+
+    assert is_constant(LABELS, logits, detect_prediction_collapse(LABELS, logits, step=1)) is constant
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

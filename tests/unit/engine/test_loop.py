@@ -157,6 +157,35 @@ def test_a_model_that_cannot_tell_anything_apart_has_collapsed(
     assert "constant_logits" in {event["type"] for event in _said(context, "collapse")}
 
 
+def test_two_constant_evaluations_in_a_row_end_a_run_with_the_rate_to_try_next(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext]
+) -> None:
+    task, context = toy(), new_context()
+    task.inputs.zero_()
+
+    with pytest.raises(CollapseError, match=r"the best of 5 epochs .* training.learning_rate.value to 0.0033"):
+        train(task, context, epochs=12, patience=12)
+
+    # Fifteen steps an epoch: those of the first three are too few to judge by.
+    assert [event["step"] for event in _said(context, "collapse") if event["type"] == "constant_logits"][-1] == 75
+
+
+def test_a_run_that_was_healthy_before_its_predictions_became_constant_ends_with_its_best_weights(
+    toy: type[Any], train: Train, new_context: Callable[..., RunContext]
+) -> None:
+    task, context = toy(), new_context()
+    load = task.load_batch
+
+    def deaf_from_the_sixth_epoch(rows: np.ndarray) -> Any:
+        return load(rows) * (len(task.seen) <= 5 * (15 + 3))
+
+    task.load_batch = deaf_from_the_sixth_epoch
+    outcome = train(task, context, epochs=40, patience=40)
+
+    assert (outcome.epochs, outcome.collapses) == (7, ())
+    assert outcome.best_epoch < 5
+
+
 def test_outputs_are_in_the_order_of_the_rows(
     toy: type[Any], new_context: Callable[..., RunContext], hardware: Hardware
 ) -> None:

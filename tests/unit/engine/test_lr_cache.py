@@ -19,19 +19,20 @@ from cellgate.contract.specs import TransformerSpec
 from trainers.engine import lr_choice
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
-from trainers.engine.lr_cache import LearningRateCache
+from trainers.engine.lr_cache import CachedRate, LearningRateCache
 from trainers.engine.lr_choice import choose_learning_rate
-from trainers.engine.lr_finder import Suggestion
 from trainers.engine.planning import TrainingPlan
 
 Choose = Callable[..., LearningRateOutcome]
 # Enough for a valley, and fewer than the default.
 STEPS = 40
+# Of a few steps each.
+EPOCHS = 300
 
 
 def training(**fields: Any) -> TrainingConfig:
-    """Return the defaults with these fields and a short LR range test."""
-    return TrainingConfig(**{"learning_rate": LearningRate(finder_steps=STEPS), **fields})
+    """Return the defaults with these fields, a short LR range test, and epochs enough that it takes no larger share."""
+    return TrainingConfig(**{"epochs": EPOCHS, "learning_rate": LearningRate(finder_steps=STEPS), **fields})
 
 
 @pytest.fixture
@@ -134,7 +135,25 @@ def test_other_code_misses(choose: Choose, monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_does_not_change_the_answer_hits(choose: Choose) -> None:
     choose()
 
-    assert choose(config=training(epochs=99, patience=7)).cache_hit is True
+    assert choose(config=training(epochs=EPOCHS + 1, patience=7)).cache_hit is True
+
+
+def test_the_test_takes_a_tenth_of_the_steps_of_training_at_most(choose: Choose, task: Any) -> None:
+    config = training(epochs=1000, max_steps=149)
+
+    outcome = choose(config=config)
+
+    assert 0 < len(task.seen) <= 14
+    assert choose(config=config).cache_key == outcome.cache_key
+    assert choose(config=training(epochs=1000, max_steps=150)).cache_hit is False
+
+
+def test_a_training_too_short_for_a_test_takes_the_default_without_a_step(choose: Choose, task: Any) -> None:
+    outcome = choose(config=training(epochs=1000, max_steps=99))
+
+    assert task.seen == []
+    assert (outcome.source, outcome.learning_rate, outcome.cache_verified) == ("fallback", 2e-3, True)
+    assert "of 99 steps of training it may take a tenth, and it needs 10" in outcome.reason
 
 
 DAMAGE = {
@@ -210,7 +229,7 @@ def _write_often(folder: Path, rate: float, enough: Event) -> None:
     cache = LearningRateCache(folder=folder)
     while True:
         for number in range(100):
-            cache.write("sha256:a", Suggestion(learning_rate=rate, reason="r" * (number * 100)))
+            cache.write("sha256:a", CachedRate(learning_rate=rate, source="finder", reason="r" * (number * 100)))
         if enough.is_set():
             return
 
@@ -290,10 +309,26 @@ def silent(task: Any) -> None:
 
 @pytest.mark.usefixtures("silent")
 def test_a_test_without_an_answer_falls_back_and_says_why(choose: Choose) -> None:
-    outcome = choose(config=TrainingConfig(learning_rate=LearningRate(fallback=5e-6, finder_max=1e-5)))
+    outcome = choose(config=training(learning_rate=LearningRate(fallback=5e-6, finder_max=1e-5)))
 
     assert (outcome.source, outcome.learning_rate) == ("fallback", 5e-6)
     assert "no valley" in outcome.reason
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_default_that_was_taken_is_shared_by_the_seeds_with_its_reason_and_stays_a_default(
+    choose: Choose, task: Any
+) -> None:
+    config = training(learning_rate=LearningRate(fallback=5e-6, finder_max=1e-5))
+    first = choose(config=config)
+    task.seen.clear()
+
+    second = choose(config=config)
+
+    assert (first.source, first.cache_hit, first.cache_verified) == ("fallback", False, True)
+    assert (second.source, second.cache_hit, second.cache_verified) == ("fallback", True, True)
+    assert (second.learning_rate, second.reason) == (first.learning_rate, first.reason)
+    assert task.seen == []
 
 
 @pytest.mark.usefixtures("silent")
@@ -301,7 +336,7 @@ def test_a_test_without_an_answer_falls_back_and_says_why(choose: Choose) -> Non
 def test_a_fallback_outside_the_range_is_brought_into_it_and_the_reason_says_so(
     choose: Choose, fallback: float, nearest: float
 ) -> None:
-    outcome = choose(config=TrainingConfig(learning_rate=LearningRate(fallback=fallback, finder_max=1e-5)))
+    outcome = choose(config=training(learning_rate=LearningRate(fallback=fallback, finder_max=1e-5)))
 
     assert (outcome.source, outcome.learning_rate) == ("fallback", nearest)
-    assert f"nearest to the fallback {fallback:g}" in outcome.reason
+    assert f"the fallback is {fallback:g}; of the range that was tried, {nearest:g} is the nearest" in outcome.reason

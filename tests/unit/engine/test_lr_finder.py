@@ -14,6 +14,7 @@ from tests.lr_curves import SETTINGS, Curve, draw_curves
 from trainers.engine import optimization
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
+from trainers.engine.lr_choice import settle
 from trainers.engine.lr_finder import Suggestion, find_learning_rate, has_blown_up, log_spaced, suggest
 from trainers.engine.optimization import Stepper
 from trainers.engine.planning import TrainingPlan
@@ -62,28 +63,50 @@ def test_a_flat_curve_has_no_suggestion_but_a_reason() -> None:
     assert "no valley: the loss fell by" in suggestion.reason
 
 
-def test_without_a_valley_a_twentieth_of_where_the_loss_takes_off_is_suggested() -> None:
+def test_without_a_valley_no_rate_is_suggested_and_where_the_loss_takes_off_is_told() -> None:
     losses = [0.693 if rate < 1e-2 else 1.5 for rate in RATES]
 
     suggestion = suggest(RATES, losses)
 
-    assert suggestion.learning_rate == pytest.approx(5e-4, rel=0.5)
+    assert suggestion.learning_rate is None
+    assert suggestion.takes_off == pytest.approx(1e-2, rel=0.5)
+    assert suggestion.ceiling == pytest.approx(5e-4, rel=0.5)
     assert "no valley" in suggestion.reason
 
 
-def test_a_curve_that_breaks_within_ten_steps_is_answered_from_the_break() -> None:
+def test_a_curve_that_breaks_within_ten_steps_tells_the_break() -> None:
     losses = [0.7] * 5 + [math.nan]
 
     suggestion = suggest([1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0], losses)
 
-    assert suggestion.learning_rate == pytest.approx(0.5)
+    assert (suggestion.learning_rate, suggestion.takes_off) == (None, 10.0)
     assert "finite on 5 steps only" in suggestion.reason
 
 
-def test_a_flat_curve_that_breaks_is_taken_from_the_break() -> None:
+def test_a_flat_curve_that_breaks_takes_off_at_the_break() -> None:
     losses = [0.693 if rate < 1e-2 else math.inf for rate in RATES]
 
-    assert suggest(RATES, losses).learning_rate == pytest.approx(5e-4, rel=0.5)
+    assert suggest(RATES, losses).takes_off == pytest.approx(1e-2, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("takes_off", "taken"),
+    [
+        pytest.param(None, 1e-3, id="never"),
+        pytest.param(1e-1, 1e-3, id="far above the default"),
+        pytest.param(1e-2, 5e-4, id="less than twenty times above it"),
+        pytest.param(1e-6, 1e-6, id="at once: the lowest that was tried"),
+    ],
+)
+def test_who_does_not_know_takes_the_default_and_never_one_near_to_where_the_loss_takes_off(
+    takes_off: float | None, taken: float
+) -> None:
+    unknown = Suggestion(learning_rate=None, reason="no valley", takes_off=takes_off)
+
+    outcome = settle(unknown, LearningRate(fallback=1e-3))
+
+    assert (outcome.source, outcome.learning_rate) == ("fallback", pytest.approx(taken))
+    assert outcome.reason.startswith("no valley; the fallback is 0.001")
 
 
 def test_a_curve_that_is_nan_from_the_start_has_no_suggestion_but_a_reason() -> None:

@@ -1,6 +1,7 @@
 """Every fault of a data set is a check that fails, and hides none of the others."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,15 @@ def test_too_few_positives_for_the_gates_claim_are_a_warning(healthy: Path) -> N
 
     assert check.verdict == "warn"
     assert "uncertain" in check.detail
+
+
+def test_a_train_split_too_small_for_a_network_is_a_warning_with_what_a_linear_model_gets(healthy: Path) -> None:
+    check = _checks(healthy)["train_classes"]
+
+    assert check.verdict == "warn"
+    assert re.fullmatch(
+        r"train has \d+ \w+ functions; 200 are wanted, .* AUROC 0\.\d\d and F1 0\.\d\d on gate", check.detail
+    )
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.01, "pass"), (0.3, "warn")])

@@ -139,6 +139,7 @@ WARNINGS: dict[str, tuple[Callable[[Finished], None], str]] = {
         "truncation",
     ),
     "what is cut was not counted": (field(truncation={}), "truncation"),
+    "a rate is the default of a test that gave none": (rate(source="fallback"), "lr_found"),
     "graphs were not counted": (lambda found: found.summarise(graph_quality={}), "graph_quality"),
 }
 

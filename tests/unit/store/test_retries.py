@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.configs import GnnConfig, PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
@@ -22,9 +22,9 @@ from service.store.experiments import (
     get_experiment,
     list_experiments,
 )
-from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
+from service.store.jobs import create_job, get_job, jobs_of_experiment, runs_of_jobs
 from service.store.recorder import record_checkpoint, record_metrics
-from service.store.retries import retry_job, retry_run
+from service.store.retries import retry_job, retry_job_at, retry_run
 from service.store.runs import events_of, get_run, metrics_of
 from service.store.tables import RunRow
 from tests.fakes import F1s, FakeTrainers
@@ -223,6 +223,70 @@ def test_a_seed_that_was_lost_and_is_tried_again_counts_in_a_new_gate_evidence_a
         steps = [job.step for job in jobs_of_experiment(session, experiment_id)]
     assert second.outcome == "ensemble"
     assert sorted(map(str, steps)) == ["51", "52", "54-bases", "None", "preflight"]
+
+
+def test_a_job_tried_again_at_another_rate_is_a_new_job_of_all_seeds_and_the_old_one_keeps_what_it_was(
+    database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
+) -> None:
+    # given an experiment that ended with a failed gate because a seed of 51 collapsed
+    experiment_id = submit(database, dataset_id, spec)
+    trainers.failing[(Cell.TRANSFORMER, 1)] = (FailureReason.COLLAPSE, 6)
+    trainers.work()
+    trainers.failing.clear()
+    old = runs_of(database, experiment_id, "51")[0].job_id
+
+    # when its job is tried again at a third of the rate
+    with database.begin() as session:
+        new = retry_job_at(session, old, 7e-6)
+
+    # then another job does that step, and what rested on the old one is withdrawn, with the rate on record
+    with database.read() as session:
+        before, after = get_job(session, old), get_job(session, new)
+        (withdrawn,) = (e for e in events_of(session, experiment_id=experiment_id) if e.kind == "withdrawn")
+        waiting = get_experiment(session, experiment_id)
+    assert (before.step, after.step, after.seeds) == (None, "51", before.seeds)
+    assert before.spec["training"]["learning_rate"]["value"] is None
+    assert after.spec["training"]["learning_rate"]["value"] == 7e-6
+    assert (waiting.state, waiting.gate) == ("training", None)
+    assert withdrawn.body["because"] == f"job {old} is tried again at a learning rate of 7e-06"
+    assert withdrawn.body["jobs"]["51"] == old
+
+    # and the experiment concludes from the seeds of the new one
+    ran = trainers.work()
+    assert sorted(ran) == [(Cell.TRANSFORMER, 0), (Cell.TRANSFORMER, 1), (Cell.AGGREGATION, 0)]
+    with database.read() as session:
+        assert get_experiment(session, experiment_id).state == "succeeded"
+        (decision,) = decisions_of(session, experiment_id)
+    assert decision.outcome == "ensemble"
+
+
+def test_a_job_of_its_own_is_tried_again_at_another_rate_and_its_open_runs_are_cancelled(
+    database: Database, dataset_id: str
+) -> None:
+    config = GnnConfig().model_dump(mode="json")
+    with database.begin() as session:
+        job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config=config, seeds=[0, 1], owner=ME)
+        lifecycle.cancel_run(session, runs_of_jobs(session, [job.id])[job.id][0].id)
+
+    with database.begin() as session:
+        new = get_job(session, retry_job_at(session, job.id, 1e-4))
+        states = {one.id: [run.state for run in runs_of_jobs(session, [one.id])[one.id]] for one in (job, new)}
+
+    assert states == {job.id: ["cancelled", "cancelled"], new.id: ["queued", "queued"]}
+    assert (new.owner_id, new.spec["training"]["learning_rate"]["value"]) == (ME.id, 1e-4)
+
+
+def test_what_trains_no_model_or_did_not_fail_is_not_tried_again_at_another_rate(
+    database: Database, dataset_id: str
+) -> None:
+    with database.begin() as session:
+        check = create_job(session, cell=Cell.PREFLIGHT, dataset_id=dataset_id, config={}, seeds=[0])
+        model = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0])
+
+    with database.begin() as session, pytest.raises(Conflict, match="trains no model"):
+        retry_job_at(session, check.id, 1e-4)
+    with database.begin() as session, pytest.raises(Conflict, match="nothing to try again"):
+        retry_job_at(session, model.id, 1e-4)
 
 
 def test_a_lost_seed_of_fusion_withdraws_the_last_decision_and_keeps_the_first(

@@ -17,8 +17,7 @@ from service.store.datasets import create_dataset
 from service.store.jobs import create_job
 from service.store.tables import AuditRow, RunRow
 from tests.fakes import FakeTrainers
-from trainers.engine.lr_cache import LearningRateCache
-from trainers.engine.lr_finder import Suggestion
+from trainers.engine.lr_cache import CachedRate, LearningRateCache
 from trainers.models.transformer.token_ids import TokenizedDataset
 from worker.housekeeping import DAY_S, Housekeeper
 
@@ -38,7 +37,7 @@ def cache(tmp_path: Path) -> LearningRateCache:
     found = LearningRateCache(folder=tmp_path / "artifacts" / "lr_cache")
     for key in ("young", "old"):
         with found.lock(key, lambda: None):
-            found.write(key, Suggestion(learning_rate=1e-3, reason="made"))
+            found.write(key, CachedRate(learning_rate=1e-3, source="finder", reason="made"))
     age(found, "young", days=1)
     age(found, "old", days=20)
     return found
@@ -85,7 +84,7 @@ def test_encodings_go_and_stay_as_learning_rates_do(database: Database, cache: L
 def test_an_entry_that_cannot_be_removed_holds_up_no_other(database: Database, cache: LearningRateCache) -> None:
     (cache.folder / "old.lock").unlink()
     (cache.folder / "old.lock").mkdir()
-    cache.write("stale", Suggestion(learning_rate=1e-3, reason="made"))
+    cache.write("stale", CachedRate(learning_rate=1e-3, source="finder", reason="made"))
     (cache.folder / "stale.lock").touch()
     age(cache, "stale", days=20)
 

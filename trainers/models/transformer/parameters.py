@@ -30,6 +30,19 @@ def parameter_groups(model: Any, *, layer_lr_decay: float) -> list[ParameterGrou
     return groups
 
 
+def freeze_body(model: Any) -> None:
+    """Leave the classifier alone to be trained, with the pooler that some classes keep below it.
+
+    Args:
+        model: From AutoModelForSequenceClassification; changed in place.
+    """
+    model.base_model.requires_grad_(False)
+    # BERT's: pretraining may have left it out, and then it starts anew.
+    pooler = getattr(model.base_model, "pooler", None)
+    if pooler is not None:
+        pooler.requires_grad_(True)
+
+
 def components(model: Any) -> Mapping[str, Sequence[nn.Parameter]]:
     """Return the trainable parameters of embeddings, encoder and classifier."""
     embeddings = [p for p in model.get_input_embeddings().parameters() if p.requires_grad]

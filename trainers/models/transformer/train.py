@@ -23,6 +23,7 @@ from trainers.engine.memory import keep_freed_memory
 from trainers.engine.train_cell import Trainee, open_inputs, train_cell
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.model_proof import prove_model
+from trainers.models.transformer.parameters import freeze_body
 from trainers.models.transformer.pretrained import (
     count_positions,
     load_pretrained_tokenizer,
@@ -165,6 +166,8 @@ def build_task(
         model = _load_proved(spec.model, text.tokenizer, judge)
         if spec.model.lora is not None:
             add_lora(model, spec.model.lora)
+        if spec.model.freeze == "body":
+            freeze_body(model)
     model.config.id2label = LABELS
     model.config.label2id = {name: label for label, name in LABELS.items()}
     return TransformerTask(
