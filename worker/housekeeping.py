@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.principals import SYSTEM
 from service.settings import Settings
-from service.store import lr_cache, removals, retention, storage
+from service.store import lr_cache, old_deliveries, removals, retention, storage
 from service.store.artifact_store import UPLOADS, LocalStore
 from service.store.audit import Actor, Entry, prune_audit, record
 from service.store.database import Database, now_s
@@ -60,11 +60,13 @@ class Housekeeper:
         return count
 
     def apply_retention(self) -> None:
-        """Remove what the settings let go by itself."""
+        """Remove what the settings let go by itself; of a long backlog a part, and the rest the next time."""
         settings = self._settings
-        with self._database.begin() as session:
-            retention.forget_answers(session, keep_s=settings.keep_idempotency_days * DAY_S)
-            prune_audit(session, kept_s=settings.keep_audit_days * DAY_S)
+        retention.forget_answers(self._database, keep_s=settings.keep_idempotency_days * DAY_S)
+        prune_audit(self._database, kept_s=settings.keep_audit_days * DAY_S)
+        old_deliveries.give_up_old_deliveries(self._database)
+        old_deliveries.delete_ended_deliveries(self._database, keep_s=settings.keep_deliveries_days * DAY_S)
+        old_deliveries.delete_orphaned_deliveries(self._database)
         self._remove_lr_entries(settings.keep_lr_cache_days)
         if settings.keep_checkpoints_days is not None:
             self._remove_checkpoints(settings.keep_checkpoints_days)

@@ -19,8 +19,9 @@ from service.broker.notify import Notifier
 from service.settings import Settings
 from service.store.conclusions import store_missing_conclusions
 from service.store.database import Database
+from service.store.dispatch import due_for_dispatch
 from service.store.experiments import cancel_leftovers
-from service.store.lifecycle import due_for_dispatch, expire_leases, expire_queued
+from service.store.lifecycle import expire_leases, expire_queued
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
 from service.supervision import Supervision

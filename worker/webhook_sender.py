@@ -6,7 +6,6 @@ hangs or fails delays no other.
 
 import asyncio
 import threading
-import time
 from collections import Counter
 
 import httpx
@@ -17,22 +16,13 @@ from sqlalchemy.orm import Session
 from service.domain.delivery_order import Candidate, Places, Standing, choose, origin_of
 from service.settings import Settings
 from service.store.database import Database
-from service.store.deliveries import (
-    Due,
-    Outcome,
-    claim_due,
-    delete_old_deliveries,
-    due_deliveries,
-    give_up_old_deliveries,
-    record_tries,
-)
+from service.store.deliveries import Due, Outcome, claim_due, due_deliveries, record_tries
 from worker.context import UNREACHABLE
 from worker.webhook_request import try_delivery
 
 LOOK_EVERY_S = 0.5
 # Tries that end together are stored together.
 GATHER_S = 0.02
-TIDY_EVERY_S = 600.0
 # Of what is due, so many are put in order; the rest, the youngest, waits for a later round.
 MOST_CANDIDATES = 4096
 STOP_S = 2.0
@@ -62,7 +52,6 @@ class WebhookSender:
     ) -> None:
         self._database = database
         self._allow_private = settings.webhook_allow_private
-        self._keep_s = settings.keep_deliveries_days * 86_400.0
         self._look_every_s = look_every_s
         self._places = places
         self._tls = httpx.create_ssl_context(trust_env=False)
@@ -70,7 +59,6 @@ class WebhookSender:
         self._unrecorded: list[Outcome] = []
         self._proven: set[str] = set()
         self._started = 0
-        self._tidy_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Send due deliveries every `look_every_s` until `stop` is set."""
@@ -137,8 +125,7 @@ class WebhookSender:
 
     def _exchange(self) -> list[Due]:
         """Store outcomes and claim what there is room for, in one transaction; in none if there is nothing to do."""
-        tidy = time.monotonic() >= self._tidy_at
-        if not (self._unrecorded or tidy or self._is_anything_due()):
+        if not (self._unrecorded or self._is_anything_due()):
             return []
         try:
             with self._database.begin() as session:
@@ -146,9 +133,6 @@ class WebhookSender:
                 in_flight += [outcome.due.delivery_id for outcome in self._unrecorded[PER_ROUND:]]
                 record_tries(session, self._unrecorded[:PER_ROUND], in_flight=in_flight)
                 due = claim_due(session, self._choose(session))
-                if tidy:
-                    give_up_old_deliveries(session)
-                    delete_old_deliveries(session, keep_s=self._keep_s)
         except UNREACHABLE:
             raise
         except SQLAlchemyError:
@@ -156,7 +140,6 @@ class WebhookSender:
             self._unrecorded = self._unrecorded[PER_ROUND:]
             raise
         self._unrecorded = self._unrecorded[PER_ROUND:]
-        self._tidy_at = time.monotonic() + TIDY_EVERY_S if tidy else self._tidy_at
         return due
 
     def _is_anything_due(self) -> bool:

@@ -15,6 +15,7 @@ from cellgate.cli.progress import last
 from cellgate.contract.api.bundles import BundleAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.exit_codes import CommandExit, UsageError
+from cellgate.contract.results import LineRanking
 from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState
 
@@ -66,7 +67,17 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     speed = "" if rate is None else f", {rate:,.0f} functions a second where it was packed"
     what = f"{made.kind} of {' and '.join(made.summary.parts)}, seeds {', '.join(map(str, made.summary.seeds))}"
     console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB{speed}", markup=False)
+    if made.summary.lines is not None:
+        console.print(_said_of_lines(made.summary.lines), markup=False)
     console.print(f"`cellgate bundle get {made.id}` downloads it.", markup=False)
+
+
+def _said_of_lines(lines: LineRanking) -> str:
+    """Return how soon the lines that a bundle names lead to vulnerable ones, and where it is no better."""
+    first = f"{lines.bundle.false_alarms:g} lines before the first vulnerable one in the median function"
+    others = f"{lines.random.false_alarms:g} in a random order, {lines.longest.false_alarms:g} with the longest first"
+    no_better = f"; not better: {', '.join(lines.not_beaten)}" if lines.not_beaten else ""
+    return f"The lines that it names, on {lines.functions} patched functions of gate: {first}, {others}{no_better}."
 
 
 @bundle_app.command("ls")

@@ -129,7 +129,7 @@ def du(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         tables.print_json(found)
         return
-    table = tables.table("kind", "owner", "files", "size", numbers=("files", "size"))
+    table = tables.table("kind", "owner", "owner id", "files", "size", numbers=("files", "size"))
     for part in found.parts:
         table.add_row(*_cells(part))
     terminal().print(table)
@@ -181,7 +181,7 @@ def _counted(counts: Mapping[ResourceKind, int]) -> str:
 
 
 def _cells(part: StoragePart) -> tuple[str, ...]:
-    return (part.kind.value, escape(part.owner or ""), f"{part.files:,}", _size(part.size_bytes))
+    return (part.kind.value, escape(part.owner or ""), part.owner_id or "", f"{part.files:,}", _size(part.size_bytes))
 
 
 def _size(size_bytes: float) -> str:

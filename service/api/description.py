@@ -1,8 +1,9 @@
 """The OpenAPI document: problems, tokens and names that FastAPI cannot derive from the routes."""
 
+import threading
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -39,14 +40,10 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-@router.get("/openapi.json", Scope.READ, include_in_schema=False)
-def read_openapi(request: Request) -> JSONResponse:
-    """Return the OpenAPI document."""
-    return JSONResponse(request.app.openapi())
+class Document:
+    """The OpenAPI document of an app: made by the first who asks while the others wait, and kept as it is sent.
 
-
-def describe_api(app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> None:
-    """Let `app.openapi()` return the whole contract.
+    Making it takes seconds, and writing it as JSON tens of milliseconds in which no other thread runs.
 
     Args:
         app: Has every route.
@@ -54,18 +51,57 @@ def describe_api(app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> N
         token_required: Whether the document requires a token.
     """
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
+    def __init__(self, app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> None:
+        self._app = app
+        self._scopes = scopes
+        self._token_required = token_required
+        self._making = threading.Lock()
+        self._schema: dict[str, Any] | None = None
+        self._content: bytes | None = None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the document."""
+        with self._making:
+            return self._made()
+
+    def content(self) -> bytes:
+        """Return the document as JSON."""
+        with self._making:
+            if self._content is None:
+                self._content = bytes(JSONResponse(self._made()).body)
+            return self._content
+
+    def _made(self) -> dict[str, Any]:
+        if self._schema is None:
+            app = self._app
             schema = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes, tags=TAGS)
             for operation in _operations(schema):
                 _correct_media_types(operation["responses"])
             _drop_discriminators(schema["paths"])
-            if token_required:
-                _ask_for_token(schema, scopes)
-            app.openapi_schema = schema
-        return app.openapi_schema
+            if self._token_required:
+                _ask_for_token(schema, self._scopes)
+            self._schema = schema
+        return self._schema
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+@router.get("/openapi.json", Scope.READ, include_in_schema=False)
+def read_openapi(request: Request) -> Response:
+    """Return the OpenAPI document."""
+    document: Document = request.app.state.document
+    return Response(document.content(), media_type=JSONResponse.media_type)
+
+
+def describe_api(app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> None:
+    """Let the app return its whole contract as its OpenAPI document.
+
+    Args:
+        app: Has every route.
+        scopes: The scope that each operation needs.
+        token_required: Whether the document requires a token.
+    """
+    document = Document(app, scopes, token_required=token_required)
+    app.openapi = document.schema  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    app.state.document = document
 
 
 def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:

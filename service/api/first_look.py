@@ -21,7 +21,7 @@ from trainers.data.read.files import label_in
 from trainers.data.read.json_rows import BYTE_ORDER_MARK, objects_of_line
 from trainers.data.read.known_fields import KNOWN_FIELDS
 from trainers.data.read.raw_rows import Defect
-from trainers.data.read.tables import has_table, separator_of
+from trainers.data.read.tables import begin_table, has_table
 
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
@@ -79,12 +79,8 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 def _header(line: bytes, path: Path, fields: FieldNames) -> Iterator[str]:
     text = line.decode("utf-8-sig", errors="replace")
     try:
-        separator = separator_of(text)
-        # As the run reads it: lines may end with \r alone, and a space may follow every separator.
-        reader = csv.reader(
-            io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=f"{separator} " in text
-        )
-        names = [name.strip() for name in next(reader, [])]
+        # Lines may end with \r alone, and the first may end within a quoted name.
+        _, names = begin_table(text, io.StringIO(text, newline=""), strict=False)
     except csv.Error as error:
         yield f"its header cannot be read: {error}"
         return

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.broker.connections import celery_app, redis_client
 from service.store.database import Database
-from service.store.lifecycle import due_for_dispatch
+from service.store.dispatch import due_for_dispatch
 
 TASK = "cellgate.notify"
 # What release 0.1 sends; a worker of this release must understand an API of the one before.

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.audit import AuditOutcome
 from service.domain.principals import SYSTEM, Principal
-from service.store.database import now_s
+from service.store.batches import PACE, Pace, delete_rows, in_batches, time_ago_s
+from service.store.database import Database, now_s
 from service.store.tables import AuditRow
 
 RECORDED = "audit_recorded"
@@ -135,12 +136,13 @@ def list_audit(
     return session.scalars(chosen).all()
 
 
-def prune_audit(session: Session, *, kept_s: float) -> int:
-    """Remove entries older than `kept_s` seconds, and return how many; that is an entry too."""
-    old = AuditRow.at < now_s() - kept_s
-    count = session.scalar(select(func.count()).select_from(AuditRow).where(old)) or 0
-    if count:
-        session.execute(delete(AuditRow).where(old))
-        detail = {"removed": count, "kept_s": kept_s}
-        record(session, Actor(principal=SYSTEM), Entry(action=PRUNED, kind="audit", detail=detail))
-    return count
+def prune_audit(database: Database, *, kept_s: float, pace: Pace = PACE) -> int:
+    """Remove entries older than `kept_s` seconds, and return how many were found; each batch is an entry too."""
+    old = AuditRow.at < time_ago_s(database, kept_s)
+
+    def remove(session: Session, ids: Sequence[int]) -> None:
+        if count := delete_rows(session, AuditRow.id, ids, old):
+            detail = {"removed": count, "kept_s": kept_s}
+            record(session, Actor(principal=SYSTEM), Entry(action=PRUNED, kind="audit", detail=detail))
+
+    return in_batches(database, select(AuditRow.id).where(old), remove, pace=pace)

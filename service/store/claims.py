@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Select, func, insert, null, select
 from sqlalchemy.orm import Session
@@ -25,7 +24,6 @@ class Claim:
 
     Args:
         attempt: The fencing number, part of every write of this attempt.
-        config: The job's config, as the cell's config model dumps it.
         path: Output folder of this attempt, relative to the artifact root.
         resume_from: Checkpoint folder to go on from, relative to the artifact root: of an earlier attempt, or of the
             run that this one replaces.
@@ -36,13 +34,9 @@ class Claim:
 
     run_id: str
     job_id: str
-    experiment_id: str | None
-    dataset_id: str | None
     cell: Cell
     seed: int
     attempt: int
-    queue: str
-    config: dict[str, Any]
     path: str
     resume_from: str | None
     recoveries: int
@@ -131,13 +125,9 @@ def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
     return Claim(
         run_id=run.id,
         job_id=job.id,
-        experiment_id=run.experiment_id,
-        dataset_id=job.dataset_id,
         cell=Cell(run.cell),
         seed=run.seed,
         attempt=attempt,
-        queue=run.queue,
-        config=job.spec,
         path=path,
         resume_from=_newest_checkpoint(session, run),
         recoveries=run.recoveries,

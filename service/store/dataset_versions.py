@@ -1,21 +1,31 @@
-"""Versions: data sets of one name, numbered from 1 in the order in which they were made or given that name."""
+"""Versions: data sets of one name, numbered from 1 in the order in which they were made or given that name.
+
+A number is given once. It stays that of a data set that was deleted or renamed, of the last one of its name too.
+"""
 
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.specs import PreviousVersion
 from cellgate.contract.states import DatasetState
 from service.store.locks import AdvisoryLock, one_at_a_time
-from service.store.tables import DatasetRow
+from service.store.tables import DatasetNameRow, DatasetRow
 
 
 def next_version(session: Session, name: str) -> int:
     """Return the number of the next data set of this name; no other transaction gets it before this one ends."""
     one_at_a_time(session, AdvisoryLock.DATASET_NAMES)
-    last = session.scalar(select(func.max(DatasetRow.name_version)).where(DatasetRow.name == name))
-    return (last or 0) + 1
+    given = session.scalar(select(DatasetNameRow.last_version).where(DatasetNameRow.name == name))
+    # A process of the release before does not say which numbers it has given.
+    in_use = session.scalar(select(func.max(DatasetRow.name_version)).where(DatasetRow.name == name))
+    version = max(given or 0, in_use or 0) + 1
+    if given is None:
+        session.execute(insert(DatasetNameRow).values(name=name, last_version=version))
+    else:
+        session.execute(update(DatasetNameRow).where(DatasetNameRow.name == name).values(last_version=version))
+    return version
 
 
 def version_before(session: Session, dataset: DatasetRow, root: Path) -> PreviousVersion | None:

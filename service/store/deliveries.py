@@ -10,15 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import uniform
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import DeliveryState
 from service.domain.delivery_order import Candidate, Standing, origin_of
-from service.domain.webhooks import GIVE_UP_AFTER_S, OPEN_AFTER, PROBE_PAUSES_S, WAITS_S, next_wait_s, probe_pause_s
+from service.domain.webhooks import OPEN_AFTER, PROBE_PAUSES_S, WAITS_S, next_wait_s, probe_pause_s
 from service.store.database import now_s
 from service.store.tables import DeliveryRow, WebhookRow
-from service.store.uptime import uptime_s
 
 # A claim lapses after this time: its sender has probably died.
 CLAIM_S = 60.0
@@ -176,29 +175,6 @@ def _count_failure(session: Session, webhook_id: str, *, gone: bool) -> None:
     pause_s = probe_pause_s(failures)
     values: dict[str, object] = {"failures": failures, "probe_at": null() if pause_s is None else now_s() + pause_s}
     _set_webhook(session, webhook_id, **values, **({"active": False} if gone else {}))
-
-
-def give_up_old_deliveries(session: Session) -> None:
-    """Fail the deliveries that have waited for longer than `GIVE_UP_AFTER_S` of uptime, and say why."""
-    hours = GIVE_UP_AFTER_S / 3600
-    why = literal(f"given up after {hours:g} h in the outbox; the last error was: ")
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.created_uptime_s < uptime_s() - GIVE_UP_AFTER_S)
-        .values(
-            state=DeliveryState.FAILED.value,
-            next_at=null(),
-            last_error=why.concat(func.coalesce(DeliveryRow.last_error, "none, it was not tried")),
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
-def delete_old_deliveries(session: Session, *, keep_s: float) -> None:
-    """Delete ended deliveries of events more than `keep_s` seconds ago and deliveries of deleted webhooks."""
-    ended = (DeliveryRow.state != DeliveryState.PENDING.value) & (DeliveryRow.created_at < now_s() - keep_s)
-    orphaned = DeliveryRow.webhook_id.not_in(select(WebhookRow.id))
-    session.execute(delete(DeliveryRow).where(ended | orphaned).execution_options(synchronize_session=False))
 
 
 def _is_due() -> ColumnElement[bool]:

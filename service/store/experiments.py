@@ -21,9 +21,9 @@ from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
 from service.store.gate import gate_report
 from service.store.jobs import DEFAULT_LIMITS, create_job, refuse_evaluation_only
-from service.store.lifecycle import cancel_runs
 from service.store.lookup import get_row, new_id
 from service.store.pipeline import set_state, start_first_steps
+from service.store.run_actions import cancel_runs
 from service.store.steps import ONE_RUN, facts_of
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, LabelRow, RunRow
 

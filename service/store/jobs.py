@@ -14,8 +14,8 @@ from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.principals import NOBODY, Owner
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
-from service.store.lifecycle import cancel_runs, pause_runs, resume_runs
 from service.store.lookup import get_row, new_id
+from service.store.run_actions import cancel_runs, pause_runs, resume_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 DEFAULT_LIMITS = RunLimits()

@@ -1,4 +1,6 @@
-"""The life of a run: the only writer of `runs.state`. One function per transition; terminal is final.
+"""The life of a run, by its worker and the reconciler; what people ask of it is in `service.store.run_actions`.
+
+These two alone write `runs.state`: one function per transition; terminal is final.
 
 A function that takes an attempt is fenced by it: once another attempt holds the run, or the lease is lost, it changes
 nothing and its return value shows it. After a run has ended, the caller lets `service.store.pipeline` advance what
@@ -8,17 +10,24 @@ waited for it, in the same transaction.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, null, or_, select, update
+from sqlalchemy import null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import LEASED, FailureReason, RunState
-from service.domain.errors import Conflict
 from service.store.database import now_s
 from service.store.durations import store_duration, total_with
 from service.store.leases import LeaseMark, mark_of
-from service.store.lookup import existing
 from service.store.tables import AttemptRow, JobRow, RunRow
-from service.store.transitions import Transition, apply_transition, bump_versions, has_lease, lock_run, lock_runs
+from service.store.transitions import (
+    Transition,
+    apply_transition,
+    bump_versions,
+    has_lease,
+    lock_run,
+    lock_runs,
+    move_run,
+    queued_again,
+)
 from service.store.uptime import waited_longer_than
 
 S = RunState
@@ -196,68 +205,6 @@ def release_all(session: Session, *, why: str) -> list[str]:
     return [run.id for run in runs]
 
 
-def cancel_run(session: Session, run_id: str) -> RunState:
-    """Cancel a run: at once while it waits, else through its worker; doing it twice does no harm.
-
-    Raises:
-        NotFound: There is no such run.
-        Conflict: It has ended.
-    """
-    run = found_run(session, run_id)
-    if RunState(run.state).terminal:
-        raise Conflict(f"run {run_id} has already {run.state}; only a run that has not ended can be cancelled")
-    return cancel_runs(session, select(RunRow).where(RunRow.id == run_id))[0]
-
-
-def cancel_runs(session: Session, chosen: Select[RunRow]) -> list[RunState]:
-    """Cancel those of the chosen runs that have not ended, and return the state of each afterwards, by id."""
-    runs = lock_runs(session, chosen)
-    states = {run.id: _cancel(session, run) for run in runs}
-    bump_versions(session, [run for run in runs if run.state != states[run.id]])
-    return list(states.values())
-
-
-def pause_run(session: Session, run_id: str) -> None:
-    """Take a waiting run out of the queue, or make a running one save a checkpoint and wait; twice does no harm.
-
-    Raises:
-        NotFound: There is no such run.
-        Conflict: It has ended, or is on its way there.
-    """
-    run = found_run(session, run_id)
-    if not pause_runs(session, select(RunRow).where(RunRow.id == run_id)):
-        raise Conflict(f"run {run_id} is {run.state}: only a run that waits or runs can be paused")
-
-
-def pause_runs(session: Session, chosen: Select[RunRow]) -> int:
-    """Pause those of the chosen runs that wait or run, and return how many are, or will be, paused now."""
-    runs = lock_runs(session, chosen)
-    states = {run.id: _pause(session, run) for run in runs}
-    bump_versions(session, [run for run in runs if run.state != states[run.id]])
-    return sum(state in (S.PAUSING, S.PAUSED) for state in states.values())
-
-
-def resume_run(session: Session, run_id: str) -> None:
-    """Put a paused run back into the queue.
-
-    Raises:
-        NotFound: There is no such run.
-        Conflict: It is not paused.
-    """
-    run = found_run(session, run_id)
-    if not resume_runs(session, select(RunRow).where(RunRow.id == run_id)):
-        raise Conflict(f"run {run_id} is {run.state}: only a paused run can be resumed")
-
-
-def resume_runs(session: Session, chosen: Select[RunRow]) -> int:
-    """Put those of the chosen runs that are paused back into the queue, and return how many."""
-    runs = [run for run in lock_runs(session, chosen) if run.state == S.PAUSED]
-    for run in runs:
-        _transition(session, run, S.QUEUED, "resumed on request", _queued())
-    bump_versions(session, runs)
-    return len(runs)
-
-
 def expire_queued(session: Session) -> list[str]:
     """Fail every run that has been queued for longer than its job's queue_timeout_s, and return their ids."""
     limit_s = JobRow.queue_timeout_s
@@ -270,34 +217,9 @@ def expire_queued(session: Session) -> list[str]:
         detail = "it was queued for longer than queue_timeout_s; see why it waited in the workers of its queue"
         reason = FailureReason.QUEUE_TIMEOUT.value
         values = {"failure_reason": reason, "failure_detail": detail, "finished_at": now_s()}
-        _transition(session, run, S.FAILED, reason, values)
+        move_run(session, run, S.FAILED, reason, values)
     bump_versions(session, runs)
     return [run.id for run in runs]
-
-
-def due_for_dispatch(
-    session: Session, *, redispatch_after_s: float | None = None, limit: int = 500
-) -> list[tuple[str, str]]:
-    """Return (run id, queue) of queued runs that workers must be notified of, and mark them as notified now.
-
-    Args:
-        session: An open transaction.
-        redispatch_after_s: Include runs whose last notification is older than this; 0: all queued runs; None: none.
-        limit: Runs at most.
-    """
-    due: ColumnElement[bool] = RunRow.dispatched_at.is_(None)
-    if redispatch_after_s is not None:
-        # A notification of the future was sent before a clock was set back.
-        due = or_(due, RunRow.dispatched_at <= now_s() - redispatch_after_s, RunRow.dispatched_at > now_s() + 1.0)
-    chosen = select(RunRow).where(RunRow.state == S.QUEUED, due).limit(limit)
-    runs = lock_runs(session, chosen, skip=True)
-    session.execute(
-        update(RunRow)
-        .where(RunRow.id.in_([run.id for run in runs]))
-        .values(dispatched_at=now_s())
-        .execution_options(synchronize_session=False)
-    )
-    return [(run.id, run.queue) for run in runs]
 
 
 def _fenced(session: Session, change: Transition) -> bool:
@@ -321,18 +243,18 @@ def _release(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: 
     ended = {**idle, "finished_at": now_s()}
     match RunState(run.state):
         case S.CANCELLING:
-            return _transition(session, run, S.CANCELLED, f"cancelled on request; {why}", ended)
+            return move_run(session, run, S.CANCELLED, f"cancelled on request; {why}", ended)
         case S.PAUSING:
-            return _transition(session, run, S.PAUSED, f"paused on request; {why}", idle)
+            return move_run(session, run, S.PAUSED, f"paused on request; {why}", idle)
     excused = gave_up is FailureReason.WORKER_LOST and _got_further(session, run)
     recoveries = run.recoveries + (counts and not excused)
     if recoveries > MAX_RECOVERIES:
         detail = f"{why}; that was once too often after {MAX_RECOVERIES} recoveries"
-        return _transition(
+        return move_run(
             session, run, S.FAILED, detail, {**ended, "failure_reason": gave_up.value, "failure_detail": detail}
         )
-    _transition(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
-    return _transition(session, run, S.QUEUED, "next attempt", {"worker": null(), **_queued()})
+    move_run(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
+    return move_run(session, run, S.QUEUED, "next attempt", {"worker": null(), **queued_again()})
 
 
 def _got_further(session: Session, run: RunRow) -> bool:
@@ -343,44 +265,6 @@ def _got_further(session: Session, run: RunRow) -> bool:
     steps = {attempt: step for attempt, step in session.execute(saved) if step is not None}
     newest = steps.pop(run.attempt, None)
     return newest is not None and newest > max(steps.values(), default=0)
-
-
-def _queued() -> dict[str, Any]:
-    return {"queued_at": now_s(), "queued_uptime_s": null(), "dispatched_at": null()}
-
-
-def _pause(session: Session, run: RunRow) -> RunState:
-    match RunState(run.state):
-        case S.QUEUED:
-            return _transition(session, run, S.PAUSED, "paused on request", {})
-        case S.STARTING | S.RUNNING:
-            return _transition(session, run, S.PAUSING, "pause requested", {})
-        case state:
-            return state
-
-
-def _cancel(session: Session, run: RunRow) -> RunState:
-    state = RunState(run.state)
-    if state.terminal or state is S.CANCELLING:
-        return state
-    if state.leased:
-        return _transition(session, run, S.CANCELLING, "cancel requested", {})
-    return _transition(session, run, S.CANCELLED, "cancelled on request", {"finished_at": now_s()})
-
-
-def _transition(session: Session, run: RunRow, to: RunState, reason: str, values: dict[str, Any]) -> RunState:
-    if not apply_transition(session, Transition(run_id=run.id, to=to, reason=reason, values=values)):
-        raise Conflict(f"run {run.id} is {run.state}: it cannot become {to}")
-    return to
-
-
-def found_run(session: Session, run_id: str) -> RunRow:
-    """Return the run, locked until the transaction ends.
-
-    Raises:
-        NotFound: There is no such run.
-    """
-    return existing(lock_run(session, run_id), RunRow, run_id)
 
 
 def _close_attempt(session: Session, run_id: str, attempt: int, *, outcome: str, exit_code: object) -> None:

@@ -9,7 +9,8 @@ from cellgate.contract.artifacts import CHECKPOINT_FOLDER
 from cellgate.contract.states import RunState
 from service.domain.comparison import thinned
 from service.store.artifact_store import artifact_key
-from service.store.database import now_s
+from service.store.batches import PACE, Pace, delete_in_batches, time_ago_s
+from service.store.database import Database, now_s
 from service.store.removals import queue_removals
 from service.store.tables import AttemptRow, IdempotencyRow, MetricRow, RunRow
 
@@ -93,7 +94,7 @@ def _thin(session: Session, run_id: str, key: str) -> None:
     session.execute(gone.execution_options(synchronize_session=False))
 
 
-def forget_answers(session: Session, *, keep_s: float) -> None:
-    """Forget the answers to Idempotency-Keys that are older than `keep_s`."""
-    gone = delete(IdempotencyRow).where(IdempotencyRow.created_at <= now_s() - keep_s)
-    session.execute(gone.execution_options(synchronize_session=False))
+def forget_answers(database: Database, *, keep_s: float, pace: Pace = PACE) -> int:
+    """Forget the answers to Idempotency-Keys that are older than `keep_s`, and return how many were found."""
+    old = IdempotencyRow.created_at <= time_ago_s(database, keep_s)
+    return delete_in_batches(database, IdempotencyRow.key, old, pace=pace)

@@ -20,9 +20,9 @@ from service.domain.pipeline import BASES, Step
 from service.domain.principals import Owner
 from service.store.database import now_s
 from service.store.jobs import create_job, get_job, new_run
-from service.store.lifecycle import cancel_runs
 from service.store.lookup import existing, get_row
 from service.store.pipeline import set_state
+from service.store.run_actions import cancel_runs
 from service.store.runs import get_run
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
 from service.store.transitions import add_event, bump_versions, lock_runs

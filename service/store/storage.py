@@ -4,7 +4,7 @@ No request walks the disk: the walk takes seconds where there are many files.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from cellgate.contract.artifacts import (
     OUTPUT_NAME,
     PREDICTIONS_FOLDER,
 )
+from service.domain.principals import RESERVED_START, Owner
 from service.store.artifact_store import ARTIFACTS, UPLOADS, ArtifactStore, StoredFile
 from service.store.database import now_s
 from service.store.locks import AdvisoryLock, one_at_a_time
-from service.store.tables import RunRow, StorageRow
+from service.store.quotas import OWNER_KEY
+from service.store.tables import PrincipalRow, RunRow, StorageRow
 
 NOBODY = ""
 OF_RUNS: Mapping[str, StorageKind] = {
@@ -42,7 +44,11 @@ SQLITE_FILES = ("", "-wal", "-shm")
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Stored bytes of one kind of one owner; `owner` is empty where nobody's is known."""
+    """Stored bytes of one kind of one owner.
+
+    Args:
+        owner: `OWNER_KEY` of the runs that wrote them; empty where nobody's is known.
+    """
 
     kind: StorageKind
     owner: str
@@ -50,9 +56,24 @@ class Part:
     files: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Stored bytes of one kind of one owner, as they were measured last.
+
+    Args:
+        measured_at: In seconds since the epoch.
+    """
+
+    kind: StorageKind
+    owner: Owner
+    size_bytes: int
+    files: int
+    measured_at: float
+
+
 def owners_of_runs(session: Session) -> dict[str, str]:
-    """Return the owner of every run that has one, by the run's id."""
-    chosen = select(RunRow.id, RunRow.owner).where(RunRow.owner.is_not(None))
+    """Return the owner's key of every run that has an owner, by the run's id."""
+    chosen = select(RunRow.id, OWNER_KEY).where(OWNER_KEY.is_not(None))
     return {run_id: str(owner) for run_id, owner in session.execute(chosen)}
 
 
@@ -61,7 +82,7 @@ def measure_files(store: ArtifactStore, owners: Mapping[str, str]) -> list[Part]
 
     Args:
         store: Walked from end to end; call it outside of a transaction.
-        owners: Owner of each run, by its id.
+        owners: Owner's key of each run, by its id.
     """
     sizes: dict[tuple[StorageKind, str], int] = defaultdict(int)
     files: dict[tuple[StorageKind, str], int] = defaultdict(int)
@@ -111,9 +132,26 @@ def store_measured(session: Session, parts: Iterable[Part]) -> None:
     session.execute(insert(StorageRow).values(measured_at=now_s()), rows)
 
 
-def measured(session: Session) -> Sequence[StorageRow]:
+def measured(session: Session) -> list[Measured]:
     """Return what was measured last, largest first; empty before the first time."""
-    return session.scalars(select(StorageRow).order_by(StorageRow.size_bytes.desc(), StorageRow.kind)).all()
+    chosen = select(StorageRow, PrincipalRow.name).outerjoin(PrincipalRow, PrincipalRow.id == StorageRow.owner)
+    ordered = chosen.order_by(StorageRow.size_bytes.desc(), StorageRow.kind, StorageRow.owner)
+    return [
+        Measured(
+            kind=StorageKind(row.kind),
+            owner=_owner_of(row.owner, name),
+            size_bytes=row.size_bytes,
+            files=row.files,
+            measured_at=row.measured_at,
+        )
+        for row, name in session.execute(ordered)
+    ]
+
+
+def _owner_of(key: str, name: str | None) -> Owner:
+    if key.startswith(RESERVED_START):
+        return Owner(id=key, name=name)
+    return Owner(id=None, name=key or None)
 
 
 def measured_by_kind(session: Session) -> dict[StorageKind, int]:

@@ -1,4 +1,5 @@
-"""One transition of one run: a compare-and-set UPDATE and its event row. Only `service.store.lifecycle` calls it.
+"""One transition of one run: a compare-and-set UPDATE and its event row. `service.store.lifecycle` and
+`service.store.run_actions` alone call it.
 
 Locks are always taken in the order runs, jobs, experiments (each by id), so that no two writers wait for each other.
 A transaction that has locked jobs or experiments locks no further runs.
@@ -9,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, insert, null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import WebhookEvent
 from cellgate.contract.states import RunState, sources_of
+from service.domain.errors import Conflict
 from service.store.database import now_s
 from service.store.tables import EventRow, ExperimentRow, JobRow, RunRow
 from service.store.webhooks import enqueue_event
@@ -62,6 +64,29 @@ def apply_transition(session: Session, change: Transition) -> bool:
     if change.to.terminal:
         _enqueue_end(session, run, change)
     return True
+
+
+def move_run(session: Session, run: RunRow, to: RunState, reason: str, values: Mapping[str, Any]) -> RunState:
+    """Apply a transition of a locked run, and return its new state.
+
+    Args:
+        session: The transaction that holds the run.
+        run: As it was locked.
+        to: Its next state.
+        reason: Why, in a few plain words.
+        values: Further columns to set.
+
+    Raises:
+        Conflict: The transition is not legal.
+    """
+    if not apply_transition(session, Transition(run_id=run.id, to=to, reason=reason, values=values)):
+        raise Conflict(f"run {run.id} is {run.state}: it cannot become {to}")
+    return to
+
+
+def queued_again() -> dict[str, Any]:
+    """Return what to set of a run that is queued again."""
+    return {"queued_at": now_s(), "queued_uptime_s": null(), "dispatched_at": null()}
 
 
 def _enqueue_end(session: Session, run: RunRow, change: Transition) -> None:

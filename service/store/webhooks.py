@@ -62,13 +62,12 @@ def get_webhook(session: Session, webhook_id: str) -> WebhookRow:
 
 
 def delete_webhook(session: Session, webhook_id: str) -> None:
-    """Delete a webhook and its deliveries; pending ones are dropped.
+    """Delete a webhook; nothing more is sent to it, and housekeeping deletes its deliveries, however many there are.
 
     Raises:
         NotFound: There is no such webhook.
     """
     get_webhook(session, webhook_id)
-    session.execute(delete(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id))
     session.execute(delete(WebhookRow).where(WebhookRow.id == webhook_id))
 
 

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, Request, Route, expect
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import FailureReason
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim
 from service.store.experiments import cancel_experiment
 from service.store.runs import get_run
@@ -316,6 +316,6 @@ def test_what_was_decided_is_packed_by_a_button(deployment: LiveServer, dataset:
     assert [path for path, _ in posts] == [f"/experiments/{experiment}/bundle"]
     with deployment.database.begin() as session:
         assert get_run(session, run).cell == Cell.PACK
-        lifecycle.cancel_run(session, run)
+        run_actions.cancel_run(session, run)
     expect(page.get_by_role("region", name="Bundles").get_by_role("link", name="failed")).to_be_visible()
     assert watched.wrong == []

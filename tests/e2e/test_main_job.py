@@ -151,6 +151,7 @@ def test_labelled_functions_become_a_decision_and_a_bundle(
     assert bundle["summary"]["threshold"] == pytest.approx(form["threshold"], abs=1e-9)
     assert bundle["summary"]["largest_difference"] <= 1e-5
     assert bundle["summary"]["functions_per_s"] > 1
+    assert bundle["summary"]["lines"]["functions"] >= 1
     ours = ["void f(char *out, char *in) { strcpy(out, in); }", "void f(char *out, char *in) { strncpy(out, in, 9); }"]
     recorded = deployment.post(f"/v1/bundles/{bundle['id']}/predict", json={"functions": ours, "explain": "all"})
     assert recorded.status_code == 202, recorded.text

@@ -9,11 +9,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainers.engine.metrics import Floats
+
 # Named in every output, beside what it found.
 METHOD = "occlusion of lines: drop in the log-odds of the verdict without them"
 # A function is divided into so many runs of lines, each left out as one; then the heaviest run in turn, down to a line.
 # Leaving each line out by itself takes four times as long, which grows with the square of a function's length.
 RUNS = 8
+# Where the models hint at the lines that count, only so many of them are left out, each by itself: a third of the
+# scorings. `docs/bundles.md` has what that costs.
+HINTED = 4
+# A model that mixes its tokens early hints at nothing in particular. Where the hinted lines explain less than this
+# share of log-odds that are at least SURE, the function is divided into runs after all.
+EXPLAINED = 0.1
+SURE = 1.0
 _QUOTE = re.compile(r"[\"']")
 # Possessive: what is no whole string fails at once.
 _STRINGS = {'"': re.compile(r'"(?:\\.|[^"\\])*+"'), "'": re.compile(r"'(?:\\.|[^'\\])*+'")}
@@ -49,12 +58,16 @@ class Occluder:
     Args:
         source: With line ends as `\n`.
         log_odds: Of the whole function.
+        leaning_L: How much each line seems to add to the verdict; null where nothing tells.
     """
 
-    def __init__(self, source: str, *, log_odds: float) -> None:
+    def __init__(self, source: str, *, log_odds: float, leaning_L: Floats | None = None) -> None:
         self._lines = source.split("\n")
         self._log_odds = log_odds
-        self._waiting = _runs(_telling(self._lines))
+        self._telling = _telling(self._lines)
+        hinted = [] if leaning_L is None or len(self._telling) <= HINTED else _first(self._telling, leaning_L)
+        self._follows_hints = bool(hinted)
+        self._waiting = hinted or _runs(self._telling)
         self._weighed: list[tuple[Sequence[int], float]] = []
 
     def next_parts(self) -> list[Occlusion]:
@@ -63,6 +76,8 @@ class Occluder:
 
     def take(self, log_odds: Sequence[float]) -> None:
         """Weigh the parts that were scored, and divide the heaviest of all, where it has several lines.
+
+        Hinted lines that explain too little are forgotten: all lines are then divided into runs.
 
         Args:
             log_odds: Of each of the parts, in their order.
@@ -73,9 +88,12 @@ class Occluder:
         if not self._weighed:
             return
         heaviest = max(self._weighed, key=lambda weighed: weighed[1])
-        if len(heaviest[0]) > 1 and heaviest[1] > 0:
+        if self._follows_hints and self._log_odds >= SURE and heaviest[1] < EXPLAINED * self._log_odds:
+            self._weighed, self._waiting = [], _runs(self._telling)
+        elif len(heaviest[0]) > 1 and heaviest[1] > 0:
             self._weighed.remove(heaviest)
             self._waiting = _runs(heaviest[0])
+        self._follows_hints = False
 
     def weights(self) -> tuple[Weight, ...]:
         """Return the parts that lower the log-odds, largest effect first."""
@@ -87,6 +105,11 @@ def _telling(lines: Sequence[str]) -> list[int]:
     """Return the numbers of the lines that can be left out: not those of the head, nor those without a word."""
     head = next((number for number, line in enumerate(lines, start=1) if "{" in line), len(lines))
     return [n for n, line in enumerate(lines, start=1) if n > head and any(map(str.isalnum, line))]
+
+
+def _first(numbers: Sequence[int], leaning_L: Floats) -> list[Sequence[int]]:
+    ranked = sorted(numbers, key=lambda number: -leaning_L[number - 1])
+    return [[number] for number in sorted(ranked[:HINTED])]
 
 
 def _runs(numbers: Sequence[int]) -> list[Sequence[int]]:

@@ -12,8 +12,9 @@ from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.specs import Explain
 from trainers.bundle.attribution import RUNS, Occluder, Weight
+from trainers.bundle.contributions import leanings
 from trainers.bundle.models import Functions
-from trainers.bundle.scorer import SeedScorers
+from trainers.bundle.scorer import Scored, SeedScorers
 from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.read.row import normalise
@@ -118,11 +119,10 @@ class Bundle:
     def _predict(self, sources: Sequence[str], *, threshold: float, explain: Explain) -> Iterator[FunctionVerdict]:
         graphs = build_chunk(sources, self.manifest.max_nodes)
         functions = Functions(sources=sources, max_nodes=self.manifest.max_nodes, graphs=graphs)
-        scored = self._seeds.score(functions)
+        scored = self._seeds.score(functions, contributions=explain != "none")
         probability_F = sigmoid(scored.log_odds_F)
         explained_F = _explained(probability_F, threshold=threshold, explain=explain)
-        chosen = np.flatnonzero(explained_F)
-        weights = self._weights([sources[place] for place in chosen.tolist()], scored.log_odds_F[chosen])
+        weights = self._weights(sources, scored, np.flatnonzero(explained_F).tolist())
         facts = zip(
             probability_F.tolist(),
             quality_names(graphs),
@@ -141,11 +141,12 @@ class Bundle:
                 weights=next(weights) if explained else None,
             )
 
-    def _weights(self, sources: Sequence[str], log_odds_F: Floats) -> Iterator[tuple[Weight, ...]]:
-        """Yield the weights of each function's lines; functions are occluded together, as far as memory is bounded."""
-        log_odds = iter(log_odds_F.tolist())
-        for group in _groups(sources):
-            occluders = [Occluder(source, log_odds=next(log_odds)) for source in group]
+    def _weights(self, sources: Sequence[str], scored: Scored, chosen: Sequence[int]) -> Iterator[tuple[Weight, ...]]:
+        """Yield the weights of each chosen function's lines; occluded together, as far as memory allows."""
+        hints = iter(leanings(scored.contributions, sources, chosen))
+        log_odds = iter(scored.log_odds_F[chosen].tolist())
+        for group in _groups([sources[place] for place in chosen]):
+            occluders = [Occluder(source, log_odds=next(log_odds), leaning_L=next(hints)) for source in group]
             while any(parts := [occluder.next_parts() for occluder in occluders]):
                 without = iter(self._scored_without([part.source for of_one in parts for part in of_one]))
                 for occluder, of_one in zip(occluders, parts, strict=True):

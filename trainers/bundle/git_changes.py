@@ -19,12 +19,16 @@ _COMPARE = (
     "--no-textconv",
     # What git takes for binary, as UTF-16 or by .gitattributes, has lines all the same.
     "--text",
-    "--no-renames",
+    # A file that was only moved has nothing that changed.
+    "--find-renames",
     "--no-relative",
     "--ignore-submodules=all",
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
+# A submodule, in the index and in a commit.
+_LINK = re.compile(rb"160000 [0-9a-f]+ \d\t(.+)", re.DOTALL)
+_ENTRY = re.compile(rb"160000 commit ([0-9a-f]+)\t")
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
@@ -75,6 +79,8 @@ class Changes:
 def changes_since(reference: str, *, folder: Path) -> Changes:
     """Return the lines that differ between a commit and the files as they are; files that git does not know are new.
 
+    A submodule is compared with the commit that it had then. What a file that was moved keeps is unchanged.
+
     Args:
         reference: A commit, branch or tag.
         folder: In the checkout.
@@ -85,12 +91,48 @@ def changes_since(reference: str, *, folder: Path) -> Changes:
     if reference.startswith("-") or not reference:
         raise _refused(reference, f"{reference!r}", "a commit, a branch or a tag; none begins with -")
     checkout = Path(os.fsdecode(_git(folder, reference, "rev-parse", "--show-toplevel").removesuffix(b"\n"))).resolve()
-    commit = _git(checkout, reference, "rev-parse", "--verify", "--end-of-options", f"{reference}^{{commit}}")
-    compared = _git(checkout, reference, *_COMPARE, commit.decode().strip(), "--")
+    return Changes(checkout=checkout, files=dict(_changed_files(checkout, reference, reference)))
+
+
+def _changed_files(checkout: Path, commit: str, reference: str) -> Iterator[tuple[Path, ChangedLines]]:
+    """Yield the changed files of a checkout and of the submodules in it.
+
+    Args:
+        commit: Since when.
+        reference: What was asked for, for messages.
+    """
+    whole = _git(checkout, reference, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}")
+    commit = whole.decode().strip()
+    for name, lines in _parsed(_git(checkout, reference, *_COMPARE, commit, "--").split(b"\n")):
+        yield checkout / name, lines
     untracked = _git(checkout, reference, "ls-files", "--others", "--exclude-standard", "-z")
-    files = {checkout / name: lines for name, lines in _parsed(compared.split(b"\n"))}
-    new = (checkout / os.fsdecode(name) for name in untracked.split(b"\0") if name)
-    return Changes(checkout=checkout, files={**files, **dict.fromkeys(new, ChangedLines(is_new=True))})
+    yield from _all_new(checkout, untracked)
+    links = [_LINK.fullmatch(entry) for entry in _git(checkout, reference, "ls-files", "--stage", "-z").split(b"\0")]
+    for name in {os.fsdecode(link.group(1)) for link in links if link is not None}:
+        submodule = checkout / name
+        # One that was not fetched is an empty folder, in which git would take the checkout around for it.
+        if submodule.is_dir() and not submodule.is_symlink() and (submodule / ".git").exists():
+            yield from _changed_in_submodule(submodule, _git(checkout, reference, "ls-tree", "-z", commit, "--", name))
+
+
+def _changed_in_submodule(submodule: Path, entry: bytes) -> Iterator[tuple[Path, ChangedLines]]:
+    """Yield the changed files of a submodule.
+
+    Args:
+        entry: What the commit around it has at its place; nothing where it is new.
+    """
+    before = _ENTRY.match(entry)
+    if before is None:
+        yield from _all_new(submodule, _git(submodule, "HEAD", "ls-files", "--cached", "--others", "-z"))
+    else:
+        commit = before.group(1).decode()
+        yield from _changed_files(submodule, commit, commit)
+
+
+def _all_new(checkout: Path, names: bytes) -> Iterator[tuple[Path, ChangedLines]]:
+    for name in names.split(b"\0"):
+        if name:
+            yield checkout / os.fsdecode(name), ChangedLines(is_new=True)
 
 
 def _git(folder: Path, reference: str, *arguments: str) -> bytes:

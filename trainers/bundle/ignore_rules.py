@@ -1,5 +1,6 @@
 """Which files of a tree are left out: by the patterns of its `.gitignore` files, and by those of a command."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ IGNORE_NAME = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
 # Of a folder and those above it together.
 MAX_PATTERNS = 5_000
+MAX_PATH_BYTES = 4096
 # A pattern is matched by backtracking, to the power of its stars.
 MAX_STARS = 4
+MAX_PATH_BYTES = 4096
 _STARS = re.compile(r"\*+")
 
 
@@ -63,6 +66,28 @@ class ReadRules:
 
     rules: IgnoreFile | None
     note: str | None
+
+
+def exclude_file(checkout: Path) -> Path:
+    """Return where a checkout's own patterns stand, `info/exclude`; of linked worktrees that is with the main one.
+
+    Source:
+        gitrepository-layout(5): `.git` as a file `gitdir: PATH`, and `commondir` in that folder.
+    """
+    folder = checkout / ".git"
+    if folder.is_file():
+        folder = checkout / (_first_line(folder).removeprefix("gitdir:").strip() or ".git")
+    common = folder / "commondir"
+    return (folder / _first_line(common) if common.is_file() else folder) / "info" / "exclude"
+
+
+def _first_line(path: Path) -> str:
+    """Return the line that names a path; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as opened:
+            return os.fsdecode(opened.readline(MAX_PATH_BYTES)).rstrip("\r\n").replace("\0", "")
+    except OSError:
+        return ""
 
 
 def read_rules(folder: Path, outer: IgnoreFile | None, *, file: Path | None = None) -> ReadRules:

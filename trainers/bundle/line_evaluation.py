@@ -81,10 +81,13 @@ class LineReport:
         return "\n".join([*lines, *([] if self.not_beaten else ["The bundle's lines beat both."])]) + "\n"
 
 
-def evaluate_lines(bundle: Bundle, dataset: Dataset, split: Split) -> LineReport:
+def evaluate_lines(bundle: Bundle, dataset: Dataset, split: Split, *, limit: int | None = None) -> LineReport:
     """Rank the lines of the vulnerable functions of a split that have a patched version.
 
     The lines that the patch removes or changes are the vulnerable ones.
+
+    Args:
+        limit: Functions at most, spread evenly; null: all.
 
     Raises:
         DataError: The split has no such pair, or none whose patch removes a line.
@@ -99,6 +102,8 @@ def evaluate_lines(bundle: Bundle, dataset: Dataset, split: Split) -> LineReport
             fix="use a data set with pairs, or another split",
         )
         raise DataError("no vulnerable lines are known", [problem])
+    left_out = len(pairs) - len(known)
+    known = known if limit is None else known[:: -(-len(known) // limit)]
     verdicts = bundle.predict([source for source, _ in known], explain="all")
     functions = [
         LinesToRank(
@@ -113,7 +118,7 @@ def evaluate_lines(bundle: Bundle, dataset: Dataset, split: Split) -> LineReport
         split=split.value,
         functions=len(functions),
         flaws=sum(len(function.flaws) for function in functions),
-        left_out=len(pairs) - len(known),
+        left_out=left_out,
         bundle=measure(functions, by_weight),
         baselines={"random": measure_random(functions), "longest": measure(functions, by_length)},
     )

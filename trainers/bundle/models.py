@@ -2,6 +2,7 @@
 
 # Shapes: F functions, D width of an embedding.
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from cellgate.contract.artifacts import VOCABULARY_NAME
 from cellgate.contract.configs import TransformerModel
+from trainers.bundle.contributions import LastHidden, Lines, lines_of_tokens
 from trainers.bundle.graphs import GraphEncoder, read_vocabulary
 from trainers.data.batching import collate_graphs, node_budget_batches
 from trainers.data.encoding import RawGraphs, build_chunk
 from trainers.engine.metrics import Floats, margins
+from trainers.engine.task import Prediction
 from trainers.models.gnn.model import GraphNetwork
 from trainers.models.gnn.saving import load_gnn
 from trainers.models.gnn.train import EVALUATION_BATCH, NODE_BUDGET
@@ -69,11 +72,14 @@ class ModelOutputs:
         embeddings_FD: Pooled, float32.
         log_odds_F: Calibrated.
         truncated_F: Whether the function has more tokens than a text model reads.
+        contributions_F: What each of its tokens or nodes adds to the log-odds; null where that was not asked for, or
+            where the model reads one of them alone.
     """
 
     embeddings_FD: NDArray[np.float32]
     log_odds_F: Floats
     truncated_F: NDArray[np.bool_]
+    contributions_F: Sequence[Floats | None]
 
 
 def load_text(folder: Path, *, model: nn.Module | None = None) -> tuple[Any, Any, int]:
@@ -102,6 +108,7 @@ class TextModel:
 
     def __init__(self, model: Any, tokenizer: Any, *, max_tokens: int, temperature: float) -> None:
         self._reader = TextReader(model.eval())
+        self._hidden = LastHidden(model, model.base_model)
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._temperature = temperature
@@ -119,14 +126,26 @@ class TextModel:
         loaded, tokenizer, max_tokens = load_text(folder, model=model)
         return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature)
 
-    def predict(self, functions: Functions) -> ModelOutputs:
-        """Return the model's outputs for each function."""
+    def lines(self, sources: Sequence[str]) -> list[Lines]:
+        """Return the line of each token that is read, from 1."""
+        return lines_of_tokens(sources, self._tokenizer, max_tokens=self._max_tokens)
+
+    def predict(self, functions: Functions, *, contributions: bool = False) -> ModelOutputs:
+        """Return the model's outputs for each function.
+
+        Args:
+            contributions: Also what each token adds to the log-odds, where the tokenizer tells where tokens stand.
+        """
         tokens = tokenize(functions.sources, self._tokenizer, max_tokens=self._max_tokens)
         pad_token_id = self._tokenizer.pad_token_id
         size = max(1, min(TEXT_BATCH, TOKEN_BUDGET // self._max_tokens))
         plan = by_rising_length(tokens, np.arange(len(functions.sources)), size=size)
-        with torch.inference_mode():
-            batches = [(rows, self._reader.read(padded(tokens, rows, pad_token_id=pad_token_id))) for rows in plan]
+        batches = []
+        with _reading(contributions=contributions and self._tokenizer.is_fast):
+            for rows in plan:
+                prediction = self._reader.read(padded(tokens, rows, pad_token_id=pad_token_id))
+                parts = _split_rows(self._hidden.contributions(prediction.logits_BC), tokens.lengths(rows))
+                batches.append(_Batch.of(rows, prediction, parts))
         return _in_order(batches, temperature=self._temperature, truncated_F=tokens.truncated_F)
 
 
@@ -139,6 +158,7 @@ class GraphModel:
 
     def __init__(self, model: GraphNetwork, encoder: GraphEncoder, *, temperature: float) -> None:
         self._model = model.eval()
+        self._hidden = LastHidden(model, model.norm)
         self._encoder = encoder
         self._temperature = temperature
 
@@ -155,8 +175,12 @@ class GraphModel:
         encoder = GraphEncoder(read_vocabulary(folder / VOCABULARY_NAME))
         return cls(load_gnn(folder) if model is None else model, encoder, temperature=temperature)
 
-    def predict(self, functions: Functions) -> ModelOutputs:
-        """Return the model's outputs for each function."""
+    def predict(self, functions: Functions, *, contributions: bool = False) -> ModelOutputs:
+        """Return the model's outputs for each function.
+
+        Args:
+            contributions: Also what each node adds to the log-odds.
+        """
         if functions.graphs is None:
             raise ValueError("the functions were read without their graphs")
         encoded = self._encoder.encode(functions.graphs)
@@ -164,19 +188,74 @@ class GraphModel:
         plan = node_budget_batches(
             nodes_F, batch_size=EVALUATION_BATCH, node_budget=NODE_BUDGET, rng=np.random.default_rng(0)
         )
-        with torch.inference_mode():
-            batches = [(batch, self._model(collate_graphs(encoded, batch))) for batch in plan]
+        batches = []
+        with _reading(contributions=contributions):
+            for rows in plan:
+                prediction = self._model(collate_graphs(encoded, rows))
+                parts = _split_nodes(self._hidden.contributions(prediction.logits_BC), nodes_F[rows])
+                batches.append(_Batch.of(rows, prediction, parts))
         nowhere_F = np.zeros(len(functions.sources), dtype=np.bool_)
         return _in_order(batches, temperature=self._temperature, truncated_F=nowhere_F)
 
 
-def _in_order(
-    batches: Sequence[tuple[NDArray[np.int64], Any]], *, temperature: float, truncated_F: NDArray[np.bool_]
-) -> ModelOutputs:
+def _reading(*, contributions: bool) -> AbstractContextManager[object]:
+    # Weights take no gradients: with them enabled, what a model computes is recorded from its last hidden layer on.
+    return torch.enable_grad() if contributions else torch.inference_mode()
+
+
+def _split_rows(found: tuple[Tensor, Tensor] | None, lengths_B: NDArray[np.int64]) -> list[Floats | None]:
+    """Return each function's part of a padded batch."""
+    if found is None:
+        return [None] * len(lengths_B)
+    values_BT, is_read_BT = (one.numpy() for one in found)
+    return [
+        _unless_one(values_T[:length], is_read_T[:length])
+        for values_T, is_read_T, length in zip(values_BT, is_read_BT, lengths_B.tolist(), strict=True)
+    ]
+
+
+def _split_nodes(found: tuple[Tensor, Tensor] | None, nodes_B: NDArray[np.int64]) -> list[Floats | None]:
+    """Return each function's part of a batch of graphs."""
+    if found is None:
+        return [None] * len(nodes_B)
+    ends_B = np.cumsum(nodes_B)[:-1]
+    values_N, is_read_N = (np.split(one.numpy(), ends_B) for one in found)
+    return [_unless_one(values, is_read) for values, is_read in zip(values_N, is_read_N, strict=True)]
+
+
+def _unless_one(values_P: NDArray[np.float32], is_read_P: NDArray[np.bool_]) -> Floats | None:
+    return values_P.astype(np.float64) if is_read_P.sum() > 1 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """One batch's outputs, without what they were computed with."""
+
+    rows_B: NDArray[np.int64]
+    logits_BC: NDArray[np.float32]
+    embedding_BD: NDArray[np.float32]
+    contributions_B: list[Floats | None]
+
+    @classmethod
+    def of(cls, rows_B: NDArray[np.int64], prediction: Prediction, contributions_B: list[Floats | None]) -> "_Batch":
+        """Keep a prediction's numbers."""
+        return cls(
+            rows_B=rows_B,
+            logits_BC=prediction.logits_BC.detach().float().numpy(),
+            embedding_BD=prediction.embedding_BD.detach().float().numpy(),
+            contributions_B=contributions_B,
+        )
+
+
+def _in_order(batches: Sequence[_Batch], *, temperature: float, truncated_F: NDArray[np.bool_]) -> ModelOutputs:
     """Join batches' predictions in the functions' order."""
-    back_F = np.argsort(np.concatenate([rows for rows, _ in batches]))
-    logits_FC = np.concatenate([prediction.logits_BC.float().numpy() for _, prediction in batches])[back_F]
-    embeddings_FD = np.concatenate([prediction.embedding_BD.float().numpy() for _, prediction in batches])[back_F]
+    back_F = np.argsort(np.concatenate([batch.rows_B for batch in batches]))
+    logits_FC = np.concatenate([batch.logits_BC for batch in batches])[back_F]
+    contributions = [of_one for batch in batches for of_one in batch.contributions_B]
+    calibrated = [None if of_one is None else of_one / temperature for of_one in contributions]
     return ModelOutputs(
-        embeddings_FD=embeddings_FD, log_odds_F=margins(logits_FC) / temperature, truncated_F=truncated_F
+        embeddings_FD=np.concatenate([batch.embedding_BD for batch in batches])[back_F],
+        log_odds_F=margins(logits_FC) / temperature,
+        truncated_F=truncated_F,
+        contributions_F=[calibrated[place] for place in back_F.tolist()],
     )

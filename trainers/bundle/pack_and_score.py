@@ -2,20 +2,23 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.bundle import BundleManifest
 from cellgate.contract.configs import Split
+from cellgate.contract.errors import DataError
 from cellgate.contract.results import (
     BundleSummary,
     FunctionScore,
+    LineMeasures,
+    LineRanking,
     LineWeight,
     RunResult,
     Scores,
 )
 from cellgate.contract.specs import PackSpec, ScoreSpec
 from trainers.bundle.bundle import Bundle
+from trainers.bundle.line_evaluation import LineReport, evaluate_lines
 from trainers.bundle.packing import NO_NOTES, pack_bundle
 from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.dataset import Dataset
@@ -24,6 +27,10 @@ from trainers.engine.run_folder import result_header, write_result
 
 # Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
 MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0
+# Vulnerable functions of gate whose lines are ranked: as many as take a minute, and none where those would be few.
+RANKED, RANKED_AT_LEAST, RANKING_S = 256, 20, 60.0
+# What ranking the lines of a function takes, in scorings of it, where its models hint at none.
+SCORINGS = 14
 
 
 def pack(spec: PackSpec, context: RunContext) -> RunResult:
@@ -44,7 +51,10 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
         tolerance=spec.tolerance,
     )
     packed = time.perf_counter()
-    summary = _summary(manifest, functions_per_s=_speed(context.out / BUNDLE_FOLDER, Dataset.open(spec.dataset)))
+    dataset = Dataset.open(spec.dataset)
+    bundle = Bundle.open(context.out / BUNDLE_FOLDER, self_test=False)
+    rate = _speed(bundle, dataset)
+    summary = _summary(manifest, functions_per_s=rate, lines=rank_lines(bundle, dataset, functions_per_s=rate))
     header = result_header(spec, context, cell=spec.cell, dataset_id=manifest.dataset_id)
     result = RunResult(
         **{**header, "timings_s": {"pack": packed - begun}},
@@ -76,13 +86,42 @@ def score(spec: ScoreSpec, context: RunContext) -> RunResult:
     return write_result(result, context)
 
 
-def _speed(path: Path, dataset: Dataset) -> float:
+def _speed(bundle: Bundle, dataset: Dataset) -> float:
     """Return how many functions a second the bundle scores, from source text to verdict."""
-    bundle = Bundle.open(path, self_test=False)
     sources = dataset.sources(dataset.rows(Split.GATE)[:MEASURED])
     first, rest = sources[:MEASURED_FIRST], sources[MEASURED_FIRST:]
     took_s = _seconds(bundle, first)
     return len(rest) / _seconds(bundle, rest) if rest and took_s < PATIENCE_S else len(first) / took_s
+
+
+def rank_lines(bundle: Bundle, dataset: Dataset, *, functions_per_s: float) -> LineRanking | None:
+    """Return how soon the lines that a bundle names lead to those that patches change, in about a minute.
+
+    Null where gate has no pair that tells, or the bundle would rank too few in that time.
+
+    Args:
+        functions_per_s: That it scores.
+    """
+    limit = min(RANKED, int(functions_per_s * RANKING_S / SCORINGS))
+    if limit < RANKED_AT_LEAST:
+        return None
+    try:
+        report = evaluate_lines(bundle, dataset, Split.GATE, limit=limit)
+    except DataError:
+        # No pairs: most data sets have none.
+        return None
+    return _ranking(report)
+
+
+def _ranking(report: LineReport) -> LineRanking:
+    return LineRanking(
+        split=report.split,
+        functions=report.functions,
+        flaws=report.flaws,
+        bundle=LineMeasures(**vars(report.bundle)),
+        **{name: LineMeasures(**vars(measures)) for name, measures in report.baselines.items()},
+        not_beaten=[f"{name} of {baseline}" for name, baseline in report.not_beaten],
+    )
 
 
 def _seconds(bundle: Bundle, sources: Sequence[str]) -> float:
@@ -91,7 +130,7 @@ def _seconds(bundle: Bundle, sources: Sequence[str]) -> float:
     return time.perf_counter() - begun
 
 
-def _summary(manifest: BundleManifest, *, functions_per_s: float) -> BundleSummary:
+def _summary(manifest: BundleManifest, *, functions_per_s: float, lines: LineRanking | None) -> BundleSummary:
     return BundleSummary(
         id=manifest.id,
         kind=manifest.kind,
@@ -103,6 +142,7 @@ def _summary(manifest: BundleManifest, *, functions_per_s: float) -> BundleSumma
         compared=manifest.agreement.functions,
         size_bytes=sum(entry.size_bytes for entry in manifest.files.values()),
         functions_per_s=functions_per_s,
+        lines=lines,
     )
 
 

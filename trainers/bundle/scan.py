@@ -64,6 +64,7 @@ class Target:
         tasks: Of them, those to score.
         known: Fingerprints of an earlier report; null without one.
         suppressions: Findings that are not to be told again.
+        is_whole: One of the paths is the root.
     """
 
     root: Root
@@ -71,6 +72,7 @@ class Target:
     tasks: Sequence[FileTask]
     known: frozenset[str] | None
     suppressions: Suppressions
+    is_whole: bool
 
 
 def find_target(paths: Sequence[Path], options: ScanOptions) -> Target:
@@ -92,6 +94,7 @@ def find_target(paths: Sequence[Path], options: ScanOptions) -> Target:
         sources=sources,
         known=None if options.baseline is None else read_baseline(options.baseline),
         suppressions=_suppressions(options.suppressions, root),
+        is_whole=any(path.resolve() == root.folder for path in paths),
     )
 
 
@@ -142,17 +145,41 @@ def scan(
         if outcome.note is not None:
             sources.notes.append((path, outcome.note))
     files = tuple(outcome.file for _, outcome in outcomes if outcome.file is not None)
+    findings = tuple(_findings(files, target))
+    sources.notes.extend(_unused_suppressions(files, findings, target, options))
     return Scan(
         manifest=scorer.manifest,
         threshold=scorer.manifest.threshold if options.threshold is None else options.threshold,
         root=target.root,
         files=files,
-        findings=tuple(_findings(files, target)),
+        findings=findings,
         problems=(*sources.problems, *((path, one) for path, outcome in outcomes for one in outcome.problems)),
         notes=tuple(sources.notes),
         passed=sources.passed,
         suppressions=target.suppressions.path,
     )
+
+
+def _unused_suppressions(
+    files: Sequence[ScoredFile], findings: Sequence[Finding], target: Target, options: ScanOptions
+) -> list[tuple[Path, str]]:
+    """Return a note for each line of suppressions that named no finding, of those that this scan can judge.
+
+    One that names a finding by its fingerprint is judged by a scan of the whole root alone.
+    """
+    path, root = target.suppressions.path, target.root
+    if path is None or options.diff is not None:
+        return []
+    is_whole = target.is_whole and not options.exclude
+    places = [root.place(file.path).as_posix() for file in files]
+    unused = target.suppressions.unused(
+        (root.place(one.file.path), one.function.name, one.function.fingerprint) for one in findings
+    )
+    return [
+        (path, f"line {one.line} names no finding: remove it, or correct it")
+        for one in unused
+        if is_whole or (one.files is not None and any(one.files.check_file(place).include for place in places))
+    ]
 
 
 def _findings(files: Sequence[ScoredFile], target: Target) -> list[Finding]:

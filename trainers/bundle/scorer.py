@@ -3,6 +3,7 @@
 # Shapes: F functions.
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cellgate.contract.bundle import Member
+from trainers.bundle.contributions import Contributions, lines_of_nodes
 from trainers.bundle.models import Functions, GraphModel, ModelOutputs, TextModel
 from trainers.data.encoding import quality_names
 from trainers.engine.metrics import Floats, margins
@@ -64,10 +66,12 @@ class Scored:
     Args:
         log_odds_F: Calibrated, of "vulnerable".
         truncated_F: Whether a text model does not read all of the function.
+        contributions: Of every model, where they were asked for.
     """
 
     log_odds_F: Floats
     truncated_F: NDArray[np.bool_]
+    contributions: Sequence[Contributions] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,7 @@ class Scorer:
         text: Null in a bundle of graph models.
         graph: Null in a bundle of text models.
         head: Joins both; null where the weighted mean does, or where there is one model.
-        text_weight: Of the text model in the mean.
+        text_weight: Of the text model in the mean, or in the one that the head adds to.
     """
 
     text: TextModel | None
@@ -86,10 +90,30 @@ class Scorer:
     head: Head | None
     text_weight: float
 
-    def score(self, functions: Functions) -> Scored:
-        """Return the combined score of the models."""
-        outputs = [model.predict(functions) for model in (self.text, self.graph) if model is not None]
-        return Scored(log_odds_F=self._joined(outputs, functions), truncated_F=outputs[0].truncated_F)
+    def score(self, functions: Functions, *, contributions: bool = False) -> Scored:
+        """Return the combined score of the models.
+
+        Args:
+            contributions: Also what each model's tokens and nodes add to its own log-odds.
+        """
+        models = [model for model in (self.text, self.graph) if model is not None]
+        outputs = [model.predict(functions, contributions=contributions) for model in models]
+        return Scored(
+            log_odds_F=self._joined(outputs, functions),
+            truncated_F=outputs[0].truncated_F,
+            contributions=self._contributions(outputs, functions.max_nodes) if contributions else (),
+        )
+
+    def _contributions(self, outputs: list[ModelOutputs], max_nodes: int) -> list[Contributions]:
+        found = []
+        if self.text is not None:
+            weight, of_F = self.text_weight, outputs[0].contributions_F
+            found.append(Contributions(weight=weight, of_F=of_F, lines=self.text.lines))
+        if self.graph is not None:
+            weight, of_F = (1.0 if self.text is None else 1 - self.text_weight), outputs[-1].contributions_F
+            lines = partial(lines_of_nodes, max_nodes=max_nodes)
+            found.append(Contributions(weight=weight, of_F=of_F, lines=lines))
+        return found
 
     def _joined(self, outputs: list[ModelOutputs], functions: Functions) -> Floats:
         if len(outputs) == 1:
@@ -126,8 +150,14 @@ def open_scorer(folder: Path, member: Member, *, text_weight: float | None) -> S
         if graph is None
         else GraphModel.load(folder / graph.folder, temperature=graph.temperature, model=loaded.get("gnn")),
         head=head,
-        text_weight=1.0 if text_weight is None else text_weight,
+        text_weight=_text_weight(head, text_weight),
     )
+
+
+def _text_weight(head: Head | None, text_weight: float | None) -> float:
+    if head is not None:
+        return head.saved.config.text_weight
+    return 1.0 if text_weight is None else text_weight
 
 
 class SeedScorers:
@@ -158,10 +188,15 @@ class SeedScorers:
         """Whether any model reads graphs."""
         return any(scorer.graph is not None for scorer in self._scorers)
 
-    def score(self, functions: Functions) -> Scored:
-        """Return the log-odds of the mean probability, and whether any text model does not read all of a function."""
-        of_seeds = [scorer.score(functions) for scorer in self._scorers]
+    def score(self, functions: Functions, *, contributions: bool = False) -> Scored:
+        """Return the log-odds of the mean probability, and whether any text model does not read all of a function.
+
+        Args:
+            contributions: Also what the tokens and nodes of each seed's models add to their own log-odds.
+        """
+        of_seeds = [scorer.score(functions, contributions=contributions) for scorer in self._scorers]
         return Scored(
             log_odds_F=log_odds_of_mean(np.stack([one.log_odds_F for one in of_seeds])),
             truncated_F=np.any([one.truncated_F for one in of_seeds], axis=0),
+            contributions=[model for one in of_seeds for model in one.contributions],
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from cellgate.contract.errors import DataError, InputError
-from trainers.bundle.ignore_rules import IGNORE_NAME, IgnoreFile, excluding, read_rules
+from trainers.bundle.ignore_rules import IGNORE_NAME, IgnoreFile, exclude_file, excluding, read_rules
 from trainers.bundle.places import Root, shown_path
 from trainers.source_functions.language import SUFFIXES as KNOWN_SUFFIXES
 
@@ -214,8 +214,7 @@ class _Walk:
         whole = top.resolve()
         if not self._respect_gitignore or not whole.is_relative_to(self._root.folder):
             return None
-        exclude = self._root.folder / ".git" / "info" / "exclude"
-        rules = read_rules(self._root.folder, None, file=exclude).rules
+        rules = read_rules(self._root.folder, None, file=exclude_file(self._root.folder)).rules
         for folder in reversed(whole.parents):
             if folder.is_relative_to(self._root.folder):
                 rules = read_rules(folder, rules).rules

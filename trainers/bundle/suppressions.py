@@ -1,6 +1,7 @@
 """Findings that people have looked at and do not want to be told again, each with a reason."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
@@ -65,6 +66,17 @@ class Suppressions:
     def of(self, place: PurePath, *, function: str, fingerprint: str) -> Suppression | None:
         """Return the first line that names a finding."""
         return next((one for one in self.lines if one.covers(place, function=function, fingerprint=fingerprint)), None)
+
+    def unused(self, findings: Iterable[tuple[PurePath, str, str]]) -> list[Suppression]:
+        """Return the lines that name none of the findings.
+
+        Args:
+            findings: Of each the place, the function's name and the fingerprint.
+        """
+        left = list(self.lines)
+        for place, function, fingerprint in findings:
+            left = [one for one in left if not one.covers(place, function=function, fingerprint=fingerprint)]
+        return left
 
 
 NO_SUPPRESSIONS = Suppressions(path=None, lines=())

@@ -18,6 +18,13 @@ _CATCH = re.compile(rb"\s*catch\s*\(")
 _SPACE = re.compile(rb"\s*")
 _STATEMENT = re.compile(rb"\s*(?:if|for|while|switch|else|do|return|case|goto|break|continue)\b")
 _OLD_STYLE_HEAD = re.compile(rb"[A-Za-z_$][\w$]*\s*(\(\s*[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*\s*\))\s*(?=[A-Za-z_])")
+# Between the names of old-style parameters and a body that one of them declares, and behind that body.
+_OLD_STYLE_TYPE = re.compile(
+    rb"(?:[\w\s*,\[\]]*+(?:\{[^{}]*+\}[\w\s*,\[\]]*+)?;)*+\s*(?:const\s+)?(?:struct|union|enum)\b[\w\s]*+"
+)
+_OLD_STYLE_REST = re.compile(
+    rb"[\s*]*+(\w++)[\w\s*,\[\]]*+;(?:[\w\s*,\[\]()]*+;)*+\s*(?:\{|(?:const\s+)?(?:struct|union|enum)\b[\w\s]*+\{)"
+)
 _LABEL = rb"[A-Za-z_]\w*[ \t]*:(?!:)"
 
 
@@ -112,6 +119,8 @@ class _Reader:
 
     def _opened(self, at: int) -> int:
         """Take a brace that opens outside of functions."""
+        if (end := self._old_style_type(at)) is not None:
+            return end
         head = self._head(at) if self._constructor is None else self._member_or_body(at, self._constructor)
         match head.opens:
             case Opens.SCOPE:
@@ -144,6 +153,16 @@ class _Reader:
         if last is None:
             return None
         return max(begin, self._text.rfind(b";", begin, last.start()) + 1), last
+
+    def _old_style_type(self, at: int) -> int | None:
+        """Return where the body ends of a structure that an old-style parameter is declared with, null for others."""
+        found = self._old_style(at)
+        if found is None or _OLD_STYLE_TYPE.fullmatch(self._text, found[1].end(), at) is None:
+            return None
+        extent = block_extent(self._text, at, self._indent(), distrusts=self._distrusts)
+        rest = _OLD_STYLE_REST.match(self._text, extent.end, extent.end + MAX_OLD_STYLE_BYTES)
+        names = re.findall(rb"\w+", found[1].group(1))
+        return extent.end if extent.is_closed and rest is not None and rest.group(1) in names else None
 
     def _later_start(self, at: int) -> int | None:
         """Return where a definition begins within a head: a semicolon is missing, or a macro has it."""

@@ -36,7 +36,10 @@ class StoragePart(Answer):
     """Stored bytes of one kind of one owner."""
 
     kind: StorageKind
-    owner: str | None = Field(description="Whose runs wrote them; null where nobody's is known.")
+    owner: str | None = Field(description="Name of the owner whose runs wrote them; null where none is known.")
+    owner_id: str | None = Field(
+        None, description="The owner's immutable id; null as well where runs of release 0.2 wrote them."
+    )
     size_bytes: int
     files: int
 

@@ -15,7 +15,6 @@ from cellgate.contract.api.operations import (
     PruneCreate,
     QueueAnswer,
     StorageAnswer,
-    StorageKind,
     StoragePart,
     UsageAnswer,
     UsageBy,
@@ -36,8 +35,7 @@ from service.store.database import now_s
 from service.store.deletion import audited, counts_of, names_of
 from service.store.pruning import Pruning, plan_pruning, prune
 from service.store.queue import queue_loads
-from service.store.storage import measured
-from service.store.tables import StorageRow
+from service.store.storage import Measured, measured
 from service.store.usage import Usage, usage_of
 
 router = ScopedRouter(tags=["operations"])
@@ -80,14 +78,11 @@ def read_usage(
     )
 
 
-def _storage(rows: Sequence[StorageRow]) -> StorageAnswer:
+def _storage(found: Sequence[Measured]) -> StorageAnswer:
     return StorageAnswer(
-        measured_at=datetime.fromtimestamp(rows[0].measured_at, UTC) if rows else None,
-        size_bytes=sum(row.size_bytes for row in rows),
-        parts=[
-            StoragePart(kind=StorageKind(row.kind), owner=row.owner or None, size_bytes=row.size_bytes, files=row.files)
-            for row in rows
-        ],
+        measured_at=datetime.fromtimestamp(found[0].measured_at, UTC) if found else None,
+        size_bytes=sum(part.size_bytes for part in found),
+        parts=[answer(StoragePart, part, owner=part.owner.name, owner_id=part.owner.id) for part in found],
     )
 
 

@@ -37,9 +37,9 @@ from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, curve_answer, run_answer, run_status
 from service.domain.comparison import POINTS_PER_INTERVAL
 from service.store.filters import Filters
-from service.store.lifecycle import cancel_run, pause_run, resume_run
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
+from service.store.run_actions import cancel_run, pause_run, resume_run
 from service.store.runs import events_of, get_run, list_runs, metrics_of
 from service.store.tables import RunRow
 from service.store.versions import load_poll_state, run_without_result

@@ -43,11 +43,22 @@ class FileBackup:
         self.listed: list[tuple[str, int, str]] = []
 
     def add_folder(self, key: str) -> None:
-        """Write all files below a key, which do not change any more."""
+        """Write all files below a key, which do not change any more.
+
+        Raises:
+            FileNotFoundError: One was removed meanwhile.
+        """
         for file in self._store.list(key):
             if self._is_kept(file.key):
                 with self._store.open(file.key) as content:
                     self._add(_opened(file.key, content))
+
+    def add_cache(self) -> None:
+        """Write the caches; an entry that retention removes meanwhile is left out, since no row names it."""
+        for file in self._store.list(CACHE):
+            with ExitStack() as stack:
+                for opened in self._open_one(file.key, stack):
+                    self._add(opened)
 
     def add_running(self, run_id: str) -> None:
         """Write the files of a run that goes on: its checkpoint as it was at one moment, what grows up to now."""
@@ -61,11 +72,14 @@ class FileBackup:
 
     def _open_all(self, key: str, stack: ExitStack) -> Iterator[OpenFile]:
         for file in self._store.list(key):
-            if self._is_kept(file.key):
-                try:
-                    yield _opened(file.key, stack.enter_context(self._store.open(file.key)))
-                except FileNotFoundError:
-                    continue
+            yield from self._open_one(file.key, stack)
+
+    def _open_one(self, key: str, stack: ExitStack) -> Iterator[OpenFile]:
+        if self._is_kept(key):
+            try:
+                yield _opened(key, stack.enter_context(self._store.open(key)))
+            except FileNotFoundError:
+                return
 
     def _is_unchanged(self, opened: Iterable[OpenFile]) -> bool:
         """Return whether the names that say which checkpoint counts still lead to the files that are open."""

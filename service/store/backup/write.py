@@ -18,7 +18,7 @@ from cellgate.contract.states import RunState
 from service.store.artifact_store import LocalStore
 from service.store.backup.container import DECISIONS, FILES, FORM, HEADER, ROWS, BackupWriter
 from service.store.backup.decisions import verify_decisions
-from service.store.backup.files import CACHE, FileBackup
+from service.store.backup.files import FileBackup
 from service.store.backup.rows import dump, tables_of
 from service.store.database import Database, now_s
 from service.store.removals import run_folder_key
@@ -90,7 +90,7 @@ def _add_files(session: Session, store: LocalStore, writer: BackupWriter, *, che
         files.add_folder(run_folder_key(run_id)) if state in ended else files.add_running(run_id)
     for key in session.scalars(select(UploadRow.path).order_by(UploadRow.id)).all():
         files.add_folder(key)
-    files.add_folder(CACHE)
+    files.add_cache()
     for at in range(0, len(files.listed), FILES_IN_PART):
         lines = [json.dumps(file) for file in files.listed[at : at + FILES_IN_PART]]
         writer.add(f"{FILES}{at // FILES_IN_PART:06}.jsonl", "\n".join(lines).encode())

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from service.app import create_app
 from service.run import Server
 from service.settings import Settings
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.recorder import record_log
 from tests.live_server import LiveServer, SilentNotifier, run_live_server
@@ -51,7 +51,7 @@ def say(context: LiveServer, claim: Claim, number: int, recorded: str) -> None:
 
 def end(context: LiveServer, claim: Claim) -> None:
     with context.database.begin() as session:
-        lifecycle.cancel_run(session, claim.run_id)
+        run_actions.cancel_run(session, claim.run_id)
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
 
 

@@ -13,7 +13,7 @@ import pytest
 from cellgate.client._async.client import AsyncClient
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import Damaged
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.recorder import record_log
 from tests.live_server import LiveServer
@@ -124,7 +124,7 @@ def say(context: LiveServer, claim: Claim, number: int, text: str) -> None:
 
 def end(context: LiveServer, claim: Claim) -> None:
     with context.database.begin() as session:
-        lifecycle.cancel_run(session, claim.run_id)
+        run_actions.cancel_run(session, claim.run_id)
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
 
 

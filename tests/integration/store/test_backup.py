@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from cellgate.contract.files import sha256_of_file, write_json
 from service.domain.principals import CONSOLE
 from service.folder_check import folder_problems
 from service.settings import Settings
+from service.store.artifact_store import LocalStore, StoredFile
 from service.store.audit import Actor, Entry, record
 from service.store.backup import restore
 from service.store.backup.container import BackupDamaged, BackupWriter, read_members
+from service.store.backup.files import FileBackup
 from service.store.backup.place import PlaceInUse, empty_place
 from service.store.backup.restore import DecisionsDiffer, restore_backup
 from service.store.backup.write import write_backup
@@ -116,6 +119,29 @@ def back_up(used: Place, file: Path, *, checkpoints: bool = True) -> Path:
     write_backup(database, used.data_dir, file, checkpoints=checkpoints)
     database.dispose()
     return file
+
+
+class RemovedMeanwhile(LocalStore):
+    """A store whose files are removed between a look at their folder and at them."""
+
+    def list(self, key: str) -> Iterator[StoredFile]:
+        """Yield what is there no more."""
+        for file in super().list(key):
+            self._path(file.key).unlink()
+            yield file
+
+
+def test_a_cached_rate_that_goes_meanwhile_is_left_out_and_what_a_row_names_is_missed(tmp_path: Path) -> None:
+    for name in ("lr_cache/rate.json", "runs/run_1/attempt-1/result.json"):
+        write_json(tmp_path / "artifacts" / name, {})
+    with (tmp_path / "backup").open("wb") as out:
+        files = FileBackup(RemovedMeanwhile(tmp_path), BackupWriter(out), checkpoints=True)
+
+        files.add_cache()
+        with pytest.raises(FileNotFoundError):
+            files.add_folder("artifacts/runs/run_1")
+
+    assert files.listed == []
 
 
 def test_a_backup_of_either_database_restores_every_row_and_file_into_either(

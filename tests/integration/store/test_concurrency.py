@@ -19,6 +19,7 @@ from service.store import lifecycle, pipeline
 from service.store.claims import claim_next
 from service.store.database import Database, now_s
 from service.store.datasets import create_dataset
+from service.store.dispatch import due_for_dispatch
 from service.store.experiments import cancel_experiment, create_experiment, decisions_of, get_experiment
 from service.store.jobs import create_job, jobs_of_experiment
 from service.store.recorder import record_metrics, record_progress
@@ -157,7 +158,7 @@ def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
                 for run_id in expire_lapsed(session):
                     pipeline.after_run(session, run_id=run_id, artifacts=trainers.artifacts)
             with database.begin() as session:
-                lifecycle.due_for_dispatch(session, redispatch_after_s=0)
+                due_for_dispatch(session, redispatch_after_s=0)
 
     def canceller() -> None:
         for experiment_id in ids[:2]:

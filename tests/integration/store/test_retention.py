@@ -14,9 +14,9 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.files import write_json
 from cellgate.contract.states import FailureReason
-from service.domain.principals import Owner
+from service.domain.principals import NOBODY, Owner
 from service.settings import Settings
-from service.store import lifecycle, storage
+from service.store import run_actions, storage
 from service.store.database import Database
 from service.store.datasets import create_dataset
 from service.store.experiments import create_experiment
@@ -32,6 +32,7 @@ from service.store.tables import (
     IdempotencyRow,
     JobRow,
     MetricRow,
+    PrincipalRow,
     RunRow,
     UploadRow,
 )
@@ -105,7 +106,7 @@ def test_only_checkpoints_of_seeds_that_have_succeeded_go(
     trainers.failing.clear()
     with database.begin() as session:
         successor = retry_run(session, retried)
-        lifecycle.pause_runs(session, select(RunRow).where(RunRow.state == "queued", RunRow.id != successor))
+        run_actions.pause_runs(session, select(RunRow).where(RunRow.state == "queued", RunRow.id != successor))
     trainers.work()
     save_checkpoints(database, tmp_path)
 
@@ -232,22 +233,24 @@ def test_storage_is_measured_by_kind_and_owner_and_uploads_of_old_processes_get_
     upload = tmp_path / "data" / "uploads" / ("0" * 16) / "old.jsonl"
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"y" * 77)
+    with database.begin() as session:
+        session.execute(insert(PrincipalRow).values(id=ADA.id, name=ADA.name, created_at=1.0))
 
     housekeeper(database, tmp_path).measure()
 
     with database.read() as session:
-        found = {(row.kind, row.owner): row.size_bytes for row in storage.measured(session)}
+        found = {(part.kind.value, part.owner): part.size_bytes for part in storage.measured(session)}
         assert storage.measured_by_kind(session)[StorageKind.MODELS] == 1000
         [adopted] = session.scalars(select(UploadRow)).all()
     assert {key: found[key] for key in found if key[0] not in ("other", "database")} == {
-        ("models", "ada"): 1000,
-        ("predictions", "ada"): 200,
-        ("checkpoints", "ada"): 30,
-        ("logs", "ada"): 4,
-        ("bundles", "ada"): 5,
-        ("uploads", ""): 77,
+        ("models", ADA): 1000,
+        ("predictions", ADA): 200,
+        ("checkpoints", ADA): 30,
+        ("logs", ADA): 4,
+        ("bundles", ADA): 5,
+        ("uploads", NOBODY): 77,
     }
-    assert found["database", ""] > 0
+    assert found["database", NOBODY] > 0
     assert (adopted.name, adopted.size_bytes, adopted.path) == ("old.jsonl", 77, f"data/uploads/{'0' * 16}/old.jsonl")
 
 

@@ -17,7 +17,7 @@ from service.store.claims import claim_next
 from service.store.database import Database, UnsuitableDatabase, migrate, new_engine, schema_fault, schema_is_current
 from service.store.datasets import create_dataset
 from service.store.retries import retry_run
-from service.store.tables import AttemptRow, Base, EventRow, RunRow
+from service.store.tables import AttemptRow, Base, DatasetNameRow, EventRow, RunRow
 
 
 def test_the_migrations_end_where_the_tables_are(empty_database_url: str) -> None:
@@ -84,6 +84,7 @@ def test_what_is_there_survives_the_way_down_and_up_again(empty_database_url: st
         assert (run.id, run.state, run.queued_at) == (successor, "starting", run.created_at)
         assert session.scalars(select(AttemptRow.run_id)).all() == [successor]
         assert {event.run_id for event in session.scalars(select(EventRow))} == {successor}
+        assert [(name.name, name.last_version) for name in session.scalars(select(DatasetNameRow))] == [("made", 1)]
     with pytest.raises(IntegrityError), database.begin() as session:
         session.execute(update(AttemptRow).values(run_id="run_none"))
     database.dispose()

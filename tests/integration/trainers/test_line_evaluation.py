@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.configs import Split
 from tests.trained_runs import PLANTED, planted_function, run_cell
 from trainers.__main__ import main
+from trainers.bundle.bundle import Bundle
+from trainers.bundle.line_evaluation import evaluate_lines
+from trainers.bundle.pack_and_score import rank_lines
+from trainers.data.dataset import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,29 @@ def test_lines_that_decide_are_found_first_and_what_is_not_better_is_said(
     assert report["bundle"]["top_10"] == report["baselines"]["longest"]["top_10"] == 1
     assert {"measure": "top_10", "baseline": "longest"} in report["not_beaten"]
     assert "The bundle's lines do not beat the longest lines first in Top-10 accuracy." in told
+
+
+def test_a_packed_bundle_says_how_good_its_lines_are_where_gate_tells_and_time_allows(
+    bundle: Path, pairs: Path, planted: Path
+) -> None:
+    opened, told = Bundle.open(bundle, self_test=False), Dataset.open(pairs)
+
+    ranking = rank_lines(opened, told, functions_per_s=100)
+
+    assert ranking is not None
+    assert ranking.split == "gate"
+    assert ranking.bundle.false_alarms == 0
+    assert "top_10 of longest" in ranking.not_beaten
+    # Too slow to rank enough in a minute, and a gate without pairs.
+    assert rank_lines(opened, told, functions_per_s=1) is None
+    assert rank_lines(opened, Dataset.open(planted / "prepare" / "dataset"), functions_per_s=100) is None
+
+
+def test_of_many_functions_as_many_are_ranked_as_allowed(bundle: Path, pairs: Path) -> None:
+    report = evaluate_lines(Bundle.open(bundle, self_test=False), Dataset.open(pairs), Split.TRAIN, limit=10)
+
+    assert 5 <= report.functions <= 10
+    assert report.left_out == 0
 
 
 def test_a_split_without_pairs_is_refused(bundle: Path, planted: Path, capsys: pytest.CaptureFixture[str]) -> None:

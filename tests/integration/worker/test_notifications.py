@@ -12,7 +12,8 @@ from cellgate.contract.states import DatasetState, FailureReason, RunState
 from service.broker.connections import redis_client
 from service.store.database import now_s
 from service.store.datasets import list_datasets
-from service.store.lifecycle import MAX_RECOVERIES, due_for_dispatch
+from service.store.dispatch import due_for_dispatch
+from service.store.lifecycle import MAX_RECOVERIES
 from service.store.tables import RunRow
 from tests.lapsed_leases import HandClock
 from tests.worker_harness import WAIT_S, Floor, claim_as, gnn_result

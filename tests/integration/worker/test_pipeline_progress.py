@@ -15,8 +15,8 @@ from sqlalchemy import update
 from cellgate.contract.experiment import ExperimentSpec
 from service.broker.connections import redis_client
 from service.broker.notify import CeleryNotifier
+from service.store.dispatch import due_for_dispatch
 from service.store.experiments import create_experiment
-from service.store.lifecycle import due_for_dispatch
 from service.store.tables import ExperimentRow, JobRow, RunRow
 from tests.fakes import FakeTrainers
 from tests.worker_harness import Floor, until

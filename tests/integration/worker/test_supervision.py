@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.states import DatasetState, FailureReason, RunState
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.datasets import list_datasets
 from service.store.runs import metrics_of
 from service.store.tables import EventRow, JobRow, LogRow
@@ -165,7 +165,7 @@ def test_cancelling_a_running_run_stops_its_trainer(floor: Floor) -> None:
     with Supervision(context, floor.claim(context)):
         running(floor, run_id)
         with floor.database.begin() as session:
-            lifecycle.cancel_run(session, run_id)
+            run_actions.cancel_run(session, run_id)
 
     assert (floor.state(run_id), floor.run(run_id).exit_code) == (RunState.CANCELLED, 8)
 
@@ -179,7 +179,7 @@ def test_who_ignores_the_request_to_stop_is_killed_with_everything_it_started(sm
         pids = pids_in(small_floor.attempt_folder(run_id))
         assert not any(gone(pid) for pid in pids)
         with small_floor.database.begin() as session:
-            lifecycle.cancel_run(session, run_id)
+            run_actions.cancel_run(session, run_id)
 
     run = small_floor.run(run_id)
     assert (run.state, run.exit_code) == (RunState.CANCELLED, -signal.SIGKILL)
@@ -262,12 +262,12 @@ def test_a_paused_run_waits_with_its_checkpoint_until_it_is_resumed(small_floor:
     with Supervision(context, small_floor.claim(context)):
         running(small_floor, run_id)
         with small_floor.database.begin() as session:
-            lifecycle.pause_run(session, run_id)
+            run_actions.pause_run(session, run_id)
     assert small_floor.state(run_id) is RunState.PAUSED
     assert work_off_queue(context) == 0
 
     with small_floor.database.begin() as session:
-        lifecycle.resume_run(session, run_id)
+        run_actions.resume_run(session, run_id)
 
     assert small_floor.claim(context).resume_from == f"runs/{run_id}/attempt-1/checkpoint"
 

@@ -8,7 +8,8 @@ from sqlalchemy import insert, select, update
 
 from service.domain.delivery_order import Places, choose
 from service.store.database import Database, now_s
-from service.store.deliveries import PER_WEBHOOK, due_deliveries, give_up_old_deliveries
+from service.store.deliveries import PER_WEBHOOK, due_deliveries
+from service.store.old_deliveries import give_up_old_deliveries
 from service.store.tables import DeliveryRow, UptimeRow, WebhookRow
 from service.store.webhooks import enqueue_test, get_webhook, list_deliveries
 from tests.webhook_receivers import (
@@ -180,13 +181,12 @@ def test_an_event_that_waited_too_long_is_given_up_with_the_reason(database: Dat
     webhook = subscribed(database, NOBODY)
     happen(database)
     deliver(database)
-    with database.begin() as session:
-        give_up_old_deliveries(session)
+    give_up_old_deliveries(database)
     assert outbox(database, webhook) == [("pending", 1, None)]
 
     with database.begin() as session:
         session.execute(update(UptimeRow).values(seconds=UptimeRow.seconds + 12 * 3600 + 1))
-        give_up_old_deliveries(session)
+    give_up_old_deliveries(database)
 
     assert outbox(database, webhook) == [("failed", 1, None)]
     with database.read() as session:

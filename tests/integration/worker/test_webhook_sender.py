@@ -7,14 +7,15 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from cellgate.contract.api.webhooks import WebhookEvent
 from service.settings import Settings
 from service.store.database import Database
-from service.store.deliveries import Outcome, delete_old_deliveries, due_deliveries, record_tries
-from service.store.tables import DeliveryRow, WebhookRow
-from service.store.webhooks import enqueue_event, get_webhook, list_deliveries
+from service.store.deliveries import Outcome, due_deliveries, record_tries
+from service.store.old_deliveries import delete_orphaned_deliveries
+from service.store.tables import DeliveryRow
+from service.store.webhooks import delete_webhook, enqueue_event, get_webhook, list_deliveries
 from tests.webhook_receivers import TRUSTING, claimed, deliver, due_now, happen, outbox, receiving, subscribed
 from worker.webhook_sender import WebhookSender
 
@@ -156,13 +157,14 @@ def test_what_was_rolled_back_is_not_sent(database: Database) -> None:
 
 
 def test_what_a_deleted_webhook_was_to_get_is_sent_to_nobody_and_forgotten(database: Database) -> None:
-    webhook = subscribed(database, "http://127.0.0.1:1/")
-    happen(database)
+    left, *deleted = [subscribed(database, f"http://127.0.0.1:{port}/") for port in (1, 2, 3)]
+    happen(database, 2)
     with database.begin() as session:
-        # As if it had been deleted between the look at the webhooks and the writing of what they are told.
-        session.execute(delete(WebhookRow))
-        assert due_deliveries(session, limit=8) == []
-        delete_old_deliveries(session, keep_s=3600)
+        for webhook in deleted:
+            delete_webhook(session, webhook.id)
+        assert {due.webhook_id for due in due_deliveries(session, limit=8)} == {left.id}
+
+    delete_orphaned_deliveries(database)
 
     with database.read() as session:
-        assert session.scalars(select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id)).all() == []
+        assert session.scalars(select(DeliveryRow.webhook_id)).all() == [left.id, left.id]

@@ -254,8 +254,7 @@ def test_entries_are_removed_by_age_alone_and_that_is_an_entry(api: Api) -> None
         oldest = session.scalar(select(func.min(AuditRow.id)))
         session.execute(update(AuditRow).where(AuditRow.id == oldest).values(at=0.0))
 
-    with api.database.begin() as session:
-        assert (prune_audit(session, kept_s=3600), prune_audit(session, kept_s=3600)) == (1, 0)
+    assert (prune_audit(api.database, kept_s=3600), prune_audit(api.database, kept_s=3600)) == (1, 0)
 
     with api.database.read() as session:
         found = list_audit(session, AuditFilters(outcome=AuditOutcome.DONE))

@@ -40,6 +40,22 @@ def test_a_data_set_that_is_renamed_becomes_a_version_of_its_new_name(api: Api) 
     assert _found(api, name="mine", version=1) == [first["id"]]
 
 
+def test_a_number_is_never_given_again_whatever_was_deleted_or_renamed(api: Api) -> None:
+    made = [_add(api) for _ in range(3)]
+    api.trainers().work()
+
+    api.client.delete(f"/v1/datasets/{made[2]['id']}")
+    api.client.patch(f"/v1/datasets/{made[1]['id']}", json={"name": "other"})
+    after_one = _add(api)["version"]
+    api.trainers().work()
+    for found in _found(api, name="mine"):
+        assert api.client.delete(f"/v1/datasets/{found}").status_code == 200
+
+    assert after_one == 4
+    assert _add(api)["version"] == 5
+    assert _found(api, name="mine", version=3) == []
+
+
 def test_a_version_is_compared_with_the_newest_ready_one_before(api: Api) -> None:
     first = _add(api)
     api.trainers().work()

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -21,7 +23,7 @@ from service.api import description, routes
 from service.api.examples import DATASETS, EXPERIMENTS, JOBS
 from service.api.problems import STATUS
 from service.api.responses import MEDIA_TYPE
-from service.api.scopes import OPEN, ScopedRouter
+from service.api.scopes import OPEN, ScopedRouter, ScopeTable
 from service.dashboard.routes import dashboard_routes
 from service.settings import Settings
 from tests.api_client import Api, running_api
@@ -118,6 +120,23 @@ def test_every_body_comes_with_examples_that_are_in_order(document: dict[str, An
     assert set(shown) == set(EXAMPLES[path])
     for example in shown.values():
         bodies[path].validate_json(json.dumps(example["value"]))
+
+
+def test_the_document_is_made_once_however_many_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def make_slowly(**_: Any) -> dict[str, Any]:
+        made.append("document")
+        time.sleep(0.05)
+        return {"paths": {}}
+
+    monkeypatch.setattr(description, "get_openapi", make_slowly)
+    asked = description.Document(FastAPI(), ScopeTable([]), token_required=False)
+    with ThreadPoolExecutor(8) as callers:
+        contents = list(callers.map(lambda _: asked.content(), range(8)))
+
+    assert made == ["document"]
+    assert len({id(content) for content in contents}) == 1
 
 
 def test_a_token_is_required_everywhere_but_at_the_probes(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cellgate.contract.states import FailureReason
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim
 from service.store.recorder import record_checkpoint, record_log
 from tests.api_client import Api, assert_refused, begin, get
@@ -34,7 +34,7 @@ def say(api: Api, claim: Claim, number: int, text: str) -> None:
 
 def end(api: Api, claim: Claim) -> None:
     with api.database.begin() as session:
-        lifecycle.cancel_run(session, claim.run_id)
+        run_actions.cancel_run(session, claim.run_id)
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
 
 

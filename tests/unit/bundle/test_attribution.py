@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from trainers.bundle.attribution import RUNS, Occluder, Occlusion, Weight
@@ -78,3 +79,41 @@ def test_what_the_verdict_loses_is_the_weight_and_only_what_adds_to_it_is_report
         Weight(start_line=8, end_line=8, log_odds=3.0),
         Weight(start_line=4, end_line=4, log_odds=0.5),
     )
+
+
+def test_of_lines_that_the_models_hint_at_only_the_first_few_are_left_out_each_by_itself() -> None:
+    body = [f"    a += {number};" for number in range(100)]
+    leaning = np.zeros(102)
+    leaning[[70, 50, 30, 10, 90]] = [5.0, 4.0, 3.0, 2.0, 1.0]
+    # The head leans most, and is never left out.
+    leaning[0] = 9.0
+    occluder = Occluder("\n".join(["int f(int a) {", *body, "}"]), log_odds=1.0, leaning_L=leaning)
+
+    parts = occluder.next_parts()
+    occluder.take([0.5, 2.0, 0.75, -1.0])
+
+    assert [(part.start_line, part.end_line) for part in parts] == [(11, 11), (31, 31), (51, 51), (71, 71)]
+    assert [(w.start_line, w.log_odds) for w in occluder.weights()] == [(71, 2.0), (11, 0.5), (51, 0.25)]
+    assert occluder.next_parts() == []
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "drop", "is_divided"),
+    [(4.0, 0.25, True), (4.0, 0.5, False), (0.5, -0.25, False)],
+    ids=["too little", "enough", "not sure enough to ask for more"],
+)
+def test_where_hints_explain_too_little_of_a_sure_verdict_all_lines_are_divided_into_runs(
+    log_odds: float, drop: float, is_divided: bool
+) -> None:
+    body = [f"    a += {number};" for number in range(16)]
+    occluder = Occluder("\n".join(["int f(int a) {", *body, "}"]), log_odds=log_odds, leaning_L=np.arange(18.0))
+
+    hinted = occluder.next_parts()
+    occluder.take([log_odds - drop] * len(hinted))
+    runs = occluder.next_parts()
+
+    assert [part.start_line for part in hinted] == [14, 15, 16, 17]
+    assert [(part.start_line, part.end_line) for part in runs] == [(n, n + 1) for n in range(2, 18, 2)] * is_divided
+    if is_divided:
+        occluder.take([0.0] * len(runs))
+        assert all(weight.log_odds == log_odds for weight in occluder.weights())

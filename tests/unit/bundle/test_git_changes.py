@@ -107,3 +107,41 @@ def test_programs_that_a_checkout_names_for_comparing_are_not_started(checkout: 
     changes_since("HEAD", folder=checkout)
 
     assert not (checkout / "started").exists()
+
+
+def test_of_a_file_that_was_moved_only_what_changed_is_scored(checkout: Path) -> None:
+    git(checkout, "mv", "src/two.c", "src/moved.c")
+    git(checkout, "mv", "src/same.c", "src/other.c")
+    (checkout / "src" / "moved.c").write_text(TWO.replace("return 2", "return 3"))
+
+    found = scanned(checkout, diff="HEAD")
+
+    assert [(one.file.path.name, one.function.name) for one in found.findings] == [("moved.c", "two")]
+    assert found.passed[Reason.UNCHANGED].files == 2
+
+
+def test_a_submodule_is_compared_with_the_commit_that_it_had(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    library = tmp_path_factory.mktemp("library")
+    git(library, "init", "-q", "-b", "main")
+    (library / "two.c").write_text(TWO)
+    (library / "same.c").write_text(FIRST)
+    git(library, "add", ".")
+    git(library, "commit", "-q", "-m", "first")
+    git(checkout, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "src/library")
+
+    new = {one.file.path.name for one in scanned(checkout, diff="HEAD").findings}
+    git(checkout, "commit", "-q", "-m", "with a library")
+    unchanged = scanned(checkout, diff="HEAD")
+    (checkout / "src" / "library" / "two.c").write_text(TWO.replace("return 2", "return 3"))
+    git(checkout / "src" / "library", "commit", "-qam", "second")
+    (checkout / "src" / "library" / "new.c").write_text(FIRST)
+    changed = scanned(checkout, diff="HEAD")
+
+    assert new == {"two.c", "same.c"}
+    assert unchanged.findings == ()
+    assert {(one.file.path.name, one.function.name) for one in changed.findings} == {
+        ("two.c", "two"),
+        ("new.c", "first"),
+    }

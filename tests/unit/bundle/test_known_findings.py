@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,3 +122,16 @@ def test_lines_without_a_reason_or_with_too_much_are_refused_all_at_once(folder:
     assert [problem.where.rpartition(" ")[2] for problem in no.value.problems] == ["1", "2", "3", "4", "5"]
     with pytest.raises(DataError, match="the suppressions cannot be read"):
         read_suppressions(folder / "gone")
+
+
+def test_a_suppression_that_names_no_finding_is_told_where_the_scan_can_judge(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    lines = ["src/* first # looked at", "src/* gone # it was", "elsewhere/ # of others", f"{'0' * 64} # fixed"]
+    (folder / ".cellgate-ignore").write_text("\n".join(lines))
+
+    def told(*paths: str, **options: Any) -> list[str]:
+        return [note.split(" names")[0] for _, note in scanned(folder, *paths, **options).notes]
+
+    assert told("src") == ["line 2"]
+    assert told(".") == ["line 2", "line 3", "line 4"]
+    assert told(".", exclude=["nothing"]) == ["line 2"]

@@ -1,6 +1,7 @@
 """Every source file of a tree once, whatever its name; nothing is passed over without a word."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,22 @@ def test_the_root_is_the_checkout_around_the_working_folder(tree: Path, monkeypa
 
     assert Root.of(None).place(Path("b.hpp")) == Path("tree/sub/b.hpp")
     assert Root.of(Path()).place(Path("b.hpp")) == Path("b.hpp")
+
+
+def test_a_worktrees_own_patterns_are_those_of_the_main_one(tmp_path: Path) -> None:
+    main, linked = tmp_path / "main", tmp_path / "linked"
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    for command in (
+        ("init", "-q", str(main)),
+        ("-C", str(main), *identity, "commit", "-q", "--allow-empty", "-m", "first"),
+        ("-C", str(main), "worktree", "add", "-q", str(linked)),
+    ):
+        subprocess.run(["git", *command], check=True, capture_output=True)
+    (main / ".git" / "info" / "exclude").write_text("private.c\n")
+    for checkout in (main, linked):
+        (checkout / "private.c").touch()
+        (checkout / "a.c").touch()
+
+        found = find_sources([checkout], root=Root.of(checkout))
+
+        assert [path.name for path in found.files] == ["a.c"]

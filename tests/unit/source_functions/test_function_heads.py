@@ -161,3 +161,36 @@ def test_what_is_no_function_is_not_found_and_the_next_function_is(text: str) ->
     lines = text.count("\n") + 2
 
     assert named(f"{text}\nint next() {{ }}", ".cc") == [("next", lines, lines)]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        " int a;\n struct { int x; } b;",
+        " struct s { int x; int y; } *b;\n int a;",
+        " const union { int x; char *p; } a, b[2];\n",
+        " enum { A, B } a;\n struct { int x; } b;",
+    ],
+)
+def test_an_old_style_parameter_may_bring_its_own_structure(parameters: str) -> None:
+    lines = parameters.count("\n") + 5
+
+    found = named(f"int\nf(a, b)\n{parameters}\n{{ return 0;\n}}\nint next() {{ }}")
+
+    assert found == [("f", 1, lines), ("next", lines + 1, lines + 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "expected"),
+    [
+        (
+            "DECLARE(x, y)\nstruct s { int a; int m() { return a; } };\nint g() { }",
+            ".cc",
+            [("s::m", 2, 2), ("g", 3, 3)],
+        ),
+        ("DECLARE(x, y)\nstruct s { int a; } x;\nint g() { }", ".c", [("g", 3, 3)]),
+    ],
+    ids=["members", "a variable of that name"],
+)
+def test_a_structure_behind_a_macros_call_is_no_parameter(text: str, suffix: str, expected: list[Named]) -> None:
+    assert named(text, suffix) == expected

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, RunState
 from service.domain.errors import Conflict
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import claim_next
 from service.store.database import Database
 from service.store.jobs import create_job, runs_of_jobs
@@ -46,9 +46,9 @@ WRITES: dict[str, Callable[..., Any]] = {
     "metrics": lambda s, **held: record_metrics(s, **held, points=[("dev/f1", 1, 0.5)]),
 }
 ASKS: dict[str, Callable[[Session, str], object]] = {
-    "cancel": lifecycle.cancel_run,
-    "pause": lifecycle.pause_run,
-    "resume": lifecycle.resume_run,
+    "cancel": run_actions.cancel_run,
+    "pause": run_actions.pause_run,
+    "resume": run_actions.resume_run,
     "retry": retry_run,
 }
 

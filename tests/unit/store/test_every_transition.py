@@ -15,9 +15,10 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
 from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, RunState
 from service.domain.errors import Conflict
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import claim_next
 from service.store.database import Database
+from service.store.dispatch import due_for_dispatch
 from service.store.jobs import create_job, runs_of_jobs
 from service.store.retries import retry_run
 from service.store.runs import events_of
@@ -45,11 +46,11 @@ ACTIONS: dict[str, Act] = {
     "release_once_too_often": held(lifecycle.release, why="killed", counts=True),
     "expire_lease": lambda session, _: expire_lapsed(session),
     "expire_queued": lambda session, _: lifecycle.expire_queued(session),
-    "cancel": lifecycle.cancel_run,
-    "pause": lifecycle.pause_run,
-    "resume": lifecycle.resume_run,
+    "cancel": run_actions.cancel_run,
+    "pause": run_actions.pause_run,
+    "resume": run_actions.resume_run,
     "retry": retry_run,
-    "dispatch": lambda session, _: lifecycle.due_for_dispatch(session, redispatch_after_s=0),
+    "dispatch": lambda session, _: due_for_dispatch(session, redispatch_after_s=0),
 }
 # What each action makes of each state; where a state is missing, nothing.
 LET_GO: dict[RunState, tuple[RunState, ...]] = {S.CANCELLING: (S.CANCELLED,), S.PAUSING: (S.PAUSED,)}

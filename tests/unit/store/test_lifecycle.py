@@ -10,9 +10,10 @@ from cellgate.contract.events import EventKind
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import LEASED, LEGAL_TRANSITIONS, FailureReason, JobState, RunState, job_state
 from service.domain.errors import Conflict, NotFound
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.database import Database, now_s
+from service.store.dispatch import due_for_dispatch
 from service.store.experiments import create_experiment, get_experiment
 from service.store.jobs import create_job, get_job, runs_of_jobs
 from service.store.leases import lease_marks
@@ -150,8 +151,7 @@ def write_functions(held: Claim) -> dict[str, Callable[[Session], object]]:
 WRITES = list(
     write_functions(
         Claim(
-            run_id="", job_id="", experiment_id=None, dataset_id="", cell=Cell.GNN, seed=0, attempt=0, queue="",
-            config={}, path="", resume_from=None, recoveries=0,
+            run_id="", job_id="", cell=Cell.GNN, seed=0, attempt=0, path="", resume_from=None, recoveries=0
         )
     )
 )  # fmt: skip
@@ -227,13 +227,13 @@ def test_renewing_extends_the_lease_and_returns_what_the_holder_must_do(database
     assert 90 < expires - now <= 100
 
     with database.begin() as session:
-        assert lifecycle.cancel_run(session, run_id) is S.CANCELLING
+        assert run_actions.cancel_run(session, run_id) is S.CANCELLING
         assert lifecycle.renew(session, run_id=run_id, attempt=held.attempt, lease_s=100) is S.CANCELLING
 
 
 def test_a_waiting_run_is_cancelled_at_once(database: Database, run_id: str) -> None:
     with database.begin() as session:
-        assert lifecycle.cancel_run(session, run_id) is S.CANCELLED
+        assert run_actions.cancel_run(session, run_id) is S.CANCELLED
     with database.begin() as session:
         assert claim_next(session, worker="w", queues=["cpu"], lease_s=1) is None
 
@@ -241,8 +241,8 @@ def test_a_waiting_run_is_cancelled_at_once(database: Database, run_id: str) -> 
 def test_a_running_run_gets_a_request_to_stop_and_then_cancelled_by_its_holder(database: Database, run_id: str) -> None:
     held = claim(database)
     with database.begin() as session:
-        assert lifecycle.cancel_run(session, run_id) is S.CANCELLING
-        assert lifecycle.cancel_run(session, run_id) is S.CANCELLING
+        assert run_actions.cancel_run(session, run_id) is S.CANCELLING
+        assert run_actions.cancel_run(session, run_id) is S.CANCELLING
     with database.begin() as session:
         assert lifecycle.cancelled(session, run_id=run_id, attempt=held.attempt, exit_code=8)
     assert state_of(database, run_id) is S.CANCELLED
@@ -250,21 +250,21 @@ def test_a_running_run_gets_a_request_to_stop_and_then_cancelled_by_its_holder(d
 
 def test_a_run_that_has_ended_cannot_be_cancelled(database: Database, run_id: str) -> None:
     with database.begin() as session:
-        lifecycle.cancel_run(session, run_id)
+        run_actions.cancel_run(session, run_id)
     with pytest.raises(Conflict, match="already cancelled"), database.begin() as session:
-        lifecycle.cancel_run(session, run_id)
+        run_actions.cancel_run(session, run_id)
 
 
 def test_what_does_not_exist_cannot_be_cancelled(database: Database) -> None:
     with pytest.raises(NotFound), database.begin() as session:
-        lifecycle.cancel_run(session, "run_none")
+        run_actions.cancel_run(session, "run_none")
 
 
 def test_a_result_that_came_before_the_cancel_stands(database: Database, run_id: str) -> None:
     held = claim(database)
     with database.begin() as session:
         lifecycle.mark_running(session, run_id=run_id, attempt=held.attempt)
-        lifecycle.cancel_run(session, run_id)
+        run_actions.cancel_run(session, run_id)
         assert lifecycle.succeed(session, run_id=run_id, attempt=held.attempt, exit_code=0, result={})
     assert state_of(database, run_id) is S.SUCCEEDED
 
@@ -302,7 +302,7 @@ def test_an_attempt_without_a_checkpoint_leaves_the_one_before_in_place(database
 def test_releasing_a_run_that_is_to_be_cancelled_cancels_it(database: Database, run_id: str) -> None:
     held = claim(database)
     with database.begin() as session:
-        lifecycle.cancel_run(session, run_id)
+        run_actions.cancel_run(session, run_id)
         assert lifecycle.release(session, run_id=run_id, attempt=held.attempt, why="draining") is S.CANCELLED
 
 
@@ -310,11 +310,11 @@ def test_a_paused_run_waits_until_it_is_resumed(database: Database, run_id: str)
     held = claim(database)
     with database.begin() as session:
         lifecycle.mark_running(session, run_id=run_id, attempt=held.attempt)
-        lifecycle.pause_run(session, run_id)
+        run_actions.pause_run(session, run_id)
         assert lifecycle.release(session, run_id=run_id, attempt=held.attempt, why="stopped") is S.PAUSED
     with database.begin() as session:
         assert claim_next(session, worker="w", queues=["cpu"], lease_s=1) is None
-        lifecycle.resume_run(session, run_id)
+        run_actions.resume_run(session, run_id)
     assert claim(database).attempt == 2
 
 
@@ -324,11 +324,11 @@ def test_a_waiting_run_is_paused_at_once_and_its_wait_begins_anew_when_it_is_res
     with database.begin() as session:
         queued_at = get_run(session, run_id).queued_at
         for _twice in range(2):
-            lifecycle.pause_run(session, run_id)
+            run_actions.pause_run(session, run_id)
     assert state_of(database, run_id) is S.PAUSED
     with database.begin() as session:
         assert claim_next(session, worker="w", queues=["cpu"], lease_s=1) is None
-        lifecycle.resume_run(session, run_id)
+        run_actions.resume_run(session, run_id)
         assert get_run(session, run_id).queued_at > queued_at
     assert transitions(database, run_id) == [("queued", "paused"), ("paused", "queued")]
 
@@ -337,11 +337,11 @@ def test_what_has_ended_cannot_be_paused_and_what_is_not_paused_cannot_be_resume
     database: Database, run_id: str
 ) -> None:
     with pytest.raises(Conflict, match="is queued: only a paused run can be resumed"), database.begin() as session:
-        lifecycle.resume_run(session, run_id)
+        run_actions.resume_run(session, run_id)
     with database.begin() as session:
-        lifecycle.cancel_run(session, run_id)
+        run_actions.cancel_run(session, run_id)
     with pytest.raises(Conflict, match="is cancelled: only a run that waits or runs"), database.begin() as session:
-        lifecycle.pause_run(session, run_id)
+        run_actions.pause_run(session, run_id)
 
 
 @pytest.mark.parametrize("moved", ["renewed", "renewed by release 0.2", "claimed by another attempt"])
@@ -411,7 +411,7 @@ def test_what_the_run_itself_may_be_at_fault_for_costs_a_recovery_however_far_it
 def test_a_lost_worker_of_a_run_that_is_to_be_cancelled_leaves_it_cancelled(database: Database, run_id: str) -> None:
     claim(database, lease_s=-1)
     with database.begin() as session:
-        lifecycle.cancel_run(session, run_id)
+        run_actions.cancel_run(session, run_id)
         expire_lapsed(session)
     assert state_of(database, run_id) is S.CANCELLED
 
@@ -426,20 +426,20 @@ def test_a_worker_claims_from_its_own_queues_only(database: Database, dataset_id
 
 def test_a_notification_is_sent_once_until_it_is_due_again(database: Database, run_id: str) -> None:
     with database.begin() as session:
-        assert lifecycle.due_for_dispatch(session, redispatch_after_s=60) == [(run_id, "cpu")]
+        assert due_for_dispatch(session, redispatch_after_s=60) == [(run_id, "cpu")]
     with database.begin() as session:
-        assert lifecycle.due_for_dispatch(session, redispatch_after_s=60) == []
-        assert lifecycle.due_for_dispatch(session, redispatch_after_s=0) == [(run_id, "cpu")]
+        assert due_for_dispatch(session, redispatch_after_s=60) == []
+        assert due_for_dispatch(session, redispatch_after_s=0) == [(run_id, "cpu")]
 
 
 def test_a_run_that_is_queued_again_is_notified_again(database: Database, run_id: str) -> None:
     with database.begin() as session:
-        lifecycle.due_for_dispatch(session, redispatch_after_s=60)
+        due_for_dispatch(session, redispatch_after_s=60)
     held = claim(database)
     with database.begin() as session:
-        assert lifecycle.due_for_dispatch(session, redispatch_after_s=0) == []
+        assert due_for_dispatch(session, redispatch_after_s=0) == []
         lifecycle.release(session, run_id=run_id, attempt=held.attempt, why="draining")
-        assert lifecycle.due_for_dispatch(session, redispatch_after_s=60) == [(run_id, "cpu")]
+        assert due_for_dispatch(session, redispatch_after_s=60) == [(run_id, "cpu")]
 
 
 def test_every_change_of_a_run_gives_run_job_and_experiment_a_new_version(database: Database, dataset_id: str) -> None:

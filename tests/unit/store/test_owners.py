@@ -1,15 +1,21 @@
-"""Quotas and usage count by the owner's id: two owners of one name have nothing to do with each other."""
+"""Quotas, usage and storage count by the owner's id: two owners of one name have nothing to do with each other."""
+
+from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from cellgate.contract.api.operations import UsageBy
 from cellgate.contract.cells import Cell
 from service.domain.errors import QuotaExceeded
 from service.domain.principals import Owner
+from service.store.artifact_store import LocalStore
 from service.store.claims import claim_next
 from service.store.database import Database
 from service.store.jobs import create_job
 from service.store.quotas import check_waiting
+from service.store.storage import measure_files, measured, owners_of_runs, store_measured
+from service.store.tables import PrincipalRow
 from service.store.usage import usage_of
 
 FIRST, SECOND = Owner(id="pri_1", name="alice"), Owner(id="pri_2", name="alice")
@@ -45,3 +51,26 @@ def test_usage_by_owner_keeps_owners_of_one_name_apart(database: Database, datas
         ("alice", "pri_1", 1),
         ("alice", "pri_2", 1),
     ]
+
+
+def test_storage_keeps_owners_of_one_name_apart(database: Database, dataset_id: str, tmp_path: Path) -> None:
+    # Given runs of both, and one of a release that knew names only
+    for owner in (FIRST, SECOND, Owner(id=None, name="alice")):
+        queue(database, dataset_id, owner, runs=1)
+    with database.begin() as session:
+        for owner in (FIRST, SECOND):
+            session.execute(insert(PrincipalRow).values(id=owner.id, name=owner.name, created_at=1.0))
+        owners = owners_of_runs(session)
+    store = LocalStore(tmp_path)
+    sizes = {"pri_1": 10, "pri_2": 200, "alice": 3000}
+    for run_id, key in owners.items():
+        file = tmp_path / "artifacts" / "runs" / run_id / "attempt-1" / "model" / "weights"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"x" * sizes.get(key, 1))
+
+    with database.begin() as session:
+        store_measured(session, measure_files(store, owners))
+
+    with database.read() as session:
+        found = {part.owner: part.size_bytes for part in measured(session) if part.owner.name == "alice"}
+    assert found == {FIRST: 10, SECOND: 200, Owner(id=None, name="alice"): 3000}

@@ -7,11 +7,11 @@ from sqlalchemy import delete
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import Waiting
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.experiments import create_experiment
-from service.store.filters import PageOf
+from service.store.filters import Filters, PageOf
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
 from service.store.queue import waiting_of
 from service.store.runs import get_run, list_runs
@@ -73,15 +73,16 @@ def test_three_runs_of_one_experiment_do_not_wait_for_thirty_of_another(
             for seeds in (15, 2)
         }
     trainers.work(limit=2)
+    queued_runs = Filters(states=["queued"])
     with database.read() as session:
-        queued = Counter(run.experiment_id for run in list_runs(session, PageOf(limit=500)) if run.state == "queued")
-    assert {sizes[str(experiment)]: count for experiment, count in queued.items()} == {15: 30, 2: 4}
+        queued = {run.id: sizes[str(run.experiment_id)] for run in list_runs(session, PageOf(limit=500), queued_runs)}
+    assert Counter(queued.values()) == {15: 30, 2: 4}
 
     # when one slot works them off
     run_live_server = []
     for _ in range(34):
         held = claim(database)
-        run_live_server.append(sizes[str(held.experiment_id)])
+        run_live_server.append(queued[held.run_id])
         finish(database, held)
 
     # then they take turns, and the small one is through after eight
@@ -144,7 +145,7 @@ def test_a_run_shows_why_it_waits(database: Database, dataset_id: str) -> None:
     assert now[third].detail == "1 run ahead in queue gpu; 1 of 1 slot at work"
 
     with database.begin() as session:
-        lifecycle.pause_run(session, second)
+        run_actions.pause_run(session, second)
     assert (waits(database)[second].reason, waits(database)[second].ahead) == ("paused", None)
     assert waits(database)[third].reason == "busy"
 

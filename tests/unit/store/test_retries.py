@@ -11,7 +11,7 @@ from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import FailureReason, RunState
 from service.domain.errors import Conflict, NotFound
 from service.domain.principals import Owner
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset, get_dataset, preparing_runs
@@ -123,7 +123,7 @@ def test_a_run_is_tried_again_once_and_its_successor_again(database: Database, d
     with pytest.raises(Conflict, match="is queued; only a run that failed or was cancelled"):
         retry(database, second)
     with database.begin() as session:
-        lifecycle.cancel_run(session, second)
+        run_actions.cancel_run(session, second)
 
     third = retry(database, second)
 
@@ -150,7 +150,7 @@ def test_a_job_tries_exactly_its_failed_and_cancelled_seeds_again(database: Data
     with database.begin() as session:
         job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config={}, seeds=[0, 1, 2, 3])
         ids = [run.id for run in runs_of_jobs(session, [job.id])[job.id]]
-        lifecycle.cancel_run(session, ids[3])
+        run_actions.cancel_run(session, ids[3])
     first, second = claim(database), claim(database)
     with database.begin() as session:
         lifecycle.succeed(session, run_id=first.run_id, attempt=1, exit_code=0, result={})

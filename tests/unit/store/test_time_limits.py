@@ -6,7 +6,7 @@ from sqlalchemy import func, update
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from service.domain.principals import Owner
-from service.store import lifecycle
+from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.experiments import create_experiment
@@ -76,7 +76,7 @@ def test_a_run_that_is_not_queued_is_not_overdue(database: Database, dataset_id:
         claim(database)
     else:
         with database.begin() as session:
-            lifecycle.pause_run(session, run_id)
+            run_actions.pause_run(session, run_id)
     let_pass(database, run_id, 11)
     assert overdue(database) == []
 

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -77,23 +77,36 @@ def has_table(begun: bytes, name: str) -> bool:
     return is_table(name) or (len(names) > 1 and not _KNOWN_NAMES.isdisjoint(names))
 
 
+def begin_table(begun: str, lines: Iterable[str], *, strict: bool) -> tuple["_csv.Reader", list[str]]:
+    """Return a reader of a table's rows, and the names in its header.
+
+    Args:
+        begun: Its first line that is not empty.
+        lines: That line and those below it.
+        strict: Whether a bad quote is an error.
+
+    Raises:
+        csv.Error: The header cannot be read.
+    """
+    csv.field_size_limit(MAX_FIELD_CHARS)
+    separator = separator_of(begun)
+    # Some people write a space behind every comma.
+    reader = csv.reader(lines, strict=strict, delimiter=separator, skipinitialspace=f"{separator} " in begun)
+    return reader, [name.strip() for name in next(reader, [])]
+
+
 def table_rows(file: IO[bytes], path: Path) -> RawRows:
     """Yield every row below the header.
 
     Raises:
         DataError: The file cannot be read, a quote never closes, or two columns have one name.
     """
-    csv.field_size_limit(MAX_FIELD_CHARS)
     lines = _Lines(file)
     texts = iter(lines)
     try:
         # An empty line before the header is no header.
         begun = next((text for text in texts if text.strip()), "")
-        separator = separator_of(begun)
-        # Some people write a space behind every comma.
-        is_spaced = f"{separator} " in begun
-        reader = csv.reader(_chained(begun, texts), strict=True, delimiter=separator, skipinitialspace=is_spaced)
-        header = [name.strip() for name in next(reader, [])]
+        reader, header = begin_table(begun, _chained(begun, texts), strict=True)
         lines.take_defect()
         _check(header, path)
         yield from _rows(reader, lines, header, path)

@@ -1,0 +1,40 @@
+"""The tables. SQL is the only source of truth: everything else is derived from it or named in it.
+
+Times are seconds since the epoch by the database's own clock; ids are a prefix and a ULID, so they sort by age.
+"""
+
+from service.store.tables.base import Base
+from service.store.tables.datasets import DatasetNameRow, DatasetRow, UploadRow
+from service.store.tables.experiments import BundleRow, DecisionRow, ExperimentRow, LabelRow
+from service.store.tables.operations import RemovalRow, StorageRow, UptimeRow, WatchedThreadRow, WorkerRow
+from service.store.tables.principals import AuditRow, IdempotencyRow, PrincipalRow, TokenRow
+from service.store.tables.runs import AttemptRow, EventRow, JobRow, LogRow, MetricRow, RunRow
+from service.store.tables.webhooks import DeliveryRow, WebhookRow
+
+__all__ = [
+    "AttemptRow",
+    "AuditRow",
+    "Base",
+    "BundleRow",
+    "DatasetNameRow",
+    "DatasetRow",
+    "DecisionRow",
+    "DeliveryRow",
+    "EventRow",
+    "ExperimentRow",
+    "IdempotencyRow",
+    "JobRow",
+    "LabelRow",
+    "LogRow",
+    "MetricRow",
+    "PrincipalRow",
+    "RemovalRow",
+    "RunRow",
+    "StorageRow",
+    "TokenRow",
+    "UploadRow",
+    "UptimeRow",
+    "WatchedThreadRow",
+    "WebhookRow",
+    "WorkerRow",
+]
