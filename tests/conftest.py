@@ -22,6 +22,8 @@ from service.store.database import migrate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TIERS = ("unit", "integration", "e2e", "faults")
+# By marker, the database whose turn is slow.
+SLOW_DATABASE = {"alike": "postgres", "locks": "sqlite"}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,6 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         tier = item.path.relative_to(REPOSITORY / "tests").parts[0]
         item.add_marker(tier)
+        if any(item.get_closest_marker(name) and _database_of(item) == slow for name, slow in SLOW_DATABASE.items()):
+            item.add_marker("slow")
+
+
+def _database_of(item: pytest.Item) -> object:
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("database_url")
 
 
 @pytest.fixture(scope="session")

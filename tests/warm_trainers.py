@@ -80,9 +80,14 @@ class WarmTrainers:
     def __init__(self, server: ForkServerProcess) -> None:
         self._server = server
 
+    def server(self) -> ForkServerProcess:
+        """Return the fork server, started."""
+        self._server.start(_one_thread())
+        return self._server
+
     def start(self, *arguments: str) -> WarmProcess:
         """Return the running trainer of a command line; it computes in one thread and reads nothing."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment = _one_thread()
         self._server.start(environment)
         # The process closes it when it has ended.
         output = tempfile.TemporaryFile()  # noqa: SIM115
@@ -106,6 +111,10 @@ class WarmTrainers:
         stdout, stderr = process.communicate(timeout)
         assert process.returncode is not None
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def _one_thread() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager

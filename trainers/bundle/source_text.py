@@ -26,6 +26,9 @@ _MARKS = (
 )
 # Of ASCII text in UTF-16, every second byte is zero; this share of them, since a comment may be in any script.
 _WIDE_SHARE = 0.7
+_HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
+# Read from the first byte of each, so that a second one is never taken for a first.
+_TWO_BYTES = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
 _CONTROLS = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
@@ -108,7 +111,21 @@ def _of_another_encoding(content: bytes, position: int) -> tuple[str, str]:
     good = sum(1 for byte in content if byte >= 0xC0) - broken
     if good > broken:
         return text, f"{where}: {broken} broken characters were replaced"
-    return content.decode("latin-1"), f"{where}: read as Latin-1"
+    kept = _TWO_BYTES.sub(_without_backslash, content) if _is_double_byte(content) else content
+    halves = content.count(b"\\") - kept.count(b"\\")
+    told = f"; {halves} second bytes of characters, which look like a backslash, were replaced" if halves else ""
+    return kept.decode("latin-1"), f"{where}: read as Latin-1{told}"
+
+
+def _is_double_byte(content: bytes) -> bool:
+    """Return whether a text looks like Shift-JIS, GBK or Big5: in Latin-1 an accent mostly stands between letters."""
+    runs = _HIGH_BYTES.findall(content)
+    return 2 * sum(len(run) for run in runs if len(run) > 1) > sum(map(len, runs))
+
+
+def _without_backslash(character: re.Match[bytes]) -> bytes:
+    """Return a character of two bytes; a second one that would escape a quote or a line end is a letter instead."""
+    return character.group().replace(b"\\", b"_")
 
 
 def _without_zeros(text: str, note: str | None) -> SourceText:

@@ -22,6 +22,7 @@ class DamagedEntryError(Exception):
 
 
 Source = Literal["finder", "fallback"]
+SOURCES: tuple[Source, ...] = get_args(Source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +95,13 @@ class LearningRateCache:
         source: Any = entry.get("source")
         if not isinstance(rate, float) or not math.isfinite(rate) or rate <= 0 or not isinstance(reason, str):
             raise DamagedEntryError(f"{path}: learning rate {rate!r}, reason {reason!r}: not a number and a text")
-        if source not in get_args(Source):
-            raise DamagedEntryError(f"{path}: source {source!r}: expected {' or '.join(get_args(Source))}")
+        known = next((one for one in SOURCES if one == source), None)
+        if known is None:
+            raise DamagedEntryError(f"{path}: source {source!r}: expected {' or '.join(SOURCES)}")
         # Its time of modification is that of its last use, by which the service lets entries go.
         with suppress(OSError):
             os.utime(path)
-        return CachedRate(learning_rate=rate, source=source, reason=reason)
+        return CachedRate(learning_rate=rate, source=known, reason=reason)
 
     def write(self, key: str, rate: CachedRate) -> bool:
         """Remember a rate; return whether it reads back equal.

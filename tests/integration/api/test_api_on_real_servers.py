@@ -34,6 +34,7 @@ def api(settings: Settings) -> Iterator[Api]:
         yield app
 
 
+@pytest.mark.alike
 def test_a_file_becomes_a_decision_over_http(api: Api) -> None:
     experiment = api.experiment()
     api.trainers().work()

@@ -238,6 +238,7 @@ def test_a_job_is_paused_resumed_cancelled_and_tried_again(
     assert cellgate("watch", job["id"]).code == 0
     assert "counts in its place" in cellgate("show", run_id).out
 
+    assert cellgate("retry", job["id"], "--rate", "0.0007").code == 3
     refused = cellgate("retry", run_id)
     assert refused.code == 3
     assert "was tried again already" in refused.err

@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.engine import make_url
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
@@ -32,7 +34,7 @@ from service.store.experiments import create_experiment
 from service.store.jobs import create_job
 from service.store.lifecycle import mark_running
 from service.store.recorder import record_checkpoint
-from service.store.tables import AttemptRow, Base, EventRow, RunRow, TokenRow
+from service.store.tables import AttemptRow, Base, DatasetRow, EventRow, RunRow, TokenRow
 from service.store.workers import register_worker
 from tests.fakes import FakeTrainers
 
@@ -67,10 +69,32 @@ class Place:
         return {path.relative_to(self.data_dir).as_posix(): sha256_of_file(path) for path in found}
 
 
+@pytest.fixture(scope="module")
+def used_with_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place that was used, over SQLite; each test gets a copy."""
+    folder = tmp_path_factory.mktemp("used")
+    return use(f"sqlite:///{shutil.copy(sqlite_template, folder / 'cellgate.db')}", folder / "used")
+
+
 @pytest.fixture
-def used(database_url: str, tmp_path: Path) -> Place:
-    """A place with a decided experiment, a run at work with a checkpoint, an upload, a token and the cache."""
+def used(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Place:
+    """A place that was used, of the test's own."""
     data_dir = tmp_path / "used"
+    if make_url(database_url).get_backend_name() != "sqlite":
+        return use(database_url, data_dir)
+    made: Place = request.getfixturevalue("used_with_sqlite")
+    shutil.copytree(made.data_dir, data_dir)
+    shutil.copy(str(make_url(made.url).database), str(make_url(database_url).database))
+    database = Database(database_url)
+    with database.begin() as session:
+        moved = func.replace(DatasetRow.source, str(made.data_dir), str(data_dir))
+        session.execute(update(DatasetRow).values(source=moved).execution_options(synchronize_session=False))
+    database.dispose()
+    return Place(url=database_url, data_dir=data_dir)
+
+
+def use(database_url: str, data_dir: Path) -> Place:
+    """Return a place with a decided experiment, a run at work with a checkpoint, an upload, a token and the cache."""
     artifacts = Settings(data_dir=data_dir).artifacts
     upload = data_dir / "data" / "uploads" / ("0" * 16) / "made.jsonl"
     upload.parent.mkdir(parents=True)

@@ -98,6 +98,7 @@ def test_two_workers_never_claim_the_same_run(database: Database, dataset_id: st
     assert set(Counter(claimed).values()) == {1}
 
 
+@pytest.mark.locks
 def test_whole_experiments_run_by_many_workers_at_once_start_no_step_twice(
     database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
@@ -125,6 +126,7 @@ def test_whole_experiments_run_by_many_workers_at_once_start_no_step_twice(
     assert len(trainers.steps) == 1 + 3 * (1 + 3 + 3 + 1 + 3 + 1)
 
 
+@pytest.mark.locks
 def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
     database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
@@ -184,6 +186,7 @@ def test_progress_cancel_expiry_and_claims_at_once_neither_hang_nor_lose_a_run(
     assert set(left) <= {"failed"}
 
 
+@pytest.mark.locks
 def test_an_experiment_submitted_while_its_data_set_becomes_ready_is_never_forgotten(
     database: Database, trainers: FakeTrainers
 ) -> None:

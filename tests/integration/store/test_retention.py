@@ -40,6 +40,8 @@ from service.store.uploads import keep_upload, source_of
 from tests.fakes import FakeTrainers
 from worker.housekeeping import Housekeeper
 
+pytestmark = pytest.mark.alike
+
 ADA = Owner(id=f"pri_{'A' * 26}", name="ada")
 LATER_S = 2e10
 STEPS = 3000

@@ -292,7 +292,7 @@ def test_ratios_of_the_learning_rates_hold_through_finder_and_schedule(
 
     monkeypatch.setattr(lr_finder, "Stepper", Recorder)
     finder = {"finder_steps": 12, "finder_min": 1e-4, "finder_max": 1e-2}
-    spec = spec_of(unfreeze=unfreeze, **RATIOS, training={"epochs": 2, "learning_rate": finder})
+    spec = spec_of(unfreeze=unfreeze, **RATIOS, training={"epochs": 30, "patience": 1, "learning_rate": finder})
 
     fuse(spec.model_copy(update={"lr_cache": None}), tmp_path)
 

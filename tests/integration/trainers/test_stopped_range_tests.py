@@ -17,7 +17,9 @@ STEPS = 120
 def test_a_run_stopped_in_its_range_test_ends_with_the_bytes_of_one_that_was_not(
     trainer: Trainer, tiny: dict[str, Any]
 ) -> None:
-    training = {**tiny["training"], "learning_rate": {**tiny["training"]["learning_rate"], "finder_steps": STEPS}}
+    settings = {**tiny["training"]["learning_rate"], "finder_steps": STEPS}
+    # Epochs enough that the test may have so many steps, and no more of them than one without gain.
+    training = {**tiny["training"], "epochs": 16, "patience": 2, "learning_rate": settings}
     spec = {**tiny, "lr_cache": None, "training": training}
     assert trainer.run("transformer", spec, "undisturbed-test") == (0, "")
 

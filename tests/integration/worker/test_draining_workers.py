@@ -1,11 +1,13 @@
 """Draining over HTTP: a real worker ends its run, takes no other, and takes runs again once it is resumed."""
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from fastapi.testclient import TestClient
 
@@ -34,10 +36,23 @@ def api_of(machine: Machine) -> Iterator[TestClient]:
     notifier.close()
 
 
-def submit(client: TestClient, machine: Machine, name: str, *, functions: int = 300) -> str:
-    """Return the id of the run of a new data set: the more functions, the longer it takes."""
+@contextmanager
+def standing_still(worker: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Have the trainer that a worker starts next stand still until the block ends."""
+    parent = psutil.Process(worker.pid)
+    until(lambda: bool(parent.children()), "a trainer is there")
+    [trainer] = parent.children()
+    trainer.suspend()
+    try:
+        yield
+    finally:
+        trainer.resume()
+
+
+def submit(client: TestClient, machine: Machine, name: str) -> str:
+    """Return the id of the run of a new data set."""
     source = machine.folder / "data" / f"{name}.jsonl"
-    write_jsonl(source, functions=functions, seed=1)
+    write_jsonl(source, functions=300, seed=1)
     answer = client.post("/v1/datasets", json={"name": name, "source": str(source)})
     return str(answer.json()["run"])
 
@@ -45,15 +60,14 @@ def submit(client: TestClient, machine: Machine, name: str, *, functions: int = 
 def test_a_drained_worker_ends_its_run_takes_no_other_and_takes_them_again_when_resumed(tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path / "broker") as broker:
         machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", broker.url)
-        with machine.process("run", CELLGATE_SLOTS="1"), api_of(machine) as client:
+        settings = {"CELLGATE_SLOTS": "1", "CELLGATE_HEARTBEAT_S": "0.5"}
+        with machine.process("run", **settings) as process, api_of(machine) as client:
             machine.waits_for_work()
             [worker] = [found["id"] for found in client.get("/v1/workers").json()]
-            # Seconds of work, so that it goes on while the worker gets the request to drain.
-            first = submit(client, machine, "first", functions=3_000)
-            until(lambda: machine.state(first) == RunState.RUNNING, "the first run is at work")
-
-            assert client.post(f"/v1/workers/{worker}/drain").json()["runs"] == [first]
-            second = submit(client, machine, "second")
+            first = submit(client, machine, "first")
+            with standing_still(process):
+                assert client.post(f"/v1/workers/{worker}/drain").json()["runs"] == [first]
+                second = submit(client, machine, "second")
 
             assert machine.ended(first) == RunState.SUCCEEDED
             # It has heard both notifications, and had all the time in the world to claim.

@@ -6,6 +6,8 @@ from cellgate.contract.states import FailureReason, RunState
 from tests.worker_harness import Floor
 from worker.attempt import supervise
 
+pytestmark = pytest.mark.alike
+
 # In place of the result, and of the events.
 ODD = {
     "a pipe": "os.mkfifo({path})",

@@ -22,6 +22,8 @@ from tests.fakes import FakeTrainers
 from tests.worker_harness import Floor, until
 from worker.reconciler import Reconciler
 
+pytestmark = pytest.mark.alike
+
 OWNER = """
 import sys, time
 from pathlib import Path

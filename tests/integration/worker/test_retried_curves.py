@@ -15,6 +15,8 @@ from service.store.runs import events_of, metrics_of
 from tests.worker_harness import Floor, claim_as
 from worker.attempt import supervise
 
+pytestmark = pytest.mark.alike
+
 GOES_ON = """
 count = 4
 say("metric", step=5, values={"train/loss": 2.0})

@@ -19,6 +19,8 @@ from tests.worker_harness import Floor, Supervision, claim_as, gnn_result, on_an
 from worker.attempt import supervise
 from worker.claim_loop import work_off_queue
 
+pytestmark = pytest.mark.alike
+
 TALKS_AND_FINISHES = """
 print("größe", flush=True)
 say("phase", phase="parse")

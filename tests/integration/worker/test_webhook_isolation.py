@@ -26,6 +26,8 @@ from tests.webhook_receivers import (
 from tests.worker_harness import until
 from worker.webhook_sender import WebhookSender
 
+pytestmark = pytest.mark.alike
+
 NOBODY = "http://127.0.0.1:1/"
 
 

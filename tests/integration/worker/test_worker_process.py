@@ -40,6 +40,7 @@ def notify(machine: Machine, run_id: str) -> None:
     notifier.close()
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"], indirect=True)
 def test_a_notified_worker_prepares_the_data_set_and_leaves_no_row_when_it_is_stopped(machine: Machine) -> None:
     with machine.process("run") as worker:
         machine.waits_for_work()
@@ -58,6 +59,7 @@ def test_a_notified_worker_prepares_the_data_set_and_leaves_no_row_when_it_is_st
     assert machine.workers() == []
 
 
+@pytest.mark.slow
 def test_the_same_over_the_embedded_broker_with_what_waited_before_the_worker_came(tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path / "broker") as broker:
         machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", broker.url)
@@ -82,14 +84,8 @@ def test_forged_and_doubled_messages_run_what_is_in_sql_and_that_once(small_mach
         assert get_run(session, run_id).attempt == 1
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        {"kwargs": {"run_id": "x", "more": 1}},
-        pytest.param({"kwargs": {}}, marks=pytest.mark.slow),
-        pytest.param({"args": ["x"]}, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("message", [{"kwargs": {"run_id": "x", "more": 1}}, {"kwargs": {}}, {"args": ["x"]}])
 def test_a_notification_with_other_words_wakes_all_the_same(small_machine: Machine, message: dict[str, Any]) -> None:
     app = celery_app(small_machine.broker_url)
     with small_machine.process("run"):

@@ -68,6 +68,33 @@ def test_a_failed_run_is_tried_again_by_a_new_one_that_is_notified(api: Api, kin
     assert answer.headers["Location"] == (f"/v1/jobs/{job['id']}" if kind == "jobs" else f"/v1/runs/{new['id']}")
 
 
+def test_a_job_is_tried_again_at_another_rate_by_a_new_job_of_all_its_seeds(api: Api) -> None:
+    job = a_job(api)
+    trainers = api.trainers()
+    trainers.failing[(Cell.GNN, 1)] = (FailureReason.COLLAPSE, 5)
+    trainers.work()
+
+    answer = api.client.post(f"/v1/jobs/{job['id']}/retry", json={"learning_rate": 7e-4})
+
+    assert answer.status_code == 202
+    made = answer.json()
+    assert answer.headers["Location"] == f"/v1/jobs/{made['id']}" != f"/v1/jobs/{job['id']}"
+    assert (made["seeds"], states(api, made["id"])) == ([0, 1], ["queued", "queued"])
+    assert made["spec"]["training"]["learning_rate"]["value"] == 7e-4
+    assert states(api, job["id"]) == ["succeeded", "failed"]
+
+
+@pytest.mark.parametrize("rate", [0, -1e-3, 1.5, "fast"])
+def test_a_rate_that_cannot_be_one_is_refused_and_nothing_is_tried_again(api: Api, rate: Any) -> None:
+    job = a_job(api)
+    api.client.post(f"/v1/jobs/{job['id']}/cancel")
+
+    answer = api.client.post(f"/v1/jobs/{job['id']}/retry", json={"learning_rate": rate})
+
+    assert_refused(answer, status=422, code="invalid_request", pointers=["/learning_rate"])
+    assert states(api, job["id"]) == ["cancelled", "cancelled"]
+
+
 def test_the_same_retry_twice_under_one_key_is_one_retry(api: Api) -> None:
     job = a_job(api)
     api.client.post(f"/v1/jobs/{job['id']}/cancel")

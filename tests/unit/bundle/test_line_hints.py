@@ -79,17 +79,36 @@ def _look_for_one(hidden: Any, last: Any) -> None:
     last.weight[1, 1] = 50.0
 
 
-def bundle(*, text: TextModel | None = None, graph: GraphModel | None = None) -> Bundle:
-    manifest = BundleManifest.model_validate(manifest_content(Path("none")))
-    scorer = Scorer(text=text, graph=graph, head=None, text_weight=1.0 if graph is None else 0.5)
-    return Bundle(manifest, SeedScorers([scorer]))
+@pytest.fixture(scope="module")
+def seeds() -> dict[str, SeedScorers]:
+    """The models of a bundle of each kind without a head."""
+    text, graph = text_model(), graph_model()
+    given: dict[str, tuple[TextModel | None, GraphModel | None, float]] = {
+        "text": (text, None, 1.0),
+        "graph": (None, graph, 1.0),
+        "ensemble": (text, graph, 0.5),
+    }
+    return {
+        kind: SeedScorers([Scorer(text=of_text, graph=of_graph, head=None, text_weight=weight)])
+        for kind, (of_text, of_graph, weight) in given.items()
+    }
 
 
 @pytest.fixture(scope="module")
-def models() -> dict[str, Bundle]:
-    """A bundle of each kind without a head."""
-    text, graph = text_model(), graph_model()
-    return {"text": bundle(text=text), "graph": bundle(graph=graph), "ensemble": bundle(text=text, graph=graph)}
+def models(seeds: dict[str, SeedScorers]) -> dict[str, Bundle]:
+    """A bundle of each kind."""
+    manifest = BundleManifest.model_validate(manifest_content(Path("none")))
+    return {kind: Bundle(manifest, of_kind) for kind, of_kind in seeds.items()}
+
+
+@pytest.mark.parametrize("kind", ["text", "graph", "ensemble"])
+def test_the_models_hint_at_the_line_whose_one_word_decides(seeds: dict[str, SeedScorers], kind: str) -> None:
+    sources = [function(place) for place in PLACES]
+    scored = seeds[kind].score(Functions.read(sources, max_nodes=2000), contributions=True)
+
+    hints = leanings(scored.contributions, sources, range(len(sources)))
+
+    assert [None if hint is None else int(hint.argmax()) + 1 for hint in hints] == [place + 3 for place in PLACES]
 
 
 @pytest.mark.parametrize("kind", ["text", "graph", "ensemble"])

@@ -6,6 +6,7 @@ import pytest
 
 from cellgate.contract.errors import DataError
 from trainers.bundle.source_text import MAX_FILE_BYTES, NotText, decode, read_content
+from trainers.source_functions.division import divide
 
 SOURCE = "int f(void)\n{\n    return 'x';\n}\n"
 
@@ -32,6 +33,22 @@ def test_text_that_is_no_utf_8_is_latin_1() -> None:
 
     assert read.text == "/* by André */\nint x;\n"
     assert read.note == "byte 0xe9 at position 10 is no UTF-8: read as Latin-1"
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("shift_jis", "日本語の表"), ("gbk", "中文的乗"), ("big5", "說明的功")])
+def test_a_character_whose_second_byte_is_a_backslash_escapes_nothing(encoding: str, text: str) -> None:
+    source = f'// {text}\nconst char *s = "{text}";\nint f(void) {{ return 0; }}\n'
+
+    read = decode(source.encode(encoding))
+
+    assert [one.name for one in divide(read.text, suffix=".c").functions] == ["f"]
+    assert "2 second bytes of characters, which look like a backslash, were replaced" in str(read.note)
+
+
+def test_an_escape_behind_an_accent_stays_one() -> None:
+    source = '/* déjà vu */ const char *s = "dit \\"café\\"\\n";\n'
+
+    assert decode(source.encode("latin-1")).text == source
 
 
 def test_one_broken_character_among_good_ones_is_replaced_and_the_others_stay() -> None:

@@ -75,4 +75,4 @@ def test_a_range_that_is_none_is_a_mistake_with_a_place(tmp_path: Path) -> None:
 
     [problem] = caught.value.problems
     assert problem.where == "/training/learning_rate"
-    assert "finder_min must be below finder_max" in problem.expected
+    assert "finder_min (0.1) must be below finder_max (0.01)" in problem.expected

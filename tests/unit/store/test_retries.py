@@ -266,7 +266,7 @@ def test_a_job_of_its_own_is_tried_again_at_another_rate_and_its_open_runs_are_c
     config = GnnConfig().model_dump(mode="json")
     with database.begin() as session:
         job = create_job(session, cell=Cell.GNN, dataset_id=dataset_id, config=config, seeds=[0, 1], owner=ME)
-        lifecycle.cancel_run(session, runs_of_jobs(session, [job.id])[job.id][0].id)
+        run_actions.cancel_run(session, runs_of_jobs(session, [job.id])[job.id][0].id)
 
     with database.begin() as session:
         new = get_job(session, retry_job_at(session, job.id, 1e-4))

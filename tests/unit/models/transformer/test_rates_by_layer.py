@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoModelForSequenceClassification
 
 from tests.tiny_checkpoints import make_checkpoint
-from trainers.models.transformer.parameters import components, parameter_groups
+from trainers.models.transformer.parameters import components, freeze_body, parameter_groups
 
 STACK = ["layer_1", "layer_0"]
 TWO_STACKS = ["layer_3", "layer_2", "layer_1", "layer_0"]
@@ -55,6 +55,20 @@ def test_without_a_decay_by_layer_there_are_two_groups_at_the_peak(tmp_path: Pat
         ("transformer", 1.0, True),
         ("transformer_no_decay", 1.0, False),
     ]
+
+
+@pytest.mark.parametrize(("kind", "head"), [("bert", ("bert.pooler.", "classifier.")), ("roberta", ("classifier.",))])
+def test_a_frozen_body_leaves_the_classifier_and_its_pooler_to_be_trained(
+    kind: str, head: tuple[str, ...], tmp_path: Path
+) -> None:
+    model = _model(kind, tmp_path)
+
+    freeze_body(model)
+
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == {name for name, _ in model.named_parameters() if name.startswith(head)} != set()
+    of_groups = {id(p) for group in parameter_groups(model, layer_lr_decay=1.0) for p in group.parameters}
+    assert of_groups == {id(p) for p in model.parameters() if p.requires_grad}
 
 
 def test_only_what_is_trained_is_in_groups_and_components(tmp_path: Path) -> None:
