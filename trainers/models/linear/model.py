@@ -48,9 +48,11 @@ class LinearModel:
             Sublinear TF-IDF: Salton and Buckley 1988, doi 10.1016/0306-4573(88)90021-0.
         """
         idf_K = _idf(count_FK)
+        bucket_U = np.flatnonzero(idf_K)
         regression = LogisticRegression(C=strength, solver="liblinear", tol=1e-3, max_iter=1_000, random_state=0)
-        regression.fit(_weighted(count_FK, idf_K), labels_F)
-        return cls(weight_K=regression.coef_[0].astype(np.float32), idf_K=idf_K, bias=float(regression.intercept_[0]))
+        regression.fit(_columns(_weighted(count_FK, idf_K), bucket_U), labels_F)
+        weight_K = _spread(bucket_U, regression.coef_[0].astype(np.float32))
+        return cls(weight_K=weight_K, idf_K=idf_K, bias=float(regression.intercept_[0]))
 
     def log_odds(self, count_FK: sparse.csr_matrix) -> Floats:
         """Return the log-odds of each function, (F,), float64."""
@@ -97,9 +99,17 @@ class LinearModel:
 def _idf(count_FK: sparse.csr_matrix) -> NDArray[np.float32]:
     """Return the smoothed inverse document frequency of each bucket, 0 where too few functions have it."""
     functions_K = np.bincount(count_FK.indices, minlength=BUCKETS)
-    idf_K: NDArray[np.float32] = (np.log((1 + count_FK.shape[0]) / (1 + functions_K)) + 1).astype(np.float32)
-    idf_K[functions_K < MIN_FUNCTIONS] = 0
-    return idf_K
+    bucket_U = np.flatnonzero(functions_K >= MIN_FUNCTIONS)
+    idf_U = np.log((1 + count_FK.shape[0]) / (1 + functions_K[bucket_U])) + 1
+    return _spread(bucket_U, idf_U.astype(np.float32))
+
+
+def _columns(matrix_FK: sparse.csr_matrix, bucket_U: NDArray[np.int64]) -> sparse.csr_matrix:
+    """Return the matrix without the buckets that it has no value in: the solver goes through each of them, (F, U)."""
+    place_K = np.zeros(BUCKETS, dtype=np.int32)
+    place_K[bucket_U] = np.arange(len(bucket_U))
+    shape = (matrix_FK.shape[0], max(1, len(bucket_U)))
+    return sparse.csr_matrix((matrix_FK.data, place_K[matrix_FK.indices], matrix_FK.indptr), shape=shape)
 
 
 def _weighted(count_FK: sparse.csr_matrix, idf_K: NDArray[np.float32]) -> sparse.csr_matrix:
@@ -110,7 +120,7 @@ def _weighted(count_FK: sparse.csr_matrix, idf_K: NDArray[np.float32]) -> sparse
     return normalize(weighted_FK, copy=False)
 
 
-def _spread(bucket_U: NDArray[np.int32], value_U: NDArray[np.float32]) -> NDArray[np.float32]:
+def _spread(bucket_U: NDArray[np.integer], value_U: NDArray[np.float32]) -> NDArray[np.float32]:
     value_K = np.zeros(BUCKETS, dtype=np.float32)
     value_K[bucket_U] = value_U
     return value_K

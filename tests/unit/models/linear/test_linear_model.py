@@ -1,0 +1,116 @@
+"""Hashed counts of text and graphs, and the logistic regression over them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from cellgate.contract.errors import DataError
+from trainers.data.dataset import Dataset
+from trainers.models.linear.graph import count_patterns
+from trainers.models.linear.hashing import BUCKET_BITS, BUCKETS, counted, mixed, ngrams
+from trainers.models.linear.model import LinearModel
+from trainers.models.linear.text import count_parts
+
+
+def test_hashes_are_the_same_on_every_machine() -> None:
+    first = mixed(np.array([1, 2**63], dtype=np.uint64), 7)
+
+    assert first.tolist() == [8654009329490660743, 730923791811709280]
+    assert count_parts(["free(p);"]).indices.tolist() == [
+        *(1228, 43734, 98409, 266566, 498770, 582951),
+        *(655981, 911384, 916475, 934741, 961000, 967092),
+    ]
+
+
+def test_ngrams_do_not_cross_from_one_function_into_the_next() -> None:
+    items = np.arange(5, dtype=np.uint64)
+    function_of = np.array([0, 0, 0, 1, 1])
+
+    lengths = [function_T.tolist() for _, function_T in ngrams(items, function_of, longest=3)]
+
+    assert lengths == [[0, 0, 0, 1, 1], [0, 0, 1], [0]]
+
+
+def test_a_function_shorter_than_the_longest_ngram_is_counted() -> None:
+    counts = count_parts(["x", "", "free ( p )"])
+
+    assert counts.shape == (3, BUCKETS)
+    assert counts.sum(axis=1).tolist() == [[1.0], [0.0], [9.0]]
+
+
+def test_names_of_one_meaning_have_parts_in_common() -> None:
+    snake, camel, upper, other = count_parts(["buf_free", "bufFree", "BUF_FREE", "memcpy"]).toarray() > 0
+
+    # `buf`, `free`, and the one after the other where no sign stands between.
+    assert (snake & camel & upper).sum() >= 2
+    assert not (snake & other).any()
+
+
+def test_whatever_characters_a_function_has_it_is_counted() -> None:
+    assert count_parts(['char *s = "größe ☃ 変数 \ud800";']).nnz > 10
+
+
+def test_patterns_of_a_graph_do_not_depend_on_the_other_graphs(dataset: Dataset) -> None:
+    together = count_patterns(dataset, np.array([3, 8, 5]))
+
+    alone = sparse.vstack([count_patterns(dataset, np.array([row])) for row in (3, 8, 5)])
+    assert (together != alone).nnz == 0
+    assert together.nnz > 0
+
+
+def test_what_tells_the_classes_apart_gets_the_weight() -> None:
+    counts, labels = told_by_bucket_9(functions=60)
+
+    model = LinearModel.fit(counts, labels, strength=1.0)
+
+    assert np.argmax(model.weight_K) == 9
+    assert ((model.log_odds(counts) > 0) == (labels == 1)).all()
+
+
+def test_a_bucket_that_hardly_a_function_of_train_has_counts_for_nothing() -> None:
+    counts, labels = told_by_bucket_9(functions=60)
+    rare = sparse.lil_matrix(counts)
+    rare[0, 100] = rare[1, 100] = 5
+
+    model = LinearModel.fit(rare.tocsr(), labels, strength=1.0)
+
+    assert model.idf_K[100] == 0
+    assert model.log_odds(rare.tocsr()) == pytest.approx(model.log_odds(counts))
+
+
+def test_a_model_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    counts, labels = told_by_bucket_9(functions=60)
+    model = LinearModel.fit(counts, labels, strength=1.0).scaled(slope=1.5, bias=-0.25)
+
+    model.write(tmp_path / "linear.safetensors")
+
+    assert (
+        LinearModel.read(tmp_path / "linear.safetensors").log_odds(counts).tolist() == model.log_odds(counts).tolist()
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_a_damaged_file_is_refused_with_what_to_do(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "linear.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(DataError, match="linear model cannot be read"):
+        LinearModel.read(path)
+
+
+def told_by_bucket_9(*, functions: int) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Counts of noise and, in functions of class 1 alone, one more bucket."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(functions) % 2
+    vulnerable = np.flatnonzero(labels)
+    found = [(hashes(bucket, 3), rng.integers(0, functions, 3)) for bucket in range(20, 40)]
+    found += [(hashes(9, len(vulnerable)), vulnerable), (hashes(10, functions), np.arange(functions))]
+    return counted(found, functions=functions), labels
+
+
+def hashes(bucket: int, count: int) -> np.ndarray:
+    """Hashes that fall into a bucket."""
+    return np.full(count, (bucket << 64 - BUCKET_BITS) + 1, dtype=np.uint64)
