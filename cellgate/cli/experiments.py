@@ -156,7 +156,7 @@ def retry(
             _print(f"{identifier} is tried again, from its last checkpoint.")
             return
         job = client.retry_at(identifier if kind == "jobs" else client.run(identifier).job, rate)
-    _print(f"{job.id} takes its place: {len(job.seeds)} seeds at a learning rate of {rate:g}.")
+    _print(f"Job {job.id} takes its place, with all of its seeds at a learning rate of {rate:g}.")
 
 
 def _load(client: Client, identifier: str) -> ExperimentAnswer | JobAnswer | RunAnswer:

@@ -233,8 +233,9 @@ def test_a_job_is_paused_resumed_cancelled_and_tried_again(
     assert context.trainers().work() == []
     assert "is queued again" in cellgate("resume", run_id).out
     assert cellgate("cancel", run_id).code == 0
+    assert "with all of its seeds at a learning rate of 0.0007" in cellgate("retry", run_id, "--rate", "0.0007").out
     assert "is tried again" in cellgate("retry", job["id"]).out
-    assert context.trainers().work() == [(Cell.GNN, 0)]
+    assert context.trainers().work() == [(Cell.GNN, 0), (Cell.GNN, 0)]
     assert cellgate("watch", job["id"]).code == 0
     assert "counts in its place" in cellgate("show", run_id).out
 
