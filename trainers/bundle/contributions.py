@@ -136,4 +136,5 @@ def lines_of_nodes(sources: Sequence[str], *, max_nodes: int) -> list[Lines]:
 def _line_of(ends: Sequence[int], content: bytes, unit: str) -> Lines:
     """Return the lines of the characters before these places; of nothing, the first line."""
     line_ends = np.flatnonzero(np.frombuffer(content, dtype=unit) == ord("\n"))
-    return np.searchsorted(line_ends, np.asarray(ends, dtype=np.int64) - 1, side="left") + 1
+    before = np.searchsorted(line_ends, np.asarray(ends, dtype=np.int64) - 1, side="left")
+    return before.astype(np.int64) + 1
