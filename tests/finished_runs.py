@@ -57,12 +57,14 @@ def write_run(
     seed: int,
     log_odds: LogOdds,
     width: int = 4,
+    linear: LogOdds | None = None,
     **changes: Any,
 ) -> Path:
     """Write one run's predictions and result; return its folder.
 
     Args:
         width: Of the embeddings, which hold the log-odds in their first column.
+        linear: Of the linear model beneath; null for a run of a network alone.
         changes: Other values for fields of the result.
     """
     for split in SPLITS:
@@ -77,6 +79,7 @@ def write_run(
             labels_R=labels_R,
             logits_RC=np.stack([np.zeros_like(margin_R), margin_R], axis=1),
             embeddings_RD=embeddings_RD,
+            linear_R=None if linear is None else linear(split, labels_R).astype(np.float32),
         )
         write_predictions(predictions_path(folder, split), predictions)
     write_result_of(folder, dataset, cell=cell, seed=seed, **changes)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Option = Literal["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
+Option = Literal["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion", "linear"]
 Shipping = Literal["single", "ensemble", "fusion"]
 
 
@@ -35,6 +35,7 @@ OPTIONS = (
     OptionSpec(name="ensemble", title="Ensemble", cells=(51, 52), outcome="ensemble"),
     OptionSpec(name="ensemble_tuned", title="Ensemble, tuned", cells=(51, 52), outcome=None),
     OptionSpec(name="fusion", title="Fusion", cells=(51, 52, 53), outcome="fusion"),
+    OptionSpec(name="linear", title="Linear model", cells=(51,), outcome=None),
 )
 OPTION_NAMES: Mapping[Option, str] = {option.name: option.title for option in OPTIONS}
 OUTCOMES: Mapping[Option, Shipping | None] = {option.name: option.outcome for option in OPTIONS}

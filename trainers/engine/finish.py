@@ -64,6 +64,7 @@ def finish(
     splits: Sequence[Split] = EVALUATED,
     warnings: Sequence[str] = (),
     cut: TruncationMask | None = None,
+    linear_F: NDArray[np.float32] | None = None,
 ) -> RunResult:
     """Write predictions, metrics and `result.json` of a trained task; save its `model/` before.
 
@@ -73,13 +74,14 @@ def finish(
         splits: To predict; dev among them.
         warnings: For the result.
         cut: Which functions the model does not see all of, where it may not.
+        linear_F: Log-odds of the linear model that the network was trained over, of every function of the data set.
 
     Raises:
         DivergenceError: A prediction is NaN or Inf.
         InterruptedRun: A stop was requested.
     """
     with context.phase("predict"):
-        predictions = {split: _predict(task, dataset, split, context, hardware) for split in splits}
+        predictions = {split: _predict(task, dataset, split, context, hardware, linear_F) for split in splits}
         for split, of_split in predictions.items():
             write_predictions(predictions_path(context.out, split), of_split)
     with context.phase("evaluate"):
@@ -155,7 +157,14 @@ def truncation_of(predictions: Predictions, cut: TruncationMask, *, threshold: f
     )
 
 
-def _predict(task: Task, dataset: Dataset, split: Split, context: RunContext, hardware: Hardware) -> Predictions:
+def _predict(
+    task: Task,
+    dataset: Dataset,
+    split: Split,
+    context: RunContext,
+    hardware: Hardware,
+    linear_F: NDArray[np.float32] | None,
+) -> Predictions:
     rows = dataset.rows(split)
     outputs = infer(task, rows, hardware=hardware, context=context)
     if not np.isfinite(outputs.logits_RC).all():
@@ -166,4 +175,5 @@ def _predict(task: Task, dataset: Dataset, split: Split, context: RunContext, ha
         labels_R=dataset.labels(rows),
         logits_RC=outputs.logits_RC,
         embeddings_RD=outputs.embeddings_RD,
+        linear_R=None if linear_F is None else linear_F[rows],
     )

@@ -25,6 +25,8 @@ class Predictions:
         labels_R: 0 or 1, int64.
         logits_RC: Uncalibrated, float32.
         embeddings_RD: Pooled representation, float32.
+        linear_R: Log-odds of the linear model that the network was trained over, in the logits too, float32; null
+            where there is none.
     """
 
     rows_R: NDArray[np.int64]
@@ -32,6 +34,7 @@ class Predictions:
     labels_R: NDArray[np.int64]
     logits_RC: NDArray[np.float32]
     embeddings_RD: NDArray[np.float32]
+    linear_R: NDArray[np.float32] | None = None
 
 
 def predictions_path(out: Path, split: Split | str) -> Path:
@@ -46,15 +49,16 @@ def _fixed_lists(matrix: NDArray[np.float32]) -> Any:
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write an Arrow IPC file, atomically."""
-    table = pa.table(
-        {
-            "row": pa.array(predictions.rows_R, pa.int64()),
-            "id": pa.array(predictions.ids, pa.string()),
-            "label": pa.array(predictions.labels_R, pa.int8()),
-            "logits": _fixed_lists(predictions.logits_RC),
-            "embedding": _fixed_lists(predictions.embeddings_RD),
-        }
-    )
+    columns = {
+        "row": pa.array(predictions.rows_R, pa.int64()),
+        "id": pa.array(predictions.ids, pa.string()),
+        "label": pa.array(predictions.labels_R, pa.int8()),
+        "logits": _fixed_lists(predictions.logits_RC),
+        "embedding": _fixed_lists(predictions.embeddings_RD),
+    }
+    if predictions.linear_R is not None:
+        columns["linear"] = pa.array(predictions.linear_R, pa.float32())
+    table = pa.table(columns)
     with atomic_file(path) as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
 
@@ -73,6 +77,7 @@ def read_predictions(path: Path) -> Predictions:
             labels_R=table["label"].to_numpy().astype(np.int64),
             logits_RC=_matrix(table["logits"]),
             embeddings_RD=_matrix(table["embedding"]),
+            linear_R=table["linear"].to_numpy() if "linear" in table.column_names else None,
         )
     except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
         raise DataError.unreadable(

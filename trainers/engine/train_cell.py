@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellgate.contract.artifacts import MODEL_FOLDER
 from cellgate.contract.configs import Split
@@ -76,6 +77,8 @@ class Trainee:
         review: Called once after training; may change the model, and returns warnings for the result.
         warnings: For the result, known before training.
         cut: Which functions the model does not see all of; null where it sees all.
+        linear_F: Log-odds of the linear model that the network is trained over, of every function, float32; null
+            where there is none.
     """
 
     task: Task
@@ -85,6 +88,7 @@ class Trainee:
     review: Callable[[], Sequence[str]] = no_review
     warnings: Sequence[str] = ()
     cut: TruncationMask | None = None
+    linear_F: NDArray[np.float32] | None = None
 
 
 def train_cell(trainee: Trainee, inputs: CellInputs, *, spec: TrainedSpec, context: RunContext) -> RunResult:
@@ -137,4 +141,5 @@ def train_cell(trainee: Trainee, inputs: CellInputs, *, spec: TrainedSpec, conte
         hardware=hardware,
         warnings=warnings,
         cut=trainee.cut,
+        linear_F=trainee.linear_F,
     )

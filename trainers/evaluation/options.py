@@ -71,6 +71,7 @@ class SeedLogOdds:
         text: Calibrated log-odds of the text model, by split, each (R,).
         graph: Those of the graph model.
         fused: Those of fusion; None where the seed has no fusion.
+        linear: Those of the linear model that the text model was trained over; None where there is none.
         labels: Labels of dev and fuse, each (R,).
         text_weight: Of the text model in the fixed ensemble, 0 to 1.
     """
@@ -79,6 +80,7 @@ class SeedLogOdds:
     text: Mapping[Split, Floats]
     graph: Mapping[Split, Floats]
     fused: Mapping[Split, Floats] | None
+    linear: Mapping[Split, Floats] | None
     labels: Mapping[Split, Integers]
     text_weight: float
 
@@ -109,6 +111,13 @@ def _fusion(scores: SeedLogOdds) -> Candidate | None:
     return Candidate(option="fusion", seeds=(run.seed,), log_odds=scores.fused, threshold=run.threshold)
 
 
+def _linear(scores: SeedLogOdds) -> Candidate | None:
+    if scores.linear is None:
+        return None
+    threshold = best_threshold(scores.labels[Split.DEV], sigmoid(scores.linear[Split.DEV]))
+    return Candidate(option="linear", seeds=(scores.runs.seed,), log_odds=scores.linear, threshold=threshold)
+
+
 # One row per option; a function returns None where the seed lacks a model that the option needs.
 CANDIDATES: Mapping[Option, Callable[[SeedLogOdds], Candidate | None]] = {
     "transformer": _transformer,
@@ -116,6 +125,7 @@ CANDIDATES: Mapping[Option, Callable[[SeedLogOdds], Candidate | None]] = {
     "ensemble": _fixed_ensemble,
     "ensemble_tuned": _tuned_ensemble,
     "fusion": _fusion,
+    "linear": _linear,
 }
 
 
@@ -133,13 +143,20 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
         DataError: Predictions do not belong to the data set; everything wrong in any of them is named.
     """
     wanted = [read for of_seed in seeds for read in of_seed.reads()]
+    found_runs = dict(
+        zip(((run.name, split) for run, split in wanted), read_joined(wanted, dataset=dataset), strict=True)
+    )
     log_odds = {
-        (run.name, split): margins(predictions.logits_RC) / run.temperature
-        for (run, split), predictions in zip(wanted, read_joined(wanted, dataset=dataset), strict=True)
+        (run.name, split): margins(found_runs[run.name, split].logits_RC) / run.temperature for run, split in wanted
     }
 
     def of(run: FinishedRun) -> dict[Split, Floats]:
         return {split: found for (name, split), found in log_odds.items() if name == run.name}
+
+    def linear_of(run: FinishedRun) -> dict[Split, Floats] | None:
+        verdicts = {split: found_runs[run.name, split].linear_R for split in BASE_SPLITS}
+        found = {split: linear_R.astype(np.float64) for split, linear_R in verdicts.items() if linear_R is not None}
+        return found if len(found) == len(verdicts) else None
 
     labels = {split: dataset.labels(dataset.rows(split)) for split in (Split.DEV, Split.FUSE)}
     candidates = []
@@ -149,6 +166,7 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
             text=of(runs.transformer),
             graph=of(runs.gnn),
             fused=None if runs.fusion is None else of(runs.fusion),
+            linear=linear_of(runs.transformer),
             labels=labels,
             text_weight=text_weight,
         )

@@ -19,6 +19,7 @@ const OPTIONS: Record<Option, string> = {
   ensemble: "Ensemble",
   ensemble_tuned: "Ensemble, tuned",
   fusion: "Fusion",
+  linear: "Linear model",
 };
 
 const OUTCOMES: Record<Outcome, string> = {

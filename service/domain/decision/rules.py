@@ -31,6 +31,7 @@ from service.domain.decision.text import (
     describe_difference,
     describe_forms,
     describe_gate_failure,
+    describe_no_better_than_linear,
     describe_option,
     describe_split,
     next_steps_to_improve,
@@ -166,10 +167,19 @@ def _ship(
         option=chosen.option,
         confidence=confidence,
         rule=rule,
-        reasons=[*reasons, *describe_forms(forms)],
+        reasons=[*_beside_linear(chosen, evidence), *reasons, *describe_forms(forms)],
         next_steps=next_steps_to_ship(chosen, seeds, confidence),
         seeds=seeds,
     )
+
+
+def _beside_linear(chosen: OptionEvidence, evidence: Evidence) -> list[str]:
+    """Say first that what is shipped is not surely better than a linear model, where that is so."""
+    linear = next((option for option in evidence.options if option.option == "linear"), None)
+    difference = _difference(evidence, chosen.option, "linear")
+    if linear is None or difference is None or difference.f1_interval.low > 0:
+        return []
+    return [describe_no_better_than_linear(chosen, linear, difference)]
 
 
 def _train_fusion(confidence: Confidence, rule: str, reasons: list[str]) -> DecisionDraft:

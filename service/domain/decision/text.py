@@ -42,6 +42,15 @@ def describe_difference(comparison: Comparison) -> str:
     )
 
 
+def describe_no_better_than_linear(chosen: OptionEvidence, linear: OptionEvidence, difference: Comparison) -> str:
+    """Return that an option is not surely better than the linear model on the text as a sentence."""
+    interval = _interval(difference.f1_interval)
+    return (
+        f"{chosen.option} is not surely better than a linear model on the text, which trains in seconds: F1"
+        f" {chosen.f1:.4f} against {linear.f1:.4f}, {difference.f1_difference:+.4f} {interval}."
+    )
+
+
 def describe_forms(forms: Sequence[DeploymentCandidate]) -> list[str]:
     """Return how the seed that was best on dev compares with all seeds together; nothing with a single seed."""
     if len(forms) < 2:

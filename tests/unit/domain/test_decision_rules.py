@@ -162,6 +162,20 @@ def test_a_tuned_ensemble_that_does_better_is_named_but_not_shipped() -> None:
     assert any("0.9700" in reason for reason in decision.reasons)
 
 
+def test_what_is_not_surely_better_than_a_linear_model_is_shipped_with_these_words_first() -> None:
+    decision = decide(evidence({**HIGH, "linear": [0.945]}), PASSED, POLICY, stage="bases")
+
+    assert decision.option == "ensemble"
+    assert decision.reasons[0].startswith("ensemble is not surely better than a linear model on the text")
+    assert "F1 0.9500 against 0.9450, +0.0050 [-0.0050, 0.0150]" in decision.reasons[0]
+
+
+def test_what_is_surely_better_than_a_linear_model_says_nothing_of_it() -> None:
+    decision = decide(evidence({**HIGH, "linear": [0.6]}), PASSED, POLICY, stage="bases")
+
+    assert not any("linear" in reason for reason in decision.reasons)
+
+
 def test_a_decision_can_be_recomputed_to_the_same_bytes_and_names_its_evidence() -> None:
     shown = evidence(LOW)
     first, second = (decide(shown, PASSED, POLICY, stage="bases") for _ in range(2))

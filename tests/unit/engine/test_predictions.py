@@ -17,6 +17,7 @@ def test_predictions_read_back_as_they_were_written(tmp_path: Path) -> None:
         labels_R=np.array([0, 1, 1]),
         logits_RC=rng.normal(size=(3, 2)).astype(np.float32),
         embeddings_RD=rng.normal(size=(3, 5)).astype(np.float32),
+        linear_R=rng.normal(size=3).astype(np.float32),
     )
     path = predictions_path(tmp_path, "gate")
 
@@ -25,7 +26,7 @@ def test_predictions_read_back_as_they_were_written(tmp_path: Path) -> None:
 
     assert path == tmp_path / "predictions" / "gate.arrow"
     assert read.ids == written.ids
-    for name in ("rows_R", "labels_R", "logits_RC", "embeddings_RD"):
+    for name in ("rows_R", "labels_R", "logits_RC", "embeddings_RD", "linear_R"):
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
         assert getattr(read, name).dtype == getattr(written, name).dtype
 

@@ -8,6 +8,8 @@ from cellgate.contract.specs import AggregationSpec, RunOutput
 from tests.finished_runs import SEEDS, MakeSpec, noisy_log_odds, prepare_generated, write_run
 from trainers.data.dataset import Dataset
 
+LINEAR_STRENGTH = 0.5
+
 
 @pytest.fixture(scope="session")
 def aggregated_dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,7 +32,8 @@ def make_spec(dataset: Dataset, aggregated_dataset_folder: Path, tmp_path: Path)
         for seed in SEEDS:
             log_odds = noisy_log_odds(strength=strength, seed=100 * cell + seed)
             folder = tmp_path / f"{cell}-{seed}"
-            write_run(folder, dataset, cell=cell, seed=seed, log_odds=log_odds)  # type: ignore[arg-type]
+            beneath = noisy_log_odds(strength=LINEAR_STRENGTH, seed=0) if cell == 51 else None
+            write_run(folder, dataset, cell=cell, seed=seed, log_odds=log_odds, linear=beneath)  # type: ignore[arg-type]
             made.append(RunOutput(seed=seed, path=folder))
         return made
 

@@ -61,6 +61,29 @@ def test_a_report_of_before_a_probe_was_known_gives_the_others(tmp_path: Path) -
     assert [baseline.name for baseline in read_baselines(tmp_path)] == ["all_positive", "length"]
 
 
+def test_the_linear_model_is_weighed_by_its_own_log_odds_alike_in_every_seed(
+    make_spec: MakeSpec, dataset: Dataset, tmp_path: Path
+) -> None:
+    linear = options_of(aggregate(make_spec(), tmp_path / "out"))["linear"]
+
+    log_odds = noisy_log_odds(strength=0.5, seed=0)
+    dev, gate = dataset.labels(dataset.rows(Split.DEV)), dataset.labels(dataset.rows(Split.GATE))
+    threshold = best_threshold(dev, sigmoid(log_odds(Split.DEV, dev).astype(np.float32).astype(float)))
+    called = sigmoid(log_odds(Split.GATE, gate).astype(np.float32).astype(float)) >= threshold
+    assert linear.f1_per_seed == [pytest.approx(f1_score(gate, called))] * 3
+
+
+def test_networks_that_were_trained_alone_have_no_linear_option(
+    make_spec: MakeSpec, dataset: Dataset, tmp_path: Path
+) -> None:
+    spec = make_spec()
+    for run in spec.transformer:
+        alone = noisy_log_odds(strength=1.0, seed=51 * 100 + run.seed)
+        write_run(run.path, dataset, cell=51, seed=run.seed, log_odds=alone)
+
+    assert "linear" not in options_of(aggregate(spec, tmp_path / "out"))
+
+
 def test_without_fusion_runs_there_is_no_fusion_option(make_spec: MakeSpec, tmp_path: Path) -> None:
     evidence = aggregate(make_spec(fusion=[]), tmp_path / "out")
 

@@ -8,8 +8,15 @@ from cellgate.contract.options import OPTION_NAMES, OPTIONS, SINGLES, Option
 from trainers.evaluation.options import CANDIDATES
 
 
-def test_the_options_are_the_single_models_both_ensembles_and_fusion() -> None:
-    assert [option.name for option in OPTIONS] == ["transformer", "gnn", "ensemble", "ensemble_tuned", "fusion"]
+def test_the_options_are_the_single_models_both_ensembles_fusion_and_the_linear_model() -> None:
+    assert [option.name for option in OPTIONS] == [
+        "transformer",
+        "gnn",
+        "ensemble",
+        "ensemble_tuned",
+        "fusion",
+        "linear",
+    ]
     assert SINGLES == ("transformer", "gnn")
 
 

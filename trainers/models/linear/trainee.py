@@ -46,7 +46,14 @@ def over_linear(
 
     both = TaskOverLinear(task, base.log_odds_F)
     review = partial(_keep_the_better, both, base, last_layer, inputs, context)
-    return Trainee(task=both, save=saving_both(base, save), review=review, warnings=warnings, cut=cut)
+    return Trainee(
+        task=both,
+        save=saving_both(base, save),
+        review=review,
+        warnings=warnings,
+        cut=cut,
+        linear_F=base.log_odds_F,
+    )
 
 
 def _keep_the_better(
