@@ -25,6 +25,8 @@ from trainers.evaluation.aggregate import run as run_aggregation
 SPEC_HASH = "sha256:" + "5" * 64
 SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
 SEEDS = (0, 1, 2)
+# Of the linear model beneath the text models, for `noisy_log_odds`.
+LINEAR_STRENGTH = 0.5
 MakeSpec = Callable[..., AggregationSpec]
 LogOdds = Callable[[Split, NDArray[np.int64]], NDArray[np.float64]]
 

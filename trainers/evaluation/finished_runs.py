@@ -185,6 +185,7 @@ def _reordered(predictions: Predictions, ids: Sequence[str], rows_R: np.ndarray)
         labels_R=predictions.labels_R[order_R],
         logits_RC=predictions.logits_RC[order_R],
         embeddings_RD=predictions.embeddings_RD[order_R],
+        linear_R=None if predictions.linear_R is None else predictions.linear_R[order_R],
     )
 
 

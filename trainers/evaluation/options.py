@@ -158,6 +158,9 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
         found = {split: linear_R.astype(np.float64) for split, linear_R in verdicts.items() if linear_R is not None}
         return found if len(found) == len(verdicts) else None
 
+    linear = {runs.seed: linear_of(runs.transformer) for runs in seeds}
+    # Seeds are compared one by one: what only some of them have is not weighed.
+    everywhere = all(of_seed is not None for of_seed in linear.values())
     labels = {split: dataset.labels(dataset.rows(split)) for split in (Split.DEV, Split.FUSE)}
     candidates = []
     for runs in seeds:
@@ -166,7 +169,7 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
             text=of(runs.transformer),
             graph=of(runs.gnn),
             fused=None if runs.fusion is None else of(runs.fusion),
-            linear=linear_of(runs.transformer),
+            linear=linear[runs.seed] if everywhere else None,
             labels=labels,
             text_weight=text_weight,
         )

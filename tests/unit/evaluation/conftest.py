@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from cellgate.contract.specs import AggregationSpec, RunOutput
-from tests.finished_runs import SEEDS, MakeSpec, noisy_log_odds, prepare_generated, write_run
+from tests.finished_runs import LINEAR_STRENGTH, SEEDS, MakeSpec, noisy_log_odds, prepare_generated, write_run
 from trainers.data.dataset import Dataset
-
-LINEAR_STRENGTH = 0.5
 
 
 @pytest.fixture(scope="session")

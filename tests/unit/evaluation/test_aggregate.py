@@ -12,7 +12,7 @@ from cellgate.contract.errors import DataError, SpecError
 from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.files import to_json
 from cellgate.contract.options import OPTIONS
-from tests.finished_runs import SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
+from tests.finished_runs import LINEAR_STRENGTH, SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
 from trainers.evaluation.evidence import read_baselines
@@ -66,7 +66,7 @@ def test_the_linear_model_is_weighed_by_its_own_log_odds_alike_in_every_seed(
 ) -> None:
     linear = options_of(aggregate(make_spec(), tmp_path / "out"))["linear"]
 
-    log_odds = noisy_log_odds(strength=0.5, seed=0)
+    log_odds = noisy_log_odds(strength=LINEAR_STRENGTH, seed=0)
     dev, gate = dataset.labels(dataset.rows(Split.DEV)), dataset.labels(dataset.rows(Split.GATE))
     threshold = best_threshold(dev, sigmoid(log_odds(Split.DEV, dev).astype(np.float32).astype(float)))
     called = sigmoid(log_odds(Split.GATE, gate).astype(np.float32).astype(float)) >= threshold
@@ -148,7 +148,8 @@ def test_the_test_split_changes_nothing_but_the_reported_test_f1(
     def wrong_on_test(split: Split, labels_R: np.ndarray) -> np.ndarray:
         return wrong(split, labels_R) * (-1 if split is Split.TEST else 1)
 
-    write_run(spec.transformer[0].path, dataset, cell=51, seed=0, log_odds=wrong_on_test)
+    beneath = noisy_log_odds(strength=LINEAR_STRENGTH, seed=0)
+    write_run(spec.transformer[0].path, dataset, cell=51, seed=0, log_odds=wrong_on_test, linear=beneath)
     after = aggregate(spec, tmp_path / "b")
 
     def but_test(evidence: Evidence) -> object:
