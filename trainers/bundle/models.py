@@ -3,7 +3,7 @@
 # Shapes: F functions, D width of an embedding.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from trainers.models.gnn.model import GraphNetwork
 from trainers.models.gnn.saving import load_gnn
 from trainers.models.gnn.train import EVALUATION_BATCH, NODE_BUDGET
 from trainers.models.linear.base import read_linear
-from trainers.models.linear.graph import count_patterns
+from trainers.models.linear.graph import patterns_of_graphs
+from trainers.models.linear.hashing import Found
 from trainers.models.linear.model import LinearModel
-from trainers.models.linear.text import count_parts
+from trainers.models.linear.text import patterns_of_text
 from trainers.models.transformer.pretrained import (
     NO_TOKEN_LIMIT,
     load_pretrained_model,
@@ -78,12 +79,15 @@ class ModelOutputs:
         truncated_F: Whether the function has more tokens than a text model reads.
         contributions_F: What each of its tokens or nodes adds to the log-odds; null where that was not asked for, or
             where the model reads one of them alone.
+        linear_F: What each part of the text, or each node, adds by the linear model; empty where that was not asked
+            for, or where there is none.
     """
 
     embeddings_FD: NDArray[np.float32]
     log_odds_F: Floats
     truncated_F: NDArray[np.bool_]
     contributions_F: Sequence[Floats | None]
+    linear_F: Sequence[Floats] = ()
 
 
 def load_text(folder: Path, *, model: nn.Module | None = None) -> tuple[Any, Any, int]:
@@ -156,8 +160,11 @@ class TextModel:
                 prediction = self._reader.read(padded(tokens, rows, pad_token_id=pad_token_id))
                 parts = _split_rows(self._hidden.contributions(prediction.logits_BC), tokens.lengths(rows))
                 batches.append(_Batch.of(rows, prediction, parts))
-        linear_F = None if self._linear is None else self._linear.log_odds(count_parts(functions.sources))
-        return _in_order(batches, linear_F=linear_F, temperature=self._temperature, truncated_F=tokens.truncated_F)
+        outputs = _in_order(batches, temperature=self._temperature, truncated_F=tokens.truncated_F)
+        if self._linear is None:
+            return outputs
+        found = patterns_of_text(functions.sources)
+        return _over(self._linear, found, outputs, temperature=self._temperature, contributions=contributions)
 
 
 class GraphModel:
@@ -210,10 +217,12 @@ class GraphModel:
                 prediction = self._model(collate_graphs(encoded, rows))
                 parts = _split_nodes(self._hidden.contributions(prediction.logits_BC), nodes_F[rows])
                 batches.append(_Batch.of(rows, prediction, parts))
-        every_row = np.arange(len(functions.sources))
-        linear_F = None if self._linear is None else self._linear.log_odds(count_patterns(encoded, every_row))
         nowhere_F = np.zeros(len(functions.sources), dtype=np.bool_)
-        return _in_order(batches, linear_F=linear_F, temperature=self._temperature, truncated_F=nowhere_F)
+        outputs = _in_order(batches, temperature=self._temperature, truncated_F=nowhere_F)
+        if self._linear is None:
+            return outputs
+        found = patterns_of_graphs(encoded, np.arange(len(functions.sources)))
+        return _over(self._linear, found, outputs, temperature=self._temperature, contributions=contributions)
 
 
 def _reading(*, contributions: bool) -> AbstractContextManager[object]:
@@ -242,7 +251,8 @@ def _split_nodes(found: tuple[Tensor, Tensor] | None, nodes_B: NDArray[np.int64]
 
 
 def _unless_one(values_P: NDArray[np.float32], is_read_P: NDArray[np.bool_]) -> Floats | None:
-    return values_P.astype(np.float64) if is_read_P.sum() > 1 else None
+    # One that reads none of them adds nothing anywhere.
+    return values_P.astype(np.float64) if is_read_P.sum() != 1 else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,19 +275,27 @@ class _Batch:
         )
 
 
-def _in_order(
-    batches: Sequence[_Batch], *, linear_F: Floats | None, temperature: float, truncated_F: NDArray[np.bool_]
-) -> ModelOutputs:
-    """Join batches' predictions in the functions' order, over those of the linear model."""
+def _in_order(batches: Sequence[_Batch], *, temperature: float, truncated_F: NDArray[np.bool_]) -> ModelOutputs:
+    """Join batches' predictions in the functions' order."""
     back_F = np.argsort(np.concatenate([batch.rows_B for batch in batches]))
-    log_odds_F = margins(np.concatenate([batch.logits_BC for batch in batches])[back_F])
-    if linear_F is not None:
-        log_odds_F = log_odds_F + linear_F
+    logits_FC = np.concatenate([batch.logits_BC for batch in batches])[back_F]
     contributions = [of_one for batch in batches for of_one in batch.contributions_B]
     calibrated = [None if of_one is None else of_one / temperature for of_one in contributions]
     return ModelOutputs(
         embeddings_FD=np.concatenate([batch.embedding_BD for batch in batches])[back_F],
-        log_odds_F=log_odds_F / temperature,
+        log_odds_F=margins(logits_FC) / temperature,
         truncated_F=truncated_F,
         contributions_F=[calibrated[place] for place in back_F.tolist()],
+    )
+
+
+def _over(
+    linear: LinearModel, found: Found, outputs: ModelOutputs, *, temperature: float, contributions: bool
+) -> ModelOutputs:
+    """Return a network's outputs, moved by the linear model that it was trained over."""
+    of_items = linear.contributions(found) if contributions else []
+    return replace(
+        outputs,
+        log_odds_F=outputs.log_odds_F + linear.log_odds(found.counted()) / temperature,
+        linear_F=[values_P / temperature for values_P in of_items],
     )

@@ -20,6 +20,7 @@ from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean
 from trainers.models.fusion.features import NOTHING_PARSED
 from trainers.models.fusion.model import FusionBatch
 from trainers.models.fusion.saving import SavedFusion, load_fusion
+from trainers.models.linear.text import lines_of_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +108,16 @@ class Scorer:
     def _contributions(self, outputs: list[ModelOutputs], max_nodes: int) -> list[Contributions]:
         found = []
         if self.text is not None:
-            weight, of_F = self.text_weight, outputs[0].contributions_F
+            weight, of_F, linear_F = self.text_weight, outputs[0].contributions_F, outputs[0].linear_F
             found.append(Contributions(weight=weight, of_F=of_F, lines=self.text.lines))
+            if linear_F:
+                found.append(Contributions(weight=weight, of_F=linear_F, lines=lines_of_parts))
         if self.graph is not None:
             weight, of_F = (1.0 if self.text is None else 1 - self.text_weight), outputs[-1].contributions_F
             lines = partial(lines_of_nodes, max_nodes=max_nodes)
             found.append(Contributions(weight=weight, of_F=of_F, lines=lines))
+            if outputs[-1].linear_F:
+                found.append(Contributions(weight=weight, of_F=outputs[-1].linear_F, lines=lines))
         return found
 
     def _joined(self, outputs: list[ModelOutputs], functions: Functions) -> Floats:

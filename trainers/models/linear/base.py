@@ -26,9 +26,9 @@ from trainers.data.dataset import Dataset
 from trainers.engine.environment import code_version
 from trainers.engine.metrics import Floats, auroc
 from trainers.engine.task import Rows
-from trainers.models.linear.graph import count_patterns
+from trainers.models.linear.graph import patterns_of_graphs
 from trainers.models.linear.model import LinearModel
-from trainers.models.linear.text import count_parts
+from trainers.models.linear.text import patterns_of_text
 
 FOLDER = "linear"
 MODEL_NAME = "linear.safetensors"
@@ -86,12 +86,12 @@ def read_linear(folder: Path) -> LinearModel | None:
 
 def saved_text_base(folder: Path, dataset: Dataset) -> LinearBase | None:
     """Return the linear model in a trained text network's folder, with its verdicts on a data set; null without one."""
-    return _saved(folder, dataset, lambda rows: count_parts(dataset.sources(rows)))
+    return _saved(folder, dataset, lambda rows: patterns_of_text(dataset.sources(rows)).counted())
 
 
 def saved_graph_base(folder: Path, dataset: Dataset) -> LinearBase | None:
     """Return the linear model in a trained graph network's folder, with its verdicts on a data set; null without."""
-    return _saved(folder, dataset, lambda rows: count_patterns(dataset, rows))
+    return _saved(folder, dataset, lambda rows: patterns_of_graphs(dataset, rows).counted())
 
 
 def _saved(folder: Path, dataset: Dataset, count: Counter) -> LinearBase | None:
@@ -109,12 +109,14 @@ def _verdicts(model: LinearModel, dataset: Dataset, count: Counter) -> Floats:
 
 def text_base(dataset: Dataset, *, cache: Path) -> LinearBase | None:
     """Return the linear model over the n-grams of the functions' text; see `linear_base`."""
-    return linear_base(dataset, lambda rows: count_parts(dataset.sources(rows)), kind="text", cache=cache)
+    return linear_base(
+        dataset, lambda rows: patterns_of_text(dataset.sources(rows)).counted(), kind="text", cache=cache
+    )
 
 
 def graph_base(dataset: Dataset, *, cache: Path) -> LinearBase | None:
     """Return the linear model over the patterns of the functions' graphs; see `linear_base`."""
-    return linear_base(dataset, lambda rows: count_patterns(dataset, rows), kind="graph", cache=cache)
+    return linear_base(dataset, lambda rows: patterns_of_graphs(dataset, rows).counted(), kind="graph", cache=cache)
 
 
 def linear_base(dataset: Dataset, count: Counter, *, kind: str, cache: Path) -> LinearBase | None:

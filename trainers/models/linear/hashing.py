@@ -1,20 +1,23 @@
-"""Counts of hashed things per function: n-grams of its text, or patterns of its graph."""
+"""Hashed patterns of a function: n-grams of its text, or nodes and edges of its graph; and how often each is there."""
 
-# Shapes: F functions, T items of all functions one after another, K buckets.
+# Shapes: F functions, T items (parts of text, nodes) of all functions one after another, N patterns of one kind,
+# K buckets.
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 Hashes = NDArray[np.uint64]
+Places = NDArray[np.int64]
 BUCKET_BITS = 20
 BUCKETS = 1 << BUCKET_BITS
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _FINISHER = np.uint64(0xBF58476D1CE4E5B9)
 
 
-def mixed(*parts: Hashes | NDArray[np.int64] | int) -> Hashes:
+def mixed(*parts: Hashes | Places | int) -> Hashes:
     """Return one hash for each tuple of numbers; the same on every machine.
 
     Args:
@@ -24,21 +27,67 @@ def mixed(*parts: Hashes | NDArray[np.int64] | int) -> Hashes:
         The finaliser of SplitMix64, Steele et al. 2014, doi 10.1145/2660193.2660195.
     """
     first, *others = parts
-    hash_T = _finished(np.asarray(first, dtype=np.uint64))
+    hash_N = _finished(np.asarray(first, dtype=np.uint64))
     for part in others:
-        hash_T = _finished(hash_T * _MULTIPLIER + np.asarray(part, dtype=np.uint64))
-    return hash_T
+        hash_N = _finished(hash_N * _MULTIPLIER + np.asarray(part, dtype=np.uint64))
+    return hash_N
 
 
-def _finished(hash_T: Hashes) -> Hashes:
-    hash_T = (hash_T ^ (hash_T >> np.uint64(30))) * _FINISHER
-    return hash_T ^ (hash_T >> np.uint64(31))
+def _finished(hash_N: Hashes) -> Hashes:
+    hash_N = (hash_N ^ (hash_N >> np.uint64(30))) * _FINISHER
+    return hash_N ^ (hash_N >> np.uint64(31))
 
 
-def ngrams(
-    item_T: Hashes, function_T: NDArray[np.int64], *, longest: int
-) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
-    """Yield the hashes of all runs of 1, 2 … items within a function, and the function of each.
+@dataclass(frozen=True, kw_only=True)
+class Patterns:
+    """Patterns of one kind, wherever they stand.
+
+    Args:
+        hash_N: Of each.
+        places: The items that each is made of: as many arrays of N places as it has items.
+    """
+
+    hash_N: Hashes
+    places: tuple[Places, ...]
+
+    @property
+    def bucket_N(self) -> Places:
+        """The bucket of each."""
+        return (self.hash_N >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """All patterns of some functions.
+
+    Args:
+        patterns: By kind.
+        function_T: The function of each item, ascending.
+        functions: F.
+    """
+
+    patterns: Sequence[Patterns]
+    function_T: Places
+    functions: int
+
+    def cells(self) -> tuple[Places, Places]:
+        """Return function and bucket of every pattern, kind by kind."""
+        function_N = np.concatenate([self.function_T[kind.places[0]] for kind in self.patterns])
+        return function_N, np.concatenate([kind.bucket_N for kind in self.patterns])
+
+    def counted(self) -> sparse.csr_matrix:
+        """Return how often each bucket's patterns stand in each function, float32, (F, K).
+
+        Source:
+            Feature hashing: Weinberger et al. 2009, arXiv 0902.2206.
+        """
+        cells = self.cells()
+        ones_N = np.ones(len(cells[0]), dtype=np.float32)
+        return sparse.coo_matrix((ones_N, cells), shape=(self.functions, BUCKETS)).tocsr()
+
+
+def ngrams(item_T: Hashes, function_T: Places, *, longest: int) -> Iterator[Patterns]:
+    """Yield all runs of 1, 2 … items within a function.
 
     Args:
         item_T: Hash of each item.
@@ -49,21 +98,7 @@ def ngrams(
     for length in range(1, longest + 1):
         if length > 1:
             hash_T = mixed(hash_T[:-1], item_T[length - 1 :])
-        whole_T = function_T[: len(hash_T)] == function_T[length - 1 :]
-        yield mixed(hash_T[whole_T], length), function_T[: len(hash_T)][whole_T]
-
-
-def counted(found: Sequence[tuple[Hashes, NDArray[np.int64]]], *, functions: int) -> sparse.csr_matrix:
-    """Return how often each bucket's hashes stand in each function, float32, (F, K).
-
-    Args:
-        found: Hashes, and the function of each.
-        functions: F.
-
-    Source:
-        Feature hashing: Weinberger et al. 2009, arXiv 0902.2206.
-    """
-    bucket_T = np.concatenate([hash_T >> np.uint64(64 - BUCKET_BITS) for hash_T, _ in found]).astype(np.int64)
-    function_T = np.concatenate([function_T for _, function_T in found])
-    ones_T = np.ones(len(bucket_T), dtype=np.float32)
-    return sparse.coo_matrix((ones_T, (function_T, bucket_T)), shape=(functions, BUCKETS)).tocsr()
+        first_N = np.flatnonzero(function_T[: len(hash_T)] == function_T[length - 1 :])
+        yield Patterns(
+            hash_N=mixed(hash_T[first_N], length), places=tuple(first_N + further for further in range(length))
+        )

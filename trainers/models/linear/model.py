@@ -16,7 +16,7 @@ from sklearn.preprocessing import normalize
 from cellgate.contract.errors import DataError
 from cellgate.contract.files import write_bytes
 from trainers.engine.metrics import Floats
-from trainers.models.linear.hashing import BUCKETS
+from trainers.models.linear.hashing import BUCKETS, Found
 
 # A bucket that fewer functions of train have says more about them than about their label.
 MIN_FUNCTIONS = 3
@@ -58,6 +58,27 @@ class LinearModel:
         """Return the log-odds of each function, (F,), float64."""
         log_odds_F: Floats = _weighted(count_FK, self.idf_K) @ self.weight_K.astype(np.float64) + self.bias
         return log_odds_F
+
+    def contributions(self, found: Found) -> list[Floats]:
+        """Return what each item adds to its function's log-odds, by function: a pattern's share, its items alike.
+
+        Exact: with the bias they add up to the log-odds.
+        """
+        function_N, bucket_N = found.cells()
+        cell_N = function_N * BUCKETS + bucket_N
+        cell_U, place_N, count_U = np.unique(cell_N, return_inverse=True, return_counts=True)
+        function_U, bucket_U = np.divmod(cell_U, BUCKETS)
+        value_U = (1 + np.log(count_U)) * self.idf_K[bucket_U]
+        length_F = np.sqrt(np.bincount(function_U, weights=value_U**2, minlength=found.functions))
+        share_U = value_U * self.weight_K[bucket_U] / np.maximum(length_F[function_U], np.finfo(float).tiny) / count_U
+        adds_T = np.zeros(len(found.function_T))
+        share_N = share_U[place_N]
+        for kind in found.patterns:
+            of_kind, share_N = np.split(share_N, [len(kind.hash_N)])
+            for place_of_one in kind.places:
+                np.add.at(adds_T, place_of_one, of_kind / len(kind.places))
+        ends = np.searchsorted(found.function_T, np.arange(1, found.functions))
+        return np.split(adds_T, ends)
 
     def scaled(self, *, slope: float, bias: float) -> Self:
         """Return the model whose log-odds are `slope` times this one's, and `bias`."""

@@ -83,7 +83,7 @@ def test_of_a_large_set_some_functions_are_fitted_on_and_all_are_judged(
 
     def count(rows: Rows) -> sparse.csr_matrix:
         counted.append(len(rows))
-        return base_module.count_parts(dataset.sources(rows))
+        return base_module.patterns_of_text(dataset.sources(rows)).counted()
 
     found = linear_base(dataset, count, kind="text", cache=tmp_path)
 

@@ -8,17 +8,17 @@ from scipy import sparse
 
 from cellgate.contract.errors import DataError
 from trainers.data.dataset import Dataset
-from trainers.models.linear.graph import count_patterns
-from trainers.models.linear.hashing import BUCKET_BITS, BUCKETS, counted, mixed, ngrams
+from trainers.models.linear.graph import patterns_of_graphs
+from trainers.models.linear.hashing import BUCKET_BITS, BUCKETS, Found, Patterns, mixed, ngrams
 from trainers.models.linear.model import LinearModel
-from trainers.models.linear.text import count_parts
+from trainers.models.linear.text import lines_of_parts, patterns_of_text
 
 
 def test_hashes_are_the_same_on_every_machine() -> None:
     first = mixed(np.array([1, 2**63], dtype=np.uint64), 7)
 
     assert first.tolist() == [8654009329490660743, 730923791811709280]
-    assert count_parts(["free(p);"]).indices.tolist() == [
+    assert patterns_of_text(["free(p);"]).counted().indices.tolist() == [
         *(1228, 43734, 98409, 266566, 498770, 582951),
         *(655981, 911384, 916475, 934741, 961000, 967092),
     ]
@@ -28,20 +28,23 @@ def test_ngrams_do_not_cross_from_one_function_into_the_next() -> None:
     items = np.arange(5, dtype=np.uint64)
     function_of = np.array([0, 0, 0, 1, 1])
 
-    lengths = [function_T.tolist() for _, function_T in ngrams(items, function_of, longest=3)]
+    runs = [
+        list(zip(*(place.tolist() for place in kind.places), strict=True))
+        for kind in ngrams(items, function_of, longest=3)
+    ]
 
-    assert lengths == [[0, 0, 0, 1, 1], [0, 0, 1], [0]]
+    assert runs == [[(0,), (1,), (2,), (3,), (4,)], [(0, 1), (1, 2), (3, 4)], [(0, 1, 2)]]
 
 
 def test_a_function_shorter_than_the_longest_ngram_is_counted() -> None:
-    counts = count_parts(["x", "", "free ( p )"])
+    counts = patterns_of_text(["x", "", "free ( p )"]).counted()
 
     assert counts.shape == (3, BUCKETS)
     assert counts.sum(axis=1).tolist() == [[1.0], [0.0], [9.0]]
 
 
 def test_names_of_one_meaning_have_parts_in_common() -> None:
-    snake, camel, upper, other = count_parts(["buf_free", "bufFree", "BUF_FREE", "memcpy"]).toarray() > 0
+    snake, camel, upper, other = patterns_of_text(["buf_free", "bufFree", "BUF_FREE", "memcpy"]).counted().toarray() > 0
 
     # `buf`, `free`, and the one after the other where no sign stands between.
     assert (snake & camel & upper).sum() >= 2
@@ -49,13 +52,13 @@ def test_names_of_one_meaning_have_parts_in_common() -> None:
 
 
 def test_whatever_characters_a_function_has_it_is_counted() -> None:
-    assert count_parts(['char *s = "größe ☃ 変数 \ud800";']).nnz > 10
+    assert patterns_of_text(['char *s = "größe ☃ 変数 \ud800";']).counted().nnz > 10
 
 
 def test_patterns_of_a_graph_do_not_depend_on_the_other_graphs(dataset: Dataset) -> None:
-    together = count_patterns(dataset, np.array([3, 8, 5]))
+    together = patterns_of_graphs(dataset, np.array([3, 8, 5])).counted()
 
-    alone = sparse.vstack([count_patterns(dataset, np.array([row])) for row in (3, 8, 5)])
+    alone = sparse.vstack([patterns_of_graphs(dataset, np.array([row])).counted() for row in (3, 8, 5)])
     assert (together != alone).nnz == 0
     assert together.nnz > 0
 
@@ -101,14 +104,52 @@ def test_a_damaged_file_is_refused_with_what_to_do(content: bytes | None, tmp_pa
         LinearModel.read(path)
 
 
+def test_what_each_part_adds_gives_the_log_odds_with_the_bias(dataset: Dataset) -> None:
+    rows = np.arange(40)
+    found = patterns_of_text(dataset.sources(rows))
+    model = LinearModel.fit(found.counted(), dataset.labels(rows), strength=1.0)
+
+    adds = model.contributions(found)
+
+    assert [len(of_function) for of_function in adds] == np.bincount(found.function_T).tolist()
+    total = np.array([of_function.sum() for of_function in adds]) + model.bias
+    assert total == pytest.approx(model.log_odds(found.counted()), abs=1e-5)
+
+
+def test_what_each_node_adds_gives_the_log_odds_with_the_bias(dataset: Dataset) -> None:
+    rows = np.arange(40)
+    found = patterns_of_graphs(dataset, rows)
+    model = LinearModel.fit(found.counted(), dataset.labels(rows), strength=1.0)
+
+    adds = model.contributions(found)
+
+    assert [len(of_function) for of_function in adds] == dataset.graph_sizes(rows)[0].tolist()
+    total = np.array([of_function.sum() for of_function in adds]) + model.bias
+    assert total == pytest.approx(model.log_odds(found.counted()), abs=1e-5)
+
+
+def test_the_first_and_the_last_function_may_have_no_part() -> None:
+    counts, labels = told_by_bucket_9(functions=60)
+    model = LinearModel.fit(counts, labels, strength=1.0)
+
+    assert [len(adds) for adds in model.contributions(patterns_of_text(["", "free(p);", "", ""]))] == [0, 5, 0, 0]
+
+
+def test_parts_know_their_lines() -> None:
+    [lines] = lines_of_parts(["int f()\n{\n\n    return bufFree;\n}"])
+
+    assert lines.tolist() == [1, 1, 1, 1, 2, 4, 4, 4, 4, 5]
+
+
 def told_by_bucket_9(*, functions: int) -> tuple[sparse.csr_matrix, np.ndarray]:
     """Counts of noise and, in functions of class 1 alone, one more bucket."""
     rng = np.random.default_rng(0)
     labels = np.arange(functions) % 2
     vulnerable = np.flatnonzero(labels)
-    found = [(hashes(bucket, 3), rng.integers(0, functions, 3)) for bucket in range(20, 40)]
-    found += [(hashes(9, len(vulnerable)), vulnerable), (hashes(10, functions), np.arange(functions))]
-    return counted(found, functions=functions), labels
+    places = {bucket: rng.integers(0, functions, 3) for bucket in range(20, 40)}
+    places |= {9: vulnerable, 10: np.arange(functions)}
+    patterns = [Patterns(hash_N=hashes(bucket, len(of_one)), places=(of_one,)) for bucket, of_one in places.items()]
+    return Found(patterns=patterns, function_T=np.arange(functions), functions=functions).counted(), labels
 
 
 def hashes(bucket: int, count: int) -> np.ndarray:
