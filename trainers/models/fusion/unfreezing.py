@@ -23,7 +23,7 @@ from trainers.models.fusion.features import Features
 from trainers.models.gnn.saving import load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
 from trainers.models.linear.base import saved_graph_base, saved_text_base, saving_both
-from trainers.models.linear.over import TaskOverLinear
+from trainers.models.linear.over import over
 from trainers.models.transformer.pretrained import NO_TOKEN_LIMIT, load_pretrained_model, load_pretrained_tokenizer
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.train import prepare_text, quieten_library, save_model
@@ -78,7 +78,7 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
     )
 
     return UnfrozenBase(
-        task=task if base is None else TaskOverLinear(task, base.log_odds_F),
+        task=over(base, task),
         temperature=run.temperature,
         start=weights_of(model),
         save=saving_both(base, partial(save_model, model, text.tokenizer)),
@@ -92,7 +92,7 @@ def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> Unfroze
     base = saved_graph_base(folder, dataset)
     task = GraphTask(model, dataset, spec.training)
     return UnfrozenBase(
-        task=task if base is None else TaskOverLinear(task, base.log_odds_F),
+        task=over(base, task),
         temperature=run.temperature,
         start=weights_of(model),
         save=saving_both(base, partial(save_gnn, model=model, config=config, vocabulary=dataset.vocab)),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainers.engine.task import ParameterGroup, Prediction, Rows, Task
+from trainers.models.linear.base import LinearBase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,3 +72,8 @@ class TaskOverLinear:
         half_B = batch.log_odds_B.to(prediction.logits_BC.dtype) / 2
         logits_BC = prediction.logits_BC + torch.stack([-half_B, half_B], dim=1)
         return Prediction(logits_BC=logits_BC, embedding_BD=prediction.embedding_BD)
+
+
+def over(base: LinearBase | None, task: Task) -> Task:
+    """Return a task over the linear model that its network was trained over, if any."""
+    return task if base is None else TaskOverLinear(task, base.log_odds_F)
