@@ -64,6 +64,25 @@ def choose(task: Any, hardware: Hardware, new_context: Callable[..., RunContext]
     return choose
 
 
+@pytest.fixture(scope="module")
+def answers() -> dict[str, Any]:
+    """What the first test that asked for `first` found: the outcome, and the entry's name and content."""
+    return {}
+
+
+@pytest.fixture
+def first(choose: Choose, answers: dict[str, Any], tmp_path: Path) -> LearningRateOutcome:
+    """The outcome of a first run whose entry lies in the cache; its range test is run once for this module."""
+    if not answers:
+        outcome = choose()
+        [entry] = (tmp_path / "cache").glob("*.json")
+        answers.update(outcome=outcome, name=entry.name, content=entry.read_bytes())
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    (tmp_path / "cache" / answers["name"]).write_bytes(answers["content"])
+    found: LearningRateOutcome = answers["outcome"]
+    return found
+
+
 @pytest.fixture
 def warnings(tmp_path: Path) -> Callable[[], list[str]]:
     """Return what the last run warned of."""
@@ -81,8 +100,9 @@ def test_the_first_run_finds_a_rate_and_the_cache_reads_back_equal(choose: Choos
     assert (outcome.source, outcome.cache_hit, outcome.cache_verified) == ("finder", False, True)
 
 
-def test_a_hit_gives_the_same_rate_without_a_training_step(choose: Choose, task: Any) -> None:
-    first = choose()
+def test_a_hit_gives_the_same_rate_without_a_training_step(
+    choose: Choose, first: LearningRateOutcome, task: Any
+) -> None:
     task.seen.clear()
 
     second = choose()
@@ -110,31 +130,29 @@ def test_a_hit_gives_the_same_rate_without_a_training_step(choose: Choose, task:
         {"config": training(learning_rate=LearningRate(finder_steps=41))},
     ],
 )
+@pytest.mark.usefixtures("first")
 def test_whatever_changes_the_answer_misses(choose: Choose, change: dict[str, Any]) -> None:
-    choose()
-
     assert choose(**change).cache_hit is False
 
 
 @pytest.mark.parametrize("group", [{"lr_ratio": 0.25}, {"weight_decay": False}, {"name": "other"}])
+@pytest.mark.usefixtures("first")
 def test_other_groups_miss(choose: Choose, task: Any, monkeypatch: pytest.MonkeyPatch, group: dict[str, Any]) -> None:
-    choose()
     body, head = task.groups
     monkeypatch.setattr(type(task), "groups", [replace(body, **group), head])
 
     assert choose().cache_hit is False
 
 
+@pytest.mark.usefixtures("first")
 def test_other_code_misses(choose: Choose, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose()
     monkeypatch.setattr(lr_choice, "code_version", lambda: "0.1.0+other")
 
     assert choose().cache_hit is False
 
 
+@pytest.mark.usefixtures("first")
 def test_what_does_not_change_the_answer_hits(choose: Choose) -> None:
-    choose()
-
     assert choose(config=training(epochs=EPOCHS + 1, patience=7)).cache_hit is True
 
 
@@ -169,9 +187,8 @@ DAMAGE = {
 
 @pytest.mark.parametrize("content", DAMAGE.values(), ids=list(DAMAGE))
 def test_a_damaged_entry_is_a_miss_with_a_warning_and_is_replaced(
-    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path, content: bytes
+    choose: Choose, first: LearningRateOutcome, warnings: Callable[[], list[str]], tmp_path: Path, content: bytes
 ) -> None:
-    first = choose()
     [entry] = (tmp_path / "cache").glob("*.json")
     entry.write_bytes(content)
 
@@ -186,9 +203,8 @@ def test_a_damaged_entry_is_a_miss_with_a_warning_and_is_replaced(
 
 @pytest.mark.parametrize("rate", ["NaN", "Infinity", "-1.0", "0.0", "1", "null", "0.2", "1e-9", '"0.01"', "1e999"])
 def test_an_entry_whose_rate_cannot_have_been_found_is_a_miss_with_a_warning(
-    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path, rate: str
+    choose: Choose, first: LearningRateOutcome, warnings: Callable[[], list[str]], tmp_path: Path, rate: str
 ) -> None:
-    first = choose()
     [entry] = (tmp_path / "cache").glob("*.json")
     content = json.loads(entry.read_bytes())
     entry.write_text(json.dumps({**content, "learning_rate": "?"}).replace('"?"', rate))
@@ -199,9 +215,8 @@ def test_an_entry_whose_rate_cannot_have_been_found_is_a_miss_with_a_warning(
 
 
 def test_an_entry_that_cannot_be_read_or_replaced_is_a_miss_with_warnings(
-    choose: Choose, warnings: Callable[[], list[str]], tmp_path: Path
+    choose: Choose, first: LearningRateOutcome, warnings: Callable[[], list[str]], tmp_path: Path
 ) -> None:
-    first = choose()
     [entry] = (tmp_path / "cache").glob("*.json")
     entry.unlink()
     # A folder in its place: not even the system's administrator reads it as a file.
@@ -259,8 +274,8 @@ def test_two_processes_that_write_at_once_leave_a_whole_entry(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
+@pytest.mark.usefixtures("first")
 def test_an_entry_under_another_name_is_a_miss(choose: Choose, tmp_path: Path) -> None:
-    choose()
     [entry] = (tmp_path / "cache").glob("*.json")
     content = entry.read_bytes().replace(b'"key": "sha256:', b'"key": "sha256:f')
     entry.write_bytes(content)
