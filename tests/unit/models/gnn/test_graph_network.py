@@ -121,7 +121,10 @@ def test_a_function_s_logits_do_not_depend_on_its_neighbours_in_the_batch(archit
         torch.testing.assert_close(model(alone(batch, graph)).logits_BC[0], together_BC[graph])
 
 
-@ARCHITECTURES
+# Compiling one takes some seconds.
+@pytest.mark.parametrize(
+    "architecture", ["ggnn", *(pytest.param(name, marks=pytest.mark.slow) for name in PROPAGATIONS if name != "ggnn")]
+)
 def test_a_compiled_model_gives_the_logits_and_gradients_that_it_gives_as_it_is(architecture: str) -> None:
     torch.compiler.reset()
     model, batch = model_with(architecture), random_graphs([5, 9])
