@@ -88,8 +88,14 @@ class LinearModel:
     def write(self, path: Path) -> None:
         """Write the model as safetensors, atomically; only the buckets that count."""
         bucket_U = np.flatnonzero(self.idf_K).astype(np.int32)
-        arrays = {"bucket": bucket_U, "weight": self.weight_K[bucket_U], "idf": self.idf_K[bucket_U]}
-        write_bytes(path, safetensors.numpy.save(arrays, metadata={"format": FORMAT, "bias": repr(self.bias)}))
+        arrays = {
+            "bucket": bucket_U,
+            "weight": self.weight_K[bucket_U],
+            "idf": self.idf_K[bucket_U],
+            "bias": np.array([self.bias], dtype=np.float64),
+        }
+        # One word: the library writes several in another order each time, and equal models would not be equal files.
+        write_bytes(path, safetensors.numpy.save(arrays, metadata={"format": FORMAT}))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -101,11 +107,13 @@ class LinearModel:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
-                bucket_U, weight_U, idf_U = (file.get_tensor(name) for name in ("bucket", "weight", "idf"))
+                arrays = {name: file.get_tensor(name) for name in ("bucket", "weight", "idf", "bias")}
             if metadata["format"] != FORMAT:
                 raise ValueError(f"format {metadata['format']}, and this version reads {FORMAT}")
             return cls(
-                weight_K=_spread(bucket_U, weight_U), idf_K=_spread(bucket_U, idf_U), bias=float(metadata["bias"])
+                weight_K=_spread(arrays["bucket"], arrays["weight"]),
+                idf_K=_spread(arrays["bucket"], arrays["idf"]),
+                bias=float(arrays["bias"].item()),
             )
         except (OSError, KeyError, ValueError, IndexError, SafetensorError) as error:
             raise DataError.unreadable(

@@ -94,6 +94,18 @@ def test_a_model_reads_back_as_it_was_written(tmp_path: Path) -> None:
     )
 
 
+def test_one_model_is_written_with_the_same_bytes_each_time(tmp_path: Path) -> None:
+    counts, labels = told_by_bucket_9(functions=60)
+
+    written = set()
+    for number in range(20):
+        path = tmp_path / f"{number}.safetensors"
+        LinearModel.fit(counts, labels, strength=1.0).write(path)
+        written.add(path.read_bytes())
+
+    assert len(written) == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", None])
 def test_a_damaged_file_is_refused_with_what_to_do(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "linear.safetensors"
