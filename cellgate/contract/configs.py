@@ -117,10 +117,10 @@ class TransformerModel(Spec):
     size: Literal["tiny", "small", "base"] = Field("small", description="Size of the model from scratch.")
     vocab_size: int = Field(1024, ge=128, le=200_000, description="Of the tokenizer fitted on train.")
     max_tokens: int = Field(256, ge=16, le=8192)
-    linear_base: bool = Field(
+    mix_linear: bool = Field(
         True,
-        description="Start from a linear model over the text's n-grams: the network learns what that leaves, and is "
-        "silenced where it adds nothing.",
+        description="Mix the trained network with a linear model over the text's n-grams, by the weights that rank dev "
+        "best; either may have none.",
     )
     lora: Lora | None = Field(
         None, description="Train low-rank updates and the classifier alone; merged into the weights when saved."
@@ -161,10 +161,10 @@ class GnnModel(Spec):
     )
     readout: Literal["attention", "max", "mean", "sum"] = "attention"
     dropout: float = Field(0.1, ge=0, lt=1)
-    linear_base: bool = Field(
+    mix_linear: bool = Field(
         True,
-        description="Start from a linear model over the graph's nodes and edges: the network learns what that leaves, "
-        "and is silenced where it adds nothing.",
+        description="Mix the trained network with a linear model over the graph's nodes and edges, by the weights that "
+        "rank dev best; either may have none.",
     )
 
 

@@ -23,10 +23,9 @@ from trainers.engine.task import Prediction
 from trainers.models.gnn.model import GraphNetwork
 from trainers.models.gnn.saving import load_gnn
 from trainers.models.gnn.train import EVALUATION_BATCH, NODE_BUDGET
-from trainers.models.linear.base import read_linear
 from trainers.models.linear.graph import patterns_of_graphs
 from trainers.models.linear.hashing import Found
-from trainers.models.linear.model import LinearModel
+from trainers.models.linear.saved import LinearPart
 from trainers.models.linear.text import patterns_of_text
 from trainers.models.transformer.pretrained import (
     NO_TOKEN_LIMIT,
@@ -112,11 +111,11 @@ class TextModel:
 
     Args:
         temperature: What its logits are divided by.
-        linear: That it was trained over; null where there is none.
+        linear: That it is mixed with; null where there is none.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, max_tokens: int, temperature: float, linear: LinearModel | None = None
+        self, model: Any, tokenizer: Any, *, max_tokens: int, temperature: float, linear: LinearPart | None = None
     ) -> None:
         self._reader = TextReader(model.eval())
         self._linear = linear
@@ -137,7 +136,7 @@ class TextModel:
             SpecError: It cannot be loaded.
         """
         loaded, tokenizer, max_tokens = load_text(folder, model=model)
-        linear = read_linear(folder)
+        linear = LinearPart.find(folder)
         return cls(loaded, tokenizer, max_tokens=max_tokens, temperature=temperature, linear=linear)
 
     def lines(self, sources: Sequence[str]) -> list[Lines]:
@@ -164,7 +163,7 @@ class TextModel:
         if self._linear is None:
             return outputs
         found = patterns_of_text(functions.sources)
-        return _over(self._linear, found, outputs, temperature=self._temperature, contributions=contributions)
+        return _mixed(self._linear, found, outputs, temperature=self._temperature, contributions=contributions)
 
 
 class GraphModel:
@@ -172,11 +171,11 @@ class GraphModel:
 
     Args:
         temperature: What its logits are divided by.
-        linear: That it was trained over; null where there is none.
+        linear: That it is mixed with; null where there is none.
     """
 
     def __init__(
-        self, model: GraphNetwork, encoder: GraphEncoder, *, temperature: float, linear: LinearModel | None = None
+        self, model: GraphNetwork, encoder: GraphEncoder, *, temperature: float, linear: LinearPart | None = None
     ) -> None:
         self._model = model.eval()
         self._linear = linear
@@ -196,7 +195,7 @@ class GraphModel:
         """
         encoder = GraphEncoder(read_vocabulary(folder / VOCABULARY_NAME))
         network = load_gnn(folder) if model is None else model
-        return cls(network, encoder, temperature=temperature, linear=read_linear(folder))
+        return cls(network, encoder, temperature=temperature, linear=LinearPart.find(folder))
 
     def predict(self, functions: Functions, *, contributions: bool = False) -> ModelOutputs:
         """Return the model's outputs for each function.
@@ -222,7 +221,7 @@ class GraphModel:
         if self._linear is None:
             return outputs
         found = patterns_of_graphs(encoded, np.arange(len(functions.sources)))
-        return _over(self._linear, found, outputs, temperature=self._temperature, contributions=contributions)
+        return _mixed(self._linear, found, outputs, temperature=self._temperature, contributions=contributions)
 
 
 def _reading(*, contributions: bool) -> AbstractContextManager[object]:
@@ -289,13 +288,16 @@ def _in_order(batches: Sequence[_Batch], *, temperature: float, truncated_F: NDA
     )
 
 
-def _over(
-    linear: LinearModel, found: Found, outputs: ModelOutputs, *, temperature: float, contributions: bool
+def _mixed(
+    part: LinearPart, found: Found, outputs: ModelOutputs, *, temperature: float, contributions: bool
 ) -> ModelOutputs:
-    """Return a network's outputs, moved by the linear model that it was trained over."""
-    of_items = linear.contributions(found) if contributions else []
+    """Return a network's outputs, mixed with the linear model's."""
+    mix = part.mix
+    shift_F = (mix.linear * part.model.log_odds(found.counted()) + mix.bias) / temperature
+    of_items = part.model.contributions(found) if contributions else []
     return replace(
         outputs,
-        log_odds_F=outputs.log_odds_F + linear.log_odds(found.counted()) / temperature,
-        linear_F=[values_P / temperature for values_P in of_items],
+        log_odds_F=mix.network * outputs.log_odds_F + shift_F,
+        contributions_F=[None if of_one is None else mix.network * of_one for of_one in outputs.contributions_F],
+        linear_F=[mix.linear * values_P / temperature for values_P in of_items],
     )

@@ -40,8 +40,7 @@ from trainers.models.fusion.task import FusionTask
 from trainers.models.fusion.unfreezing import open_unfrozen
 from trainers.models.gnn import train as gnn
 from trainers.models.gnn.train import GraphTask
-from trainers.models.linear.base import saved_graph_base, saved_text_base
-from trainers.models.linear.over import over
+from trainers.models.linear.base import graph_as_saved, text_as_saved
 from trainers.models.transformer import train as transformer
 from trainers.models.transformer.task import TransformerTask
 
@@ -132,14 +131,16 @@ def reloaded_task(out: Path, spec: FusionSpec, bases: tuple[Dataset, FinishedRun
             max_tokens=text.max_tokens,
             pairs=None,
         )
-        linear = saved_text_base(out / "model" / "transformer", dataset)
         live["transformer"] = UnfrozenBase(
-            task=over(linear, task), temperature=text_run.temperature, start={}, save=lambda _folder: None
+            task=text_as_saved(task, out / "model" / "transformer", dataset),
+            temperature=text_run.temperature,
+            start={},
+            save=lambda _folder: None,
         )
     if "gnn" in saved.bases:
         graph: Any = saved.bases["gnn"]
         live["gnn"] = UnfrozenBase(
-            task=over(saved_graph_base(out / "model" / "gnn", dataset), GraphTask(graph, dataset, spec.training)),
+            task=graph_as_saved(GraphTask(graph, dataset, spec.training), out / "model" / "gnn", dataset),
             temperature=graph_run.temperature,
             start={},
             save=lambda _folder: None,

@@ -22,8 +22,8 @@ from trainers.models.fusion.base_models import GNN, TRANSFORMER, UnfrozenBase
 from trainers.models.fusion.features import Features
 from trainers.models.gnn.saving import load_gnn, save_gnn
 from trainers.models.gnn.train import GraphTask
-from trainers.models.linear.base import saved_graph_base, saved_text_base, saving_both
-from trainers.models.linear.over import over
+from trainers.models.linear.base import graph_as_saved, text_as_saved
+from trainers.models.linear.saved import LinearPart, saving_both
 from trainers.models.transformer.pretrained import NO_TOKEN_LIMIT, load_pretrained_model, load_pretrained_tokenizer
 from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.train import prepare_text, quieten_library, save_model
@@ -67,7 +67,6 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
     saved = TransformerModel(checkpoint=str(folder), max_tokens=NO_TOKEN_LIMIT)
     text = prepare_text(saved, dataset, cache=cache)
     model = load_pretrained_model(saved, pad_token_id=text.tokenizer.pad_token_id).eval()
-    base = saved_text_base(folder, dataset)
     task = TransformerTask(
         model,
         tokens=text.tokens,
@@ -78,10 +77,10 @@ def _open_text(spec: FusionSpec, dataset: Dataset, run: FinishedRun, *, cache: P
     )
 
     return UnfrozenBase(
-        task=over(base, task),
+        task=text_as_saved(task, folder, dataset),
         temperature=run.temperature,
         start=weights_of(model),
-        save=saving_both(base, partial(save_model, model, text.tokenizer)),
+        save=saving_both(LinearPart.find(folder), partial(save_model, model, text.tokenizer)),
     )
 
 
@@ -89,13 +88,14 @@ def _open_graph(spec: FusionSpec, dataset: Dataset, run: FinishedRun) -> Unfroze
     folder = run.path / MODEL_FOLDER
     model = load_gnn(folder)
     config = GnnModel.model_validate(json.loads((folder / CONFIG_NAME).read_bytes())["model"])
-    base = saved_graph_base(folder, dataset)
     task = GraphTask(model, dataset, spec.training)
     return UnfrozenBase(
-        task=over(base, task),
+        task=graph_as_saved(task, folder, dataset),
         temperature=run.temperature,
         start=weights_of(model),
-        save=saving_both(base, partial(save_gnn, model=model, config=config, vocabulary=dataset.vocab)),
+        save=saving_both(
+            LinearPart.find(folder), partial(save_gnn, model=model, config=config, vocabulary=dataset.vocab)
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from trainers.engine.train_cell import open_inputs, train_cell
 from trainers.models.gnn.model import GraphNetwork, GraphSizes
 from trainers.models.gnn.saving import save_gnn
 from trainers.models.linear.base import graph_base
-from trainers.models.linear.trainee import over_linear
+from trainers.models.linear.trainee import mixed_trainee
 
 # Nodes in one batch at most. At the default width and depth, a step on so many takes 0.6 GB with `ggnn` and 1.0 GB
 # with `gat`, on a CPU and generated functions.
@@ -37,13 +37,12 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
         dataset = inputs.dataset
         model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
     base = None
-    if spec.model.linear_base:
+    if spec.model.mix_linear:
         with context.phase("linear"):
             base = graph_base(dataset, cache=spec.lr_cache or context.out)
-    trainee = over_linear(
+    trainee = mixed_trainee(
         base,
         GraphTask(model, dataset, spec.training),
-        last_layer=model.last_layer,
         inputs=inputs,
         context=context,
         save=partial(save_gnn, model=model, config=spec.model, vocabulary=dataset.vocab),

@@ -1,7 +1,7 @@
 """Logistic regression over hashed counts, weighted by TF-IDF: fitted in seconds, and hard to beat on real functions."""
 
 # Shapes: F functions, K buckets, U buckets in use, N counts of all functions.
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -79,11 +79,6 @@ class LinearModel:
                 np.add.at(adds_T, place_of_one, of_kind / len(kind.places))
         ends = np.searchsorted(found.function_T, np.arange(1, found.functions))
         return np.split(adds_T, ends)
-
-    def scaled(self, *, slope: float, bias: float) -> Self:
-        """Return the model whose log-odds are `slope` times this one's, and `bias`."""
-        weight_K = (self.weight_K * slope).astype(np.float32)
-        return replace(self, weight_K=weight_K, bias=self.bias * slope + bias)
 
     def write(self, path: Path) -> None:
         """Write the model as safetensors, atomically; only the buckets that count."""

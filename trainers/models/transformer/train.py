@@ -22,7 +22,7 @@ from trainers.engine.finish import TruncationMask
 from trainers.engine.memory import keep_freed_memory
 from trainers.engine.train_cell import open_inputs, train_cell
 from trainers.models.linear.base import text_base
-from trainers.models.linear.trainee import over_linear
+from trainers.models.linear.trainee import mixed_trainee
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.model_proof import prove_model
 from trainers.models.transformer.parameters import freeze_body
@@ -34,7 +34,7 @@ from trainers.models.transformer.pretrained import (
     token_limit,
 )
 from trainers.models.transformer.scratch import ScratchSize, build_model, build_tokenizer
-from trainers.models.transformer.task import TransformerTask, last_linear
+from trainers.models.transformer.task import TransformerTask
 from trainers.models.transformer.token_ids import TokenizedDataset, tokenize
 from trainers.models.transformer.tokenizer_proof import SAMPLE_FUNCTIONS, prove_tokenizer
 
@@ -74,15 +74,14 @@ def run(spec: TransformerSpec, context: RunContext) -> RunResult:
         text = prepare_text(spec.model, inputs.dataset, cache=spec.lr_cache or context.out)
         warnings = _truncation_warnings(text, context)
     base = None
-    if spec.model.linear_base:
+    if spec.model.mix_linear:
         with context.phase("linear"):
             base = text_base(inputs.dataset, cache=spec.lr_cache or context.out)
     with context.phase("build"):
         task = build_task(spec, inputs.dataset, text)
-    trainee = over_linear(
+    trainee = mixed_trainee(
         base,
         task,
-        last_layer=last_linear(task.model),
         inputs=inputs,
         context=context,
         save=partial(save_model, task.model, text.tokenizer),

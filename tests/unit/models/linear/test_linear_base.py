@@ -12,42 +12,20 @@ from scipy import sparse
 from torch import nn
 
 from cellgate.contract.configs import Precision, Split
+from cellgate.contract.errors import DataError
 from cellgate.contract.events import EventWriter
 from cellgate.contract.specs import Device
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.metrics import auroc
-from trainers.engine.task import Prediction, Rows
+from trainers.engine.task import Prediction, Rows, Task
 from trainers.engine.train_cell import CellInputs
 from trainers.models.linear import base as base_module
-from trainers.models.linear.base import LinearBase, linear_base, read_linear, saved_text_base, text_base
-from trainers.models.linear.hashing import BUCKETS
-from trainers.models.linear.model import LinearModel
-from trainers.models.linear.over import TaskOverLinear
-from trainers.models.linear.trainee import over_linear
-
-
-def test_a_function_of_train_is_judged_by_a_model_that_has_not_seen_it(dataset: Dataset, tmp_path: Path) -> None:
-    """Of things that say nothing about the label, a model only learns by heart."""
-
-    def noise(rows: Rows) -> sparse.csr_matrix:
-        bucket_N = np.concatenate([np.random.default_rng(int(row)).choice(200, 8, replace=False) for row in rows])
-        cells = np.repeat(np.arange(len(rows)), 8), bucket_N
-        return sparse.csr_matrix((np.ones(len(bucket_N), dtype=np.float32), cells), shape=(len(rows), BUCKETS))
-
-    rows = dataset.rows(Split.TRAIN)
-    by_heart = LinearModel.fit(noise(rows), dataset.labels(rows), strength=1.0)
-
-    found = linear_base(dataset, noise, kind="noise", cache=tmp_path)
-
-    assert found is not None
-    unseen = auroc(dataset.labels(rows), found.log_odds_F[rows].astype(float))
-    seen = auroc(dataset.labels(rows), by_heart.log_odds(noise(rows)))
-    assert unseen is not None
-    assert seen is not None
-    assert seen > 0.8
-    assert unseen < 0.65
+from trainers.models.linear.base import LinearBase, linear_base, text_as_saved, text_base
+from trainers.models.linear.mixed import NETWORK_ALONE, Mix, MixedTask, best_mix
+from trainers.models.linear.saved import LinearPart
+from trainers.models.linear.trainee import mixed_trainee
 
 
 def test_another_seed_finds_the_model_in_the_cache(dataset: Dataset, base: LinearBase, base_cache: Path) -> None:
@@ -60,7 +38,7 @@ def test_another_seed_finds_the_model_in_the_cache(dataset: Dataset, base: Linea
     assert second.log_odds_F.tolist() == base.log_odds_F.tolist()
 
 
-@pytest.mark.parametrize("name", ["linear.safetensors", "log_odds.npy"])
+@pytest.mark.parametrize("name", ["model.safetensors", "log_odds.npy"])
 def test_a_damaged_entry_of_the_cache_is_made_anew(
     name: str, dataset: Dataset, base: LinearBase, base_cache: Path, tmp_path: Path
 ) -> None:
@@ -95,26 +73,39 @@ def test_of_a_large_set_some_functions_are_fitted_on_and_all_are_judged(
 def test_too_few_functions_of_a_class_have_no_linear_model(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base_module, "MIN_GROUPS", len(dataset))
+    monkeypatch.setattr(base_module, "MIN_FUNCTIONS", len(dataset))
 
     assert text_base(dataset, cache=tmp_path) is None
 
 
-def test_the_saved_model_judges_unseen_functions_as_in_training(
-    dataset: Dataset, base: LinearBase, tmp_path: Path
-) -> None:
-    base.save(tmp_path / "model")
+@pytest.mark.parametrize("missing", ["mix.json", "linear.safetensors"])
+def test_half_of_a_saved_part_is_refused(missing: str, base: LinearBase, tmp_path: Path) -> None:
+    LinearPart(model=base.model, mix=Mix(network=1.0, linear=0.5, bias=0.0)).save(tmp_path)
+    (tmp_path / missing).unlink()
 
-    saved = saved_text_base(tmp_path / "model", dataset)
+    with pytest.raises(DataError, match=missing):
+        LinearPart.find(tmp_path)
 
-    assert saved is not None
-    unseen = dataset.rows(Split.GATE)
-    assert saved.log_odds_F[unseen].tolist() == base.log_odds_F[unseen].tolist()
-    assert read_linear(tmp_path) is None
+
+def test_the_weights_are_those_that_rank_dev_best() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(2_000) % 2
+    first, second = (2 * labels - 1 + rng.normal(0, 2, len(labels)) for _ in range(2))
+    noise = rng.normal(0, 1, len(labels))
+
+    assert best_mix(labels, labels * 2.0 - 1, second) == NETWORK_ALONE
+    both = best_mix(labels, first, second)
+    assert both.network == pytest.approx(both.linear, rel=0.3)
+    assert (auroc(labels, both.of(first, second)) or 0) > (auroc(labels, first) or 1) + 0.05
+    alone = best_mix(labels, -first, second)
+    assert (alone.network, alone.linear > 0) == (0.0, True)
+    assert best_mix(labels, first, -second).linear == 0
+    assert best_mix(labels, first, noise).network > 0
+    assert best_mix(np.zeros(2_000, dtype=np.int64), first, second) == NETWORK_ALONE
 
 
 class OneWeight:
-    """A task whose network has one linear layer over the linear model's own log-odds, or over noise."""
+    """A task whose network has one linear layer over a feature of each function."""
 
     groups: tuple[()] = ()
 
@@ -145,50 +136,57 @@ class OneWeight:
         return Prediction(logits_BC=self.model(batch), embedding_BD=batch)
 
 
-def test_the_logits_are_the_networks_moved_by_the_linear_models_log_odds(dataset: Dataset, base: LinearBase) -> None:
+def test_the_logits_are_the_mix_of_both_models_log_odds(dataset: Dataset, base: LinearBase) -> None:
     feature = np.linspace(-1, 1, len(dataset))
     rows = dataset.rows(Split.DEV)
-    both = TaskOverLinear(OneWeight(feature, 0.5), base.log_odds_F)
+    both = MixedTask(OneWeight(feature, 0.5), base.log_odds_F)
 
-    with torch.inference_mode():
-        prediction = both.predict(both.load_batch(rows).to("cpu"))
+    assert margin_of(both, rows) == pytest.approx(feature[rows], abs=1e-6)
 
-    margin = (prediction.logits_BC[:, 1] - prediction.logits_BC[:, 0]).numpy()
-    assert margin == pytest.approx(feature[rows] + base.log_odds_F[rows], abs=1e-5)
-    assert prediction.embedding_BD[:, 0].numpy() == pytest.approx(feature[rows])
+    both.mix = Mix(network=2.0, linear=0.5, bias=-1.0)
+
+    assert margin_of(both, rows) == pytest.approx(2 * feature[rows] + 0.5 * base.log_odds_F[rows] - 1, abs=1e-5)
 
 
-@pytest.mark.parametrize(("knows", "stays"), [(True, True), (False, False)])
-def test_a_network_stays_only_where_it_ranks_dev_no_worse_than_the_linear_model_alone(
-    knows: bool, stays: bool, dataset: Dataset, base: LinearBase, tmp_path: Path
+@pytest.mark.parametrize(("knows", "warned", "saved"), [(1, [], False), (-1, ["network_adds_nothing"], True)])
+def test_after_training_the_network_is_mixed_by_what_suits_dev_and_saved_so(
+    knows: int, warned: list[str], saved: bool, dataset: Dataset, base: LinearBase, tmp_path: Path
 ) -> None:
-    labels = dataset.labels(np.arange(len(dataset)))
-    feature = (2.0 * labels - 1) * (3 if knows else -3)
-    task = OneWeight(feature, 1.0)
+    feature = knows * (2.0 * dataset.labels(np.arange(len(dataset))) - 1)
     hardware = set_up_hardware(device=Device.CPU, precision=Precision.FP32, threads=1, seed=0)
     inputs = CellInputs(dataset=dataset, hardware=hardware)
-    saved: list[Path] = []
+    folders: list[Path] = []
 
     with EventWriter(tmp_path / "events.jsonl") as events:
         context = RunContext(out=tmp_path, events=events, spec_hash="", started_at=0.0)
-        trainee = over_linear(base, task, last_layer=task.last_layer, inputs=inputs, context=context, save=saved.append)
+        trainee = mixed_trainee(base, OneWeight(feature, 1.0), inputs=inputs, context=context, save=folders.append)
         warnings = trainee.review()
     trainee.save(tmp_path)
 
-    assert bool(task.last_layer.weight.any()) is stays
     said = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-    codes = [event["code"] for event in said if event["kind"] == "warning"]
-    assert (codes, len(warnings)) == (([], 0) if stays else (["network_adds_nothing"], 1))
-    assert saved == [tmp_path]
-    assert read_linear(tmp_path) is not None
+    assert [event["code"] for event in said if event["kind"] == "warning"] == warned
+    assert len(warnings) == len(warned)
+    assert folders == [tmp_path]
+    assert (LinearPart.find(tmp_path) is not None) is saved
+    rows = dataset.rows(Split.GATE)
+    again = text_as_saved(OneWeight(feature, 1.0), tmp_path, dataset)
+    assert margin_of(again, rows) == pytest.approx(margin_of(trainee.task, rows), abs=1e-5)
 
 
-def test_without_a_linear_model_the_network_is_trained_alone(dataset: Dataset) -> None:
+def test_without_a_linear_model_the_network_is_by_itself(dataset: Dataset) -> None:
     task: Any = OneWeight(np.zeros(len(dataset)), 1.0)
     inputs: Any = None
     context: Any = None
 
-    trainee = over_linear(None, task, last_layer=task.last_layer, inputs=inputs, context=context, save=Path.mkdir)
+    trainee = mixed_trainee(None, task, inputs=inputs, context=context, save=Path.mkdir)
 
     assert trainee.task is task
     assert trainee.review() == ()
+
+
+def margin_of(task: Task, rows: Rows) -> np.ndarray:
+    """A task's log-odds."""
+    with torch.inference_mode():
+        logits_BC = task.predict(task.load_batch(rows).to("cpu")).logits_BC
+    margin: np.ndarray = (logits_BC[:, 1] - logits_BC[:, 0]).numpy()
+    return margin
