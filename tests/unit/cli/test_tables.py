@@ -29,6 +29,6 @@ def test_verdicts_on_pairs_are_shown_where_there_are_pairs() -> None:
 
     assert "Verdicts on" not in shown(without)
     assert "Verdicts on 75 pairs of a vulnerable function" in page
-    rows = [line.split() for line in page.splitlines() if line.split()[:2] == ["gnn", "0.750"]]
+    rows = [line.split() for line in page.splitlines() if line.split()[:2] == ["gnn", "0.7500"]]
     # Mean and interval of right pairs, each seed, then called vulnerable, called safe, reversed.
-    assert rows == [["gnn", "0.750", "0.740", "to", "0.760", "0.700", "0.800", "0.000", "0.250", "0.000"]]
+    assert rows == [["gnn", "0.7500", "0.740", "to", "0.760", "0.700", "0.800", "0.0000", "0.2500", "0.0000"]]
