@@ -15,6 +15,8 @@ from cellgate.contract.evidence import (
     Gain,
     Interval,
     OptionEvidence,
+    PairShare,
+    PairVerdicts,
     Truncation,
 )
 from cellgate.contract.files import sha256_of_file, write_json
@@ -213,6 +215,17 @@ def option_evidence(option: Option, f1s: Sequence[float], half_width: float = HA
         text_weight=0.6 if option.startswith("ensemble") else None,
         test_f1=None,
     )
+
+
+def pair_verdicts(correct: Sequence[float]) -> PairVerdicts:
+    """Return verdicts on 75 pairs with these shares of right ones, one per seed; the other pairs are called safe."""
+
+    def share(per_seed: Sequence[float]) -> PairShare:
+        return PairShare(per_seed=list(per_seed), mean=fmean(per_seed), interval=interval(fmean(per_seed)))
+
+    none = share([0.0] * len(correct))
+    benign = share([1 - one for one in correct])
+    return PairVerdicts(pairs=75, correct=share(correct), vulnerable=none, benign=benign, reversed=none)
 
 
 def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evidence:

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from cellgate.contract.evidence import Comparison, Evidence
 from cellgate.contract.options import Option
 from tests.fakes import option_evidence
-from trainers.evaluation.statistics import ResampledF1
+from trainers.evaluation.statistics import Resampled
 
 # Shares of what makes a function hard: its group, for all models and for one; itself, for all, for one, for one seed.
 GROUP_SHARED, GROUP_OWN, ROW_SHARED, ROW_OWN, ROW_SEED = 0.25, 0.25, 0.15, 0.15, 0.20
@@ -66,12 +66,12 @@ def draw(world: World, rng: np.random.Generator) -> Sample:
 
 def evidence_of(world: World, sample: Sample, *, seed: int) -> Evidence:
     """Return what cell 54 would leave, its intervals by the code that it uses."""
-    resampled = ResampledF1.of(
+    resampled = Resampled.of_f1(
         sample.labels_R, sample.predicted_RM, sample.group_R, resamples=RESAMPLES, seed=seed, confidence=0.95
     )
     names = list(world.f1)
     members = {name: range(place * world.seeds, (place + 1) * world.seeds) for place, name in enumerate(names)}
-    f1s = {name: resampled.f1_M[list(members[name])].tolist() for name in names}
+    f1s = {name: resampled.measured_M[list(members[name])].tolist() for name in names}
     options = [
         option_evidence(name, f1s[name]).model_copy(update={"f1_interval": resampled.interval(members[name])})
         for name in names
@@ -94,7 +94,7 @@ def _compare(
     second: Option,
     f1s: Mapping[Option, Sequence[float]],
     members: Mapping[Option, Sequence[int]],
-    resampled: ResampledF1,
+    resampled: Resampled,
 ) -> Comparison:
     return Comparison(
         first=first,

@@ -200,6 +200,7 @@ def _show_evidence(console: Console, evidence: Evidence) -> None:
     for option in evidence.options:
         rows.add_row(*_option(option))
     console.print(rows)
+    _show_pair_verdicts(console, evidence)
     pairs = table("first", "second", "difference in F1", "95 % interval", "p (Holm)", title="Compared in pairs")
     for pair in evidence.comparisons:
         low, high = pair.f1_interval.low, pair.f1_interval.high
@@ -208,6 +209,27 @@ def _show_evidence(console: Console, evidence: Evidence) -> None:
         )
     if pairs.row_count:
         console.print(pairs)
+
+
+def _show_pair_verdicts(console: Console, evidence: Evidence) -> None:
+    """Print every option's verdicts on pairs; nothing where the gate split has none."""
+    found = {option.option: option.pair_verdicts for option in evidence.options if option.pair_verdicts is not None}
+    if not found:
+        return
+    pairs = max(verdicts.pairs for verdicts in found.values())
+    title = f"Verdicts on {pairs:,} pairs of a vulnerable function and its patched version: share of pairs"
+    shares = ("both right", "both called vulnerable", "both called safe", "reversed")
+    rows = table("option", shares[0], "95 % interval", "per seed", *shares[1:], title=title, numbers=shares)
+    for option, verdicts in found.items():
+        right = verdicts.correct
+        rows.add_row(
+            option,
+            score(right.mean),
+            span(right.interval.low, right.interval.high),
+            " ".join(f"{share:.3f}" for share in right.per_seed),
+            *(score(share.mean) for share in (verdicts.vulnerable, verdicts.benign, verdicts.reversed)),
+        )
+    console.print(rows)
 
 
 def _option(option: OptionEvidence) -> list[str]:

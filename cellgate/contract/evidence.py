@@ -1,7 +1,7 @@
 """What cell 54 measures of every option on the gate split: the values that the decision is computed from."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -49,6 +49,32 @@ class Interval(Document):
     confidence: Probability
 
 
+PairVerdictName = Literal["correct", "vulnerable", "benign", "reversed"]
+PAIR_VERDICTS: tuple[PairVerdictName, ...] = get_args(PairVerdictName)
+
+
+class PairShare(Document):
+    """Share of pairs with one verdict."""
+
+    per_seed: list[Probability] = Field(min_length=1)
+    mean: Probability = Field(description="Mean over seeds.")
+    interval: Interval
+
+
+class PairVerdicts(Document):
+    """Verdicts of one option on pairs of a vulnerable function and its patched version; the four means add up to 1."""
+
+    pairs: int = Field(ge=1, description="Pairs of the gate split with both functions in it.")
+    correct: PairShare = Field(description="P-C: both functions are called what they are.")
+    vulnerable: PairShare = Field(description="P-V: both are called vulnerable.")
+    benign: PairShare = Field(description="P-B: both are called safe.")
+    reversed: PairShare = Field(description="P-R: each is called what the other is.")
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class OptionEvidence(Document):
     """Scores of one option on the gate split."""
 
@@ -67,6 +93,10 @@ class OptionEvidence(Document):
     vd_s: Probability | None
     text_weight: Probability | None = Field(description="Of the ensembles; tuned on the fuse split or fixed.")
     test_f1: Probability | None = Field(description="Mean over seeds on the test split, for the report only.")
+    # Left out where it is null: a decision records its evidence's hash, and that of older evidence must not change.
+    pair_verdicts: PairVerdicts | None = Field(
+        None, exclude_if=_is_none, description="Null or absent where the gate split has no whole pair."
+    )
 
 
 class Comparison(Document):

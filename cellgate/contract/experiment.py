@@ -1,8 +1,8 @@
 """An experiment's request: configs of its cells, seeds, limits of its runs, and the policy of gate and decision."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 from cellgate.contract.gate import WarningName
@@ -56,9 +56,22 @@ class Policy(BaseModel):
     truncated: float = Field(
         0.3, ge=0, le=1, description="Share of functions that a model may not see all of, as a warning."
     )
+    min_pair_correct: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of pairs that 51 and 52 must get right on the gate split, as a warning; null: no check.",
+    )
     blocking: list[WarningName] = Field(
         default_factory=list, description="Warnings that this team turns into blockers."
     )
+
+    @model_validator(mode="after")
+    def _pairs_block_at_a_share(self) -> Self:
+        # Without the share there is no check, and the gate would pass what its policy seems to forbid.
+        if "pair_correct" in self.blocking and self.min_pair_correct is None:
+            raise ValueError("blocking names pair_correct, which needs a share from 0 to 1 in min_pair_correct")
+        return self
 
 
 def _distinct(seeds: list[int]) -> list[int]:

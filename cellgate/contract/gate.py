@@ -43,6 +43,7 @@ CHECKS = (
     CheckSpec(name="graph_quality", title="Whole graphs", blocking=False),
     CheckSpec(name="truncation", title="Functions cut", blocking=False),
     CheckSpec(name="lr_found", title="Learning rates found", blocking=False),
+    CheckSpec(name="pair_correct", title="Pairs correct", blocking=False),
 )
 TITLES: Mapping[str, str] = {check.name: check.title for check in CHECKS}
 BLOCKING = frozenset(check.name for check in CHECKS if check.blocking)

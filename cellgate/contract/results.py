@@ -34,7 +34,12 @@ class Metrics(Document):
     auprc: Probability | None
     ece: Probability
     vd_s: Probability | None = Field(description="FNR at FPR <= 0.5 %; null with a single class.")
-    pairwise_correct: Probability | None = Field(description="Pairs with both members right; null without pairs.")
+    pairwise_correct: Probability | None = Field(
+        description="P-C, share of pairs with both members right; null without pairs."
+    )
+    pairwise_vulnerable: Probability | None = Field(None, description="P-V, pairs with both called vulnerable.")
+    pairwise_benign: Probability | None = Field(None, description="P-B, pairs with both called safe.")
+    pairwise_reversed: Probability | None = Field(None, description="P-R, pairs with both members wrong.")
     all_positive_f1: Probability
     true_positives: int = Field(ge=0)
     false_positives: int = Field(ge=0)

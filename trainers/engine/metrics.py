@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellgate.contract.results import Metrics
+from trainers.engine.pairs import pair_shares
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -185,30 +186,6 @@ def vulnerability_detection_score(labels_R: Integers, scores_R: Floats) -> float
     return float(1 - found / tp_K[-1])
 
 
-def pairwise_correct(labels_R: Integers, predicted_R: NDArray[np.bool_], pairs: Sequence[str | None]) -> float | None:
-    """Return the share of vulnerable/patched pairs with both members right; null without a whole pair.
-
-    Args:
-        labels_R: 0 or 1.
-        predicted_R: True where a function is called vulnerable.
-        pairs: By row, the pair that it belongs to; None for a function without a partner.
-
-    Source:
-        P-C of Ding et al. 2024, arXiv 2403.18624, section 4.
-    """
-    members: dict[str, list[int]] = {}
-    for row, pair in enumerate(pairs):
-        if pair is not None:
-            members.setdefault(pair, []).append(row)
-    whole = np.array(
-        [rows for rows in members.values() if len(rows) == 2 and labels_R[rows].sum() == 1], dtype=np.int64
-    )
-    if not len(whole):
-        return None
-    right_R = predicted_R == (labels_R == 1)
-    return float(right_R[whole].all(axis=1).mean())
-
-
 def best_threshold(labels_R: Integers, probability_R: Floats) -> float:
     """Return the threshold with the best F1, in the middle of the gap to the next lower score.
 
@@ -247,6 +224,7 @@ def compute_metrics(
     probability_R = sigmoid(logit_R)
     predicted_R = probability_R >= threshold
     counts = confusion(labels_R, predicted_R)
+    of_pairs = pair_shares(labels_R, predicted_R, pairs or ())
     return Metrics(
         rows=len(labels_R),
         positives=int(labels_R.sum()),
@@ -261,7 +239,10 @@ def compute_metrics(
         auprc=auprc(labels_R, logit_R),
         ece=expected_calibration_error(labels_R, probability_R),
         vd_s=vulnerability_detection_score(labels_R, logit_R),
-        pairwise_correct=None if pairs is None else pairwise_correct(labels_R, predicted_R, pairs),
+        pairwise_correct=of_pairs["correct"],
+        pairwise_vulnerable=of_pairs["vulnerable"],
+        pairwise_benign=of_pairs["benign"],
+        pairwise_reversed=of_pairs["reversed"],
         all_positive_f1=all_positive_f1(labels_R),
         true_positives=counts.true_positives,
         false_positives=counts.false_positives,

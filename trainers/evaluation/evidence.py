@@ -28,9 +28,11 @@ from cellgate.contract.evidence import (
 from cellgate.contract.options import OPTIONS, Option
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
+from trainers.engine.pairs import whole_pairs
 from trainers.evaluation.deployment_candidates import dev_f1, forms_of
 from trainers.evaluation.options import Candidate, rows_by_slice
-from trainers.evaluation.statistics import ResampledF1, holm, mcnemar_p
+from trainers.evaluation.pair_evidence import PairScores
+from trainers.evaluation.statistics import Resampled, holm, mcnemar_p
 
 NAMES: tuple[Option, ...] = tuple(option.name for option in OPTIONS)
 
@@ -90,9 +92,12 @@ class _Gate:
         self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
         self._config = config
         self._resampled = self._resample(self._predicted_RM)
+        self._pairs = PairScores.of(
+            whole_pairs(self.labels_R, dataset.pairs(self._rows)), self._predicted_RM, self.group_R, config=config
+        )
 
-    def _resample(self, predicted_RM: NDArray[np.bool_]) -> ResampledF1:
-        return ResampledF1.of(
+    def _resample(self, predicted_RM: NDArray[np.bool_]) -> Resampled:
+        return Resampled.of_f1(
             self.labels_R,
             predicted_RM,
             self.group_R,
@@ -126,6 +131,7 @@ class _Gate:
             vd_s=_mean([of_seed.vd_s for of_seed in metrics]),
             text_weight=_mean(weights),
             test_f1=self._test_f1(chosen),
+            pair_verdicts=None if self._pairs is None else self._pairs.verdicts(self._members[option]),
         )
 
     def _test_f1(self, chosen: Sequence[Candidate]) -> float | None:
@@ -172,7 +178,7 @@ class _Gate:
             gain = None
             # All seeds stand behind the best one.
             if len(form.seeds) > 1:
-                difference = float(resampled.f1_M[place] - resampled.f1_M[place - 1])
+                difference = float(resampled.measured_M[place] - resampled.measured_M[place - 1])
                 gain = Gain(f1=difference, interval=resampled.difference_interval([place], [place - 1]))
             found.append(
                 DeploymentCandidate(

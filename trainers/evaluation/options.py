@@ -41,11 +41,16 @@ class Candidate:
         """Return whether each row is called vulnerable, (R,)."""
         return sigmoid(self.log_odds[split]) >= self.threshold
 
-    def metrics(self, split: Split, labels_R: Integers) -> Metrics:
-        """Return the scores on one split."""
+    def metrics(self, split: Split, labels_R: Integers, pairs: Sequence[str | None] | None = None) -> Metrics:
+        """Return the scores on one split.
+
+        Args:
+            labels_R: Of the split's rows, 0 or 1.
+            pairs: The pair of each row, if any; without them there are no scores of pairs.
+        """
         log_odds_R = self.log_odds[split]
         logits_RC = np.stack([np.zeros_like(log_odds_R), log_odds_R], axis=1)
-        return compute_metrics(labels_R, logits_RC, threshold=self.threshold, temperature=1.0)
+        return compute_metrics(labels_R, logits_RC, threshold=self.threshold, temperature=1.0, pairs=pairs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,7 @@ class _Gate:
         self._rows_R = dataset.rows(Split.GATE)
         self._labels_R = dataset.labels(self._rows_R)
         self._positive_R = self._labels_R == 1
+        self._pairs_R = dataset.pairs(self._rows_R)
         self._probability_RM = np.stack([sigmoid(one.log_odds[Split.GATE]) for one in candidates], axis=1)
         self._called_RM = np.stack([one.predicted(Split.GATE) for one in candidates], axis=1)
         self._wrong_RM: Booleans = self._called_RM != self._positive_R[:, np.newaxis]
@@ -86,14 +87,15 @@ class _Gate:
 
     def _scores(self, candidate: Candidate) -> SeedScores:
         labels = {split: self._dataset.labels(self._dataset.rows(split)) for split in (Split.DEV, Split.TEST)}
+        test_pairs = self._dataset.pairs(self._dataset.rows(Split.TEST))
         (seed,) = candidate.seeds
         return SeedScores(
             seed=seed,
             threshold=candidate.threshold,
             text_weight=candidate.text_weight,
             dev_f1=dev_f1(candidate, labels[Split.DEV]),
-            gate=candidate.metrics(Split.GATE, self._labels_R),
-            test=candidate.metrics(Split.TEST, labels[Split.TEST]) if len(labels[Split.TEST]) else None,
+            gate=candidate.metrics(Split.GATE, self._labels_R, self._pairs_R),
+            test=candidate.metrics(Split.TEST, labels[Split.TEST], test_pairs) if len(labels[Split.TEST]) else None,
         )
 
     def overlap(self, first: Option, second: Option) -> Overlap:

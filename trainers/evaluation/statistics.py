@@ -1,8 +1,8 @@
-"""How sure a figure is: bootstrap of F1 over functions and seeds, exact McNemar, Holm's correction."""
+"""How sure a figure is: bootstrap over functions and seeds, exact McNemar, Holm's correction."""
 
 # Shapes: R rows, G groups, M models (an option of one seed each), K seeds of one option, S resamples, H hypotheses.
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,15 +63,40 @@ def bootstrap_f1(counts: GroupCounts, *, resamples: int, seed: int) -> Floats:
     Source:
         Field and Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x (randomised cluster bootstrap).
     """
-    groups = len(counts.mistakes_GM)
+    return np.concatenate(
+        [
+            f1_of_counts(times_SG @ counts.true_positives_GM, times_SG @ counts.mistakes_GM)
+            for times_SG in _draws(len(counts.mistakes_GM), resamples=resamples, seed=seed)
+        ]
+    )
+
+
+def bootstrap_shares(part_GM: Floats, whole_G: Floats, *, resamples: int, seed: int) -> Floats:
+    """Return each model's part of the whole on each resample, (S, M): on those that `bootstrap_f1` draws.
+
+    Resamples that draw nothing of the whole are left out, so that there may be fewer than were asked for.
+
+    Args:
+        part_GM: Whole numbers, at most `whole_G`.
+        whole_G: Whole numbers, not all zero.
+        resamples: S at most.
+        seed: The same seed and counts give the same bytes.
+    """
+    blocks = []
+    for times_SG in _draws(len(whole_G), resamples=resamples, seed=seed):
+        whole_S = times_SG @ whole_G
+        drawn_S = whole_S > 0
+        blocks.append((times_SG[drawn_S] @ part_GM) / whole_S[drawn_S, np.newaxis])
+    return np.concatenate(blocks)
+
+
+def _draws(groups: int, *, resamples: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each group is drawn, (S, G), block by block."""
     rng = np.random.default_rng(seed)
     share_G = np.full(groups, 1 / groups)
-    blocks = []
     for first in range(0, resamples, BLOCK_RESAMPLES):
         size = min(BLOCK_RESAMPLES, resamples - first)
-        times_SG = rng.multinomial(groups, share_G, size=size).astype(np.float64)
-        blocks.append(f1_of_counts(times_SG @ counts.true_positives_GM, times_SG @ counts.mistakes_GM))
-    return np.concatenate(blocks)
+        yield rng.multinomial(groups, share_G, size=size).astype(np.float64)
 
 
 def f1_of_counts(true_positives: Floats, mistakes: Floats) -> Floats:
@@ -119,23 +144,23 @@ def holm(p_values_H: Sequence[float]) -> list[float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResampledF1:
-    """All models on one split, with their F1 on the same resamples of its groups.
+class Resampled:
+    """A score of all models on one split, F1 or a share, with its values on the same resamples of the split's groups.
 
     Args:
-        f1_M: As measured.
+        measured_M: As measured.
         resampled_SM: On each resample.
         seed: Of the resamples.
         confidence: Of every interval.
     """
 
-    f1_M: Floats
+    measured_M: Floats
     resampled_SM: Floats
     seed: int
     confidence: float
 
     @classmethod
-    def of(
+    def of_f1(
         cls,
         labels_R: Integers,
         predicted_RM: Booleans,
@@ -155,23 +180,40 @@ class ResampledF1:
         counts = count_by_group(labels_R, predicted_RM, group_R)
         f1_M = f1_of_counts(counts.true_positives_GM.sum(axis=0), counts.mistakes_GM.sum(axis=0))
         resampled_SM = bootstrap_f1(counts, resamples=resamples, seed=seed)
-        return cls(f1_M=f1_M, resampled_SM=resampled_SM, seed=seed, confidence=confidence)
+        return cls(measured_M=f1_M, resampled_SM=resampled_SM, seed=seed, confidence=confidence)
+
+    @classmethod
+    def of_shares(cls, part_GM: Floats, whole_G: Floats, *, resamples: int, seed: int, confidence: float) -> Self:
+        """Return the models' part of a whole on resamples of whole groups.
+
+        Args:
+            part_GM: Whole numbers, at most `whole_G`.
+            whole_G: Whole numbers, not all zero.
+            resamples: S.
+            seed: The same seed and counts give the same bytes.
+        """
+        return cls(
+            measured_M=part_GM.sum(axis=0) / whole_G.sum(),
+            resampled_SM=bootstrap_shares(part_GM, whole_G, resamples=resamples, seed=seed),
+            seed=seed,
+            confidence=confidence,
+        )
 
     def interval(self, members: Sequence[int]) -> Interval:
-        """Return the interval of one option's F1.
+        """Return the interval of one option's score.
 
         Args:
             members: The option's models, one per seed.
         """
         chosen = list(members)
-        values_S = self._over_seeds(self.f1_M[chosen], self.resampled_SM[:, chosen])
+        values_S = self._over_seeds(self.measured_M[chosen], self.resampled_SM[:, chosen])
         return percentile_interval(np.clip(values_S, 0.0, 1.0), confidence=self.confidence)
 
     def difference_interval(self, first: Sequence[int], second: Sequence[int]) -> Interval:
-        """Return the interval of the difference in F1 of two options, paired by resample and by seed."""
+        """Return the interval of the difference between two options, paired by resample and by seed."""
         one, other = list(first), list(second)
         values_S = self._over_seeds(
-            self.f1_M[one] - self.f1_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
+            self.measured_M[one] - self.measured_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
         )
         return percentile_interval(np.clip(values_S, -1.0, 1.0), confidence=self.confidence)
 

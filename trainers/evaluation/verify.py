@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
 from cellgate.contract.artifacts import REPORT_NAME, RESULT_NAME, SPEC_NAME
 from cellgate.contract.cells import Cell
+from cellgate.contract.documents import Document
 from cellgate.contract.errors import DataError, InputError, shortened
 from cellgate.contract.files import to_json
 from cellgate.contract.report import read_report
@@ -14,9 +18,14 @@ from cellgate.contract.specs import AggregationSpec
 from trainers.evaluation.aggregate import weigh
 from trainers.spec_reading import read_spec
 
+# Written as null by releases that did not judge options on pairs, whatever the predictions gave.
+NULL_ONCE = frozenset({"pairwise_correct"})
+
 
 def verify(folder: Path) -> None:
     """Return when evidence and report come out the same again, byte for byte.
+
+    What a stored document lacks is not compared: the release that wrote it did not measure that.
 
     Args:
         folder: The run's, with its spec, result and report.
@@ -30,10 +39,7 @@ def verify(folder: Path) -> None:
     if not isinstance(spec, AggregationSpec):
         raise TypeError(f"the spec of cell 54 was read as {type(spec).__name__}")
     weighed = weigh(spec)
-    again = {
-        RESULT_NAME: weighed.evidence.model_dump(mode="json"),
-        REPORT_NAME: weighed.report.model_dump(mode="json"),
-    }
+    again = {RESULT_NAME: weighed.evidence, REPORT_NAME: weighed.report}
     problems = [
         InputError(where=f"{name}{pointer}", found=shortened(before), expected=f"{shortened(after)}, weighed again")
         for name, document in stored.items()
@@ -43,7 +49,7 @@ def verify(folder: Path) -> None:
         raise DataError(f"{folder}: what is stored is not what the predictions give", problems)
 
 
-def _stored(folder: Path) -> dict[str, Any]:
+def _stored(folder: Path) -> dict[str, Document | None]:
     """Return the documents to hold the new ones against."""
     try:
         evidence = read_result(folder / RESULT_NAME).evidence
@@ -51,21 +57,22 @@ def _stored(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         problem = InputError(where=str(folder), found=str(error), expected="result.json and report.json of cell 54")
         raise DataError(f"{folder}: no finished run of cell 54", [problem]) from error
-    return {
-        RESULT_NAME: None if evidence is None else evidence.model_dump(mode="json"),
-        REPORT_NAME: report.model_dump(mode="json"),
-    }
+    return {RESULT_NAME: evidence, REPORT_NAME: report}
 
 
 def _differences(before: Any, after: Any, pointer: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield where two documents differ, as deep as possible, with both values."""
-    if to_json(before) == to_json(after):
-        return
-    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+    """Yield where two documents differ, as deep as possible, with both values as JSON has them."""
+    if isinstance(before, BaseModel) and isinstance(after, BaseModel):
+        # In the order of the class: a set has none.
+        for name in (name for name in type(before).model_fields if name in before.model_fields_set):
+            stored = getattr(before, name)
+            if stored is not None or name not in NULL_ONCE:
+                yield from _differences(stored, getattr(after, name), f"{pointer}/{name}")
+    elif isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
         for name, value in before.items():
             yield from _differences(value, after[name], f"{pointer}/{name}")
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for place, value in enumerate(before):
             yield from _differences(value, after[place], f"{pointer}/{place}")
-    else:
-        yield pointer, before, after
+    elif to_json(was := to_jsonable_python(before)) != to_json(now := to_jsonable_python(after)):
+        yield pointer, was, now

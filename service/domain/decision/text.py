@@ -27,9 +27,10 @@ def describe_split(evidence: Evidence) -> str:
 def describe_option(option: OptionEvidence) -> str:
     """Return the scores of one option as a sentence."""
     seeds = f"{len(option.seeds)} seed{'s' if len(option.seeds) > 1 else ''}"
+    pairs = "" if option.pair_verdicts is None else f", pairs right {option.pair_verdicts.correct.mean:.3f}"
     return (
         f"{option.option}: mean F1 {option.f1:.4f} {_interval(option.f1_interval)} over {seeds}"
-        f" (precision {option.precision:.3f}, recall {option.recall:.3f}, MCC {option.mcc:.3f})."
+        f" (precision {option.precision:.3f}, recall {option.recall:.3f}, MCC {option.mcc:.3f}{pairs})."
     )
 
 

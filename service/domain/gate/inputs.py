@@ -115,12 +115,12 @@ class GateRule:
 
     Args:
         name: Of the check.
-        evaluate: Computes it from inputs and policy alone.
+        evaluate: Computes it from inputs and policy alone; None where the policy asks for no such check.
         advice: What to do when it fails; None where cell 54's evidence gives the advice.
     """
 
     name: str
-    evaluate: Callable[[GateInputs, Policy], Finding]
+    evaluate: Callable[[GateInputs, Policy], Finding | None]
     advice: str | None
 
 

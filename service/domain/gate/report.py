@@ -21,7 +21,7 @@ def evaluate_gate(inputs: GateInputs, policy: Policy) -> GateReport:
     It passes when every blocking check passes. The point estimate decides; intervals are shown beside it. A value
     that is exactly at its threshold is not above it.
     """
-    checks = [_evaluate(rule, inputs, policy) for rule in RULES]
+    checks = [check for rule in RULES if (check := _evaluate(rule, inputs, policy)) is not None]
     if not inputs.complete:
         pending = [check.model_copy(update={"verdict": "pending"}) for check in checks]
         return GateReport(
@@ -79,8 +79,10 @@ def with_intervals(report: GateReport, evidence: Evidence) -> GateReport:
     return report.model_copy(update={"checks": checks})
 
 
-def _evaluate(rule: GateRule, inputs: GateInputs, policy: Policy) -> GateCheck:
+def _evaluate(rule: GateRule, inputs: GateInputs, policy: Policy) -> GateCheck | None:
     found = rule.evaluate(inputs, policy)
+    if found is None:
+        return None
     blocking = rule.name in BLOCKING or rule.name in policy.blocking
     verdict: GateCheckVerdict = "fail" if blocking else "warn"
     return GateCheck(

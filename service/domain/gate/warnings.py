@@ -146,6 +146,35 @@ def _fallbacks(inputs: GateInputs, cell: BaseCell) -> Iterator[str]:
             yield f"{outcome.learning_rate:g} ({outcome.reason})"
 
 
+def _pair_correct(inputs: GateInputs, policy: Policy) -> Finding | None:
+    wanted = policy.min_pair_correct
+    if wanted is None:
+        return None
+    means = {cell: mean for cell in NAMES if (mean := _mean_pair_correct(inputs, cell)) is not None}
+    below = [f"cell {cell} ({mean:.4f})" for cell, mean in means.items() if is_above(wanted, mean)]
+    if len(means) < len(NAMES):
+        reason = "the share of pairs that 51 and 52 get right was not measured: the gate split has no whole pair"
+    elif below:
+        reason = f"{' and '.join(below)} get fewer pairs right than are wanted, {wanted:g}"
+    else:
+        reason = f"51 and 52 get at least {min(means.values()):.4f} of the pairs right; {wanted:g} or more are wanted"
+    return Finding(
+        passed=len(means) == len(NAMES) and not below,
+        threshold=wanted,
+        measured=min(means.values(), default=None),
+        reason=reason,
+        seeds=values(inputs, lambda run: run.metrics.pairwise_correct if run.metrics else None),
+        evidence=links(inputs.runs),
+    )
+
+
+def _mean_pair_correct(inputs: GateInputs, cell: BaseCell) -> float | None:
+    """Return the mean over a cell's runs that have metrics; None if one of them, or none, has scores of pairs."""
+    shares = [run.metrics.pairwise_correct for run in inputs.of(cell) if run.metrics is not None]
+    known = [share for share in shares if share is not None]
+    return fmean(known) if known and len(known) == len(shares) else None
+
+
 def _share(cut: Truncation | None) -> float | None:
     return None if cut is None else cut.rows_cut / cut.rows
 
@@ -185,5 +214,11 @@ WARNINGS = (
         name="lr_found",
         evaluate=_lr_found,
         advice="The range test gave no rate: try two or three around the default in training.learning_rate.value.",
+    ),
+    GateRule(
+        name="pair_correct",
+        evaluate=_pair_correct,
+        advice="The models do not tell patched functions from vulnerable ones: see the verdicts on pairs, train with"
+        " keep_pairs_together, or on more pairs.",
     ),
 )

@@ -5,10 +5,11 @@ import pytest
 
 from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import Policy
+from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateReport
 from service.domain.decision.rules import decide
 from service.domain.decision.verify import DecisionSources, decision_differences
-from tests.fakes import evidence, result, trained
+from tests.fakes import evidence, pair_verdicts, result, trained
 
 DIGEST = "sha256:" + "7" * 64
 PASSED = GateReport(experiment="exp_1", verdict="pass", checks=[], summary="")
@@ -31,6 +32,23 @@ def sources(**changes: Any) -> DecisionSources:
 def test_a_decision_is_the_same_when_it_is_computed_again_from_what_is_stored() -> None:
     assert decision_differences(DECISION, sources()) == []
     assert decision_differences(Decision.model_validate_json(DECISION.model_dump_json()), sources()) == []
+
+
+def test_evidence_of_before_pairs_were_judged_keeps_its_hash() -> None:
+    stored = DECISION.model_dump(mode="json")
+
+    assert stored["evidence_hash"] == sha256_of_json(stored["evidence"])
+    assert not any("pair_verdicts" in option for option in stored["evidence"]["options"])
+
+
+def test_a_decision_over_verdicts_on_pairs_is_the_same_when_it_is_computed_again() -> None:
+    options = [option.model_copy(update={"pair_verdicts": pair_verdicts([0.75])}) for option in EVIDENCE.options]
+    judged = EVIDENCE.model_copy(update={"options": options})
+    decision = Decision.model_validate_json(decide(judged, PASSED, Policy(), stage="bases").model_dump_json())
+    results = [*list(sources().results)[:2], result(54, evidence=judged)]
+
+    assert any("pairs right 0.750" in reason for reason in decision.reasons)
+    assert decision_differences(decision, sources(results=results)) == []
 
 
 def with_f1(decision: Decision) -> Decision:

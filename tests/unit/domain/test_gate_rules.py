@@ -81,6 +81,44 @@ def test_healthy_inputs_pass_every_check() -> None:
     assert report.summary == "7 of 7 blocking checks pass"
 
 
+def with_pairs(share: float | None) -> Corruption:
+    return with_result(metrics={"gate": metrics(0.9).model_copy(update={"pairwise_correct": share})})
+
+
+@pytest.mark.parametrize(
+    ("shares", "verdict", "measured", "reason"),
+    [
+        # Two seeds of cell 51; those of cell 52 get 0.8 of the pairs right.
+        pytest.param((0.7, 0.8), "pass", 0.75, "get at least 0.7500 of the pairs right", id="the mean is at the share"),
+        pytest.param((0.7, 0.79), "warn", 0.745, "cell 51 (0.7450) get fewer pairs right", id="the mean is below it"),
+        pytest.param((0.9, None), "warn", 0.8, "the gate split has no whole pair", id="a run without pairs"),
+    ],
+)
+def test_the_share_of_pairs_that_a_policy_wants_is_checked_against_each_cell_s_mean(
+    shares: tuple[float, float | None], verdict: str, measured: float, reason: str
+) -> None:
+    first, second, *others = healthy()
+    inputs = inputs_of(*(with_pairs(share)(run) for share, run in zip(shares, (first, second), strict=True)), *others)
+
+    report = evaluate_gate(inputs, Policy(min_pair_correct=0.75))
+    blocked = evaluate_gate(inputs, Policy(min_pair_correct=0.75, blocking=["pair_correct"]))
+
+    check = report.checks[-1]
+    assert (check.name, check.verdict, check.threshold) == ("pair_correct", verdict, 0.75)
+    assert check.measured == pytest.approx(measured)
+    assert reason in check.reason
+    assert [of_seed.value for of_seed in check.seeds] == [*shares, 0.8, 0.8]
+    assert (report.verdict, blocked.verdict) == ("pass", "pass" if verdict == "pass" else "fail")
+
+
+def test_without_a_run_that_has_scores_the_share_of_pairs_does_not_pass() -> None:
+    runs = [with_result(metrics={})(run) for run in healthy()]
+
+    check = evaluate_gate(inputs_of(*runs), Policy(min_pair_correct=0.0)).checks[-1]
+
+    assert (check.name, check.verdict, check.measured) == ("pair_correct", "warn", None)
+
+
 @pytest.mark.parametrize(
     ("outcome", "verdict", "reason"),
     [
@@ -308,6 +346,11 @@ def test_a_policy_may_make_every_warning_blocking_and_nothing_else() -> None:
     warnings = [check.name for check in CHECKS if not check.blocking]
 
     assert Policy.model_json_schema()["properties"]["blocking"]["items"]["enum"] == warnings
-    assert Policy(blocking=warnings).blocking == warnings
+    assert Policy(blocking=warnings, min_pair_correct=0.8).blocking == warnings
     with pytest.raises(ValidationError):
         Policy(blocking=["exit_codes"])
+
+
+def test_a_policy_cannot_block_on_pairs_without_the_share_that_it_wants() -> None:
+    with pytest.raises(ValidationError, match="needs a share from 0 to 1 in min_pair_correct"):
+        Policy(blocking=["pair_correct"])

@@ -14,7 +14,6 @@ from trainers.engine.metrics import (
     compute_metrics,
     confusion,
     expected_calibration_error,
-    pairwise_correct,
     sigmoid,
     vulnerability_detection_score,
 )
@@ -93,18 +92,6 @@ def test_calibration_error_is_the_mean_gap_per_bin() -> None:
     probability = np.array([0.5, 0.5, 0.5, 1.0])
 
     assert expected_calibration_error(labels, probability) == pytest.approx((0.5 + 1.0) / 4)
-
-
-def test_a_pair_counts_only_with_both_members_right() -> None:
-    labels = np.array([1, 0, 1, 0, 1, 1])
-    predicted = np.array([True, False, True, True, True, True])
-    pairs = ["right", "right", "half", "half", "lonely", None]
-
-    assert pairwise_correct(labels, predicted, pairs) == 0.5
-
-
-def test_without_whole_pairs_there_is_no_pairwise_score() -> None:
-    assert pairwise_correct(np.array([1, 0]), np.array([True, False]), [None, "lonely"]) is None
 
 
 def test_calling_everything_vulnerable_scores_by_prevalence() -> None:

@@ -10,7 +10,7 @@ from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateReport
 from service.domain.decision.rules import decide
 from tests.simulated_experiments import Sample, World, draw, evidence_of
-from trainers.evaluation.statistics import ResampledF1
+from trainers.evaluation.statistics import Resampled
 
 EXPERIMENTS = 120
 # Of those that take longest, at every change.
@@ -48,7 +48,7 @@ def test_a_shortcut_claims_too_much_and_falls_below_the_bound(groups: int, by_ro
     found: list[Interval] = []
     for place, sample in enumerate(samples(world)):
         group_R = np.arange(len(sample.group_R)) if by_row else sample.group_R
-        resampled = ResampledF1.of(
+        resampled = Resampled.of_f1(
             sample.labels_R, sample.predicted_RM, group_R, resamples=200, seed=place, confidence=0.95
         )
         low, high = np.quantile(resampled.resampled_SM.mean(axis=1), [0.025, 0.975])
@@ -89,9 +89,9 @@ def test_with_equal_seeds_or_one_seed_the_interval_is_that_of_the_functions_alon
     labels_R = (rng.random(200) < 0.5).astype(np.int64)
     predicted_R1 = ((labels_R == 1) ^ (rng.random(200) < 0.1))[:, np.newaxis]
 
-    def resampled(copies: int) -> ResampledF1:
+    def resampled(copies: int) -> Resampled:
         predicted_RM = np.repeat(predicted_R1, copies, axis=1)
-        return ResampledF1.of(labels_R, predicted_RM, np.arange(200), resamples=300, seed=0, confidence=0.95)
+        return Resampled.of_f1(labels_R, predicted_RM, np.arange(200), resamples=300, seed=0, confidence=0.95)
 
     one, three = resampled(1).interval([0]), resampled(3).interval([0, 1, 2])
     assert [three.low, three.high] == pytest.approx([one.low, one.high])
@@ -102,7 +102,7 @@ def test_seeds_far_apart_widen_the_interval_by_students_t() -> None:
     labels_R = np.array([1] * 100)
     predicted_RM = np.stack([np.arange(100) < found for found in (60, 61, 62)], axis=1)
 
-    resampled = ResampledF1.of(
+    resampled = Resampled.of_f1(
         labels_R, predicted_RM, np.zeros(100, dtype=np.int64), resamples=100_000, seed=0, confidence=0.95
     )
     found = resampled.interval([0, 1, 2])

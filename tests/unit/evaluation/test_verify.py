@@ -57,6 +57,49 @@ def test_a_figure_that_was_changed_is_named_with_what_it_should_be(
     assert str(measured) in reported
 
 
+def test_a_share_of_pairs_that_was_changed_is_named(out: Path) -> None:
+    def flatter(result: dict[str, Any]) -> None:
+        result["evidence"]["options"][2]["pair_verdicts"]["correct"]["per_seed"][1] = 1.0
+
+    changed(out / "result.json", flatter)
+
+    with pytest.raises(DataError) as caught:
+        verify(out)
+
+    assert [problem.where for problem in caught.value.problems] == [
+        "result.json/options/2/pair_verdicts/correct/per_seed/1"
+    ]
+
+
+def test_documents_of_a_release_that_did_not_judge_pairs_come_out_the_same(out: Path) -> None:
+    def older(evidence: dict[str, Any]) -> None:
+        for option in evidence["options"]:
+            del option["pair_verdicts"]
+
+    def older_report(report: dict[str, Any]) -> None:
+        older(report["evidence"])
+        for option in report["options"]:
+            for of_seed in option["seeds"]:
+                for split in ("gate", "test"):
+                    of_seed[split]["pairwise_correct"] = None
+                    for verdict in ("vulnerable", "benign", "reversed"):
+                        del of_seed[split][f"pairwise_{verdict}"]
+
+    changed(out / "result.json", lambda result: older(result["evidence"]))
+    changed(out / "report.json", older_report)
+
+    verify(out)
+
+
+def test_an_option_that_was_taken_out_of_a_slice_is_named(out: Path) -> None:
+    changed(out / "result.json", lambda result: result["evidence"]["slices"][0]["accuracy"].pop("gnn"))
+
+    with pytest.raises(DataError) as caught:
+        verify(out)
+
+    assert [problem.where for problem in caught.value.problems] == ["result.json/slices/0/accuracy"]
+
+
 def test_a_report_that_was_changed_is_named(out: Path) -> None:
     changed(out / "report.json", lambda report: report["options"][0].update(flip_rate=0.0))
 

@@ -7,7 +7,7 @@ import pytest
 from cellgate.contract.options import Option
 from cellgate.contract.report import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
 from cellgate.contract.text import count, p_value, signed
-from tests.fakes import F1s, evidence, seed_report, shippable
+from tests.fakes import F1s, evidence, pair_verdicts, seed_report, shippable
 from tests.hostile_text import EVERYTHING
 from trainers.__main__ import main
 from trainers.report import charts
@@ -41,6 +41,20 @@ def test_every_option_and_form_has_its_figures(report: SeedReport) -> None:
 
     for figure in ("0.8500", "0.7200", "0.9100", "0.800 0.900", "0.840 to 0.860", "10.0 %", "0.7512", "+0.0112"):
         assert figure in page, figure
+
+
+def test_verdicts_on_pairs_stand_by_seed_with_mean_and_interval_where_there_are_pairs(report: SeedReport) -> None:
+    without = render(report)
+    first, *others = report.evidence.options
+    judged = first.model_copy(update={"pair_verdicts": pair_verdicts([0.7, 0.8])})
+    weighed = report.evidence.model_copy(update={"options": [judged, *others]})
+
+    page = render(report.model_copy(update={"evidence": weighed}))
+
+    assert 'id="verdicts"' not in without
+    assert "the 75 pairs of a vulnerable function" in page
+    assert "<strong>0.750</strong> <small>0.740 to 0.760; 0.700 0.800</small>" in page
+    assert "<strong>0.250</strong> <small>0.240 to 0.260; 0.300 0.200</small>" in page
 
 
 def test_without_a_judgement_there_is_neither_decision_nor_gate(report: SeedReport) -> None:

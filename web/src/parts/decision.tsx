@@ -1,5 +1,5 @@
 import { count, optionName, outcomeName, score, seedsName, signed } from "../format";
-import type { Comparison, Decision, Evidence, Option, Policy, Slice } from "../schemas";
+import type { Comparison, Decision, Evidence, Option, OptionEvidence, Policy, Slice } from "../schemas";
 import { Whiskers } from "./whiskers";
 
 const STAGES: Record<Decision["stage"], string> = {
@@ -86,6 +86,7 @@ function EvidenceView(props: { evidence: Evidence; policy: Policy; chosen: Optio
       </h3>
       <Whiskers options={evidence.options} policy={policy} chosen={chosen} />
       <Options evidence={evidence} chosen={chosen} />
+      <PairVerdicts options={evidence.options} chosen={chosen} />
       {evidence.comparisons.length > 0 && <Comparisons pairs={evidence.comparisons} />}
       {evidence.slices.length > 0 && <Slices slices={evidence.slices} options={evidence.options.map((o) => o.option)} />}
     </>
@@ -131,6 +132,52 @@ function Options({ evidence, chosen }: { evidence: Evidence; chosen: Option | nu
         </tbody>
       </table>
     </div>
+  );
+}
+
+function PairVerdicts({ options, chosen }: { options: OptionEvidence[]; chosen: Option | null }) {
+  const found = options.flatMap(({ option, pair_verdicts }) => (pair_verdicts ? [{ option, ...pair_verdicts }] : []));
+  const [first] = found;
+  if (!first) return null;
+  const columns = ["Both right", "95 % interval", "Per seed", "Both called vulnerable", "Both called safe", "Reversed"];
+  return (
+    <>
+      <h3>
+        Verdicts on pairs{" "}
+        <span class="quiet">{count(first.pairs)} vulnerable functions with their patched versions</span>
+      </h3>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Option</th>
+              {columns.map((column) => (
+                <th key={column} scope="col" class="number">
+                  {column}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {found.map(({ option, correct, vulnerable, benign, reversed }) => (
+              <tr key={option} class={option === chosen ? "chosen" : undefined}>
+                <th scope="row">{optionName(option)}</th>
+                <td class="number">
+                  <strong>{score(correct.mean, 3)}</strong>
+                </td>
+                <td class="number">
+                  {score(correct.interval.low, 3)} to {score(correct.interval.high, 3)}
+                </td>
+                <td class="number">{correct.per_seed.map((share) => score(share, 3)).join(" ")}</td>
+                <td class="number">{score(vulnerable.mean, 3)}</td>
+                <td class="number">{score(benign.mean, 3)}</td>
+                <td class="number">{score(reversed.mean, 3)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
   );
 }
 
