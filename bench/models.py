@@ -1,4 +1,4 @@
-"""What cells 51 and 52 reach on a prepared data set, beside the linear models that they start from, as Markdown tables.
+"""What cells 51 and 52 reach on a prepared data set, beside the linear models that they are mixed with, as Markdown tables.
 
 `python -m bench.models DATASET OUT [--seeds 0 1 2]`
 
@@ -60,7 +60,7 @@ def main() -> None:
     dataset = Dataset.open(given.dataset)
     print("| | gate AUROC | test AUROC | CPU minutes | memory, GiB |\n|---|---|---|---|---|")
     for cell, name in CELLS.items():
-        for title, scores in (("linear", linear_scores(runs[cell])), ("network over it", own_scores(runs[cell]))):
+        for title, scores in (("linear", linear_scores(runs[cell])), ("mixed", own_scores(runs[cell]))):
             print_row(f"{cell} {name}, {title}", dataset, scores, runs[cell])
     print_row("ensemble", dataset, ensemble_scores(runs[51], runs[52]), ())
     print_by_length(dataset, {f"{cell} {name}": own_scores(runs[cell]) for cell, name in CELLS.items()})

@@ -74,7 +74,7 @@ def finish(
         splits: To predict; dev among them.
         warnings: For the result.
         cut: Which functions the model does not see all of, where it may not.
-        linear_F: Log-odds of the linear model that the network was trained over, of every function of the data set.
+        linear_F: Log-odds of the linear model that the network is mixed with, of every function of the data set.
 
     Raises:
         DivergenceError: A prediction is NaN or Inf.

@@ -25,7 +25,7 @@ class Predictions:
         labels_R: 0 or 1, int64.
         logits_RC: Uncalibrated, float32.
         embeddings_RD: Pooled representation, float32.
-        linear_R: Log-odds of the linear model that the network was trained over, in the logits too, float32; null
+        linear_R: Log-odds of the linear model that the network is mixed with, float32; null
             where there is none.
     """
 

@@ -77,7 +77,7 @@ class Trainee:
         review: Called once after training; may change the model, and returns warnings for the result.
         warnings: For the result, known before training.
         cut: Which functions the model does not see all of; null where it sees all.
-        linear_F: Log-odds of the linear model that the network is trained over, of every function, float32; null
+        linear_F: Log-odds of the linear model that the network is mixed with, of every function, float32; null
             where there is none.
     """
 

@@ -76,7 +76,7 @@ class SeedLogOdds:
         text: Calibrated log-odds of the text model, by split, each (R,).
         graph: Those of the graph model.
         fused: Those of fusion; None where the seed has no fusion.
-        linear: Those of the linear model that the text model was trained over; None where there is none.
+        linear: Those of the linear model that the text model is mixed with; None where there is none.
         labels: Labels of dev and fuse, each (R,).
         text_weight: Of the text model in the fixed ensemble, 0 to 1.
     """

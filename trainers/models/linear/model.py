@@ -3,7 +3,7 @@
 # Shapes: F functions, K buckets, U buckets in use, N counts of all functions.
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import safetensors.numpy
@@ -83,7 +83,7 @@ class LinearModel:
     def write(self, path: Path) -> None:
         """Write the model as safetensors, atomically; only the buckets that count."""
         bucket_U = np.flatnonzero(self.idf_K).astype(np.int32)
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "bucket": bucket_U,
             "weight": self.weight_K[bucket_U],
             "idf": self.idf_K[bucket_U],
