@@ -1,4 +1,4 @@
-"""What cells 51 and 52 reach on a prepared data set, beside the linear models that they are mixed with, as Markdown tables.
+"""What cells 51 and 52 reach on a prepared data set, beside the linear models in them, as Markdown tables.
 
 `python -m bench.models DATASET OUT [--seeds 0 1 2]`
 

@@ -12,6 +12,7 @@ from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
 from cellgate.contract.results import Metrics
 from trainers.data.dataset import Dataset
+from trainers.engine.calibration import fit_temperature
 from trainers.engine.metrics import Floats, Integers, best_threshold, compute_metrics, margins, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, tune_text_weight
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
@@ -76,7 +77,7 @@ class SeedLogOdds:
         text: Calibrated log-odds of the text model, by split, each (R,).
         graph: Those of the graph model.
         fused: Those of fusion; None where the seed has no fusion.
-        linear: Those of the linear model that the text model is mixed with; None where there is none.
+        linear: Those of the linear model that the text model is mixed with, not calibrated; None where there is none.
         labels: Labels of dev and fuse, each (R,).
         text_weight: Of the text model in the fixed ensemble, 0 to 1.
     """
@@ -119,8 +120,11 @@ def _fusion(scores: SeedLogOdds) -> Candidate | None:
 def _linear(scores: SeedLogOdds) -> Candidate | None:
     if scores.linear is None:
         return None
-    threshold = best_threshold(scores.labels[Split.DEV], sigmoid(scores.linear[Split.DEV]))
-    return Candidate(option="linear", seeds=(scores.runs.seed,), log_odds=scores.linear, threshold=threshold)
+    labels_R, raw_R = scores.labels[Split.DEV], scores.linear[Split.DEV]
+    temperature = fit_temperature(labels_R, np.stack([np.zeros_like(raw_R), raw_R], axis=1))
+    linear = {split: log_odds_R / temperature for split, log_odds_R in scores.linear.items()}
+    threshold = best_threshold(labels_R, sigmoid(linear[Split.DEV]))
+    return Candidate(option="linear", seeds=(scores.runs.seed,), log_odds=linear, threshold=threshold)
 
 
 # One row per option; a function returns None where the seed lacks a model that the option needs.

@@ -1,1 +1,1 @@
-"""The linear model that cells 51 and 52 start from, and are measured against."""
+"""The linear model that cells 51 and 52 are mixed with, and measured against."""

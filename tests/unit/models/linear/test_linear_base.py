@@ -1,4 +1,4 @@
-"""The linear model that a network starts from."""
+"""The linear model of a data set, and networks that are mixed with it."""
 
 import json
 import shutil
