@@ -4,6 +4,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import write_json
 from trainers.bundle.models import load_text
 from trainers.data.writing import replaced_folder
+from trainers.models.linear.saved import MODEL_NAME as LINEAR_NAME
+from trainers.models.linear.saved import LinearPart
 from trainers.models.transformer.task import TextBatch, padded
 from trainers.models.transformer.token_ids import tokenize
 
@@ -44,9 +47,10 @@ class _Logits(nn.Module):
 def export_onnx(bundle: Path, target: Path) -> float:
     """Write each seed's text model to `target/seed-<seed>/`, with its tokenizer and `onnx.json`; whole or not at all.
 
-    The models take `input_ids` and `attention_mask`, int64, (B, T), and give `logits`, (B, 2), to be divided by the
-    temperature in `onnx.json`. Of a longer function its head and tail are read, as
-    `trainers.models.transformer.token_ids` does.
+    The models take `input_ids` and `attention_mask`, int64, (B, T), and give the network's `logits`, (B, 2). Of a
+    longer function its head and tail are read, as `trainers.models.transformer.token_ids` does. Where `mix` in
+    `onnx.json` is not null, the bundle's log-odds are `network` times theirs, plus `linear` times those of the linear
+    model in `linear.safetensors`, plus `bias`. They are divided by `temperature`.
 
     Args:
         target: Must not exist.
@@ -88,7 +92,7 @@ def _check(bundle: Path, target: Path, parts: dict[int, Part]) -> None:
 def _export(source: Path, target: Path, part: Part, manifest: BundleManifest) -> float:
     target.mkdir(parents=True)
     for path in source.iterdir():
-        if path.is_file() and path.suffix != ".safetensors":
+        if path.is_file() and (path.suffix != ".safetensors" or path.name == LINEAR_NAME):
             shutil.copyfile(path, target / path.name)
     model, tokenizer, max_tokens = load_text(source)
     sources = [test.source for test in manifest.self_test]
@@ -107,8 +111,10 @@ def _export(source: Path, target: Path, part: Part, manifest: BundleManifest) ->
             dynamo=False,
         )
     difference = _difference(whole, target / MODEL_NAME, batches)
+    linear = LinearPart.find(source)
     config = {
         "temperature": part.temperature,
+        "mix": None if linear is None else asdict(linear.mix),
         "max_tokens": max_tokens,
         "bundle": manifest.id,
         "labels": manifest.labels,

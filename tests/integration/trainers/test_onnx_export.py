@@ -20,6 +20,11 @@ from trainers.bundle.bundle import Bundle
 from trainers.bundle.models import load_text
 from trainers.bundle.onnx_export import export_onnx
 from trainers.bundle.packing import pack_bundle
+from trainers.models.linear.hashing import BUCKETS
+from trainers.models.linear.mixed import Mix
+from trainers.models.linear.model import LinearModel
+from trainers.models.linear.saved import LinearPart
+from trainers.models.linear.text import patterns_of_text
 
 onnxruntime: Any = pytest.importorskip("onnxruntime")
 
@@ -49,23 +54,32 @@ def test_what_onnx_says_is_what_the_bundle_says(
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     sources = [planted_function(number)[0] for number in range(2000, 2020)]
 
+    mix = config["mix"] or {"network": 1.0, "linear": 0.0, "bias": 0.0}
+    linear = np.zeros(len(sources))
+    if config["mix"]:
+        linear = LinearModel.read(folder / "linear.safetensors").log_odds(patterns_of_text(sources).counted())
     probabilities = []
-    for source in sources:
+    for source, of_linear in zip(sources, linear, strict=True):
         ids = np.array([tokenizer.encode(source).ids], dtype=np.int64)
         (logits,) = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        margin = (logits[0, 1] - logits[0, 0]) / config["temperature"]
-        probabilities.append(1 / (1 + np.exp(-margin)))
+        margin = mix["network"] * (logits[0, 1] - logits[0, 0]) + mix["linear"] * of_linear + mix["bias"]
+        probabilities.append(1 / (1 + np.exp(-margin / config["temperature"])))
 
     expected = [prediction.probability for prediction in Bundle.open(bundle).predict(sources, explain="none")]
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-4)
     assert max(expected) - min(expected) > 0.5
     assert reported["largest_difference"] == config["largest_difference"] <= 1e-4
-    assert not list(folder.rglob("*.safetensors"))
+    assert {path.name for path in folder.rglob("*.safetensors")} <= {"linear.safetensors"}
 
 
 @pytest.mark.parametrize("kind", ["roberta", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("t5", "gpt2"))])
 def test_other_architectures_are_exported_for_any_number_of_functions_and_tokens(kind: str, tmp_path: Path) -> None:
     source = make_checkpoint(kind, tmp_path / "checkpoint")
+    nothing = np.zeros(BUCKETS, dtype=np.float32)
+    part_of = LinearPart(
+        model=LinearModel(weight_K=nothing, idf_K=nothing, bias=0.5), mix=Mix(network=0.25, linear=0.5, bias=-1.0)
+    )
+    part_of.save(source)
     functions = [SimpleNamespace(source=f"int f(int a) {{ return a{' + a' * n}; }}") for n in range(5)]
     manifest: Any = SimpleNamespace(self_test=functions, id="none", labels={})
     part: Any = SimpleNamespace(temperature=1.0)
@@ -75,7 +89,9 @@ def test_other_architectures_are_exported_for_any_number_of_functions_and_tokens
     _, _, limit = load_text(source)
     (ids, mask) = onnxruntime.InferenceSession(str(tmp_path / "onnx" / "model.onnx")).get_inputs()
     assert (ids.shape, mask.shape) == (["functions", "tokens"], ["functions", "tokens"])
-    assert json.loads((tmp_path / "onnx" / "onnx.json").read_text())["max_tokens"] == limit
+    config = json.loads((tmp_path / "onnx" / "onnx.json").read_text())
+    assert (config["max_tokens"], config["mix"]) == (limit, {"network": 0.25, "linear": 0.5, "bias": -1.0})
+    assert LinearModel.read(tmp_path / "onnx" / "linear.safetensors").bias == 0.5
 
 
 def test_an_exported_model_that_says_something_else_is_refused(
