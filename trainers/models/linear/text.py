@@ -12,8 +12,9 @@ from trainers.models.linear.hashing import Found, Places, ngrams
 # `av_freep`, `avFreep` and `AV_FREEP` have parts in common; what a word has of other alphabets stays together.
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+|[^\w\s]")
 LONGEST = 3
-# Distinct parts whose hashes are kept.
+# Distinct parts whose hashes are kept, and the longest of them: no text can fill the memory with parts.
 KEPT_PARTS = 1 << 18
+LONGEST_KEPT = 64
 
 
 def patterns_of_text(sources: Sequence[str]) -> Found:
@@ -39,7 +40,14 @@ def lines_of_parts(sources: Sequence[str]) -> list[Places]:
     return found
 
 
-@lru_cache(maxsize=KEPT_PARTS)
 def _hash(part: str) -> int:
-    digest = blake2b(part.lower().encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    lower = part.lower()
+    return _kept(lower) if len(lower) <= LONGEST_KEPT else _digest(lower)
+
+
+def _digest(part: str) -> int:
+    digest = blake2b(part.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
+
+
+_kept = lru_cache(maxsize=KEPT_PARTS)(_digest)

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from cellgate.contract.errors import DataError
 from trainers.data.dataset import Dataset
+from trainers.models.linear import text
 from trainers.models.linear.graph import patterns_of_graphs
 from trainers.models.linear.hashing import BUCKET_BITS, BUCKETS, Found, Patterns, mixed, ngrams
 from trainers.models.linear.model import LinearModel
@@ -53,6 +54,15 @@ def test_names_of_one_meaning_have_parts_in_common() -> None:
 
 def test_whatever_characters_a_function_has_it_is_counted() -> None:
     assert patterns_of_text(['char *s = "größe ☃ 変数 \ud800";']).counted().nnz > 10
+
+
+def test_long_parts_are_counted_and_not_kept() -> None:
+    kept = text._kept.cache_info().currsize
+
+    first, second = (patterns_of_text([f"{letter * 50_000} = 1;"]).counted() for letter in "ab")
+
+    assert (first != second).nnz > 0
+    assert text._kept.cache_info().currsize <= kept + 3
 
 
 def test_patterns_of_a_graph_do_not_depend_on_the_other_graphs(dataset: Dataset) -> None:
