@@ -18,13 +18,14 @@ from cellgate.contract.specs import Device
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import set_up_hardware
-from trainers.engine.metrics import auroc
+from trainers.engine.metrics import Floats, auroc
 from trainers.engine.task import Prediction, Rows, Task
 from trainers.engine.train_cell import CellInputs
 from trainers.models.linear import base as base_module
 from trainers.models.linear.base import LinearBase, linear_base, text_as_saved, text_base
 from trainers.models.linear.mixed import NETWORK_ALONE, Mix, MixedTask, best_mix
 from trainers.models.linear.saved import LinearPart
+from trainers.models.linear.text import patterns_of_text
 from trainers.models.linear.trainee import mixed_trainee
 
 
@@ -61,7 +62,7 @@ def test_of_a_large_set_some_functions_are_fitted_on_and_all_are_judged(
 
     def count(rows: Rows) -> sparse.csr_matrix:
         counted.append(len(rows))
-        return base_module.patterns_of_text(dataset.sources(rows)).counted()
+        return patterns_of_text(dataset.sources(rows)).counted()
 
     found = linear_base(dataset, count, kind="text", cache=tmp_path)
 
@@ -90,10 +91,11 @@ def test_half_of_a_saved_part_is_refused(missing: str, base: LinearBase, tmp_pat
 def test_the_weights_are_those_that_rank_dev_best() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(2_000) % 2
-    first, second = (2 * labels - 1 + rng.normal(0, 2, len(labels)) for _ in range(2))
+    first, second = (2.0 * labels - 1 + rng.normal(0, 2, len(labels)) for _ in range(2))
+    right: Floats = 2.0 * labels - 1
     noise = rng.normal(0, 1, len(labels))
 
-    assert best_mix(labels, labels * 2.0 - 1, second) == NETWORK_ALONE
+    assert best_mix(labels, right, second) == NETWORK_ALONE
     both = best_mix(labels, first, second)
     assert both.network == pytest.approx(both.linear, rel=0.3)
     assert (auroc(labels, both.of(first, second)) or 0) > (auroc(labels, first) or 1) + 0.05
