@@ -53,8 +53,8 @@ def test_verdicts_on_pairs_stand_by_seed_with_mean_and_interval_where_there_are_
 
     assert 'id="verdicts"' not in without
     assert "the 75 pairs of a vulnerable function" in page
-    assert "<strong>0.750</strong> <small>0.740 to 0.760; 0.700 0.800</small>" in page
-    assert "<strong>0.250</strong> <small>0.240 to 0.260; 0.300 0.200</small>" in page
+    assert "<strong>0.750</strong> <small>0.740 to 0.760<br>0.700 0.800</small>" in page
+    assert "<strong>0.250</strong> <small>0.240 to 0.260<br>0.300 0.200</small>" in page
 
 
 def test_without_a_judgement_there_is_neither_decision_nor_gate(report: SeedReport) -> None:
