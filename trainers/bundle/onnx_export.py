@@ -17,7 +17,6 @@ from cellgate.contract.errors import DataError, InputError, SpecError
 from cellgate.contract.files import write_json
 from trainers.bundle.models import load_text
 from trainers.data.writing import replaced_folder
-from trainers.models.linear.saved import MODEL_NAME as LINEAR_NAME
 from trainers.models.linear.saved import LinearPart
 from trainers.models.transformer.task import TextBatch, padded
 from trainers.models.transformer.token_ids import tokenize
@@ -50,7 +49,7 @@ def export_onnx(bundle: Path, target: Path) -> float:
     The models take `input_ids` and `attention_mask`, int64, (B, T), and give the network's `logits`, (B, 2). Of a
     longer function its head and tail are read, as `trainers.models.transformer.token_ids` does. Where `mix` in
     `onnx.json` is not null, the bundle's log-odds are `network` times theirs, plus `linear` times those of the linear
-    model in `linear.safetensors`, plus `bias`. They are divided by `temperature`.
+    model in `linear/`, plus `bias`. They are divided by `temperature`.
 
     Args:
         target: Must not exist.
@@ -92,7 +91,7 @@ def _check(bundle: Path, target: Path, parts: dict[int, Part]) -> None:
 def _export(source: Path, target: Path, part: Part, manifest: BundleManifest) -> float:
     target.mkdir(parents=True)
     for path in source.iterdir():
-        if path.is_file() and (path.suffix != ".safetensors" or path.name == LINEAR_NAME):
+        if path.is_file() and path.suffix != ".safetensors":
             shutil.copyfile(path, target / path.name)
     model, tokenizer, max_tokens = load_text(source)
     sources = [test.source for test in manifest.self_test]
@@ -112,6 +111,8 @@ def _export(source: Path, target: Path, part: Part, manifest: BundleManifest) ->
         )
     difference = _difference(whole, target / MODEL_NAME, batches)
     linear = LinearPart.find(source)
+    if linear is not None:
+        linear.save(target)
     config = {
         "temperature": part.temperature,
         "mix": None if linear is None else asdict(linear.mix),

@@ -112,7 +112,7 @@ def tiny(dataset: Path, trainer: Trainer) -> dict[str, Any]:
         "dataset": str(dataset),
         "device": "cpu",
         "lr_cache": str(trainer.folder / "cache"),
-        "model": {"size": "tiny", "vocab_size": 512, "max_tokens": 256},
+        "model": {"size": "tiny", "vocab_size": 512, "max_tokens": 256, "mix_linear": False},
         "training": {
             "epochs": 6,
             "batch_size": 8,

@@ -73,10 +73,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kinds")
     dataset = prepare_generated(folder, functions=600)
     common = {"dataset": dataset, "seed": 0, "device": "cpu"}
-    tiny = {"model": {"size": "tiny"}, "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}}}
+    alone = {"mix_linear": False}
+    tiny = {
+        "model": {"size": "tiny", **alone},
+        "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}},
+    }
     with context_in(folder / "transformer") as context:
         transformer.run(TransformerSpec.model_validate({**common, **tiny}), context)
-    small = {"model": {"width": 32}, "training": {"epochs": 5, "batch_size": 16, "learning_rate": {"value": 3e-3}}}
+    small = {
+        "model": {"width": 32, **alone},
+        "training": {"epochs": 5, "batch_size": 16, "learning_rate": {"value": 3e-3}},
+    }
     with context_in(folder / "gnn") as context:
         gnn.run(GnnSpec.model_validate({**common, **small}), context)
     return folder

@@ -28,7 +28,14 @@ def test_it_learns_from_six_hundred_functions_and_its_saved_model_repeats_its_pr
     spec = {
         "dataset": str(dataset),
         "device": "cpu",
-        "model": {"architecture": architecture, "readout": "max", "width": 32, "layers": 3, "dropout": 0},
+        "model": {
+            "architecture": architecture,
+            "readout": "max",
+            "width": 32,
+            "layers": 3,
+            "dropout": 0,
+            "mix_linear": False,
+        },
         "training": {"epochs": 3, "batch_size": 8, "learning_rate": {"value": 3e-3}},
     }
 

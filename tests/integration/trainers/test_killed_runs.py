@@ -71,7 +71,7 @@ def test_weights_and_metrics_are_those_of_an_undisturbed_run(cell: str, request:
     found = request.getfixturevalue(cell)
 
     assert found["different"] == []
-    # Weights, the predictions of four splits, and what the result says.
-    assert found["compared"] == 12
+    # Weights, the predictions of four splits, what the result says, and a linear model's weights where one is mixed in.
+    assert found["compared"] in (12, 13)
     went_on_from = {step for step in found["resumed_at"] if 0 < step < found["steps"]}
     assert len(went_on_from) >= 2, found["resumed_at"]

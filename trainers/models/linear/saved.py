@@ -10,8 +10,9 @@ from cellgate.contract.files import write_json
 from trainers.models.linear.mixed import Mix
 from trainers.models.linear.model import LinearModel
 
-MODEL_NAME = "linear.safetensors"
-MIX_NAME = "mix.json"
+# In a folder of their own: a network's folder is a checkpoint, whose weights are all in it and no others.
+MODEL_NAME = "linear/model.safetensors"
+MIX_NAME = "linear/mix.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,10 +79,10 @@ def test_too_few_functions_of_a_class_have_no_linear_model(
     assert text_base(dataset, cache=tmp_path) is None
 
 
-@pytest.mark.parametrize("missing", ["mix.json", "linear.safetensors"])
+@pytest.mark.parametrize("missing", ["mix.json", "model.safetensors"])
 def test_half_of_a_saved_part_is_refused(missing: str, base: LinearBase, tmp_path: Path) -> None:
     LinearPart(model=base.model, mix=Mix(network=1.0, linear=0.5, bias=0.0)).save(tmp_path)
-    (tmp_path / missing).unlink()
+    (tmp_path / "linear" / missing).unlink()
 
     with pytest.raises(DataError, match=missing):
         LinearPart.find(tmp_path)
