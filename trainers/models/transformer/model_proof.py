@@ -3,6 +3,7 @@
 from typing import Any
 
 from cellgate.contract.configs import TransformerModel
+from cellgate.contract.recipes import RECIPES, TrainingKind
 from cellgate.contract.results import Check, PreflightVerdict
 from trainers.models.transformer.loaded_weights import LoadedWeights
 from trainers.models.transformer.tokenizer_proof import OTHER_TOKENIZER
@@ -83,7 +84,11 @@ def _positions(spec: TransformerModel, tokenizer: Any, positions: float) -> Chec
     verdict: PreflightVerdict = "pass"
     fix = ""
     if positions < spec.max_tokens:
-        verdict, fix = "fail", f"set max_tokens to {positions:.0f} or less"
+        # The default of every checkpoint cannot know how many positions this one has.
+        verdict = "warn" if spec.max_tokens == RECIPES[TrainingKind.FULL].max_tokens else "fail"
+        fix = f"set max_tokens to {positions:.0f} or less"
+        if verdict == "warn":
+            detail += f": functions are cut at {positions:.0f}"
     elif tokenizer.model_max_length < spec.max_tokens:
         verdict, fix = "warn", f"set max_tokens to {tokenizer.model_max_length}, or raise the tokenizer's limit"
         detail += f"; the tokenizer's own limit of {tokenizer.model_max_length} cuts functions sooner"

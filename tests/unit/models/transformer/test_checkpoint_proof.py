@@ -179,6 +179,15 @@ def test_too_few_positions_fail_and_the_fix_is_the_number_there_is(published: Ca
     assert checks["positions"].fix == "set max_tokens to 64 or less"
 
 
+def test_fewer_positions_than_the_default_for_checkpoints_are_a_warning_since_nobody_asked_for_so_many(
+    published: Callable[[str], Path],
+) -> None:
+    check = _prove(published("roberta"), max_tokens=512)["positions"]
+
+    assert check.verdict == "warn"
+    assert check.detail == "the model has positions for 64 tokens, and max_tokens is 512: functions are cut at 64"
+
+
 def test_a_tokenizer_that_cuts_sooner_than_max_tokens_is_a_warning(
     published: Callable[[str], Path], tmp_path: Path
 ) -> None:
