@@ -130,12 +130,6 @@ class GraphNetwork(nn.Module):
             nn.Linear(config.width, CLASSES),
         )
 
-    @property
-    def last_layer(self) -> nn.Linear:
-        """The layer that makes the logits."""
-        layer: nn.Linear = self.classifier[-1]  # type: ignore[assignment]  # as it was built
-        return layer
-
     def embed(self, batch: GraphBatch) -> Tensor:
         """Return one vector per function, (B, D)."""
         state_ND = self.propagation(self.dropout(self.encoder(batch)), batch)

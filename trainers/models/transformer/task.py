@@ -47,7 +47,7 @@ class TextReader:
         self._hidden: Tensor | None = None
         self._classifier_input: Tensor | None = None
         model.base_model.register_forward_hook(self._keep_hidden)
-        last_linear(model).register_forward_pre_hook(self._keep_classifier_input)
+        _last_linear(model).register_forward_pre_hook(self._keep_classifier_input)
 
     def _keep_hidden(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self._hidden = output[0]
@@ -166,12 +166,8 @@ def masked_mean(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
     return (hidden_BTD * weight_BT1).sum(dim=1) / weight_BT1.sum(dim=1)
 
 
-def last_linear(model: Any) -> nn.Linear:
-    """Return the layer that makes a text classifier's logits.
-
-    Raises:
-        TypeError: It has none.
-    """
+def _last_linear(model: Any) -> nn.Linear:
+    """Return the layer that makes the logits."""
     inside = {id(module) for module in model.base_model.modules()}
     layers = [m for m in model.modules() if isinstance(m, nn.Linear) and id(m) not in inside]
     layers = [m for m in layers if m.out_features == CLASSES]
