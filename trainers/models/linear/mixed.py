@@ -6,6 +6,7 @@ Source:
 """
 
 # Shapes: B functions in the batch, C classes (2), F functions of the data set, R rows of dev.
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -27,6 +28,11 @@ class Mix:
     network: float
     linear: float
     bias: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether both models count for what they say, and all is finite."""
+        return min(self.network, self.linear) >= 0 and all(map(math.isfinite, (self.network, self.linear, self.bias)))
 
     def of(self, network_R: Floats, linear_R: Floats) -> Floats:
         """Return the mixed log-odds, (R,)."""
@@ -54,8 +60,9 @@ def best_mix(labels_R: Integers, network_R: Floats, linear_R: Floats) -> Mix:
         Mix(network=network, linear=linear, bias=float(both.intercept_[0])),
         Mix(network=0.0, linear=float(alone.coef_[0, 0]), bias=float(alone.intercept_[0])),
     ]
-    sound = [mix for mix in mixes if min(mix.network, mix.linear) >= 0]
-    return max(sound, key=lambda mix: auroc(labels_R, mix.of(network_R, linear_R)) or 0.0)
+    return max(
+        (mix for mix in mixes if mix.is_sound), key=lambda mix: auroc(labels_R, mix.of(network_R, linear_R)) or 0.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

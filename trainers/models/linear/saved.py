@@ -40,6 +40,8 @@ class LinearPart:
         try:
             content = json.loads(path.read_bytes())
             mix = Mix(**{name: float(content[name]) for name in ("network", "linear", "bias")})
+            if not mix.is_sound:
+                raise ValueError(f"{mix}: a weight is negative, or a number is not finite")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError.unreadable(
                 path,

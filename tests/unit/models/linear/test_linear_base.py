@@ -88,6 +88,20 @@ def test_half_of_a_saved_part_is_refused(missing: str, base: LinearBase, tmp_pat
         LinearPart.find(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changed", [{"network": float("nan")}, {"linear": -0.5}, {"bias": float("inf")}, {"bias": "x"}]
+)
+def test_weights_that_training_never_writes_are_refused(
+    changed: dict[str, object], base: LinearBase, tmp_path: Path
+) -> None:
+    LinearPart(model=base.model, mix=Mix(network=1.0, linear=0.5, bias=0.0)).save(tmp_path)
+    path = tmp_path / "linear" / "mix.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | changed))
+
+    with pytest.raises(DataError, match=r"mix\.json"):
+        LinearPart.find(tmp_path)
+
+
 def test_the_weights_are_those_that_rank_dev_best() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(2_000) % 2
