@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from cellgate.contract.configs import Split
 from cellgate.contract.files import replace_folder, sync_folder, write_json
+from cellgate.contract.storage import is_disk_full
 from trainers.data.read.row import Row
 
 FUNCTION_SCHEMA = pa.schema(
@@ -107,3 +108,17 @@ def write_graphs(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def write_document(path: Path, value: object) -> None:
     """Write a JSON file of the data set."""
     write_json(path, value)
+
+
+@contextmanager
+def cached_if_possible() -> Iterator[None]:
+    """Write what is only kept for the next run: a folder that takes nothing costs that one time, and ends no run.
+
+    Raises:
+        OSError: The disk is full, which the run's own files will meet too.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise

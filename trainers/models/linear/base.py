@@ -15,6 +15,7 @@ from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError
 from cellgate.contract.files import atomic_file, sha256_of_json
 from trainers.data.dataset import Dataset
+from trainers.data.writing import cached_if_possible
 from trainers.engine.environment import code_version
 from trainers.engine.metrics import Floats, auroc
 from trainers.engine.task import Rows, Task
@@ -106,10 +107,11 @@ def linear_base(dataset: Dataset, count: Counter, *, kind: str, cache: Path) -> 
     base = _read_cached(folder, functions=len(dataset))
     if base is None:
         base = _fit(dataset, count)
-        base.model.write(folder / MODEL_NAME)
-        # Last: whoever finds it finds the model too.
-        with atomic_file(folder / VERDICTS_NAME) as file:
-            np.save(file, base.log_odds_F, allow_pickle=False)
+        with cached_if_possible():
+            base.model.write(folder / MODEL_NAME)
+            # Last: whoever finds it finds the model too.
+            with atomic_file(folder / VERDICTS_NAME) as file:
+                np.save(file, base.log_odds_F, allow_pickle=False)
     return base
 
 

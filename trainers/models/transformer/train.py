@@ -15,7 +15,7 @@ from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Check, RunResult
 from cellgate.contract.specs import TransformerSpec
 from trainers.data.dataset import Dataset
-from trainers.data.writing import replaced_folder
+from trainers.data.writing import cached_if_possible, replaced_folder
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.finish import TruncationMask
@@ -123,7 +123,8 @@ def prepare_text(
     tokens = TokenizedDataset.read(path)
     if tokens is None:
         tokens = tokenize(dataset.sources(np.arange(len(dataset))), tokenizer, max_tokens=max_tokens)
-        tokens.write(path)
+        with cached_if_possible():
+            tokens.write(path)
     return TokenizedText(tokenizer=tokenizer, tokens=tokens, max_tokens=max_tokens)
 
 

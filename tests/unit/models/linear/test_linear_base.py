@@ -1,5 +1,6 @@
 """The linear model of a data set, and networks that are mixed with it."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from cellgate.contract.errors import DataError
 from cellgate.contract.events import EventWriter
 from cellgate.contract.specs import Device
 from trainers.data.dataset import Dataset
+from trainers.data.writing import cached_if_possible
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import set_up_hardware
 from trainers.engine.metrics import Floats, auroc
@@ -100,6 +102,22 @@ def test_weights_that_training_never_writes_are_refused(
 
     with pytest.raises(DataError, match=r"mix\.json"):
         LinearPart.find(tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_ends_no_run(dataset: Dataset, base: LinearBase, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+
+    found = text_base(dataset, cache=blocked)
+
+    assert found is not None
+    assert found.log_odds_F.tolist() == base.log_odds_F.tolist()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_not_passed_over(error: int) -> None:
+    with pytest.raises(OSError, match="full"), cached_if_possible():
+        raise OSError(error, "full")
 
 
 def test_the_weights_are_those_that_rank_dev_best() -> None:
