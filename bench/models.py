@@ -12,14 +12,17 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from cellgate.contract.configs import Split
+from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.results import read_result
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import Floats, auroc, margins
@@ -56,7 +59,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
-    runs = {cell: [train(given.dataset, given.out, cell, seed) for seed in given.seeds] for cell in CELLS}
+    trained = {cell: [train(given.dataset, given.out, cell, seed) for seed in given.seeds] for cell in CELLS}
+    runs = {cell: [run for run in of_cell if run is not None] for cell, of_cell in trained.items()}
+    for cell, of_cell in trained.items():
+        if None in of_cell:
+            sys.exit(f"cell {cell}: {of_cell.count(None)} of {len(of_cell)} seeds collapsed; see their stderr above")
     dataset = Dataset.open(given.dataset)
     print("| | gate AUROC | test AUROC | CPU minutes | memory, GiB |\n|---|---|---|---|---|")
     for cell, name in CELLS.items():
@@ -66,31 +73,41 @@ def main() -> None:
     print_by_length(dataset, {f"{cell} {name}": own_scores(runs[cell]) for cell, name in CELLS.items()})
 
 
-def train(dataset: Path, out: Path, cell: int, seed: int) -> Trained:
-    """Train one seed, or find it trained."""
+def train(
+    dataset: Path, out: Path, cell: int, seed: int, *, more: Mapping[str, Any] = MappingProxyType({})
+) -> Trained | None:
+    """Train one seed, or find it trained; None where the run ended without a model, as one that collapses does.
+
+    Args:
+        more: Of the spec, beside its defaults.
+    """
     folder = out / f"{cell}-{seed}"
     took = folder / "took.json"
     if not took.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        spec = {"dataset": str(dataset), "seed": seed, "device": "cpu", "lr_cache": str(out / "cache")}
-        (folder / "spec.json").write_text(json.dumps(spec))
+        spec = {"dataset": str(dataset), "seed": seed, "device": "cpu", "lr_cache": str(out / "cache"), **more}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [
-            sys.executable,
-            "-m",
-            "trainers",
-            CELLS[cell],
-            "--spec",
-            str(folder / "spec.json"),
-            "--out",
-            str(folder),
-        ]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        run_trainer(CELLS[cell], spec, folder)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         took.write_text(json.dumps({"cpu_minutes": seconds / 60}))
+    if not (folder / "result.json").exists():
+        return None
     peak = read_result(folder / "result.json").memory.host_bytes / 2**30
     return Trained(folder=folder, cpu_minutes=json.loads(took.read_text())["cpu_minutes"], memory_gib=peak)
+
+
+def run_trainer(cell: str, spec: Mapping[str, Any], folder: Path) -> None:
+    """Run one cell in a process of its own.
+
+    Raises:
+        subprocess.CalledProcessError: It failed otherwise than by a collapse.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spec.json").write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "trainers", cell, "--spec", str(folder / "spec.json"), "--out", str(folder)]
+    process = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    if process.returncode not in (ExitCode.SUCCESS, ExitCode.COLLAPSE):
+        process.check_returncode()
 
 
 Scores = dict[Split, list[Floats]]
