@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cellgate.contract.cells import CellName
+from cellgate.contract.composition import SplitComposition
 from cellgate.contract.configs import EvaluationSplits, TransformerConfig
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Truncation
@@ -178,6 +179,9 @@ class DatasetSummary(Document):
         default_factory=list, description="Scores on gate of classifiers without understanding."
     )
     near_duplicates: dict[str, NearDuplicates] = Field(default_factory=dict, description="By split; train has none.")
+    composition: dict[str, SplitComposition] = Field(
+        default_factory=dict, description="By split: what it shares with train, and how it differs."
+    )
     graph_quality: dict[str, int]
     evaluation: EvaluationSplits | None = Field(None, description="Splits of a set that is for evaluation only.")
     changes: DatasetChanges | None = Field(None, description="Against the version before; null: the first.")

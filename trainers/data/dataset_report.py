@@ -2,15 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from cellgate.contract.composition import SplitComposition
 from cellgate.contract.configs import Split
 from cellgate.contract.dataset import ENOUGH_TO_TRAIN, rarer_class, train_classes_detail
 from cellgate.contract.inspection import Inspection, Reason
 from cellgate.contract.results import SplitSummary
+from trainers.data.clean.composition import composition_warnings
 from trainers.data.clean.cross_split import CrossSplit
 from trainers.data.clean.duplicates import Deduplication
 from trainers.data.clean.lexing import Lexed
@@ -54,6 +56,7 @@ class Material:
     lexed: Lexed
     graphs: RawGraphs
     cross_split: CrossSplit
+    composition: Mapping[Split, SplitComposition]
     probes: Probes | None
 
 
@@ -95,6 +98,7 @@ def make_dataset_report(material: Material) -> dict[str, object]:
         },
         "graphs": _graphs(material),
         "near_duplicates": material.cross_split.to_json(),
+        "composition": {split.value: found.model_dump() for split, found in material.composition.items()},
         "probes": material.probes and material.probes.to_json(),
         "warnings": warnings_of(material),
     }
@@ -166,7 +170,13 @@ def warnings_of(material: Material) -> list[str]:
             f"The largest group holds {largest} of {len(material.rows)} functions ({material.largest_group}) and "
             "cannot be divided, so the splits' sizes may be off. Group by something finer."
         )
-    return [*found, *material.inspection.notes, *_drop_warnings(material), *_leak_warnings(material)]
+    return [
+        *found,
+        *material.inspection.notes,
+        *_drop_warnings(material),
+        *_leak_warnings(material),
+        *composition_warnings(material.composition),
+    ]
 
 
 def _class_warnings(material: Material) -> list[str]:

@@ -25,6 +25,7 @@ from cellgate.contract.results import DatasetChanges, DatasetSummary
 from cellgate.contract.specs import PrepareSpec
 from trainers.data.changes import compare_versions
 from trainers.data.clean.assignment import assign, largest_group_name, split_refusals
+from trainers.data.clean.composition import compose
 from trainers.data.clean.cross_split import compare_splits
 from trainers.data.clean.duplicates import Deduplication, deduplicate, kept_rows
 from trainers.data.clean.lexing import lex
@@ -142,6 +143,7 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         lexed=lexed,
         graphs=graphs,
         cross_split=compare_splits(near, rows, assignment.splits, similarity=spec.near_duplicate_similarity),
+        composition=compose(rows, assignment.splits),
         probes=probes,
     )
     with phases.phase("write"):
@@ -291,6 +293,7 @@ def _summary(
         bag_of_tokens_f1=probes and probes.bag_of_tokens.f1,
         probes=probes.baselines() if probes else [],
         near_duplicates={split.value: n for split, n in material.cross_split.counts["either"].items()},
+        composition={split.value: found for split, found in material.composition.items()},
         graph_quality=_quality_counts(material.graphs),
         evaluation=spec.evaluation,
         changes=changes,

@@ -11,6 +11,7 @@ export type Curve = Schemas["Curve"];
 export type Dataset = Schemas["DatasetAnswer"];
 export type DatasetSummary = Schemas["DatasetSummary"];
 export type DatasetChanges = NonNullable<DatasetSummary["changes"]>;
+export type SplitComposition = NonNullable<DatasetSummary["composition"]>[string];
 export type Decision = Schemas["DecisionAnswer"];
 export type Evidence = Schemas["Evidence"];
 export type Experiment = Schemas["ExperimentAnswer"];

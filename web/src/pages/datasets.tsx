@@ -4,7 +4,7 @@ import { age, count, score } from "../format";
 import { ReadingTables } from "../parts/reading";
 import { useState } from "preact/hooks";
 import { usePoll } from "../poll";
-import type { Dataset, DatasetChanges, DatasetSummary, Inspection, Page } from "../schemas";
+import type { Dataset, DatasetChanges, DatasetSummary, Inspection, Page, SplitComposition } from "../schemas";
 import { ended } from "../states";
 
 const LIST_S = 4;
@@ -82,6 +82,40 @@ function Reading({ dataset }: { dataset: Dataset }) {
   );
 }
 
+/** Rows of the splits' table: how each split differs from train, and what it shares with it. */
+function Composition({ summary }: { summary: DatasetSummary }) {
+  const rows: [string, (found: SplitComposition) => string][] = [
+    ["Vulnerable, %", (found) => (100 * found.prevalence).toFixed(1)],
+    ["Median characters", (found) => count(found.lengths.median_chars)],
+    ["Commit in train", (found) => shared(found.commits)],
+    ["Project in train", (found) => shared(found.projects)],
+    ["CWE in train", (found) => shared(found.weaknesses)],
+    ["Dates", (found) => (found.dates ? `${found.dates.earliest} to ${found.dates.latest}` : "–")],
+  ];
+  return (
+    <>
+      {rows.map(([title, show]) => (
+        <tr key={title}>
+          <th scope="row">{title}</th>
+          {Object.keys(summary.splits).map((split) => {
+            const found = summary.composition?.[split];
+            return (
+              <td key={split} class="number">
+                {found ? show(found) : "–"}
+              </td>
+            );
+          })}
+          <td />
+        </tr>
+      ))}
+    </>
+  );
+}
+
+function shared({ known, in_train }: SplitComposition["commits"]): string {
+  return known > 0 ? `${count(in_train)} of ${count(known)}` : "–";
+}
+
 function Summary({ summary }: { summary: DatasetSummary }) {
   const graphs = Object.entries(summary.graph_quality);
   return (
@@ -120,6 +154,7 @@ function Summary({ summary }: { summary: DatasetSummary }) {
               ))}
               <td class="number">{count(Object.values(summary.splits).reduce((sum, size) => sum + size.positives, 0))}</td>
             </tr>
+            {Object.keys(summary.composition ?? {}).length > 0 && <Composition summary={summary} />}
           </tbody>
         </table>
       </div>
