@@ -26,9 +26,10 @@ from trainers.engine.run_folder import last_event
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.fork_server import ForkServerLost
 from worker.monitor import AttemptMonitor
-from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Succeeded, storage_full
+from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Reused, Succeeded, storage_full
+from worker.reuse import reuse_equal_run
 from worker.room import has_room
-from worker.start import start_trainer
+from worker.start import spec_of, start_trainer
 from worker.tail import read_events
 
 log = structlog.get_logger(__name__)
@@ -62,7 +63,10 @@ def _attempt(
     context: WorkerContext, claim: Claim, folder: Path, *, gpu: str | None, held_since: float
 ) -> tuple[AttemptOutcome, int | None]:
     try:
-        process = start_trainer(context, claim, folder, gpu=gpu, held_since=held_since)
+        spec = spec_of(context, claim, held_since=held_since)
+        if reuse_equal_run(context, claim, spec, gpu=gpu):
+            return Reused(), 0
+        process = start_trainer(context, claim, folder, spec, gpu=gpu)
     except (ServiceError, ValidationError) as error:
         return _not_started(FailureReason.BAD_SPEC, error), None
     except ForkServerLost as error:
@@ -125,7 +129,10 @@ def _end_attempt(
     held_since: float,
 ) -> None:
     """Store the end and advance the pipeline in one transaction; then notify workers of new runs."""
-    if isinstance(outcome, Abandoned):
+    if isinstance(outcome, Reused):
+        # Its end is stored already.
+        notify_waiting_runs(context.database, context.notifier)
+    if isinstance(outcome, Reused | Abandoned):
         return
     result: dict[str, Any] = {}
     if isinstance(outcome, Succeeded):

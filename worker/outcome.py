@@ -44,6 +44,11 @@ class Succeeded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reused:
+    """No trainer was started: an equal run has finished, and this one has ended with its result."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed:
     """The run has failed and is not tried again."""
 
@@ -76,7 +81,7 @@ class Abandoned:
     """The lease is lost: this attempt may write nothing more."""
 
 
-AttemptOutcome = Succeeded | Failed | Cancelled | Released | Abandoned
+AttemptOutcome = Succeeded | Reused | Failed | Cancelled | Released | Abandoned
 
 
 def classify_exit(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.connection import AsJson, ExperimentArgument, client_of, no_id
 from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
@@ -53,6 +53,28 @@ def submit(
             _print(f"Experiment {submitted.id}{hint}")
         if watch:
             _watch(client, submitted.id)
+
+
+@app.command()
+def seeds(
+    context: typer.Context,
+    experiment: ExperimentArgument,
+    added: Annotated[list[int], typer.Argument(metavar="SEED…", min=0, help="Seeds that it does not have.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Watch the new experiment until it ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add seeds to an experiment that has decided.
+
+    Makes a new experiment over all seeds, which reuses what is trained already and decides anew; the old one stays.
+    """
+    with client_of(context) as client:
+        made = client.add_seeds(experiment, added)
+        if as_json:
+            tables.print_json(made)
+        else:
+            _print(f"Experiment {made.id} extends {experiment}: seeds {', '.join(map(str, made.seeds))}.")
+        if watch:
+            _watch(client, made.id)
 
 
 @app.command("watch")

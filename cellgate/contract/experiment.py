@@ -9,6 +9,7 @@ from cellgate.contract.gate import WarningName
 
 LONGEST_S = 90 * 86_400
 DEFAULT_QUEUE = "cpu"
+MAX_SEEDS = 32
 Priority = Annotated[int, Field(ge=-100, le=100, description="Higher runs first.")]
 Queue = Annotated[
     str,
@@ -74,6 +75,11 @@ class Policy(BaseModel):
         return self
 
 
+Fresh = Annotated[
+    bool, Field(description="Train every run, also where an equal one has finished whose result could be reused.")
+]
+
+
 def _distinct(seeds: list[int]) -> list[int]:
     if len(set(seeds)) != len(seeds):
         raise ValueError("seeds must be distinct")
@@ -82,7 +88,9 @@ def _distinct(seeds: list[int]) -> list[int]:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[
-    list[Seed], Field(min_length=1, max_length=32, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct)
+    list[Seed],
+    Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
 ]
 
 
@@ -97,4 +105,5 @@ class ExperimentSpec(RunLimits):
     fusion: FusionConfig = FusionConfig()
     aggregation: AggregationConfig = AggregationConfig()
     policy: Policy = Policy()
+    fresh: Fresh = False
     autopilot: bool = Field(True, description="Start each cell after the one before it; else POST /v1/jobs does.")

@@ -98,6 +98,11 @@ class AsyncClient(AsyncConnection):
         """Return how a data set's source was read."""
         return await self._get(path_to("datasets", dataset_id, "inspection"), Inspection)
 
+    async def add_seeds(self, experiment_id: str, seeds: Sequence[int]) -> ExperimentAnswer:
+        """Add seeds to an experiment that has decided, as a new experiment over all seeds, and return that."""
+        body = {"seeds": list(seeds)}
+        return await self._post(path_to("experiments", experiment_id, "seeds"), ExperimentAnswer, body)
+
     async def submit_experiment(self, body: Mapping[str, Any]) -> ExperimentAnswer:
         """Submit an experiment."""
         return await self._post("/v1/experiments", ExperimentAnswer, body)

@@ -9,7 +9,13 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
-from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentCreate, ExperimentStatus, ExperimentSummary
+from cellgate.contract.api.experiments import (
+    ExperimentAnswer,
+    ExperimentCreate,
+    ExperimentStatus,
+    ExperimentSummary,
+    SeedsCreate,
+)
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.api.tokens import Scope
@@ -49,6 +55,7 @@ from service.store.experiments import (
 )
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
+from service.store.more_seeds import add_seeds
 from service.store.runs import events_of
 from service.store.tables import ExperimentRow
 from service.store.versions import load_experiment_status, load_poll_state
@@ -173,6 +180,27 @@ def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: 
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     """Cancel an experiment and all its unfinished runs."""
     return post.act(experiment_id, cancel_experiment, _created)
+
+
+@router.post(
+    "/{experiment_id}/seeds",
+    Scope.SUBMIT,
+    Whose.NEW,
+    **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
+    name="add_seeds",
+)
+def extend(experiment_id: ExperimentPath, wanted: SeedsCreate, post: Posted) -> JSONResponse:
+    """Add seeds to an experiment that has decided, as a new experiment over all seeds.
+
+    The results of the seeds that are trained already are reused. The new experiment takes a decision of its own; the
+    old one and its decision stay.
+    """
+
+    def create(session: Session) -> Created:
+        made = add_seeds(session, experiment_id, wanted.seeds, name=wanted.name, owner=post.principal.owner)
+        return _created(session, post.context, made.id)
+
+    return post.accept(create, queues_runs=True, about_made=True)
 
 
 @router.patch("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)

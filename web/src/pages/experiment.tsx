@@ -65,6 +65,12 @@ function Head({ experiment }: { experiment: Experiment }) {
         {experiment.id} · submitted {moment(experiment.created_at)} · took{" "}
         {duration(between(experiment.created_at, experiment.finished_at))} · seeds {experiment.seeds.join(", ")}
         {experiment.autopilot ? "" : " · by hand, no autopilot"}
+        {experiment.extends && (
+          <>
+            {" · extends "}
+            <a href={`#/experiments/${experiment.extends}`}>an experiment with fewer seeds</a>
+          </>
+        )}
       </p>
       <Actions
         path={`/v1/experiments/${experiment.id}`}
