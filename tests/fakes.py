@@ -239,6 +239,8 @@ def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evi
             f1_interval=interval(first.f1 - second.f1, half_width),
             mcnemar_p=0.01,
             holm_p=0.03,
+            p=0.02,
+            adjusted_p=0.04,
         )
         for number, first in enumerate(options)
         for second in options[number + 1 :]

@@ -19,7 +19,7 @@ from cellgate.contract.decision import Decision
 from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.results import Metrics, RunResult
-from cellgate.contract.text import headline, number
+from cellgate.contract.text import headline, number, p_value
 from cellgate.contract.visible import visible, visible_json
 
 TRAINED = tuple(entry.json for entry in cells.TRAINED)
@@ -201,11 +201,17 @@ def _show_evidence(console: Console, evidence: Evidence) -> None:
         rows.add_row(*_option(option))
     console.print(rows)
     _show_pair_verdicts(console, evidence)
-    pairs = table("first", "second", "difference in F1", "95 % interval", "p (Holm)", title="Compared in pairs")
+    columns = ("first", "second", "difference in F1", "95 % interval", "p", "p (Holm)")
+    pairs = table(*columns, title="Compared in pairs")
     for pair in evidence.comparisons:
         low, high = pair.f1_interval.low, pair.f1_interval.high
         pairs.add_row(
-            pair.first, pair.second, f"{pair.f1_difference:+.4f}", span(low, high, sign="+"), f"{pair.holm_p:.2g}"
+            pair.first,
+            pair.second,
+            f"{pair.f1_difference:+.4f}",
+            span(low, high, sign="+"),
+            p_value(pair.p),
+            p_value(pair.adjusted_p),
         )
     if pairs.row_count:
         console.print(pairs)

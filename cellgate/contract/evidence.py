@@ -105,9 +105,21 @@ class Comparison(Document):
     first: Option
     second: Option
     f1_difference: Finite
-    f1_interval: Interval
-    mcnemar_p: Probability = Field(description="Exact McNemar, the seeds' median model pair.")
-    holm_p: Probability = Field(description="McNemar p after Holm's correction over all comparisons.")
+    f1_interval: Interval = Field(description="Excludes 0 at 95 % exactly where p is below 0.05.")
+    mcnemar_p: Probability = Field(
+        description="Exact McNemar over functions, the seeds' median model pair; decides nothing, since it takes the "
+        "functions of a commit for independent."
+    )
+    holm_p: Probability = Field(description="McNemar p after Holm's correction over all comparisons; decides nothing.")
+    p: Probability | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="Two-sided, of no difference in F1 over other groups and seeds: the interval, inverted; absent "
+        "from older evidence.",
+    )
+    adjusted_p: Probability | None = Field(
+        None, exclude_if=_is_none, description="p after Holm's correction over all comparisons."
+    )
 
 
 class Gain(Document):

@@ -60,8 +60,10 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def p_value(value: float) -> str:
-    """Return a p-value."""
+def p_value(value: float | None) -> str:
+    """Return a p-value, a dash where there is none."""
+    if value is None:
+        return "–"
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 

@@ -54,8 +54,11 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     return write_result(result, context)
 
 
-def weigh(spec: AggregationSpec) -> Weighed:
+def weigh(spec: AggregationSpec, *, expanded: bool = True) -> Weighed:
     """Return evidence and report; the same files and spec give the same bytes.
+
+    Args:
+        expanded: Whether comparisons have p-values, and intervals expanded for few groups; older evidence has neither.
 
     Raises:
         SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
@@ -73,6 +76,7 @@ def weigh(spec: AggregationSpec) -> Weighed:
         truncation=_truncation(seeds),
         config=spec,
         inputs=_inputs(seeds),
+        expanded=expanded,
     )
     return Weighed(evidence=evidence, report=make_evaluation_report(candidates, dataset=dataset, evidence=evidence))
 

@@ -178,6 +178,16 @@ class Resampled:
             seed: The same seed and predictions give the same bytes.
         """
         counts = count_by_group(labels_R, predicted_RM, group_R)
+        return cls.of_counts(counts, resamples=resamples, seed=seed, confidence=confidence)
+
+    @classmethod
+    def of_counts(cls, counts: GroupCounts, *, resamples: int, seed: int, confidence: float) -> Self:
+        """Return the F1 of the models with these counts, on resamples of whole groups.
+
+        Args:
+            resamples: S.
+            seed: The same seed and counts give the same bytes.
+        """
         f1_M = f1_of_counts(counts.true_positives_GM.sum(axis=0), counts.mistakes_GM.sum(axis=0))
         resampled_SM = bootstrap_f1(counts, resamples=resamples, seed=seed)
         return cls(measured_M=f1_M, resampled_SM=resampled_SM, seed=seed, confidence=confidence)
@@ -211,11 +221,15 @@ class Resampled:
 
     def difference_interval(self, first: Sequence[int], second: Sequence[int]) -> Interval:
         """Return the interval of the difference between two options, paired by resample and by seed."""
+        return percentile_interval(self.differences(first, second), confidence=self.confidence)
+
+    def differences(self, first: Sequence[int], second: Sequence[int]) -> Floats:
+        """Return the difference between two options on each resample, (S,), from -1 to 1, paired by seed."""
         one, other = list(first), list(second)
         values_S = self._over_seeds(
             self.measured_M[one] - self.measured_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
         )
-        return percentile_interval(np.clip(values_S, -1.0, 1.0), confidence=self.confidence)
+        return np.clip(values_S, -1.0, 1.0)
 
     def _over_seeds(self, measured_K: Floats, resampled_SK: Floats) -> Floats:
         """Return the mean over seeds on each resample, moved as other seeds would move it.

@@ -57,6 +57,11 @@ export function signed(value: number, digits = 4): string {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
 
+export function pValue(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  return value < 0.0001 ? "< 0.0001" : value.toFixed(4);
+}
+
 export function scientific(value: number | null | undefined): string {
   return value === null || value === undefined ? "–" : value.toExponential(1).replace("e-", "e−").replace("e+", "e");
 }

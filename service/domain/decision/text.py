@@ -37,10 +37,14 @@ def describe_option(option: OptionEvidence) -> str:
 def describe_difference(comparison: Comparison) -> str:
     """Return the difference of two options on the same functions as a sentence."""
     interval = comparison.f1_interval
-    return (
+    found = (
         f"{comparison.first} minus {comparison.second}: F1 {comparison.f1_difference:+.4f} {_interval(interval)},"
-        f" which {_excludes(interval)} zero; McNemar p = {comparison.holm_p:.3g} after Holm."
+        f" which {_excludes(interval)} zero"
     )
+    # Evidence of older releases has no other p-value, and a decision on it reads as it was taken.
+    if comparison.p is None or comparison.adjusted_p is None:
+        return f"{found}; McNemar p = {comparison.holm_p:.3g} after Holm."
+    return f"{found}; p = {comparison.p:.3g}, {comparison.adjusted_p:.3g} after Holm."
 
 
 def describe_no_better_than_linear(chosen: OptionEvidence, linear: OptionEvidence, difference: Comparison) -> str:

@@ -16,6 +16,7 @@ from tests.finished_runs import LINEAR_STRENGTH, SEEDS, LogOdds, MakeSpec, aggre
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
 from trainers.evaluation.evidence import read_baselines
+from trainers.evaluation.statistics import holm
 
 
 def options_of(evidence: Evidence) -> dict[str, OptionEvidence]:
@@ -28,6 +29,9 @@ def test_every_option_is_weighed_and_every_two_are_compared(make_spec: MakeSpec,
     assert list(options_of(evidence)) == [option.name for option in OPTIONS]
     assert len(evidence.comparisons) == math.comb(len(OPTIONS), 2)
     assert all(comparison.holm_p >= comparison.mcnemar_p for comparison in evidence.comparisons)
+    assert [comparison.adjusted_p for comparison in evidence.comparisons] == holm(
+        [comparison.p for comparison in evidence.comparisons if comparison.p is not None]
+    )
     assert len(evidence.inputs) == 3 * (4 + 4 + 3)
 
 

@@ -12,6 +12,7 @@ from cellgate.contract.specs import AggregationSpec
 from tests.finished_runs import MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.__main__ import main
 from trainers.data.dataset import Dataset
+from trainers.evaluation.aggregate import weigh
 from trainers.evaluation.verify import verify
 
 
@@ -87,6 +88,21 @@ def test_documents_of_a_release_that_did_not_judge_pairs_come_out_the_same(out: 
 
     changed(out / "result.json", lambda result: older(result["evidence"]))
     changed(out / "report.json", older_report)
+
+    verify(out)
+
+
+def test_documents_of_a_release_whose_comparisons_had_no_p_value_come_out_the_same(
+    spec: AggregationSpec, out: Path
+) -> None:
+    older = weigh(spec, expanded=False)
+    comparisons = older.evidence.model_dump(mode="json")["comparisons"]
+    assert comparisons
+    assert not any("p" in comparison for comparison in comparisons)
+    assert comparisons != weigh(spec).evidence.model_dump(mode="json")["comparisons"]
+
+    changed(out / "result.json", lambda result: result["evidence"].update(comparisons=comparisons))
+    changed(out / "report.json", lambda report: report["evidence"].update(comparisons=comparisons))
 
     verify(out)
 

@@ -1,4 +1,4 @@
-import { count, optionName, outcomeName, score, seedsName, signed } from "../format";
+import { count, optionName, outcomeName, pValue, score, seedsName, signed } from "../format";
 import type { Comparison, Decision, Evidence, Option, OptionEvidence, Policy, Slice } from "../schemas";
 import { Whiskers } from "./whiskers";
 
@@ -197,10 +197,10 @@ function Comparisons({ pairs }: { pairs: Comparison[] }) {
                 95 % interval
               </th>
               <th scope="col" class="number">
-                McNemar p
+                p
               </th>
               <th scope="col" class="number">
-                after Holm
+                p after Holm
               </th>
             </tr>
           </thead>
@@ -214,8 +214,8 @@ function Comparisons({ pairs }: { pairs: Comparison[] }) {
                 <td class="number">
                   {signed(pair.f1_interval.low, 3)} to {signed(pair.f1_interval.high, 3)}
                 </td>
-                <td class="number">{pair.mcnemar_p.toPrecision(2)}</td>
-                <td class="number">{pair.holm_p.toPrecision(2)}</td>
+                <td class="number">{pValue(pair.p)}</td>
+                <td class="number">{pValue(pair.adjusted_p)}</td>
               </tr>
             ))}
           </tbody>
