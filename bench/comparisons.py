@@ -25,7 +25,7 @@ RESAMPLES = 500
 BLOCK = 100
 ALPHA = 0.05
 # Gap in F1, from 0.88 down, that is found about half of the time with three seeds.
-GAPS = {0.02: 0.25, 0.05: 0.15, 0.1: 0.10, 0.2: 0.08, 0.5: 0.06}
+GAPS = {0.02: 0.25, 0.1: 0.10, 0.5: 0.06}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ Block = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 def grid() -> Iterator[Pair]:
     """Yield every world without a gap; with one seed nobody knows how far seeds differ, and it speaks for itself."""
     for vulnerable, seeds in product(GAPS, (1, 2, 3, 5)):
-        for spread in (0.0,) if seeds == 1 else (0.0, 0.05, 0.15):
+        for spread in (0.0,) if seeds == 1 else (0.05, 0.15):
             yield Pair(vulnerable=vulnerable, seeds=seeds, spread=spread)
     yield Pair(vulnerable=0.5, seeds=1, spread=0.0, groups=40)
     yield Pair(vulnerable=0.5, seeds=3, spread=0.05, groups=40)
