@@ -14,8 +14,8 @@ from cellgate.cli.handover import PassedOn, hand_over
 from cellgate.cli.progress import last
 from cellgate.contract.api.bundles import BundleAnswer
 from cellgate.contract.api.runs import RunStatus
+from cellgate.contract.bundle_summary import LineRanking
 from cellgate.contract.exit_codes import CommandExit, UsageError
-from cellgate.contract.results import LineRanking
 from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState
 
@@ -69,6 +69,8 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB{speed}", markup=False)
     if made.summary.lines is not None:
         console.print(_said_of_lines(made.summary.lines), markup=False)
+    for line in [] if made.summary.invariance is None else made.summary.invariance.as_lines():
+        console.print(line, markup=False)
     console.print(f"`cellgate bundle get {made.id}` downloads it.", markup=False)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from cellgate.contract.bundle_summary import BundleSummary
 from cellgate.contract.cells import CellName
 from cellgate.contract.composition import SplitComposition
 from cellgate.contract.configs import EvaluationSplits, TransformerConfig
@@ -185,48 +186,6 @@ class DatasetSummary(Document):
     graph_quality: dict[str, int]
     evaluation: EvaluationSplits | None = Field(None, description="Splits of a set that is for evaluation only.")
     changes: DatasetChanges | None = Field(None, description="Against the version before; null: the first.")
-
-
-class LineMeasures(Document):
-    """How soon a ranking of lines leads to the vulnerable ones (LineVul, Fu and Tantithamthavorn 2022, section 4)."""
-
-    top_10: Probability = Field(description="Share of functions with a vulnerable line among the first ten.")
-    false_alarms: NonNegative = Field(description="Lines before the first vulnerable one, the median over functions.")
-    effort: Probability = Field(
-        description="Share of all lines that is read until a fifth of the vulnerable ones is found."
-    )
-
-
-class LineRanking(Document):
-    """How soon the lines that a bundle names lead to those that patches change, beside rankings that know nothing."""
-
-    split: str
-    functions: int = Field(ge=1, description="Vulnerable functions whose patched version is known.")
-    flaws: int = Field(ge=1, description="Lines of them that the patches remove or change.")
-    bundle: LineMeasures
-    random: LineMeasures = Field(description="Of a random order, averaged.")
-    longest: LineMeasures = Field(description="Of the longest lines first.")
-    not_beaten: list[str] = Field(description="Where the bundle is not better, e.g. `top_10 of random`.")
-
-
-class BundleSummary(Document):
-    """A bundle that was packed; its folder is `bundle` beside the result."""
-
-    id: Sha256
-    kind: Literal["single", "ensemble", "fusion"]
-    parts: list[str] = Field(description="Cells whose models are in it, e.g. transformer, gnn.")
-    seeds: list[int]
-    text_weight: Probability | None = Field(description="Of the text model in an ensemble.")
-    threshold: Probability
-    largest_difference: NonNegative = Field(description="From the probabilities that the runs stored.")
-    compared: int = Field(ge=1, description="Functions of the gate split whose probabilities were compared.")
-    size_bytes: int = Field(ge=1)
-    functions_per_s: float | None = Field(
-        None, gt=0, description="From source text to verdict, without lines, on the CPU that packed it."
-    )
-    lines: LineRanking | None = Field(
-        None, description="Measured on gate; null where no pair of it tells which lines changed, or that takes minutes."
-    )
 
 
 class LineWeight(Document):

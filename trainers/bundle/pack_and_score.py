@@ -5,30 +5,27 @@ from collections.abc import Sequence
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.bundle import BundleManifest
+from cellgate.contract.bundle_summary import BundleSummary, Invariance, LineMeasures, LineRanking
 from cellgate.contract.configs import Split
 from cellgate.contract.errors import DataError
-from cellgate.contract.results import (
-    BundleSummary,
-    FunctionScore,
-    LineMeasures,
-    LineRanking,
-    LineWeight,
-    RunResult,
-    Scores,
-)
+from cellgate.contract.results import FunctionScore, LineWeight, RunResult, Scores
 from cellgate.contract.specs import PackSpec, ScoreSpec
 from trainers.bundle.bundle import Bundle
+from trainers.bundle.invariance import measure_invariance
 from trainers.bundle.line_evaluation import LineReport, evaluate_lines
 from trainers.bundle.packing import NO_NOTES, pack_bundle
 from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
 from trainers.engine.run_folder import result_header, write_result
+from trainers.evaluation.edits import EDITS
 
 # Functions of gate that are scored to see how fast that goes; the rest only where the first few did not take long.
 MEASURED, MEASURED_FIRST, PATIENCE_S = 256, 8, 1.0
 # Vulnerable functions of gate whose lines are ranked: as many as take a minute, and none where those would be few.
 RANKED, RANKED_AT_LEAST, RANKING_S = 256, 20, 60.0
+# Functions of gate that are edited, likewise.
+EDITED, EDITED_AT_LEAST, EDITING_S = 512, 40, 30.0
 # What ranking the lines of a function takes, in scorings of it, where its models hint at none.
 SCORINGS = 14
 
@@ -54,7 +51,12 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
     dataset = Dataset.open(spec.dataset)
     bundle = Bundle.open(context.out / BUNDLE_FOLDER, self_test=False)
     rate = _speed(bundle, dataset)
-    summary = _summary(manifest, functions_per_s=rate, lines=rank_lines(bundle, dataset, functions_per_s=rate))
+    summary = _summary(
+        manifest,
+        functions_per_s=rate,
+        lines=rank_lines(bundle, dataset, functions_per_s=rate),
+        invariance=try_edits(bundle, dataset, functions_per_s=rate),
+    )
     header = result_header(spec, context, cell=spec.cell, dataset_id=manifest.dataset_id)
     result = RunResult(
         **{**header, "timings_s": {"pack": packed - begun}},
@@ -130,7 +132,21 @@ def _seconds(bundle: Bundle, sources: Sequence[str]) -> float:
     return time.perf_counter() - begun
 
 
-def _summary(manifest: BundleManifest, *, functions_per_s: float, lines: LineRanking | None) -> BundleSummary:
+def try_edits(bundle: Bundle, dataset: Dataset, *, functions_per_s: float) -> Invariance | None:
+    """Return what edits that keep the meaning do to a bundle's verdicts, in less than a minute.
+
+    Null where no function can be edited, or the bundle would score too few in that time.
+
+    Args:
+        functions_per_s: That it scores.
+    """
+    limit = min(EDITED, int(functions_per_s * EDITING_S / (1 + len(EDITS))))
+    return None if limit < EDITED_AT_LEAST else measure_invariance(bundle, dataset, Split.GATE, limit=limit)
+
+
+def _summary(
+    manifest: BundleManifest, *, functions_per_s: float, lines: LineRanking | None, invariance: Invariance | None
+) -> BundleSummary:
     return BundleSummary(
         id=manifest.id,
         kind=manifest.kind,
@@ -143,6 +159,7 @@ def _summary(manifest: BundleManifest, *, functions_per_s: float, lines: LineRan
         size_bytes=sum(entry.size_bytes for entry in manifest.files.values()),
         functions_per_s=functions_per_s,
         lines=lines,
+        invariance=invariance,
     )
 
 

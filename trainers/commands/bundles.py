@@ -1,4 +1,4 @@
-"""`bundle`: make a bundle, check one, measure its lines, export one."""
+"""`bundle`: make a bundle, check one, measure its lines and how edits change its verdicts, export one."""
 
 import json
 from pathlib import Path
@@ -98,6 +98,27 @@ def lines(
         _print(report.as_document())
     else:
         print(report.as_text(), end="")
+
+
+@bundle_app.command("edits")
+def edits(
+    bundle: BundleArgument,
+    dataset: Annotated[Path, typer.Option(help="A prepared data set.")],
+    split: Annotated[Split, typer.Option(help="Whose functions are edited.")] = Split.GATE,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Functions at most, spread evenly.")] = 1_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print for a program.")] = False,
+) -> None:
+    """Measure how many verdicts change with edits that keep what a function does."""
+    from trainers.bundle.bundle import Bundle
+    from trainers.bundle.invariance import measure_invariance
+    from trainers.data.dataset import Dataset
+
+    with exit_on_trainer_error(with_reason=True):
+        found = measure_invariance(Bundle.open(bundle), Dataset.open(dataset), split, limit=limit)
+    if as_json:
+        _print({} if found is None else found.model_dump(mode="json"))
+    else:
+        print("\n".join(["no function can be edited"] if found is None else found.as_lines()))
 
 
 def _print(document: dict[str, object]) -> None:

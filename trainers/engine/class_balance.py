@@ -1,4 +1,4 @@
-"""Balance between the classes in training: a rare class's loss weighs more, or its functions come up more often."""
+"""Balance between the classes in training: where it starts, what a rare class weighs, how often its functions come."""
 
 # Shapes: R training rows.
 import math
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import nn
 
+from cellgate.contract.configs import TrainingConfig
 from trainers.engine.task import Rows
 
 EVEN = (1.0, 1.0)
@@ -30,6 +33,28 @@ def class_weights(label_R: _Labels) -> tuple[float, float]:
         return EVEN
     negatives, positives = (len(label_R) / (2 * int(count)) for count in counts)
     return negatives, positives
+
+
+def start_at_prior(last: nn.Linear, label_R: _Labels, config: TrainingConfig) -> None:
+    """Set the bias of a classifier's last layer so that its first verdicts are the prevalence that it trains on.
+
+    Where vulnerable functions are rare, most of the first steps would else go into this bias. The loss falls fast
+    meanwhile, whatever the functions say, and a range test takes that for learning.
+
+    Args:
+        last: With one output for each class; changed in place. One without a bias is left as it is.
+        label_R: 0 or 1, of the training rows.
+        config: Where it balances the classes, the network starts even.
+
+    Source:
+        Lin et al. 2017 (focal loss), arXiv 1708.02002, section 4.1, "Initialization".
+    """
+    counts = np.bincount(label_R, minlength=2)
+    if last.bias is None or counts.min() == 0:
+        return
+    shares = np.full(2, 0.5) if config.class_balance != "none" else counts / counts.sum()
+    with torch.no_grad():
+        last.bias.copy_(torch.from_numpy(np.log(shares)))
 
 
 def balanced_rounds(

@@ -18,6 +18,7 @@ export type Experiment = Schemas["ExperimentAnswer"];
 export type ExperimentSummary = Schemas["ExperimentSummary"];
 export type GateCheck = Schemas["GateCheck"];
 export type GateReport = Schemas["GateReport"];
+export type Invariance = Schemas["Invariance"];
 export type Inspection = Schemas["Inspection"];
 export type Job = Schemas["JobAnswer"];
 export type Option = Schemas["OptionEvidence"]["option"];

@@ -6,8 +6,9 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from cellgate.contract.api.common import Answer, OwnerId, OwnerName, Request
 from cellgate.contract.api.resources import Described
+from cellgate.contract.bundle_summary import BundleSummary
 from cellgate.contract.experiment import Priority, RunLimits, Seeds
-from cellgate.contract.results import BundleSummary, Scores
+from cellgate.contract.results import Scores
 from cellgate.contract.specs import BundleKind, Explain
 from cellgate.contract.states import BundleState, FailureReason, RunState
 

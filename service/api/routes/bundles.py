@@ -12,9 +12,10 @@ from cellgate.contract.api.common import Page
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.artifacts import BUNDLE_FOLDER, BUNDLE_MANIFEST_NAME
+from cellgate.contract.bundle_summary import BundleSummary
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
-from cellgate.contract.results import BundleSummary, Scores
+from cellgate.contract.results import Scores
 from cellgate.contract.states import BundleState, FailureReason, RunState, bundle_state
 from service.api.archive import Archive
 from service.api.changes import CHANGING, DELETING, Changing, Deleting, etag_of

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cellgate.contract.configs import TrainingConfig
 from cellgate.contract.results import LearningRateOutcome
-from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
+from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights, start_at_prior
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.loop import fit
@@ -35,6 +35,25 @@ def test_weights_are_inverse_to_frequency_with_mean_one_over_the_rows() -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_single_class_has_no_weight(label: int) -> None:
     assert class_weights(np.full(5, label)) == EVEN
+
+
+@pytest.mark.parametrize(("balance", "prevalence"), [("none", 0.1), ("weights", 0.5), ("sampling", 0.5)])
+def test_a_network_starts_at_the_prevalence_that_it_trains_on(balance: Any, prevalence: float) -> None:
+    last = torch.nn.Linear(4, 2)
+
+    start_at_prior(last, np.array([0] * 18 + [1] * 2), TrainingConfig(class_balance=balance))
+
+    assert last.bias.softmax(0).tolist() == pytest.approx([1 - prevalence, prevalence])
+
+
+def test_where_there_is_a_single_class_or_no_bias_a_network_starts_as_it_is() -> None:
+    last, bare = torch.nn.Linear(4, 2), torch.nn.Linear(4, 2, bias=False)
+    before = last.bias.tolist()
+
+    start_at_prior(last, np.zeros(5, dtype=np.int64), TrainingConfig())
+    start_at_prior(bare, np.array([0, 1]), TrainingConfig())
+
+    assert last.bias.tolist() == before
 
 
 def _imbalanced(task: Any) -> Any:

@@ -130,6 +130,13 @@ class GraphNetwork(nn.Module):
             nn.Linear(config.width, CLASSES),
         )
 
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that gives the logits."""
+        last = self.classifier[-1]
+        assert isinstance(last, nn.Linear)
+        return last
+
     def embed(self, batch: GraphBatch) -> Tensor:
         """Return one vector per function, (B, D)."""
         state_ND = self.propagation(self.dropout(self.encoder(batch)), batch)

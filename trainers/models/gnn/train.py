@@ -6,11 +6,12 @@ from functools import partial
 import numpy as np
 from torch import nn
 
-from cellgate.contract.configs import TrainingConfig
+from cellgate.contract.configs import Split, TrainingConfig
 from cellgate.contract.results import RunResult
 from cellgate.contract.specs import GnnSpec
 from trainers.data.batching import GraphBatch, collate_graphs, node_budget_batches
 from trainers.data.dataset import Dataset
+from trainers.engine.class_balance import start_at_prior
 from trainers.engine.context import RunContext
 from trainers.engine.finish import TruncationMask
 from trainers.engine.task import ParameterGroup, Prediction, Rows
@@ -36,6 +37,7 @@ def run(spec: GnnSpec, context: RunContext) -> RunResult:
         inputs = open_inputs(spec)
         dataset = inputs.dataset
         model = GraphNetwork(spec.model, GraphSizes.of(dataset.vocab))
+        start_at_prior(model.last, dataset.labels(dataset.rows(Split.TRAIN)), spec.training)
     base = None
     if spec.model.mix_linear:
         with context.phase("linear"):

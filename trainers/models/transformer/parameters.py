@@ -43,6 +43,17 @@ def freeze_body(model: Any) -> None:
         pooler.requires_grad_(True)
 
 
+def new_last_layers(model: Any) -> list[nn.Linear]:
+    """Return the layer that gives the logits if it is new: one that a checkpoint brings has learnt its bias.
+
+    Args:
+        model: From AutoModelForSequenceClassification; the library leaves the bias of what is new at zero.
+    """
+    inside = set(model.base_model.modules())
+    heads = [module for module in model.modules() if isinstance(module, nn.Linear) and module not in inside]
+    return [last for last in heads[-1:] if last.bias is not None and not last.bias.any()]
+
+
 def components(model: Any) -> Mapping[str, Sequence[nn.Parameter]]:
     """Return the trainable parameters of embeddings, encoder and classifier."""
     embeddings = [p for p in model.get_input_embeddings().parameters() if p.requires_grad]

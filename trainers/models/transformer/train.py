@@ -16,6 +16,7 @@ from cellgate.contract.results import Check, RunResult
 from cellgate.contract.specs import TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.data.writing import cached_if_possible, replaced_folder
+from trainers.engine.class_balance import start_at_prior
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.finish import TruncationMask
@@ -25,7 +26,7 @@ from trainers.models.linear.base import text_base
 from trainers.models.linear.trainee import mixed_trainee
 from trainers.models.transformer.lora import add_lora, merged_weights
 from trainers.models.transformer.model_proof import prove_model
-from trainers.models.transformer.parameters import freeze_body
+from trainers.models.transformer.parameters import freeze_body, new_last_layers
 from trainers.models.transformer.pretrained import (
     count_positions,
     load_pretrained_tokenizer,
@@ -174,6 +175,9 @@ def build_task(
         )
     else:
         model = _load_proved(spec.model, text.tokenizer, judge)
+    for last in new_last_layers(model):
+        start_at_prior(last, dataset.labels(dataset.rows(Split.TRAIN)), spec.training)
+    if spec.model.checkpoint is not None:
         if spec.model.lora is not None:
             add_lora(model, spec.model.lora)
         if spec.model.freeze == "body":

@@ -3,7 +3,7 @@
 import { actionsOfBundles } from "../actions";
 import { count, moment, score } from "../format";
 import { usePoll } from "../poll";
-import type { Bundle, Decision, Experiment } from "../schemas";
+import type { Bundle, Decision, Experiment, Invariance } from "../schemas";
 import { Actions } from "./actions";
 import { State } from "./state";
 
@@ -24,6 +24,7 @@ export function Bundles({ experiment, decision }: BundlesProps) {
       <h2 id="bundles">Bundles</h2>
       {items.length === 0 && <p class="quiet">What was decided, packed to score source on any machine.</p>}
       {items.length > 0 && <Table items={items} />}
+      {items[0]?.summary?.invariance && <Edits found={items[0].summary.invariance} />}
       <Actions
         path={`/v1/experiments/${experiment.id}`}
         shownBy={path}
@@ -32,6 +33,51 @@ export function Bundles({ experiment, decision }: BundlesProps) {
         actions={actions}
       />
     </section>
+  );
+}
+
+const EDITS: Record<string, string> = {
+  comments: "Comments out, or one in",
+  layout: "Other indentation and spacing",
+  names: "Variables renamed",
+  dead_code: "Dead code added",
+  declarations: "Declarations reordered",
+};
+
+/** What edits that keep the meaning do to the newest bundle's verdicts. */
+function Edits({ found }: { found: Invariance }) {
+  return (
+    <details>
+      <summary>Verdicts after edits that keep the meaning, on {count(found.functions)} functions of {found.split}</summary>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Edit</th>
+              <th scope="col" class="number">Functions</th>
+              <th scope="col" class="number">Called otherwise</th>
+              <th scope="col" class="number">F1 before</th>
+              <th scope="col" class="number">F1 after</th>
+              <th scope="col" class="number">Right pairs</th>
+            </tr>
+          </thead>
+          <tbody>
+            {Object.entries(found.edits).map(([name, effect]) => (
+              <tr key={name}>
+                <th scope="row">{EDITS[name] ?? name}</th>
+                <td class="number">{count(effect.functions)}</td>
+                <td class="number">{count(effect.flips)}</td>
+                <td class="number">{score(effect.f1_before)}</td>
+                <td class="number">{score(effect.f1_after)}</td>
+                <td class="number">
+                  {effect.pairs > 0 ? `${effect.pairs_correct_before} → ${effect.pairs_correct_after} of ${effect.pairs}` : "–"}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
   );
 }
 

@@ -1,4 +1,4 @@
-"""Learning rates that fall from layer to layer, and what decays."""
+"""Learning rates that fall from layer to layer, what decays, and which layers are new."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoModelForSequenceClassification
 
 from tests.tiny_checkpoints import make_checkpoint
-from trainers.models.transformer.parameters import components, freeze_body, parameter_groups
+from trainers.models.transformer.parameters import components, freeze_body, new_last_layers, parameter_groups
 
 STACK = ["layer_1", "layer_0"]
 TWO_STACKS = ["layer_3", "layer_2", "layer_1", "layer_0"]
@@ -84,3 +84,12 @@ def test_only_what_is_trained_is_in_groups_and_components(tmp_path: Path) -> Non
         "encoder": sum(p.requires_grad for p in model.bert.parameters()),
         "classifier": len(list(model.classifier.parameters())),
     }
+
+
+def test_the_last_layer_is_found_where_it_is_new_and_not_where_it_has_learnt(tmp_path: Path) -> None:
+    model = _model("bert", tmp_path)
+    assert new_last_layers(model) == [model.classifier]
+
+    model.classifier.bias.data.fill_(0.1)
+
+    assert new_last_layers(model) == []

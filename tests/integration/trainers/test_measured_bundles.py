@@ -1,4 +1,4 @@
-"""`bundle lines`: the lines that a bundle names are held against those that patches change."""
+"""What is measured of a bundle: its lines against those that patches change, its verdicts after edits."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,11 @@ from cellgate.contract.configs import Split
 from tests.trained_runs import PLANTED, planted_function, run_cell
 from trainers.__main__ import main
 from trainers.bundle.bundle import Bundle
+from trainers.bundle.invariance import measure_invariance
 from trainers.bundle.line_evaluation import evaluate_lines
-from trainers.bundle.pack_and_score import rank_lines
+from trainers.bundle.pack_and_score import rank_lines, try_edits
 from trainers.data.dataset import Dataset
+from trainers.evaluation.edits import EDITS
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,59 @@ def test_a_split_without_pairs_is_refused(bundle: Path, planted: Path, capsys: p
     assert main(["bundle", "lines", str(bundle), "--dataset", str(dataset)]) == 3
 
     assert "expected pairs of a vulnerable function and its patched version" in capsys.readouterr().err
+
+
+def test_verdicts_are_taken_again_after_each_edit_on_the_functions_that_allow_it(bundle: Path, pairs: Path) -> None:
+    opened, dataset = Bundle.open(bundle, self_test=False), Dataset.open(pairs)
+
+    found = measure_invariance(opened, dataset, Split.TRAIN, limit=20)
+
+    assert found is not None
+    assert 10 <= found.functions <= 20
+    # Each has one declaration: there is nothing to reorder.
+    assert set(found.edits) == set(EDITS) - {"declarations"}
+    for name, effect in found.edits.items():
+        assert effect.functions == found.functions
+        assert effect.pairs == found.functions // 2
+        # All that it was trained on is right, before.
+        assert (effect.f1_before, effect.pairs_correct_before) == (1, effect.pairs)
+        assert (effect.flips == 0) == (effect.f1_after == 1) == (effect.pairs_correct_after == effect.pairs), name
+
+
+def test_a_model_that_decides_by_names_shows_it(bundle: Path, pairs: Path) -> None:
+    opened, dataset = Bundle.open(bundle, self_test=False), Dataset.open(pairs)
+
+    found = measure_invariance(opened, dataset, Split.TRAIN, limit=1_000)
+
+    assert found is not None
+    flipped = {name: effect.flips / effect.functions for name, effect in found.edits.items()}
+    # It knows `gets` only with the name of its argument beside it, and sees no blanks at all.
+    assert flipped["names"] > 0.1
+    assert flipped["layout"] == 0
+
+
+def test_a_packed_bundle_says_what_edits_change_where_time_allows(bundle: Path, pairs: Path) -> None:
+    opened, dataset = Bundle.open(bundle, self_test=False), Dataset.open(pairs)
+
+    found = try_edits(opened, dataset, functions_per_s=100)
+
+    assert found is not None
+    assert found.split == "gate"
+    assert try_edits(opened, dataset, functions_per_s=1) is None
+
+
+def test_what_edits_change_is_printed_for_people_and_for_programs(
+    bundle: Path, pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["bundle", "edits", str(bundle), "--dataset", str(pairs), "--split", "dev", "--limit", "8"]
+    capsys.readouterr()
+
+    assert main([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert document["split"] == "dev"
+    assert len(lines) == len(document["edits"])
+    assert lines[0].startswith("After taking comments out, or one in, ")
+    assert f"of {document['edits']['comments']['functions']} functions are called otherwise" in lines[0]
