@@ -11,6 +11,8 @@ from cellgate.contract.evidence import (
     Baseline,
     Comparison,
     DeploymentCandidate,
+    DeploymentScores,
+    Estimate,
     Evidence,
     Gain,
     Interval,
@@ -226,6 +228,21 @@ def pair_verdicts(correct: Sequence[float]) -> PairVerdicts:
     none = share([0.0] * len(correct))
     benign = share([1 - one for one in correct])
     return PairVerdicts(pairs=75, correct=share(correct), vulnerable=none, benign=benign, reversed=none)
+
+
+def deployment_scores(precision: float) -> DeploymentScores:
+    """Return scores at a prevalence of 1 %."""
+
+    def estimate(mean: float) -> Estimate:
+        return Estimate(mean=mean, interval=interval(mean))
+
+    return DeploymentScores(
+        prevalence=0.01,
+        precision=estimate(precision),
+        f1=estimate(0.2),
+        alerts_per_1000=estimate(40.0),
+        vd_s=estimate(0.6),
+    )
 
 
 def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evidence:

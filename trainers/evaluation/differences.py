@@ -13,7 +13,7 @@ from trainers.evaluation.statistics import GroupCounts, Resampled, f1_of_counts
 
 # With Satterthwaite's own degrees of freedom the discrete percentiles of few groups reject too rarely: 3.5 % of true
 # ties instead of 5 %, and 15 % less power (bench/comparisons.py).
-MORE_DEGREES = 2.0
+MORE_DEGREES = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)

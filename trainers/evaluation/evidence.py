@@ -32,6 +32,7 @@ from trainers.evaluation.deployment_candidates import dev_f1, forms_of
 from trainers.evaluation.differences import Difference, compare
 from trainers.evaluation.options import Candidate, rows_by_slice
 from trainers.evaluation.pair_evidence import PairScores
+from trainers.evaluation.prevalence import ScoresAtPrevalence
 from trainers.evaluation.statistics import GroupCounts, Resampled, count_by_group, holm, mcnemar_p
 
 NAMES: tuple[Option, ...] = tuple(option.name for option in OPTIONS)
@@ -101,6 +102,10 @@ class _Gate:
         self._pairs = PairScores.of(
             whole_pairs(self.labels_R, dataset.pairs(self._rows)), self._predicted_RM, self.group_R, config=config
         )
+        log_odds_RM = np.stack([candidate.log_odds[Split.GATE] for candidate in candidates], axis=1)
+        self._deployed = ScoresAtPrevalence.of(
+            self.labels_R, self._predicted_RM, log_odds_RM, self.group_R, config=config
+        )
 
     def _resample(self, counts: GroupCounts) -> Resampled:
         return Resampled.of_counts(
@@ -136,6 +141,7 @@ class _Gate:
             text_weight=_mean(weights),
             test_f1=self._test_f1(chosen),
             pair_verdicts=None if self._pairs is None else self._pairs.verdicts(self._members[option]),
+            deployment=None if self._deployed is None else self._deployed.of_option(self._members[option]),
         )
 
     def _test_f1(self, chosen: Sequence[Candidate]) -> float | None:

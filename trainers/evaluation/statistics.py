@@ -38,16 +38,22 @@ def count_by_group(labels_R: Integers, predicted_RM: Booleans, group_R: Integers
         group_R: Number of each row's group, 0 to G - 1.
     """
     positive_R1 = (labels_R == 1)[:, np.newaxis]
-    shape = (int(group_R.max()) + 1, predicted_RM.shape[1])
-
-    def summed(indicator_RM: Booleans) -> Floats:
-        total_GM = np.zeros(shape)
-        np.add.at(total_GM, group_R, indicator_RM)
-        return total_GM
-
     return GroupCounts(
-        true_positives_GM=summed(positive_R1 & predicted_RM), mistakes_GM=summed(positive_R1 != predicted_RM)
+        true_positives_GM=sum_by_group(positive_R1 & predicted_RM, group_R),
+        mistakes_GM=sum_by_group(positive_R1 != predicted_RM, group_R),
     )
+
+
+def sum_by_group(indicator_RM: Booleans, group_R: Integers) -> Floats:
+    """Return in how many rows of each group each column is true, (G, M).
+
+    Args:
+        indicator_RM: One or more columns.
+        group_R: Number of each row's group, 0 to G - 1.
+    """
+    total_GM = np.zeros((int(group_R.max()) + 1, indicator_RM.shape[1]))
+    np.add.at(total_GM, group_R, indicator_RM)
+    return total_GM
 
 
 def bootstrap_f1(counts: GroupCounts, *, resamples: int, seed: int) -> Floats:
@@ -66,7 +72,7 @@ def bootstrap_f1(counts: GroupCounts, *, resamples: int, seed: int) -> Floats:
     return np.concatenate(
         [
             f1_of_counts(times_SG @ counts.true_positives_GM, times_SG @ counts.mistakes_GM)
-            for times_SG in _draws(len(counts.mistakes_GM), resamples=resamples, seed=seed)
+            for times_SG in group_draws(len(counts.mistakes_GM), resamples=resamples, seed=seed)
         ]
     )
 
@@ -83,14 +89,14 @@ def bootstrap_shares(part_GM: Floats, whole_G: Floats, *, resamples: int, seed: 
         seed: The same seed and counts give the same bytes.
     """
     blocks = []
-    for times_SG in _draws(len(whole_G), resamples=resamples, seed=seed):
+    for times_SG in group_draws(len(whole_G), resamples=resamples, seed=seed):
         whole_S = times_SG @ whole_G
         drawn_S = whole_S > 0
         blocks.append((times_SG[drawn_S] @ part_GM) / whole_S[drawn_S, np.newaxis])
     return np.concatenate(blocks)
 
 
-def _draws(groups: int, *, resamples: int, seed: int) -> Iterator[Floats]:
+def group_draws(groups: int, *, resamples: int, seed: int) -> Iterator[Floats]:
     """Yield how often each group is drawn, (S, G), block by block."""
     rng = np.random.default_rng(seed)
     share_G = np.full(groups, 1 / groups)

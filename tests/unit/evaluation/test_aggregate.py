@@ -13,8 +13,10 @@ from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.files import to_json
 from cellgate.contract.options import OPTIONS
 from tests.finished_runs import LINEAR_STRENGTH, SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
+from trainers.bundle.member_runs import Stored, read_members
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
+from trainers.evaluation.aggregate import weigh
 from trainers.evaluation.evidence import read_baselines
 from trainers.evaluation.statistics import holm
 
@@ -33,6 +35,41 @@ def test_every_option_is_weighed_and_every_two_are_compared(make_spec: MakeSpec,
         [comparison.p for comparison in evidence.comparisons if comparison.p is not None]
     )
     assert len(evidence.inputs) == 3 * (4 + 4 + 3)
+
+
+def test_a_stated_prevalence_gives_every_option_its_scores_there(make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    stated = spec.model_copy(update={"deployment_prevalence": 0.01})
+
+    without, found = weigh(spec).evidence, weigh(stated).evidence
+
+    assert all(option.deployment is None for option in without.options)
+    for option in found.options:
+        assert option.deployment is not None
+        assert option.deployment.prevalence == 0.01
+        assert option.deployment.vd_s.mean == pytest.approx(option.vd_s)
+        assert option.deployment.precision.mean < option.precision
+    # Nothing else depends on it.
+    others = [option.model_copy(update={"deployment": None}) for option in found.options]
+    assert found.model_copy(update={"options": others}) == without
+
+
+def test_a_bundle_of_one_model_has_the_scores_at_a_prevalence_that_the_evidence_has(
+    make_spec: MakeSpec, dataset: Dataset
+) -> None:
+    spec = make_spec()
+    one_seed = {"transformer": spec.transformer[:1], "gnn": spec.gnn[:1], "fusion": []}
+    stated = spec.model_copy(update={"deployment_prevalence": 0.01, **one_seed})
+    runs = [output.path for output in (*stated.transformer, *stated.gnn)]
+
+    evidence = options_of(weigh(stated).evidence)
+
+    for kind, chosen, weight, option in (
+        ("single", runs[:1], None, "transformer"),
+        ("ensemble", runs, 0.6, "ensemble"),
+    ):
+        stored = Stored.read(kind, read_members(kind, chosen, dataset=dataset), dataset=dataset)
+        assert stored.deployment(text_weight=weight, prevalence=0.01) == evidence[option].deployment
 
 
 def test_the_evidence_has_the_baselines_of_the_data_set_s_report(

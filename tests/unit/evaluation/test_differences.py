@@ -117,7 +117,7 @@ def test_by_hand_the_percentiles_are_those_that_students_t_stands_for() -> None:
     )
     moved_G = first_G - second_G
     kurtosis = ((moved_G - moved_G.mean()) ** 4).mean() / moved_G.var() ** 2
-    degrees = min(59.0, 4 * 60 / (kurtosis - 1))
+    degrees = min(59.0, 6 * 60 / (kurtosis - 1))
     tail = norm.cdf(t.ppf(0.025, degrees) * np.sqrt(60 / 59))
     values_S = np.concatenate([resampled.differences([0], [1]), [-1, 1]])
 
