@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellgate.contract.configs import Split
+from cellgate.contract.configs import AggregationConfig, Split
 from cellgate.contract.errors import DataError, SpecError
 from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.files import to_json
@@ -54,22 +54,19 @@ def test_a_stated_prevalence_gives_every_option_its_scores_there(make_spec: Make
     assert found.model_copy(update={"options": others}) == without
 
 
-def test_a_bundle_of_one_model_has_the_scores_at_a_prevalence_that_the_evidence_has(
+def test_a_bundle_of_one_seed_has_the_scores_at_a_prevalence_that_the_evidence_has(
     make_spec: MakeSpec, dataset: Dataset
 ) -> None:
     spec = make_spec()
     one_seed = {"transformer": spec.transformer[:1], "gnn": spec.gnn[:1], "fusion": []}
-    stated = spec.model_copy(update={"deployment_prevalence": 0.01, **one_seed})
+    resamples = AggregationConfig().resamples
+    stated = spec.model_copy(update={"deployment_prevalence": 0.01, "resamples": resamples, **one_seed})
     runs = [output.path for output in (*stated.transformer, *stated.gnn)]
 
     evidence = options_of(weigh(stated).evidence)
 
-    for kind, chosen, weight, option in (
-        ("single", runs[:1], None, "transformer"),
-        ("ensemble", runs, 0.6, "ensemble"),
-    ):
-        stored = Stored.read(kind, read_members(kind, chosen, dataset=dataset), dataset=dataset)
-        assert stored.deployment(text_weight=weight, prevalence=0.01) == evidence[option].deployment
+    stored = Stored.read("ensemble", read_members("ensemble", runs, dataset=dataset), dataset=dataset)
+    assert stored.deployment(text_weight=spec.text_weight, prevalence=0.01) == evidence["ensemble"].deployment
 
 
 def test_the_evidence_has_the_baselines_of_the_data_set_s_report(
