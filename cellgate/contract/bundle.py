@@ -84,6 +84,13 @@ class BundleManifest(Document):
     members: list[Member] = Field(min_length=1, description="One for each seed; their probabilities are averaged.")
     text_weight: Probability | None = Field(description="Of the text model in an ensemble; null otherwise.")
     graph_weight: Probability | None = Field(description="Of the graph model in an ensemble; null otherwise.")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        exclude_if=is_none,
+        description="Of an ensemble: what the log-odds of the mean are divided by, fitted on dev. Absent from other "
+        "kinds, and from ensembles of older releases.",
+    )
     threshold: Probability = Field(description="At or above it a function is called vulnerable; fixed on dev.")
     labels: dict[Literal["0", "1"], str] = Field(description="What the two classes are called.")
     max_nodes: int = Field(ge=16, description="Graph nodes kept per function.")

@@ -52,6 +52,9 @@ class Policy(BaseModel):
     gate_f1: float = Field(0.85, ge=0, le=1, description="Mean F1 of cells 51 and 52 must be above this.")
     skip_fusion_f1: float = Field(0.90, ge=0, le=1, description="Above this without fusion, fusion is skipped.")
     text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the ensemble.")
+    ship_tuned_ensemble: bool = Field(
+        False, description="Whether the ensemble whose weight was tuned on the fuse split may be shipped as well."
+    )
     fusion: Literal["auto", "always", "never"] = Field(
         "auto",
         description="auto: the rule decides; always: train fusion once the gate passes, to measure what it adds.",

@@ -30,7 +30,9 @@ def headline(outcome: DecisionOutcome, option: Option | None, seeds: Sequence[in
         seeds: Seeds that are shipped; empty leaves them out.
     """
     text = HEADLINES[outcome]
-    if outcome == "single" and option is not None:
+    if option == "ensemble_tuned":
+        text = "Ship the tuned ensemble"
+    elif outcome == "single" and option is not None:
         text = f"Ship the {OPTION_NAMES[option].lower()} alone"
     return f"{text}, {name_seeds(seeds)}" if seeds else text
 

@@ -18,7 +18,12 @@ from cellgate.contract.results import read_result
 from cellgate.contract.specs import BundleKind
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import Floats, best_threshold, margins, sigmoid
-from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
+from trainers.evaluation.ensemble import (
+    ensemble_log_odds,
+    log_odds_of_mean,
+    temperature_of,
+    tune_text_weight,
+)
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
 from trainers.evaluation.prevalence import ScoresAtPrevalence
 
@@ -184,7 +189,16 @@ class Stored:
         """Return the mean over seeds of the probabilities, (R,)."""
         return sigmoid(self._log_odds(split, text_weight))
 
+    def temperature(self, *, text_weight: float | None) -> float | None:
+        """Return what the log-odds of an ensemble are divided by, fitted on dev; None for another kind."""
+        if self.kind != "ensemble":
+            return None
+        return temperature_of(self._labels(Split.DEV), self._mean(Split.DEV, text_weight))
+
     def _log_odds(self, split: Split, text_weight: float | None) -> Floats:
+        return self._mean(split, text_weight) / (self.temperature(text_weight=text_weight) or 1.0)
+
+    def _mean(self, split: Split, text_weight: float | None) -> Floats:
         return log_odds_of_mean(np.stack([self._of_seed(member, split, text_weight) for member in self.members]))
 
     def _of_seed(self, member: MemberRuns, split: Split, text_weight: float | None) -> Floats:

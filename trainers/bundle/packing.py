@@ -86,7 +86,8 @@ def pack_bundle(
         text_weight = stored.tuned_text_weight()
     with replaced_folder(target) as folder:
         packed = [_copy_member(member, folder) for member in members]
-        seeds = SeedScorers.load(folder, packed, text_weight=text_weight)
+        temperature = stored.temperature(text_weight=text_weight)
+        seeds = SeedScorers.load(folder, packed, text_weight=text_weight, temperature=temperature)
         max_nodes = int(opened.manifest.prepare["max_nodes"])
         agreement = _compare(
             seeds, stored, text_weight=text_weight, max_nodes=max_nodes, compared=compared, tolerance=tolerance
@@ -97,6 +98,7 @@ def pack_bundle(
             "members": [member.model_dump(mode="json") for member in packed],
             "text_weight": text_weight,
             "graph_weight": None if text_weight is None else 1 - text_weight,
+            **({} if temperature is None else {"temperature": temperature}),
             "threshold": stored.threshold(text_weight=text_weight),
             "labels": LABELS,
             "max_nodes": max_nodes,

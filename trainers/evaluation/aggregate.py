@@ -54,11 +54,11 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     return write_result(result, context)
 
 
-def weigh(spec: AggregationSpec, *, expanded: bool = True) -> Weighed:
+def weigh(spec: AggregationSpec, *, older: bool = False) -> Weighed:
     """Return evidence and report; the same files and spec give the same bytes.
 
     Args:
-        expanded: Whether comparisons have p-values, and intervals expanded for few groups; older evidence has neither.
+        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
 
     Raises:
         SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
@@ -68,7 +68,7 @@ def weigh(spec: AggregationSpec, *, expanded: bool = True) -> Weighed:
     dataset = Dataset.open(spec.dataset)
     baselines = read_baselines(spec.dataset)
     seeds = _open_seeds(spec, dataset)
-    candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
+    candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight, calibrated=not older)
     evidence = make_evidence(
         candidates,
         dataset=dataset,
@@ -76,7 +76,7 @@ def weigh(spec: AggregationSpec, *, expanded: bool = True) -> Weighed:
         truncation=_truncation(seeds),
         config=spec,
         inputs=_inputs(seeds),
-        expanded=expanded,
+        older=older,
     )
     return Weighed(evidence=evidence, report=make_evaluation_report(candidates, dataset=dataset, evidence=evidence))
 

@@ -46,7 +46,7 @@ def make_evidence(
     truncation: dict[Option, Truncation],
     config: AggregationConfig,
     inputs: dict[str, str],
-    expanded: bool = True,
+    older: bool = False,
 ) -> Evidence:
     """Return the evidence; the same inputs and config give the same bytes.
 
@@ -58,9 +58,9 @@ def make_evidence(
         baselines: What the data set gives away, to stand beside them.
         truncation: What the base models do not see of gate.
         inputs: Hash of every predictions file that was read.
-        expanded: Whether comparisons have p-values, and intervals expanded for few groups; older evidence has neither.
+        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
     """
-    gate = _Gate(candidates, dataset, config, expanded=expanded)
+    gate = _Gate(candidates, dataset, config, older=older)
     return Evidence(
         split="gate",
         rows=len(gate.labels_R),
@@ -81,7 +81,7 @@ class _Gate:
     """All candidates on the gate split, with their resampled F1."""
 
     def __init__(
-        self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig, *, expanded: bool
+        self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig, *, older: bool
     ) -> None:
         self._candidates = candidates
         self._dataset = dataset
@@ -96,7 +96,7 @@ class _Gate:
         self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
         self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
         self._config = config
-        self._expanded = expanded
+        self._older = older
         self._counts = count_by_group(self.labels_R, self._predicted_RM, self.group_R)
         self._resampled = self._resample(self._counts)
         self._pairs = PairScores.of(
@@ -175,7 +175,7 @@ class _Gate:
 
     def _difference(self, first: Option, second: Option) -> Difference:
         one, other = self._members[first], self._members[second]
-        if not self._expanded:
+        if self._older:
             return Difference(interval=self._resampled.difference_interval(one, other), p=None)
         return compare(self._resampled, self._counts, one, other)
 

@@ -40,7 +40,7 @@ def verify(folder: Path) -> None:
     if not isinstance(spec, AggregationSpec):
         raise TypeError(f"the spec of cell 54 was read as {type(spec).__name__}")
     evidence = stored[RESULT_NAME]
-    weighed = weigh(spec, expanded=not isinstance(evidence, Evidence) or _has_p_values(evidence))
+    weighed = weigh(spec, older=isinstance(evidence, Evidence) and not _has_p_values(evidence))
     again = {RESULT_NAME: weighed.evidence, REPORT_NAME: weighed.report}
     problems = [
         InputError(where=f"{name}{pointer}", found=shortened(before), expected=f"{shortened(after)}, weighed again")

@@ -41,6 +41,7 @@ export function optionName(option: Option, textWeight: number | null = null): st
 
 export function outcomeName(outcome: Outcome, option: Option | null = null): string {
   if (outcome === "single" && option) return `Ship the ${OPTIONS[option].toLowerCase()} alone`;
+  if (option === "ensemble_tuned") return "Ship the tuned ensemble";
   return OUTCOMES[outcome];
 }
 

@@ -56,6 +56,21 @@ def describe_no_better_than_linear(chosen: OptionEvidence, linear: OptionEvidenc
     )
 
 
+def describe_as_strong(simpler: OptionEvidence, difference: Comparison, *, is_barred: bool) -> str:
+    """Return that a simpler option is not surely weaker than the one that is shipped, and why it is not shipped.
+
+    Args:
+        simpler: That option.
+        difference: What is shipped, minus it.
+        is_barred: Whether the policy does not let it be shipped.
+    """
+    why = "the policy does not let it be shipped (ship_tuned_ensemble)" if is_barred else "the point estimate decides"
+    return (
+        f"{simpler.option} is simpler than {difference.first} and not surely weaker, with F1 {simpler.f1:.4f}"
+        f" ({difference.f1_difference:+.4f} {_interval(difference.f1_interval)}); it is not shipped, since {why}."
+    )
+
+
 def describe_forms(forms: Sequence[DeploymentCandidate]) -> list[str]:
     """Return how the seed that was best on dev compares with all seeds together; nothing with a single seed."""
     if len(forms) < 2:

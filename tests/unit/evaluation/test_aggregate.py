@@ -69,6 +69,18 @@ def test_a_bundle_of_one_seed_has_the_scores_at_a_prevalence_that_the_evidence_h
     assert stored.deployment(text_weight=spec.text_weight, prevalence=0.01) == evidence["ensemble"].deployment
 
 
+def test_an_ensemble_s_own_temperature_changes_its_probabilities_and_no_call(make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    before, after = (options_of(weigh(spec, older=older).evidence) for older in (True, False))
+
+    for name in ("ensemble", "ensemble_tuned"):
+        assert after[name].ece != before[name].ece
+        # The order of the functions stays, and so does what the best threshold calls them.
+        assert after[name].f1_per_seed == before[name].f1_per_seed
+        assert after[name].auroc == before[name].auroc
+    assert after["transformer"].ece == before["transformer"].ece
+
+
 def test_the_evidence_has_the_baselines_of_the_data_set_s_report(
     make_spec: MakeSpec, aggregated_dataset_folder: Path, tmp_path: Path
 ) -> None:
