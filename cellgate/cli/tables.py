@@ -202,8 +202,8 @@ def _show_evidence(console: Console, evidence: Evidence) -> None:
     console.print(rows)
     _show_pair_verdicts(console, evidence)
     _show_deployment(console, evidence)
-    columns = ("first", "second", "difference in F1", "95 % interval", "p", "p (Holm)")
-    pairs = table(*columns, title="Compared in pairs")
+    of_pairs = ("first", "second", "difference in F1", "95 % interval", "p", "p (Holm)")
+    pairs = table(*of_pairs, title="Compared in pairs")
     for pair in evidence.comparisons:
         low, high = pair.f1_interval.low, pair.f1_interval.high
         pairs.add_row(

@@ -49,7 +49,8 @@ def compare(resampled: Resampled, counts: GroupCounts, first: Sequence[int], sec
         return Difference(interval=Interval(low=-1.0, high=1.0, confidence=resampled.confidence), p=1.0)
     # The ends of the range count as a resample each: no finite number of them shows a p-value of 0.
     values_S = np.sort(np.concatenate([resampled.differences(first, second), [-1.0, 1.0]]))
-    degrees = _degrees_of_freedom(_influence(counts, first) - _influence(counts, second))
+    influence_G = _influence(counts, first) - _influence(counts, second)
+    degrees = _degrees_of_freedom(influence_G, of_seeds=resampled.seed_variance(first, second))
     shrink = np.sqrt((groups - 1) / groups)
     tail = float(ndtr(stdtrit(degrees, (1 - resampled.confidence) / 2) / shrink))
     low, high = np.quantile(values_S, [tail, 1 - tail]).tolist()
@@ -78,11 +79,17 @@ def _influence(counts: GroupCounts, members: Sequence[int]) -> Floats:
     f1_M = f1_of_counts(found_GM.sum(axis=0), mistakes_GM.sum(axis=0))
     whole_M = np.maximum(2 * found_GM.sum(axis=0) + mistakes_GM.sum(axis=0), 1.0)
     influence_GM: Floats = (2 * found_GM - f1_M * (2 * found_GM + mistakes_GM)) / whole_M
-    return influence_GM.mean(axis=1)
+    mean_G: Floats = influence_GM.mean(axis=1)
+    return mean_G
 
 
-def _degrees_of_freedom(influence_G: Floats) -> float:
-    """Return what the variance of groups with these influences is known by, 1 to G - 1.
+def _degrees_of_freedom(influence_G: Floats, *, of_seeds: float) -> float:
+    """Return what the variance of a difference is known by: at least 1, and without seeds at most G - 1.
+
+    Args:
+        influence_G: Of each group on the difference.
+        of_seeds: Variance that seeds add. The resamples have Student's t for it already: the larger its part, the less
+            there is to expand.
 
     Source:
         Satterthwaite 1946, doi 10.2307/3002019: twice the squared mean of a variance over its own variance, which the
@@ -92,6 +99,9 @@ def _degrees_of_freedom(influence_G: Floats) -> float:
     centred_G = influence_G - influence_G.mean()
     variance = float((centred_G**2).mean())
     excess = float((centred_G**4).mean()) - variance**2
-    if excess <= 0:
+    if variance == 0:
         return groups - 1.0
-    return float(np.clip(MORE_DEGREES * 2 * groups * variance**2 / excess, 1.0, groups - 1.0))
+    of_groups = groups - 1.0
+    if excess > 0:
+        of_groups = float(np.clip(MORE_DEGREES * 2 * groups * variance**2 / excess, 1.0, groups - 1.0))
+    return of_groups * (1 + of_seeds / (groups * variance)) ** 2

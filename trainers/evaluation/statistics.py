@@ -237,6 +237,13 @@ class Resampled:
         )
         return np.clip(values_S, -1.0, 1.0)
 
+    def seed_variance(self, first: Sequence[int], second: Sequence[int]) -> float:
+        """Return the variance that seeds add to the mean difference between two options, beyond chance of the split."""
+        one, other = list(first), list(second)
+        return _seed_variance(
+            self.measured_M[one] - self.measured_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
+        )
+
     def _over_seeds(self, measured_K: Floats, resampled_SK: Floats) -> Floats:
         """Return the mean over seeds on each resample, moved as other seeds would move it.
 
@@ -250,8 +257,14 @@ class Resampled:
         seeds = len(measured_K)
         if seeds == 1:
             return mean_S
-        by_chance = float((resampled_SK - measured_K).var(axis=1, ddof=1).mean())
-        of_seeds = max(0.0, float(measured_K.var(ddof=1)) - by_chance)
         # Few seeds know their own spread badly: Student's t, not the normal.
         moved_S: Floats = np.random.default_rng([self.seed, seeds]).standard_t(seeds - 1, len(mean_S))
-        return mean_S + moved_S * math.sqrt(of_seeds / seeds)
+        return mean_S + moved_S * math.sqrt(_seed_variance(measured_K, resampled_SK))
+
+
+def _seed_variance(measured_K: Floats, resampled_SK: Floats) -> float:
+    seeds = len(measured_K)
+    if seeds == 1:
+        return 0.0
+    by_chance = float((resampled_SK - measured_K).var(axis=1, ddof=1).mean())
+    return max(0.0, float(measured_K.var(ddof=1)) - by_chance) / seeds
