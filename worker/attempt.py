@@ -16,6 +16,7 @@ from cellgate.contract.storage import describe_room, is_disk_full
 from service.broker.notify import notify_waiting_runs
 from service.domain.errors import ServiceError
 from service.domain.trainer_events import storable
+from service.store.budgets import overspent
 from service.store.claims import Claim
 from service.store.database_faults import DatabaseFull
 from service.store.durations import record_running_time
@@ -66,6 +67,8 @@ def _attempt(
         spec = spec_of(context, claim, held_since=held_since)
         if reuse_equal_run(context, claim, spec, gpu=gpu):
             return Reused(), 0
+        if (spent := _overspent(context, claim)) is not None:
+            return Failed(reason=FailureReason.BUDGET_EXCEEDED, detail=spent), None
         process = start_trainer(context, claim, folder, spec, gpu=gpu)
     except (ServiceError, ValidationError) as error:
         return _not_started(FailureReason.BAD_SPEC, error), None
@@ -84,6 +87,13 @@ def _attempt(
         process.kill()
         process.close()
     return outcome, process.exit_code()
+
+
+def _overspent(context: WorkerContext, claim: Claim) -> str | None:
+    if claim.budget_s is None:
+        return None
+    with context.database.read() as session:
+        return overspent(session, claim.run_id, claim.budget_s)
 
 
 def _broken(context: WorkerContext, folder: Path, error: Exception) -> AttemptOutcome:

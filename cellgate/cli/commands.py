@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
             module="sweeps",
             help="Try configs of one cell, choose on dev, and confirm the winner on seeds that did not choose it.",
         ),
+        "seeds": Entry(module="experiments", help="Add seeds to an experiment that has decided."),
         "watch": Entry(module="experiments", help="Watch an experiment, a job or a data set until it ends."),
         "ls": Entry(module="experiments", help="List the experiments, newest first."),
         "show": Entry(module="experiments", help="Show the state of an experiment, a job or a run."),

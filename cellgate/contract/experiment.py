@@ -142,6 +142,21 @@ Seeds = Annotated[
 ]
 
 
+class Budget(BaseModel):
+    """What an experiment may take; a run that is at work beyond it is stopped at a checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device_s: float | None = Field(None, gt=0, description="Time at work of all attempts of the experiment together.")
+    cost: float | None = Field(None, gt=0, description="The same at the price of a device hour when it is submitted.")
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.device_s is None and self.cost is None:
+            raise ValueError("a budget needs device_s, cost, or both")
+        return self
+
+
 class ExperimentSpec(RunLimits):
     """Configs of all cells, seeds, policy and run limits of one experiment."""
 
@@ -154,4 +169,5 @@ class ExperimentSpec(RunLimits):
     aggregation: AggregationConfig = AggregationConfig()
     policy: Policy = Policy()
     fresh: Fresh = False
+    budget: Budget | None = Field(None, description="Null: as long as it takes.")
     autopilot: bool = Field(True, description="Start each cell after the one before it; else POST /v1/jobs does.")

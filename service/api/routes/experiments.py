@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
+from cellgate.contract.api.estimates import SpentAnswer
 from cellgate.contract.api.experiments import (
     ExperimentAnswer,
     ExperimentCreate,
@@ -45,7 +46,10 @@ from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.domain.rights import check_priority
+from service.settings import Settings
+from service.store.budgets import with_seconds
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
+from service.store.estimates import estimate, record_estimate, spent_and_predicted
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
@@ -94,7 +98,7 @@ def submit_experiment(
     """Submit an experiment: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, and fusion if it is due."""
     check_priority(post.principal, spec.priority)
     check_checkpoints(spec, post.context.settings.models)
-    parsed = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
+    parsed = parsed_spec(spec, post.context.settings)
 
     def create(session: Session) -> Created:
         row = create_experiment(
@@ -105,6 +109,7 @@ def submit_experiment(
             owner=post.principal.owner,
             labels=spec.labels,
         )
+        _predict(session, post.context, row)
         return _created(session, post.context, row.id)
 
     return post.accept(create, queues_runs=True)
@@ -154,6 +159,13 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
         return experiment_status(row, verdict, load_conclusion(session, row))
 
 
+@router.get("/{experiment_id}/spent", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+def read_spent(experiment_id: ExperimentPath, context: Ctx) -> SpentAnswer:
+    """Return what an experiment has taken so far, beside what was predicted when it was submitted."""
+    with context.database.read() as session:
+        return spent_and_predicted(session, experiment_id, price=context.settings.price_per_device_hour)
+
+
 @router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
@@ -198,6 +210,7 @@ def extend(experiment_id: ExperimentPath, wanted: SeedsCreate, post: Posted) -> 
 
     def create(session: Session) -> Created:
         made = add_seeds(session, experiment_id, wanted.seeds, name=wanted.name, owner=post.principal.owner)
+        _predict(session, post.context, made)
         return _created(session, post.context, made.id)
 
     return post.accept(create, queues_runs=True, about_made=True)
@@ -217,6 +230,21 @@ def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, cha
 def delete_experiment(experiment_id: ExperimentPath, deleting: Deleting) -> DeletionAnswer:
     """Delete an experiment with its jobs, runs, gate and decisions. Bundles that were packed of it depend on it."""
     return deleting.delete(ResourceKind.EXPERIMENT, experiment_id)
+
+
+def parsed_spec(spec: ExperimentCreate, settings: Settings) -> ExperimentSpec:
+    """Return the spec of a request, its budget in seconds.
+
+    Raises:
+        InvalidSpec: The budget is a cost, and there is no price.
+    """
+    parsed = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
+    return parsed.model_copy(update={"budget": with_seconds(parsed.budget, settings.price_per_device_hour)})
+
+
+def _predict(session: Session, context: Context, row: ExperimentRow) -> None:
+    spec, price = ExperimentSpec.model_validate(row.spec), context.settings.price_per_device_hour
+    record_estimate(session, row.id, estimate(session, dataset_id=row.dataset_id, spec=spec, price=price))
 
 
 def _created(session: Session, context: Context, experiment_id: str) -> Created:
