@@ -74,9 +74,7 @@ def test_an_experiment_is_submitted_by_the_name_of_its_data_set(
     context.trainers().work()
 
 
-def test_a_dry_run_shows_an_estimate_and_submits_nothing(
-    finished: str, cellgate: Cellgate, tmp_path: Path
-) -> None:
+def test_a_dry_run_shows_an_estimate_and_submits_nothing(finished: str, cellgate: Cellgate, tmp_path: Path) -> None:
     shown = cellgate("submit", a_spec(tmp_path, name="dry", dataset="made"), "--dry-run")
     assert shown.code == 0, shown.err
     assert "Estimate of cells 51 to 53" in shown.out
