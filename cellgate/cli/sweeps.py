@@ -165,4 +165,5 @@ def _conclusion(found: SweepResult) -> list[str]:
         return [chosen, f"Not confirmed: {'; '.join(confirmed.failures)}"]
     seeds = ", ".join(map(str, found.spec.confirm_seeds))
     reached = f"{confirmed.dev.as_text()} on dev, {confirmed.gate.as_text()} on gate"
-    return [chosen, f"Seeds {seeds}, which did not choose it: {reached}."]
+    recorded = f"`policy: {{trials: {len(found.trials)}}}` in an experiment with this config puts the search on record."
+    return [chosen, f"Seeds {seeds}, which did not choose it: {reached}.", recorded]

@@ -99,6 +99,12 @@ class Policy(BaseModel):
         le=1,
         description="Share of pairs that 51 and 52 must get right on the gate split, as a warning; null: no check.",
     )
+    trials: int = Field(
+        1,
+        ge=1,
+        description="Configs that were tried on this data set until this one was chosen, itself included; the decision "
+        "says so.",
+    )
     blocking: list[WarningName] = Field(
         default_factory=list, description="Warnings that this team turns into blockers."
     )

@@ -37,6 +37,7 @@ from service.domain.decision.text import (
     describe_no_better_than_linear,
     describe_option,
     describe_split,
+    describe_trials,
     next_steps_to_improve,
     next_steps_to_ship,
 )
@@ -90,7 +91,7 @@ def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage
         seeds=list(verdict.seeds),
         confidence=verdict.confidence,
         rule=verdict.rule,
-        reasons=verdict.reasons,
+        reasons=[*verdict.reasons, *describe_trials(policy.trials)],
         next_steps=verdict.next_steps,
         evidence=evidence,
         evidence_hash=None if evidence is None else sha256_of_json(evidence.model_dump(mode="json")),

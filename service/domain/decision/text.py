@@ -16,6 +16,16 @@ WEAKEST_SLICES = 3
 NOTABLE_SHARE = 0.05
 
 
+def describe_trials(trials: int) -> list[str]:
+    """Return of how many configs this one was chosen; nothing for the only one."""
+    if trials == 1:
+        return []
+    return [
+        f"its configs were chosen out of {trials} that were tried on this data set: by the choice, scores on the split "
+        "that chose are too good"
+    ]
+
+
 def describe_split(evidence: Evidence) -> str:
     """Return the size of the gate split and its trivial F1 as a sentence."""
     return (

@@ -106,6 +106,13 @@ def test_the_threshold_is_the_policys() -> None:
     assert decide(evidence(LOW), PASSED, Policy(skip_fusion_f1=0.87), stage="bases").outcome == "ensemble"
 
 
+def test_a_config_that_was_chosen_out_of_several_is_said_to_be_so() -> None:
+    searched = decide(evidence(HIGH), PASSED, Policy(trials=12), stage="bases")
+
+    assert "chosen out of 12 that were tried on this data set" in searched.reasons[-1]
+    assert not any("tried" in reason for reason in decide(evidence(HIGH), PASSED, POLICY, stage="bases").reasons)
+
+
 def test_a_failed_gate_says_improve_even_when_the_ensemble_is_good() -> None:
     decision = decide(evidence(HIGH), failed_gate(low_f1(52, 0.80, 0.82)), POLICY, stage="bases")
     assert (decision.outcome, decision.option, decision.confidence) == ("improve", None, "clear")
