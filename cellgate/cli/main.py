@@ -15,6 +15,8 @@ from cellgate.contract.visible import visible
 EXIT_CODES = "; ".join(f"{code.value} {meaning}" for code, meaning in COMMAND_EXITS.items())
 app = typer.Typer(
     cls=LazyGroup,
+    # Every command inherits it.
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -15,6 +15,7 @@ from service.settings import load_settings
 
 # Each command imports its libraries when it runs: `migrate` needs no web framework, `token` no broker.
 app = typer.Typer(
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

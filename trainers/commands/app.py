@@ -21,7 +21,14 @@ EPILOG = (
     "3 wrong data; 4 pre-flight failed; 5 collapse; 6 divergence; 7 out of memory; 8 interrupted; 10 disk full; "
     "70 internal error."
 )
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP, epilog=EPILOG)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=HELP,
+    epilog=EPILOG,
+)
 app.add_typer(bundle_app, name="bundle")
 for command in (predict, graph, generate, report, verify, schema):
     app.command()(command)

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 import cellgate
 from cellgate.cli.commands import ENTRIES, load_command
@@ -69,3 +71,16 @@ def test_no_command_is_missing_in_the_list() -> None:
         for name in typer.main.get_group(__import__(f"cellgate.cli.{module}", fromlist=["app"]).app).commands
     }
     assert defined == set(ENTRIES)
+
+
+@pytest.mark.parametrize("module", ["cellgate.cli.main", "service.commands.app", "trainers.commands.app"])
+def test_every_command_has_a_short_option_for_its_help(module: str) -> None:
+    app = import_module(module).app
+
+    # What is handed over becomes another process, whose commands are among these modules'.
+    handed_over = {name for name, entry in ENTRIES.items() if entry.module == "local"} if "cli" in module else set()
+    for arguments in (["-h"], *([name, "-h"] for name in set(typer.main.get_command(app).commands) - handed_over)):
+        shown = CliRunner().invoke(app, arguments)
+        if shown.exit_code:
+            raise AssertionError(f"{arguments}: {shown.output}")
+        assert "Usage:" in shown.output
