@@ -27,7 +27,7 @@ from cellgate.contract.configs import Precision, PrepareConfig, TransformerTrain
 from cellgate.contract.specs import Device
 from trainers.data.read.rows import read_rows
 from trainers.engine.hardware import Hardware, set_up_hardware
-from trainers.engine.memory import keep_freed_memory
+from trainers.engine.malloc import keep_freed_memory
 from trainers.engine.optimization import Stepper, compile_in_place, learning_rate_factor
 from trainers.models.transformer.scratch import ScratchSize, build_model, build_tokenizer
 from trainers.models.transformer.task import TransformerTask

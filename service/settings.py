@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     max_running_runs: int | None = Field(
         None, ge=1, description="Runs that one caller may have at work on all workers together; more wait."
     )
+    price_per_device_hour: float | None = Field(
+        None, gt=0, description="Price of an hour of one run at work, for estimates and budgets; in any currency."
+    )
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body that is read.")
     webhook_allow_private: bool = Field(
         False, description="Let webhooks go to loopback and private addresses: for receivers in one's own network."

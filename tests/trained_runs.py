@@ -25,7 +25,7 @@ PACKED: dict[str, tuple[BundleKind, list[str]]] = {
     "ensemble_of_two_seeds": ("ensemble", ["t0", "g0", "t1", "g1"]),
     "fusion": ("fusion", ["t0", "g0", "f0"]),
     "fusion_of_two_seeds": ("fusion", ["f0", "t0", "g0", "f1", "t1", "g1"]),
-    "fusion_with_unfrozen_models": ("fusion", ["t1", "g1", "u1"]),
+    "fusion_with_unfrozen_models": ("fusion", ["t0", "g0", "u0"]),
 }
 PLANTED = "    gets(line);"
 FILLERS = ("    total += {n};", "    total -= {n};", "    if (total > {n})\n        total = {n};", "    puts(line);")
@@ -63,17 +63,20 @@ def train_on_planted(folder: Path) -> Path:
 def train_every_cell(folder: Path) -> Path:
     """Prepare generated functions and train two seeds of every cell, in `t0` to `f1`; return the folder.
 
-    In `u1` is a fusion that went on training both models of seed 1.
+    The networks of seed 0 may be mixed with linear models, those of seed 1 are not. In `u0` is a fusion that went on
+    training both models of seed 0.
     """
     dataset = prepare_generated(folder, functions=1000)
+    unfrozen = {"width": 8, "unfreeze": "both", "unfrozen_lr_ratio": 0.1}
     for seed in (0, 1):
         common = {"dataset": str(dataset), "seed": seed, "device": "cpu", "lr_cache": str(folder / "cache")}
         bases = {"transformer": str(folder / f"t{seed}"), "gnn": str(folder / f"g{seed}")}
-        run_cell(folder, "transformer", f"t{seed}", {**common, **TEXT})
-        run_cell(folder, "gnn", f"g{seed}", {**common, **GRAPH})
+        for cell, name, network in (("transformer", "t", TEXT), ("gnn", "g", GRAPH)):
+            model = {**network["model"], "mix_linear": seed == 0}
+            run_cell(folder, cell, f"{name}{seed}", {**common, **network, "model": model})
         run_cell(folder, "fusion", f"f{seed}", {**common, **bases, **HEAD, "model": {"width": 8}})
-    unfrozen = {"width": 8, "unfreeze": "both", "unfrozen_lr_ratio": 0.1}
-    run_cell(folder, "fusion", "u1", {**common, **bases, **HEAD, "model": unfrozen})
+        if seed == 0:
+            run_cell(folder, "fusion", "u0", {**common, **bases, **HEAD, "model": unfrozen})
     return folder
 
 

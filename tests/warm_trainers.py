@@ -85,8 +85,12 @@ class WarmTrainers:
         self._server.start(_one_thread())
         return self._server
 
-    def start(self, *arguments: str) -> WarmProcess:
-        """Return the running trainer of a command line; it computes in one thread and reads nothing."""
+    def start(self, *arguments: str, stdin: int | None = None) -> WarmProcess:
+        """Return the running trainer of a command line; it computes in one thread.
+
+        Args:
+            stdin: File descriptor that it reads from; null gives it nothing to read.
+        """
         environment = _one_thread()
         self._server.start(environment)
         # The process closes it when it has ended.
@@ -95,7 +99,7 @@ class WarmTrainers:
             trainer = self._server.fork(
                 arguments,
                 environment=environment,
-                stdin=nothing.fileno(),
+                stdin=nothing.fileno() if stdin is None else stdin,
                 output=output.fileno(),
                 patience_s=PATIENCE_S,
             )

@@ -16,6 +16,7 @@ from cellgate.contract.storage import describe_room, is_disk_full
 from service.broker.notify import notify_waiting_runs
 from service.domain.errors import ServiceError
 from service.domain.trainer_events import storable
+from service.store.budgets import overspent
 from service.store.claims import Claim
 from service.store.database_faults import DatabaseFull
 from service.store.durations import record_running_time
@@ -26,9 +27,10 @@ from trainers.engine.run_folder import last_event
 from worker.context import DATABASE_RETRY_S, UNREACHABLE, WorkerContext
 from worker.fork_server import ForkServerLost
 from worker.monitor import AttemptMonitor
-from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Succeeded, storage_full
+from worker.outcome import Abandoned, AttemptOutcome, Cancelled, Failed, Released, Reused, Succeeded, storage_full
+from worker.reuse import reuse_equal_run
 from worker.room import has_room
-from worker.start import start_trainer
+from worker.start import spec_of, start_trainer
 from worker.tail import read_events
 
 log = structlog.get_logger(__name__)
@@ -62,7 +64,12 @@ def _attempt(
     context: WorkerContext, claim: Claim, folder: Path, *, gpu: str | None, held_since: float
 ) -> tuple[AttemptOutcome, int | None]:
     try:
-        process = start_trainer(context, claim, folder, gpu=gpu, held_since=held_since)
+        spec = spec_of(context, claim, held_since=held_since)
+        if reuse_equal_run(context, claim, spec, gpu=gpu):
+            return Reused(), 0
+        if (spent := _overspent(context, claim)) is not None:
+            return Failed(reason=FailureReason.BUDGET_EXCEEDED, detail=spent), None
+        process = start_trainer(context, claim, folder, spec, gpu=gpu)
     except (ServiceError, ValidationError) as error:
         return _not_started(FailureReason.BAD_SPEC, error), None
     except ForkServerLost as error:
@@ -80,6 +87,13 @@ def _attempt(
         process.kill()
         process.close()
     return outcome, process.exit_code()
+
+
+def _overspent(context: WorkerContext, claim: Claim) -> str | None:
+    if claim.budget_s is None:
+        return None
+    with context.database.read() as session:
+        return overspent(session, claim.run_id, claim.budget_s)
 
 
 def _broken(context: WorkerContext, folder: Path, error: Exception) -> AttemptOutcome:
@@ -125,7 +139,10 @@ def _end_attempt(
     held_since: float,
 ) -> None:
     """Store the end and advance the pipeline in one transaction; then notify workers of new runs."""
-    if isinstance(outcome, Abandoned):
+    if isinstance(outcome, Reused):
+        # Its end is stored already.
+        notify_waiting_runs(context.database, context.notifier)
+    if isinstance(outcome, Reused | Abandoned):
         return
     result: dict[str, Any] = {}
     if isinstance(outcome, Succeeded):

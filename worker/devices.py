@@ -68,6 +68,11 @@ def find_devices(settings: Settings) -> Devices:
     return Devices((_query("--query-gpu=uuid") or "").split())
 
 
+def model_of(gpu: str) -> str | None:
+    """Return the model of a GPU, such as `NVIDIA H200`; None if `nvidia-smi` does not report it."""
+    return (_query("--query-gpu=name", f"--id={gpu}") or "").strip() or None
+
+
 def used_bytes(gpu: str) -> int | None:
     """Return the memory in use on a GPU, in bytes; None if `nvidia-smi` does not report it."""
     output = _query("--query-gpu=memory.used", f"--id={gpu}")

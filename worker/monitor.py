@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.artifacts import EVENTS_NAME, OUTPUT_NAME
 from cellgate.contract.states import RunState
 from service.settings import Settings
+from service.store.budgets import overspent
 from service.store.claims import Claim
 from service.store.database_faults import DatabaseFull
 from service.store.lifecycle import held_state, mark_running, renew
@@ -61,6 +62,7 @@ class AttemptMonitor:
         self._running = False
         self._stop: Stop | None = None
         self._limit = ""
+        self._overspent: str | None = None
         self._time_limit_s, self._time_limit = _time_limit(context.settings, claim)
         self._kill_at = float("inf")
 
@@ -118,6 +120,8 @@ class AttemptMonitor:
         state = renew(session, **run, lease_s=lease_s, duration_s=time.monotonic() - self._held_since)
         if state is RunState.STARTING and not self._running:
             self._running = mark_running(session, **run)
+        if self._claim.budget_s is not None:
+            self._overspent = overspent(session, self._claim.run_id, self._claim.budget_s)
         return "lost" if state is None else state.value
 
     def _poll_state(self, now: float) -> None:
@@ -173,6 +177,9 @@ class AttemptMonitor:
         elif now - self._started > self._time_limit_s:
             self._limit = self._time_limit
             self._ask_to_stop(Stop.TIMEOUT)
+        elif self._overspent is not None:
+            self._limit = self._overspent
+            self._ask_to_stop(Stop.BUDGET)
         elif now - self._last_event_at > settings.stall_timeout_s:
             self._limit = f"the trainer wrote no event for stall_timeout_s, {settings.stall_timeout_s:g} s"
             self._ask_to_stop(Stop.STALLED)

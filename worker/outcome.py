@@ -33,6 +33,7 @@ class Stop(StrEnum):
     DRAINED = "the worker is shutting down"
     TIMEOUT = "timeout"
     STALLED = "stalled"
+    BUDGET = "the budget of its experiment is spent"
     TOO_LATE = "the lease could not be renewed in time"
     DATABASE_FULL = "the database's disk was full, so the lease could not be renewed"
     LEASE_LOST = "lease lost"
@@ -41,6 +42,11 @@ class Stop(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Succeeded:
     """The trainer ended with 0; its result has still to be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reused:
+    """No trainer was started: an equal run has finished, and this one has ended with its result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +82,7 @@ class Abandoned:
     """The lease is lost: this attempt may write nothing more."""
 
 
-AttemptOutcome = Succeeded | Failed | Cancelled | Released | Abandoned
+AttemptOutcome = Succeeded | Reused | Failed | Cancelled | Released | Abandoned
 
 
 def classify_exit(
@@ -95,7 +101,7 @@ def classify_exit(
         stop: Why the supervisor stopped it; None if it did not.
         failure: Body of its `failed` event; None if it wrote none.
         recoveries: How often the run was recovered before.
-        limits: The limit that was exceeded, for people, when `stop` is TIMEOUT or STALLED.
+        limits: The limit that was exceeded, for people, when `stop` is TIMEOUT, STALLED or BUDGET.
         has_room: Whether the artifact folder has its reserve free.
     """
     match stop:
@@ -108,6 +114,8 @@ def classify_exit(
     if exit_code == ExitCode.SUCCESS:
         return Succeeded()
     match stop:
+        case Stop.BUDGET:
+            return Failed(reason=FailureReason.BUDGET_EXCEEDED, detail=limits)
         case Stop.CANCELLED:
             return Cancelled()
         case Stop.PAUSED | Stop.DRAINED | Stop.DATABASE_FULL:

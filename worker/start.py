@@ -34,8 +34,33 @@ KEPT_VARIABLES = frozenset(
 KEPT_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "TORCH_", "NCCL_", "SSL_")
 
 
+def spec_of(context: WorkerContext, claim: Claim, *, held_since: float) -> dict[str, Any]:
+    """Return the JSON of the attempt's spec, with this worker's device and threads.
+
+    Args:
+        context: Of the worker.
+        claim: The attempt.
+        held_since: When the lease began, by `time.monotonic()`.
+
+    Raises:
+        ServiceError: An input of the run is missing.
+        pydantic.ValidationError: The job's config is not one for its cell.
+        sqlalchemy.exc.OperationalError: The database could not be reached while the lease was held.
+    """
+    spec = _read_spec(context, claim, until=held_since + GIVE_UP_AT * context.settings.lease_s)
+    threads = threads_of(context)
+    offered = {"workers": threads, "device": context.settings.device, "threads": threads}
+    known = ENTRY_OF[claim.cell].spec.model_fields
+    return spec | {name: value for name, value in offered.items() if name in known}
+
+
+def threads_of(context: WorkerContext) -> int:
+    """Return the CPU threads of each of the worker's trainers."""
+    return context.settings.threads or max(1, usable_cores() // context.slots)
+
+
 def start_trainer(
-    context: WorkerContext, claim: Claim, folder: Path, *, gpu: str | None, held_since: float
+    context: WorkerContext, claim: Claim, folder: Path, spec: dict[str, Any], *, gpu: str | None
 ) -> TrainerProcess:
     """Return the attempt's running trainer.
 
@@ -43,27 +68,20 @@ def start_trainer(
         context: Of the worker.
         claim: The attempt.
         folder: The attempt's output folder; it is created.
+        spec: Of `spec_of`.
         gpu: The one GPU that the trainer sees, as CUDA_VISIBLE_DEVICES names it; None leaves that variable alone.
-        held_since: When the lease began, by `time.monotonic()`.
 
     Raises:
-        ServiceError: An input of the run is missing.
-        pydantic.ValidationError: The job's config is not one for its cell.
         OSError: The folder cannot be written, or the process cannot be started.
         ForkServerLost: It is unknown whether the trainer was started.
-        sqlalchemy.exc.OperationalError: The database could not be reached while the lease was held.
     """
     settings = context.settings
-    spec = _read_spec(context, claim, until=held_since + GIVE_UP_AT * settings.lease_s)
-    threads = settings.threads or max(1, usable_cores() // context.slots)
-    offered = {"workers": threads, "device": settings.device, "threads": threads}
-    spec |= {name: value for name, value in offered.items() if name in ENTRY_OF[claim.cell].spec.model_fields}
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / SPEC_NAME, spec)
     arguments = [claim.cell.label, "--spec", str(folder / SPEC_NAME), "--out", str(folder)]
     arguments += going_on(settings.artifacts, claim)
     arguments += ["--heartbeat", f"{GIVE_UP_AT * settings.lease_s:g}"]
-    environment = trainer_environment(threads)
+    environment = trainer_environment(threads_of(context))
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = gpu
     return TrainerProcess(partial(_start, context, folder, arguments, environment), folder=folder)

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.connection import AsJson, ExperimentArgument, client_of, no_id
 from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.dataset_names import named_dataset
+from cellgate.cli.estimates import show_estimate, show_spent
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
 from cellgate.cli.spec_files import read_spec
 from cellgate.client._sync.client import Client
@@ -18,7 +19,7 @@ from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.conclusion import EXIT_OF, Outcome
-from cellgate.contract.exit_codes import CommandExit
+from cellgate.contract.exit_codes import CommandExit, UsageError
 from cellgate.contract.states import DatasetState, ExperimentState, JobState
 
 app = typer.Typer()
@@ -35,13 +36,22 @@ def submit(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML or JSON: an experiment, or a job with a `cell`.")],
     dataset: Annotated[str | None, typer.Option(help="Id or name of the data set; replaces the file's.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Submit nothing: show time, memory, disk and cost of the experiment.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit an experiment, or one cell."""
     body = read_spec(spec)
+    if dry_run and "cell" in body:
+        raise UsageError("--dry-run is for experiments; this file has a `cell`, which is a single job")
     with client_of(context) as client:
         if wanted := dataset or body.get("dataset"):
             body["dataset"] = named_dataset(client, str(wanted))
+        if dry_run:
+            estimate = client.estimate(body)
+            tables.print_json(estimate) if as_json else show_estimate(terminal(), estimate)
+            return
         submitted: JobAnswer | ExperimentAnswer
         submitted = client.submit_job(body) if "cell" in body else client.submit_experiment(body)
         if as_json:
@@ -53,6 +63,28 @@ def submit(
             _print(f"Experiment {submitted.id}{hint}")
         if watch:
             _watch(client, submitted.id)
+
+
+@app.command()
+def seeds(
+    context: typer.Context,
+    experiment: ExperimentArgument,
+    added: Annotated[list[int], typer.Argument(metavar="SEED…", min=0, help="Seeds that it does not have.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Watch the new experiment until it ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add seeds to an experiment that has decided.
+
+    Makes a new experiment over all seeds, which reuses what is trained already and decides anew; the old one stays.
+    """
+    with client_of(context) as client:
+        made = client.add_seeds(experiment, added)
+        if as_json:
+            tables.print_json(made)
+        else:
+            _print(f"Experiment {made.id} extends {experiment}: seeds {', '.join(map(str, made.seeds))}.")
+        if watch:
+            _watch(client, made.id)
 
 
 @app.command("watch")
@@ -97,6 +129,7 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     """
     with client_of(context) as client:
         found = _load(client, identifier)
+        spent = client.spent(identifier) if isinstance(found, ExperimentAnswer) and not as_json else None
     if as_json:
         tables.print_json(found)
         return
@@ -104,6 +137,8 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     match found:
         case ExperimentAnswer():
             console.print(progress(found, found.jobs))
+            if spent is not None:
+                show_spent(console, spent)
         case JobAnswer():
             console.print(progress(found, [found]))
         case RunAnswer():

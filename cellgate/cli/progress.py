@@ -119,6 +119,8 @@ def share_done(run: RunAnswer) -> float:
 
 def activity(run: RunAnswer) -> str:
     """Return a run's phase, what it waits for, or why it failed."""
+    if run.reused_from is not None:
+        return f"reused from {run.reused_from}"
     if run.state.terminal:
         return run.failure_reason.value if run.failure_reason else ""
     if run.waiting is not None:

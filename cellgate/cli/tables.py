@@ -123,6 +123,8 @@ def show_run(console: Console, run: RunAnswer) -> None:
     console.print(f"{name}{escape(f': {why}') if why else '.'}")
     if run.superseded_by is not None:
         console.print(f"Run {run.superseded_by} counts in its place.")
+    if run.reused_from is not None:
+        console.print(f"It was not trained: run {run.reused_from} is equal, and its result is reused.")
 
 
 def show_runs(console: Console, runs: Iterable[RunAnswer]) -> None:

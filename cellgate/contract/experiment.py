@@ -10,6 +10,7 @@ from cellgate.contract.gate import WarningName
 
 LONGEST_S = 90 * 86_400
 DEFAULT_QUEUE = "cpu"
+MAX_SEEDS = 32
 Priority = Annotated[int, Field(ge=-100, le=100, description="Higher runs first.")]
 Queue = Annotated[
     str,
@@ -130,6 +131,11 @@ class Policy(BaseModel):
         return self
 
 
+Fresh = Annotated[
+    bool, Field(description="Train every run, also where an equal one has finished whose result could be reused.")
+]
+
+
 def _distinct(seeds: list[int]) -> list[int]:
     if len(set(seeds)) != len(seeds):
         raise ValueError("seeds must be distinct")
@@ -138,8 +144,25 @@ def _distinct(seeds: list[int]) -> list[int]:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[
-    list[Seed], Field(min_length=1, max_length=32, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct)
+    list[Seed],
+    Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
 ]
+
+
+class Budget(BaseModel):
+    """What an experiment may take; a run that is at work beyond it is stopped at a checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device_s: float | None = Field(None, gt=0, description="Time at work of all attempts of the experiment together.")
+    cost: float | None = Field(None, gt=0, description="The same at the price of a device hour when it is submitted.")
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.device_s is None and self.cost is None:
+            raise ValueError("a budget needs device_s, cost, or both")
+        return self
 
 
 class ExperimentSpec(RunLimits):
@@ -153,4 +176,6 @@ class ExperimentSpec(RunLimits):
     fusion: FusionConfig = FusionConfig()
     aggregation: AggregationConfig = AggregationConfig()
     policy: Policy = Policy()
+    fresh: Fresh = False
+    budget: Budget | None = Field(None, description="Null: as long as it takes.")
     autopilot: bool = Field(True, description="Start each cell after the one before it; else POST /v1/jobs does.")

@@ -131,6 +131,16 @@ class Check(Document):
     fix: str = ""
 
 
+class PredictedNeed(Document):
+    """What one run of a cell will take, as a pre-flight predicts it."""
+
+    host_bytes: int = Field(ge=0)
+    device_bytes: int = Field(ge=0)
+    disk_bytes: int = Field(ge=0)
+    step_s: NonNegative | None = Field(None, description="Of an optimizer step with the worst batch.")
+    steps: int | None = Field(None, ge=1, description="Of the whole training, without early stopping.")
+
+
 class SplitSummary(Document):
     """Size of one split."""
 
@@ -249,6 +259,7 @@ class RunResult(Document):
     inspection: Inspection | None = None
     dataset: DatasetSummary | None = None
     checks: list[Check] = Field(default_factory=list)
+    needs: dict[str, PredictedNeed] = Field(default_factory=dict, description="Of a pre-flight, by cell.")
     evidence: Evidence | None = None
     bundle: BundleSummary | None = None
     scores: Scores | None = None

@@ -53,6 +53,7 @@ class FailureReason(StrEnum):
     TIMEOUT = "timeout"
     QUEUE_TIMEOUT = "queue_timeout"
     STALLED = "stalled"
+    BUDGET_EXCEEDED = "budget_exceeded"
     WORKER_LOST = "worker_lost"
     KILLED = "killed"
     STORAGE_FULL = "storage_full"

@@ -8,8 +8,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
+from cellgate.contract.api.problem import Problem
 from cellgate.contract.api.tokens import Scope
-from service.api.responses import MEDIA_TYPE
+from service.api.responses import MEDIA_TYPE, REF_TEMPLATE
 from service.api.scopes import ScopedRouter, ScopeTable
 
 ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.
@@ -78,6 +79,7 @@ class Document:
             for operation in _operations(schema):
                 _correct_media_types(operation["responses"])
             _drop_discriminators(schema["paths"])
+            _add_problem(schema["components"])
             if self._token_required:
                 _ask_for_token(schema, self._scopes)
             self._schema = schema
@@ -117,6 +119,12 @@ def _correct_media_types(responses: dict[str, Any]) -> None:
         for shown in content.values():
             # OpenAPI 3.2; the document is 3.1.
             shown.pop("itemSchema", None)
+
+
+def _add_problem(components: dict[str, Any]) -> None:
+    problem = Problem.model_json_schema(ref_template=REF_TEMPLATE, mode="serialization")
+    schemas = {**components["schemas"], **problem.pop("$defs", {}), Problem.__name__: problem}
+    components["schemas"] = dict(sorted(schemas.items()))
 
 
 def _drop_discriminators(node: Any) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from cellgate.contract.api.problem import Problem
 
 MEDIA_TYPE = "application/problem+json"
+REF_TEMPLATE = "#/components/schemas/{model}"
 EVERYWHERE = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -53,5 +54,7 @@ def accepting(model: type[BaseModel], *statuses: HTTPStatus, queues_runs: bool =
 def _documented(status: HTTPStatus) -> dict[str, Any]:
     if status is HTTPStatus.NOT_MODIFIED:
         return {"description": "The version that the caller holds is current"}
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"model": Problem, "description": status.phrase, "content": content}
+    # A reference instead of a model: of each model FastAPI makes a validator, which were a thousand at each start.
+    # `service.api.description` adds what is referred to.
+    content = {MEDIA_TYPE: {"schema": {"$ref": REF_TEMPLATE.format(model=Problem.__name__)}}}
+    return {"description": status.phrase, "content": content}

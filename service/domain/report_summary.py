@@ -21,6 +21,7 @@ def judged(
     decisions: Sequence[DecisionAnswer],
     policy: Policy,
     conclusion: Conclusion | None = None,
+    reused: Sequence[str] = (),
 ) -> Judged:
     """Return the report's head.
 
@@ -31,6 +32,7 @@ def judged(
         decisions: In the order in which they were taken.
         policy: Thresholds to mark in the charts.
         conclusion: What came of it; None until it has ended.
+        reused: A line for each run whose result is that of an equal one.
     """
     return Judged(
         experiment=experiment,
@@ -41,6 +43,7 @@ def judged(
         checks=[_check(check) for check in gate.checks],
         answers=[_answer(taken) for taken in reversed(decisions)],
         chosen=_chosen(decisions[-1]) if decisions else None,
+        reused=reused,
         marks=[("gate", policy.gate_f1), ("skip fusion", policy.skip_fusion_f1)],
     )
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from cellgate.contract.cells import Cell
 from cellgate.contract.identifiers import attempt_path
 from cellgate.contract.states import RunState
+from service.store.budgets import budget_s
 from service.store.database import now_s
 from service.store.durations import time_spent_s
 from service.store.queue import AGE, LAST_SERVED, with_fairness_key
@@ -30,6 +31,7 @@ class Claim:
         recoveries: How often the run was recovered from a lost worker, or tried again.
         timeout_s: Limit of the running time over all attempts; None: unlimited.
         time_left_s: The rest of it for this attempt.
+        budget_s: Time at work that its experiment may take; None: nothing holds it back.
     """
 
     run_id: str
@@ -42,6 +44,7 @@ class Claim:
     recoveries: int
     timeout_s: float | None = None
     time_left_s: float | None = None
+    budget_s: float | None = None
 
 
 def claim_next(
@@ -133,6 +136,7 @@ def _claim(session: Session, run: RunRow, attempt: int, path: str) -> Claim:
         recoveries=run.recoveries,
         timeout_s=job.timeout_s,
         time_left_s=None if job.timeout_s is None else job.timeout_s - time_spent_s(session, run.id),
+        budget_s=budget_s(session, run),
     )
 
 

@@ -142,6 +142,15 @@ def _unfinished_successors(ids: list[str]) -> Select[str]:
     )
 
 
+def _reusing_runs(ids: list[str]) -> Select[str]:
+    """Return the runs whose result and files are those of these."""
+    return select(RunRow.id).where(RunRow.reused_from.in_(ids))
+
+
+def _extensions(ids: list[str]) -> Select[str]:
+    return select(ExperimentRow.id).where(ExperimentRow.extends.in_(ids))
+
+
 # From each kind to what belongs to it, wholes before their parts.
 OWNED: tuple[Relation, ...] = (
     (K.EXPERIMENT, K.JOB, _jobs_of_experiments),
@@ -162,6 +171,8 @@ DEPENDENT: tuple[Relation, ...] = (
     (K.JOB, K.DATASET, _prepared_datasets),
     (K.BUNDLE, K.JOB, _scorings),
     (K.RUN, K.RUN, _unfinished_successors),
+    (K.RUN, K.RUN, _reusing_runs),
+    (K.EXPERIMENT, K.EXPERIMENT, _extensions),
 )
 
 

@@ -204,6 +204,7 @@ def create_experiment_job(
     seeds: Sequence[int] | None = None,
     limits: RunLimits = DEFAULT_LIMITS,
     owner: Owner = NOBODY,
+    fresh: bool = False,
 ) -> JobRow:
     """Create the job of a numbered cell as a step of an experiment, at a person's request.
 
@@ -216,6 +217,7 @@ def create_experiment_job(
         seeds: Default: the experiment's; for 53 those that both bases have finished.
         limits: Priority, queue and time limits of its runs.
         owner: Whom it belongs to.
+        fresh: Train every run, also where an equal one has finished.
 
     Raises:
         NotFound: There is no such experiment.
@@ -239,6 +241,7 @@ def create_experiment_job(
         seeds=_seeds_for(session, experiment, step, seeds),
         limits=limits,
         owner=owner,
+        fresh=fresh or ExperimentSpec.model_validate(experiment.spec).fresh,
     )
     start_first_steps(session, experiment)
     return job

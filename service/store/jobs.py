@@ -32,6 +32,7 @@ def create_job(
     step: str | None = None,
     limits: RunLimits = DEFAULT_LIMITS,
     owner: Owner = NOBODY,
+    fresh: bool = False,
 ) -> JobRow:
     """Create a job and its queued runs.
 
@@ -45,6 +46,7 @@ def create_job(
         step: Its step in the experiment; each step exists once.
         limits: Priority, queue and time limits of its runs.
         owner: Whom it belongs to.
+        fresh: Train every run, also where an equal one has finished.
 
     Raises:
         InvalidSpec: There is no such data set.
@@ -70,7 +72,7 @@ def create_job(
         "version": 1,
     }
     job = session.scalars(insert(JobRow).values(values).returning(JobRow)).one()
-    session.execute(insert(RunRow), [new_run(job, seed, queued_at=job.created_at) for seed in seeds])
+    session.execute(insert(RunRow), [new_run(job, seed, queued_at=job.created_at, fresh=fresh) for seed in seeds])
     return job
 
 
@@ -147,13 +149,14 @@ def resume_job(session: Session, job_id: str) -> None:
         raise Conflict(f"no run of job {job_id} is paused; there is nothing to resume")
 
 
-def new_run(job: JobRow, seed: int, *, queued_at: float) -> dict[str, Any]:
+def new_run(job: JobRow, seed: int, *, queued_at: float, fresh: bool) -> dict[str, Any]:
     """Return the row of a queued run of the job.
 
     Args:
         job: Its row.
         seed: 0 to 2**31 - 1.
         queued_at: Seconds since the epoch by the database's clock.
+        fresh: Whether it must not reuse the result of an equal run.
     """
     return {
         "id": new_id("run"),
@@ -166,6 +169,7 @@ def new_run(job: JobRow, seed: int, *, queued_at: float) -> dict[str, Any]:
         "queue": job.queue,
         "attempt": 0,
         "recoveries": 0,
+        "fresh": fresh,
         "owner": job.owner,
         "owner_id": job.owner_id,
         "created_at": queued_at,

@@ -106,6 +106,29 @@ def succeed(session: Session, *, run_id: str, attempt: int, exit_code: int, resu
     return _end(session, run_id, attempt, S.SUCCEEDED, "the trainer has finished", values)
 
 
+def reuse(session: Session, *, run_id: str, attempt: int, original: str) -> bool:
+    """End the run with the result and the folder of an equal run; nothing is trained.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+        attempt: The fencing number.
+        original: The equal run.
+
+    Returns:
+        False, having changed nothing, if the lease is lost, or the equal run has been deleted meanwhile.
+    """
+    # Locked against deletion until this run refers to it. Nobody else locks both: a deletion refuses a run at work.
+    chosen = select(RunRow).where(RunRow.id == original, RunRow.state == S.SUCCEEDED, RunRow.reused_from.is_(None))
+    equal = session.scalar(chosen.with_for_update(read=True, key_share=True))
+    if equal is None:
+        return False
+    why = f"nothing to train: run {original} is equal and has finished"
+    _fenced(session, Transition(run_id=run_id, attempt=attempt, to=S.RUNNING, reason=why))
+    values = {"exit_code": equal.exit_code, "result": equal.result, "path": equal.path, "reused_from": original}
+    return _end(session, run_id, attempt, S.SUCCEEDED, f"the result of run {original} is reused", values)
+
+
 def fail(
     session: Session, *, run_id: str, attempt: int, reason: FailureReason, detail: str, exit_code: int | None = None
 ) -> bool:

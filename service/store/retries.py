@@ -1,6 +1,7 @@
 """Retry runs that failed or were cancelled: terminal is final, so a new run replaces the one that ended.
 
-The new run counts for its seed from then on and resumes from the last checkpoint of the old one, whose row stays. An
+The new run counts for its seed from then on and resumes from the last checkpoint of the old one, whose row stays; it
+never reuses the result of an equal run, since whoever retries wants it trained. An
 experiment that went on without the seed returns to the step that waits for it: later conclusions are withdrawn and
 kept in an event. At another learning rate a new job takes the old one's place, for a job has one config. Experiments
 that failed because their data set failed wait for it again.
@@ -129,6 +130,7 @@ def _at_rate(session: Session, job: JobRow, *, step: Step | None, learning_rate:
             priority=job.priority, queue=job.queue, queue_timeout_s=job.queue_timeout_s, timeout_s=job.timeout_s
         ),
         owner=Owner(id=job.owner_id, name=job.owner),
+        fresh=True,
     )
 
 
@@ -172,7 +174,7 @@ def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs
 
 def _supersede(session: Session, job: JobRow, run: RunRow) -> str:
     queued_at = session.scalars(select(now_s())).one()
-    successor = new_run(job, run.seed, queued_at=queued_at)
+    successor = new_run(job, run.seed, queued_at=queued_at, fresh=True)
     changed = {"superseded_by": successor["id"], "version": RunRow.version + 1}
     _set(session, update(RunRow).where(RunRow.id == run.id).values(changed))
     session.execute(insert(RunRow).values(successor))

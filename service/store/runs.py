@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_runs
@@ -55,7 +55,8 @@ def configs_of(session: Session, run_ids: Collection[str]) -> dict[str, dict[str
 def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:
     """Return a run's curves by key; where two attempts measured the same step, the later one counts.
 
-    A run that replaces another goes on from its checkpoint, and so do its curves.
+    A run that replaces another goes on from its checkpoint, and so do its curves. One that reuses the result of
+    another has the curves of that.
 
     Args:
         session: An open transaction.
@@ -63,11 +64,12 @@ def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None)
         keys: Only these; None: all.
     """
     run, earlier = aliased(RunRow), aliased(RunRow)
+    trained = select(func.coalesce(RunRow.reused_from, RunRow.id)).where(RunRow.id == run_id).scalar_subquery()
     chosen = (
         select(MetricRow.key, MetricRow.step, MetricRow.value)
         .join(earlier, MetricRow.run_id == earlier.id)
         .join(run, (run.job_id == earlier.job_id) & (run.seed == earlier.seed))
-        .where(run.id == run_id, earlier.created_at <= run.created_at)
+        .where(run.id == trained, earlier.created_at <= run.created_at)
     )
     if keys is not None:
         chosen = chosen.where(MetricRow.key.in_(list(keys)))

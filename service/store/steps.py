@@ -60,6 +60,7 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
         seeds=seeds,
         limits=spec,
         owner=Owner(id=experiment.owner_id, name=experiment.owner),
+        fresh=spec.fresh,
     )
 
 

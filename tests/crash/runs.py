@@ -1,4 +1,4 @@
-"""Kills a training run again and again: `python -m tests.crash.runs CELL SPEC FOLDER SEED`.
+"""Kills a training run again and again: `python -m tests.crash.runs CELL SPEC FOLDER SEED KILLS`.
 
 A process of its own that has imported everything and computed nothing: each attempt is a fork of it, which trains at
 once, dies at a random moment, and is gone on from. At the end the run is compared with one that nothing disturbed.
@@ -23,7 +23,6 @@ from cellgate.contract.cells import Cell
 from trainers.engine.run_folder import current_checkpoint
 from trainers.run_cell import run_cell
 
-KILLS = 8
 # Share of the attempts that are killed at any moment, perhaps before they train; the others have saved a checkpoint.
 KILLED_EARLY = 0.25
 POLL_S = 0.01
@@ -77,7 +76,7 @@ def _wait_for_progress(child: int, out: Path) -> None:
         time.sleep(POLL_S)
 
 
-def kill_runs(cell: Cell, spec: Path, folder: Path, *, seed: int) -> dict[str, object]:
+def kill_runs(cell: Cell, spec: Path, folder: Path, *, seed: int, kills: int) -> dict[str, object]:
     """Kill attempts at random moments of the training; return from where each went on, and what differs at the end."""
     rng = random.Random(seed)
     whole, killed = folder / "whole", folder / "killed"
@@ -85,7 +84,7 @@ def kill_runs(cell: Cell, spec: Path, folder: Path, *, seed: int) -> dict[str, o
     _finish(cell, spec, whole, resume=None)
     lasted_s = time.monotonic() - begun
     resumed_at = []
-    for _ in range(KILLS):
+    for _ in range(kills):
         child = _fork(cell, spec, killed, resume=_checkpoint_in(killed))
         if rng.random() < KILLED_EARLY:
             time.sleep(rng.uniform(0.05, 0.35) * lasted_s)
@@ -102,5 +101,6 @@ def kill_runs(cell: Cell, spec: Path, folder: Path, *, seed: int) -> dict[str, o
 
 
 if __name__ == "__main__":
-    name, spec_path, place, number = sys.argv[1:]
-    print(json.dumps(kill_runs(Cell(name), Path(spec_path), Path(place), seed=int(number))))
+    name, spec_path, place, number, times = sys.argv[1:]
+    found = kill_runs(Cell(name), Path(spec_path), Path(place), seed=int(number), kills=int(times))
+    print(json.dumps(found))

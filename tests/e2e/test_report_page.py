@@ -48,8 +48,15 @@ def test_the_dashboard_opens_the_report_in_a_tab_of_its_own(weighed: str, watche
         expect(report.get_by_role("region", name=section)).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 390),
+        ("dark", 1200),
+        pytest.param("light", 1200, marks=pytest.mark.slow),
+        pytest.param("dark", 390, marks=pytest.mark.slow),
+    ],
+)
 def test_the_report_is_styled_by_its_own_sheet_and_fits_the_window(
     weighed: str, watched: Watched, scheme: str, width: int
 ) -> None:

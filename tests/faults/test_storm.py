@@ -1,4 +1,4 @@
-"""Short storms: six faults at every change, and more of them on each database among the slow tests.
+"""Short storms: three faults at every change, and more of them on each database among the slow tests.
 
 `make faults` lets every kind strike ten times and more.
 """
@@ -11,8 +11,8 @@ from tests.faults.deployment import Backend
 from tests.faults.storm import break_at_random
 
 SEED, MANY = 11, 14
-# Of this seed, the first six strike one of each: database, disk, broker, trainer, worker, reconciler.
-SEED_OF_FEW, FEW = 5252, 6
+# Of this seed, the first three strike a worker whose run was just saved, the database, and a trainer.
+SEED_OF_FEW, FEW = 107302, 3
 STORMS = [
     ("postgres", FEW, SEED_OF_FEW),
     pytest.param("postgres", MANY, SEED, marks=pytest.mark.slow),

@@ -24,6 +24,8 @@ WAIT_S = 240.0
 IN_FLIGHT = 5
 JOB = {
     "cell": 52,
+    # Each run is to be trained, though an equal one has finished.
+    "fresh": True,
     "model": {"width": 32, "layers": 2},
     "training": {
         "epochs": 6,

@@ -1,13 +1,14 @@
 """The peak learning rate of a run: fixed by the spec, remembered by a checkpoint or the cache, or found."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from cellgate.contract.configs import LearningRate, TrainingConfig
+from cellgate.contract.documents import leaves_of
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import LearningRateOutcome
@@ -132,7 +133,7 @@ def cache_key(
         finder_steps: That the test has in this training.
         inputs: Hashes of the files that the model learns from besides the data set.
     """
-    fields = dict(_leaves(spec.model_dump(mode="json")))
+    fields = dict(leaves_of(spec.model_dump(mode="json")))
     return sha256_of_json(
         {
             "spec": {path: value for path, value in fields.items() if path not in NOT_IN_KEY},
@@ -145,15 +146,6 @@ def cache_key(
             "code": code_version(),
         }
     )
-
-
-def _leaves(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each field of a nested document by its dotted path, e.g. `training.epochs`."""
-    for name, value in document.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _remembered(resume: Path | None) -> LearningRateOutcome | None:

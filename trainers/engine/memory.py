@@ -1,4 +1,4 @@
-"""Memory of host and device: available bytes, the peak of a block of work, and the settings of malloc."""
+"""Memory of host and device: available bytes, and the peak of a block of work."""
 
 import ctypes
 import threading
@@ -14,12 +14,6 @@ from trainers.engine.environment import peak_host_bytes
 
 SAMPLE_S = 0.002
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
-# From malloc.h.
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
-# The largest that its integers hold, for what lies free; half of it for one tensor.
-_KEPT_FREE = 2**31 - 1
-_KEPT_TENSOR = 2**30
 
 
 def release_memory(device: torch.device) -> None:
@@ -137,19 +131,3 @@ def _give_back_freed() -> None:
     except (OSError, AttributeError):
         # Another libc than glibc keeps no such arenas.
         return
-
-
-def keep_freed_memory() -> bool:
-    """Have malloc keep freed memory, as every training step allocates the same again; return whether it will.
-
-    By default glibc maps every tensor beyond some megabytes anew, page by page: a fifth of a small text model's
-    training time on a CPU. Other C libraries are left alone.
-
-    Source:
-        mallopt(3): https://man7.org/linux/man-pages/man3/mallopt.3.html.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _KEPT_TENSOR)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_FREE))

@@ -76,7 +76,9 @@ def _try(spec: FusionSpec, setup: SmokeTestContext, checks: CheckCollector, scra
         # Frozen models are read, not run.
         libraries = setup.libraries if live else setup.engine
         stages.checks.extend(
-            check_resources(NAME, stages, watch, setup, libraries=libraries, data=data, checkpoints=scratch)
+            check_resources(
+                NAME, stages, watch, setup, libraries=libraries, data=data, checkpoints=scratch, whole=False
+            )
         )
     stages.save(lambda folder: _reload(folder, task, spec, features, live))
     checks.extend(stages.checks.made)

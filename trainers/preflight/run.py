@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -18,13 +18,16 @@ from cellgate.contract.results import Check, PreflightVerdict, RunResult
 from cellgate.contract.specs import Device, FusionSpec, GnnSpec, PreflightSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.context import RunContext
-from trainers.engine.hardware import Hardware, find_hardware_problems, set_up_hardware
+from trainers.engine.hardware import find_hardware_problems, set_up_hardware
 from trainers.engine.memory import peak_memory, resident_bytes
 from trainers.engine.progress import StepProgress
 from trainers.engine.run_folder import result_header, write_result
 from trainers.preflight.checks import CheckCollector
 from trainers.preflight.dataset_checks import check_dataset
 from trainers.preflight.resources import engine_bytes
+
+if TYPE_CHECKING:
+    from trainers.preflight.smoke_test import SmokeTestContext
 
 LOW_MEMORY_BYTES = 1 << 30
 
@@ -83,7 +86,7 @@ def run(spec: PreflightSpec, context: RunContext) -> RunResult:
                 checks.guard(f"{name}_trial", partial(_collect, smoke_test, checks))
         progress.report(len(run_specs))
     failed = [check for check in checks.made if check.verdict == "fail"]
-    result = write_result(_result(spec, dataset, checks.made, context, hardware), context, succeeded=not failed)
+    result = write_result(_result(spec, setup, checks.made), context, succeeded=not failed)
     if failed:
         raise PreflightError(f"{len(failed)} of {len(checks.made)} checks failed: see each of them", _problems(failed))
     return result
@@ -148,16 +151,14 @@ def _configs(spec: PreflightSpec) -> dict[str, TransformerConfig | GnnConfig | F
     return {name: config for name, config in configs.items() if config is not None}
 
 
-def _result(
-    spec: PreflightSpec, dataset: Dataset, checks: list[Check], context: RunContext, hardware: Hardware
-) -> RunResult:
+def _result(spec: PreflightSpec, setup: "SmokeTestContext", checks: list[Check]) -> RunResult:
     header = result_header(
         spec,
-        context,
+        setup.context,
         cell=spec.cell,
-        dataset_id=dataset.id,
-        memory=peak_memory(hardware.device),
-        environment=hardware.describe(),
+        dataset_id=setup.dataset.id,
+        memory=peak_memory(setup.hardware.device),
+        environment=setup.hardware.describe(),
     )
     warnings = [check.detail for check in checks if check.verdict == "warn"]
-    return RunResult(**header, warnings=warnings, artifacts={}, checks=checks)
+    return RunResult(**header, warnings=warnings, artifacts={}, checks=checks, needs=setup.needs)

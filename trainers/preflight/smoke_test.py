@@ -10,7 +10,7 @@ import numpy as np
 
 from cellgate.contract.artifacts import FUNCTIONS_NAME, GRAPHS_NAME
 from cellgate.contract.configs import Split, TrainingConfig, TransformerModel
-from cellgate.contract.results import Check, ResolvedRecipe
+from cellgate.contract.results import Check, PredictedNeed, ResolvedRecipe
 from cellgate.contract.specs import GnnSpec, TransformerSpec
 from trainers.data.dataset import Dataset
 from trainers.engine.checkpoint import weights_of
@@ -41,6 +41,7 @@ class SmokeTestContext:
         libraries: Bytes that it held with them, before the first smoke test.
         scratch: A folder that is thrown away.
         bases: Filled with the models that could be built, for fusion to be tried on.
+        needs: Filled with what a run of each cell is predicted to take.
     """
 
     dataset: Dataset
@@ -51,6 +52,7 @@ class SmokeTestContext:
     libraries: int
     scratch: Path
     bases: dict[str, UnfrozenBase] = field(default_factory=dict)
+    needs: dict[str, PredictedNeed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,13 +184,15 @@ def check_resources(
     libraries: int,
     data: int,
     checkpoints: Path,
+    whole: bool = True,
 ) -> list[Check]:
-    """Return whether a whole run fits into memory and onto the disk.
+    """Return whether a whole run fits into memory and onto the disk, and keep what it is predicted to take.
 
     Args:
         libraries: Bytes of host memory that a run's process takes before it loads anything.
         data: Bytes of host memory that a run takes for data and the smoke test did not.
         checkpoints: The folder that the smoke test saved into.
+        whole: Whether the stages have planned an epoch of all functions, so that steps can be told.
     """
     need = Need(
         libraries=libraries,
@@ -197,6 +201,13 @@ def check_resources(
         predictions=prediction_bytes(setup.dataset, embedding_width=stages.embedding_width),
         device=watch.device_bytes,
         checkpoint=folder_bytes(checkpoints),
+    )
+    setup.needs[name] = PredictedNeed(
+        host_bytes=need.host,
+        device_bytes=need.device,
+        disk_bytes=need.disk,
+        step_s=stages.step_s if whole else None,
+        steps=stages.steps if whole else None,
     )
     free = shutil.disk_usage(setup.context.out).free
     return [check_memory(name, need, available_memory(setup.hardware.device)), check_disk(name, need, free)]

@@ -1,6 +1,8 @@
 """One real batch of a model through every stage of training: load, forward, backward, clip, step, evaluate, resume."""
 
 # Shapes: B functions in the batch.
+import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,16 @@ class Stages:
         self._loaded: Any = None
         self._loss: Tensor | None = None
         self._outputs: Outputs | None = None
+        self._batches = 0
+        self.step_s: float | None = None
+
+    @property
+    def steps(self) -> int | None:
+        """Optimizer steps of the whole training, without early stopping; None when no batch was planned."""
+        if not self._batches:
+            return None
+        steps = self._config.epochs * math.ceil(self._batches / self._config.accumulation)
+        return steps if self._config.max_steps is None else min(steps, self._config.max_steps)
 
     @property
     def embedding_width(self) -> int:
@@ -114,6 +126,7 @@ class Stages:
         self._task.model.to(self._hardware.device)
         epoch = self._task.plan_epoch(self._train_rows, np.random.default_rng(0))
         planned = np.concatenate(epoch)
+        self._batches = len(epoch)
         missing = len(np.setdiff1d(self._train_rows, planned))
         self._batch = max(epoch, key=self._cost)
         self._loaded = self._task.load_batch(self._batch[:FEW_ROWS]).to(self._hardware.device)
@@ -185,7 +198,10 @@ class Stages:
 
         The whole batch again: only now does the optimizer hold its moments beside the activations.
         """
+        begun = time.monotonic()
+        # Its report is read from the device, so that the step has ended.
         report = self._trained.step([self._batch], learning_rate=SMOKE_TEST_RATE)
+        self.step_s = self._config.accumulation * (time.monotonic() - begun)
         norms = report.norms.components
         dead = [component for component, norm in norms.items() if norm == 0]
         detail = f"no gradient reaches {', '.join(dead)}" if dead else f"gradients reach {', '.join(norms)}"

@@ -59,6 +59,7 @@ class Judged:
         chosen: What is shipped, if anything.
         marks: Thresholds of F1 by name, to be drawn beside the options.
         outcome: What came of it in words; None until it has ended.
+        reused: A line for each run whose result is that of an equal one.
     """
 
     experiment: str
@@ -70,6 +71,7 @@ class Judged:
     chosen: Option | None
     marks: Sequence[tuple[str, float]]
     outcome: str | None = None
+    reused: Sequence[str] = ()
 
 
 def render(report: SeedReport, judged: Judged | None = None) -> str:

@@ -33,6 +33,7 @@ export type RunEvent = Schemas["EventAnswer"];
 export type RunMetrics = Schemas["MetricsAnswer"];
 export type SeedValue = Schemas["SeedValue"];
 export type Slice = Evidence["slices"][number];
+export type Spent = Schemas["SpentAnswer"];
 export type Verdict = GateCheck["verdict"] | GateReport["verdict"];
 export type Waiting = Schemas["WaitingAnswer"];
 export type Worker = Schemas["WorkerAnswer"];

@@ -27,9 +27,10 @@ SMALLEST: dict[str, Any] = {
     "model": {"width": 8, "layers": 1},
     "training": {"epochs": 1, "max_steps": 3, "batch_size": 32, "learning_rate": {"value": 0.01}},
 }
-# Learns, and so ends with a result.
+# Learns, and so ends with a result; each one is to be trained, though an equal one has finished.
 LEARNS: dict[str, Any] = {
     "cell": 52,
+    "fresh": True,
     "model": {"width": 32, "layers": 2},
     "training": {"epochs": 6, "patience": 6, "batch_size": 16, "learning_rate": {"value": 0.01}},
 }

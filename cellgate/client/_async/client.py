@@ -16,6 +16,7 @@ from cellgate.contract.api.audit import AuditAnswer, WhoamiAnswer
 from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.datasets import DatasetAnswer, InspectionAnswer, UploadAnswer
+from cellgate.contract.api.estimates import EstimateAnswer, SpentAnswer
 from cellgate.contract.api.experiments import (
     AggregateAnswer,
     ExperimentAnswer,
@@ -97,6 +98,19 @@ class AsyncClient(AsyncConnection):
     async def dataset_inspection(self, dataset_id: str) -> Inspection:
         """Return how a data set's source was read."""
         return await self._get(path_to("datasets", dataset_id, "inspection"), Inspection)
+
+    async def estimate(self, body: Mapping[str, Any]) -> EstimateAnswer:
+        """Return what an experiment will take; nothing is created."""
+        return await self._post("/v1/estimates", EstimateAnswer, body)
+
+    async def spent(self, experiment_id: str) -> SpentAnswer:
+        """Return what an experiment has taken so far, beside what was predicted."""
+        return await self._get(path_to("experiments", experiment_id, "spent"), SpentAnswer)
+
+    async def add_seeds(self, experiment_id: str, seeds: Sequence[int]) -> ExperimentAnswer:
+        """Add seeds to an experiment that has decided, as a new experiment over all seeds, and return that."""
+        body = {"seeds": list(seeds)}
+        return await self._post(path_to("experiments", experiment_id, "seeds"), ExperimentAnswer, body)
 
     async def submit_experiment(self, body: Mapping[str, Any]) -> ExperimentAnswer:
         """Submit an experiment."""

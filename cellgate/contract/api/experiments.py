@@ -11,7 +11,7 @@ from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.conclusion import Conclusion, Lifecycle, lifecycle_of
 from cellgate.contract.decision import DecisionOutcome, Stage
 from cellgate.contract.evidence import Evidence
-from cellgate.contract.experiment import ExperimentSpec
+from cellgate.contract.experiment import ExperimentSpec, Seeds
 from cellgate.contract.report import SeedReport
 from cellgate.contract.states import ExperimentState
 
@@ -26,6 +26,13 @@ class ExperimentCreate(Request, ExperimentSpec):
         description="Labels; lists filter by them with `?label=key:value`.",
         examples=[{"team": "core"}],
     )
+
+
+class SeedsCreate(Request):
+    """Seeds to add to an experiment: a new experiment over all of them, beside the one that has decided."""
+
+    seeds: Seeds = Field(description="Seeds that the experiment does not have.", examples=[[3, 4]])
+    name: Name | None = Field(None, description="Name of the new experiment. Default: that of the other.")
 
 
 class WaiverCreate(Request):
@@ -75,6 +82,9 @@ class ExperimentAnswer(Described, _ExperimentEnd):
     dataset: str
     autopilot: bool
     seeds: list[int]
+    extends: str | None = Field(
+        None, description="Experiment that this one repeats with more seeds, `POST /v1/experiments/{id}/seeds`."
+    )
     labels: dict[str, str]
     spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="The submitted spec.")
     jobs: list[JobAnswer]

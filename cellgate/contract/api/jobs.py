@@ -19,7 +19,7 @@ from cellgate.contract.configs import (
     Spec,
     TransformerConfig,
 )
-from cellgate.contract.experiment import Queue, RunLimits, Seeds
+from cellgate.contract.experiment import Fresh, Queue, RunLimits, Seeds
 from cellgate.contract.results import Check
 from cellgate.contract.specs import BundleKind, Explain
 from cellgate.contract.states import JobState
@@ -36,6 +36,7 @@ class DatasetJob(JobBody):
 
     experiment: ExperimentId | None = Field(None, description="Run this cell as a step of an experiment.")
     seeds: Seeds | None = Field(None, description="Default: the experiment's, or 0, 1, 2.")
+    fresh: Fresh = False
     dataset: DatasetId | None = Field(None, description="Needed without an experiment.")
 
 
@@ -44,6 +45,7 @@ class ExperimentJob(JobBody):
 
     experiment: ExperimentId
     seeds: Seeds | None = Field(None, description="Default: the experiment's, or 0, 1, 2.")
+    fresh: Fresh = False
 
 
 class SingleJob(JobBody):

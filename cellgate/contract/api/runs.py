@@ -44,6 +44,9 @@ class RunAnswer(Described):
     waiting: WaitingAnswer | None = Field(description="Why it waits, while it is queued or paused.")
     attempt: int
     superseded_by: str | None = Field(description="Run that has replaced this one after a retry.")
+    reused_from: str | None = Field(
+        None, description="Equal run, finished before, whose result and files this one has; it was not trained itself."
+    )
     worker: str | None
     queue: str
     progress: Progress

@@ -21,7 +21,6 @@ from service.api.responses import documented
 from service.api.run_files import RunFile, names_in, open_file
 from service.api.scopes import ScopedRouter
 from service.domain.errors import ArtifactMissing, NotFound
-from service.store.logs import attempts_of
 from service.store.runs import get_run
 
 router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
@@ -118,6 +117,5 @@ def _as_download(name: str) -> str:
 
 def _folder(context: Context, run_id: str) -> Path | None:
     with context.database.read() as session:
-        get_run(session, run_id)
-        attempts = attempts_of(session, run_id)
-        return context.settings.artifacts / attempts[-1].path if attempts else None
+        run = get_run(session, run_id)
+        return None if run.path is None else context.settings.artifacts / run.path

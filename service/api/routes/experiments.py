@@ -9,7 +9,14 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
-from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentCreate, ExperimentStatus, ExperimentSummary
+from cellgate.contract.api.estimates import SpentAnswer
+from cellgate.contract.api.experiments import (
+    ExperimentAnswer,
+    ExperimentCreate,
+    ExperimentStatus,
+    ExperimentSummary,
+    SeedsCreate,
+)
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.api.tokens import Scope
@@ -17,6 +24,7 @@ from cellgate.contract.experiment import ExperimentSpec
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
+from service.api.experiment_specs import parsed_spec
 from service.api.idempotency import Created, Posted
 from service.api.model_check import check_checkpoints
 from service.api.parameters import (
@@ -40,6 +48,7 @@ from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.domain.rights import check_priority
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
+from service.store.estimates import estimate, record_estimate, spent_and_predicted
 from service.store.experiments import (
     cancel_experiment,
     create_experiment,
@@ -49,6 +58,7 @@ from service.store.experiments import (
 )
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
+from service.store.more_seeds import add_seeds
 from service.store.runs import events_of
 from service.store.tables import ExperimentRow
 from service.store.versions import load_experiment_status, load_poll_state
@@ -87,7 +97,7 @@ def submit_experiment(
     """Submit an experiment: pre-flight, 51 and 52 over the seeds, evidence, gate, decision, and fusion if it is due."""
     check_priority(post.principal, spec.priority)
     check_checkpoints(spec, post.context.settings.models)
-    parsed = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
+    parsed = parsed_spec(spec, post.context.settings)
 
     def create(session: Session) -> Created:
         row = create_experiment(
@@ -98,6 +108,7 @@ def submit_experiment(
             owner=post.principal.owner,
             labels=spec.labels,
         )
+        _predict(session, post.context, row)
         return _created(session, post.context, row.id)
 
     return post.accept(create, queues_runs=True)
@@ -147,6 +158,13 @@ def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: Po
         return experiment_status(row, verdict, load_conclusion(session, row))
 
 
+@router.get("/{experiment_id}/spent", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+def read_spent(experiment_id: ExperimentPath, context: Ctx) -> SpentAnswer:
+    """Return what an experiment has taken so far, beside what was predicted when it was submitted."""
+    with context.database.read() as session:
+        return spent_and_predicted(session, experiment_id, price=context.settings.price_per_device_hour)
+
+
 @router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
@@ -175,6 +193,28 @@ def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     return post.act(experiment_id, cancel_experiment, _created)
 
 
+@router.post(
+    "/{experiment_id}/seeds",
+    Scope.SUBMIT,
+    Whose.NEW,
+    **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND, queues_runs=True),
+    name="add_seeds",
+)
+def extend(experiment_id: ExperimentPath, wanted: SeedsCreate, post: Posted) -> JSONResponse:
+    """Add seeds to an experiment that has decided, as a new experiment over all seeds.
+
+    The results of the seeds that are trained already are reused. The new experiment takes a decision of its own; the
+    old one and its decision stay.
+    """
+
+    def create(session: Session) -> Created:
+        made = add_seeds(session, experiment_id, wanted.seeds, name=wanted.name, owner=post.principal.owner)
+        _predict(session, post.context, made)
+        return _created(session, post.context, made.id)
+
+    return post.accept(create, queues_runs=True, about_made=True)
+
+
 @router.patch("/{experiment_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
 def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, changing: Changing) -> ExperimentAnswer:
     """Change an experiment's name, note, labels, or whether it is archived."""
@@ -189,6 +229,11 @@ def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, cha
 def delete_experiment(experiment_id: ExperimentPath, deleting: Deleting) -> DeletionAnswer:
     """Delete an experiment with its jobs, runs, gate and decisions. Bundles that were packed of it depend on it."""
     return deleting.delete(ResourceKind.EXPERIMENT, experiment_id)
+
+
+def _predict(session: Session, context: Context, row: ExperimentRow) -> None:
+    spec, price = ExperimentSpec.model_validate(row.spec), context.settings.price_per_device_hour
+    record_estimate(session, row.id, estimate(session, dataset_id=row.dataset_id, spec=spec, price=price))
 
 
 def _created(session: Session, context: Context, experiment_id: str) -> Created:

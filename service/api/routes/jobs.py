@@ -53,7 +53,7 @@ from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1/jobs", tags=["jobs"])
 # Of a job's spec, what is not the cell's config.
-NOT_CONFIG = {"experiment", "dataset", "seeds", *RunLimits.model_fields}
+NOT_CONFIG = {"experiment", "dataset", "seeds", "fresh", *RunLimits.model_fields}
 DEFAULT_SEEDS = [0, 1, 2]
 ACTION = accepting(JobAnswer, HTTPStatus.NOT_FOUND)
 QUEUES = accepting(JobAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
@@ -97,6 +97,7 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
             artifacts=post.context.settings.artifacts,
             seeds=None if isinstance(spec, SingleJob) else spec.seeds,
             limits=spec,
+            fresh=not isinstance(spec, SingleJob) and spec.fresh,
             # A step is its experiment's, also where an admin adds it: the owner can cancel and delete the whole.
             owner=Owner(id=experiment.owner_id, name=experiment.owner),
         )
@@ -111,6 +112,7 @@ def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
         seeds=spec.seeds or DEFAULT_SEEDS,
         limits=spec,
         owner=post.principal.owner,
+        fresh=spec.fresh,
     )
 
 

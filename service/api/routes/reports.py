@@ -27,6 +27,7 @@ from service.store.conclusions import conclusions_of
 from service.store.experiments import get_experiment
 from service.store.gate import gate_report
 from service.store.gate_decision import answered_decisions
+from service.store.reuse import reused_lines
 from service.store.steps import finished_runs
 from service.store.tables import RunRow
 from service.store.versions import load_poll_state
@@ -72,6 +73,7 @@ def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLRespons
             decisions=answered_decisions(session, experiment_id),
             policy=ExperimentSpec.model_validate(experiment.spec).policy,
             conclusion=conclusions_of(session, [experiment]).get(experiment_id),
+            reused=reused_lines(session, experiment_id),
         )
     headers = {
         "Cache-Control": "private, no-cache",

@@ -15,6 +15,7 @@ class ExperimentRow(Base):
     __table_args__ = (
         Index("ix_experiments_outcome", "outcome", "id"),
         Index("ix_experiments_served_turn", "served_turn"),
+        Index("ix_experiments_extends", "extends"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -29,6 +30,7 @@ class ExperimentRow(Base):
     owner_id: Mapped[str | None] = mapped_column(Id)
     served_at: Mapped[float | None] = mapped_column(Double)  # when a run of it was claimed last
     served_turn: Mapped[int | None] = mapped_column(BigInteger)  # the same as a number that no clock can set back
+    extends: Mapped[str | None] = mapped_column(Id)  # the experiment that it repeats with more seeds
     created_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
     # What came of it, once it has ended; `service.store.conclusions` writes and reads these.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.tables.base import Base, Counter, Id, Owner, Word
@@ -59,6 +59,8 @@ class RunRow(Base):
             postgresql_where=text("superseded_by IS NULL"),
         ),
         Index("ix_runs_claim", "state", "queue", "priority", "created_at"),
+        Index("ix_runs_reuse_key", "reuse_key"),
+        Index("ix_runs_reused_from", "reused_from"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -72,6 +74,10 @@ class RunRow(Base):
     owner: Mapped[str | None] = mapped_column(Owner)
     owner_id: Mapped[str | None] = mapped_column(Id)
     superseded_by: Mapped[str | None] = mapped_column(Id)
+    fresh: Mapped[bool] = mapped_column(default=False, server_default=false())  # must not reuse an equal run's result
+    reuse_key: Mapped[str | None] = mapped_column(String(80))  # of all that its result depends on; None: not known
+    # The equal run whose result and folder it has; that one cannot be deleted alone.
+    reused_from: Mapped[str | None] = mapped_column(Id)
     # The fencing number: part of every write of an attempt; the write is refused once the number has changed.
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     worker: Mapped[str | None] = mapped_column(String(200))

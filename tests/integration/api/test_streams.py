@@ -23,7 +23,7 @@ from service.store.claims import Claim, claim_next
 from service.store.recorder import record_log
 from tests.live_server import LiveServer, SilentNotifier, run_live_server
 
-STREAMS = 200
+FEW, MANY = 40, 200
 CHUNKS = 40
 
 
@@ -141,7 +141,10 @@ def test_the_events_of_a_run_are_streamed_to_its_end(context: LiveServer) -> Non
     assert streamed[-1][1:] == ("end", {"run": claim.run_id, "state": "cancelled"})
 
 
-def test_many_open_streams_leave_a_status_request_alone_and_all_get_its_output(context: LiveServer) -> None:
+@pytest.mark.parametrize("streams", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_many_open_streams_leave_a_status_request_alone_and_all_get_its_output(
+    context: LiveServer, streams: int
+) -> None:
     claim = running(context)
 
     async def follow(client: httpx.AsyncClient, opened: asyncio.Semaphore) -> str:
@@ -153,8 +156,8 @@ def test_many_open_streams_leave_a_status_request_alone_and_all_get_its_output(c
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=context.url, timeout=60, limits=limits) as client:
             opened = asyncio.Semaphore(0)
-            following = [asyncio.create_task(follow(client, opened)) for _ in range(STREAMS)]
-            for _ in range(STREAMS):
+            following = [asyncio.create_task(follow(client, opened)) for _ in range(streams)]
+            for _ in range(streams):
                 await opened.acquire()
             status = await client.get(f"/v1/runs/{claim.run_id}/status", timeout=10)
             assert status.json()["state"] == "running"

@@ -1,6 +1,7 @@
-"""Cells 51 to 54 one after another, each a process of its own, as the worker runs them."""
+"""Cells 52 to 54 one after another over a trained cell 51, each a process of its own, as the worker runs them."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,6 @@ from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_file, write_json
 from cellgate.contract.options import OPTIONS
 from cellgate.contract.results import RunResult, read_result
-from tests.finished_runs import prepare_generated
 from tests.warm_trainers import WarmTrainers
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import margins, sigmoid
@@ -38,15 +38,14 @@ def succeed(warm: WarmTrainers, name: str, spec: dict[str, Any], out: Path) -> R
 
 
 @pytest.fixture(scope="module")
-def folder(warm: WarmTrainers, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where everything of this module lies; the data set and both bases are made once."""
+def folder(warm: WarmTrainers, every_cell: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where everything of this module lies: the data set and the text model are copies, the graph model is new."""
     folder = tmp_path_factory.mktemp("chain")
-    dataset = prepare_generated(folder, functions=600)
-    common = {"dataset": dataset, "seed": 0, "lr_cache": folder / "lr", "device": "cpu"}
-    tiny = {"model": {"size": "tiny"}, "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}}}
-    succeed(warm, "transformer", {"cell": 51, **common, **tiny}, folder / "transformer")
+    for shared, ours in (("dataset", "dataset"), ("t0", "transformer")):
+        shutil.copytree(every_cell / shared, folder / ours)
     small = {"model": {"width": 32}, "training": {"epochs": 4, "batch_size": 16, "learning_rate": {"value": 3e-3}}}
-    succeed(warm, "gnn", {"cell": 52, **common, **small}, folder / "gnn")
+    spec = {"cell": 52, "dataset": folder / "dataset", "seed": 0, "lr_cache": folder / "lr", "device": "cpu", **small}
+    succeed(warm, "gnn", spec, folder / "gnn")
     return folder
 
 

@@ -74,6 +74,31 @@ def test_an_experiment_is_submitted_by_the_name_of_its_data_set(
     context.trainers().work()
 
 
+def test_a_dry_run_shows_an_estimate_and_submits_nothing(finished: str, cellgate: Cellgate, tmp_path: Path) -> None:
+    shown = cellgate("submit", a_spec(tmp_path, name="dry", dataset="made"), "--dry-run")
+    assert shown.code == 0, shown.err
+    assert "Estimate of cells 51 to 53" in shown.out
+    assert "not known" in shown.out
+    assert "CELLGATE_PRICE_PER_DEVICE_HOUR" in shown.out.replace("\n", "")
+    assert "dry" not in cellgate("ls").out
+    assert "At work:" in cellgate("show", finished).out
+
+
+def test_a_job_has_no_dry_run(ready_dataset: str, cellgate: Cellgate, tmp_path: Path) -> None:
+    refused = cellgate("submit", a_spec(tmp_path, cell=52, dataset=ready_dataset), "--dry-run")
+    assert refused.code == 2
+    assert "--dry-run is for experiments" in refused.err
+
+
+def test_seeds_are_added_to_what_has_decided(context: LiveServer, finished: str, cellgate: Cellgate) -> None:
+    refused = cellgate("seeds", finished, "0")
+    made = json.loads(cellgate("seeds", finished, "7", "--json").out)
+    cellgate("cancel", made["id"])
+    context.trainers().work()
+    assert refused.code == 3
+    assert (made["extends"], made["seeds"][-1]) == (finished, 7)
+
+
 def test_every_mistake_of_a_spec_is_reported_with_its_pointer(
     ready_dataset: str, cellgate: Cellgate, tmp_path: Path
 ) -> None:

@@ -15,12 +15,13 @@ def run(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProces
 @pytest.mark.parametrize(
     ("command", "shown"),
     [
-        (("up",), "--no-worker"),
         (("token", "new"), "--expires"),
         (("run-worker",), "reconciler"),
-        (("predict",), "--explain"),
         (("bundle", "pack-local"), "--text-weight"),
-        (("trainers", "transformer"), "--heartbeat"),
+        # Of the same packages.
+        pytest.param(("up",), "--no-worker", marks=pytest.mark.slow),
+        pytest.param(("predict",), "--explain", marks=pytest.mark.slow),
+        pytest.param(("trainers", "transformer"), "--heartbeat", marks=pytest.mark.slow),
     ],
 )
 def test_help_is_that_of_the_process(command: tuple[str, ...], shown: str) -> None:

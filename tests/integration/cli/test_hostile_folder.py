@@ -55,14 +55,14 @@ def run(folder: Path, *arguments: str, **settings: str) -> "subprocess.Completed
 
 
 @contextmanager
-def up(folder: Path) -> Iterator[str]:
+def up(folder: Path, *, warm: bool) -> Iterator[str]:
     """Yield the URL of a whole service that was started in the folder."""
     log = folder.parent / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "cellgate", "up", "--port", "0", "--slots", "1"],
             cwd=folder,
-            env=environment(folder),
+            env={**environment(folder), "CELLGATE_WARM_START": str(warm)},
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -79,13 +79,15 @@ def up(folder: Path) -> Iterator[str]:
         process.wait(TIMEOUT_S)
 
 
-def test_a_service_a_worker_and_a_trainer_that_are_started_there_work(hostile: Path) -> None:
+# A fork server imports for five seconds of CPU.
+@pytest.mark.parametrize("warm", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_service_a_worker_and_a_trainer_that_are_started_there_work(hostile: Path, warm: bool) -> None:
     # given a file of functions beside the hostile modules
     rows = [{"func": f"int f{n}(int a) {{ return a + {n}; }}", "target": n % 2} for n in range(40)]
     (hostile / "functions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     # when the service is started there, and its worker lets a trainer prepare the file
-    with up(hostile) as url:
+    with up(hostile, warm=warm) as url:
         added = run(hostile, "--server", url, "dataset", "add", "functions.jsonl", "--wait")
         ready = httpx.get(f"{url}/readyz").status_code
 

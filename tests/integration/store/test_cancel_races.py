@@ -23,7 +23,7 @@ from service.store.tables import ExperimentRow, JobRow, RunRow
 from tests.fakes import FakeTrainers
 from tests.lapsed_leases import expire_lapsed
 
-ROUNDS = 200
+FEW, MANY = 40, 200
 AT_ONCE = 8
 UNENDED = [state for state in RunState if not state.terminal]
 
@@ -117,8 +117,9 @@ def test_a_cancel_between_a_runs_end_and_the_pipelines_next_step_lets_nothing_st
         assert get_experiment(session, experiment_id).state == "cancelled"
 
 
-def test_two_hundred_cancels_while_runs_are_claimed_and_end_neither_hang_nor_leave_anything_behind(
-    database: Database, dataset_id: str, trainers: FakeTrainers
+@pytest.mark.parametrize("rounds", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_many_cancels_while_runs_are_claimed_and_end_neither_hang_nor_leave_anything_behind(
+    database: Database, dataset_id: str, trainers: FakeTrainers, rounds: int
 ) -> None:
     ended = threading.Event()
     cancels: list[str] = []
@@ -130,7 +131,7 @@ def test_two_hundred_cancels_while_runs_are_claimed_and_end_neither_hang_nor_lea
 
     def ask(number: int) -> None:
         rng = random.Random(number)
-        for _round in range(ROUNDS // AT_ONCE):
+        for _round in range(rounds // AT_ONCE):
             experiment_id = submit(database, dataset_id)
             time.sleep(rng.uniform(0.0, 0.15))
             try:
@@ -163,4 +164,4 @@ def test_two_hundred_cancels_while_runs_are_claimed_and_end_neither_hang_nor_lea
         assert set(session.scalars(cancelled)) == set(cancels)
         left = select(RunRow).where(RunRow.experiment_id.in_(cancels), RunRow.state.in_(UNENDED))
         assert session.scalars(left).all() == []
-    assert len(cancels) > ROUNDS // 2
+    assert len(cancels) > rounds // 2

@@ -12,7 +12,6 @@ import pytest
 
 from cellgate.contract.processes import module_command, module_environment
 from tests.made_once import made_once, shared_folder
-from tests.trained_runs import train_every_cell, train_on_planted
 from tests.warm_trainers import WarmProcess, WarmTrainers
 
 FUNCTIONS = 1_000
@@ -32,7 +31,7 @@ class Trainer:
         self.folder = folder
         self._warm = warm
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a process of its own, cold."""
         return subprocess.Popen(
             module_command("trainers", *arguments),
@@ -40,17 +39,16 @@ class Trainer:
             stderr=subprocess.PIPE,
             text=True,
             env=module_environment({**os.environ, "OMP_NUM_THREADS": "1"}),
-            **options,
         )
 
     def start_cell(
-        self, cell: str, spec: dict[str, Any], out: str, *more: str, cold: bool = False, **options: Any
+        self, cell: str, spec: dict[str, Any], out: str, *more: str, cold: bool = False, stdin: int | None = None
     ) -> subprocess.Popen[str] | WarmProcess:
-        """Start a cell on a spec, into a folder by name; with options of `Popen` it starts cold."""
+        """Start a cell on a spec, into a folder by name; only a warm one reads from a file descriptor."""
         path = self.folder / f"{out}.json"
         path.write_text(json.dumps(spec))
         arguments = [cell, "--spec", str(path), "--out", str(self.out(out)), *more]
-        return self.start(*arguments, **options) if cold or options else self._warm.start(*arguments)
+        return self.start(*arguments) if cold else self._warm.start(*arguments, stdin=stdin)
 
     def run(self, cell: str, spec: dict[str, Any], out: str, *more: str, cold: bool = False) -> tuple[int, str]:
         """Run a cell; return its exit code and its standard error, of a warm one its standard output too."""
@@ -131,15 +129,3 @@ def whole(trainer: Trainer, tiny: dict[str, Any]) -> str:
         assert trainer.run("transformer", tiny, "whole", cold=True) == (0, "")
 
     return made_once(trainer.out("whole"), make).name
-
-
-@pytest.fixture(scope="session")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set whose vulnerable functions have one line more, and both models trained on it."""
-    return made_once(shared_folder(tmp_path_factory) / "planted", train_on_planted)
-
-
-@pytest.fixture(scope="session")
-def every_cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set and two seeds of every cell."""
-    return made_once(shared_folder(tmp_path_factory) / "cells", train_every_cell)

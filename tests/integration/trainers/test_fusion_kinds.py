@@ -18,8 +18,8 @@ from cellgate.contract.configs import Split, TransformerModel
 from cellgate.contract.errors import DataError, InterruptedRun
 from cellgate.contract.events import EventWriter
 from cellgate.contract.results import RunResult
-from cellgate.contract.specs import FusionSpec, GnnSpec, TransformerSpec
-from tests.finished_runs import SPEC_HASH, prepare_generated
+from cellgate.contract.specs import FusionSpec
+from tests.finished_runs import SPEC_HASH
 from trainers.data.dataset import Dataset
 from trainers.engine import lr_finder, train_cell
 from trainers.engine.context import RunContext
@@ -38,7 +38,6 @@ from trainers.models.fusion.heads import build_head
 from trainers.models.fusion.saving import SavedFusion, load_fusion
 from trainers.models.fusion.task import FusionTask
 from trainers.models.fusion.unfreezing import open_unfrozen
-from trainers.models.gnn import train as gnn
 from trainers.models.gnn.train import GraphTask
 from trainers.models.linear.base import graph_as_saved, text_as_saved
 from trainers.models.transformer import train as transformer
@@ -53,6 +52,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "unfreeze_gnn": {"unfreeze": "gnn", "head": "stacking"},
     "unfreeze_both": {"unfreeze": "both", "modality_dropout": 0.1},
 }
+# Of every cell's runs, those that no linear model is mixed with.
+BASES = {"transformer": "t1", "gnn": "g1"}
 RATIOS = {"transformer_lr_ratio": 0.3, "gnn_lr_ratio": 0.7, "unfrozen_lr_ratio": 0.03}
 
 
@@ -68,40 +69,22 @@ def fuse(spec: FusionSpec, out: Path) -> RunResult:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of 600 generated functions and the smallest bases, trained on it once."""
-    folder = tmp_path_factory.mktemp("kinds")
-    dataset = prepare_generated(folder, functions=600)
-    common = {"dataset": dataset, "seed": 0, "device": "cpu"}
-    alone = {"mix_linear": False}
-    tiny = {
-        "model": {"size": "tiny", **alone},
-        "training": {"epochs": 8, "batch_size": 8, "learning_rate": {"value": 1e-2}},
-    }
-    with context_in(folder / "transformer") as context:
-        transformer.run(TransformerSpec.model_validate({**common, **tiny}), context)
-    small = {
-        "model": {"width": 32, **alone},
-        "training": {"epochs": 5, "batch_size": 16, "learning_rate": {"value": 3e-3}},
-    }
-    with context_in(folder / "gnn") as context:
-        gnn.run(GnnSpec.model_validate({**common, **small}), context)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def spec_of(folder: Path) -> Callable[..., FusionSpec]:
+def spec_of(every_cell: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FusionSpec]:
     """Makes a spec of cell 53 from its model's fields."""
+    cache = tmp_path_factory.mktemp("kinds") / "cache"
 
-    def make(*, training: dict[str, Any] | None = None, gnn: Path = folder / "gnn", **model: Any) -> FusionSpec:
+    def make(
+        *, training: dict[str, Any] | None = None, gnn: Path = every_cell / BASES["gnn"], **model: Any
+    ) -> FusionSpec:
         defaults = {"epochs": 3, "batch_size": 8, "learning_rate": {"value": 3e-3}}
         return FusionSpec.model_validate(
             {
-                "dataset": folder / "dataset",
+                "dataset": every_cell / "dataset",
+                "seed": 1,
                 "device": "cpu",
-                "transformer": folder / "transformer",
+                "transformer": every_cell / BASES["transformer"],
                 "gnn": gnn,
-                "lr_cache": folder / "cache",
+                "lr_cache": cache,
                 "model": {"width": 8, "slots": 2, **model},
                 "training": {**defaults, **(training or {})},
             }
@@ -111,12 +94,12 @@ def spec_of(folder: Path) -> Callable[..., FusionSpec]:
 
 
 @pytest.fixture(scope="module")
-def bases(folder: Path) -> tuple[Dataset, FinishedRun, FinishedRun, Features]:
+def bases(every_cell: Path) -> tuple[Dataset, FinishedRun, FinishedRun, Features]:
     """The data set, both runs, and their stored outputs."""
-    dataset = Dataset.open(folder / "dataset")
+    dataset = Dataset.open(every_cell / "dataset")
     wanted = [
-        WantedRun(where="/transformer", cell=Cell.TRANSFORMER, seed=0, path=folder / "transformer"),
-        WantedRun(where="/gnn", cell=Cell.GNN, seed=0, path=folder / "gnn"),
+        WantedRun(where="/transformer", cell=Cell.TRANSFORMER, seed=1, path=every_cell / BASES["transformer"]),
+        WantedRun(where="/gnn", cell=Cell.GNN, seed=1, path=every_cell / BASES["gnn"]),
     ]
     text, graph = open_runs(wanted, dataset=dataset)
     return dataset, text, graph, read_features(text, graph, dataset=dataset, text_weight=0.6)
@@ -188,7 +171,7 @@ def test_each_kind_ranks_dev_at_least_as_well_as_the_ensemble_and_is_saved_whole
 
 @pytest.mark.parametrize("unfreeze", ["transformer", "gnn", "both"])
 def test_an_unfrozen_model_learns_and_the_run_that_it_came_from_stays_as_it_was(
-    unfreeze: str, folder: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
+    unfreeze: str, every_cell: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
 ) -> None:
     result = fuse(spec_of(unfreeze=unfreeze, unfrozen_lr_ratio=0.1), tmp_path)
 
@@ -197,7 +180,7 @@ def test_an_unfrozen_model_learns_and_the_run_that_it_came_from_stays_as_it_was(
         changed = tmp_path / "model" / name / "model.safetensors"
         assert changed.exists() == (unfreeze in (name, "both"))
         if changed.exists():
-            now, before = load_file(changed), load_file(folder / name / "model" / "model.safetensors")
+            now, before = load_file(changed), load_file(every_cell / BASES[name] / "model" / "model.safetensors")
             assert now.keys() == before.keys()
             assert any(not torch.equal(now[key], before[key]) for key in now)
 
@@ -253,7 +236,7 @@ def test_a_stopped_unfrozen_run_goes_on_to_the_same_weights_bit_by_bit(
 
 
 def test_an_unfrozen_model_that_ranks_dev_worse_is_undone_with_its_bases(
-    folder: Path,
+    every_cell: Path,
     spec_of: Callable[..., FusionSpec],
     bases: tuple[Dataset, FinishedRun, FinishedRun, Features],
     tmp_path: Path,
@@ -276,9 +259,9 @@ def test_an_unfrozen_model_that_ranks_dev_worse_is_undone_with_its_bases(
     rows = dataset.rows(Split.GATE)
     log_odds_R = margins(read_predictions(predictions_path(tmp_path, Split.GATE)).logits_RC)
     np.testing.assert_allclose(log_odds_R, features.batch(rows).ensemble_log_odds_B.numpy(), rtol=1e-4, atol=1e-4)
-    for name in ("transformer", "gnn"):
+    for name, run in BASES.items():
         now, before = (
-            load_file(out / "model.safetensors") for out in (tmp_path / "model" / name, folder / name / "model")
+            load_file(out / "model.safetensors") for out in (tmp_path / "model" / name, every_cell / run / "model")
         )
         assert all(torch.equal(now[key], before[key]) for key in before)
 
@@ -319,7 +302,7 @@ def test_ratios_of_the_learning_rates_hold_through_finder_and_schedule(
 
 
 def test_norms_of_three_components_are_reported_and_an_unfrozen_model_counts_to_its_own(
-    folder: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
+    every_cell: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
 ) -> None:
     # A rate of next to nothing: the reported weights are those that were saved.
     fuse(spec_of(unfreeze="gnn", training={"epochs": 1, "learning_rate": {"value": 1e-9}}), tmp_path)
@@ -330,7 +313,7 @@ def test_norms_of_three_components_are_reported_and_an_unfrozen_model_counts_to_
         f"weight_norm/{name}" for name in ("transformer", "gnn", "head")
     }
     head = load_file(tmp_path / "model" / "model.safetensors")
-    base = load_file(folder / "gnn" / "model" / "model.safetensors")
+    base = load_file(every_cell / BASES["gnn"] / "model" / "model.safetensors")
     squares = sum(float(tensor.double().square().sum()) for tensor in base.values())
     squares += sum(float(t.double().square().sum()) for name, t in head.items() if name.startswith("graph."))
     assert values["weight_norm/gnn"] == pytest.approx(squares**0.5, rel=1e-5)
@@ -340,10 +323,10 @@ def test_norms_of_three_components_are_reported_and_an_unfrozen_model_counts_to_
 
 
 def test_a_model_that_did_not_make_its_run_s_predictions_is_not_unfrozen(
-    folder: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
+    every_cell: Path, spec_of: Callable[..., FusionSpec], tmp_path: Path
 ) -> None:
     other = tmp_path / "gnn"
-    shutil.copytree(folder / "gnn", other)
+    shutil.copytree(every_cell / BASES["gnn"], other)
     path = other / "model" / "model.safetensors"
     save_file({name: tensor * 2 for name, tensor in load_file(path).items()}, path)
 

@@ -29,6 +29,18 @@ def _taken(trainer: Any, out: str) -> int:
     return taken
 
 
+def test_a_text_models_peak_is_as_predicted(trainer: Any, tiny: dict[str, Any], whole: str) -> None:
+    text = {"model": tiny["model"], "training": tiny["training"]}
+    spec = {"dataset": tiny["dataset"], "device": "cpu", "transformer": text}
+    # Cold, as the run was: a fork shares what its server holds.
+    assert trainer.run("preflight", spec, "text-prediction", cold=True)[0] == 0
+
+    predicted = _predicted(trainer, "text-prediction")
+
+    assert predicted["transformer"] == pytest.approx(_taken(trainer, whole), rel=TOLERANCE)
+
+
+@pytest.mark.slow
 def test_every_cells_peak_is_as_predicted(trainer: Any, tiny: dict[str, Any], whole: str) -> None:
     text = {"model": tiny["model"], "training": tiny["training"]}
     spec = {"dataset": tiny["dataset"], "device": "cpu", "transformer": text, "gnn": GRAPH, "fusion": {}}

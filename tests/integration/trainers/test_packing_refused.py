@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from cellgate.contract.errors import DataError, SpecError
 from cellgate.contract.files import sha256_of_file, write_json
 from tests.finished_runs import noisy_log_odds, write_run
-from tests.trained_runs import TEXT, pack, run_cell
+from tests.trained_runs import pack, run_cell
 from trainers.bundle.packing import pack_bundle
 from trainers.data.dataset import Dataset
 
@@ -89,7 +89,7 @@ def test_nothing_that_is_there_is_overwritten(every_cell: Path, tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def ready(every_cell: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data set again, its graphs made elsewhere, and a text model trained on it."""
+    """The data set again, its graphs made elsewhere, and its text model, which is the same: it reads no graph."""
     target = tmp_path_factory.mktemp("ready")
     rows = [json.loads(line) for line in (every_cell / "functions.jsonl").read_text().splitlines()]
     nodes = [["METHOD", "int f(int n)"], ["BLOCK", "{ return n; }"], ["RETURN", "return n;"], ["IDENTIFIER", "n"]]
@@ -98,7 +98,10 @@ def ready(every_cell: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (target / "graphs.jsonl").write_text("".join(json.dumps(graph) + "\n" for graph in graphs))
     spec = {"source": str(every_cell / "functions.jsonl"), "graphs": str(target / "graphs.jsonl")}
     run_cell(target, "prepare", "prepare", spec)
-    run_cell(target, "transformer", "t", {"dataset": str(target / "prepare" / "dataset"), "device": "cpu", **TEXT})
+    shutil.copytree(every_cell / "t0", target / "t")
+    content = json.loads((target / "t" / "result.json").read_bytes())
+    dataset = Dataset.open(target / "prepare" / "dataset")
+    write_json(target / "t" / "result.json", {**content, "dataset_id": dataset.id})
     return target
 
 

@@ -90,14 +90,14 @@ def test_the_trainer_gets_its_spec_its_folder_and_none_of_the_services_secrets(
     monkeypatch.setenv("CELLGATE_TOKEN", "a secret of the service, of 32 characters")
     run_id = small_floor.prepare_run()
     context = small_floor.context(
-        "(out / 'seen').write_text(json.dumps([spec['source'], options.cell, dict(os.environ)])); finish()", threads=1
+        "(out / 'seen').write_text(json.dumps([spec['source'], options.cell, dict(os.environ)])); finish()", threads=3
     )
 
     supervise(context, small_floor.claim(context))
 
     source, cell, environment = json.loads((small_floor.attempt_folder(run_id) / "seen").read_text())
     assert (source, cell) == ("/data/made.jsonl", "prepare")
-    assert environment["OMP_NUM_THREADS"] == "1"
+    assert environment["OMP_NUM_THREADS"] == "3"
     assert not [name for name in environment if name.startswith("CELLGATE")]
 
 

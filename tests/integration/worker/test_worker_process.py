@@ -28,8 +28,8 @@ def machine(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Machi
 
 
 @pytest.fixture
-def small_machine(redis_url: str, tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path, f"sqlite:///{tmp_path / 'cellgate.db'}", redis_url)
+def small_machine(sqlite_url: str, redis_url: str, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path, sqlite_url, redis_url)
     yield machine
     machine.database.dispose()
 

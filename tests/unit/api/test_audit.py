@@ -77,12 +77,15 @@ def walk_data_and_experiments(walk: Walk) -> None:
     walk.post("inspect_source", "/v1/inspections", {"source": api.file()})
     walk.post("submit_preflight", "/v1/preflights", {"dataset": dataset, "mode": "static"})
     body = {"name": "question", "dataset": dataset, "seeds": [0, 1]}
+    walk.post("estimate", "/v1/estimates", body)
     cancelled = walk.post("submit_experiment", "/v1/experiments", body).json()["id"]
     walk.post("cancel_experiment", f"/v1/experiments/{cancelled}/cancel")
     decided = f"/v1/experiments/{api.experiment(dataset)}"
     api.trainers(WEAK_GNN).work()
     walk.post("waive_check", f"{decided}/gate/waivers", {"check": "mean_f1_gnn", "reason": REASON})
     walk.post("overrule_decision", f"{decided}/decision", {"outcome": "improve", "reason": REASON})
+    more = walk.post("add_seeds", f"{decided}/seeds", {"seeds": [2]}).json()["id"]
+    api.client.post(f"/v1/experiments/{more}/cancel")
     bundle = walk.post("pack_bundle", f"{decided}/bundle", {"kind": "single", "option": "gnn"}).json()["id"]
     with api.database.begin() as session:
         packed = {"state": "succeeded", "path": "packed", "result": {"artifacts": {}}}

@@ -213,20 +213,22 @@ def with_field(body: Mapping[str, Any], field: str, value: Any) -> dict[str, Any
 
 
 @pytest.mark.parametrize(("what", "field", "value"), ROWS)
-def test_a_field_that_is_wrong_is_named_and_nothing_is_created(api: Api, what: str, field: str, value: Any) -> None:
+def test_a_field_that_is_wrong_is_named_and_nothing_is_created(
+    shared_api: Api, what: str, field: str, value: Any
+) -> None:
     path, body = BODIES[what]
-    before = api.counts()
+    before = shared_api.counts()
 
-    answer = api.client.post(path, json=with_field(body, field, value))
+    answer = shared_api.client.post(path, json=with_field(body, field, value))
 
     assert_refused(answer, status=422, code="invalid_request", pointers=[f"/{field}"])
-    assert api.counts() == before
+    assert shared_api.counts() == before
 
 
-def test_all_of_them_at_once_are_named_at_once(api: Api) -> None:
+def test_all_of_them_at_once_are_named_at_once(shared_api: Api) -> None:
     body = {"name": "question", "dataset": "made", "seeds": [-1], "queue": "CPU", "policy": {"gate_f1": 2}, "odd": 1}
 
-    answer = api.client.post("/v1/experiments", json=body)
+    answer = shared_api.client.post("/v1/experiments", json=body)
 
     pointers = ["/dataset", "/seeds/0", "/queue", "/policy/gate_f1", "/odd"]
     assert_refused(answer, status=422, code="invalid_request", pointers=pointers)

@@ -7,9 +7,8 @@ import pytest
 from tests.api_client import Api, assert_refused, get
 
 
-@pytest.fixture
-def things(api: Api) -> dict[str, str]:
-    """Paths of one thing of each kind."""
+def paths_of_things(api: Api) -> dict[str, str]:
+    """Make one thing of each kind and return its path."""
     experiment = api.experiment(labels={"team": "core"})
     api.trainers().work()
     found = get(api, f"/v1/experiments/{experiment}")
@@ -24,6 +23,18 @@ def things(api: Api) -> dict[str, str]:
         "uploads": upload,
     }
     return {kind: f"/v1/{kind}/{found_id}" for kind, found_id in ids.items()}
+
+
+@pytest.fixture
+def things(api: Api) -> dict[str, str]:
+    """Paths of one thing of each kind."""
+    return paths_of_things(api)
+
+
+@pytest.fixture(scope="module")
+def kept_things(shared_api: Api) -> dict[str, str]:
+    """The same, for tests that change none of them."""
+    return paths_of_things(shared_api)
 
 
 def check_patched(api: Api, things: dict[str, str], kind: str) -> None:
@@ -116,12 +127,12 @@ def test_a_poller_of_an_experiment_sees_that_a_run_of_it_was_renamed(api: Api, t
     ],
 )
 def test_a_patch_that_cannot_be_applied_names_every_mistake(
-    api: Api, things: dict[str, str], kind: str, patch: dict[str, Any], pointers: list[str]
+    shared_api: Api, kept_things: dict[str, str], kind: str, patch: dict[str, Any], pointers: list[str]
 ) -> None:
-    before = get(api, things[kind])
+    before = get(shared_api, kept_things[kind])
 
-    answer = api.client.patch(things[kind], json=patch)
+    answer = shared_api.client.patch(kept_things[kind], json=patch)
 
     assert answer.status_code == 422, answer.text
     assert sorted(mistake["pointer"] for mistake in answer.json()["errors"]) == sorted(pointers), answer.text
-    assert get(api, things[kind]) == before
+    assert get(shared_api, kept_things[kind]) == before

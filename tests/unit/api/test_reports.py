@@ -44,6 +44,12 @@ def decided(api: Api, f1s: F1s = F1S, **fields: Any) -> str:
     return f"/v1/experiments/{experiment}"
 
 
+@pytest.fixture(scope="module")
+def kept(shared_api: Api) -> str:
+    """An experiment that has been decided on, for tests that change nothing of it."""
+    return decided(shared_api, name=NAME)
+
+
 def report_file(api: Api) -> Path:
     with api.database.read() as session:
         chosen = select(RunRow.path).join(JobRow, RunRow.job_id == JobRow.id).where(JobRow.cell == "54")
@@ -64,15 +70,13 @@ def test_of_an_experiment_that_is_not_there_there_is_no_report(api: Api, what: s
     assert_refused(answer, status=404, code="not_found", pointers=[])
 
 
-def test_the_report_is_what_cell_54_has_left_with_the_evidence_of_the_decision(api: Api) -> None:
-    experiment = decided(api)
-
-    found = get(api, f"{experiment}/report")
+def test_the_report_is_what_cell_54_has_left_with_the_evidence_of_the_decision(shared_api: Api, kept: str) -> None:
+    found = get(shared_api, f"{kept}/report")
 
     assert (found["stage"], found["report"]["schema_version"]) == ("bases", 1)
-    assert found["report"]["evidence"] == get(api, f"{experiment}/decision")["evidence"]
-    assert found["report"]["evidence"] == get(api, f"{experiment}/aggregate")["evidence"]
-    assert get(api, f"/v1/runs/{found['run']}")["cell"] == 54
+    assert found["report"]["evidence"] == get(shared_api, f"{kept}/decision")["evidence"]
+    assert found["report"]["evidence"] == get(shared_api, f"{kept}/aggregate")["evidence"]
+    assert get(shared_api, f"/v1/runs/{found['run']}")["cell"] == 54
     assert [option["option"] for option in found["report"]["options"]] == ["transformer", "gnn", "ensemble"]
 
 
@@ -85,11 +89,10 @@ def test_after_fusion_the_report_is_that_of_all_options(api: Api) -> None:
     assert found["report"]["options"][-1]["option"] == "fusion"
 
 
-def test_a_report_that_is_held_is_not_sent_again(api: Api) -> None:
-    experiment = decided(api)
-    first = api.client.get(f"{experiment}/report")
+def test_a_report_that_is_held_is_not_sent_again(shared_api: Api, kept: str) -> None:
+    first = shared_api.client.get(f"{kept}/report")
 
-    again = api.client.get(f"{experiment}/report", headers={"If-None-Match": first.headers["ETag"]})
+    again = shared_api.client.get(f"{kept}/report", headers={"If-None-Match": first.headers["ETag"]})
 
     assert (again.status_code, again.content) == (304, b"")
 
@@ -111,17 +114,15 @@ def test_a_report_that_is_not_the_one_that_the_run_left_is_not_shown(api: Api, w
     assert get(api, f"{experiment}/aggregate")["evidence"]["rows"] == 300
 
 
-def test_the_page_has_decision_gate_and_every_option_and_loads_nothing(api: Api) -> None:
-    experiment = decided(api, name=NAME)
-
-    answer = api.client.get(f"{experiment}/report.html")
+def test_the_page_has_decision_gate_and_every_option_and_loads_nothing(shared_api: Api, kept: str) -> None:
+    answer = shared_api.client.get(f"{kept}/report.html")
 
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     page = Page(answer.text)
-    taken = get(api, f"{experiment}/decision")
+    taken = get(shared_api, f"{kept}/decision")
     for recorded in (NAME, "Ship the ensemble", taken["rule"], *taken["reasons"], *taken["next_steps"]):
         assert " ".join(recorded.split()) in page.text
-    for check in get(api, f"{experiment}/gate")["checks"]:
+    for check in get(shared_api, f"{kept}/gate")["checks"]:
         assert check["title"] in page.text
         assert " ".join(check["reason"].replace(" | ", "; ").split()) in page.text
     for option in ("Transformer", "Graph network", "Ensemble"):
@@ -137,11 +138,11 @@ def test_the_page_has_decision_gate_and_every_option_and_loads_nothing(api: Api)
     assert "@import" not in answer.text
 
 
-def test_the_page_s_own_policy_lets_its_one_style_sheet_pass_and_nothing_else(api: Api) -> None:
+def test_the_page_s_own_policy_lets_its_one_style_sheet_pass_and_nothing_else(shared_api: Api, kept: str) -> None:
     import base64
     import hashlib
 
-    answer = api.client.get(f"{decided(api)}/report.html")
+    answer = shared_api.client.get(f"{kept}/report.html")
 
     (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -168,11 +169,9 @@ def test_waivers_and_overrulings_stand_on_the_page_with_who_and_why(api: Api) ->
     assert "Transformer chosen" in page.text
 
 
-def test_the_gate_shows_the_interval_that_the_evidence_has(api: Api) -> None:
-    experiment = decided(api)
-
-    checks = {check["name"]: check for check in get(api, f"{experiment}/gate")["checks"]}
-    options = {option["option"]: option for option in get(api, f"{experiment}/aggregate")["evidence"]["options"]}
+def test_the_gate_shows_the_interval_that_the_evidence_has(shared_api: Api, kept: str) -> None:
+    checks = {check["name"]: check for check in get(shared_api, f"{kept}/gate")["checks"]}
+    options = {option["option"]: option for option in get(shared_api, f"{kept}/aggregate")["evidence"]["options"]}
 
     for name in ("transformer", "gnn"):
         interval = options[name]["f1_interval"]

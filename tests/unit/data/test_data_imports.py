@@ -1,12 +1,12 @@
-"""Preparing and reading data need no torch, so that the processes that do it start fast and stay small."""
+"""Preparing, reading and weighing need no torch, so that the processes that do it start fast and stay small."""
 
 import subprocess
 import sys
 
 
-def test_preparing_and_reading_do_not_import_torch():
+def test_preparing_reading_and_aggregation_do_not_import_torch() -> None:
     program = (
-        "import sys, trainers.data.prepare, trainers.data.dataset; "
+        "import sys, trainers.data.prepare, trainers.data.dataset, trainers.evaluation.aggregate; "
         "sys.exit(','.join({'torch', 'transformers', 'fastapi', 'sqlalchemy', 'celery'} & set(sys.modules)) or 0)"
     )
 

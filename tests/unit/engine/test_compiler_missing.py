@@ -73,6 +73,8 @@ def _task(toy: type[Any]) -> Any:
     return task
 
 
+# The compiler's own way to fail, for which it is loaded: ten seconds.
+@pytest.mark.slow
 # torch's compiler says so of torch's own code while it is imported.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_without_a_compiler_training_goes_on_as_without_compilation(

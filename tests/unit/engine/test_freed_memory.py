@@ -10,7 +10,7 @@ import pytest
 ASK_AGAIN_AND_AGAIN = """
 import resource
 import numpy as np
-from trainers.engine.memory import keep_freed_memory
+from trainers.engine.malloc import keep_freed_memory
 def ask():
     np.empty(50_000_000, dtype=np.uint8).fill(1)
 def print_pages_mapped():

@@ -30,7 +30,7 @@ def held(intervals: list[Interval], truth: float) -> float:
     return fmean(found.low <= truth <= found.high for found in intervals)
 
 
-@pytest.mark.parametrize("seed_spread", [0.0, 0.15])
+@pytest.mark.parametrize("seed_spread", [pytest.param(0.0, marks=pytest.mark.slow), 0.15])
 def test_intervals_hold_the_true_f1_and_the_true_difference_as_often_as_they_say(seed_spread: float) -> None:
     world = World(f1=TIE.f1, groups=80, seed_spread=seed_spread)
     found = [evidence_of(world, sample, seed=place) for place, sample in enumerate(samples(world))]
@@ -41,7 +41,10 @@ def test_intervals_hold_the_true_f1_and_the_true_difference_as_often_as_they_say
 
 @pytest.mark.parametrize(
     ("groups", "by_row"),
-    [pytest.param(80, True, id="functions drawn one by one"), pytest.param(300, False, id="seeds left out")],
+    [
+        pytest.param(80, True, id="functions drawn one by one", marks=pytest.mark.slow),
+        pytest.param(300, False, id="seeds left out"),
+    ],
 )
 def test_a_shortcut_claims_too_much_and_falls_below_the_bound(groups: int, by_row: bool) -> None:
     world = World(f1={"transformer": 0.88}, groups=groups, seed_spread=0.15)

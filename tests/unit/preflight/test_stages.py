@@ -1,5 +1,6 @@
 """Each stage of a smoke test can fail, is reported, and stops only the stages that need it."""
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainers.preflight.stages import Stages
 
 ALL = ["load", "forward", "backward", "clip", "step", "gradients", "evaluate", "resume", "save"]
 TRAIN, DEV = np.arange(100, 200), np.arange(100)
+BATCHES = math.ceil(len(TRAIN) / 16)  # as the task plans them
 Reload = Callable[[SmallTask, Path], Any]
 
 
@@ -33,19 +35,23 @@ def _copy(task: SmallTask, _folder: Path) -> SmallTask:
     return other
 
 
-def _verdicts(task: Any, context: RunContext, reload: Reload = _copy) -> dict[str, str]:
-    stages = Stages(
+def _stages(task: Any, context: RunContext, **config: Any) -> Stages:
+    return Stages(
         "small",
         task,
         train_rows=TRAIN,
         dev_rows=DEV,
         labels=task.labels,
-        config=TrainingConfig(batch_size=16),
+        config=TrainingConfig(batch_size=16, **config),
         cost=len,
         context=context,
         hardware=new_hardware(),
         scratch=context.out,
     )
+
+
+def _verdicts(task: Any, context: RunContext, reload: Reload = _copy) -> dict[str, str]:
+    stages = _stages(task, context)
     stages.train()
     stages.save(lambda folder: reload(task, folder))
     return {check.name.removeprefix("small_"): check.verdict for check in stages.checks.made}
@@ -57,6 +63,22 @@ def _task() -> Any:
 
 def test_a_healthy_model_passes_every_stage(context: RunContext) -> None:
     assert _verdicts(_task(), context) == dict.fromkeys(ALL, "pass")
+
+
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [({"epochs": 3}, 3 * BATCHES), ({"epochs": 3, "accumulation": 10}, 3), ({"epochs": 3, "max_steps": 2}, 2)],
+)
+def test_it_tells_how_many_steps_a_training_has_and_what_one_takes(
+    context: RunContext, config: dict[str, int], steps: int
+) -> None:
+    stages = _stages(_task(), context, **config)
+
+    stages.train()
+
+    assert stages.steps == steps
+    assert stages.step_s is not None
+    assert stages.step_s > 0
 
 
 def _raise(error: Exception) -> Callable[..., Any]:

@@ -34,7 +34,7 @@ from service.store.tables import AttemptRow, EventRow, RunRow
 from tests.lapsed_leases import expire_lapsed
 
 RUNS = 2
-EXAMPLES = [8, pytest.param(25, marks=pytest.mark.slow)]
+EXAMPLES = [4, pytest.param(25, marks=pytest.mark.slow)]
 WRITES: dict[str, Callable[..., Any]] = {
     "renew": lambda s, **held: lifecycle.renew(s, **held, lease_s=60),
     "mark_running": lambda s, **held: lifecycle.mark_running(s, **held),

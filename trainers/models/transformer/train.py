@@ -20,7 +20,7 @@ from trainers.engine.class_balance import start_at_prior
 from trainers.engine.context import RunContext
 from trainers.engine.environment import code_version
 from trainers.engine.finish import TruncationMask
-from trainers.engine.memory import keep_freed_memory
+from trainers.engine.malloc import keep_freed_memory
 from trainers.engine.train_cell import open_inputs, train_cell
 from trainers.models.linear.base import text_base
 from trainers.models.linear.trainee import mixed_trainee

@@ -11,7 +11,7 @@ import { TokenForm } from "../parts/token";
 import { between, cellName, duration, moment } from "../format";
 import { usePoll } from "../poll";
 import { useTitle } from "../router";
-import type { Dataset, Decision, Experiment, GateReport, Run } from "../schemas";
+import type { Dataset, Decision, Experiment, GateReport, Run, Spent } from "../schemas";
 import { ended } from "../states";
 
 export function ExperimentPage({ id }: { id: string }) {
@@ -25,6 +25,7 @@ export function ExperimentPage({ id }: { id: string }) {
     undefined,
     experiment?.gate_verdict ?? null,
   );
+  const spent = usePoll<Spent>(experiment ? `${path}/spent` : null, () => over);
   const decided = experiment?.outcome != null;
   const decisions = usePoll<Decision[]>(decided ? `${path}/decisions` : null, (found) => over || found.length > 1);
   const dataset = usePoll<Dataset>(experiment ? `/v1/datasets/${experiment.dataset}` : null, (found) => ended(found.state));
@@ -40,6 +41,7 @@ export function ExperimentPage({ id }: { id: string }) {
   return (
     <>
       <Head experiment={experiment} />
+      {spent.value && <Spending spent={spent.value} />}
       <Pipeline experiment={experiment} dataset={dataset.value} decisions={decisions.value ?? []} />
       <Failures experiment={experiment} />
       {newestFirst.map((decision, index) => (
@@ -65,6 +67,12 @@ function Head({ experiment }: { experiment: Experiment }) {
         {experiment.id} · submitted {moment(experiment.created_at)} · took{" "}
         {duration(between(experiment.created_at, experiment.finished_at))} · seeds {experiment.seeds.join(", ")}
         {experiment.autopilot ? "" : " · by hand, no autopilot"}
+        {experiment.extends && (
+          <>
+            {" · extends "}
+            <a href={`#/experiments/${experiment.extends}`}>an experiment with fewer seeds</a>
+          </>
+        )}
       </p>
       <Actions
         path={`/v1/experiments/${experiment.id}`}
@@ -73,6 +81,20 @@ function Head({ experiment }: { experiment: Experiment }) {
         actions={actionsOfExperiment(experiment)}
       />
     </div>
+  );
+}
+
+function Spending({ spent }: { spent: Spent }) {
+  const { value = null, low = null, high = null } = spent.predicted?.device_s ?? {};
+  const range = low != null && high != null ? ` (${duration(low)} to ${duration(high)})` : "";
+  return (
+    <p class="quiet small">
+      At work: {duration(spent.device_s)} in cells 51 to 53
+      {value === null ? ", time not predicted: nothing like it had finished" : `, predicted ${duration(value)}${range}`}
+      {` · ${duration(spent.other_s)} in pre-flight and evidence`}
+      {spent.cost !== null && ` · cost ${spent.cost.toFixed(2)}`}
+      {spent.budget_s !== null && ` · budget ${duration(spent.budget_s)}`}
+    </p>
   );
 }
 

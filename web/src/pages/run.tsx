@@ -78,6 +78,11 @@ function Head({ run }: { run: Run }) {
           It was tried again: <a href={`#/runs/${run.superseded_by}`}>another run</a> counts in its place.
         </p>
       )}
+      {run.reused_from && (
+        <p>
+          It was not trained: <a href={`#/runs/${run.reused_from}`}>an equal run</a> had finished, and its result is reused.
+        </p>
+      )}
       <Actions<Run>
         path={`/v1/runs/${run.id}`}
         subject="run"

@@ -114,7 +114,10 @@ function SeedChip({ run, one }: { run: Run; one: boolean }) {
           {name}
           <span class="sr">, {run.state}</span>
         </span>
-        <span class="chip-value">{run.f1 === null ? whatItDoes(run) : `F1 ${score(run.f1)}`}</span>
+        <span class="chip-value">
+          {run.f1 === null ? whatItDoes(run) : `F1 ${score(run.f1)}`}
+          {run.reused_from && <span class="quiet"> reused</span>}
+        </span>
       </a>
       {busy && (
         <Bar
