@@ -8,6 +8,7 @@ from typing import Any
 from cellgate.contract.artifacts import REPORT_NAME
 from cellgate.contract.cells import Cell
 from cellgate.contract.evidence import (
+    AlertBudget,
     Baseline,
     Comparison,
     DeploymentCandidate,
@@ -242,6 +243,13 @@ def deployment_scores(precision: float) -> DeploymentScores:
         f1=estimate(0.2),
         alerts_per_1000=estimate(40.0),
         vd_s=estimate(0.6),
+        budget=AlertBudget(
+            wanted_per_1000=5,
+            thresholds=[0.875],
+            recall=estimate(0.45),
+            precision=estimate(0.7),
+            alerts_per_1000=estimate(6.5),
+        ),
     )
 
 

@@ -81,10 +81,16 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
 def _said_of_deployment(scores: DeploymentScores) -> str:
     """Return what the bundle's calls are worth where it will run."""
     low, high = scores.precision.interval.low, scores.precision.interval.high
+    budget = ""
+    if scores.budget is not None:
+        budget = (
+            f" At most {scores.budget.wanted_per_1000:g} of them (--threshold {scores.budget.thresholds[0]:.4f}):"
+            f" recall {scores.budget.recall.mean:.3f}, precision {scores.budget.precision.mean:.3f}."
+        )
     return (
         f"Where {percent(scores.prevalence)} of the functions are vulnerable: precision {scores.precision.mean:.3f} "
         f"[{low:.3f}, {high:.3f}], F1 {scores.f1.mean:.3f}, VD-S {scores.vd_s.mean:.3f}; "
-        f"{scores.alerts_per_1000.mean:.1f} alerts per 1,000 functions."
+        f"{scores.alerts_per_1000.mean:.1f} alerts per 1,000 functions.{budget}"
     )
 
 

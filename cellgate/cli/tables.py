@@ -264,6 +264,28 @@ def _show_deployment(console: Console, evidence: Evidence) -> None:
             ),
         )
     console.print(rows)
+    _show_budget(console, evidence)
+
+
+def _show_budget(console: Console, evidence: Evidence) -> None:
+    """Print what every option finds within the alert budget; nothing where there is none."""
+    deployed = {option.option: option.deployment for option in evidence.options}
+    found = {option: scores.budget for option, scores in deployed.items() if scores is not None and scores.budget}
+    if not found:
+        return
+    wanted = next(iter(found.values())).wanted_per_1000
+    columns = ("recall", "95 % interval", "precision", "alerts per 1,000", "thresholds")
+    rows = table("option", *columns, title=f"At most {wanted:g} alerts per 1,000 of them", numbers=columns)
+    for option, budget in found.items():
+        rows.add_row(
+            option,
+            score(budget.recall.mean),
+            span(budget.recall.interval.low, budget.recall.interval.high),
+            score(budget.precision.mean),
+            f"{budget.alerts_per_1000.mean:.1f}",
+            " ".join(f"{threshold:.3f}" for threshold in budget.thresholds),
+        )
+    console.print(rows)
 
 
 def _option(option: OptionEvidence) -> list[str]:

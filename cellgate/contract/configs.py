@@ -279,6 +279,9 @@ class AggregationConfig(Spec):
     deployment_prevalence: float | None = Field(
         None, gt=0, lt=1, description="Share of vulnerable functions where the model will run; null: not stated."
     )
+    alerts_per_1000: float | None = Field(
+        None, gt=0, le=1000, description="Alerts there per 1,000 functions that somebody can look at; null: not stated."
+    )
 
 
 class GroupBy(StrEnum):

@@ -78,6 +78,16 @@ class Estimate(Document):
     interval: Interval
 
 
+class AlertBudget(Document):
+    """Scores at thresholds that keep the alerts within a budget: fixed on dev, measured on gate."""
+
+    wanted_per_1000: NonNegative = Field(description="Alerts per 1,000 functions, at most.")
+    thresholds: list[Probability] = Field(min_length=1, description="Of each seed.")
+    recall: Estimate
+    precision: Estimate
+    alerts_per_1000: Estimate
+
+
 class DeploymentScores(Document):
     """Scores where vulnerable functions are as frequent as the policy states, not as in the gate split."""
 
@@ -86,6 +96,7 @@ class DeploymentScores(Document):
     f1: Estimate
     alerts_per_1000: Estimate = Field(description="Of 1,000 functions, how many are called vulnerable.")
     vd_s: Estimate = Field(description="VD-S, which does not depend on prevalence.")
+    budget: AlertBudget | None = Field(None, exclude_if=is_none, description="Absent where no budget is stated.")
 
 
 class OptionEvidence(Document):

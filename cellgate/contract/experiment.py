@@ -78,6 +78,12 @@ class Policy(BaseModel):
         lt=1,
         description="Share of vulnerable functions where the model will run, for evidence and gate; null: not stated.",
     )
+    alert_budget_per_1000: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="Alerts there per 1,000 functions that somebody can look at; dev fixes a threshold for it.",
+    )
     min_deployment_precision: float | None = Field(
         None, ge=0, le=1, description="Precision of 51 and 52 at the prevalence, as a warning; null: no check."
     )
@@ -124,6 +130,8 @@ class Policy(BaseModel):
                 for check, field in DEPLOYMENT_THRESHOLDS.items()
                 if check in AT_PREVALENCE and getattr(self, field) is not None
             ]
+            if self.alert_budget_per_1000 is not None:
+                missing.append("alert_budget_per_1000 needs a share of vulnerable functions in deployment_prevalence")
         if missing:
             raise ValueError("; ".join(missing))
         return self

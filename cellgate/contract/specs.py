@@ -138,6 +138,9 @@ class PackSpec(RunSpec):
     deployment_prevalence: float | None = Field(
         None, gt=0, lt=1, description="Share of vulnerable functions where it will run, for its scores in the manifest."
     )
+    alerts_per_1000: float | None = Field(
+        None, gt=0, le=1000, description="Alerts there per 1,000 functions at most, for a threshold in the manifest."
+    )
     tolerance: float = Field(
         1e-5, gt=0, le=0.1, description="How far its probabilities may be from those that the runs stored."
     )

@@ -59,11 +59,16 @@ def create_bundle(
     experiment = get_experiment(session, experiment_id)
     finished = [finished_runs(session, experiment_id, step) for step in packing.steps]
     chosen = _seeds(packing, set.intersection(*(set(runs) for runs in finished)), seeds or packing.seeds)
+    policy = ExperimentSpec.model_validate(experiment.spec).policy
+    stated = {
+        "deployment_prevalence": policy.deployment_prevalence,
+        "alerts_per_1000": policy.alert_budget_per_1000,
+    }
     config = {
         "kind": packing.kind,
         "runs": [runs[seed].id for seed in chosen for runs in finished],
         "text_weight": packing.text_weight,
-        "deployment_prevalence": ExperimentSpec.model_validate(experiment.spec).policy.deployment_prevalence,
+        **{name: value for name, value in stated.items() if value is not None},
         **options,
     }
     job = create_job(

@@ -111,9 +111,10 @@ def _weight(spec: ExperimentSpec) -> dict[str, float]:
 
 
 def _aggregation(spec: ExperimentSpec) -> AggregationConfig:
-    stated = spec.policy.deployment_prevalence
-    prevalence = {} if stated is None else {"deployment_prevalence": stated}
-    return spec.aggregation.model_copy(update={**_weight(spec), **prevalence})
+    policy = spec.policy
+    given = {"deployment_prevalence": policy.deployment_prevalence, "alerts_per_1000": policy.alert_budget_per_1000}
+    stated = {name: value for name, value in given.items() if value is not None}
+    return spec.aggregation.model_copy(update={**_weight(spec), **stated})
 
 
 def _fusion(spec: ExperimentSpec) -> dict[str, Any]:

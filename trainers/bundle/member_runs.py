@@ -18,6 +18,7 @@ from cellgate.contract.results import read_result
 from cellgate.contract.specs import BundleKind
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import Floats, best_threshold, margins, sigmoid
+from trainers.evaluation.alert_budget import ScoresWithinBudget, with_budget
 from trainers.evaluation.ensemble import (
     ensemble_log_odds,
     log_odds_of_mean,
@@ -166,24 +167,26 @@ class Stored:
         """Return the threshold that serves best on dev."""
         return best_threshold(self._labels(Split.DEV), self.probabilities(Split.DEV, text_weight=text_weight))
 
-    def deployment(self, *, text_weight: float | None, prevalence: float) -> DeploymentScores | None:
+    def deployment(
+        self, *, text_weight: float | None, prevalence: float, alerts_per_1000: float | None = None
+    ) -> DeploymentScores | None:
         """Return the scores of all members together at a prevalence; None if gate lacks one of the two classes.
 
         Args:
             text_weight: Of the text model in an ensemble.
             prevalence: Share of vulnerable functions where they will run, above 0 and below 1.
+            alerts_per_1000: Alerts there per 1,000 functions, at most; None states no budget.
         """
-        rows_R = self.dataset.rows(Split.GATE)
-        log_odds_R = self._log_odds(Split.GATE, text_weight)
-        called_R = sigmoid(log_odds_R) >= self.threshold(text_weight=text_weight)
-        scores = ScoresAtPrevalence.of(
-            self._labels(Split.GATE),
-            called_R[:, np.newaxis],
-            log_odds_R[:, np.newaxis],
-            np.unique(self.dataset.groups(rows_R), return_inverse=True)[1].astype(np.int64),
-            config=AggregationConfig(deployment_prevalence=prevalence),
+        groups_R = self.dataset.groups(self.dataset.rows(Split.GATE))
+        group_R = np.unique(groups_R, return_inverse=True)[1].astype(np.int64)
+        config = AggregationConfig(deployment_prevalence=prevalence, alerts_per_1000=alerts_per_1000)
+        dev, gate = (
+            (self._labels(split), self._log_odds(split, text_weight)[:, np.newaxis])
+            for split in (Split.DEV, Split.GATE)
         )
-        return None if scores is None else scores.of_option([0])
+        called_R1 = sigmoid(gate[1]) >= self.threshold(text_weight=text_weight)
+        deployed = ScoresAtPrevalence.of(gate[0], called_R1, gate[1], group_R, config=config)
+        return with_budget(deployed, ScoresWithinBudget.of(dev, gate, group_R, config=config), [0])
 
     def probabilities(self, split: Split, *, text_weight: float | None) -> Floats:
         """Return the mean over seeds of the probabilities, (R,)."""

@@ -46,6 +46,7 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
         text_weight=spec.text_weight,
         licence_notes=spec.licence_notes or NO_NOTES,
         deployment_prevalence=spec.deployment_prevalence,
+        alerts_per_1000=spec.alerts_per_1000,
         tolerance=spec.tolerance,
     )
     packed = time.perf_counter()

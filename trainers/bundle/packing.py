@@ -56,6 +56,7 @@ def pack_bundle(
     text_weight: float | None = None,
     licence_notes: str = NO_NOTES,
     deployment_prevalence: float | None = None,
+    alerts_per_1000: float | None = None,
     compared: int = COMPARED,
     tolerance: float = TOLERANCE,
 ) -> BundleManifest:
@@ -68,6 +69,7 @@ def pack_bundle(
         dataset: The data set that they were trained on.
         text_weight: Of the text model in an ensemble; null tunes it on fuse.
         deployment_prevalence: Share of vulnerable functions where it will run; None leaves its scores there out.
+        alerts_per_1000: Alerts there per 1,000 functions, at most; None gives no threshold for a budget.
         compared: Functions of gate, spread evenly, that the bundle scores and the runs did, at most.
         tolerance: How far the two probabilities may be apart. Runs that were not trained in fp32 on a CPU need more.
 
@@ -77,7 +79,7 @@ def pack_bundle(
             score as its runs did.
     """
     _check_options(target, kind=kind, text_weight=text_weight, compared=compared)
-    _check_prevalence(deployment_prevalence)
+    _check_prevalence(deployment_prevalence, alerts_per_1000)
     opened = Dataset.open(dataset)
     members = read_members(kind, runs, dataset=opened)
     _check_graphs(members, opened)
@@ -108,7 +110,7 @@ def pack_bundle(
                 device="cpu", threads=torch.get_num_threads(), precision="fp32"
             ).model_dump(mode="json"),
             "agreement": agreement.model_dump(mode="json"),
-            **_deployment(stored, text_weight, deployment_prevalence),
+            **_deployment(stored, text_weight, deployment_prevalence, alerts_per_1000),
             "self_test": [test.model_dump(mode="json") for test in _self_tests(seeds, max_nodes=max_nodes)],
             "files": {name: entry.model_dump(mode="json") for name, entry in files_of(folder).items()},
         }
@@ -116,8 +118,12 @@ def pack_bundle(
         return Bundle.open(folder).manifest
 
 
-def _deployment(stored: Stored, text_weight: float | None, prevalence: float | None) -> dict[str, Any]:
-    found = None if prevalence is None else stored.deployment(text_weight=text_weight, prevalence=prevalence)
+def _deployment(
+    stored: Stored, text_weight: float | None, prevalence: float | None, alerts_per_1000: float | None
+) -> dict[str, Any]:
+    if prevalence is None:
+        return {}
+    found = stored.deployment(text_weight=text_weight, prevalence=prevalence, alerts_per_1000=alerts_per_1000)
     return {} if found is None else {"deployment": found.model_dump(mode="json")}
 
 
@@ -136,12 +142,17 @@ def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None,
         raise SpecError("the bundle cannot be made", problems)
 
 
-def _check_prevalence(prevalence: float | None) -> None:
+def _check_prevalence(prevalence: float | None, alerts_per_1000: float | None) -> None:
+    problems = []
     if prevalence is not None and not 0 < prevalence < 1:
-        problem = InputError(
-            where="deployment_prevalence", found=f"{prevalence:g}", expected="a share of functions above 0 and below 1"
-        )
-        raise SpecError("the bundle cannot be made", [problem])
+        expected = "a share of functions above 0 and below 1"
+        problems.append(InputError(where="deployment_prevalence", found=f"{prevalence:g}", expected=expected))
+    if alerts_per_1000 is not None and (prevalence is None or not 0 < alerts_per_1000 <= 1000):
+        found = f"{alerts_per_1000:g}" + (" without deployment_prevalence" if prevalence is None else "")
+        expected = "above 0 and at most 1000, with deployment_prevalence"
+        problems.append(InputError(where="alerts_per_1000", found=found, expected=expected))
+    if problems:
+        raise SpecError("the bundle cannot be made", problems)
 
 
 def _check_graphs(members: Sequence[MemberRuns], dataset: Dataset) -> None:

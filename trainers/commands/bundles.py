@@ -39,6 +39,10 @@ def pack(
         float | None,
         typer.Option(metavar="P", help="Share of vulnerable functions where it will run, for its scores there."),
     ] = None,
+    alerts_per_1000: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Alerts there per 1,000 functions, at most, for a threshold that keeps to it."),
+    ] = None,
     compare: Annotated[
         int | None,
         typer.Option(metavar="N", help="Number of functions whose scores are compared with the stored ones."),
@@ -59,6 +63,7 @@ def pack(
             dataset=dataset,
             text_weight=text_weight,
             deployment_prevalence=deployment_prevalence,
+            alerts_per_1000=alerts_per_1000,
             **{name: value for name, value in given.items() if value is not None},
         )
     _print(

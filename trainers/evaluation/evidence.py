@@ -28,6 +28,7 @@ from cellgate.contract.options import OPTIONS, Option
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.engine.pairs import whole_pairs
+from trainers.evaluation.alert_budget import ScoresWithinBudget, with_budget
 from trainers.evaluation.deployment_candidates import dev_f1, forms_of
 from trainers.evaluation.differences import Difference, compare
 from trainers.evaluation.options import Candidate, rows_by_slice
@@ -106,6 +107,9 @@ class _Gate:
         self._deployed = ScoresAtPrevalence.of(
             self.labels_R, self._predicted_RM, log_odds_RM, self.group_R, config=config
         )
+        dev_RM = np.stack([candidate.log_odds[Split.DEV] for candidate in candidates], axis=1)
+        dev = (dataset.labels(dataset.rows(Split.DEV)), dev_RM)
+        self._within_budget = ScoresWithinBudget.of(dev, (self.labels_R, log_odds_RM), self.group_R, config=config)
 
     def _resample(self, counts: GroupCounts) -> Resampled:
         return Resampled.of_counts(
@@ -141,7 +145,7 @@ class _Gate:
             text_weight=_mean(weights),
             test_f1=self._test_f1(chosen),
             pair_verdicts=None if self._pairs is None else self._pairs.verdicts(self._members[option]),
-            deployment=None if self._deployed is None else self._deployed.of_option(self._members[option]),
+            deployment=with_budget(self._deployed, self._within_budget, self._members[option]),
         )
 
     def _test_f1(self, chosen: Sequence[Candidate]) -> float | None:

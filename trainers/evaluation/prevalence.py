@@ -60,6 +60,7 @@ SCORES: Mapping[str, Callable[[ErrorRates, float], Floats]] = {
     "precision": ErrorRates.precision,
     "f1": ErrorRates.f1,
     "alerts": ErrorRates.alerts,
+    "recall": lambda rates, _prevalence: rates.recall,
 }
 
 
@@ -138,13 +139,20 @@ class ScoresAtPrevalence:
         """
         return DeploymentScores(
             prevalence=self.prevalence,
-            precision=self._estimate("precision", members),
-            f1=self._estimate("f1", members),
-            alerts_per_1000=self._estimate("alerts", members, scale=1000),
-            vd_s=self._estimate("vd_s", members),
+            precision=self.estimate("precision", members),
+            f1=self.estimate("f1", members),
+            alerts_per_1000=self.estimate("alerts", members, scale=1000),
+            vd_s=self.estimate("vd_s", members),
         )
 
-    def _estimate(self, name: str, members: Sequence[int], *, scale: float = 1) -> Estimate:
+    def estimate(self, name: str, members: Sequence[int], *, scale: float = 1) -> Estimate:
+        """Return one option's score.
+
+        Args:
+            name: Of the score.
+            members: The option's models, one per seed.
+            scale: What it is multiplied by.
+        """
         score = self.scores[name]
         found = score.interval(members)
         interval = Interval(low=scale * found.low, high=scale * found.high, confidence=found.confidence)

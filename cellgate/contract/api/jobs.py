@@ -113,6 +113,7 @@ class PackConfig(Spec):
     text_weight: float | None = None
     licence_notes: str | None = None
     deployment_prevalence: float | None = None
+    alerts_per_1000: float | None = None
     tolerance: float
 
 

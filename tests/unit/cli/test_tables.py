@@ -32,6 +32,9 @@ def test_scores_at_a_prevalence_are_shown_where_one_is_stated() -> None:
     rows = [line.split() for line in page.splitlines() if line.split()[:2] == ["gnn", "0.150"]]
     shown_scores = "0.150 0.140 to 0.160 0.200 0.190 to 0.210 40.0 40.0 to 40.0 0.600 0.590 to 0.610"
     assert rows == [["gnn", *shown_scores.split()]]
+    assert "At most 5 alerts per 1,000 of them" in page
+    within = [line.split() for line in page.splitlines() if line.split()[:2] == ["gnn", "0.4500"]]
+    assert within == [["gnn", *["0.4500", "0.440", "to", "0.460", "0.7000", "6.5", "0.875"]]]
 
 
 def test_verdicts_on_pairs_are_shown_where_there_are_pairs() -> None:

@@ -60,13 +60,18 @@ def test_a_bundle_of_one_seed_has_the_scores_at_a_prevalence_that_the_evidence_h
     spec = make_spec()
     one_seed = {"transformer": spec.transformer[:1], "gnn": spec.gnn[:1], "fusion": []}
     resamples = AggregationConfig().resamples
-    stated = spec.model_copy(update={"deployment_prevalence": 0.01, "resamples": resamples, **one_seed})
+    stated = spec.model_copy(
+        update={"deployment_prevalence": 0.01, "alerts_per_1000": 100.0, "resamples": resamples, **one_seed}
+    )
     runs = [output.path for output in (*stated.transformer, *stated.gnn)]
 
     evidence = options_of(weigh(stated).evidence)
 
     stored = Stored.read("ensemble", read_members("ensemble", runs, dataset=dataset), dataset=dataset)
-    assert stored.deployment(text_weight=spec.text_weight, prevalence=0.01) == evidence["ensemble"].deployment
+    found = stored.deployment(text_weight=spec.text_weight, prevalence=0.01, alerts_per_1000=100.0)
+    assert found is not None
+    assert found.budget is not None
+    assert found == evidence["ensemble"].deployment
 
 
 def test_an_ensemble_s_own_temperature_changes_its_probabilities_and_no_call(make_spec: MakeSpec) -> None:

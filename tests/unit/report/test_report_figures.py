@@ -69,6 +69,8 @@ def test_scores_at_a_prevalence_stand_where_one_is_stated(report: SeedReport) ->
     assert "At a prevalence of 1.0 %" in page
     assert "<strong>0.150</strong> <small>0.140 to 0.160</small>" in page
     assert "<strong>40.0</strong> <small>40.0 to 40.0</small>" in page
+    assert "At most 5 alerts per 1,000 functions" in page
+    assert "<strong>0.450</strong> <small>0.440 to 0.460</small>" in page
 
 
 def test_without_a_judgement_there_is_neither_decision_nor_gate(report: SeedReport) -> None:

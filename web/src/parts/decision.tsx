@@ -230,6 +230,8 @@ function Deployment({ options, chosen }: { options: OptionEvidence[]; chosen: Op
   const found = options.flatMap(({ option, deployment }) => (deployment ? [{ option, ...deployment }] : []));
   const [first] = found;
   if (!first) return null;
+  const columns = ["Precision", "F1", "Alerts per 1,000", "VD-S"];
+  if (first.budget) columns.push(`Recall at ${first.budget.wanted_per_1000} alerts per 1,000`);
   return (
     <>
       <h3>Where {(100 * first.prevalence).toFixed(1)} % of the functions are vulnerable</h3>
@@ -238,7 +240,7 @@ function Deployment({ options, chosen }: { options: OptionEvidence[]; chosen: Op
           <thead>
             <tr>
               <th scope="col">Option</th>
-              {["Precision", "F1", "Alerts per 1,000", "VD-S"].map((name) => (
+              {columns.map((name) => (
                 <th key={name} scope="col" class="number">
                   {name}
                 </th>
@@ -253,6 +255,7 @@ function Deployment({ options, chosen }: { options: OptionEvidence[]; chosen: Op
                 <Estimated value={scores.f1} digits={3} />
                 <Estimated value={scores.alerts_per_1000} digits={1} />
                 <Estimated value={scores.vd_s} digits={3} />
+                {scores.budget && <Estimated value={scores.budget.recall} digits={3} />}
               </tr>
             ))}
           </tbody>
