@@ -210,7 +210,7 @@ CELLS: tuple[CellEntry, ...] = (
         cell=Cell.EVALUATE,
         title="evaluate",
         spec=EvaluateSpec,
-        trainer="trainers.evaluation.evaluate:run",
+        trainer="trainers.bundle.evaluate:run",
         result="evaluation",
     ),
 )

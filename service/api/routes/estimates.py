@@ -10,10 +10,10 @@ from cellgate.contract.api.estimates import EstimateAnswer
 from cellgate.contract.api.experiments import ExperimentCreate
 from cellgate.contract.api.tokens import Scope
 from service.api.examples import EXPERIMENTS
+from service.api.experiment_specs import parsed_spec
 from service.api.idempotency import Created, Posted
 from service.api.model_check import check_checkpoints
 from service.api.responses import accepting
-from service.api.routes.experiments import parsed_spec
 from service.api.scopes import ScopedRouter, Whose
 from service.domain.rights import check_priority
 from service.store.estimates import estimate

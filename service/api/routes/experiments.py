@@ -24,6 +24,7 @@ from cellgate.contract.experiment import ExperimentSpec
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.examples import EXPERIMENTS
+from service.api.experiment_specs import parsed_spec
 from service.api.idempotency import Created, Posted
 from service.api.model_check import check_checkpoints
 from service.api.parameters import (
@@ -46,8 +47,6 @@ from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.domain.rights import check_priority
-from service.settings import Settings
-from service.store.budgets import with_seconds
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
 from service.store.estimates import estimate, record_estimate, spent_and_predicted
 from service.store.experiments import (
@@ -230,16 +229,6 @@ def change_experiment(experiment_id: ExperimentPath, wanted: MetadataChange, cha
 def delete_experiment(experiment_id: ExperimentPath, deleting: Deleting) -> DeletionAnswer:
     """Delete an experiment with its jobs, runs, gate and decisions. Bundles that were packed of it depend on it."""
     return deleting.delete(ResourceKind.EXPERIMENT, experiment_id)
-
-
-def parsed_spec(spec: ExperimentCreate, settings: Settings) -> ExperimentSpec:
-    """Return the spec of a request, its budget in seconds.
-
-    Raises:
-        InvalidSpec: The budget is a cost, and there is no price.
-    """
-    parsed = ExperimentSpec.model_validate(spec.model_dump(include=set(ExperimentSpec.model_fields)))
-    return parsed.model_copy(update={"budget": with_seconds(parsed.budget, settings.price_per_device_hour)})
 
 
 def _predict(session: Session, context: Context, row: ExperimentRow) -> None:
