@@ -11,6 +11,8 @@ from cellgate.contract.evidence import (
     Baseline,
     Comparison,
     DeploymentCandidate,
+    DeploymentScores,
+    Estimate,
     Evidence,
     Gain,
     Interval,
@@ -250,6 +252,21 @@ def pair_verdicts(correct: Sequence[float]) -> PairVerdicts:
     return PairVerdicts(pairs=75, correct=share(correct), vulnerable=none, benign=benign, reversed=none)
 
 
+def deployment_scores(precision: float) -> DeploymentScores:
+    """Return scores at a prevalence of 1 %."""
+
+    def estimate(mean: float) -> Estimate:
+        return Estimate(mean=mean, interval=interval(mean))
+
+    return DeploymentScores(
+        prevalence=0.01,
+        precision=estimate(precision),
+        f1=estimate(0.2),
+        alerts_per_1000=estimate(40.0),
+        vd_s=estimate(0.6),
+    )
+
+
 def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evidence:
     """Return evidence over these options, with every pair compared; all intervals have the same half width."""
     options = [option_evidence(option, found, half_width) for option, found in f1s.items()]
@@ -261,6 +278,8 @@ def evidence(f1s: F1s, *, half_width: float = HALF_WIDTH, **changes: Any) -> Evi
             f1_interval=interval(first.f1 - second.f1, half_width),
             mcnemar_p=0.01,
             holm_p=0.03,
+            p=0.02,
+            adjusted_p=0.04,
         )
         for number, first in enumerate(options)
         for second in options[number + 1 :]

@@ -14,7 +14,8 @@ from scipy.stats import norm
 from cellgate.contract.evidence import Comparison, Evidence
 from cellgate.contract.options import Option
 from tests.fakes import option_evidence
-from trainers.evaluation.statistics import Resampled
+from trainers.evaluation.differences import Difference, compare
+from trainers.evaluation.statistics import Resampled, count_by_group
 
 # Shares of what makes a function hard: its group, for all models and for one; itself, for all, for one, for one seed.
 GROUP_SHARED, GROUP_OWN, ROW_SHARED, ROW_OWN, ROW_SEED = 0.25, 0.25, 0.15, 0.15, 0.20
@@ -58,7 +59,7 @@ def draw(world: World, rng: np.random.Generator) -> Sample:
     for f1 in world.f1.values():
         own_R = shared_R + _normal(rng, world.groups, GROUP_OWN)[group_R] + _normal(rng, rows, ROW_OWN)
         for _seed in range(world.seeds):
-            skill = _skill(f1, world.vulnerable, world.seed_spread) + rng.normal(0.0, world.seed_spread)
+            skill = skill_of(f1, world.vulnerable, world.seed_spread) + rng.normal(0.0, world.seed_spread)
             right_R = skill + own_R + _normal(rng, rows, ROW_SEED) > 0
             columns.append(right_R == (labels_R == 1))
     return Sample(labels_R=labels_R, group_R=group_R, predicted_RM=np.stack(columns, axis=1))
@@ -66,15 +67,18 @@ def draw(world: World, rng: np.random.Generator) -> Sample:
 
 def evidence_of(world: World, sample: Sample, *, seed: int) -> Evidence:
     """Return what cell 54 would leave, its intervals by the code that it uses."""
-    resampled = Resampled.of_f1(
-        sample.labels_R, sample.predicted_RM, sample.group_R, resamples=RESAMPLES, seed=seed, confidence=0.95
-    )
+    counts = count_by_group(sample.labels_R, sample.predicted_RM, sample.group_R)
+    resampled = Resampled.of_counts(counts, resamples=RESAMPLES, seed=seed, confidence=0.95)
     names = list(world.f1)
     members = {name: range(place * world.seeds, (place + 1) * world.seeds) for place, name in enumerate(names)}
     f1s = {name: resampled.measured_M[list(members[name])].tolist() for name in names}
     options = [
         option_evidence(name, f1s[name]).model_copy(update={"f1_interval": resampled.interval(members[name])})
         for name in names
+    ]
+    comparisons = [
+        _compare(first, second, f1s, compare(resampled, counts, members[first], members[second]))
+        for first, second in combinations(names, 2)
     ]
     return Evidence(
         split="gate",
@@ -83,26 +87,24 @@ def evidence_of(world: World, sample: Sample, *, seed: int) -> Evidence:
         groups=world.groups,
         all_positive_f1=2 * world.vulnerable / (1 + world.vulnerable),
         options=options,
-        comparisons=[_compare(first, second, f1s, members, resampled) for first, second in combinations(names, 2)],
+        comparisons=comparisons,
         slices=[],
         inputs={},
     )
 
 
 def _compare(
-    first: Option,
-    second: Option,
-    f1s: Mapping[Option, Sequence[float]],
-    members: Mapping[Option, Sequence[int]],
-    resampled: Resampled,
+    first: Option, second: Option, f1s: Mapping[Option, Sequence[float]], difference: Difference
 ) -> Comparison:
     return Comparison(
         first=first,
         second=second,
         f1_difference=fmean(f1s[first]) - fmean(f1s[second]),
-        f1_interval=resampled.difference_interval(members[first], members[second]),
+        f1_interval=difference.interval,
         mcnemar_p=1.0,
         holm_p=1.0,
+        p=difference.p,
+        adjusted_p=difference.p,
     )
 
 
@@ -111,7 +113,7 @@ def _normal(rng: np.random.Generator, count: int, variance: float) -> NDArray[np
 
 
 @cache
-def _skill(f1: float, vulnerable: float, seed_spread: float) -> float:
+def skill_of(f1: float, vulnerable: float, seed_spread: float) -> float:
     """Return the mean skill at which F1, over all functions and then over all seeds, is `f1`; by bisection."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(64)
 

@@ -15,9 +15,11 @@ from cellgate.cli.progress import last
 from cellgate.contract.api.bundles import BundleAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.bundle_summary import LineRanking
+from cellgate.contract.evidence import DeploymentScores
 from cellgate.contract.exit_codes import CommandExit, UsageError
 from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState
+from cellgate.contract.text import percent
 
 app = typer.Typer()
 bundle_app = typer.Typer(no_args_is_help=True, help="Pack, list, download and check bundles.")
@@ -67,11 +69,23 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     speed = "" if rate is None else f", {rate:,.0f} functions a second where it was packed"
     what = f"{made.kind} of {' and '.join(made.summary.parts)}, seeds {', '.join(map(str, made.summary.seeds))}"
     console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB{speed}", markup=False)
+    if made.summary.deployment is not None:
+        console.print(_said_of_deployment(made.summary.deployment), markup=False)
     if made.summary.lines is not None:
         console.print(_said_of_lines(made.summary.lines), markup=False)
     for line in [] if made.summary.invariance is None else made.summary.invariance.as_lines():
         console.print(line, markup=False)
     console.print(f"`cellgate bundle get {made.id}` downloads it.", markup=False)
+
+
+def _said_of_deployment(scores: DeploymentScores) -> str:
+    """Return what the bundle's calls are worth where it will run."""
+    low, high = scores.precision.interval.low, scores.precision.interval.high
+    return (
+        f"Where {percent(scores.prevalence)} of the functions are vulnerable: precision {scores.precision.mean:.3f} "
+        f"[{low:.3f}, {high:.3f}], F1 {scores.f1.mean:.3f}, VD-S {scores.vd_s.mean:.3f}; "
+        f"{scores.alerts_per_1000.mean:.1f} alerts per 1,000 functions."
+    )
 
 
 def _said_of_lines(lines: LineRanking) -> str:

@@ -30,6 +30,10 @@ DATA, SERVER, LOCAL = "Data sets and bundles", "Server and workers", "On this ma
 COMMANDS: Mapping[str, Mapping[str, Entry]] = {
     EXPERIMENTS: {
         "submit": Entry(module="experiments", help="Submit an experiment, or one cell."),
+        "sweep": Entry(
+            module="sweeps",
+            help="Try configs of one cell, choose on dev, and confirm the winner on seeds that did not choose it.",
+        ),
         "seeds": Entry(module="experiments", help="Add seeds to an experiment that has decided."),
         "watch": Entry(module="experiments", help="Watch an experiment, a job or a data set until it ends."),
         "ls": Entry(module="experiments", help="List the experiments, newest first."),

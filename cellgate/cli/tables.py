@@ -19,7 +19,7 @@ from cellgate.contract.decision import Decision
 from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.results import Metrics, RunResult
-from cellgate.contract.text import headline, number
+from cellgate.contract.text import headline, number, p_value, percent
 from cellgate.contract.visible import visible, visible_json
 
 TRAINED = tuple(entry.json for entry in cells.TRAINED)
@@ -203,11 +203,18 @@ def _show_evidence(console: Console, evidence: Evidence) -> None:
         rows.add_row(*_option(option))
     console.print(rows)
     _show_pair_verdicts(console, evidence)
-    pairs = table("first", "second", "difference in F1", "95 % interval", "p (Holm)", title="Compared in pairs")
+    _show_deployment(console, evidence)
+    of_pairs = ("first", "second", "difference in F1", "95 % interval", "p", "p (Holm)")
+    pairs = table(*of_pairs, title="Compared in pairs")
     for pair in evidence.comparisons:
         low, high = pair.f1_interval.low, pair.f1_interval.high
         pairs.add_row(
-            pair.first, pair.second, f"{pair.f1_difference:+.4f}", span(low, high, sign="+"), f"{pair.holm_p:.2g}"
+            pair.first,
+            pair.second,
+            f"{pair.f1_difference:+.4f}",
+            span(low, high, sign="+"),
+            p_value(pair.p),
+            p_value(pair.adjusted_p),
         )
     if pairs.row_count:
         console.print(pairs)
@@ -230,6 +237,31 @@ def _show_pair_verdicts(console: Console, evidence: Evidence) -> None:
             span(right.interval.low, right.interval.high),
             " ".join(f"{share:.3f}" for share in right.per_seed),
             *(score(share.mean) for share in (verdicts.vulnerable, verdicts.benign, verdicts.reversed)),
+        )
+    console.print(rows)
+
+
+def _show_deployment(console: Console, evidence: Evidence) -> None:
+    """Print every option's scores at the prevalence that the policy states; nothing where it states none."""
+    found = {option.option: option.deployment for option in evidence.options if option.deployment is not None}
+    if not found:
+        return
+    stated = percent(next(iter(found.values())).prevalence)
+    numbers = ("precision", "F1", "alerts per 1,000", "VD-S")
+    columns = [column for name in numbers for column in (name, f"{name}, 95 %")]
+    rows = table("option", *columns, title=f"Where {stated} of the functions are vulnerable", numbers=numbers)
+    for option, scores in found.items():
+        shown = ((scores.precision, 3), (scores.f1, 3), (scores.alerts_per_1000, 1), (scores.vd_s, 3))
+        rows.add_row(
+            option,
+            *(
+                cell
+                for one, digits in shown
+                for cell in (
+                    f"{one.mean:.{digits}f}",
+                    f"{one.interval.low:.{digits}f} to {one.interval.high:.{digits}f}",
+                )
+            ),
         )
     console.print(rows)
 

@@ -8,8 +8,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from cellgate.contract.artifacts import BUNDLE_MANIFEST_NAME
 from cellgate.contract.dataset import FileEntry, file_entry
-from cellgate.contract.documents import Document, NonNegative, Probability, Sha256
+from cellgate.contract.documents import Document, NonNegative, Probability, Sha256, is_none
 from cellgate.contract.errors import DataError, InputError, json_excerpt
+from cellgate.contract.evidence import DeploymentScores
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Environment
 from cellgate.contract.specs import BundleKind
@@ -83,6 +84,13 @@ class BundleManifest(Document):
     members: list[Member] = Field(min_length=1, description="One for each seed; their probabilities are averaged.")
     text_weight: Probability | None = Field(description="Of the text model in an ensemble; null otherwise.")
     graph_weight: Probability | None = Field(description="Of the graph model in an ensemble; null otherwise.")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        exclude_if=is_none,
+        description="Of an ensemble: what the log-odds of the mean are divided by, fitted on dev. Absent from other "
+        "kinds, and from ensembles of older releases.",
+    )
     threshold: Probability = Field(description="At or above it a function is called vulnerable; fixed on dev.")
     labels: dict[Literal["0", "1"], str] = Field(description="What the two classes are called.")
     max_nodes: int = Field(ge=16, description="Graph nodes kept per function.")
@@ -90,6 +98,11 @@ class BundleManifest(Document):
     licence_notes: str = Field(description="What whoever passes the bundle on must know of its data and weights.")
     environment: Environment = Field(description="Versions that the bundle was made with.")
     agreement: Agreement
+    deployment: DeploymentScores | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Scores of just these models on gate, at the prevalence that was stated; absent where none was.",
+    )
     self_test: list[SelfTest] = Field(min_length=1)
     files: dict[RelativeName, FileEntry] = Field(description="Every file beside this one.")
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from cellgate.contract.documents import Document, NonNegative, Probability, Sha256
+from cellgate.contract.evidence import DeploymentScores
 
 EDIT_TITLES = {
     "comments": "taking comments out, or one in",
@@ -83,6 +84,9 @@ class BundleSummary(Document):
     size_bytes: int = Field(ge=1)
     functions_per_s: float | None = Field(
         None, gt=0, description="From source text to verdict, without lines, on the CPU that packed it."
+    )
+    deployment: DeploymentScores | None = Field(
+        None, description="Measured on gate, at the prevalence that the policy states; null where it states none."
     )
     lines: LineRanking | None = Field(
         None, description="Measured on gate; null where no pair of it tells which lines changed, or that takes minutes."

@@ -276,6 +276,9 @@ class AggregationConfig(Spec):
     resamples: int = Field(2000, ge=100, le=100_000, description="Bootstrap resamples, over groups.")
     confidence: float = Field(0.95, gt=0.5, lt=1)
     bootstrap_seed: int = Field(0, ge=0)
+    deployment_prevalence: float | None = Field(
+        None, gt=0, lt=1, description="Share of vulnerable functions where the model will run; null: not stated."
+    )
 
 
 class GroupBy(StrEnum):

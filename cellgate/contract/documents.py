@@ -14,6 +14,11 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
+def is_none(value: object) -> bool:
+    """Return whether a field has no value: with `exclude_if`, older documents keep their bytes and hashes."""
+    return value is None
+
+
 class Document(BaseModel):
     """Base of everything in a result: complete, exact, frozen."""
 

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
+from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256, is_none
 from cellgate.contract.options import Option
 
 
@@ -71,8 +71,21 @@ class PairVerdicts(Document):
     reversed: PairShare = Field(description="P-R: each is called what the other is.")
 
 
-def _is_none(value: object) -> bool:
-    return value is None
+class Estimate(Document):
+    """A score with its interval."""
+
+    mean: NonNegative = Field(description="Mean over seeds.")
+    interval: Interval
+
+
+class DeploymentScores(Document):
+    """Scores where vulnerable functions are as frequent as the policy states, not as in the gate split."""
+
+    prevalence: Probability = Field(description="Stated share of vulnerable functions.")
+    precision: Estimate
+    f1: Estimate
+    alerts_per_1000: Estimate = Field(description="Of 1,000 functions, how many are called vulnerable.")
+    vd_s: Estimate = Field(description="VD-S, which does not depend on prevalence.")
 
 
 class OptionEvidence(Document):
@@ -93,9 +106,14 @@ class OptionEvidence(Document):
     vd_s: Probability | None
     text_weight: Probability | None = Field(description="Of the ensembles; tuned on the fuse split or fixed.")
     test_f1: Probability | None = Field(description="Mean over seeds on the test split, for the report only.")
-    # Left out where it is null: a decision records its evidence's hash, and that of older evidence must not change.
+    # Left out where they are null: a decision records its evidence's hash, and that of older evidence must not change.
     pair_verdicts: PairVerdicts | None = Field(
-        None, exclude_if=_is_none, description="Null or absent where the gate split has no whole pair."
+        None, exclude_if=is_none, description="Null or absent where the gate split has no whole pair."
+    )
+    deployment: DeploymentScores | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Null or absent where no prevalence is stated, or the gate split has a single class.",
     )
 
 
@@ -105,9 +123,21 @@ class Comparison(Document):
     first: Option
     second: Option
     f1_difference: Finite
-    f1_interval: Interval
-    mcnemar_p: Probability = Field(description="Exact McNemar, the seeds' median model pair.")
-    holm_p: Probability = Field(description="McNemar p after Holm's correction over all comparisons.")
+    f1_interval: Interval = Field(description="Excludes 0 at 95 % exactly where p is below 0.05.")
+    mcnemar_p: Probability = Field(
+        description="Exact McNemar over functions, the seeds' median model pair; decides nothing, since it takes the "
+        "functions of a commit for independent."
+    )
+    holm_p: Probability = Field(description="McNemar p after Holm's correction over all comparisons; decides nothing.")
+    p: Probability | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Two-sided, of no difference in F1 over other groups and seeds: the interval, inverted; absent "
+        "from older evidence.",
+    )
+    adjusted_p: Probability | None = Field(
+        None, exclude_if=is_none, description="p after Holm's correction over all comparisons."
+    )
 
 
 class Gain(Document):

@@ -1,5 +1,6 @@
 """An experiment's request: configs of its cells, seeds, limits of its runs, and the policy of gate and decision."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -33,6 +34,17 @@ class RunLimits(BaseModel):
     )
 
 
+# Of each check on scores for deployment, the field with its threshold; without the field there is no check.
+DEPLOYMENT_THRESHOLDS: Mapping[str, str] = {
+    "deployment_precision": "min_deployment_precision",
+    "deployment_f1": "min_deployment_f1",
+    "deployment_alerts": "max_alerts_per_1000",
+    "vd_s": "max_vd_s",
+}
+# Of them, those that say nothing without a prevalence.
+AT_PREVALENCE = frozenset(DEPLOYMENT_THRESHOLDS) - {"vd_s"}
+
+
 class Policy(BaseModel):
     """Thresholds of gate and decision."""
 
@@ -41,6 +53,9 @@ class Policy(BaseModel):
     gate_f1: float = Field(0.85, ge=0, le=1, description="Mean F1 of cells 51 and 52 must be above this.")
     skip_fusion_f1: float = Field(0.90, ge=0, le=1, description="Above this without fusion, fusion is skipped.")
     text_weight: float = Field(0.6, ge=0, le=1, description="Weight of the text model in the ensemble.")
+    ship_tuned_ensemble: bool = Field(
+        False, description="Whether the ensemble whose weight was tuned on the fuse split may be shipped as well."
+    )
     fusion: Literal["auto", "always", "never"] = Field(
         "auto",
         description="auto: the rule decides; always: train fusion once the gate passes, to measure what it adds.",
@@ -57,6 +72,27 @@ class Policy(BaseModel):
     truncated: float = Field(
         0.3, ge=0, le=1, description="Share of functions that a model may not see all of, as a warning."
     )
+    deployment_prevalence: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of vulnerable functions where the model will run, for evidence and gate; null: not stated.",
+    )
+    min_deployment_precision: float | None = Field(
+        None, ge=0, le=1, description="Precision of 51 and 52 at the prevalence, as a warning; null: no check."
+    )
+    min_deployment_f1: float | None = Field(
+        None, ge=0, le=1, description="F1 of 51 and 52 at the prevalence, as a warning; null: no check."
+    )
+    max_alerts_per_1000: float | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="Alerts of 51 and 52 per 1,000 functions at the prevalence, as a warning; null: no check.",
+    )
+    max_vd_s: float | None = Field(
+        None, ge=0, le=1, description="VD-S of 51 and 52 on the gate split, as a warning; null: no check."
+    )
     min_pair_correct: float | None = Field(
         None,
         ge=0,
@@ -68,10 +104,22 @@ class Policy(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _pairs_block_at_a_share(self) -> Self:
-        # Without the share there is no check, and the gate would pass what its policy seems to forbid.
-        if "pair_correct" in self.blocking and self.min_pair_correct is None:
-            raise ValueError("blocking names pair_correct, which needs a share from 0 to 1 in min_pair_correct")
+    def _what_is_checked_has_its_threshold(self) -> Self:
+        # Without the threshold there is no check, and the gate would pass what its policy seems to forbid.
+        wanted = {"pair_correct": "min_pair_correct", **DEPLOYMENT_THRESHOLDS}
+        missing = [
+            f"blocking names {check}, which needs a value in {field}"
+            for check, field in wanted.items()
+            if check in self.blocking and getattr(self, field) is None
+        ]
+        if self.deployment_prevalence is None:
+            missing += [
+                f"{field} needs a share of vulnerable functions in deployment_prevalence"
+                for check, field in DEPLOYMENT_THRESHOLDS.items()
+                if check in AT_PREVALENCE and getattr(self, field) is not None
+            ]
+        if missing:
+            raise ValueError("; ".join(missing))
         return self
 
 

@@ -44,6 +44,10 @@ CHECKS = (
     CheckSpec(name="truncation", title="Functions cut", blocking=False),
     CheckSpec(name="lr_found", title="Learning rates found", blocking=False),
     CheckSpec(name="pair_correct", title="Pairs correct", blocking=False),
+    CheckSpec(name="deployment_precision", title="Precision at the prevalence", blocking=False),
+    CheckSpec(name="deployment_f1", title="F1 at the prevalence", blocking=False),
+    CheckSpec(name="deployment_alerts", title="Alerts at the prevalence", blocking=False),
+    CheckSpec(name="vd_s", title="VD-S", blocking=False),
 )
 TITLES: Mapping[str, str] = {check.name: check.title for check in CHECKS}
 BLOCKING = frozenset(check.name for check in CHECKS if check.blocking)

@@ -20,12 +20,14 @@ class OptionSpec:
         title: Name for people.
         cells: Cells whose models it needs.
         outcome: The decision outcome that ships it; None for an option that is measured and shown, never chosen.
+        on_request: Whether it is chosen only where the policy lets it be; an outcome without an option is not it.
     """
 
     name: Option
     title: str
     cells: tuple[int, ...]
     outcome: Shipping | None
+    on_request: bool = False
 
 
 # In the order of the evidence; names must equal those of `Option`, which type checkers read.
@@ -33,7 +35,7 @@ OPTIONS = (
     OptionSpec(name="transformer", title="Transformer", cells=(51,), outcome="single"),
     OptionSpec(name="gnn", title="Graph network", cells=(52,), outcome="single"),
     OptionSpec(name="ensemble", title="Ensemble", cells=(51, 52), outcome="ensemble"),
-    OptionSpec(name="ensemble_tuned", title="Ensemble, tuned", cells=(51, 52), outcome=None),
+    OptionSpec(name="ensemble_tuned", title="Ensemble, tuned", cells=(51, 52), outcome="ensemble", on_request=True),
     OptionSpec(name="fusion", title="Fusion", cells=(51, 52, 53), outcome="fusion"),
     OptionSpec(name="linear", title="Linear model", cells=(51,), outcome=None),
 )

@@ -135,6 +135,9 @@ class PackSpec(RunSpec):
     runs: list[Path] = Field(min_length=1, description="Output folders of cells 51 to 53.")
     text_weight: float | None = Field(None, ge=0, le=1, description="Of the text model in an ensemble; null: tuned.")
     licence_notes: str | None = Field(None, max_length=10_000)
+    deployment_prevalence: float | None = Field(
+        None, gt=0, lt=1, description="Share of vulnerable functions where it will run, for its scores in the manifest."
+    )
     tolerance: float = Field(
         1e-5, gt=0, le=0.1, description="How far its probabilities may be from those that the runs stored."
     )

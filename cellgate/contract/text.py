@@ -30,7 +30,9 @@ def headline(outcome: DecisionOutcome, option: Option | None, seeds: Sequence[in
         seeds: Seeds that are shipped; empty leaves them out.
     """
     text = HEADLINES[outcome]
-    if outcome == "single" and option is not None:
+    if option == "ensemble_tuned":
+        text = "Ship the tuned ensemble"
+    elif outcome == "single" and option is not None:
         text = f"Ship the {OPTION_NAMES[option].lower()} alone"
     return f"{text}, {name_seeds(seeds)}" if seeds else text
 
@@ -60,8 +62,10 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def p_value(value: float) -> str:
-    """Return a p-value."""
+def p_value(value: float | None) -> str:
+    """Return a p-value, a dash where there is none."""
+    if value is None:
+        return "–"
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 

@@ -1,4 +1,4 @@
-"""An experiment's request as the spec that is stored."""
+"""The spec of a request for an experiment, as it is stored and estimated."""
 
 from cellgate.contract.api.experiments import ExperimentCreate
 from cellgate.contract.experiment import ExperimentSpec
@@ -8,10 +8,6 @@ from service.store.budgets import with_seconds
 
 def parsed_spec(spec: ExperimentCreate, settings: Settings) -> ExperimentSpec:
     """Return the spec of a request, its budget in seconds.
-
-    Args:
-        spec: The request.
-        settings: With the price of a device hour.
 
     Raises:
         InvalidSpec: The budget is a cost, and there is no price.

@@ -8,7 +8,7 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
-from cellgate.contract.experiment import RunLimits
+from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import BundleState, RunState, bundle_state
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.packing import Packing
@@ -63,6 +63,7 @@ def create_bundle(
         "kind": packing.kind,
         "runs": [runs[seed].id for seed in chosen for runs in finished],
         "text_weight": packing.text_weight,
+        "deployment_prevalence": ExperimentSpec.model_validate(experiment.spec).policy.deployment_prevalence,
         **options,
     }
     job = create_job(

@@ -25,7 +25,9 @@ from service.store.tables import DecisionRow, EventRow, ExperimentRow
 WAIVED = "waived"
 OVERRULED = "overruled"
 SHIPPED: Mapping[DecisionOutcome, Option] = {
-    option.outcome: option.name for option in OPTIONS if option.outcome not in (None, "single")
+    option.outcome: option.name
+    for option in OPTIONS
+    if option.outcome not in (None, "single") and not option.on_request
 }
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import CELLS, Cell
+from cellgate.contract.configs import AggregationConfig
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import DatasetState, RunState, job_state
 from service.domain.pipeline import Facts, Step, StepFacts, shared_seeds
@@ -101,12 +102,18 @@ def _config(spec: ExperimentSpec, step: Step) -> dict[str, Any]:
         case Step.FUSION:
             return _fusion(spec)
         case Step.EVIDENCE_BASES | Step.EVIDENCE_FINAL:
-            return spec.aggregation.model_copy(update=_weight(spec)).model_dump(mode="json")
+            return _aggregation(spec).model_dump(mode="json")
 
 
 def _weight(spec: ExperimentSpec) -> dict[str, float]:
     """Return the weight of the text model, which the policy fixes for every step."""
     return {"text_weight": spec.policy.text_weight}
+
+
+def _aggregation(spec: ExperimentSpec) -> AggregationConfig:
+    stated = spec.policy.deployment_prevalence
+    prevalence = {} if stated is None else {"deployment_prevalence": stated}
+    return spec.aggregation.model_copy(update={**_weight(spec), **prevalence})
 
 
 def _fusion(spec: ExperimentSpec) -> dict[str, Any]:

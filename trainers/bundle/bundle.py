@@ -63,7 +63,12 @@ class Bundle:
             DataError: A model reads graphs that cannot be made from source.
             SpecError: A text model cannot be loaded by this version of its library.
         """
-        return cls(manifest, SeedScorers.load(path, manifest.members, text_weight=manifest.text_weight))
+        return cls(
+            manifest,
+            SeedScorers.load(
+                path, manifest.members, text_weight=manifest.text_weight, temperature=manifest.temperature
+            ),
+        )
 
     def self_test(self) -> float:
         """Return how far its scores here are from those where it was made, as a difference of probabilities.

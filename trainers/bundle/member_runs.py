@@ -11,14 +11,21 @@ import numpy as np
 from cellgate.contract.artifacts import RESULT_NAME
 from cellgate.contract.bundle import PARTS_OF_KIND
 from cellgate.contract.cells import Cell
-from cellgate.contract.configs import Split
+from cellgate.contract.configs import AggregationConfig, Split
 from cellgate.contract.errors import DataError, InputError, SpecError
+from cellgate.contract.evidence import DeploymentScores
 from cellgate.contract.results import read_result
 from cellgate.contract.specs import BundleKind
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import Floats, best_threshold, margins, sigmoid
-from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
+from trainers.evaluation.ensemble import (
+    ensemble_log_odds,
+    log_odds_of_mean,
+    temperature_of,
+    tune_text_weight,
+)
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
+from trainers.evaluation.prevalence import ScoresAtPrevalence
 
 PACKABLE = {cell.value: cell for cell in (Cell.TRANSFORMER, Cell.GNN, Cell.FUSION)}
 
@@ -159,10 +166,40 @@ class Stored:
         """Return the threshold that serves best on dev."""
         return best_threshold(self._labels(Split.DEV), self.probabilities(Split.DEV, text_weight=text_weight))
 
+    def deployment(self, *, text_weight: float | None, prevalence: float) -> DeploymentScores | None:
+        """Return the scores of all members together at a prevalence; None if gate lacks one of the two classes.
+
+        Args:
+            text_weight: Of the text model in an ensemble.
+            prevalence: Share of vulnerable functions where they will run, above 0 and below 1.
+        """
+        rows_R = self.dataset.rows(Split.GATE)
+        log_odds_R = self._log_odds(Split.GATE, text_weight)
+        called_R = sigmoid(log_odds_R) >= self.threshold(text_weight=text_weight)
+        scores = ScoresAtPrevalence.of(
+            self._labels(Split.GATE),
+            called_R[:, np.newaxis],
+            log_odds_R[:, np.newaxis],
+            np.unique(self.dataset.groups(rows_R), return_inverse=True)[1].astype(np.int64),
+            config=AggregationConfig(deployment_prevalence=prevalence),
+        )
+        return None if scores is None else scores.of_option([0])
+
     def probabilities(self, split: Split, *, text_weight: float | None) -> Floats:
         """Return the mean over seeds of the probabilities, (R,)."""
-        of_seeds = [self._of_seed(member, split, text_weight) for member in self.members]
-        return sigmoid(log_odds_of_mean(np.stack(of_seeds)))
+        return sigmoid(self._log_odds(split, text_weight))
+
+    def temperature(self, *, text_weight: float | None) -> float | None:
+        """Return what the log-odds of an ensemble are divided by, fitted on dev; None for another kind."""
+        if self.kind != "ensemble":
+            return None
+        return temperature_of(self._labels(Split.DEV), self._mean(Split.DEV, text_weight))
+
+    def _log_odds(self, split: Split, text_weight: float | None) -> Floats:
+        return self._mean(split, text_weight) / (self.temperature(text_weight=text_weight) or 1.0)
+
+    def _mean(self, split: Split, text_weight: float | None) -> Floats:
+        return log_odds_of_mean(np.stack([self._of_seed(member, split, text_weight) for member in self.members]))
 
     def _of_seed(self, member: MemberRuns, split: Split, text_weight: float | None) -> Floats:
         if self.kind == "ensemble" and text_weight is not None:

@@ -45,6 +45,7 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
         dataset=spec.dataset,
         text_weight=spec.text_weight,
         licence_notes=spec.licence_notes or NO_NOTES,
+        deployment_prevalence=spec.deployment_prevalence,
         tolerance=spec.tolerance,
     )
     packed = time.perf_counter()
@@ -158,6 +159,7 @@ def _summary(
         compared=manifest.agreement.functions,
         size_bytes=sum(entry.size_bytes for entry in manifest.files.values()),
         functions_per_s=functions_per_s,
+        deployment=manifest.deployment,
         lines=lines,
         invariance=invariance,
     )

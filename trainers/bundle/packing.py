@@ -4,6 +4,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,7 @@ def pack_bundle(
     dataset: Path,
     text_weight: float | None = None,
     licence_notes: str = NO_NOTES,
+    deployment_prevalence: float | None = None,
     compared: int = COMPARED,
     tolerance: float = TOLERANCE,
 ) -> BundleManifest:
@@ -65,6 +67,7 @@ def pack_bundle(
         runs: Output folders of cells 51 to 53: what the kind is made of, for each of one or several seeds.
         dataset: The data set that they were trained on.
         text_weight: Of the text model in an ensemble; null tunes it on fuse.
+        deployment_prevalence: Share of vulnerable functions where it will run; None leaves its scores there out.
         compared: Functions of gate, spread evenly, that the bundle scores and the runs did, at most.
         tolerance: How far the two probabilities may be apart. Runs that were not trained in fp32 on a CPU need more.
 
@@ -74,6 +77,7 @@ def pack_bundle(
             score as its runs did.
     """
     _check_options(target, kind=kind, text_weight=text_weight, compared=compared)
+    _check_prevalence(deployment_prevalence)
     opened = Dataset.open(dataset)
     members = read_members(kind, runs, dataset=opened)
     _check_graphs(members, opened)
@@ -82,7 +86,8 @@ def pack_bundle(
         text_weight = stored.tuned_text_weight()
     with replaced_folder(target) as folder:
         packed = [_copy_member(member, folder) for member in members]
-        seeds = SeedScorers.load(folder, packed, text_weight=text_weight)
+        temperature = stored.temperature(text_weight=text_weight)
+        seeds = SeedScorers.load(folder, packed, text_weight=text_weight, temperature=temperature)
         max_nodes = int(opened.manifest.prepare["max_nodes"])
         agreement = _compare(
             seeds, stored, text_weight=text_weight, max_nodes=max_nodes, compared=compared, tolerance=tolerance
@@ -93,6 +98,7 @@ def pack_bundle(
             "members": [member.model_dump(mode="json") for member in packed],
             "text_weight": text_weight,
             "graph_weight": None if text_weight is None else 1 - text_weight,
+            **({} if temperature is None else {"temperature": temperature}),
             "threshold": stored.threshold(text_weight=text_weight),
             "labels": LABELS,
             "max_nodes": max_nodes,
@@ -102,11 +108,17 @@ def pack_bundle(
                 device="cpu", threads=torch.get_num_threads(), precision="fp32"
             ).model_dump(mode="json"),
             "agreement": agreement.model_dump(mode="json"),
+            **_deployment(stored, text_weight, deployment_prevalence),
             "self_test": [test.model_dump(mode="json") for test in _self_tests(seeds, max_nodes=max_nodes)],
             "files": {name: entry.model_dump(mode="json") for name, entry in files_of(folder).items()},
         }
         write_json(folder / BUNDLE_MANIFEST_NAME, {**content, "id": bundle_id(content)})
         return Bundle.open(folder).manifest
+
+
+def _deployment(stored: Stored, text_weight: float | None, prevalence: float | None) -> dict[str, Any]:
+    found = None if prevalence is None else stored.deployment(text_weight=text_weight, prevalence=prevalence)
+    return {} if found is None else {"deployment": found.model_dump(mode="json")}
 
 
 def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None, compared: int) -> None:
@@ -122,6 +134,14 @@ def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None,
         problems.append(InputError(where="compared", found=str(compared), expected="1 or more"))
     if problems:
         raise SpecError("the bundle cannot be made", problems)
+
+
+def _check_prevalence(prevalence: float | None) -> None:
+    if prevalence is not None and not 0 < prevalence < 1:
+        problem = InputError(
+            where="deployment_prevalence", found=f"{prevalence:g}", expected="a share of functions above 0 and below 1"
+        )
+        raise SpecError("the bundle cannot be made", [problem])
 
 
 def _check_graphs(members: Sequence[MemberRuns], dataset: Dataset) -> None:

@@ -170,23 +170,29 @@ class SeedScorers:
 
     Args:
         scorers: One for each seed, at least one.
+        temperature: What the log-odds of an ensemble's mean are divided by; None where they are not.
     """
 
-    def __init__(self, scorers: Sequence[Scorer]) -> None:
+    def __init__(self, scorers: Sequence[Scorer], *, temperature: float | None = None) -> None:
         self._scorers = tuple(scorers)
+        self._temperature = 1.0 if temperature is None else temperature
 
     @classmethod
-    def load(cls, folder: Path, members: Sequence[Member], *, text_weight: float | None) -> "SeedScorers":
+    def load(
+        cls, folder: Path, members: Sequence[Member], *, text_weight: float | None, temperature: float | None
+    ) -> "SeedScorers":
         """Load the models of every seed from a bundle's folder.
 
         Args:
             text_weight: Of the text model in an ensemble; null where there is none.
+            temperature: Of an ensemble; null where there is none, and in bundles of older releases.
 
         Raises:
             DataError: A model is missing or damaged, or reads graphs that cannot be made from source.
             SpecError: A text model cannot be loaded.
         """
-        return cls([open_scorer(folder, member, text_weight=text_weight) for member in members])
+        scorers = [open_scorer(folder, member, text_weight=text_weight) for member in members]
+        return cls(scorers, temperature=temperature)
 
     @property
     def read_graphs(self) -> bool:
@@ -201,7 +207,7 @@ class SeedScorers:
         """
         of_seeds = [scorer.score(functions, contributions=contributions) for scorer in self._scorers]
         return Scored(
-            log_odds_F=log_odds_of_mean(np.stack([one.log_odds_F for one in of_seeds])),
+            log_odds_F=log_odds_of_mean(np.stack([one.log_odds_F for one in of_seeds])) / self._temperature,
             truncated_F=np.any([one.truncated_F for one in of_seeds], axis=0),
             contributions=[model for one in of_seeds for model in one.contributions],
         )

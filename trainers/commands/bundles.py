@@ -35,6 +35,10 @@ def pack(
     licence_notes: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Licence notes for those who receive the bundle.")
     ] = None,
+    deployment_prevalence: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Share of vulnerable functions where it will run, for its scores there."),
+    ] = None,
     compare: Annotated[
         int | None,
         typer.Option(metavar="N", help="Number of functions whose scores are compared with the stored ones."),
@@ -54,9 +58,12 @@ def pack(
             runs=runs,
             dataset=dataset,
             text_weight=text_weight,
+            deployment_prevalence=deployment_prevalence,
             **{name: value for name, value in given.items() if value is not None},
         )
-    _print(manifest.model_dump(mode="json", include={"id", "kind", "threshold", "text_weight", "agreement"}))
+    _print(
+        manifest.model_dump(mode="json", include={"id", "kind", "threshold", "text_weight", "agreement", "deployment"})
+    )
 
 
 @bundle_app.command("check")

@@ -49,12 +49,23 @@ def start_at_prior(last: nn.Linear, label_R: _Labels, config: TrainingConfig) ->
     Source:
         Lin et al. 2017 (focal loss), arXiv 1708.02002, section 4.1, "Initialization".
     """
-    counts = np.bincount(label_R, minlength=2)
-    if last.bias is None or counts.min() == 0:
+    shares = starting_shares(label_R, config)
+    if last.bias is None or shares.min() == 0:
         return
-    shares = np.full(2, 0.5) if config.class_balance != "none" else counts / counts.sum()
     with torch.no_grad():
         last.bias.copy_(torch.from_numpy(np.log(shares)))
+
+
+def starting_shares(label_R: _Labels, config: TrainingConfig) -> npt.NDArray[np.float64]:
+    """Return the share of each class in what the loss is taken over, (2,).
+
+    Args:
+        label_R: 0 or 1, of the training rows; at least one.
+        config: Weighted and sampled classes have a half each.
+    """
+    counts = np.bincount(label_R, minlength=2)
+    is_even = config.class_balance != "none" and counts.min() > 0
+    return np.full(2, 0.5) if is_even else counts / counts.sum()
 
 
 def balanced_rounds(

@@ -12,9 +12,16 @@ from trainers.engine.metrics import auroc, best_threshold, cross_entropy, f1_sco
 from trainers.engine.optimization import StepReport
 
 CONSTANT_MARGIN_SD = 1e-4
-# Stuck at the prior: a loss within 1 % of the prior's entropy, from probabilities that hardly differ.
+# Stuck at the prior: a loss within 1 % of the prior's entropy, from log-odds that hardly differ. In log-odds, since the
+# probabilities of a model that learns differ by the less, the rarer vulnerable functions are: one with an AUROC of 0.55
+# has log-odds with a deviation of 0.18 at any prevalence (bench/weak_models.py).
 PRIOR_ENTROPY_SHARE = 0.99
-PRIOR_PROBABILITY_SD = 0.02
+PRIOR_MARGIN_SD = 0.08
+# So much more than the loss of a constant predictor, that of a weak model is by no chance.
+WORSE_THAN_CONSTANT = 1.1
+# Certain of one answer for every function: probabilities that hardly differ, all near 0 or all near 1.
+CERTAIN_PROBABILITY_SD = 0.02
+CERTAIN_VARIANCE = 0.02
 CONSTANT_PREDICTIONS: frozenset[CollapseType] = frozenset({"single_class", "zero_f1", "prior_entropy"})
 # An AUROC this many standard errors from one half is not chance: 1 in 20 that are would be taken for more.
 CHANCE_DEVIATIONS = 2.0
@@ -28,7 +35,9 @@ def detect_prediction_collapse(
     """Return the ways in which these predictions are useless; empty when they are of use.
 
     The class is judged both at 0.5 and at the best threshold for F1: at 5 % prevalence a good ranking may have every
-    probability below 0.5, and all-positive is a fair F1 (0.63 at Devign's prevalence), so neither alone will do.
+    probability below 0.5, and all-positive is a fair F1 (0.63 at Devign's prevalence), so neither alone will do. A weak
+    model that learns may do both, and rank by chance on few vulnerable functions: what shows that a model is of no use
+    is that a constant predictor would do no worse.
 
     Args:
         labels: (R,), 0 or 1.
@@ -45,14 +54,22 @@ def detect_prediction_collapse(
     spread = float(margin_R.std())
     if spread < CONSTANT_MARGIN_SD:
         found.append(_collapse("constant_logits", "logits", step, f"the log-odds' deviation is {spread:.1e}"))
+    constant = _constant_loss(labels_R)
+    worthless = _is_worth_a_constant(labels_R, margin_R, constant)
     tuned_R = probability_R >= best_threshold(labels_R, probability_R)
     half_R = probability_R >= 0.5
-    if _single(tuned_R) and _single(half_R):
+    if worthless and _single(tuned_R) and _single(half_R):
         name = "vulnerable" if half_R[0] else "not vulnerable"
         found.append(_collapse("single_class", "logits", step, f"every function is called {name} at 0.5"))
-    if labels_R.sum() > 0 and f1_score(labels_R, half_R) == 0 and _is_ranked_by_chance(labels_R, margin_R):
+    found_none = labels_R.sum() > 0 and f1_score(labels_R, half_R) == 0
+    if worthless and found_none and _is_ranked_by_chance(labels_R, margin_R):
         found.append(_collapse("zero_f1", "logits", step, "no vulnerable function is found, and none ranks higher"))
-    found.extend(_stuck_at_prior(labels_R, margin_R, probability_R, step))
+    if constant > 0 and (
+        _is_stuck_at_prior(labels_R, margin_R, constant) or _is_certain(labels_R, margin_R, probability_R, constant)
+    ):
+        loss = cross_entropy(labels_R, margin_R)
+        detail = f"loss {loss:.4f} against the prior's {constant:.4f}; the log-odds' deviation is {spread:.4f}"
+        found.append(_collapse("prior_entropy", "logits", step, detail))
     return found
 
 
@@ -103,19 +120,34 @@ def _is_ranked_by_chance(
     return abs(ranking - 0.5) <= deviations * math.sqrt((len(labels_R) + 1) / (12 * positives * negatives))
 
 
-def _stuck_at_prior(
-    labels_R: NDArray[np.int64], margin_R: NDArray[np.float64], probability_R: NDArray[np.float64], step: int
-) -> list[Collapse]:
+def _constant_loss(labels_R: NDArray[np.int64]) -> float:
+    """Return the loss of the best constant predictor, the entropy of the prior, in nats; 0 with a single class."""
     prevalence = float(labels_R.mean())
     if not 0 < prevalence < 1:
-        return []
-    entropy = -(prevalence * np.log(prevalence) + (1 - prevalence) * np.log(1 - prevalence))
-    loss = cross_entropy(labels_R, margin_R)
-    deviation = float(probability_R.std())
-    if loss < PRIOR_ENTROPY_SHARE * entropy or deviation > PRIOR_PROBABILITY_SD:
-        return []
-    detail = f"loss {loss:.4f} against the prior's {entropy:.4f}; the probabilities' deviation is {deviation:.4f}"
-    return [_collapse("prior_entropy", "logits", step, detail)]
+        return 0.0
+    return -(prevalence * math.log(prevalence) + (1 - prevalence) * math.log(1 - prevalence))
+
+
+def _is_worth_a_constant(labels_R: NDArray[np.int64], margin_R: NDArray[np.float64], constant: float) -> bool:
+    """Whether a constant predictor does no worse: the log-odds hardly differ, or the loss is clearly above its."""
+    hardly_differs = float(margin_R.std()) <= PRIOR_MARGIN_SD
+    return hardly_differs or cross_entropy(labels_R, margin_R) >= WORSE_THAN_CONSTANT * constant
+
+
+def _is_stuck_at_prior(labels_R: NDArray[np.int64], margin_R: NDArray[np.float64], constant: float) -> bool:
+    """Whether the model says little more than the prevalence, and ranks as a constant predictor might."""
+    if float(margin_R.std()) > PRIOR_MARGIN_SD or cross_entropy(labels_R, margin_R) < PRIOR_ENTROPY_SHARE * constant:
+        return False
+    return _is_ranked_by_chance(labels_R, margin_R, deviations=CHANCE_DEVIATIONS)
+
+
+def _is_certain(
+    labels_R: NDArray[np.int64], margin_R: NDArray[np.float64], probability_R: NDArray[np.float64], constant: float
+) -> bool:
+    """Whether the model is certain of one answer for every function, and a constant predictor clearly does better."""
+    variance = float((probability_R * (1 - probability_R)).mean())
+    certain = float(probability_R.std()) <= CERTAIN_PROBABILITY_SD and variance <= CERTAIN_VARIANCE
+    return certain and cross_entropy(labels_R, margin_R) >= WORSE_THAN_CONSTANT * constant
 
 
 def _collapse(kind: CollapseType, component: str, step: int, detail: str) -> Collapse:

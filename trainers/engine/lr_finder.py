@@ -250,6 +250,9 @@ class _RangeTest:
         self._fingerprint = fingerprint
         self._rates = log_spaced(plan.config.learning_rate, steps=steps)
         self._losses: list[float] = []
+        # What the labels of each step alone would cost; between small batches this varies more than what is learnt.
+        self._chances: list[float] = []
+        self._chance_of_class = plan.chance_losses
         self._timer = KeepTimer()
         self._announced = False
         # A stepper of its own: its optimizer's moments must not reach the real training.
@@ -268,9 +271,12 @@ class _RangeTest:
         progress = StepProgress(self._context.events, total=len(self._rates), done=begun)
         progress.report(begun)
         steps = zip(self._rates, _steps_without_end(self._plan), strict=False)
-        for rate, batches in itertools.islice(steps, begun, None):
-            if self._losses and has_blown_up(self._losses):
+        for place, (rate, batches) in enumerate(steps):
+            if place >= begun and self._losses and has_blown_up(self._losses):
                 break
+            self._chances.append(self._chance(batches))
+            if place < begun:
+                continue
             self._stop_if_requested()
             report = self._stepper.step(batches, learning_rate=rate)
             # An overflow that the scaler sees to is none of the rate's making.
@@ -281,7 +287,20 @@ class _RangeTest:
             progress.report(len(self._losses))
         # Before the answer is used: what is kept here is the whole test.
         self._stop_if_requested()
-        return suggest(self._rates[: len(self._losses)], self._losses)
+        return suggest(self._rates[: len(self._losses)], self._above_chance())
+
+    def _chance(self, batches: list[Rows]) -> float:
+        labels_R = self._plan.labels[np.concatenate(batches)]
+        return float(self._chance_of_class[labels_R].mean())
+
+    def _above_chance(self) -> list[float]:
+        """Return the losses with their batches' labels evened out: each batch as if it had the rows' prevalence.
+
+        Source:
+            A control variate, as in Owen 2013, "Monte Carlo theory, methods and examples", section 8.9.
+        """
+        of_all = float(self._chance_of_class[self._plan.labels[self._plan.rows]].mean())
+        return [loss - chance + of_all for loss, chance in zip(self._losses, self._chances, strict=False)]
 
     def _restore(self) -> None:
         """Go on from the points that the context's checkpoint holds, if they are this run's."""

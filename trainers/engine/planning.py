@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellgate.contract.configs import TrainingConfig
-from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights
+from trainers.engine.class_balance import EVEN, balanced_rounds, class_weights, starting_shares
 from trainers.engine.task import Rows, Task
 
 # Of the epoch whose steps stand for all: how many there are hardly depends on the order.
@@ -34,6 +34,12 @@ class TrainingPlan:
     def class_weights(self) -> tuple[float, float]:
         """What the loss of a function of each class is multiplied by."""
         return class_weights(self.labels[self.rows]) if self.config.class_balance == "weights" else EVEN
+
+    @property
+    def chance_losses(self) -> npt.NDArray[np.float64]:
+        """The loss of a function of each class, (2,), where every verdict is the prevalence that is trained on."""
+        shares = starting_shares(self.labels[self.rows], self.config)
+        return -np.log(np.maximum(shares, np.finfo(np.float64).tiny)) * self.class_weights
 
     def expected_steps(self) -> int:
         """Return how many optimizer steps training has at most; the same for every seed."""

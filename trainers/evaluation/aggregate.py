@@ -54,8 +54,11 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     return write_result(result, context)
 
 
-def weigh(spec: AggregationSpec) -> Weighed:
+def weigh(spec: AggregationSpec, *, older: bool = False) -> Weighed:
     """Return evidence and report; the same files and spec give the same bytes.
+
+    Args:
+        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
 
     Raises:
         SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
@@ -65,7 +68,7 @@ def weigh(spec: AggregationSpec) -> Weighed:
     dataset = Dataset.open(spec.dataset)
     baselines = read_baselines(spec.dataset)
     seeds = _open_seeds(spec, dataset)
-    candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight)
+    candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight, calibrated=not older)
     evidence = make_evidence(
         candidates,
         dataset=dataset,
@@ -73,6 +76,7 @@ def weigh(spec: AggregationSpec) -> Weighed:
         truncation=_truncation(seeds),
         config=spec,
         inputs=_inputs(seeds),
+        older=older,
     )
     return Weighed(evidence=evidence, report=make_evaluation_report(candidates, dataset=dataset, evidence=evidence))
 

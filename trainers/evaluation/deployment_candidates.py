@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
 from trainers.engine.metrics import Floats, Integers, best_threshold, f1_score, sigmoid
-from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean
+from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, temperature_of
 from trainers.evaluation.options import Candidate
 
 READ = (Split.DEV, Split.GATE)
@@ -36,17 +36,22 @@ def dev_f1(candidate: Candidate, labels_R: Integers) -> float:
 def _together(
     option: Option, chosen: Sequence[Candidate], candidates: Sequence[Candidate], labels_R: Integers
 ) -> Candidate:
-    """Return all seeds as one, as a bundle of them scores: one weight for all, and a threshold of its own."""
+    """Return all seeds as one, as a bundle of them scores: with one weight, temperature and threshold."""
     weights = [candidate.text_weight for candidate in chosen if candidate.text_weight is not None]
     weight = fmean(weights) if weights else None
     of_seeds = [_log_odds(candidate, candidates, weight) for candidate in chosen]
     log_odds = {split: log_odds_of_mean(np.stack([of_seed[split] for of_seed in of_seeds])) for split in READ}
+    temperature = None
+    if chosen[0].temperature is not None:
+        temperature = temperature_of(labels_R, log_odds[Split.DEV])
+        log_odds = {split: log_odds_R / temperature for split, log_odds_R in log_odds.items()}
     return Candidate(
         option=option,
         seeds=tuple(seed for candidate in chosen for seed in candidate.seeds),
         log_odds=log_odds,
         threshold=best_threshold(labels_R, sigmoid(log_odds[Split.DEV])),
         text_weight=weight,
+        temperature=temperature,
     )
 
 

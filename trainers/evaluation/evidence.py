@@ -9,7 +9,6 @@ from statistics import fmean, stdev
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellgate.contract.artifacts import DATASET_REPORT_NAME
 from cellgate.contract.configs import AggregationConfig, Split
@@ -30,9 +29,11 @@ from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.engine.pairs import whole_pairs
 from trainers.evaluation.deployment_candidates import dev_f1, forms_of
+from trainers.evaluation.differences import Difference, compare
 from trainers.evaluation.options import Candidate, rows_by_slice
 from trainers.evaluation.pair_evidence import PairScores
-from trainers.evaluation.statistics import Resampled, holm, mcnemar_p
+from trainers.evaluation.prevalence import ScoresAtPrevalence
+from trainers.evaluation.statistics import GroupCounts, Resampled, count_by_group, holm, mcnemar_p
 
 NAMES: tuple[Option, ...] = tuple(option.name for option in OPTIONS)
 
@@ -45,6 +46,7 @@ def make_evidence(
     truncation: dict[Option, Truncation],
     config: AggregationConfig,
     inputs: dict[str, str],
+    older: bool = False,
 ) -> Evidence:
     """Return the evidence; the same inputs and config give the same bytes.
 
@@ -56,8 +58,9 @@ def make_evidence(
         baselines: What the data set gives away, to stand beside them.
         truncation: What the base models do not see of gate.
         inputs: Hash of every predictions file that was read.
+        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
     """
-    gate = _Gate(candidates, dataset, config)
+    gate = _Gate(candidates, dataset, config, older=older)
     return Evidence(
         split="gate",
         rows=len(gate.labels_R),
@@ -77,7 +80,9 @@ def make_evidence(
 class _Gate:
     """All candidates on the gate split, with their resampled F1."""
 
-    def __init__(self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig) -> None:
+    def __init__(
+        self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig, *, older: bool
+    ) -> None:
         self._candidates = candidates
         self._dataset = dataset
         self._rows = dataset.rows(Split.GATE)
@@ -91,16 +96,20 @@ class _Gate:
         self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
         self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
         self._config = config
-        self._resampled = self._resample(self._predicted_RM)
+        self._older = older
+        self._counts = count_by_group(self.labels_R, self._predicted_RM, self.group_R)
+        self._resampled = self._resample(self._counts)
         self._pairs = PairScores.of(
             whole_pairs(self.labels_R, dataset.pairs(self._rows)), self._predicted_RM, self.group_R, config=config
         )
+        log_odds_RM = np.stack([candidate.log_odds[Split.GATE] for candidate in candidates], axis=1)
+        self._deployed = ScoresAtPrevalence.of(
+            self.labels_R, self._predicted_RM, log_odds_RM, self.group_R, config=config
+        )
 
-    def _resample(self, predicted_RM: NDArray[np.bool_]) -> Resampled:
-        return Resampled.of_f1(
-            self.labels_R,
-            predicted_RM,
-            self.group_R,
+    def _resample(self, counts: GroupCounts) -> Resampled:
+        return Resampled.of_counts(
+            counts,
             resamples=self._config.resamples,
             seed=self._config.bootstrap_seed,
             confidence=self._config.confidence,
@@ -132,6 +141,7 @@ class _Gate:
             text_weight=_mean(weights),
             test_f1=self._test_f1(chosen),
             pair_verdicts=None if self._pairs is None else self._pairs.verdicts(self._members[option]),
+            deployment=None if self._deployed is None else self._deployed.of_option(self._members[option]),
         )
 
     def _test_f1(self, chosen: Sequence[Candidate]) -> float | None:
@@ -143,18 +153,31 @@ class _Gate:
     def comparisons(self) -> list[Comparison]:
         """Return every two options compared, in the order of `OPTIONS`."""
         pairs = list(itertools.combinations(self.options, 2))
-        p_values = [self._median_p(first, second) for first, second in pairs]
+        found = [self._difference(first, second) for first, second in pairs]
+        by_rows = [self._median_p(first, second) for first, second in pairs]
+        p_values = [difference.p for difference in found if difference.p is not None]
+        adjusted: list[float | None] = [*holm(p_values)] or [None] * len(pairs)
         return [
             Comparison(
                 first=first,
                 second=second,
                 f1_difference=self._mean_f1(first) - self._mean_f1(second),
-                f1_interval=self._resampled.difference_interval(self._members[first], self._members[second]),
-                mcnemar_p=p_value,
-                holm_p=corrected,
+                f1_interval=difference.interval,
+                mcnemar_p=p_by_rows,
+                holm_p=adjusted_by_rows,
+                p=difference.p,
+                adjusted_p=adjusted_p,
             )
-            for (first, second), p_value, corrected in zip(pairs, p_values, holm(p_values), strict=True)
+            for (first, second), difference, adjusted_p, p_by_rows, adjusted_by_rows in zip(
+                pairs, found, adjusted, by_rows, holm(by_rows), strict=True
+            )
         ]
+
+    def _difference(self, first: Option, second: Option) -> Difference:
+        one, other = self._members[first], self._members[second]
+        if self._older:
+            return Difference(interval=self._resampled.difference_interval(one, other), p=None)
+        return compare(self._resampled, self._counts, one, other)
 
     def _mean_f1(self, option: Option) -> float:
         return fmean(candidate.metrics(Split.GATE, self.labels_R).f1 for candidate in self._of(option))
@@ -171,7 +194,8 @@ class _Gate:
         """Return every option as it would be packed: of the seed that was best on dev, then of all seeds."""
         labels_R = self._dataset.labels(self._dataset.rows(Split.DEV))
         forms = [form for option in self.options for form in forms_of(option, self._candidates, labels_R)]
-        resampled = self._resample(np.stack([form.predicted(Split.GATE) for form in forms], axis=1))
+        predicted_RM = np.stack([form.predicted(Split.GATE) for form in forms], axis=1)
+        resampled = self._resample(count_by_group(self.labels_R, predicted_RM, self.group_R))
         found = []
         for place, form in enumerate(forms):
             scores = form.metrics(Split.GATE, self.labels_R)

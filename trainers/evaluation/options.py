@@ -12,9 +12,8 @@ from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
 from cellgate.contract.results import Metrics
 from trainers.data.dataset import Dataset
-from trainers.engine.calibration import fit_temperature
 from trainers.engine.metrics import Floats, Integers, best_threshold, compute_metrics, margins, sigmoid
-from trainers.evaluation.ensemble import ensemble_log_odds, tune_text_weight
+from trainers.evaluation.ensemble import ensemble_log_odds, temperature_of, tune_text_weight
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
 
 BASE_SPLITS = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
@@ -30,6 +29,7 @@ class Candidate:
         log_odds: Calibrated, of every row of dev, gate and test; of the base models and ensembles of fuse too.
         threshold: On the probability; at or above it is "vulnerable".
         text_weight: Of an ensemble; null otherwise.
+        temperature: What an ensemble's log-odds were divided by; null where they were not.
     """
 
     option: Option
@@ -37,6 +37,7 @@ class Candidate:
     log_odds: Mapping[Split, Floats]
     threshold: float
     text_weight: float | None = None
+    temperature: float | None = None
 
     def predicted(self, split: Split) -> NDArray[np.bool_]:
         """Return whether each row is called vulnerable, (R,)."""
@@ -80,6 +81,7 @@ class SeedLogOdds:
         linear: Those of the linear model that the text model is mixed with, not calibrated; None where there is none.
         labels: Labels of dev and fuse, each (R,).
         text_weight: Of the text model in the fixed ensemble, 0 to 1.
+        calibrated: Whether ensembles have a temperature of their own; those of older evidence had none.
     """
 
     runs: SeedRuns
@@ -89,6 +91,7 @@ class SeedLogOdds:
     linear: Mapping[Split, Floats] | None
     labels: Mapping[Split, Integers]
     text_weight: float
+    calibrated: bool = True
 
 
 def _transformer(scores: SeedLogOdds) -> Candidate:
@@ -120,8 +123,8 @@ def _fusion(scores: SeedLogOdds) -> Candidate | None:
 def _linear(scores: SeedLogOdds) -> Candidate | None:
     if scores.linear is None:
         return None
-    labels_R, raw_R = scores.labels[Split.DEV], scores.linear[Split.DEV]
-    temperature = fit_temperature(labels_R, np.stack([np.zeros_like(raw_R), raw_R], axis=1))
+    labels_R = scores.labels[Split.DEV]
+    temperature = temperature_of(labels_R, scores.linear[Split.DEV])
     linear = {split: log_odds_R / temperature for split, log_odds_R in scores.linear.items()}
     threshold = best_threshold(labels_R, sigmoid(linear[Split.DEV]))
     return Candidate(option="linear", seeds=(scores.runs.seed,), log_odds=linear, threshold=threshold)
@@ -138,15 +141,18 @@ CANDIDATES: Mapping[Option, Callable[[SeedLogOdds], Candidate | None]] = {
 }
 
 
-def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight: float) -> list[Candidate]:
+def read_candidates(
+    seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight: float, calibrated: bool = True
+) -> list[Candidate]:
     """Return every option of every seed, seed by seed.
 
-    Thresholds are fixed on dev, the tuned ensemble's weight on fuse.
+    Thresholds and temperatures are fixed on dev, the tuned ensemble's weight on fuse.
 
     Args:
         seeds: The finished runs of each seed.
         dataset: The data set that all of them were trained on.
         text_weight: Of the text model in the fixed ensemble, 0 to 1.
+        calibrated: Whether ensembles have a temperature of their own; those of older evidence had none.
 
     Raises:
         DataError: Predictions do not belong to the data set; everything wrong in any of them is named.
@@ -181,6 +187,7 @@ def read_candidates(seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight:
             linear=linear[runs.seed] if everywhere else None,
             labels=labels,
             text_weight=text_weight,
+            calibrated=calibrated,
         )
         candidates += [found for make in CANDIDATES.values() if (found := make(scores)) is not None]
     return candidates
@@ -190,8 +197,17 @@ def _ensemble(option: Option, scores: SeedLogOdds, *, weight: float) -> Candidat
     mixed = {
         split: ensemble_log_odds(scores.text[split], scores.graph[split], text_weight=weight) for split in scores.text
     }
-    threshold = best_threshold(scores.labels[Split.DEV], sigmoid(mixed[Split.DEV]))
-    return Candidate(option=option, seeds=(scores.runs.seed,), log_odds=mixed, threshold=threshold, text_weight=weight)
+    labels_R = scores.labels[Split.DEV]
+    temperature = temperature_of(labels_R, mixed[Split.DEV]) if scores.calibrated else None
+    log_odds = {split: log_odds_R / (temperature or 1.0) for split, log_odds_R in mixed.items()}
+    return Candidate(
+        option=option,
+        seeds=(scores.runs.seed,),
+        log_odds=log_odds,
+        threshold=best_threshold(labels_R, sigmoid(log_odds[Split.DEV])),
+        text_weight=weight,
+        temperature=temperature,
+    )
 
 
 # The scores of a smaller slice mean nothing.

@@ -38,16 +38,22 @@ def count_by_group(labels_R: Integers, predicted_RM: Booleans, group_R: Integers
         group_R: Number of each row's group, 0 to G - 1.
     """
     positive_R1 = (labels_R == 1)[:, np.newaxis]
-    shape = (int(group_R.max()) + 1, predicted_RM.shape[1])
-
-    def summed(indicator_RM: Booleans) -> Floats:
-        total_GM = np.zeros(shape)
-        np.add.at(total_GM, group_R, indicator_RM)
-        return total_GM
-
     return GroupCounts(
-        true_positives_GM=summed(positive_R1 & predicted_RM), mistakes_GM=summed(positive_R1 != predicted_RM)
+        true_positives_GM=sum_by_group(positive_R1 & predicted_RM, group_R),
+        mistakes_GM=sum_by_group(positive_R1 != predicted_RM, group_R),
     )
+
+
+def sum_by_group(indicator_RM: Booleans, group_R: Integers) -> Floats:
+    """Return in how many rows of each group each column is true, (G, M).
+
+    Args:
+        indicator_RM: One or more columns.
+        group_R: Number of each row's group, 0 to G - 1.
+    """
+    total_GM = np.zeros((int(group_R.max()) + 1, indicator_RM.shape[1]))
+    np.add.at(total_GM, group_R, indicator_RM)
+    return total_GM
 
 
 def bootstrap_f1(counts: GroupCounts, *, resamples: int, seed: int) -> Floats:
@@ -66,7 +72,7 @@ def bootstrap_f1(counts: GroupCounts, *, resamples: int, seed: int) -> Floats:
     return np.concatenate(
         [
             f1_of_counts(times_SG @ counts.true_positives_GM, times_SG @ counts.mistakes_GM)
-            for times_SG in _draws(len(counts.mistakes_GM), resamples=resamples, seed=seed)
+            for times_SG in group_draws(len(counts.mistakes_GM), resamples=resamples, seed=seed)
         ]
     )
 
@@ -83,14 +89,14 @@ def bootstrap_shares(part_GM: Floats, whole_G: Floats, *, resamples: int, seed: 
         seed: The same seed and counts give the same bytes.
     """
     blocks = []
-    for times_SG in _draws(len(whole_G), resamples=resamples, seed=seed):
+    for times_SG in group_draws(len(whole_G), resamples=resamples, seed=seed):
         whole_S = times_SG @ whole_G
         drawn_S = whole_S > 0
         blocks.append((times_SG[drawn_S] @ part_GM) / whole_S[drawn_S, np.newaxis])
     return np.concatenate(blocks)
 
 
-def _draws(groups: int, *, resamples: int, seed: int) -> Iterator[Floats]:
+def group_draws(groups: int, *, resamples: int, seed: int) -> Iterator[Floats]:
     """Yield how often each group is drawn, (S, G), block by block."""
     rng = np.random.default_rng(seed)
     share_G = np.full(groups, 1 / groups)
@@ -178,6 +184,16 @@ class Resampled:
             seed: The same seed and predictions give the same bytes.
         """
         counts = count_by_group(labels_R, predicted_RM, group_R)
+        return cls.of_counts(counts, resamples=resamples, seed=seed, confidence=confidence)
+
+    @classmethod
+    def of_counts(cls, counts: GroupCounts, *, resamples: int, seed: int, confidence: float) -> Self:
+        """Return the F1 of the models with these counts, on resamples of whole groups.
+
+        Args:
+            resamples: S.
+            seed: The same seed and counts give the same bytes.
+        """
         f1_M = f1_of_counts(counts.true_positives_GM.sum(axis=0), counts.mistakes_GM.sum(axis=0))
         resampled_SM = bootstrap_f1(counts, resamples=resamples, seed=seed)
         return cls(measured_M=f1_M, resampled_SM=resampled_SM, seed=seed, confidence=confidence)
@@ -211,11 +227,22 @@ class Resampled:
 
     def difference_interval(self, first: Sequence[int], second: Sequence[int]) -> Interval:
         """Return the interval of the difference between two options, paired by resample and by seed."""
+        return percentile_interval(self.differences(first, second), confidence=self.confidence)
+
+    def differences(self, first: Sequence[int], second: Sequence[int]) -> Floats:
+        """Return the difference between two options on each resample, (S,), from -1 to 1, paired by seed."""
         one, other = list(first), list(second)
         values_S = self._over_seeds(
             self.measured_M[one] - self.measured_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
         )
-        return percentile_interval(np.clip(values_S, -1.0, 1.0), confidence=self.confidence)
+        return np.clip(values_S, -1.0, 1.0)
+
+    def seed_variance(self, first: Sequence[int], second: Sequence[int]) -> float:
+        """Return the variance that seeds add to the mean difference between two options, beyond chance of the split."""
+        one, other = list(first), list(second)
+        return _seed_variance(
+            self.measured_M[one] - self.measured_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
+        )
 
     def _over_seeds(self, measured_K: Floats, resampled_SK: Floats) -> Floats:
         """Return the mean over seeds on each resample, moved as other seeds would move it.
@@ -230,8 +257,14 @@ class Resampled:
         seeds = len(measured_K)
         if seeds == 1:
             return mean_S
-        by_chance = float((resampled_SK - measured_K).var(axis=1, ddof=1).mean())
-        of_seeds = max(0.0, float(measured_K.var(ddof=1)) - by_chance)
         # Few seeds know their own spread badly: Student's t, not the normal.
         moved_S: Floats = np.random.default_rng([self.seed, seeds]).standard_t(seeds - 1, len(mean_S))
-        return mean_S + moved_S * math.sqrt(of_seeds / seeds)
+        return mean_S + moved_S * math.sqrt(_seed_variance(measured_K, resampled_SK))
+
+
+def _seed_variance(measured_K: Floats, resampled_SK: Floats) -> float:
+    seeds = len(measured_K)
+    if seeds == 1:
+        return 0.0
+    by_chance = float((resampled_SK - measured_K).var(axis=1, ddof=1).mean())
+    return max(0.0, float(measured_K.var(ddof=1)) - by_chance) / seeds

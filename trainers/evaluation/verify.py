@@ -11,6 +11,7 @@ from cellgate.contract.artifacts import REPORT_NAME, RESULT_NAME, SPEC_NAME
 from cellgate.contract.cells import Cell
 from cellgate.contract.documents import Document
 from cellgate.contract.errors import DataError, InputError, shortened
+from cellgate.contract.evidence import Evidence
 from cellgate.contract.files import to_json
 from cellgate.contract.report import read_report
 from cellgate.contract.results import read_result
@@ -38,7 +39,8 @@ def verify(folder: Path) -> None:
     spec = read_spec(folder / SPEC_NAME, Cell.AGGREGATION)
     if not isinstance(spec, AggregationSpec):
         raise TypeError(f"the spec of cell 54 was read as {type(spec).__name__}")
-    weighed = weigh(spec)
+    evidence = stored[RESULT_NAME]
+    weighed = weigh(spec, older=isinstance(evidence, Evidence) and not _has_p_values(evidence))
     again = {RESULT_NAME: weighed.evidence, REPORT_NAME: weighed.report}
     problems = [
         InputError(where=f"{name}{pointer}", found=shortened(before), expected=f"{shortened(after)}, weighed again")
@@ -58,6 +60,10 @@ def _stored(folder: Path) -> dict[str, Document | None]:
         problem = InputError(where=str(folder), found=str(error), expected="result.json and report.json of cell 54")
         raise DataError(f"{folder}: no finished run of cell 54", [problem]) from error
     return {RESULT_NAME: evidence, REPORT_NAME: report}
+
+
+def _has_p_values(evidence: Evidence) -> bool:
+    return all(compared.p is not None for compared in evidence.comparisons)
 
 
 def _differences(before: Any, after: Any, pointer: str) -> Iterator[tuple[str, Any, Any]]:

@@ -41,6 +41,7 @@ export function optionName(option: Option, textWeight: number | null = null): st
 
 export function outcomeName(outcome: Outcome, option: Option | null = null): string {
   if (outcome === "single" && option) return `Ship the ${OPTIONS[option].toLowerCase()} alone`;
+  if (option === "ensemble_tuned") return "Ship the tuned ensemble";
   return OUTCOMES[outcome];
 }
 
@@ -55,6 +56,11 @@ export function score(value: number | null | undefined, digits = 4): string {
 
 export function signed(value: number, digits = 4): string {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+}
+
+export function pValue(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  return value < 0.0001 ? "< 0.0001" : value.toFixed(4);
 }
 
 export function scientific(value: number | null | undefined): string {

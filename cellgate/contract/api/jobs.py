@@ -112,6 +112,7 @@ class PackConfig(Spec):
     runs: list[str] = Field(description="Runs of cells 51 to 53.")
     text_weight: float | None = None
     licence_notes: str | None = None
+    deployment_prevalence: float | None = None
     tolerance: float
 
 

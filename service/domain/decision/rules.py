@@ -4,7 +4,8 @@ The rule, on F1 over the gate split (means over seeds; exactly at a threshold is
 
 1. Gate failed: improve.
 2. The best option without fusion is the fixed ensemble if its F1 is above that of the better single model, else that
-   single model (the transformer if both are equal): without a gain the simpler thing is shipped.
+   single model (the transformer if both are equal): without a gain the simpler thing is shipped. Where the policy lets
+   it (`ship_tuned_ensemble`), the ensemble tuned on fuse takes its place if its F1 is above that.
 3. Bases: it is shipped when its F1 is above `skip_fusion_f1`; else fusion is trained. `policy.fusion` may be never
    (ship it all the same) or always (train fusion in any case, to measure what it adds).
 4. Final: fusion is shipped if its F1 is above that of the best option without fusion, else that option.
@@ -14,10 +15,11 @@ The rule, on F1 over the gate split (means over seeds; exactly at a threshold is
 The answer is clear when the 95 % interval of the quantity that decided excludes its threshold, else borderline:
 F1 against `skip_fusion_f1`, fusion's gain against zero, or, where only the choice between ensemble and single model
 was open (fusion never, or finished on no seed), the ensemble's gain against zero.
-The tuned ensemble is shown as evidence; the rule knows only the fixed weights.
+Whatever simpler option is not surely weaker than what is shipped is named, with the reason why it is not shipped.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +30,7 @@ from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateReport
 from cellgate.contract.options import OUTCOMES, SINGLES, Option
 from service.domain.decision.text import (
+    describe_as_strong,
     describe_difference,
     describe_forms,
     describe_gate_failure,
@@ -40,6 +43,8 @@ from service.domain.decision.text import (
 from service.domain.statistics import is_above
 
 Confidence = Literal["clear", "borderline"]
+# How much there is to run and to explain, of what may be shipped: a single model, fixed weights, fitted ones, a head.
+_PARTS: Mapping[Option, int] = {"transformer": 1, "gnn": 1, "ensemble": 2, "ensemble_tuned": 3, "fusion": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +81,7 @@ def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage
     elif stage == "bases":
         verdict = _after_bases(evidence, policy)
     else:
-        verdict = _after_fusion(evidence)
+        verdict = _after_fusion(evidence, policy)
     return Decision(
         experiment=gate.experiment,
         stage=stage,
@@ -92,11 +97,18 @@ def decide(evidence: Evidence | None, gate: GateReport, policy: Policy, *, stage
     )
 
 
-def best_without_fusion(evidence: Evidence) -> OptionEvidence:
-    """Return the fixed ensemble if its F1 is above the better single model's, else that single model."""
-    single = _better_single(evidence)
-    ensemble = _option(evidence, "ensemble")
-    return ensemble if is_above(ensemble.f1, single.f1) else single
+def best_without_fusion(evidence: Evidence, policy: Policy) -> OptionEvidence:
+    """Return the best of what may be shipped without fusion; without a gain the simpler one."""
+    best, *others = _without_fusion(evidence, policy)
+    for option in others:
+        best = option if is_above(option.f1, best.f1) else best
+    return best
+
+
+def _without_fusion(evidence: Evidence, policy: Policy) -> list[OptionEvidence]:
+    """Return the better single model, then the ensembles that the policy lets be shipped."""
+    tuned = [option for option in evidence.options if option.option == "ensemble_tuned" and policy.ship_tuned_ensemble]
+    return [_better_single(evidence), _option(evidence, "ensemble"), *tuned]
 
 
 def _improve(evidence: Evidence | None, gate: GateReport, policy: Policy) -> DecisionDraft:
@@ -115,31 +127,31 @@ def _improve(evidence: Evidence | None, gate: GateReport, policy: Policy) -> Dec
 
 
 def _after_bases(evidence: Evidence, policy: Policy) -> DecisionDraft:
-    best = best_without_fusion(evidence)
+    best = best_without_fusion(evidence, policy)
     threshold = policy.skip_fusion_f1
     above = is_above(best.f1, threshold)
     comparison = f"F1 of {best.option}, the best without fusion, {best.f1:.4f}"
     comparison += f" is {'above' if above else 'not above'} {threshold:g}"
-    reasons = [describe_split(evidence), describe_option(best), *_why_this_one(evidence)]
+    reasons = [describe_split(evidence), describe_option(best), *_why_this_one(evidence, policy)]
     confidence: Confidence = "clear" if _excludes(best.f1_interval, threshold) else "borderline"
     if policy.fusion == "never":
         rule = f"{comparison}; the policy says never to train fusion: ship {best.option}"
-        return _ship(best, evidence, _confidence_in_choice(evidence), rule, reasons)
+        return _ship(best, evidence, policy, _confidence_in_choice(best, evidence, policy), rule, reasons)
     if policy.fusion == "always":
         rule = f"{comparison}; the policy says always to train fusion, to measure what it adds"
         return _train_fusion("clear", rule, reasons)
     if above:
-        return _ship(best, evidence, confidence, f"{comparison}: ship {best.option} without fusion", reasons)
+        return _ship(best, evidence, policy, confidence, f"{comparison}: ship {best.option} without fusion", reasons)
     return _train_fusion(confidence, f"{comparison}: train fusion", reasons)
 
 
-def _after_fusion(evidence: Evidence) -> DecisionDraft:
-    best = best_without_fusion(evidence)
-    reasons = [describe_split(evidence), describe_option(best), *_why_this_one(evidence)]
+def _after_fusion(evidence: Evidence, policy: Policy) -> DecisionDraft:
+    best = best_without_fusion(evidence, policy)
+    reasons = [describe_split(evidence), describe_option(best), *_why_this_one(evidence, policy)]
     fusion = next((option for option in evidence.options if option.option == "fusion"), None)
     if fusion is None:
         rule = f"fusion finished on no seed: ship {best.option}, the best without it"
-        return _ship(best, evidence, _confidence_in_choice(evidence), rule, reasons)
+        return _ship(best, evidence, policy, _confidence_in_choice(best, evidence, policy), rule, reasons)
     difference = _difference(evidence, "fusion", best.option)
     gains = is_above(fusion.f1, best.f1)
     chosen = fusion if gains else best
@@ -147,14 +159,21 @@ def _after_fusion(evidence: Evidence) -> DecisionDraft:
     rule += f" the best without fusion, {best.f1:.4f}: ship {chosen.option}"
     reasons += [describe_option(fusion)]
     # A tuned ensemble that does as well would be the simpler thing; a reader must see that.
-    compared = [difference, _difference(evidence, "fusion", "ensemble_tuned")]
+    compared = [difference]
+    if best.option != "ensemble_tuned":
+        compared.append(_difference(evidence, "fusion", "ensemble_tuned"))
     reasons += [describe_difference(found) for found in compared if found is not None]
     sure = difference is not None and _excludes(difference.f1_interval, 0.0)
-    return _ship(chosen, evidence, "clear" if sure else "borderline", rule, reasons)
+    return _ship(chosen, evidence, policy, "clear" if sure else "borderline", rule, reasons)
 
 
 def _ship(
-    chosen: OptionEvidence, evidence: Evidence, confidence: Confidence, rule: str, reasons: list[str]
+    chosen: OptionEvidence,
+    evidence: Evidence,
+    policy: Policy,
+    confidence: Confidence,
+    rule: str,
+    reasons: list[str],
 ) -> DecisionDraft:
     forms = [form for form in evidence.shippable if form.option == chosen.option]
     # The best seed alone stands first, and stays where all together have no more.
@@ -167,7 +186,12 @@ def _ship(
         option=chosen.option,
         confidence=confidence,
         rule=rule,
-        reasons=[*_beside_linear(chosen, evidence), *reasons, *describe_forms(forms)],
+        reasons=[
+            *_beside_linear(chosen, evidence),
+            *reasons,
+            *_beside_simpler(chosen, evidence, policy),
+            *describe_forms(forms),
+        ],
         next_steps=next_steps_to_ship(chosen, seeds, confidence),
         seeds=seeds,
     )
@@ -182,6 +206,20 @@ def _beside_linear(chosen: OptionEvidence, evidence: Evidence) -> list[str]:
     return [describe_no_better_than_linear(chosen, linear, difference)]
 
 
+def _beside_simpler(chosen: OptionEvidence, evidence: Evidence, policy: Policy) -> list[str]:
+    """Name every simpler option that is not surely weaker, and why it is not shipped."""
+    found = []
+    for option in evidence.options:
+        difference = _difference(evidence, chosen.option, option.option)
+        simpler = _PARTS.get(option.option, math.inf) < _PARTS[chosen.option]
+        # Decisions on evidence without p-values were taken before, and read as they were taken.
+        if difference is None or difference.p is None or not simpler or difference.f1_interval.low > 0:
+            continue
+        is_barred = option.option == "ensemble_tuned" and not policy.ship_tuned_ensemble
+        found.append(describe_as_strong(option, difference, is_barred=is_barred))
+    return found
+
+
 def _train_fusion(confidence: Confidence, rule: str, reasons: list[str]) -> DecisionDraft:
     return DecisionDraft(
         outcome="train_fusion",
@@ -193,9 +231,10 @@ def _train_fusion(confidence: Confidence, rule: str, reasons: list[str]) -> Deci
     )
 
 
-def _confidence_in_choice(evidence: Evidence) -> Confidence:
-    """Return how sure it is that the ensemble beats the better single model, or does not."""
-    difference = _difference(evidence, "ensemble", _better_single(evidence).option)
+def _confidence_in_choice(best: OptionEvidence, evidence: Evidence, policy: Policy) -> Confidence:
+    """Return how sure it is that the best without fusion beats the next best of what may be shipped."""
+    others = [option for option in _without_fusion(evidence, policy) if option.option != best.option]
+    difference = _difference(evidence, best.option, max(others, key=lambda option: option.f1).option)
     return "clear" if difference is not None and _excludes(difference.f1_interval, 0.0) else "borderline"
 
 
@@ -203,17 +242,24 @@ def _better_single(evidence: Evidence) -> OptionEvidence:
     return max((_option(evidence, name) for name in SINGLES), key=lambda option: option.f1)
 
 
-def _why_this_one(evidence: Evidence) -> list[str]:
+def _why_this_one(evidence: Evidence, policy: Policy) -> list[str]:
     """Compare the fixed ensemble with the better single model, and name a tuned ensemble that does better."""
     single = _better_single(evidence)
     ensemble = _option(evidence, "ensemble")
     difference = _difference(evidence, "ensemble", single.option)
     reasons = [] if difference is None else [describe_difference(difference)]
     tuned = next((option for option in evidence.options if option.option == "ensemble_tuned"), None)
+    if tuned is not None and policy.ship_tuned_ensemble:
+        against = _difference(evidence, "ensemble_tuned", "ensemble")
+        return [*reasons, *([] if against is None else [describe_difference(against)])]
     if tuned is not None and tuned.text_weight is not None and is_above(tuned.f1, ensemble.f1):
+        # As decisions on evidence without p-values said it.
+        barred = "the rule knows only the fixed ones"
+        if difference is not None and difference.p is not None:
+            barred = "the policy does not let it be shipped (ship_tuned_ensemble)"
         reasons.append(
             f"The ensemble tuned on the fuse split (text weight {tuned.text_weight:.2f}) has F1 {tuned.f1:.4f} against"
-            f" {ensemble.f1:.4f} with the fixed weights; the rule knows only the fixed ones."
+            f" {ensemble.f1:.4f} with the fixed weights; {barred}."
         )
     return reasons
 

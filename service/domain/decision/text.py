@@ -37,10 +37,14 @@ def describe_option(option: OptionEvidence) -> str:
 def describe_difference(comparison: Comparison) -> str:
     """Return the difference of two options on the same functions as a sentence."""
     interval = comparison.f1_interval
-    return (
+    found = (
         f"{comparison.first} minus {comparison.second}: F1 {comparison.f1_difference:+.4f} {_interval(interval)},"
-        f" which {_excludes(interval)} zero; McNemar p = {comparison.holm_p:.3g} after Holm."
+        f" which {_excludes(interval)} zero"
     )
+    # Evidence of older releases has no other p-value, and a decision on it reads as it was taken.
+    if comparison.p is None or comparison.adjusted_p is None:
+        return f"{found}; McNemar p = {comparison.holm_p:.3g} after Holm."
+    return f"{found}; p = {comparison.p:.3g}, {comparison.adjusted_p:.3g} after Holm."
 
 
 def describe_no_better_than_linear(chosen: OptionEvidence, linear: OptionEvidence, difference: Comparison) -> str:
@@ -49,6 +53,21 @@ def describe_no_better_than_linear(chosen: OptionEvidence, linear: OptionEvidenc
     return (
         f"{chosen.option} is not surely better than a linear model on the text, which trains in seconds: F1"
         f" {chosen.f1:.4f} against {linear.f1:.4f}, {difference.f1_difference:+.4f} {interval}."
+    )
+
+
+def describe_as_strong(simpler: OptionEvidence, difference: Comparison, *, is_barred: bool) -> str:
+    """Return that a simpler option is not surely weaker than the one that is shipped, and why it is not shipped.
+
+    Args:
+        simpler: That option.
+        difference: What is shipped, minus it.
+        is_barred: Whether the policy does not let it be shipped.
+    """
+    why = "the policy does not let it be shipped (ship_tuned_ensemble)" if is_barred else "the point estimate decides"
+    return (
+        f"{simpler.option} is simpler than {difference.first} and not surely weaker, with F1 {simpler.f1:.4f}"
+        f" ({difference.f1_difference:+.4f} {_interval(difference.f1_interval)}); it is not shipped, since {why}."
     )
 
 

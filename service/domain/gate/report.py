@@ -6,12 +6,13 @@ from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import BLOCKING, GateCheck, GateCheckVerdict, GateReport, Waiver
 from service.domain.errors import Conflict
+from service.domain.gate.deployment import DEPLOYMENT
 from service.domain.gate.inputs import NAMES, GateInputs, GateRule
 from service.domain.gate.required import REQUIRED
 from service.domain.gate.warnings import WARNINGS
 
 # In the order of `cellgate.contract.gate.CHECKS`, which a test compares with it.
-RULES: tuple[GateRule, ...] = (*REQUIRED, *WARNINGS)
+RULES: tuple[GateRule, ...] = (*REQUIRED, *WARNINGS, *DEPLOYMENT)
 ADVICE: Mapping[str, str] = {rule.name: rule.advice for rule in RULES if rule.advice is not None}
 
 

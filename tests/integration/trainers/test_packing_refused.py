@@ -25,6 +25,11 @@ def _vouch_for_other_weights(run: Path) -> None:
     write_json(run / "result.json", content)
 
 
+def test_a_prevalence_that_is_no_share_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="deployment_prevalence: found 1"):
+        pack_bundle(tmp_path / "bundle", kind="single", runs=[], dataset=tmp_path, deployment_prevalence=1.0)
+
+
 def test_a_model_that_does_not_say_what_its_run_stored_is_not_packed(every_cell: Path, tmp_path: Path) -> None:
     shutil.copytree(every_cell / "g0", tmp_path / "g0")
     _vouch_for_other_weights(tmp_path / "g0")

@@ -58,8 +58,10 @@ def stored_log_odds(run: Path, split: Split) -> np.ndarray:
     return margins(read_predictions(predictions_path(run, split)).logits_RC) / result.temperature
 
 
-def stored_probabilities(every_cell: Path, packed: str, split: Split, *, text_weight: float | None) -> np.ndarray:
-    """The mean over seeds of what the runs stored; of an ensemble the weighted mean of both models."""
+def stored_probabilities(
+    every_cell: Path, packed: str, split: Split, *, text_weight: float | None, temperature: float | None
+) -> np.ndarray:
+    """The mean over seeds of what the runs stored; of an ensemble the weighted mean of both models, calibrated."""
     kind, runs = PACKED[packed]
     if kind == "ensemble":
         assert text_weight is not None
@@ -74,7 +76,8 @@ def stored_probabilities(every_cell: Path, packed: str, split: Split, *, text_we
         ]
     else:
         log_odds = [stored_log_odds(every_cell / run, split) for run in runs if kind == "single" or run[0] in "fu"]
-    return np.mean([sigmoid(values) for values in log_odds], axis=0)
+    mean_R = np.mean([sigmoid(values) for values in log_odds], axis=0)
+    return mean_R if temperature is None else sigmoid(np.log(mean_R / (1 - mean_R)) / temperature)
 
 
 def test_a_bundle_is_judged_by_what_it_says_of_each_function_and_by_its_own_threshold(
@@ -108,7 +111,10 @@ def test_a_bundle_says_what_its_runs_stored_of_every_function(
     rows = dataset.rows(Split.TEST)
     predictions = bundle.predict(dataset.sources(rows), explain="none")
 
-    stored_R = stored_probabilities(every_cell, packed, Split.TEST, text_weight=manifest.text_weight)
+    stored_R = stored_probabilities(
+        every_cell, packed, Split.TEST, text_weight=manifest.text_weight, temperature=manifest.temperature
+    )
+    assert (manifest.temperature is not None) == (manifest.kind == "ensemble")
     np.testing.assert_allclose([p.probability for p in predictions], stored_R, rtol=0, atol=1e-5)
     assert stored_R.std() > 0.05
     assert manifest.agreement.functions == len(dataset.rows(Split.GATE))

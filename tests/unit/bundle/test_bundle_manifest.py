@@ -24,6 +24,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_bundle_made_without_a_prevalence_keeps_its_id(folder: Path) -> None:
+    manifest = read_bundle_manifest(folder)
+
+    assert "deployment" not in manifest.model_dump(mode="json")
+
+
 def _change_a_byte(folder: Path) -> None:
     (folder / "seed-0/transformer/model.safetensors").write_bytes(b"weightz")
 

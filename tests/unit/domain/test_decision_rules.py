@@ -6,6 +6,7 @@ from cellgate.contract.evidence import KindEvidence
 from cellgate.contract.experiment import Policy
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.gate import GateCheck, GateReport
+from cellgate.contract.options import Option
 from service.domain.decision.rules import decide
 from tests.fakes import F1s, evidence, shippable, truncation
 
@@ -160,6 +161,59 @@ def test_a_tuned_ensemble_that_does_better_is_named_but_not_shipped() -> None:
     decision = decide(shown, PASSED, POLICY, stage="bases")
     assert decision.option == "ensemble"
     assert any("0.9700" in reason for reason in decision.reasons)
+
+
+def test_a_policy_may_ship_the_tuned_ensemble_where_it_does_better() -> None:
+    allowed = POLICY.model_copy(update={"ship_tuned_ensemble": True})
+    better, equal = (evidence({**HIGH, "ensemble_tuned": [f1]}) for f1 in (0.97, HIGH["ensemble"][0]))
+
+    shipped = decide(better, PASSED, allowed, stage="bases")
+
+    assert (shipped.outcome, shipped.option) == ("ensemble", "ensemble_tuned")
+    assert any("ensemble_tuned minus ensemble: F1 +0.0200" in reason for reason in shipped.reasons)
+    # Without a gain the simpler thing.
+    assert decide(equal, PASSED, allowed, stage="bases").option == "ensemble"
+
+
+def test_the_choice_of_a_tuned_ensemble_is_as_sure_as_its_gain_over_the_next_best() -> None:
+    allowed = POLICY.model_copy(update={"ship_tuned_ensemble": True, "fusion": "never"})
+    # Intervals are two points wide.
+    found = [
+        decide(evidence({**HIGH, "ensemble_tuned": [f1]}), PASSED, allowed, stage="bases").confidence
+        for f1 in (0.955, 0.97)
+    ]
+
+    assert found == ["borderline", "clear"]
+
+
+@pytest.mark.parametrize(
+    ("f1s", "policy", "expected"),
+    [
+        pytest.param(
+            {"fusion": [0.955], "ensemble_tuned": [0.955]},
+            POLICY,
+            "ensemble_tuned is simpler than fusion and not surely weaker, with F1 0.9550 (+0.0000 [-0.0100, 0.0100]);"
+            " it is not shipped, since the policy does not let it be shipped (ship_tuned_ensemble).",
+            id="barred by the policy",
+        ),
+        pytest.param(
+            {"fusion": [0.955]},
+            POLICY,
+            "ensemble is simpler than fusion and not surely weaker, with F1 0.9500 (+0.0050 [-0.0050, 0.0150]); it is"
+            " not shipped, since the point estimate decides.",
+            id="weaker by the point estimate",
+        ),
+        pytest.param({"fusion": [0.98]}, POLICY, None, id="surely weaker"),
+    ],
+)
+def test_a_simpler_option_that_is_as_strong_is_named_with_the_reason_why_it_is_not_shipped(
+    f1s: dict[Option, list[float]], policy: Policy, expected: str | None
+) -> None:
+    decision = decide(evidence({**HIGH, **f1s}), PASSED, policy, stage="final")
+
+    said = [reason for reason in decision.reasons if "is simpler than" in reason]
+    assert decision.option == "fusion"
+    assert said[-1:] == ([] if expected is None else [expected])
 
 
 def test_what_is_not_surely_better_than_a_linear_model_is_shipped_with_these_words_first() -> None:

@@ -51,6 +51,18 @@ def test_a_decision_over_verdicts_on_pairs_is_the_same_when_it_is_computed_again
     assert decision_differences(decision, sources(results=results)) == []
 
 
+def test_a_decision_on_evidence_without_p_values_reads_as_it_was_taken() -> None:
+    plain = [pair.model_copy(update={"p": None, "adjusted_p": None}) for pair in EVIDENCE.comparisons]
+    older = EVIDENCE.model_copy(update={"comparisons": plain})
+    decision = Decision.model_validate_json(decide(older, PASSED, Policy(), stage="bases").model_dump_json())
+    results = [*list(sources().results)[:2], result(54, evidence=older)]
+
+    assert any("McNemar p = 0.03 after Holm." in reason for reason in decision.reasons)
+    assert any("; p = 0.02, 0.04 after Holm." in reason for reason in DECISION.reasons)
+    assert not any("adjusted_p" in pair for pair in decision.model_dump(mode="json")["evidence"]["comparisons"])
+    assert decision_differences(decision, sources(results=results)) == []
+
+
 def with_f1(decision: Decision) -> Decision:
     assert decision.evidence is not None
     options = [option.model_copy(update={"f1": 0.95}) for option in decision.evidence.options]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cellgate.contract.experiment import Policy
+from cellgate.contract.experiment import DEPLOYMENT_THRESHOLDS, Policy
 from cellgate.contract.gate import CHECKS, GateReport
 from cellgate.contract.results import Collapse, LearningRateOutcome
 from cellgate.contract.states import RunState
@@ -15,6 +15,7 @@ from tests.fakes import DATASET_HASH, evidence, learning_rate, metrics, trained
 
 SEEDS = (0, 1)
 POLICY = Policy()
+AT_ONE_IN_A_HUNDRED: dict[str, Any] = {"deployment_prevalence": 0.01}
 # Corrupts the run of cell 51 with seed 0.
 Corruption = Callable[[RunFacts], RunFacts]
 
@@ -346,11 +347,64 @@ def test_a_policy_may_make_every_warning_blocking_and_nothing_else() -> None:
     warnings = [check.name for check in CHECKS if not check.blocking]
 
     assert Policy.model_json_schema()["properties"]["blocking"]["items"]["enum"] == warnings
-    assert Policy(blocking=warnings, min_pair_correct=0.8).blocking == warnings
+    thresholds = dict.fromkeys([*DEPLOYMENT_THRESHOLDS.values(), "min_pair_correct"], 0.8)
+    assert Policy(**AT_ONE_IN_A_HUNDRED, **thresholds, blocking=warnings).blocking == warnings
     with pytest.raises(ValidationError):
         Policy(blocking=["exit_codes"])
 
 
 def test_a_policy_cannot_block_on_pairs_without_the_share_that_it_wants() -> None:
-    with pytest.raises(ValidationError, match="needs a share from 0 to 1 in min_pair_correct"):
+    with pytest.raises(ValidationError, match="needs a value in min_pair_correct"):
         Policy(blocking=["pair_correct"])
+
+
+def with_calls(found: int, alarms: int) -> Corruption:
+    """100 vulnerable functions of which so many are found, 100 safe ones of which so many are called vulnerable."""
+    counts = {"rows": 200, "positives": 100, "true_positives": found, "false_positives": alarms}
+    return with_result(metrics={"gate": metrics(0.9).model_copy(update={**counts, "vd_s": 1 - found / 100})})
+
+
+@pytest.mark.parametrize(
+    ("policy", "name", "measured", "reason"),
+    [
+        # Of 1,000 functions 10 are vulnerable, 8 of them found; of the 990 others 99 are called vulnerable.
+        ({"max_alerts_per_1000": 106}, "deployment_alerts", 107, "alerts per 1,000 functions at a prevalence of 0.01"),
+        ({"min_deployment_precision": 0.08}, "deployment_precision", 8 / 107, "0.08 or more is wanted"),
+        ({"min_deployment_f1": 0.14}, "deployment_f1", 16 / 117, "0.14 or more is wanted"),
+        ({"max_vd_s": 0.19}, "vd_s", 0.2, "VD-S: 0.2000 (cell 51) and 0.2000 (cell 52); 0.19 or less is wanted"),
+    ],
+)
+def test_scores_for_deployment_are_checked_where_the_policy_has_a_threshold(
+    policy: dict[str, float], name: str, measured: float, reason: str
+) -> None:
+    inputs = inputs_of(*(with_calls(80, 10)(run) for run in healthy()))
+
+    report = evaluate_gate(inputs, Policy(**AT_ONE_IN_A_HUNDRED, **policy))
+    blocked = evaluate_gate(inputs, Policy(**AT_ONE_IN_A_HUNDRED, **policy, blocking=[name]))
+    (limit,) = policy.values()
+    exact = evaluate_gate(inputs, Policy(**AT_ONE_IN_A_HUNDRED, **dict.fromkeys(policy, measured)))
+
+    check = report.checks[-1]
+    assert (check.name, check.verdict, check.threshold) == (name, "warn", limit)
+    assert check.measured == pytest.approx(measured)
+    assert reason in check.reason
+    # At the threshold is enough.
+    assert exact.checks[-1].verdict == "pass"
+    assert (report.verdict, blocked.verdict) == ("pass", "fail")
+
+
+def test_scores_for_deployment_that_were_not_measured_do_not_pass() -> None:
+    one_class = with_result(metrics={"gate": metrics(0.9).model_copy(update={"rows": 100, "positives": 100})})
+    inputs = inputs_of(*(one_class(run) for run in healthy()))
+
+    check = evaluate_gate(inputs, Policy(**AT_ONE_IN_A_HUNDRED, min_deployment_f1=0.0)).checks[-1]
+
+    assert (check.name, check.verdict, check.measured) == ("deployment_f1", "warn", None)
+
+
+def test_a_policy_names_every_threshold_and_prevalence_that_it_lacks() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Policy(min_deployment_f1=0.5, max_alerts_per_1000=20, blocking=["pair_correct", "vd_s"])
+
+    for missing in ("min_pair_correct", "max_vd_s", "min_deployment_f1 needs", "max_alerts_per_1000 needs"):
+        assert missing in str(caught.value)

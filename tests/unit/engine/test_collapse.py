@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bench.weak_models import PREVALENCES, RANKINGS, rate
 from trainers.engine.collapse import detect_prediction_collapse, find_non_finite, is_constant
 from trainers.engine.gradients import Norms
 from trainers.engine.optimization import StepReport
@@ -54,6 +55,30 @@ def test_finding_no_vulnerable_function_and_ranking_none_higher_is_an_f1_of_zero
 
 def test_a_model_that_is_stuck_at_the_prior_is_found() -> None:
     assert "prior_entropy" in _types(LABELS, RNG.normal(0, 0.01, 100))
+
+
+def test_a_model_that_is_certain_of_one_answer_and_wrong_is_worse_than_the_prior() -> None:
+    # It ranks, but says "vulnerable" with a probability of almost 1 of every function.
+    assert "prior_entropy" in _types(LABELS, 40 + LABELS + RNG.normal(0, 1, 100))
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "evaluations"),
+    [(0.01, 60), (0.3, 60), *(pytest.param(share, 500, marks=pytest.mark.slow) for share in PREVALENCES)],
+)
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_a_weak_model_that_learns_is_hardly_ever_called_collapsed(
+    ranking: float, prevalence: float, evaluations: int
+) -> None:
+    found = rate(prevalence, ranking=ranking, confidence=1.0, rows=500, evaluations=evaluations)
+
+    assert found <= 0.02
+
+
+@pytest.mark.parametrize("prevalence", [0.01, 0.3])
+def test_a_model_stuck_at_the_prior_is_found_however_rare_vulnerable_functions_are(prevalence: float) -> None:
+    # By chance 1 in 20 of them ranks as if it had learned.
+    assert rate(prevalence, ranking=None, confidence=0.05, rows=500, evaluations=60) >= 0.85
 
 
 @pytest.mark.parametrize(

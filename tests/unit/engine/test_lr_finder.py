@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from cellgate.contract.configs import LearningRate, TrainingConfig
 from tests.lr_curves import SETTINGS, Curve, draw_curves
 from trainers.engine import optimization
+from trainers.engine.class_balance import start_at_prior
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.lr_choice import settle
@@ -224,3 +226,19 @@ def test_a_gradient_that_is_not_finite_ends_the_test_too(toy: type[Any], find: F
 
     assert len(task.seen) == 1
     assert (suggestion.learning_rate, suggestion.reason) == (None, "the loss was finite on 0 steps")
+
+
+def test_how_rare_labels_fall_into_batches_is_not_taken_for_learning(find: Find, toy: Any) -> None:
+    task = toy()
+    # It sees nothing, begins with the prevalence of the rows, 6 in 120, and hardly moves from there.
+    task.inputs.zero_()
+    torch.nn.init.zeros_(task.model[0].bias)
+    task.labels = (np.arange(len(task.labels)) % 20 == 0).astype(np.int64)
+    start_at_prior(task.model[3], task.labels[:120], TrainingConfig())
+
+    suggestion = find(task, finder_min=1e-9, finder_max=1e-7, finder_steps=60)
+
+    assert suggestion.learning_rate is None
+    fell = re.match(r"no valley: the loss fell by (\S+),", suggestion.reason)
+    assert fell is not None
+    assert float(fell[1]) < 1e-5

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellgate.contract.configs import Split
+from cellgate.contract.configs import AggregationConfig, Split
 from cellgate.contract.errors import DataError, SpecError
 from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.files import to_json
 from cellgate.contract.options import OPTIONS
 from tests.finished_runs import LINEAR_STRENGTH, SEEDS, LogOdds, MakeSpec, aggregate, noisy_log_odds, write_run
+from trainers.bundle.member_runs import Stored, read_members
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
+from trainers.evaluation.aggregate import weigh
 from trainers.evaluation.evidence import read_baselines
+from trainers.evaluation.statistics import holm
 
 
 def options_of(evidence: Evidence) -> dict[str, OptionEvidence]:
@@ -28,7 +31,54 @@ def test_every_option_is_weighed_and_every_two_are_compared(make_spec: MakeSpec,
     assert list(options_of(evidence)) == [option.name for option in OPTIONS]
     assert len(evidence.comparisons) == math.comb(len(OPTIONS), 2)
     assert all(comparison.holm_p >= comparison.mcnemar_p for comparison in evidence.comparisons)
+    assert [comparison.adjusted_p for comparison in evidence.comparisons] == holm(
+        [comparison.p for comparison in evidence.comparisons if comparison.p is not None]
+    )
     assert len(evidence.inputs) == 3 * (4 + 4 + 3)
+
+
+def test_a_stated_prevalence_gives_every_option_its_scores_there(make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    stated = spec.model_copy(update={"deployment_prevalence": 0.01})
+
+    without, found = weigh(spec).evidence, weigh(stated).evidence
+
+    assert all(option.deployment is None for option in without.options)
+    for option in found.options:
+        assert option.deployment is not None
+        assert option.deployment.prevalence == 0.01
+        assert option.deployment.vd_s.mean == pytest.approx(option.vd_s)
+        assert option.deployment.precision.mean < option.precision
+    # Nothing else depends on it.
+    others = [option.model_copy(update={"deployment": None}) for option in found.options]
+    assert found.model_copy(update={"options": others}) == without
+
+
+def test_a_bundle_of_one_seed_has_the_scores_at_a_prevalence_that_the_evidence_has(
+    make_spec: MakeSpec, dataset: Dataset
+) -> None:
+    spec = make_spec()
+    one_seed = {"transformer": spec.transformer[:1], "gnn": spec.gnn[:1], "fusion": []}
+    resamples = AggregationConfig().resamples
+    stated = spec.model_copy(update={"deployment_prevalence": 0.01, "resamples": resamples, **one_seed})
+    runs = [output.path for output in (*stated.transformer, *stated.gnn)]
+
+    evidence = options_of(weigh(stated).evidence)
+
+    stored = Stored.read("ensemble", read_members("ensemble", runs, dataset=dataset), dataset=dataset)
+    assert stored.deployment(text_weight=spec.text_weight, prevalence=0.01) == evidence["ensemble"].deployment
+
+
+def test_an_ensemble_s_own_temperature_changes_its_probabilities_and_no_call(make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    before, after = (options_of(weigh(spec, older=older).evidence) for older in (True, False))
+
+    for name in ("ensemble", "ensemble_tuned"):
+        assert after[name].ece != before[name].ece
+        # The order of the functions stays, and so does what the best threshold calls them.
+        assert after[name].f1_per_seed == before[name].f1_per_seed
+        assert after[name].auroc == before[name].auroc
+    assert after["transformer"].ece == before["transformer"].ece
 
 
 def test_the_evidence_has_the_baselines_of_the_data_set_s_report(

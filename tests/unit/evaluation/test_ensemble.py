@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainers.engine.metrics import sigmoid
-from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, tune_text_weight
+from trainers.engine.metrics import Floats, expected_calibration_error, sigmoid
+from trainers.evaluation.ensemble import ensemble_log_odds, log_odds_of_mean, temperature_of, tune_text_weight
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.6, 1.0])
@@ -49,3 +49,21 @@ def test_probabilities_that_round_to_one_still_have_log_odds() -> None:
     mean_F = log_odds_of_mean(np.array([[800.0], [801.0]]))
 
     assert mean_F[0] == pytest.approx(800 - np.log((1 + np.exp(-1)) / 2), rel=1e-12)
+
+
+def test_the_mean_of_two_calibrated_models_is_calibrated_by_its_own_temperature() -> None:
+    rng = np.random.default_rng(0)
+    labels_R = rng.integers(0, 2, 20_000)
+    # Two models with evidence of their own, each with the log-odds that its normal classes give.
+    text_R, graph_R = (2.0 * (2.0 * (labels_R - 0.5) + rng.normal(size=len(labels_R))) for _ in range(2))
+    mixed_R = ensemble_log_odds(text_R, graph_R, text_weight=0.6)
+    dev, gate = slice(0, 10_000), slice(10_000, None)
+
+    def gap(log_odds_R: Floats) -> float:
+        return expected_calibration_error(labels_R[gate], sigmoid(log_odds_R[gate]))
+
+    temperature = temperature_of(labels_R[dev], mixed_R[dev])
+
+    assert gap(text_R) < 0.02
+    assert gap(mixed_R) > 0.04
+    assert gap(mixed_R / temperature) < 0.02

@@ -12,6 +12,7 @@ from cellgate.contract.specs import AggregationSpec
 from tests.finished_runs import MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.__main__ import main
 from trainers.data.dataset import Dataset
+from trainers.evaluation.aggregate import weigh
 from trainers.evaluation.verify import verify
 
 
@@ -87,6 +88,23 @@ def test_documents_of_a_release_that_did_not_judge_pairs_come_out_the_same(out: 
 
     changed(out / "result.json", lambda result: older(result["evidence"]))
     changed(out / "report.json", older_report)
+
+    verify(out)
+
+
+def test_documents_of_a_release_whose_comparisons_had_no_p_value_come_out_the_same(
+    spec: AggregationSpec, out: Path
+) -> None:
+    older = weigh(spec, older=True)
+    evidence, report = older.evidence.model_dump(mode="json"), older.report.model_dump(mode="json")
+    assert not any("p" in comparison for comparison in evidence["comparisons"])
+    # Neither intervals of differences nor ensembles are as they are weighed now.
+    now = weigh(spec).evidence.model_dump(mode="json")
+    assert evidence["comparisons"][0]["f1_interval"] != now["comparisons"][0]["f1_interval"]
+    assert evidence["options"][2]["ece"] != now["options"][2]["ece"]
+
+    changed(out / "result.json", lambda result: result.update(evidence=evidence))
+    write_json(out / "report.json", report)
 
     verify(out)
 

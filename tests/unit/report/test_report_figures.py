@@ -7,7 +7,7 @@ import pytest
 from cellgate.contract.options import Option
 from cellgate.contract.report import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
 from cellgate.contract.text import count, p_value, signed
-from tests.fakes import F1s, evidence, pair_verdicts, seed_report, shippable
+from tests.fakes import F1s, deployment_scores, evidence, pair_verdicts, seed_report, shippable
 from tests.hostile_text import EVERYTHING
 from trainers.__main__ import main
 from trainers.report import charts
@@ -55,6 +55,20 @@ def test_verdicts_on_pairs_stand_by_seed_with_mean_and_interval_where_there_are_
     assert "the 75 pairs of a vulnerable function" in page
     assert "<strong>0.750</strong> <small>0.740 to 0.760<br>0.700 0.800</small>" in page
     assert "<strong>0.250</strong> <small>0.240 to 0.260<br>0.300 0.200</small>" in page
+
+
+def test_scores_at_a_prevalence_stand_where_one_is_stated(report: SeedReport) -> None:
+    without = render(report)
+    first, *others = report.evidence.options
+    judged = first.model_copy(update={"deployment": deployment_scores(0.15)})
+    weighed = report.evidence.model_copy(update={"options": [judged, *others]})
+
+    page = render(report.model_copy(update={"evidence": weighed}))
+
+    assert 'id="deployment"' not in without
+    assert "At a prevalence of 1.0 %" in page
+    assert "<strong>0.150</strong> <small>0.140 to 0.160</small>" in page
+    assert "<strong>40.0</strong> <small>40.0 to 40.0</small>" in page
 
 
 def test_without_a_judgement_there_is_neither_decision_nor_gate(report: SeedReport) -> None:

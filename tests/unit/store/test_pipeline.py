@@ -226,6 +226,25 @@ def test_the_policys_text_weight_is_the_ensembles_everywhere(
     assert configs["53"]["model"]["text_weight"] == 0.7
 
 
+def test_the_policys_prevalence_is_that_of_the_evidence(
+    database: Database, dataset_id: str, trainers: FakeTrainers
+) -> None:
+    trainers.f1s = {name: f1s[:1] for name, f1s in BASES_NEED_FUSION.items()}
+    stated, not_stated = (
+        submit(database, dataset_id, ExperimentSpec(seeds=[0], policy=Policy(deployment_prevalence=share)))
+        for share in (0.01, None)
+    )
+
+    trainers.work()
+
+    with database.read() as session:
+        prevalences = [
+            {job.spec["deployment_prevalence"] for job in jobs_of_experiment(session, one) if job.step == "54-bases"}
+            for one in (stated, not_stated)
+        ]
+    assert prevalences == [{0.01}, {None}]
+
+
 def test_asking_twice_starts_nothing_twice(
     database: Database, dataset_id: str, trainers: FakeTrainers, spec: ExperimentSpec
 ) -> None:

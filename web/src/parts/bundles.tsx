@@ -3,7 +3,7 @@
 import { actionsOfBundles } from "../actions";
 import { count, moment, score } from "../format";
 import { usePoll } from "../poll";
-import type { Bundle, Decision, Experiment, Invariance } from "../schemas";
+import type { Bundle, Decision, DeploymentScores, Experiment, Invariance } from "../schemas";
 import { Actions } from "./actions";
 import { State } from "./state";
 
@@ -24,6 +24,7 @@ export function Bundles({ experiment, decision }: BundlesProps) {
       <h2 id="bundles">Bundles</h2>
       {items.length === 0 && <p class="quiet">What was decided, packed to score source on any machine.</p>}
       {items.length > 0 && <Table items={items} />}
+      {items[0]?.summary?.deployment && <AtPrevalence found={items[0].summary.deployment} />}
       {items[0]?.summary?.invariance && <Edits found={items[0].summary.invariance} />}
       <Actions
         path={`/v1/experiments/${experiment.id}`}
@@ -33,6 +34,18 @@ export function Bundles({ experiment, decision }: BundlesProps) {
         actions={actions}
       />
     </section>
+  );
+}
+
+/** What the newest bundle's calls are worth where it will run. */
+function AtPrevalence({ found }: { found: DeploymentScores }) {
+  return (
+    <p>
+      Where {(100 * found.prevalence).toFixed(1)} % of the functions are vulnerable: precision{" "}
+      {score(found.precision.mean, 3)} ({score(found.precision.interval.low, 3)} to{" "}
+      {score(found.precision.interval.high, 3)}), F1 {score(found.f1.mean, 3)}, VD-S {score(found.vd_s.mean, 3)};{" "}
+      {score(found.alerts_per_1000.mean, 1)} alerts per 1,000 functions.
+    </p>
   );
 }
 

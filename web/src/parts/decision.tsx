@@ -1,5 +1,5 @@
-import { count, optionName, outcomeName, score, seedsName, signed } from "../format";
-import type { Comparison, Decision, Evidence, Option, OptionEvidence, Policy, Slice } from "../schemas";
+import { count, optionName, outcomeName, pValue, score, seedsName, signed } from "../format";
+import type { Comparison, Decision, Estimate, Evidence, Option, OptionEvidence, Policy, Slice } from "../schemas";
 import { Whiskers } from "./whiskers";
 
 const STAGES: Record<Decision["stage"], string> = {
@@ -87,6 +87,7 @@ function EvidenceView(props: { evidence: Evidence; policy: Policy; chosen: Optio
       <Whiskers options={evidence.options} policy={policy} chosen={chosen} />
       <Options evidence={evidence} chosen={chosen} />
       <PairVerdicts options={evidence.options} chosen={chosen} />
+      <Deployment options={evidence.options} chosen={chosen} />
       {evidence.comparisons.length > 0 && <Comparisons pairs={evidence.comparisons} />}
       {evidence.slices.length > 0 && <Slices slices={evidence.slices} options={evidence.options.map((o) => o.option)} />}
     </>
@@ -197,10 +198,10 @@ function Comparisons({ pairs }: { pairs: Comparison[] }) {
                 95 % interval
               </th>
               <th scope="col" class="number">
-                McNemar p
+                p
               </th>
               <th scope="col" class="number">
-                after Holm
+                p after Holm
               </th>
             </tr>
           </thead>
@@ -214,14 +215,61 @@ function Comparisons({ pairs }: { pairs: Comparison[] }) {
                 <td class="number">
                   {signed(pair.f1_interval.low, 3)} to {signed(pair.f1_interval.high, 3)}
                 </td>
-                <td class="number">{pair.mcnemar_p.toPrecision(2)}</td>
-                <td class="number">{pair.holm_p.toPrecision(2)}</td>
+                <td class="number">{pValue(pair.p)}</td>
+                <td class="number">{pValue(pair.adjusted_p)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
     </details>
+  );
+}
+
+function Deployment({ options, chosen }: { options: OptionEvidence[]; chosen: Option | null }) {
+  const found = options.flatMap(({ option, deployment }) => (deployment ? [{ option, ...deployment }] : []));
+  const [first] = found;
+  if (!first) return null;
+  return (
+    <>
+      <h3>Where {(100 * first.prevalence).toFixed(1)} % of the functions are vulnerable</h3>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Option</th>
+              {["Precision", "F1", "Alerts per 1,000", "VD-S"].map((name) => (
+                <th key={name} scope="col" class="number">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {found.map((scores) => (
+              <tr key={scores.option} class={scores.option === chosen ? "chosen" : undefined}>
+                <th scope="row">{optionName(scores.option)}</th>
+                <Estimated value={scores.precision} digits={3} />
+                <Estimated value={scores.f1} digits={3} />
+                <Estimated value={scores.alerts_per_1000} digits={1} />
+                <Estimated value={scores.vd_s} digits={3} />
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+function Estimated({ value, digits }: { value: Estimate; digits: number }) {
+  return (
+    <td class="number">
+      <strong>{score(value.mean, digits)}</strong>{" "}
+      <small>
+        {score(value.interval.low, digits)} to {score(value.interval.high, digits)}
+      </small>
+    </td>
   );
 }
 
