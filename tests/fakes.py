@@ -52,11 +52,13 @@ from cellgate.contract.report import (
 from cellgate.contract.results import (
     DatasetSummary,
     Environment,
+    Evaluation,
     LearningRateOutcome,
     Memory,
     Metrics,
     RunResult,
     SplitSummary,
+    TrainingOverlap,
 )
 from cellgate.contract.states import FailureReason
 from service.store import lifecycle, pipeline
@@ -163,6 +165,26 @@ def prepared(**changes: Any) -> RunResult:
         "graph_quality": {"parsed": 600},
     }
     return result("prepare", dataset=DatasetSummary(**{**fields, **changes}))
+
+
+def evaluation(**changes: Any) -> Evaluation:
+    """Return how a detector does on functions of which some were in its training."""
+    fields: dict[str, Any] = {
+        "overlap": TrainingOverlap(
+            functions=600, exact=3, near=2, near_complete=True, same_project=40, projects=["qemu"], same_commit=1
+        ),
+        "detector": DATASET_HASH,
+        "splits": ["gate", "test"],
+        "groups": 150,
+        "threshold": 0.5,
+        "metrics": metrics(0.8),
+        "f1_interval": interval(0.8),
+        "unseen": metrics(0.75),
+        "pair_verdicts": None,
+        "baselines": [],
+        "slices": [],
+    }
+    return Evaluation(**{**fields, **changes})
 
 
 def inspection(**changes: Any) -> Inspection:
@@ -405,6 +427,8 @@ class FakeTrainers:
                 return result("preflight", claim.seed)
             case Cell.INSPECT:
                 return result("inspect", claim.seed, inspection=inspection())
+            case Cell.EVALUATE:
+                return result("evaluate", claim.seed, evaluation=evaluation())
             case Cell.AGGREGATION:
                 shown = {name: f1s for name, f1s in self.f1s.items() if name != "fusion" or self._fused()}
                 return result(54, claim.seed, evidence=evidence(shown))

@@ -61,6 +61,10 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
     DATA: {
         "dataset": Entry(module="datasets", help="Inspect sources; prepare, list and show data sets."),
         "uploads": Entry(module="housekeeping", help="List the uploaded files, newest first."),
+        "evaluate": Entry(
+            module="evaluations",
+            help="Judge a bundle, or the scores of any detector, on a data set that it was not trained on.",
+        ),
         "bundle": Entry(module="bundles", help="Pack, list, download and check bundles."),
     },
     SERVER: {

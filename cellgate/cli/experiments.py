@@ -14,7 +14,9 @@ from cellgate.cli.estimates import show_estimate, show_spent
 from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
 from cellgate.cli.spec_files import read_spec
 from cellgate.client._sync.client import Client
+from cellgate.client.errors import Refused
 from cellgate.client.requests import ResourceKind
+from cellgate.contract.api.estimates import SpentAnswer
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
@@ -129,7 +131,7 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     """
     with client_of(context) as client:
         found = _load(client, identifier)
-        spent = client.spent(identifier) if isinstance(found, ExperimentAnswer) and not as_json else None
+        spent = _spent(client, identifier) if isinstance(found, ExperimentAnswer) and not as_json else None
     if as_json:
         tables.print_json(found)
         return
@@ -192,6 +194,16 @@ def retry(
             return
         job = client.retry_at(identifier if kind == "jobs" else client.run(identifier).job, rate)
     _print(f"Job {job.id} takes its place, with all of its seeds at a learning rate of {rate:g}.")
+
+
+def _spent(client: Client, experiment: str) -> SpentAnswer | None:
+    try:
+        return client.spent(experiment)
+    except Refused as error:
+        if error.code == "not_found":
+            # A server of an older release does not tell.
+            return None
+        raise
 
 
 def _load(client: Client, identifier: str) -> ExperimentAnswer | JobAnswer | RunAnswer:

@@ -25,6 +25,7 @@ from cellgate.contract.experiment import DEFAULT_QUEUE
 from cellgate.contract.specs import (
     AggregationSpec,
     AnySpec,
+    EvaluateSpec,
     FusionSpec,
     GnnSpec,
     InspectSpec,
@@ -51,6 +52,7 @@ class Cell(StrEnum):
     AGGREGATION = "54"
     PACK = "pack"
     SCORE = "score"
+    EVALUATE = "evaluate"
 
     @property
     def label(self) -> str:
@@ -203,6 +205,13 @@ CELLS: tuple[CellEntry, ...] = (
         spec=ScoreSpec,
         trainer="trainers.bundle.pack_and_score:score",
         result="scores",
+    ),
+    CellEntry(
+        cell=Cell.EVALUATE,
+        title="evaluate",
+        spec=EvaluateSpec,
+        trainer="trainers.bundle.evaluate:run",
+        result="evaluation",
     ),
 )
 ENTRY_OF: Mapping[Cell, CellEntry] = {entry.cell: entry for entry in CELLS}

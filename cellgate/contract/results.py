@@ -11,9 +11,9 @@ from pydantic import Field
 from cellgate.contract.bundle_summary import BundleSummary
 from cellgate.contract.cells import CellName
 from cellgate.contract.composition import SplitComposition
-from cellgate.contract.configs import EvaluationSplits, TransformerConfig
+from cellgate.contract.configs import EvaluationSplits, Split, TransformerConfig
 from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
-from cellgate.contract.evidence import Baseline, Evidence, Truncation
+from cellgate.contract.evidence import Baseline, Evidence, Interval, KindEvidence, PairVerdicts, Truncation
 from cellgate.contract.inspection import Inspection
 from cellgate.contract.recipes import TrainingKind, settings_of
 from cellgate.contract.untrusted_files import read_document
@@ -225,6 +225,36 @@ class Scores(Document):
     functions: list[FunctionScore]
 
 
+class TrainingOverlap(Document):
+    """What the functions that a detector is judged by share with those that it learnt from: train, dev and fuse."""
+
+    functions: int = Field(ge=0, description="Functions that it learnt from.")
+    exact: int = Field(ge=0, description="Judged functions that are among them, white space apart.")
+    near: int = Field(ge=0, description="Others with a near-duplicate among them, also a renamed one.")
+    near_complete: bool = Field(description="Whether all near-duplicates were looked for; there may be too many.")
+    same_project: int = Field(ge=0, description="Judged functions of a project that it learnt from.")
+    projects: list[str] = Field(description="These projects.")
+    same_commit: int = Field(ge=0, description="Judged functions of a commit that it learnt from.")
+
+
+class Evaluation(Document):
+    """How a detector does on a data set; every interval is by resampling groups."""
+
+    overlap: TrainingOverlap | None = Field(description="Null: what the detector was trained on is not known.")
+    detector: Sha256 = Field(description="Id of the bundle, or hash of the file of scores.")
+    splits: list[Split] = Field(description="That the judged functions are in: gate and test, those that there are.")
+    groups: int = Field(ge=1)
+    threshold: Probability
+    metrics: Metrics
+    f1_interval: Interval
+    unseen: Metrics | None = Field(
+        description="Without functions that have an exact or near duplicate in training; null where none or all have."
+    )
+    pair_verdicts: PairVerdicts | None = Field(description="Null without a whole pair.")
+    baselines: list[Baseline] = Field(description="Classifiers without understanding, on the data set's gate split.")
+    slices: list[KindEvidence] = Field(description="Accuracy by weakness and project.")
+
+
 class RunResult(Document):
     """The whole of `result.json`."""
 
@@ -263,6 +293,7 @@ class RunResult(Document):
     evidence: Evidence | None = None
     bundle: BundleSummary | None = None
     scores: Scores | None = None
+    evaluation: Evaluation | None = None
 
 
 def result_schema() -> dict[str, Any]:

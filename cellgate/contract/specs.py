@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, Spec, TransformerConfig
 
@@ -154,6 +154,22 @@ class ScoreSpec(ProcessSpec):
     functions: list[str] = Field(min_length=1, max_length=1_000)
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own.")
     explain: Explain = "findings"
+
+
+class EvaluateSpec(RunSpec):
+    """Judge a bundle or a file of scores on a data set: `cellgate trainers evaluate`; always on the CPU."""
+
+    cell: Literal["evaluate"] = "evaluate"
+    bundle: Path | None = Field(None, description="A bundle's folder; this or scores.")
+    scores: Path | None = Field(None, description="JSONL or CSV with id and probability of every function.")
+    trained_on: Path | None = Field(None, description="Data set of the detector, to show what is shared with it.")
+    threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own; of scores 0.5.")
+
+    @model_validator(mode="after")
+    def _judges_one_detector(self) -> Self:
+        if (self.bundle is None) == (self.scores is None):
+            raise ValueError("name a bundle, or a file of scores, and not both")
+        return self
 
 
 # Every spec is one of these; cellgate.contract.cells lists them.

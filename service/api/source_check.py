@@ -14,6 +14,7 @@ from service.store.dataset_sources import BETWEEN_SOURCES
 from trainers.data.read.code_trees import is_code_tree
 
 POINTER = "/source"
+SCORES_POINTER = "/scores"
 GRAPHS_POINTER = "/graphs"
 GRAPH_LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
 GRAPH_FILE_SUFFIX = ".pt"
@@ -117,3 +118,15 @@ def _resolve(source: str, roots: Sequence[Path], pointer: str) -> tuple[Path, in
 
 def _refused(detail: str, pointer: str) -> InvalidSpec:
     return InvalidSpec(detail, mistakes=[Mistake(pointer=pointer, detail=detail)])
+
+
+def check_scores(scores: str, roots: Sequence[Path]) -> Path:
+    """Return a file of scores, resolved, if it lies below a data root; a worker reads it.
+
+    Raises:
+        InvalidSpec: It does not, or is no file.
+    """
+    path, mode = _resolve(scores, roots, SCORES_POINTER)
+    if not stat.S_ISREG(mode):
+        raise _refused(f"{scores} is no regular file", SCORES_POINTER)
+    return path

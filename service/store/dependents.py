@@ -124,10 +124,10 @@ def _prepared_datasets(ids: list[str]) -> Select[str]:
 
 
 def _scorings(ids: list[str]) -> Select[str]:
-    """Return the jobs that still score with a bundle; one that has ended has its scores."""
+    """Return the jobs that still score with a bundle, or judge it; one that has ended has its result."""
     unfinished = select(RunRow.id).where(RunRow.job_id == JobRow.id, RunRow.state.in_(UNFINISHED)).exists()
     return select(JobRow.id).where(
-        JobRow.cell == Cell.SCORE.value, JobRow.spec["bundle"].as_string().in_(ids), unfinished
+        JobRow.cell.in_([Cell.SCORE.value, Cell.EVALUATE.value]), JobRow.spec["bundle"].as_string().in_(ids), unfinished
     )
 
 

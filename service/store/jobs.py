@@ -53,7 +53,7 @@ def create_job(
         Conflict: The data set is not ready.
     """
     if dataset_id is not None and cell is not Cell.PREPARE:
-        ready_dataset(session, dataset_id)
+        ready_dataset(session, dataset_id, to_train=cell is not Cell.EVALUATE)
     values = {
         "id": new_id("job"),
         "experiment_id": experiment_id,
@@ -178,15 +178,21 @@ def new_run(job: JobRow, seed: int, *, queued_at: float, fresh: bool) -> dict[st
     }
 
 
-def ready_dataset(session: Session, dataset_id: str) -> DatasetRow:
+def ready_dataset(session: Session, dataset_id: str, *, to_train: bool = True) -> DatasetRow:
     """Return a data set that can be trained on.
+
+    Args:
+        session: An open transaction.
+        dataset_id: The data set.
+        to_train: Whether one that is for evaluation only is refused.
 
     Raises:
         InvalidSpec: There is no such data set, or it is for evaluation only.
         Conflict: It is not ready.
     """
     dataset = _named_dataset(session, dataset_id)
-    refuse_evaluation_only(dataset)
+    if to_train:
+        refuse_evaluation_only(dataset)
     if dataset.state == DatasetState.READY:
         return dataset
     if dataset.state == DatasetState.PREPARING:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.artifacts import BUNDLE_FOLDER
 from cellgate.contract.cells import ENTRY_OF, Cell
-from cellgate.contract.specs import AnySpec, InspectSpec, PrepareSpec, RunOutput, SourceSpec
+from cellgate.contract.specs import AnySpec, EvaluateSpec, InspectSpec, PrepareSpec, RunOutput, SourceSpec
 from service.domain.errors import Conflict
 from service.domain.pipeline import Step
 from service.local_paths import model_source
@@ -50,7 +50,7 @@ def trainer_spec(
     job = session.scalars(select(JobRow).where(JobRow.id == run.job_id)).one()
     root = artifacts.resolve()
     spec = _inspection(job) if job.dataset_id is None else _spec(session, run, job, job.dataset_id, root)
-    if isinstance(spec, SourceSpec) and data_roots is not None:
+    if data_roots is not None:
         _check_roots(spec, data_roots)
     return _with_models(spec.model_dump(mode="json"), model_roots)
 
@@ -59,11 +59,13 @@ def _inspection(job: JobRow) -> InspectSpec:
     return InspectSpec.model_validate(job.spec)
 
 
-def _check_roots(spec: SourceSpec, roots: Sequence[Path]) -> None:
+def _check_roots(spec: AnySpec, roots: Sequence[Path]) -> None:
     """Check where the inputs lie now: roots and symbolic links may have changed since they were accepted."""
     named = [root.resolve() for root in roots]
+    sources = spec.sources if isinstance(spec, SourceSpec) else ()
     graphs = spec.graphs if isinstance(spec, PrepareSpec) else None
-    for path in (*spec.sources, graphs):
+    scores = spec.scores if isinstance(spec, EvaluateSpec) else None
+    for path in (*sources, graphs, scores):
         if path is not None and not any(path.resolve().is_relative_to(root) for root in named):
             shown = ", ".join(map(str, roots))
             raise Conflict(
@@ -118,6 +120,20 @@ def _bundle(session: Session, _run: RunRow, job: JobRow, root: Path) -> InputPat
     return {"bundle": root / str(ready_bundle(session, job.spec["bundle"]).run.path) / BUNDLE_FOLDER}
 
 
+def _detector(session: Session, _run: RunRow, job: JobRow, root: Path) -> InputPaths:
+    """Return the folders of a bundle and of what it was trained on; a file of scores is in the job's config."""
+    bundle_id = job.spec["bundle"]
+    if bundle_id is None:
+        return {}
+    bundle = ready_bundle(session, bundle_id)
+    packed = session.get_one(JobRow, bundle.row.job_id)
+    trained_on = get_dataset(session, str(packed.dataset_id))
+    return {
+        "bundle": root / str(bundle.run.path) / BUNDLE_FOLDER,
+        "trained_on": None if trained_on.path is None else root / trained_on.path,
+    }
+
+
 def _bases(session: Session, run: RunRow, _job: JobRow, root: Path) -> InputPaths:
     """Return the output folders of this seed's two bases."""
     experiment_id = run.experiment_id or ""
@@ -150,4 +166,5 @@ INPUTS_OF: Mapping[Cell, Callable[[Session, RunRow, JobRow, Path], InputPaths]] 
     Cell.AGGREGATION: _outputs,
     Cell.PACK: _runs_to_pack,
     Cell.SCORE: _bundle,
+    Cell.EVALUATE: _detector,
 }

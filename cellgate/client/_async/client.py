@@ -17,6 +17,7 @@ from cellgate.contract.api.bundles import BundleAnswer, ScoresAnswer
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.datasets import DatasetAnswer, InspectionAnswer, UploadAnswer
 from cellgate.contract.api.estimates import EstimateAnswer, SpentAnswer
+from cellgate.contract.api.evaluations import EvaluationAnswer
 from cellgate.contract.api.experiments import (
     AggregateAnswer,
     ExperimentAnswer,
@@ -209,6 +210,14 @@ class AsyncClient(AsyncConnection):
     async def predict(self, bundle_id: str, body: Mapping[str, Any]) -> ScoresAnswer:
         """Submit functions for scoring by a bundle; `prediction` returns the scores of the answer's run."""
         return await self._post(path_to("bundles", bundle_id, "predict"), ScoresAnswer, body)
+
+    async def evaluate(self, body: Mapping[str, Any]) -> EvaluationAnswer:
+        """Queue an evaluation of a bundle or of scores; `evaluation` returns what its run has found."""
+        return await self._post("/v1/evaluations", EvaluationAnswer, body)
+
+    async def evaluation(self, run_id: str) -> EvaluationAnswer:
+        """Return an evaluation."""
+        return await self._get(path_to("evaluations", run_id), EvaluationAnswer)
 
     async def prediction(self, run_id: str) -> ScoresAnswer:
         """Return a bundle's scores, once there are any."""

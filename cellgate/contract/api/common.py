@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from cellgate.contract.identifiers import DATASET_ID, EXPERIMENT_ID
+from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID
 
 # The patterns admit spaces around the value, which are stripped.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"\S")]
@@ -16,6 +16,7 @@ Reason = Annotated[
     Field(description="Reason, kept on record and shown; 10 characters or more."),
 ]
 DatasetId = Annotated[str, StringConstraints(pattern=DATASET_ID)]
+BundleId = Annotated[str, StringConstraints(pattern=BUNDLE_ID)]
 ExperimentId = Annotated[str, StringConstraints(pattern=EXPERIMENT_ID)]
 # A number would be read as seconds since the epoch.
 TIME = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})$"

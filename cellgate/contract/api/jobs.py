@@ -126,6 +126,14 @@ class ScoreConfig(Spec):
     explain: Explain
 
 
+class EvaluateConfig(Spec):
+    """A detector to judge."""
+
+    bundle: str | None = None
+    scores: str | None = None
+    threshold: float | None = None
+
+
 class InspectConfig(PrepareConfig):
     """A source to show the reading of."""
 
@@ -133,7 +141,7 @@ class InspectConfig(PrepareConfig):
 
 
 _OF_CELLS = dict.fromkeys(entry.config for entry in CELLS if entry.config is not None)
-JobConfig: Any = reduce(or_, (*_OF_CELLS, PreflightConfig, PackConfig, ScoreConfig, InspectConfig))
+JobConfig: Any = reduce(or_, (*_OF_CELLS, PreflightConfig, PackConfig, ScoreConfig, EvaluateConfig, InspectConfig))
 
 
 class JobAnswer(Described):

@@ -84,6 +84,26 @@ def test_a_dry_run_shows_an_estimate_and_submits_nothing(finished: str, cellgate
     assert "At work:" in cellgate("show", finished).out
 
 
+def test_an_evaluation_is_waited_for_and_says_first_what_is_shared_with_training(
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate
+) -> None:
+    scores = context.data / "scores.jsonl"
+    scores.write_text("")
+    with context.trainers().at_work():
+        shown = cellgate("evaluate", "made", "--scores", scores)
+        as_json = cellgate("evaluate", ready_dataset, "--scores", scores, "--json")
+
+    assert shown.code == 0, shown.err
+    assert "3 exact copies, 2 near-duplicates" in shown.out.replace("\n", " ").partition("On gate")[0]
+    assert "not seen in training" in shown.out
+    assert json.loads(as_json.out)["evaluation"]["threshold"] == 0.5
+
+
+@pytest.mark.parametrize("named", [[], ["--bundle", "bun_x", "--scores", "y"]], ids=["neither", "both"])
+def test_one_detector_is_evaluated(cellgate: Cellgate, named: list[str]) -> None:
+    assert cellgate("evaluate", "made", *named).code == 2
+
+
 def test_a_job_has_no_dry_run(ready_dataset: str, cellgate: Cellgate, tmp_path: Path) -> None:
     refused = cellgate("submit", a_spec(tmp_path, cell=52, dataset=ready_dataset), "--dry-run")
     assert refused.code == 2

@@ -80,6 +80,27 @@ def stored_probabilities(
     return mean_R if temperature is None else sigmoid(np.log(mean_R / (1 - mean_R)) / temperature)
 
 
+def test_a_bundle_is_judged_by_what_it_says_of_each_function_and_by_its_own_threshold(
+    every_cell: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    manifest = pack(every_cell, tmp_path / "bundle", "ensemble")
+    rows = np.concatenate([dataset.rows(split) for split in (Split.GATE, Split.TEST)])
+    folder = str(every_cell / "dataset")
+
+    run_cell(tmp_path, "evaluate", "e", {"dataset": folder, "bundle": str(tmp_path / "bundle"), "trained_on": folder})
+
+    found = read_result(tmp_path / "e" / "result.json").evaluation
+    assert found is not None
+    verdicts = Bundle.open(tmp_path / "bundle").predict(dataset.sources(rows), explain="none")
+    called = np.array([verdict.is_vulnerable for verdict in verdicts])
+    positive = dataset.labels(rows) == 1
+    assert (found.detector, found.threshold, found.metrics.rows) == (manifest.id, manifest.threshold, len(rows))
+    assert found.metrics.true_positives == int((called & positive).sum())
+    assert found.metrics.false_positives == int((called & ~positive).sum())
+    assert found.overlap is not None
+    assert (found.overlap.exact, found.overlap.same_commit) == (0, 0)
+
+
 @pytest.mark.parametrize("packed", PACKED)
 def test_a_bundle_says_what_its_runs_stored_of_every_function(
     packed: str, every_cell: Path, dataset: Dataset, tmp_path: Path

@@ -77,6 +77,7 @@ def walk_data_and_experiments(walk: Walk) -> None:
     walk.post("inspect_source", "/v1/inspections", {"source": api.file()})
     walk.post("submit_preflight", "/v1/preflights", {"dataset": dataset, "mode": "static"})
     body = {"name": "question", "dataset": dataset, "seeds": [0, 1]}
+    walk.post("evaluate", "/v1/evaluations", {"dataset": dataset, "scores": api.file("scores.jsonl")})
     walk.post("estimate", "/v1/estimates", body)
     cancelled = walk.post("submit_experiment", "/v1/experiments", body).json()["id"]
     walk.post("cancel_experiment", f"/v1/experiments/{cancelled}/cancel")

@@ -163,6 +163,7 @@ def test_a_priority_above_the_normal_one_is_for_admins_wherever_a_body_has_one(g
     document = guarded.client.get("/openapi.json").json()
     bodies = {
         "/v1/experiments": {"name": "q", "dataset": dataset},
+        "/v1/evaluations": {"dataset": dataset, "scores": guarded.file("scores.jsonl")},
         "/v1/estimates": {"name": "q", "dataset": dataset},
         "/v1/jobs": {"cell": 52, "dataset": dataset},
         "/v1/preflights": {"dataset": dataset, "mode": "static"},

@@ -88,6 +88,7 @@ SPEC_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "Trainer process: preflight": _models("PreflightSpec"),
     "Trainer process: pack": _models("PackSpec"),
     "Trainer process: score": _models("ScoreSpec"),
+    "Trainer process: evaluate": _models("EvaluateSpec"),
 }
 # Their fields are listed with the classes that inherit them or hold them.
 WITHOUT_SECTION = _models(
