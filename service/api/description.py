@@ -79,7 +79,7 @@ class Document:
             for operation in _operations(schema):
                 _correct_media_types(operation["responses"])
             _drop_discriminators(schema["paths"])
-            _add_problem(schema["components"])
+            _add_problem(schema.setdefault("components", {}))
             if self._token_required:
                 _ask_for_token(schema, self._scopes)
             self._schema = schema
@@ -123,7 +123,7 @@ def _correct_media_types(responses: dict[str, Any]) -> None:
 
 def _add_problem(components: dict[str, Any]) -> None:
     problem = Problem.model_json_schema(ref_template=REF_TEMPLATE, mode="serialization")
-    schemas = {**components["schemas"], **problem.pop("$defs", {}), Problem.__name__: problem}
+    schemas = {**components.get("schemas", {}), **problem.pop("$defs", {}), Problem.__name__: problem}
     components["schemas"] = dict(sorted(schemas.items()))
 
 
