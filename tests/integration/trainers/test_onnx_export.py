@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from tokenizers import Tokenizer
 
 from cellgate.contract.errors import DataError, SpecError
@@ -63,7 +64,7 @@ def test_what_onnx_says_is_what_the_bundle_says(
         ids = np.array([tokenizer.encode(source).ids], dtype=np.int64)
         (logits,) = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         margin = mix["network"] * (logits[0, 1] - logits[0, 0]) + mix["linear"] * of_linear + mix["bias"]
-        probabilities.append(1 / (1 + np.exp(-margin / config["temperature"])))
+        probabilities.append(expit(margin / config["temperature"]))
 
     expected = [prediction.probability for prediction in Bundle.open(bundle).predict(sources, explain="none")]
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-4)
