@@ -403,7 +403,7 @@ class PrepareConfig(Spec):
     split_seed: int = Field(0, ge=0)
     max_function_chars: int = Field(50_000, ge=100)
     max_nodes: int = Field(2_000, ge=16, description="Graph nodes kept per function.")
-    token_vocab_size: int = Field(2_000, ge=16)
+    token_vocab_size: int = Field(20_000, ge=16)
     near_duplicates: Literal["report", "group"] = Field(
         "report",
         description="Near-duplicates: report those that another split shares with train, or group "
