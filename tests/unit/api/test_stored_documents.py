@@ -23,7 +23,7 @@ STORED = {"written_by": "another release", "metrics": {"gate": {"f1": 0.5}}}
             "spec",
             {
                 *("TransformerConfig", "GnnConfig", "FusionConfig", "AggregationConfig"),
-                *("PrepareConfig", "PreflightConfig", "PackConfig", "ScoreConfig", "InspectConfig"),
+                *("PrepareConfig", "PreflightConfig", "PackConfig", "ScoreConfig", "InspectConfig", "EvaluateConfig"),
             },
         ),
     ],
