@@ -8,6 +8,7 @@ import type { Dataset, DatasetChanges, DatasetSummary, Inspection, Page, SplitCo
 import { ended } from "../states";
 
 const LIST_S = 4;
+const SPLITS = ["train", "dev", "fuse", "gate", "test"];
 
 export function DatasetsPage() {
   const { value, trouble, status } = usePoll<Page<Dataset>>(
@@ -84,27 +85,34 @@ function Reading({ dataset }: { dataset: Dataset }) {
 
 /** Rows of the splits' table: how each split differs from train, and what it shares with it. */
 function Composition({ summary }: { summary: DatasetSummary }) {
-  const rows: [string, (found: SplitComposition) => string][] = [
+  const shows: [string, (found: SplitComposition, split: string) => string | null][] = [
     ["Vulnerable, %", (found) => (100 * found.prevalence).toFixed(1)],
     ["Median characters", (found) => count(found.lengths.median_chars)],
-    ["Commit in train", (found) => shared(found.commits)],
-    ["Project in train", (found) => shared(found.projects)],
-    ["CWE in train", (found) => shared(found.weaknesses)],
-    ["Dates", (found) => (found.dates ? `${found.dates.earliest} to ${found.dates.latest}` : "–")],
+    ["Commit in train", (found, split) => shared(found.commits, split)],
+    ["Project in train", (found, split) => shared(found.projects, split)],
+    ["CWE in train", (found, split) => shared(found.weaknesses, split)],
+    ["Dates", (found) => (found.dates ? `${found.dates.earliest} to ${found.dates.latest}` : null)],
   ];
+  const splits = Object.keys(summary.splits);
+  const rows = shows
+    .map(([title, show]): [string, (string | null)[]] => [
+      title,
+      splits.map((split) => {
+        const found = summary.composition?.[split];
+        return found ? show(found, split) : null;
+      }),
+    ])
+    .filter(([, cells]) => cells.some((cell) => cell !== null));
   return (
     <>
-      {rows.map(([title, show]) => (
+      {rows.map(([title, cells]) => (
         <tr key={title}>
           <th scope="row">{title}</th>
-          {Object.keys(summary.splits).map((split) => {
-            const found = summary.composition?.[split];
-            return (
-              <td key={split} class="number">
-                {found ? show(found) : "–"}
-              </td>
-            );
-          })}
+          {cells.map((cell, place) => (
+            <td key={splits[place]} class="number">
+              {cell ?? "–"}
+            </td>
+          ))}
           <td />
         </tr>
       ))}
@@ -112,11 +120,15 @@ function Composition({ summary }: { summary: DatasetSummary }) {
   );
 }
 
-function shared({ known, in_train }: SplitComposition["commits"]): string {
-  return known > 0 ? `${count(in_train)} of ${count(known)}` : "–";
+/** Train shares all of it with itself, which says nothing. */
+function shared({ known, in_train }: SplitComposition["commits"], split: string): string | null {
+  return known > 0 && split !== "train" ? `${count(in_train)} of ${count(known)}` : null;
 }
 
-function Summary({ summary }: { summary: DatasetSummary }) {
+function Summary({ summary: found }: { summary: DatasetSummary }) {
+  // JSON objects come in the order of their names.
+  const ordered = Object.entries(found.splits).sort(([one], [other]) => SPLITS.indexOf(one) - SPLITS.indexOf(other));
+  const summary = { ...found, splits: Object.fromEntries(ordered) };
   const graphs = Object.entries(summary.graph_quality);
   return (
     <>

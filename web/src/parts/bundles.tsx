@@ -59,6 +59,8 @@ const EDITS: Record<string, string> = {
 
 /** What edits that keep the meaning do to the newest bundle's verdicts. */
 function Edits({ found }: { found: Invariance }) {
+  const order = Object.keys(EDITS);
+  const edits = Object.entries(found.edits).sort(([one], [other]) => order.indexOf(one) - order.indexOf(other));
   return (
     <details>
       <summary>Verdicts after edits that keep the meaning, on {count(found.functions)} functions of {found.split}</summary>
@@ -75,7 +77,7 @@ function Edits({ found }: { found: Invariance }) {
             </tr>
           </thead>
           <tbody>
-            {Object.entries(found.edits).map(([name, effect]) => (
+            {edits.map(([name, effect]) => (
               <tr key={name}>
                 <th scope="row">{EDITS[name] ?? name}</th>
                 <td class="number">{count(effect.functions)}</td>
