@@ -12,6 +12,7 @@ from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.untrusted_files import open_regular
 from trainers.engine.metrics import Floats
 
+COLUMNS = ("id", "probability")
 MOST_NAMED = 20
 MOST_LINE_CHARS = 100_000
 FIX = 'write one line for each function: {"id": "…", "probability": 0.5}, or CSV with the columns id and probability'
@@ -54,15 +55,31 @@ def read_scores(path: Path, ids: Sequence[str]) -> Floats:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    with open(open_regular(path), encoding="utf-8", newline="") as file:
+    # Spreadsheets begin their files with a byte-order mark.
+    with open(open_regular(path), encoding="utf-8-sig", newline="") as file:
         if path.suffix.lower() == ".csv":
-            yield from enumerate(csv.DictReader(file), start=2)
+            rows = csv.DictReader(file)
+            _refuse_other_columns(path, rows.fieldnames or ())
+            yield from enumerate(rows, start=2)
             return
         number = 0
         while line := file.readline(MOST_LINE_CHARS):
             number += 1
             if line.strip():
                 yield number, _json(line)
+
+
+def _refuse_other_columns(path: Path, names: Sequence[str]) -> None:
+    """Say once what every row would lack, such as after another separator.
+
+    Raises:
+        DataError: A column is missing.
+    """
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        found = f"the columns {', '.join(names)[:80]}" if names else "no line"
+        problem = _wrong(f"{path}, line 1", found, f"{' and '.join(missing)}, separated by commas")
+        raise DataError(f"{path}: {' and '.join(missing)} missing in the scores", [problem])
 
 
 def _json(line: str) -> Any:

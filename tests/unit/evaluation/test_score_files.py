@@ -19,6 +19,8 @@ def written(folder: Path, text: str, name: str = "scores.jsonl") -> Path:
     [
         ("scores.jsonl", '{"id": "b", "probability": 1}\n\n{"id": "a", "probability": 0.25, "more": []}\n'),
         ("scores.csv", "probability,id\r\n1,b\r\n0.25,a\r\n"),
+        ("scores.csv", "\ufeffid,probability\r\nb,1\r\na,0.25\r\n"),
+        ("scores.jsonl", '\ufeff{"id": "b", "probability": 1}\n{"id": "a", "probability": 0.25}\n'),
     ],
 )
 def test_scores_are_returned_in_the_order_of_the_functions(tmp_path: Path, name: str, text: str) -> None:
@@ -73,3 +75,20 @@ def test_what_is_no_text_file_is_refused(tmp_path: Path, make: object) -> None:
 
     with pytest.raises(DataError, match="cannot be read"):
         read_scores(path, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "expected"),
+    [
+        ("id;probability\na;0.5\nb;0.5\n", "the columns id;probability", "id and probability, separated by commas"),
+        ("id,score\na,0.5\nb,0.5\n", "the columns id, score", "probability, separated by commas"),
+        ("", "no line", "id and probability, separated by commas"),
+    ],
+)
+def test_columns_that_are_missing_are_told_once(tmp_path: Path, text: str, found: str, expected: str) -> None:
+    with pytest.raises(DataError) as refused:
+        read_scores(written(tmp_path, text, "scores.csv"), ["a", "b"])
+
+    (problem,) = refused.value.problems
+    assert problem.where.endswith("scores.csv, line 1")
+    assert (problem.found, problem.expected) == (found, expected)
