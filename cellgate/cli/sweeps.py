@@ -10,7 +10,7 @@ from rich.console import Console
 
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
-from cellgate.cli.consoles import terminal
+from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.formatting import score
 from cellgate.cli.progress import last
@@ -24,7 +24,7 @@ from cellgate.contract.exit_codes import CommandExit, UsageError
 from cellgate.contract.files import write_json
 from cellgate.sweep.proposals import propose
 from cellgate.sweep.results import Confirmation, SweepResult, Trial, best_trial, failures_of, scores_of
-from cellgate.sweep.spec import SweepSpec, check_configs, read_sweep, with_settings
+from cellgate.sweep.spec import SweepSpec, check_configs, read_sweep
 
 app = typer.Typer()
 LABEL = "sweep"
@@ -70,13 +70,15 @@ def _run(
     jobs: list[JobAnswer] = []
     with _cancelled_with(client, jobs):
         for number, config in enumerate(configs, start=1):
-            jobs.append(_submit(client, spec, dataset, config, spec.seeds, title=f"trial {number}"))
+            jobs.append(_submit(client, spec, dataset, config, spec.seeds))
+            _name(client, spec, jobs[-1], f"trial {number}")
         trials = _trials(client, spec, settings, jobs, console)
         winner = best_trial(trials)
         if winner is None:
             return SweepResult(spec=spec, trials=trials, winner=None, config=None, confirmation=None)
-        config = with_settings(spec.config, winner.settings)
-        jobs.append(_submit(client, spec, dataset, config, spec.confirm_seeds, title="confirmed"))
+        config = configs[winner.number - 1]
+        jobs.append(_submit(client, spec, dataset, config, spec.confirm_seeds))
+        _name(client, spec, jobs[-1], "confirmed")
         confirmation = _confirmation(client, spec, jobs[-1])
     return SweepResult(spec=spec, trials=trials, winner=winner.number, config=config, confirmation=confirmation)
 
@@ -91,6 +93,8 @@ def _cancelled_with(client: Client, jobs: Sequence[JobAnswer]) -> Iterator[None]
             # Those that have ended refuse.
             with suppress(ClientError):
                 client.act("cancel", "jobs", job.id)
+        cancelled = f"interrupted: what has not ended of {len(jobs)} jobs is cancelled"
+        complain(f"{cancelled}; the same command again reuses the others")
         raise
 
 
@@ -121,12 +125,12 @@ def _confirmation(client: Client, spec: SweepSpec, job: JobAnswer) -> Confirmati
     )
 
 
-def _submit(
-    client: Client, spec: SweepSpec, dataset: str, config: dict[str, Any], seeds: Sequence[int], *, title: str
-) -> JobAnswer:
-    job = client.submit_job({"cell": spec.cell, "dataset": dataset, **config, "seeds": list(seeds)})
+def _submit(client: Client, spec: SweepSpec, dataset: str, config: dict[str, Any], seeds: Sequence[int]) -> JobAnswer:
+    return client.submit_job({"cell": spec.cell, "dataset": dataset, **config, "seeds": list(seeds)})
+
+
+def _name(client: Client, spec: SweepSpec, job: JobAnswer, title: str) -> None:
     client.change("jobs", job.id, {"name": f"{spec.name}, {title}", "labels": {LABEL: spec.name}})
-    return job
 
 
 def _ended(client: Client, job: JobAnswer) -> list[RunAnswer]:

@@ -167,9 +167,18 @@ class EvaluateSpec(RunSpec):
 
     @model_validator(mode="after")
     def _judges_one_detector(self) -> Self:
-        if (self.bundle is None) == (self.scores is None):
-            raise ValueError("name a bundle, or a file of scores, and not both")
+        refuse_two_detectors(self.bundle, self.scores)
         return self
+
+
+def refuse_two_detectors(bundle: object, scores: object) -> None:
+    """Refuse both, or neither, of a bundle and a file of scores.
+
+    Raises:
+        ValueError: As validators do.
+    """
+    if (bundle is None) == (scores is None):
+        raise ValueError("name a bundle, or a file of scores, and not both")
 
 
 # Every spec is one of these; cellgate.contract.cells lists them.

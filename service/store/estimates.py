@@ -12,10 +12,10 @@ from cellgate.contract.configs import FusionConfig, GnnConfig, Split, Transforme
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.results import PredictedNeed
 from cellgate.contract.states import RunState
-from service.domain.errors import InvalidSpec, Mistake
 from service.domain.estimates import Trained, memory_of_run, scaled, seconds_of_run, total
 from service.store.budgets import HOUR_S, spent_s
 from service.store.database import now_s
+from service.store.jobs import no_dataset
 from service.store.lookup import get_row
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow
 
@@ -43,8 +43,7 @@ def estimate(session: Session, *, dataset_id: str, spec: ExperimentSpec, price: 
     """
     dataset = session.get(DatasetRow, dataset_id)
     if dataset is None:
-        detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
-        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
+        raise no_dataset(dataset_id)
     fused = 0 if spec.policy.fusion == "never" else len(spec.seeds)
     wanted: list[tuple[Cell, Config, int]] = [
         (Cell.TRANSFORMER, spec.transformer, len(spec.seeds)),

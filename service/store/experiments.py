@@ -20,7 +20,7 @@ from service.store.conclusions import conclusions_of, decided_outcomes
 from service.store.database import now_s
 from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
 from service.store.gate import gate_report
-from service.store.jobs import DEFAULT_LIMITS, create_job, refuse_evaluation_only
+from service.store.jobs import DEFAULT_LIMITS, create_job, no_dataset, refuse_evaluation_only
 from service.store.lookup import get_row, new_id
 from service.store.pipeline import set_state, start_first_steps
 from service.store.run_actions import cancel_runs
@@ -78,8 +78,7 @@ def create_experiment(
     # Locked, so that its preparation cannot end between this read and the insert below.
     dataset = session.scalar(select(DatasetRow).where(DatasetRow.id == dataset_id).with_for_update(read=True))
     if dataset is None:
-        detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
-        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
+        raise no_dataset(dataset_id)
     refuse_evaluation_only(dataset)
     if dataset.state == DatasetState.FAILED:
         raise Conflict(f"data set {dataset_id} could not be prepared: {dataset.failure_detail}")

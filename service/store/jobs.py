@@ -220,6 +220,11 @@ def _named_dataset(session: Session, dataset_id: str) -> DatasetRow:
     chosen = select(DatasetRow).where(DatasetRow.id == dataset_id)
     dataset = session.scalar(chosen.with_for_update(read=True, key_share=True))
     if dataset is None:
-        detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
-        raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
+        raise no_dataset(dataset_id)
     return dataset
+
+
+def no_dataset(dataset_id: str) -> InvalidSpec:
+    """Return the refusal of a spec that names a data set which is not there."""
+    detail = f"there is no data set {dataset_id}; GET /v1/datasets lists those there are"
+    return InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from cellgate.contract.api.common import Answer, BundleId, DatasetId, Request
 from cellgate.contract.experiment import RunLimits
 from cellgate.contract.results import Evaluation
+from cellgate.contract.specs import refuse_two_detectors
 from cellgate.contract.states import FailureReason, RunState
 
 
@@ -25,8 +26,7 @@ class EvaluationCreate(Request, RunLimits):
 
     @model_validator(mode="after")
     def _judges_one_detector(self) -> Self:
-        if (self.bundle is None) == (self.scores is None):
-            raise ValueError("name a bundle, or a file of scores, and not both")
+        refuse_two_detectors(self.bundle, self.scores)
         return self
 
 

@@ -90,6 +90,25 @@ def test_trials_that_fail_are_told_and_the_others_go_on(
     assert found["confirmation"] is None
 
 
+def test_an_interrupted_sweep_cancels_what_has_not_ended_and_says_so(
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ctrl-C as soon as the first trial is waited for: nobody works on any.
+    def interrupted(_self: object, *_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellgate.cli.sweeps.Client.follow", interrupted)
+    file.write_text(SWEEP.replace("name: sizes", "name: stopped"))
+
+    ended = cellgate("sweep", file, "--dataset", ready_dataset)
+
+    assert ended.code == 130
+    assert "what has not ended of 3 jobs is cancelled; the same command again reuses the others" in ended.err
+    with context.database.read() as session:
+        chosen = select(RunRow.state).join(JobRow, RunRow.job_id == JobRow.id).where(JobRow.name.like("stopped, %"))
+        assert session.scalars(chosen).all() == ["cancelled"] * 3
+
+
 def test_a_sweep_that_would_be_refused_later_submits_nothing(
     context: LiveServer, ready_dataset: str, cellgate: Cellgate, file: Path, tmp_path: Path
 ) -> None:
