@@ -3,9 +3,12 @@
 # Shapes: K lengths, R functions of one split.
 import math
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellgate.contract.composition import DateRange, LengthShift, Shared, SplitComposition
 from cellgate.contract.configs import Split
@@ -22,6 +25,42 @@ MAX_SHARED_COMMITS = 0.02
 MAX_OLDER = 0.5
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What is known of a split's functions: (R,) each, and which values occur at all."""
+
+    rows: int
+    positives: int
+    values: Mapping[str, Sequence[Set[str]]]
+    seen: Mapping[str, Set[str]]
+    dates: Sequence[str]
+    sizes_R: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Self:
+        values = {
+            "commits": [_one(row.commit) for row in rows],
+            "projects": [_one(row.project) for row in rows],
+            "weaknesses": [_weaknesses(row) for row in rows],
+        }
+        return cls(
+            rows=len(rows),
+            positives=sum(row.label for row in rows),
+            values=values,
+            seen={name: frozenset().union(*found) for name, found in values.items()},
+            dates=[row.date for row in rows if row.date is not None],
+            sizes_R=np.sort(np.array([len(row.func) for row in rows], dtype=np.int64)),
+        )
+
+    @property
+    def prevalence(self) -> float:
+        return self.positives / self.rows
+
+    def shared(self, name: str, train: Self) -> Shared:
+        known = [values for values in self.values[name] if values]
+        return Shared(known=len(known), in_train=sum(not train.seen[name].isdisjoint(values) for values in known))
+
+
 def compose(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split, SplitComposition]:
     """Return the composition of every split that has functions; nothing where train has none.
 
@@ -31,22 +70,21 @@ def compose(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split, SplitCo
     members: dict[Split, list[Row]] = {split: [] for split in Split}
     for row, split in zip(rows, splits, strict=True):
         members[split].append(row)
-    train = members[Split.TRAIN]
-    if not train:
-        return {}
-    return {split: _compose(own, train, is_train=split is Split.TRAIN) for split, own in members.items() if own}
+    facts = {split: _Facts.of(own) for split, own in members.items() if own}
+    train = facts.get(Split.TRAIN)
+    return {} if train is None else {split: _compose(own, train) for split, own in facts.items()}
 
 
-def _compose(own: Sequence[Row], train: Sequence[Row], *, is_train: bool) -> SplitComposition:
+def _compose(own: _Facts, train: _Facts) -> SplitComposition:
     return SplitComposition(
-        rows=len(own),
-        prevalence=round(_prevalence(own), DIGITS),
+        rows=own.rows,
+        prevalence=round(own.prevalence, DIGITS),
         prevalence_shift_errors=round(_shift_errors(own, train), DIGITS),
-        commits=_shared([_one(row.commit) for row in own], [_one(row.commit) for row in train]),
-        projects=_shared([_one(row.project) for row in own], [_one(row.project) for row in train]),
-        weaknesses=_shared([_weaknesses(row) for row in own], [_weaknesses(row) for row in train]),
-        dates=_dates(own, train, is_train=is_train),
-        lengths=_lengths(own, train),
+        commits=own.shared("commits", train),
+        projects=own.shared("projects", train),
+        weaknesses=own.shared("weaknesses", train),
+        dates=_dates(own.dates, None if own is train else max(train.dates, default=None)),
+        lengths=_lengths(own.sizes_R, train.sizes_R),
     )
 
 
@@ -60,34 +98,21 @@ def _weaknesses(row: Row) -> Set[str]:
     return frozenset(part.strip() for part in row.cwe.split(",") if part.strip())
 
 
-def _shared(own: Sequence[Set[str]], train: Sequence[Set[str]]) -> Shared:
-    seen = frozenset().union(*train)
-    known = [values for values in own if values]
-    return Shared(known=len(known), in_train=sum(not seen.isdisjoint(values) for values in known))
-
-
-def _prevalence(rows: Sequence[Row]) -> float:
-    return sum(row.label for row in rows) / len(rows)
-
-
-def _shift_errors(own: Sequence[Row], train: Sequence[Row]) -> float:
+def _shift_errors(own: _Facts, train: _Facts) -> float:
     """Return the difference of both prevalences in standard errors, pooled; 0 where neither varies."""
-    pooled = (sum(row.label for row in own) + sum(row.label for row in train)) / (len(own) + len(train))
-    variance = pooled * (1 - pooled) * (1 / len(own) + 1 / len(train))
-    return abs(_prevalence(own) - _prevalence(train)) / math.sqrt(variance) if variance else 0.0
+    pooled = (own.positives + train.positives) / (own.rows + train.rows)
+    variance = pooled * (1 - pooled) * (1 / own.rows + 1 / train.rows)
+    return abs(own.prevalence - train.prevalence) / math.sqrt(variance) if variance else 0.0
 
 
-def _dates(own: Sequence[Row], train: Sequence[Row], *, is_train: bool) -> DateRange | None:
-    dates = [row.date for row in own if row.date is not None]
+def _dates(dates: Sequence[str], newest_of_train: str | None) -> DateRange | None:
     if not dates:
         return None
-    newest = max((row.date for row in train if row.date is not None), default=None)
-    older = None if is_train or newest is None else sum(date < newest for date in dates)
+    older = None if newest_of_train is None else sum(date < newest_of_train for date in dates)
     return DateRange(known=len(dates), earliest=min(dates), latest=max(dates), before_train_ends=older)
 
 
-def _lengths(own: Sequence[Row], train: Sequence[Row]) -> LengthShift:
-    own_R, train_R = (np.sort([len(row.func) for row in rows]) for rows in (own, train))
+def _lengths(own_R: NDArray[np.int64], train_R: NDArray[np.int64]) -> LengthShift:
     found_K = np.union1d(own_R, train_R)
     up_to = [np.searchsorted(sizes_R, found_K, side="right") / len(sizes_R) for sizes_R in (own_R, train_R)]
     return LengthShift(
