@@ -66,8 +66,9 @@ class Invariance(Document):
     )
 
     def as_lines(self) -> list[str]:
-        """Return one line for each edit, for a person."""
-        return [f"After {EDIT_TITLES.get(name, name)}, {effect.as_text()}" for name, effect in self.edits.items()]
+        """Return one line for each edit, for a person; a stored document has them in the order of their names."""
+        found = [(title, self.edits.get(name)) for name, title in EDIT_TITLES.items()]
+        return [f"After {title}, {effect.as_text()}" for title, effect in found if effect is not None]
 
 
 class BundleSummary(Document):

@@ -41,11 +41,13 @@ class _Functions:
         return pair_verdicts(whole_pairs(self.labels_R, self.pairs), called_R[:, np.newaxis])["correct"][:, 0]
 
 
-def measure_invariance(bundle: Bundle, dataset: Dataset, split: Split, *, limit: int) -> Invariance | None:
+def measure_invariance(
+    bundle: Bundle, dataset: Dataset, split: Split, *, limit: int | None = None
+) -> Invariance | None:
     """Score functions of a split, and again after each edit.
 
     Args:
-        limit: Functions at most, spread evenly, pairs whole.
+        limit: Functions at most, spread evenly, pairs whole; null: all.
 
     Returns:
         Null where the split has no function, or none that can be edited.
@@ -80,14 +82,14 @@ def _called(bundle: Bundle, sources: Sequence[str]) -> _Called:
     return np.array([verdict.is_vulnerable for verdict in bundle.predict(sources, explain="none")], dtype=bool)
 
 
-def _chosen(dataset: Dataset, split: Split, limit: int) -> _Functions:
+def _chosen(dataset: Dataset, split: Split, limit: int | None) -> _Functions:
     rows = dataset.rows(split)
     pairs = dataset.pairs(rows)
     # A pair is one thing to choose, and so is a function without one.
     things: dict[str | int, list[int]] = {}
     for place, pair in enumerate(pairs):
         things.setdefault(place if pair is None else pair, []).append(place)
-    step = max(1, -(-len(rows) // limit))
+    step = 1 if limit is None else max(1, -(-len(rows) // limit))
     places = np.array(sorted(place for thing in list(things.values())[::step] for place in thing), dtype=np.int64)
     chosen = rows[places]
     return _Functions(sources=dataset.sources(chosen), labels_R=dataset.labels(chosen), pairs=dataset.pairs(chosen))

@@ -106,8 +106,8 @@ def rank_lines(bundle: Bundle, dataset: Dataset, *, functions_per_s: float) -> L
     Args:
         functions_per_s: That it scores.
     """
-    limit = min(RANKED, int(functions_per_s * RANKING_S / SCORINGS))
-    if limit < RANKED_AT_LEAST:
+    limit = _affordable(functions_per_s * RANKING_S / SCORINGS, least=RANKED_AT_LEAST, most=RANKED)
+    if limit is None:
         return None
     try:
         report = evaluate_lines(bundle, dataset, Split.GATE, limit=limit)
@@ -142,8 +142,13 @@ def try_edits(bundle: Bundle, dataset: Dataset, *, functions_per_s: float) -> In
     Args:
         functions_per_s: That it scores.
     """
-    limit = min(EDITED, int(functions_per_s * EDITING_S / (1 + len(EDITS))))
-    return None if limit < EDITED_AT_LEAST else measure_invariance(bundle, dataset, Split.GATE, limit=limit)
+    limit = _affordable(functions_per_s * EDITING_S / (1 + len(EDITS)), least=EDITED_AT_LEAST, most=EDITED)
+    return None if limit is None else measure_invariance(bundle, dataset, Split.GATE, limit=limit)
+
+
+def _affordable(functions: float, *, least: int, most: int) -> int | None:
+    """Return of how many functions there is time for, at most so many; null where they are too few to tell."""
+    return None if functions < least else min(most, int(functions))
 
 
 def _summary(

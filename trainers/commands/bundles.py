@@ -117,7 +117,9 @@ def edits(
     bundle: BundleArgument,
     dataset: Annotated[Path, typer.Option(help="A prepared data set.")],
     split: Annotated[Split, typer.Option(help="Whose functions are edited.")] = Split.GATE,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Functions at most, spread evenly.")] = 1_000_000,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Functions at most, spread evenly; default: all.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print for a program.")] = False,
 ) -> None:
     """Measure how many verdicts change with edits that keep what a function does."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cellgate.contract.bundle_summary import EDIT_TITLES
 from trainers.evaluation.edits import (
     EDITS,
     add_dead_code,
@@ -116,6 +117,10 @@ def test_functions_with_their_declarations_in_another_order_compute_the_same(tmp
     before, after = both("declarations")
 
     assert printed(after, tmp_path) == printed(before, tmp_path)
+
+
+def test_every_edit_has_a_title_to_be_told_by() -> None:
+    assert list(EDIT_TITLES) == list(EDITS)
 
 
 def test_a_name_that_a_macro_may_paste_or_that_is_someone_else_s_keeps() -> None:
