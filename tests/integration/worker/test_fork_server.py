@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -109,6 +110,9 @@ def test_trainers_whose_server_dies_end_even_one_that_stands_still(tmp_path: Pat
     suspended = psutil.Process(still.pid)
     # Elsewhere a trainer that stands still sees nothing.
     if sys.platform == "linux":
+        # A fork asks the kernel to end it with its server before it takes its output: until then it is not tied to it.
+        while not os.readlink(f"/proc/{still.pid}/fd/1").endswith("output.log"):
+            time.sleep(0.01)
         suspended.suspend()
 
     psutil.Process(busy.pid).parents()[0].kill()
