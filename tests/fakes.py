@@ -46,7 +46,7 @@ from cellgate.contract.report import (
     ReliabilityBin,
     SeedReport,
     SeedScores,
-    Shared,
+    SharedErrors,
     write_report,
 )
 from cellgate.contract.results import (
@@ -340,7 +340,7 @@ def seed_report(weighed: Evidence) -> SeedReport:
         )
         for option in weighed.options
     ]
-    errors = Shared(both=1.0, only_first=2.0, only_second=3.0)
+    errors = SharedErrors(both=1.0, only_first=2.0, only_second=3.0)
     return SeedReport(
         schema_version=1,
         dataset_id=DATASET_HASH,

@@ -5,7 +5,7 @@ from pydantic import Field
 from cellgate.contract.documents import Document, NonNegative, Probability
 
 
-class Shared(Document):
+class SharedWithTrain(Document):
     """How much of a split has a property that occurs in train too."""
 
     known: int = Field(ge=0, description="Functions of the split of which it is known.")
@@ -40,8 +40,8 @@ class SplitComposition(Document):
     prevalence_shift_errors: NonNegative = Field(
         description="Difference from train's prevalence, in standard errors of that difference."
     )
-    commits: Shared
-    projects: Shared
-    weaknesses: Shared = Field(description="CWE of vulnerable functions; one of several in train is enough.")
+    commits: SharedWithTrain
+    projects: SharedWithTrain
+    weaknesses: SharedWithTrain = Field(description="CWE of vulnerable functions; one of several in train is enough.")
     dates: DateRange | None = Field(None, description="Null where no function has a date.")
     lengths: LengthShift

@@ -61,7 +61,7 @@ class OptionReport(Document):
     )
 
 
-class Shared(Document):
+class SharedErrors(Document):
     """Errors of two options, as counts of functions; means over seeds."""
 
     both: float = MEAN_ROWS
@@ -74,8 +74,8 @@ class Overlap(Document):
 
     first: Option
     second: Option
-    misses: Shared = Field(description="Vulnerable functions that are called safe.")
-    false_alarms: Shared = Field(description="Safe functions that are called vulnerable.")
+    misses: SharedErrors = Field(description="Vulnerable functions that are called safe.")
+    false_alarms: SharedErrors = Field(description="Safe functions that are called vulnerable.")
 
 
 class SliceScores(Document):

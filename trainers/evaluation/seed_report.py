@@ -19,7 +19,7 @@ from cellgate.contract.report import (
     ReliabilityBin,
     SeedReport,
     SeedScores,
-    Shared,
+    SharedErrors,
     SliceReport,
     SliceScores,
 )
@@ -187,9 +187,9 @@ def unsteady(called_RK: Booleans) -> float | None:
     return float((called_RK.any(axis=1) & ~called_RK.all(axis=1)).mean())
 
 
-def _shared(one_RK: Booleans, other_RK: Booleans) -> Shared:
+def _shared(one_RK: Booleans, other_RK: Booleans) -> SharedErrors:
     seeds = one_RK.shape[1]
-    return Shared(
+    return SharedErrors(
         both=float((one_RK & other_RK).sum()) / seeds,
         only_first=float((one_RK & ~other_RK).sum()) / seeds,
         only_second=float((~one_RK & other_RK).sum()) / seeds,

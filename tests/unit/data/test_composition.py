@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cellgate.contract.composition import Shared, SplitComposition
+from cellgate.contract.composition import SharedWithTrain, SplitComposition
 from cellgate.contract.configs import Split
 from trainers.data.clean.composition import compose, composition_warnings
 from trainers.data.read.row import Row
@@ -34,9 +34,9 @@ def test_a_share_is_over_the_functions_of_which_the_value_is_known() -> None:
 
     found = composed(train, gate)[G]
 
-    assert found.projects == Shared(known=2, in_train=1)
-    assert found.commits == Shared(known=1, in_train=1)
-    assert found.weaknesses == Shared(known=0, in_train=0)
+    assert found.projects == SharedWithTrain(known=2, in_train=1)
+    assert found.commits == SharedWithTrain(known=1, in_train=1)
+    assert found.weaknesses == SharedWithTrain(known=0, in_train=0)
 
 
 def test_of_several_weaknesses_one_in_train_is_enough_and_those_of_safe_functions_do_not_count() -> None:
@@ -47,7 +47,7 @@ def test_of_several_weaknesses_one_in_train_is_enough_and_those_of_safe_function
         replace(BARE, label=0, cwe="CWE-787"),
     ]
 
-    assert composed(train, gate)[G].weaknesses == Shared(known=2, in_train=1)
+    assert composed(train, gate)[G].weaknesses == SharedWithTrain(known=2, in_train=1)
 
 
 def test_functions_from_before_the_newest_of_train_are_counted() -> None:

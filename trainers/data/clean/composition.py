@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cellgate.contract.composition import DateRange, LengthShift, Shared, SplitComposition
+from cellgate.contract.composition import DateRange, LengthShift, SharedWithTrain, SplitComposition
 from cellgate.contract.configs import Split
 from trainers.data.read.row import Row
 
@@ -56,9 +56,11 @@ class _Facts:
     def prevalence(self) -> float:
         return self.positives / self.rows
 
-    def shared(self, name: str, train: Self) -> Shared:
+    def shared(self, name: str, train: Self) -> SharedWithTrain:
         known = [values for values in self.values[name] if values]
-        return Shared(known=len(known), in_train=sum(not train.seen[name].isdisjoint(values) for values in known))
+        return SharedWithTrain(
+            known=len(known), in_train=sum(not train.seen[name].isdisjoint(values) for values in known)
+        )
 
 
 def compose(rows: Sequence[Row], splits: Sequence[Split]) -> dict[Split, SplitComposition]:
