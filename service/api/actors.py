@@ -8,8 +8,6 @@ from service.api.scopes import Needed
 from service.domain.principals import Principal
 from service.store.audit import Actor, Entry
 
-# Of a path's first parameter, where that is no id.
-KIND_OF_NAME = {"name": "upload"}
 OBJECT_CHARACTERS = 200
 ADDRESS_CHARACTERS = 80
 
@@ -35,7 +33,7 @@ def entry_of(request: Request, **more: Any) -> Entry:
     about: dict[str, Any] = {}
     if needed.named is not None:
         parameter, value = needed.named
-        kind = KIND_OF_NAME.get(parameter, parameter.removesuffix("_id"))
+        kind = parameter.removesuffix("_id")
         # What a path holds was perhaps not checked yet, and PostgreSQL stores no NUL.
         about = {"kind": kind, "object_id": value.replace("\x00", "\ufffd")[:OBJECT_CHARACTERS]}
     return Entry(action=needed.operation, **about, **more)

@@ -52,9 +52,11 @@ BODY = {
         }
     ],
 }
+# Named as the id of the other operations: for OpenAPI, paths that differ in a parameter's name alone are one path.
 FileName = Annotated[
     str,
     Path(
+        alias="upload",
         max_length=MAX_NAME_CHARS,
         pattern=upload_pattern(),
         description=f"File name of letters, digits, `_`, `-` and dots; it ends with {READABLE}.",
@@ -63,7 +65,7 @@ FileName = Annotated[
 
 
 @router.put(
-    "/{name}",
+    "/{upload}",
     Scope.SUBMIT,
     Whose.NEW,
     status_code=HTTPStatus.CREATED,
@@ -126,7 +128,7 @@ def read_uploads(
     return paging.page([_answer(row, context) for row in rows], [row.id for row in rows])
 
 
-@router.get("/{upload_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{upload}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
 def read_upload(upload_id: UploadPath, context: Ctx, response: Response) -> UploadAnswer:
     """Return an upload."""
     with context.database.read() as session:
@@ -135,7 +137,7 @@ def read_upload(upload_id: UploadPath, context: Ctx, response: Response) -> Uplo
     return _answer(row, context)
 
 
-@router.patch("/{upload_id}", Scope.SUBMIT, Whose.OWN, **CHANGING)
+@router.patch("/{upload}", Scope.SUBMIT, Whose.OWN, **CHANGING)
 def change_upload(upload_id: UploadPath, wanted: MetadataChange, changing: Changing) -> UploadAnswer:
     """Change an upload's name, note, labels, or whether it is archived; its path stays as it is."""
 
@@ -145,7 +147,7 @@ def change_upload(upload_id: UploadPath, wanted: MetadataChange, changing: Chang
     return changing.change(UploadRow, upload_id, wanted, read)
 
 
-@router.delete("/{upload_id}", Scope.SUBMIT, Whose.OWN, **DELETING)
+@router.delete("/{upload}", Scope.SUBMIT, Whose.OWN, **DELETING)
 def delete_upload(upload_id: UploadPath, deleting: Deleting) -> DeletionAnswer:
     """Delete an upload and its file. Data sets depend on it until they are ready."""
     return deleting.delete(ResourceKind.UPLOAD, upload_id)

@@ -50,7 +50,7 @@ def things(api: Api) -> dict[str, str]:
         "worker_id": "worker-1",
         "token_id": "tok_" + "0" * 26,
         "webhook_id": "wh_" + "0" * 26,
-        "upload_id": api.client.put("/v1/uploads/own.jsonl", content=b"{}").json()["id"],
+        "upload": api.client.put("/v1/uploads/own.jsonl", content=b"{}").json()["id"],
         "cell": "52",
         "name": "functions.jsonl",
         "name:path": "result.json",
