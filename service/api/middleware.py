@@ -24,7 +24,7 @@ from service.api.context import context_of
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
 from service.api.rights import check_rights
-from service.api.scopes import ScopeTable
+from service.api.scopes import UNKNOWN_ROUTE, ScopeTable
 from service.api.turns import HeavyReads, Next
 from service.domain.errors import ServiceError
 from service.domain.principals import Principal
@@ -141,5 +141,5 @@ async def _check(
         request.state.principal = principal
         await check_rights(principal, needed, context_of(request).database)
     streamed = request.method == "PUT" and path.startswith(STREAMED_PREFIX)
-    if request.method in ("POST", "PUT", "PATCH") and not streamed:
+    if needed is not UNKNOWN_ROUTE and request.method in ("POST", "PUT", "PATCH") and not streamed:
         await check_body(request, settings, buffer)
