@@ -8,8 +8,9 @@ needs: data set, seed, inputs, device. A *job* (what the service accepts) is a c
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from cellgate.contract.documents import Input
 from cellgate.contract.recipes import TrainingKind, kind_of, with_recipe
 
 
@@ -23,10 +24,8 @@ class Split(StrEnum):
     TEST = "test"
 
 
-class Spec(BaseModel):
-    """Base of every spec: unknown fields are mistakes, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Spec(Input):
+    """Base of every spec."""
 
 
 class Precision(StrEnum):

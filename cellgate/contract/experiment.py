@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
+from cellgate.contract.documents import Input
 from cellgate.contract.gate import WarningName
 
 LONGEST_S = 90 * 86_400
@@ -20,7 +21,7 @@ Queue = Annotated[
 TimeLimit = Annotated[float, Field(gt=0, le=LONGEST_S)]
 
 
-class RunLimits(BaseModel):
+class RunLimits(Input):
     """How runs wait and how long they may take."""
 
     priority: Priority = 0
@@ -45,10 +46,8 @@ DEPLOYMENT_THRESHOLDS: Mapping[str, str] = {
 AT_PREVALENCE = frozenset(DEPLOYMENT_THRESHOLDS) - {"vd_s"}
 
 
-class Policy(BaseModel):
+class Policy(Input):
     """Thresholds of gate and decision."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gate_f1: float = Field(0.85, ge=0, le=1, description="Mean F1 of cells 51 and 52 must be above this.")
     skip_fusion_f1: float = Field(0.90, ge=0, le=1, description="Above this without fusion, fusion is skipped.")
@@ -156,10 +155,8 @@ Seeds = Annotated[
 ]
 
 
-class Budget(BaseModel):
+class Budget(Input):
     """What an experiment may take; a run that is at work beyond it is stopped at a checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     device_s: float | None = Field(None, gt=0, description="Time at work of all attempts of the experiment together.")
     cost: float | None = Field(None, gt=0, description="The same at the price of a device hour when it is submitted.")
@@ -173,8 +170,6 @@ class Budget(BaseModel):
 
 class ExperimentSpec(RunLimits):
     """Configs of all cells, seeds, policy and run limits of one experiment."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seeds: Seeds = Field(default_factory=lambda: [0, 1, 2])
     transformer: TransformerConfig = TransformerConfig()

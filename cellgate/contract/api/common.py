@@ -6,6 +6,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from cellgate.contract.documents import Input
 from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID
 
 # The patterns admit spaces around the value, which are stripped.
@@ -41,10 +42,8 @@ LabelMap = Annotated[
 ]
 
 
-class Request(BaseModel):
-    """Base of request bodies: unknown fields are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Request(Input):
+    """Base of request bodies."""
 
 
 class Answer(BaseModel):
