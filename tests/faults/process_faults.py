@@ -23,6 +23,7 @@ from tests.faults.workload import checkpoint_files, live_runs
 
 ROLLING_GRACE_S = 20
 START_TIMEOUT_S = 30.0
+CHECKPOINT_TIMEOUT_S = 10.0
 JUMPS_S = (0.0, 3600.0, -3600.0, 432_000.0, -432_000.0)
 # Two containers may have one host name, and a worker is often process 1 there.
 TWIN = "import os, sys; os.getpid = lambda: {pid}; from worker.__main__ import main; sys.exit(main(['run']))"
@@ -144,14 +145,16 @@ def cancel_run(deployment: Deployment, rng: random.Random) -> bool:
 
 
 def damage_checkpoint(deployment: Deployment, rng: random.Random) -> bool:
-    """Truncate a file of a checkpoint, and kill the trainer that wrote it."""
-    damaged = False
-    for run in _one_of([run for run in live_runs(deployment) if run.path is not None], rng):
-        for path in _one_of(checkpoint_files(deployment.artifacts / str(run.path)), rng):
+    """Truncate a file of a checkpoint, once a live run has one, and kill the trainer that wrote it."""
+    deadline = time.monotonic() + CHECKPOINT_TIMEOUT_S
+    while time.monotonic() < deadline:
+        folders = [deployment.artifacts / run.path for run in live_runs(deployment) if run.path is not None]
+        for path in _one_of([file for folder in folders for file in checkpoint_files(folder)], rng):
             with suppress(OSError), path.open("r+b") as file:
                 file.truncate(path.stat().st_size // 2)
-                damaged = True
-    return kill_trainer(deployment, rng) and damaged
+                return kill_trainer(deployment, rng)
+        deployment.sleep(0.1)
+    return False
 
 
 def limit_files(deployment: Deployment, rng: random.Random) -> bool:
