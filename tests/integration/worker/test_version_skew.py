@@ -129,22 +129,22 @@ def test_api_and_workers_of_two_releases_work_together_on_the_new_schema(
         with deployment.running(old, "worker", "run"):
             wait_for(lambda: before.get("/v1/workers").json())
 
-            # when the schema is migrated below it, and the new API comes
+            # when the schema is migrated below it
             migrate(empty_database_url)
-            with deployment.api(REPOSITORY) as now:
-                by_old_worker = prepare(now, folder, "new-api-old-worker")
-                assert before.get(f"/v1/datasets/{by_old_worker['id']}").json()["state"] == "ready"
+            by_old_worker = prepare(before, folder, "old-api-old-worker")
 
-        # and when the new worker takes the place of the old one
+        # and when the new worker takes the place of the old one, and then the new API comes
         with deployment.running(REPOSITORY, "worker", "run"), deployment.api(REPOSITORY) as now:
             by_new_worker = prepare(before, folder, "old-api-new-worker")
+            of_new_api = prepare(now, folder, "new-api-new-worker")
             changed = now.patch(f"/v1/datasets/{by_new_worker['id']}", json={"name": "renamed", "archived": True})
             gone = now.delete(f"/v1/datasets/{by_old_worker['id']}")
 
-        # then each has done the work of the other, and the old API still answers what the new one has changed
-        assert (by_old_worker["state"], by_new_worker["state"]) == ("ready", "ready"), by_new_worker
+        # then the work of each was done, and the old API still answers what the new one has made and changed
+        assert [made["state"] for made in (by_old_worker, by_new_worker, of_new_api)] == ["ready"] * 3, by_new_worker
         assert (changed.status_code, gone.status_code) == (200, 200)
         assert [(one["id"], one["name"]) for one in before.get("/v1/datasets").json()["items"]] == [
-            (by_new_worker["id"], "renamed")
+            (of_new_api["id"], "new-api-new-worker"),
+            (by_new_worker["id"], "renamed"),
         ]
         assert before.get(f"/v1/datasets/{by_old_worker['id']}").status_code == 404
