@@ -28,8 +28,9 @@ from trainers.models.transformer.train import build_task, prepare_text
 
 BATCH_SIZE = 4
 DEV_ROWS = 32
+# High enough that the graph network is not stopped as collapsed before its steps are done.
 RATE = LearningRateOutcome(
-    learning_rate=1e-3, source="spec", reason="test", cache_key=None, cache_hit=False, cache_verified=None
+    learning_rate=1e-2, source="spec", reason="test", cache_key=None, cache_hit=False, cache_verified=None
 )
 
 

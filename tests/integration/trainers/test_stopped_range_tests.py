@@ -10,6 +10,9 @@ from tests.integration.trainers.conftest import Trainer
 
 # Enough steps for two events of progress, of which there are two a second at most.
 STEPS = 120
+# Between these rates this model learns enough in so many steps of so many functions for a valley.
+LEARNING = {"finder_min": 1e-3, "finder_max": 1e-1}
+BATCH_SIZE = 32
 
 
 # Three whole runs; the short form, on the same engine, is tests/unit/engine/test_lr_finder_stopped.py.
@@ -17,9 +20,9 @@ STEPS = 120
 def test_a_run_stopped_in_its_range_test_ends_with_the_bytes_of_one_that_was_not(
     trainer: Trainer, tiny: dict[str, Any]
 ) -> None:
-    settings = {**tiny["training"]["learning_rate"], "finder_steps": STEPS}
+    settings = {**tiny["training"]["learning_rate"], "finder_steps": STEPS, **LEARNING}
     # Epochs enough that the test may have so many steps, and no more of them than one without gain.
-    training = {**tiny["training"], "epochs": 16, "patience": 2, "learning_rate": settings}
+    training = {**tiny["training"], "epochs": 64, "patience": 2, "batch_size": BATCH_SIZE, "learning_rate": settings}
     spec = {**tiny, "lr_cache": None, "training": training}
     assert trainer.run("transformer", spec, "undisturbed-test") == (0, "")
 

@@ -41,7 +41,8 @@ def queued_runs(floor: Floor, dataset: Path, *, count: int) -> list[str]:
         shutil.copytree(dataset, artifacts / str(path))
         config = CONFIG.model_dump(mode="json")
         jobs = [
-            create_job(session, cell=Cell.GNN, dataset_id=made.id, config=config, seeds=[0]).id for _ in range(count)
+            create_job(session, cell=Cell.GNN, dataset_id=made.id, config=config, seeds=[0], fresh=True).id
+            for _ in range(count)
         ]
         runs = runs_of_jobs(session, jobs)
         return [runs[job][0].id for job in jobs]
