@@ -11,7 +11,9 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from cellgate.contract.configs import (
     AggregationConfig,
@@ -58,6 +60,13 @@ class Cell(StrEnum):
     def label(self) -> str:
         """The cell's name in words: `transformer`, `gnn` …; also its command, `cellgate trainers <name>`."""
         return self.name.lower()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Name the values for generators of clients, which would number those that are no identifiers."""
+        schema = handler.resolve_ref_schema(handler(core))
+        schema["x-enum-varnames"] = [cls(value).name for value in schema["enum"]]
+        return schema
 
 
 class Submission(StrEnum):

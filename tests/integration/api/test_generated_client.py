@@ -48,7 +48,7 @@ with client:
             break
         time.sleep(0.05)
     whole = read_experiment.sync(created.id, client=client)
-    runs = read_runs.sync(client=client, experiment=created.id, cell=[Cell.VALUE_2], state=[RunState.SUCCEEDED])
+    runs = read_runs.sync(client=client, experiment=created.id, cell=[Cell.TRANSFORMER], state=[RunState.SUCCEEDED])
     curves = read_metrics.sync(runs.items[0].id, client=client, keys="dev/f1")
     result = read_run.sync(runs.items[0].id, client=client).result
     gate, decision = read_gate.sync(created.id, client=client), read_decision.sync(created.id, client=client)
