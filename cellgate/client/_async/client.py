@@ -26,7 +26,7 @@ from cellgate.contract.api.experiments import (
     ReportAnswer,
 )
 from cellgate.contract.api.jobs import JobAnswer
-from cellgate.contract.api.operations import PruneAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.operations import PruneAnswer, QueueAnswer, UsageAnswer, WorkerAnswer
 from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
@@ -226,6 +226,10 @@ class AsyncClient(AsyncConnection):
     async def workers(self) -> list[WorkerAnswer]:
         """Return the workers, silent ones included."""
         return await self._get("/v1/workers", list[WorkerAnswer])
+
+    async def queues(self) -> list[QueueAnswer]:
+        """Return the queues with unfinished runs or a living worker."""
+        return await self._get("/v1/queues", list[QueueAnswer])
 
     async def drain(self, worker_id: str) -> WorkerAnswer:
         """Let a worker finish its runs and claim no more."""

@@ -27,7 +27,7 @@ from cellgate.contract.api.experiments import (
     ReportAnswer,
 )
 from cellgate.contract.api.jobs import JobAnswer
-from cellgate.contract.api.operations import PruneAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.operations import PruneAnswer, QueueAnswer, UsageAnswer, WorkerAnswer
 from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
@@ -227,6 +227,10 @@ class Client(Connection):
     def workers(self) -> list[WorkerAnswer]:
         """Return the workers, silent ones included."""
         return self._get("/v1/workers", list[WorkerAnswer])
+
+    def queues(self) -> list[QueueAnswer]:
+        """Return the queues with unfinished runs or a living worker."""
+        return self._get("/v1/queues", list[QueueAnswer])
 
     def drain(self, worker_id: str) -> WorkerAnswer:
         """Let a worker finish its runs and claim no more."""

@@ -1,0 +1,52 @@
+"""`cellgate runs ls` and `cellgate queue ls`: what is at work and what waits."""
+
+import json
+
+import pytest
+
+from cellgate.contract.experiment import ExperimentSpec
+from tests.integration.cli.conftest import Cellgate
+from tests.live_server import LiveServer
+
+
+def test_runs_are_listed_and_filtered_with_whole_ids(finished: str, cellgate: Cellgate) -> None:
+    listed = cellgate("runs", "ls", "--experiment", finished, "--cell", "51", "--state", "succeeded")
+    found = json.loads(cellgate("runs", "ls", "--experiment", finished, "--cell", "51", "--json").out)
+
+    assert listed.code == 0, listed.err
+    assert [line.split()[:4] for line in listed.out.splitlines()[1:]] == [
+        [run["id"], "51", "transformer", str(run["seed"])] for run in found
+    ]
+    assert [run["cell"] for run in found] == [51] * len(found) != []
+    assert all("succeeded" in line for line in listed.out.splitlines()[1:])
+    assert max(len(line.rstrip()) for line in listed.out.splitlines()) <= 80
+    assert json.loads(cellgate("runs", "ls", "--state", "failed", "--json").out) == []
+
+
+@pytest.mark.usefixtures("finished")
+def test_no_more_runs_are_listed_than_asked_for_and_it_says_so(cellgate: Cellgate) -> None:
+    listed = cellgate("runs", "ls", "--limit", "2")
+
+    assert len(listed.out.splitlines()) == 1 + 2 + 1
+    assert "the newest 2; --limit lists more" in listed.out
+    assert cellgate("runs", "ls", "--limit", "0").code == 2
+
+
+def test_an_experiment_whose_id_is_none_is_refused(cellgate: Cellgate) -> None:
+    refused = cellgate("runs", "ls", "--experiment", "7")
+
+    assert (refused.code, refused.out) == (3, "")
+    assert "experiment" in refused.err
+
+
+def test_a_queue_that_nobody_serves_is_named_with_what_starts_a_worker(
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate
+) -> None:
+    context.experiment(ready_dataset, "waits", ExperimentSpec(queue="lonely"))
+
+    listed = cellgate("queue", "ls")
+    found = {queue["name"]: queue for queue in json.loads(cellgate("queue", "ls", "--json").out)}
+
+    assert found["lonely"]["queued"] > 0 == found["lonely"]["workers"]
+    assert "lonely" in listed.out
+    assert """CELLGATE_QUEUES='["lonely"]' cellgate run-worker""" in " ".join(listed.out.split())
