@@ -21,6 +21,7 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.conclusion import JobOutcome, Outcome
 from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, JOB_ID, RUN_ID, ULID, UPLOAD_ID
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
+from service.api.validation import undone
 from service.domain.errors import InvalidRequest, InvalidSpec, Mistake
 from service.store.filters import PageOf
 
@@ -224,7 +225,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
         for name in sorted(set(request.query_params) - known)
     ]
     if mistakes:
-        raise InvalidRequest("the query has unknown parameters; nothing was done", mistakes=mistakes)
+        raise InvalidRequest(f"the query has unknown parameters{undone(request.method)}", mistakes=mistakes)
 
 
 def _parameters(dependant: Dependant) -> Iterator[str]:

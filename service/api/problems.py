@@ -30,7 +30,7 @@ from service.api.connection_errors import (
 )
 from service.api.ranges import RangeNotSatisfiable
 from service.api.responses import MEDIA_TYPE
-from service.api.validation import mistakes_of, shortened, summary_of
+from service.api.validation import mistakes_of, shortened, summary_of, undone
 from service.domain.errors import (
     ArtifactMissing,
     Conflict,
@@ -234,7 +234,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         request,
         status=HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY,
         code="malformed_json" if malformed else code,
-        detail="the body is not JSON" if malformed else summary_of(len(found)),
+        detail="the body is not JSON" if malformed else summary_of(len(found), method=request.method),
         mistakes=mistakes,
         left_out=len(found) - len(mistakes),
     )
@@ -295,7 +295,7 @@ def _database_fault(request: Request, error: DatabaseFull | DatabaseDamaged) -> 
         request,
         status=HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE,
         code=StorageFull.code if is_full else "database_damaged",
-        detail=f"{error.advice}; nothing was done",
+        detail=f"{error.advice}{undone(request.method)}",
         headers={"Retry-After": str(FAULT_RETRY_AFTER_S)},
     )
 

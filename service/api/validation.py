@@ -63,6 +63,11 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def summary_of(count: int) -> str:
+def summary_of(count: int, *, method: str) -> str:
     """Return one sentence about this many mistakes."""
-    return f"the request has {count} mistake{'s' if count != 1 else ''}; nothing was done"
+    return f"the request has {count} mistake{'s' if count != 1 else ''}{undone(method)}"
+
+
+def undone(method: str) -> str:
+    """Return what a refusal adds where the request would have changed something: that it did not."""
+    return "" if method in ("GET", "HEAD") else "; nothing was done"

@@ -327,3 +327,5 @@ def test_a_bad_request_names_every_mistake_and_creates_nothing(api: Api, bad: Ba
     assert_refused(answer, status=bad.status, code=bad.code, pointers=bad.pointers)
     assert api.counts() == before
     assert api.notifier.notified == []
+    # A question changes nothing anyway: it is not told so.
+    assert bad.method != "GET" or "nothing was" not in answer.json()["detail"]
