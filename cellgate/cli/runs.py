@@ -11,7 +11,6 @@ from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
 from cellgate.cli.formatting import CELLS, duration, score, state
-from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import RunState
 
@@ -46,7 +45,8 @@ def list_runs(
         return
     table = tables.table("run", "cell", "seed", "state", "F1", "took", numbers=("run", "seed", "F1", "took"))
     for run in shown:
-        table.add_row(run.id, CELLS[run.cell], str(run.seed), state(run.state), score(run.f1), _took(run))
+        took = duration(tables.time_taken_s(run))
+        table.add_row(run.id, CELLS[run.cell], str(run.seed), state(run.state), score(run.f1), took)
     console = terminal()
     console.print(table)
     if len(newest) > limit:
@@ -73,7 +73,3 @@ def list_queues(context: typer.Context, as_json: AsJson = False) -> None:
         if queue.queued and not queue.workers:
             start = f"CELLGATE_QUEUES='{json.dumps([queue.name])}' cellgate run-worker"
             console.print(escape(f"No worker serves queue {queue.name}: `{start}` starts one."), style="yellow")
-
-
-def _took(run: RunAnswer) -> str:
-    return duration(run.running_s) if run.finished_at is not None else ""

@@ -147,11 +147,18 @@ def show_runs(console: Console, runs: Iterable[RunAnswer]) -> None:
         console.print(escape(failure), style="red")
 
 
+def time_taken_s(run: RunAnswer) -> float | None:
+    """Return the seconds that an ended run took; null before. Runs of old releases have no time at work."""
+    if run.finished_at is None:
+        return None
+    if run.running_s is None and run.started_at:
+        return (run.finished_at - run.started_at).total_seconds()
+    return run.running_s
+
+
 def _scores(run: RunAnswer) -> list[str]:
-    took_s = run.running_s
-    if took_s is None and run.finished_at and run.started_at:
-        took_s = (run.finished_at - run.started_at).total_seconds()
-    minutes = score(took_s / 60, 1) if took_s and run.finished_at else ""
+    took_s = time_taken_s(run)
+    minutes = score(took_s / 60, 1) if took_s else ""
     if run.result is None:
         return [score(run.f1), "", "", "", "", minutes]
     result = RunResult.model_validate(run.result)
