@@ -1,6 +1,7 @@
 """`cellgate runs` and `cellgate queue`: what is at work and what waits, over all experiments."""
 
 import json
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
 from cellgate.cli.formatting import CELLS, duration, score, state
+from cellgate.contract.api.operations import WorkerAnswer
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import RunState
 
@@ -58,6 +60,7 @@ def list_queues(context: typer.Context, as_json: AsJson = False) -> None:
     """List the queues that have work or workers, with what starts a worker where none serves."""
     with client_of(context) as client:
         found = client.queues()
+        workers = [] if as_json else client.workers()
     if as_json:
         tables.print_list(found)
         return
@@ -71,5 +74,13 @@ def list_queues(context: typer.Context, as_json: AsJson = False) -> None:
     console.print(table)
     for queue in found:
         if queue.queued and not queue.workers:
-            start = f"CELLGATE_QUEUES='{json.dumps([queue.name])}' cellgate run-worker"
-            console.print(escape(f"No worker serves queue {queue.name}: `{start}` starts one."), style="yellow")
+            console.print(escape(_what_to_do(queue.name, workers)), style="yellow")
+
+
+def _what_to_do(queue: str, workers: Sequence[WorkerAnswer]) -> str:
+    """Return why nobody serves a queue, and what changes it."""
+    for worker in workers:
+        if worker.alive and queue in worker.queues:
+            return f"Every worker of queue {queue} drains: `cellgate worker resume {worker.id}` ends that."
+    start = f"CELLGATE_QUEUES='{json.dumps([queue])}' cellgate run-worker"
+    return f"No worker serves queue {queue}: `{start}` starts one."

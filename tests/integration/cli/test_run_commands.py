@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cellgate.contract.experiment import ExperimentSpec
+from service.store.workers import register_worker, set_draining
 from tests.integration.cli.conftest import Cellgate
 from tests.live_server import LiveServer
 
@@ -50,3 +51,17 @@ def test_a_queue_that_nobody_serves_is_named_with_what_starts_a_worker(
     assert found["lonely"]["queued"] > 0 == found["lonely"]["workers"]
     assert "lonely" in listed.out
     assert """CELLGATE_QUEUES='["lonely"]' cellgate run-worker""" in " ".join(listed.out.split())
+
+
+def test_a_queue_whose_workers_all_drain_is_told_so(
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate
+) -> None:
+    context.experiment(ready_dataset, "waits too", ExperimentSpec(queue="drained"))
+    with context.database.begin() as session:
+        register_worker(session, worker_id="worker-9", queues=["drained"], slots=1)
+        set_draining(session, "worker-9", draining=True)
+
+    listed = " ".join(cellgate("queue", "ls").out.split())
+
+    assert "Every worker of queue drained drains: `cellgate worker resume worker-9` ends that." in listed
+    assert "No worker serves queue drained" not in listed
