@@ -8,10 +8,13 @@ from fastapi import FastAPI, Request, Response
 
 from service.api import description
 from service.api.auth import TokenCache
+from service.api.batch_reader import poll_states_in
 from service.api.context import Context
 from service.api.description import describe_api
-from service.api.long_poll import poll_states_in, watch_output, watch_versions
+from service.api.long_poll import watch_output, watch_versions
 from service.api.middleware import add_middleware
+from service.api.notifications import Notifications
+from service.api.polled_answers import run_statuses_in
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
 from service.api.refusals import Refusals
@@ -128,10 +131,12 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         settings=settings,
         database=database,
         notifier=notifier,
+        notifications=Notifications(database, notifier),
         tokens=known,
         versions=watch_versions(database, supervision.report),
         output=watch_output(database, supervision.report),
         load_poll_states=poll_states_in(database),
+        run_statuses=run_statuses_in(database),
         telemetry=telemetry,
         hashes=Hashes(),
         refusals=Refusals(database),

@@ -28,7 +28,7 @@ from service.api.context import context_of
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
 from service.api.rights import check_rights
-from service.api.route_table import UNKNOWN_ROUTE, Needed, RouteTable, path_of
+from service.api.route_table import UNKNOWN_ROUTE, Needed, RouteTable
 from service.api.turns import HeavyReads, Turn
 from service.domain.errors import ServiceError
 from service.domain.principals import Principal
@@ -187,13 +187,21 @@ class Passage:
         _log(request, status, took_s=took_s)
         # Long polls are answered late on purpose: their latency is no measure.
         if "wait" not in request.query_params:
-            self._telemetry.answered(route=path_of(request.scope), method=request.method, status=status, took_s=took_s)
+            self._telemetry.answered(
+                route=getattr(request.scope.get("route"), "path", None),
+                method=request.method,
+                status=status,
+                took_s=took_s,
+            )
 
 
 async def _shortened(request: Request, needed: Needed) -> Response | None:
-    if needed.shortcut is None or needed.named is None:
+    if needed.route is None or needed.route.shortcut is None or needed.row_id is None:
         return None
-    return await needed.shortcut(request, needed.named[1])
+    response = await needed.route.shortcut(request, needed.row_id)
+    if response is not None:
+        request.scope["route"] = needed.route
+    return response
 
 
 def _problem(request: Request, error: Exception) -> Response:

@@ -16,7 +16,6 @@ from starlette.types import Scope as Connection
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.identifiers import ULID
 from service.api.scopes import DeclaredRoute, ScopedRouter, Whose
-from service.api.shortcuts import Shortcut
 
 ROW_ID = re.compile(rf"^[a-z]{{2,3}}_{ULID}\Z")
 # Of a path: so many segments stand in no parameter, and differ between resources.
@@ -33,14 +32,14 @@ class Needed:
         whose: Whose things it may change.
         operation: Name of its route.
         named: Name and value of its path's first parameter; the value is as it was sent.
-        shortcut: Of its route.
+        route: The route; None: there is none.
     """
 
     scope: Scope | None
     whose: Whose
     operation: str = "none"
     named: tuple[str, str] | None = None
-    shortcut: Shortcut | None = None
+    route: DeclaredRoute | None = None
 
     @property
     def row_id(self) -> str | None:
@@ -109,7 +108,7 @@ class RouteTable(BaseRoute):
             whose=route.whose,
             operation=route.name,
             named=named,
-            shortcut=route.shortcut,
+            route=route,
         )
 
     def of_operation(self, operation: str) -> Scope | None:
@@ -137,11 +136,14 @@ class RouteTable(BaseRoute):
         await route.handle(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
-        """Know no URL by its name: nothing here asks for one.
+        """Return the path of the route of this name.
 
         Raises:
-            starlette.routing.NoMatchFound: Always.
+            starlette.routing.NoMatchFound: There is none, or it has other parameters.
         """
+        for route in self._declared:
+            if route.name == name:
+                return route.made.url_path_for(name, **path_params)
         raise NoMatchFound(name, path_params)
 
     def _find(self, connection: Connection) -> _Found | None:
@@ -162,16 +164,6 @@ class RouteTable(BaseRoute):
         segments = tuple(path.split("/", START_SEGMENTS + 1)[1 : START_SEGMENTS + 1])
         alone, whole = self._by_start.get(segments[:1], ()), self._by_start.get(segments, ())
         return whole if not alone else alone if segments == segments[:1] else [*whole, *alone]
-
-
-def path_of(connection: Connection) -> str | None:
-    """Return the path of a request's route, with the names of its parameters; None where there is none.
-
-    Args:
-        connection: ASGI scope of a request that `RouteTable.of_request` has seen.
-    """
-    found: _Found | None = connection.get(FOUND)
-    return None if found is None else found.route.path
 
 
 def _literal_start(path: str) -> tuple[str, ...]:

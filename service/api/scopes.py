@@ -1,12 +1,12 @@
 """Routes that declare the scope they need, and whose things they change, beside their path: none comes without."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import cached_property, wraps
 from typing import Any, Final, TypeVar
 
-from fastapi import Depends
+from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Match, Route
@@ -14,8 +14,9 @@ from starlette.types import Scope as Connection
 
 from cellgate.contract.api.tokens import Scope
 from service.api.parameters import refuse_unknown_parameters
-from service.api.shortcuts import Shortcut
 
+# Answers usual requests before FastAPI sees them; gets a request and the id in its path, returns None for any other.
+Shortcut = Callable[[Request, str], Awaitable[Response | None]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 # The scope of a route that answers without a token.
 OPEN: Final = None

@@ -1,6 +1,6 @@
 """The outbox of notifications: which queued runs workers are to be notified of."""
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import RunState
@@ -19,12 +19,10 @@ def due_for_dispatch(
         redispatch_after_s: Include runs whose last notification is older than this; 0: all queued runs; None: none.
         limit: Runs at most.
     """
-    due: ColumnElement[bool] = RunRow.dispatched_at.is_(None)
-    if redispatch_after_s is not None:
-        # A notification of the future was sent before a clock was set back.
-        due = or_(due, RunRow.dispatched_at <= now_s() - redispatch_after_s, RunRow.dispatched_at > now_s() + 1.0)
-    chosen = select(RunRow).where(RunRow.state == RunState.QUEUED, due).limit(limit)
+    chosen = select(RunRow).where(RunRow.state == RunState.QUEUED, _due(redispatch_after_s)).limit(limit)
     runs = lock_runs(session, chosen, skip=True)
+    if not runs:
+        return []
     session.execute(
         update(RunRow)
         .where(RunRow.id.in_([run.id for run in runs]))
@@ -32,3 +30,16 @@ def due_for_dispatch(
         .execution_options(synchronize_session=False)
     )
     return [(run.id, run.queue) for run in runs]
+
+
+def undispatched_runs(redispatch_after_s: float) -> Select[tuple[str]]:
+    """Return a selection of what `due_for_dispatch` would mark."""
+    return select(RunRow.id).where(RunRow.state == RunState.QUEUED, _due(redispatch_after_s))
+
+
+def _due(redispatch_after_s: float | None) -> ColumnElement[bool]:
+    never = RunRow.dispatched_at.is_(None)
+    if redispatch_after_s is None:
+        return never
+    # A notification of the future was sent before a clock was set back.
+    return or_(never, RunRow.dispatched_at <= now_s() - redispatch_after_s, RunRow.dispatched_at > now_s() + 1.0)

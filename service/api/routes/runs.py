@@ -12,6 +12,7 @@ from cellgate.contract.api.common import Page
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
 from cellgate.contract.api.tokens import Scope
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.idempotency import Created, Posted
@@ -95,7 +96,12 @@ def read_runs(
         return paging.page([run_answer(row, waiting) for row in rows], [row.id for row in rows])
 
 
-@router.get("/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{run_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
@@ -106,7 +112,12 @@ def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
         return run_answer(row, waiting, with_result=True)
 
 
-@router.get("/{run_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{run_id}/status",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.run_status,
+)
 def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunStatus:
     """Return a run's state and progress without its result; the cheapest answer to poll."""
     with context.database.read() as session:
