@@ -36,7 +36,7 @@ SENTINEL = "cellgate:sentinel"
 SILENT_S = 3600.0
 LEASES_AT_ONCE = 50
 # A message wakes a worker for any run: however many wait, so many wake all.
-MESSAGES_AT_ONCE = 100
+MESSAGES_AT_ONCE = 32
 
 
 class Reconciler:
@@ -114,8 +114,8 @@ class Reconciler:
 
     def _look(self) -> None:
         after_s = self._settings.redispatch_after_s
-        with self._database.read() as session:
-            self._backlog = look(session, silent_s=SILENT_S, redispatch_after_s=after_s)
+        with self._database.read_rows() as connection:
+            self._backlog = look(connection, silent_s=SILENT_S, redispatch_after_s=after_s)
 
     # Each in a transaction of its own: a holder of an experiment's lock may not wait for runs or jobs again.
     def _expire_queued(self) -> None:
@@ -144,9 +144,9 @@ class Reconciler:
     def _move_on(self) -> None:
         """Advance pipelines that a run's end should have advanced."""
         artifacts = self._settings.artifacts
-        with self._database.read() as session:
-            ended = {*self._changed, *unfinished_datasets(session)}
-            experiments = list(idle_experiments(session))
+        with self._database.read_rows() as connection:
+            ended = {*self._changed, *unfinished_datasets(connection)}
+            experiments = list(idle_experiments(connection))
         for run_id in sorted(ended):
             self._try(run_id, partial(after_run, run_id=run_id, artifacts=artifacts))
         # Only now: had the database been lost before, the next round would have to know of them.

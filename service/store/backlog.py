@@ -1,12 +1,14 @@
 """What a reconciler has to do, seen by one statement that locks nothing: most of the time that is nothing."""
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Exists, Select, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
 
 from service.store.conclusions import missing_conclusions
-from service.store.dispatch import undispatched_runs
+from service.store.database import Reader
+from service.store.dispatch import is_anything_due
 from service.store.experiments import leftover_runs
 from service.store.lifecycle import overdue_runs
 from service.store.workers import silent_workers
@@ -34,25 +36,25 @@ class Backlog:
 EVERYTHING = Backlog(overdue=True, leftovers=True, conclusions=True, silent=True, undispatched=True)
 
 
-def look(session: Session, *, silent_s: float, redispatch_after_s: float) -> Backlog:
+def look(reader: Reader, *, silent_s: float, redispatch_after_s: float) -> Backlog:
     """Return what there is to do now; one statement.
 
     Args:
-        session: An open transaction.
+        reader: An open transaction.
         silent_s: As for `retire_silent_workers`.
         redispatch_after_s: As for `due_for_dispatch`.
     """
-    found = session.execute(
-        select(
-            _any(overdue_runs()).label("overdue"),
-            _any(leftover_runs()).label("leftovers"),
-            _any(missing_conclusions()).label("conclusions"),
-            _any(silent_workers(silent_s)).label("silent"),
-            _any(undispatched_runs(redispatch_after_s)).label("undispatched"),
-        )
-    ).one()
+    found = reader.execute(_statement(silent_s, redispatch_after_s)).one()
     return Backlog(**{name: bool(value) for name, value in found._mapping.items()})
 
 
-def _any(chosen: Select[tuple[str]]) -> Exists:
-    return exists(chosen)
+@cache
+def _statement(silent_s: float, redispatch_after_s: float) -> Select[Any]:
+    # Kept: to build it takes longer than to execute it.
+    return select(
+        overdue_runs().exists().label("overdue"),
+        leftover_runs().exists().label("leftovers"),
+        missing_conclusions().exists().label("conclusions"),
+        silent_workers(silent_s).exists().label("silent"),
+        is_anything_due(redispatch_after_s).label("undispatched"),
+    )

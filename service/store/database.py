@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
+from service.store.connections import READ_ONLY, begin_on_sqlite, commit_durably, configure_sqlite
 from service.store.database_faults import DatabaseDamaged, DatabaseFull, name_fault
 from service.store.locks import AdvisoryLock
 from service.store.silence import limit_silence, link_parameters
@@ -24,12 +25,12 @@ from service.store.statement_limits import limit_statements
 if TYPE_CHECKING:
     from alembic.config import Config
 
-BUSY_TIMEOUT_MS = 30_000
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
 # Beside this package, wherever it lies: an installed package of that name may be somebody else's.
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
-READ_ONLY = "cellgate_read_only"
+# What reads rows: a connection costs a third of a session.
+Reader = Session | Connection
 VERSION_TABLE = "alembic_version"
 HEAD = "head"
 
@@ -155,8 +156,8 @@ def new_engine(url: str) -> Engine:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, pool_size=20, max_overflow=40, hide_parameters=True)
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_on_sqlite)
+        event.listen(engine, "connect", configure_sqlite)
+        event.listen(engine, "begin", begin_on_sqlite)
         event.listen(engine, "handle_error", name_fault, retval=True)
         return engine
     # Set here, not left to the server: with SQL_ASCII the driver would return bytes.
@@ -164,6 +165,7 @@ def new_engine(url: str) -> Engine:
     engine = create_engine(
         parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
     )
+    event.listen(engine, "connect", commit_durably)
     event.listen(engine, "handle_error", name_fault, retval=True)
     return engine
 
@@ -199,23 +201,6 @@ def _session(engine: Engine) -> Session:
 
 def _is_sqlite(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite"
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    # The driver must not begin transactions of its own: _begin_on_sqlite does.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_on_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get(READ_ONLY, False)
-    # A deferred transaction that turns into a writer fails at once when another wrote in between.
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def migrate(url: str, revision: str = HEAD) -> None:

@@ -1,6 +1,6 @@
 """The outbox of notifications: which queued runs workers are to be notified of."""
 
-from sqlalchemy import ColumnElement, Select, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import RunState
@@ -19,7 +19,7 @@ def due_for_dispatch(
         redispatch_after_s: Include runs whose last notification is older than this; 0: all queued runs; None: none.
         limit: Runs at most.
     """
-    chosen = select(RunRow).where(RunRow.state == RunState.QUEUED, _due(redispatch_after_s)).limit(limit)
+    chosen = select(RunRow).where(RunRow.state == RunState.QUEUED, or_(*_due(redispatch_after_s))).limit(limit)
     runs = lock_runs(session, chosen, skip=True)
     if not runs:
         return []
@@ -32,14 +32,15 @@ def due_for_dispatch(
     return [(run.id, run.queue) for run in runs]
 
 
-def undispatched_runs(redispatch_after_s: float) -> Select[tuple[str]]:
-    """Return a selection of what `due_for_dispatch` would mark."""
-    return select(RunRow.id).where(RunRow.state == RunState.QUEUED, _due(redispatch_after_s))
+def is_anything_due(redispatch_after_s: float) -> ColumnElement[bool]:
+    """Return the condition that `due_for_dispatch` would find a run; an index answers each part of it."""
+    queued = select(RunRow.id).where(RunRow.state == RunState.QUEUED)
+    return or_(*(queued.where(due).exists() for due in _due(redispatch_after_s)))
 
 
-def _due(redispatch_after_s: float | None) -> ColumnElement[bool]:
+def _due(redispatch_after_s: float | None) -> list[ColumnElement[bool]]:
     never = RunRow.dispatched_at.is_(None)
     if redispatch_after_s is None:
-        return never
+        return [never]
     # A notification of the future was sent before a clock was set back.
-    return or_(never, RunRow.dispatched_at <= now_s() - redispatch_after_s, RunRow.dispatched_at > now_s() + 1.0)
+    return [never, RunRow.dispatched_at <= now_s() - redispatch_after_s, RunRow.dispatched_at > now_s() + 1.0]

@@ -4,17 +4,16 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, literal, null, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, literal, null, select
 from sqlalchemy.orm import Session, defer, load_only
 
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
+from service.store.database import Reader
 from service.store.lookup import existing
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
 VersionedRow = DatasetRow | ExperimentRow | JobRow | RunRow
 TABLES: Mapping[str, type[VersionedRow]] = {"ds": DatasetRow, "exp": ExperimentRow, "job": JobRow, "run": RunRow}
-# What reads rows: a connection costs less than a session.
-Reader = Session | Connection
 IDS = "ids"
 _LIVE = [state.value for state in RunState if not state.terminal]
 _WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
