@@ -16,8 +16,6 @@ from trainers.bundle.verdict import FunctionVerdict
 
 THRESHOLD = 0.4
 VULNERABLE, SAFE = 0.875, 0.125
-# A function with this word is too near the threshold.
-UNSURE = "perhaps"
 FIRST = "\n\nint first(char *p)\n{\n    gets(p);\n    return *p;\n}\nint second(void) { return 0; }\n"
 
 
@@ -41,7 +39,7 @@ class GetsBundle:
         return FunctionVerdict(
             probability=probability,
             threshold=threshold,
-            abstains=UNSURE in source,
+            abstains=False,
             graph_quality="parsed",
             text_truncated=False,
             graph_truncated=False,

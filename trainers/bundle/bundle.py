@@ -152,7 +152,7 @@ class Bundle:
             )
 
     def _abstains(self, log_odds_F: Floats, threshold: float) -> NDArray[np.bool_]:
-        """Return for each function whether it is too near the threshold; the margin holds for the bundle's own alone."""
+        """Return for each function whether it is too near the threshold; only the bundle's own has a margin."""
         stated = self.manifest.abstention
         if stated is None or threshold != self.manifest.threshold:
             return np.zeros(len(log_odds_F), dtype=bool)
