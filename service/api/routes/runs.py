@@ -14,6 +14,7 @@ from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, Ru
 from cellgate.contract.api.tokens import Scope
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
     ArchivedItems,
@@ -65,7 +66,7 @@ ACTION = accepting(RunAnswer, HTTPStatus.NOT_FOUND)
 QUEUES = accepting(RunAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_runs(
     context: Ctx,
     paging: PagedByAny,
@@ -134,7 +135,7 @@ def _named(keys: str | None, max_points: int | None) -> str:
     return hashlib.sha256(repr((keys, max_points)).encode()).hexdigest()[:16]
 
 
-@router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of a run, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
