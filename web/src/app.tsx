@@ -1,10 +1,9 @@
-import { useEffect, useState } from "preact/hooks";
 import { DatasetsPage } from "./pages/datasets";
 import { ExperimentPage } from "./pages/experiment";
 import { ExperimentsPage } from "./pages/experiments";
 import { RunPage } from "./pages/run";
+import { ConnectionBanner } from "./parts/connection";
 import { Workers } from "./parts/workers";
-import { onConnection } from "./poll";
 import { type Route, useRoute } from "./router";
 
 export function App() {
@@ -28,7 +27,7 @@ export function App() {
         </nav>
         <Workers />
       </header>
-      <Connection />
+      <ConnectionBanner />
       <main id="main" tabIndex={-1}>
         <Content route={route} />
       </main>
@@ -70,14 +69,4 @@ function Content({ route }: { route: Route }) {
         </section>
       );
   }
-}
-
-function Connection() {
-  const [away, setAway] = useState<string | null>(null);
-  useEffect(() => onConnection(setAway), []);
-  return (
-    <div role="status" class={away ? "away shown" : "away"}>
-      {away ? `The server is away: ${away}. What you see may be old; asking again…` : ""}
-    </div>
-  );
 }
