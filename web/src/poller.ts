@@ -155,7 +155,7 @@ class Poller<T> {
       this.#refreshIn(main() === null || main() === this ? backOffS() : REFUSED_S);
     } else if (answer.kind === "refused") {
       // Signing in reads everything again.
-      if (answer.status !== UNAUTHORIZED) this.#refreshIn(answer.retryAfterS ?? REFUSED_S);
+      if (answer.status !== UNAUTHORIZED) this.#refreshIn(answer.retryAfterS ?? Math.max(REFUSED_S, this.#everyS ?? 0));
     } else if (main() === this && this.#etag !== null) {
       this.#refreshIn(answer.kind === "fresh" ? GAP_S : 0, HOLD_S);
     } else if (this.#everyS !== undefined) {
