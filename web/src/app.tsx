@@ -1,14 +1,30 @@
 import { useEffect, useState } from "preact/hooks";
+import { Keys } from "./keys";
+import { useOverview } from "./overview";
+import { ClusterPage } from "./pages/cluster";
+import { ComparePage } from "./pages/compare";
+import { DatasetPage } from "./pages/dataset";
 import { DatasetsPage } from "./pages/datasets";
 import { ExperimentPage } from "./pages/experiment";
 import { ExperimentsPage } from "./pages/experiments";
+import { NewPage } from "./pages/new";
+import { NowPage } from "./pages/now";
 import { RunPage } from "./pages/run";
-import { Workers } from "./parts/workers";
 import { onConnection } from "./poll";
-import { type Route, useRoute } from "./router";
+import { type Route, useFocusOnArrival, useRoute } from "./router";
+
+const PLACES: { href: string; label: string; pages: Route["page"][] }[] = [
+  { href: "#/", label: "Now", pages: ["now"] },
+  { href: "#/experiments", label: "Experiments", pages: ["experiments", "experiment", "run", "compare"] },
+  { href: "#/datasets", label: "Data sets", pages: ["datasets", "dataset"] },
+  { href: "#/cluster", label: "Cluster", pages: ["cluster"] },
+  { href: "#/new", label: "New", pages: ["new"] },
+];
 
 export function App() {
   const route = useRoute();
+  const overview = useOverview();
+  useFocusOnArrival("id" in route ? `${route.page}/${route.id}` : route.page);
   return (
     <>
       <a class="skip" href="#main" onClick={focusMain}>
@@ -22,16 +38,21 @@ export function App() {
           </svg>
           Cellgate
         </a>
-        <nav aria-label="Pages">
-          <Tab href="#/" here={route.page === "experiments" || route.page === "experiment"} label="Experiments" />
-          <Tab href="#/datasets" here={route.page === "datasets"} label="Data sets" />
+        <nav class="places" aria-label="Places">
+          {PLACES.map(({ href, label, pages }) => (
+            <a key={href} href={href} aria-current={pages.includes(route.page) ? "page" : undefined}>
+              {label}
+              {label === "Now" && <Count of={overview.value?.counts.attention ?? 0} />}
+            </a>
+          ))}
         </nav>
-        <Workers />
+        <div class="account" />
       </header>
       <Connection />
       <main id="main" tabIndex={-1}>
         <Content route={route} />
       </main>
+      <Keys />
     </>
   );
 }
@@ -42,30 +63,42 @@ function focusMain(event: Event): void {
   document.getElementById("main")?.focus();
 }
 
-function Tab({ href, here, label }: { href: string; here: boolean; label: string }) {
+function Count({ of }: { of: number }) {
+  if (of === 0) return null;
   return (
-    <a href={href} aria-current={here ? "page" : undefined}>
-      {label}
-    </a>
+    <span class="count">
+      {of}
+      <span class="sr"> need you</span>
+    </span>
   );
 }
 
 function Content({ route }: { route: Route }) {
   switch (route.page) {
+    case "now":
+      return <NowPage />;
     case "experiments":
       return <ExperimentsPage />;
     case "experiment":
       return <ExperimentPage key={route.id} id={route.id} />;
     case "run":
       return <RunPage key={route.id} id={route.id} />;
+    case "compare":
+      return <ComparePage />;
     case "datasets":
       return <DatasetsPage />;
+    case "dataset":
+      return <DatasetPage key={route.id} id={route.id} />;
+    case "cluster":
+      return <ClusterPage />;
+    case "new":
+      return <NewPage />;
     case "lost":
       return (
         <section class="card">
           <h1>Nothing is here</h1>
           <p>
-            There is no page <code>{route.path}</code>. <a href="#/">All experiments</a>
+            There is no page <code>{route.path}</code>. <a href="#/">What happens now</a>
           </p>
         </section>
       );

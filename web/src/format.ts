@@ -45,6 +45,17 @@ export function outcomeName(outcome: Outcome, option: Option | null = null): str
   return OUTCOMES[outcome];
 }
 
+/** What is shipped, as an order: `Ship the ensemble`. */
+export function shipWords(option: Option | null): string {
+  if (option === null) return "Ship";
+  const article = option === "fusion" ? "" : "the ";
+  return `Ship ${article}${option === "ensemble_tuned" ? "tuned ensemble" : OPTIONS[option].toLowerCase()}`;
+}
+
+export function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}
+
 export function seedsName(seeds: number[]): string {
   if (seeds.length === 0) return "";
   return seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")} together`;
@@ -77,6 +88,7 @@ export function duration(seconds: number | null | undefined): string {
   if (whole < 60) return `${whole} s`;
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor((whole % 3600) / 60);
+  if (hours >= 48) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
 }
 

@@ -7,6 +7,7 @@ type Schemas = components["schemas"];
 export type Bundle = Schemas["BundleAnswer"];
 export type CellName = Run["cell"];
 export type Comparison = Schemas["Comparison"];
+export type Conclusion = Schemas["Conclusion"];
 export type Curve = Schemas["Curve"];
 export type Dataset = Schemas["DatasetAnswer"];
 export type DatasetSummary = Schemas["DatasetSummary"];
@@ -18,6 +19,12 @@ export type Estimate = Schemas["Estimate"];
 export type Evidence = Schemas["Evidence"];
 export type Experiment = Schemas["ExperimentAnswer"];
 export type ExperimentSummary = Schemas["ExperimentSummary"];
+export type SummaryF1 = Schemas["BestF1"];
+export type SummaryStep = Schemas["StepAnswer"];
+export type Overview = Schemas["OverviewAnswer"];
+export type Attention = Schemas["Attention"];
+export type RunningExperiment = Schemas["RunningExperiment"];
+export type LatestExperiment = Schemas["LatestExperiment"];
 export type GateCheck = Schemas["GateCheck"];
 export type GateReport = Schemas["GateReport"];
 export type Invariance = Schemas["Invariance"];
@@ -42,4 +49,6 @@ export type Worker = Schemas["WorkerAnswer"];
 export interface Page<T> {
   items: T[];
   next: string | null;
+  /** How many match on all pages, where that was asked for. */
+  total?: number | null;
 }
