@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { read } from "./api";
-import { ascending, type Series, valueAt } from "./charts/series";
+import { ascending, type Series } from "./charts/series";
 import type { Curve, Run, RunMetrics } from "./schemas";
 import { ended } from "./states";
 
@@ -77,44 +77,23 @@ export type CurveAxis = "step" | "epoch" | "time";
 
 /** Which of them these curves can be drawn by. */
 export function axesOf(curves: Curve[]): CurveAxis[] {
-  const axes: CurveAxis[] = ["step"];
-  if (curves.some((curve) => epochsBySteps(curves, curve) !== null)) axes.push("epoch");
-  if (curves.some((curve) => curve.times_s != null)) axes.push("time");
-  return axes;
+  return (["step", "epoch", "time"] as const).filter((axis) => curves.some((curve) => xOf(curve, axis) !== null));
 }
 
 /** Return a run's curve as a chart draws it; null where it is not known at which x it was measured. */
 export function seriesOf(
   curve: Curve,
-  all: Curve[],
   axis: CurveAxis,
   look: Pick<Series, "label" | "colour" | "dash">,
+  scale = 1,
 ): Series | null {
-  const x = xOf(curve, all, axis);
-  return x === null ? null : { ...look, x, values: curve.values, points: curve.points };
+  const x = xOf(curve, axis);
+  const values = scale === 1 ? curve.values : curve.values.map((value) => value * scale);
+  return x === null ? null : { ...look, x, values, points: curve.points };
 }
 
-function xOf(curve: Curve, all: Curve[], axis: CurveAxis): number[] | null {
-  if (axis === "step") return curve.steps;
-  if (axis === "time") return curve.times_s == null ? null : ascending(curve.times_s);
-  return epochsBySteps(all, curve);
-}
-
-/** Steps as fractions of epochs: a run's evaluations say at which step each epoch ended. */
-function epochsBySteps(all: Curve[], curve: Curve): number[] | null {
-  const known = all.find((other) => other.key === "dev/f1") ?? all.find((other) => other.key.startsWith("dev/"));
-  if (known === undefined || known.steps.length === 0) return null;
-  const ends = known.epochs ?? known.steps.map((_, place) => place + 1);
-  const steps = [0];
-  const epochs = [0];
-  known.steps.forEach((step, place) => {
-    const epoch = ends[place];
-    if (epoch == null || step <= (steps.at(-1) ?? 0)) return;
-    steps.push(step);
-    epochs.push(epoch);
-  });
-  const [last, lastEpoch] = [steps.at(-1) ?? 0, epochs.at(-1) ?? 0];
-  if (last === 0) return null;
-  // After the last evaluation an epoch is as long as before.
-  return curve.steps.map((step) => valueAt(steps, epochs, step) ?? (step * lastEpoch) / last);
+function xOf({ steps, times_s, epochs }: Curve, axis: CurveAxis): number[] | null {
+  if (axis === "step") return steps;
+  const found = axis === "time" ? times_s : epochs;
+  return found?.length === steps.length && steps.length > 0 ? ascending(found) : null;
 }

@@ -7,6 +7,8 @@ export interface Group {
   wanted: (key: string) => boolean;
   range: Partial<RangeWish>;
   digits: number;
+  /** What a value is multiplied with, for the title's unit. */
+  scale?: number;
 }
 
 const SCORE: Partial<RangeWish> = { span: 0.1, bounds: [0, 1] };
@@ -23,7 +25,7 @@ const GROUPS: Group[] = [
   { title: "Weight norms", wanted: under("weight_norm/"), range: { log: true }, digits: 2 },
   { title: "F1 on gate", wanted: under("gate/", "all_positive/", "bag_of_tokens/", "identifiers/", "length/"), range: SCORE, digits: 4 },
   { title: "Processor and GPU, %", wanted: (key) => /^resource\/.*percent$/.test(key), range: { shows: [0, 100] }, digits: 0 },
-  { title: "Memory, bytes", wanted: (key) => /^resource\/.*bytes$/.test(key), range: { shows: [0] }, digits: 0 },
+  { title: "Memory, MiB", wanted: (key) => /^resource\/.*bytes$/.test(key), range: { shows: [0] }, digits: 0, scale: 2 ** -20 },
 ];
 const OTHER: Group = { title: "Other", wanted: () => true, range: {}, digits: 4 };
 
