@@ -30,29 +30,34 @@ export function useCurves(runs: Run[], keys: string[] | null, points: number): C
     const abort = new AbortController();
     const etags = new Map<string, string | null>();
     let timer: number | undefined;
+    let pending = Promise.resolve();
 
     async function poll(): Promise<void> {
       for (const run of started) {
         if (abort.signal.aborted) return;
         if (ended(run.state) && etags.has(run.id)) continue;
         const path = `/v1/runs/${run.id}/metrics?max_points=${points}${query}`;
-        const answer = await read<RunMetrics>(path, etags.get(run.id) ?? null, abort.signal);
+        const answer = await read<RunMetrics>(path, { etag: etags.get(run.id) ?? null, signal: abort.signal });
         if (answer.kind !== "fresh") continue;
         etags.set(run.id, answer.etag);
         const { curves } = answer.value;
         setCurves((was) => ({ ...was, [run.id]: curves }));
       }
       if (started.some((run) => !ended(run.state) || !etags.has(run.id))) {
-        timer = window.setTimeout(loop, 1000 * EVERY_S * (document.hidden ? 10 : 1));
+        timer = window.setTimeout(loop, 1000 * EVERY_S);
       }
     }
 
     function loop(): void {
-      poll().catch(() => undefined);
+      window.clearTimeout(timer);
+      if (document.hidden) return;
+      pending = pending.then(poll).catch(() => undefined);
     }
 
     loop();
+    document.addEventListener("visibilitychange", loop);
     return () => {
+      document.removeEventListener("visibilitychange", loop);
       abort.abort();
       window.clearTimeout(timer);
     };

@@ -53,6 +53,7 @@ export type Spent = Schemas["SpentAnswer"];
 export type Verdict = GateCheck["verdict"] | GateReport["verdict"];
 export type Waiting = Schemas["WaitingAnswer"];
 export type Worker = Schemas["WorkerAnswer"];
+export type Whoami = Schemas["WhoamiAnswer"];
 
 /** A page of a list, newest first. */
 export interface Page<T> {

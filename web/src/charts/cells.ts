@@ -59,7 +59,8 @@ export function useMarks(experiment: Experiment, curves: CurvesOfRuns, axis: Cur
   const runs = new Map(experiment.jobs.flatMap((job) => job.runs).map((run) => [run.id, run]));
   return useMemo(() => {
     const marks: Mark[] = [];
-    for (const event of value ?? []) {
+    const saved = new Map<string, number>();
+    for (const event of [...(value ?? [])].reverse()) {
       const run = event.run === null ? undefined : runs.get(event.run);
       const step = event.body["step"];
       if (run === undefined) continue;
@@ -68,8 +69,10 @@ export function useMarks(experiment: Experiment, curves: CurvesOfRuns, axis: Cur
         const x = placeOf(curves, run.id, step, axis);
         if (x !== null) marks.push({ x, name: `${who} ${String(event.body["type"] ?? "collapse").replaceAll("_", " ")}`, tone: "bad" });
       }
+      // An attempt goes on from the last checkpoint of the one before.
+      if (event.kind === "checkpoint" && typeof step === "number") saved.set(run.id, step);
       if (event.kind === "started" && (event.attempt ?? 1) > 1) {
-        const x = placeOf(curves, run.id, Number(event.body["resumed_step"] ?? event.body["step"] ?? 0), axis);
+        const x = placeOf(curves, run.id, saved.get(run.id) ?? 0, axis);
         if (x !== null) marks.push({ x, name: `${who} attempt ${event.attempt}`, tone: "warn" });
       }
     }
