@@ -19,6 +19,7 @@ export type DeploymentScores = Schemas["DeploymentScores"];
 export type Estimate = Schemas["Estimate"];
 export type ErrorsOfOptions = Schemas["ErrorsAnswer"];
 export type Evidence = Schemas["Evidence"];
+export type EstimateOfExperiment = Schemas["EstimateAnswer"];
 export type EvaluationRun = Schemas["EvaluationAnswer"];
 export type Experiment = Schemas["ExperimentAnswer"];
 export type ExperimentSummary = Schemas["ExperimentSummary"];
