@@ -1,4 +1,3 @@
-import { useEffect, useState } from "preact/hooks";
 import { Keys } from "./keys";
 import { useOverview } from "./overview";
 import { ClusterPage } from "./pages/cluster";
@@ -10,7 +9,7 @@ import { ExperimentsPage } from "./pages/experiments";
 import { NewPage } from "./pages/new";
 import { NowPage } from "./pages/now";
 import { RunPage } from "./pages/run";
-import { onConnection } from "./poll";
+import { ConnectionBanner } from "./parts/connection";
 import { type Route, useFocusOnArrival, useRoute } from "./router";
 
 const PLACES: { href: string; label: string; pages: Route["page"][] }[] = [
@@ -48,7 +47,7 @@ export function App() {
         </nav>
         <div class="account" />
       </header>
-      <Connection />
+      <ConnectionBanner />
       <main id="main" tabIndex={-1}>
         <Content route={route} />
       </main>
@@ -103,14 +102,4 @@ function Content({ route }: { route: Route }) {
         </section>
       );
   }
-}
-
-function Connection() {
-  const [away, setAway] = useState<string | null>(null);
-  useEffect(() => onConnection(setAway), []);
-  return (
-    <div role="status" class={away ? "away shown" : "away"}>
-      {away ? `The server is away: ${away}. What you see may be old; asking again…` : ""}
-    </div>
-  );
 }

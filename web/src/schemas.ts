@@ -23,6 +23,7 @@ export type SummaryF1 = Schemas["BestF1"];
 export type SummaryStep = Schemas["StepAnswer"];
 export type Overview = Schemas["OverviewAnswer"];
 export type Attention = Schemas["Attention"];
+export type RequestAction = Schemas["RequestAction"];
 export type RunningExperiment = Schemas["RunningExperiment"];
 export type LatestExperiment = Schemas["LatestExperiment"];
 export type GateCheck = Schemas["GateCheck"];
@@ -43,6 +44,7 @@ export type Slice = Evidence["slices"][number];
 export type Spent = Schemas["SpentAnswer"];
 export type Verdict = GateCheck["verdict"] | GateReport["verdict"];
 export type Waiting = Schemas["WaitingAnswer"];
+export type Whoami = Schemas["WhoamiAnswer"];
 export type Worker = Schemas["WorkerAnswer"];
 
 /** A page of a list, newest first. */
