@@ -28,7 +28,7 @@ export function useCurves(runs: Run[], keys: string[]): CurvesOfRuns {
         if (abort.signal.aborted) return;
         if (ended(run.state) && etags.has(run.id)) continue;
         const path = `/v1/runs/${run.id}/metrics?max_points=${points}&keys=${names}`;
-        const answer = await read<RunMetrics>(path, etags.get(run.id) ?? null, abort.signal);
+        const answer = await read<RunMetrics>(path, { etag: etags.get(run.id) ?? null, signal: abort.signal });
         if (answer.kind !== "fresh") continue;
         etags.set(run.id, answer.etag);
         const { curves } = answer.value;

@@ -46,6 +46,7 @@ export type Verdict = GateCheck["verdict"] | GateReport["verdict"];
 export type Waiting = Schemas["WaitingAnswer"];
 export type Whoami = Schemas["WhoamiAnswer"];
 export type Worker = Schemas["WorkerAnswer"];
+export type Whoami = Schemas["WhoamiAnswer"];
 
 /** A page of a list, newest first. */
 export interface Page<T> {

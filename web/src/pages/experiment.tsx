@@ -9,14 +9,14 @@ import { Report } from "../parts/report";
 import { State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { between, cellName, duration, moment } from "../format";
-import { usePoll } from "../poll";
+import { useLive, usePoll } from "../poll";
 import { useTitle } from "../router";
 import type { Dataset, Decision, Experiment, GateReport, Run, Spent } from "../schemas";
 import { ended } from "../states";
 
 export function ExperimentPage({ id }: { id: string }) {
   const path = `/v1/experiments/${id}`;
-  const { value: experiment, trouble, status } = usePoll<Experiment>(path, (found) => ended(found.state));
+  const { value: experiment, trouble, status } = useLive<Experiment>(path, (found) => ended(found.state));
   const over = experiment !== null && ended(experiment.state);
   const bases = experiment?.jobs.some((job) => job.step === "51") ?? false;
   const gate = usePoll<GateReport>(

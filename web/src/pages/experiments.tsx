@@ -1,18 +1,11 @@
 import { TokenForm } from "../parts/token";
 import { State, Trouble, VerdictMark } from "../parts/state";
 import { age, between, duration, moment, outcomeName } from "../format";
-import { usePoll } from "../poll";
+import { useLive } from "../poll";
 import type { ExperimentSummary, Page } from "../schemas";
-import { ended } from "../states";
-
-const LIST_S = 4;
 
 export function ExperimentsPage() {
-  const { value, trouble, status } = usePoll<Page<ExperimentSummary>>(
-    "/v1/experiments?limit=100",
-    (page) => page.items.every((item) => ended(item.state)),
-    LIST_S,
-  );
+  const { value, trouble, status } = useLive<Page<ExperimentSummary>>("/v1/experiments?limit=100");
   if (status === 401) return <TokenForm />;
   if (value === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad">Loading…</p>;
   return (

@@ -7,7 +7,7 @@ import { Bar, State, Trouble } from "../parts/state";
 import { TokenForm } from "../parts/token";
 import { between, cellName, clock, count, duration, scientific, score } from "../format";
 import { screenPoints } from "../metrics";
-import { usePoll } from "../poll";
+import { useLive, usePoll } from "../poll";
 import { goToRun, useTitle } from "../router";
 import type { Curve, Result, Run, RunEvent, RunMetrics, Waiting } from "../schemas";
 import { ended } from "../states";
@@ -17,7 +17,7 @@ const TAIL_CHARS = 40_000;
 
 export function RunPage({ id }: { id: string }) {
   const path = `/v1/runs/${id}`;
-  const { value: run, trouble, status } = usePoll<Run>(path, (found) => ended(found.state));
+  const { value: run, trouble, status } = useLive<Run>(path, (found) => ended(found.state));
   const over = run !== null && ended(run.state);
   // Once for the page's life: another width would be another path, and the curves would be gone until it is read.
   const [points] = useState(screenPoints);
