@@ -44,7 +44,6 @@ export type Slice = Evidence["slices"][number];
 export type Spent = Schemas["SpentAnswer"];
 export type Verdict = GateCheck["verdict"] | GateReport["verdict"];
 export type Waiting = Schemas["WaitingAnswer"];
-export type Whoami = Schemas["WhoamiAnswer"];
 export type Worker = Schemas["WorkerAnswer"];
 export type Whoami = Schemas["WhoamiAnswer"];
 
