@@ -105,6 +105,15 @@ export function age(at: string, now = Date.now()): string {
   return `${Math.floor(seconds / 86400)} d ago`;
 }
 
+/** How long ago, in a column: `4 min`. */
+export function shortAge(at: string, now = Date.now()): string {
+  const seconds = Math.max(0, (now - Date.parse(at)) / 1000);
+  if (seconds < 60) return "now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} d`;
+}
+
 export function clock(at: string): string {
   return new Date(at).toLocaleTimeString("en-GB");
 }

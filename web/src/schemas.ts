@@ -27,6 +27,7 @@ export type SummaryF1 = Schemas["BestF1"];
 export type SummaryStep = Schemas["StepAnswer"];
 export type Overview = Schemas["OverviewAnswer"];
 export type Attention = Schemas["Attention"];
+export type RequestAction = Schemas["RequestAction"];
 export type RunningExperiment = Schemas["RunningExperiment"];
 export type LatestExperiment = Schemas["LatestExperiment"];
 export type FunctionRow = Schemas["FunctionSummary"];
