@@ -4,10 +4,13 @@ import type { components } from "./api-types";
 
 type Schemas = components["schemas"];
 
+export type Artifact = Schemas["ArtifactAnswer"];
+export type Attempt = Schemas["AttemptAnswer"];
 export type Bundle = Schemas["BundleAnswer"];
 export type CellName = Run["cell"];
 export type Comparison = Schemas["Comparison"];
 export type ConfigDifference = Schemas["ConfigAnswer"];
+export type ComparedRuns = Schemas["ComparisonAnswer"];
 export type Conclusion = Schemas["Conclusion"];
 export type Curve = Schemas["Curve"];
 export type Dataset = Schemas["DatasetAnswer"];
@@ -39,6 +42,7 @@ export type Invariance = Schemas["Invariance"];
 export type Inspection = Schemas["Inspection"];
 export type Job = Schemas["JobAnswer"];
 export type Option = Schemas["OptionEvidence"]["option"];
+export type LogPieces = Schemas["LogPage"];
 export type LrFinderCurve = Schemas["LrFinderAnswer"];
 export type OptionEvidence = Schemas["OptionEvidence"];
 export type Outcome = Decision["outcome"];

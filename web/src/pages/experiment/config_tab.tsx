@@ -159,7 +159,7 @@ export function Copy({ text }: { text: string }) {
   return (
     <>
       <button type="button" class="push" onClick={() => void copy()}>
-        {copied === "yes" ? "Copied" : "Copy"}
+        {copied === "yes" ? "Copied" : copied === "failed" ? "Select the text" : "Copy"}
       </button>
       <span class="sr" role="status">
         {copied === "failed" ? "The browser does not let this page copy: select the text." : copied === "yes" ? "Copied" : ""}

@@ -30,6 +30,7 @@ export function CurvesTab({ experiment, dataset, decisions }: CurvesTabProps) {
   const [view, setView] = useState<View>(FIRST_VIEW);
   const [pixels] = useState(plotPoints);
   const [whole, setWhole] = useState(0);
+  const [open, setOpen] = useState(false);
   const part = view.window === null ? 0 : view.window[1] - view.window[0];
   const curves = useCurves(runs, KEYS, part > 0 && whole > 0 ? zoomedPoints(pixels, whole, part) : pixels);
   const cells = useMemo(() => seedCurves(runs, curves, view.axis), [curves, view.axis, runs.map((run) => run.id).join()]);
@@ -65,8 +66,15 @@ export function CurvesTab({ experiment, dataset, decisions }: CurvesTabProps) {
           range={LOG}
           digits={2}
         />
-        <LrFinder runs={runs} />
       </div>
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>LR range tests</summary>
+        {open && (
+          <div class="charts">
+            <LrFinder runs={runs} />
+          </div>
+        )}
+      </details>
     </section>
   );
 }
