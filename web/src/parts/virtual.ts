@@ -15,7 +15,7 @@ const AROUND = 20;
  * @param measured Whether rows have heights of their own: they are then given `measureElement` as `ref`.
  */
 export function useVirtual(
-  box: RefObject<HTMLElement>,
+  box: RefObject<HTMLElement | null>,
   count: number,
   size: number,
   measured: boolean,
