@@ -14,6 +14,7 @@ export type DatasetSummary = Schemas["DatasetSummary"];
 export type DatasetChanges = NonNullable<DatasetSummary["changes"]>;
 export type SplitComposition = NonNullable<DatasetSummary["composition"]>[string];
 export type Decision = Schemas["DecisionAnswer"];
+export type Deletion = Schemas["DeletionAnswer"];
 export type DeploymentScores = Schemas["DeploymentScores"];
 export type Estimate = Schemas["Estimate"];
 export type Evidence = Schemas["Evidence"];
