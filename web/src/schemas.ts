@@ -18,6 +18,7 @@ export type DatasetSummary = Schemas["DatasetSummary"];
 export type DatasetChanges = NonNullable<DatasetSummary["changes"]>;
 export type SplitComposition = NonNullable<DatasetSummary["composition"]>[string];
 export type Decision = Schemas["DecisionAnswer"];
+export type Deletion = Schemas["DeletionAnswer"];
 export type DeploymentScores = Schemas["DeploymentScores"];
 export type Estimate = Schemas["Estimate"];
 export type ErrorsOfOptions = Schemas["ErrorsAnswer"];

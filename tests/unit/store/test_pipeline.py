@@ -16,7 +16,6 @@ from service.store.experiments import (
     create_experiment_job,
     decisions_of,
     get_experiment,
-    list_experiments,
 )
 from service.store.filters import PageOf
 from service.store.jobs import jobs_of_experiment, runs_of_jobs

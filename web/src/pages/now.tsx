@@ -3,6 +3,7 @@
 import { duration, score, shortAge, signed } from "../format";
 import { OVERVIEW } from "../overview";
 import { Attentions } from "../parts/attention";
+import { Coded } from "../parts/coded";
 import { Empty } from "../parts/empty";
 import { Interval } from "../parts/interval";
 import { Name } from "../parts/name";
@@ -77,7 +78,7 @@ function RunningList({ items }: { items: RunningExperiment[] }) {
           <span class="eta number">{item.eta_s === null ? "" : `${duration(item.eta_s)} left`}</span>
           <Strip of={item} labels />
           <Sparkline points={item.f1_curve} gate={item.gate_f1} name={item.name} />
-          {item.waiting && <p class="why">{item.waiting.detail}</p>}
+          {item.waiting && <p class="why"><Coded text={item.waiting.detail} /></p>}
         </li>
       ))}
     </ul>

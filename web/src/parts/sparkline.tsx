@@ -1,4 +1,4 @@
-// The F1 on dev of a running experiment, epoch by epoch, against the line of its gate. Every point was measured.
+// A small curve of F1 against the line of a gate: on dev epoch by epoch, or the best so far. Every point was measured.
 
 import { score } from "../format";
 
@@ -8,15 +8,18 @@ const EDGE = 4;
 const LEAST = 0.4;
 
 export interface SparklineProps {
-  /** Epoch and F1. */
+  /** Epoch, or another number that grows, and F1. */
   points: number[][];
   gate: number;
-  /** Of the experiment. */
+  /** Of what the curve is. */
   name: string;
+  what?: string;
+  /** What the points count. */
+  of?: string;
 }
 
 /** A small curve; it keeps its room while there is nothing to draw. */
-export function Sparkline({ points, gate, name }: SparklineProps) {
+export function Sparkline({ points, gate, name, what = "F1 on dev", of = "epoch" }: SparklineProps) {
   const found = points.map(([epoch = 0, f1 = 0]): [number, number] => [epoch, f1]);
   const last = found.at(-1);
   const low = Math.min(LEAST, ...found.map(([, f1]) => f1));
@@ -24,8 +27,8 @@ export function Sparkline({ points, gate, name }: SparklineProps) {
   const x = (epoch: number) => EDGE + ((WIDTH - 2 * EDGE) * (epoch - from)) / Math.max(1, to - from);
   const y = (f1: number) => HEIGHT - EDGE - ((HEIGHT - 2 * EDGE) * (f1 - low)) / (1 - low);
   const words = last
-    ? `F1 on dev of ${name}: ${score(last[1], 3)} after epoch ${last[0]}; gate ${score(gate, 2)}`
-    : `F1 on dev of ${name}: no epoch yet`;
+    ? `${what} of ${name}: ${score(last[1], 3)} after ${of} ${last[0]}; gate ${score(gate, 2)}`
+    : `${what} of ${name}: no ${of} yet`;
   return (
     <span class="sparkline" title={words}>
       <svg width={WIDTH} height={HEIGHT} role="img" aria-label={words}>
