@@ -5,7 +5,8 @@ import { go } from "./router";
 
 /** Marks the link of a row: `j` and `k` move between them. */
 export const ROW = { "data-row": "" };
-const SEARCH = "search";
+/** Id of the field that `/` goes to. */
+export const SEARCH = "search";
 
 const KEYS: [string, string][] = [
   ["/", "Search the experiments"],

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
-from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
+from cellgate.contract.api.runs import EventAnswer, LrFinderAnswer, MetricsAnswer, RunAnswer, RunStatus
 from cellgate.contract.api.tokens import Scope
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
@@ -32,6 +32,7 @@ from service.api.parameters import (
     wanted_labels,
 )
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
+from service.api.problems import NoRangeTest
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer, curve_answer, run_answer, run_status
@@ -123,6 +124,15 @@ def read_metrics(
         poll.check(run_id, load_poll_state(session, run_id), _named(keys, max_points))
         curves = metrics_of(session, run_id, None if keys is None else keys.split(","))
     return MetricsAnswer(run=run_id, curves=[curve_answer(curve, max_points) for curve in curves])
+
+
+@router.get("/{run_id}/lr-finder", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_lr_finder(run_id: RunPath, context: Ctx, poll: Polled) -> LrFinderAnswer:
+    """Return the curve of a run's LR range test, and the rate that was chosen."""
+    with context.database.read() as session:
+        poll.check(run_id, load_poll_state(session, run_id), "lr-finder")
+        row = get_run(session, run_id)
+    raise NoRangeTest(f"run {row.id} has no curve of an LR range test")
 
 
 def _named(keys: str | None, max_points: int | None) -> str:

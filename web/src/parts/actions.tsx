@@ -125,7 +125,7 @@ function Question({ action, subject, busy, onYes, onNo }: QuestionProps) {
   );
 }
 
-function Why({ trouble }: { trouble: Refused | Away }) {
+export function Why({ trouble }: { trouble: Refused | Away }) {
   if (trouble.kind === "away") return <p>Not done: {trouble.detail}. Asking again does it once.</p>;
   return (
     <>

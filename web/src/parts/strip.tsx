@@ -1,7 +1,7 @@
 // The seven steps of an experiment in one line, with a tick for every seed.
 
 import { percent } from "../format";
-import type { ExperimentSummary, SummaryStep } from "../schemas";
+import type { Conclusion, ExperimentSummary, SummaryStep } from "../schemas";
 
 const LABELS: Record<string, string> = {
   prepare: "prepare",
@@ -26,12 +26,9 @@ const TONES: Record<string, string> = {
   done: "done",
   ended: "done",
 };
-const VERDICTS: Record<string, string> = {
-  pass: "good",
-  waived: "warn",
-  fail: "bad",
+const VERDICTS: Record<string, string> = { pass: "good", fail: "bad" };
+const OUTCOMES: Record<Conclusion["outcome"], string> = {
   ships: "good",
-  clear: "good",
   borderline: "warn",
   improve: "warn",
   broken: "bad",
@@ -40,29 +37,36 @@ const VERDICTS: Record<string, string> = {
 };
 
 /** The steps of an experiment; `labels` puts their names below. */
-export function Strip({ of, labels = false }: { of: Pick<ExperimentSummary, "steps" | "name">; labels?: boolean }) {
+export function Strip({ of, labels = false }: { of: Pick<ExperimentSummary, "steps" | "name" | "conclusion">; labels?: boolean }) {
   return (
     <ol class={labels ? "strip labelled" : "strip"} aria-label={`Steps of ${of.name}`}>
       {of.steps.map((step) => (
-        <Step key={step.step} step={step} labels={labels} />
+        <Step key={step.step} step={step} outcome={of.conclusion?.outcome ?? null} labels={labels} />
       ))}
     </ol>
   );
 }
 
-function Step({ step, labels }: { step: SummaryStep; labels: boolean }) {
+interface StepProps {
+  step: SummaryStep;
+  /** Of the experiment, once it has ended. */
+  outcome: Conclusion["outcome"] | null;
+  labels: boolean;
+}
+
+function Step({ step, outcome, labels }: StepProps) {
   const words = `${LABELS[step.step] ?? step.step}: ${inWords(step)}`;
   const classes = [
     SEEDED.has(step.step) ? "wide" : "slim",
-    step.runs.some(({ state }) => toneOf(state) === "busy") ? "now" : "",
+    step.runs.some(({ state }) => toneOf(state) === "busy") ? "at-work" : "",
     step.state === "failed" || step.verdict === "fail" ? "fails" : "",
   ];
   return (
     <li class={classes.join(" ").trim()} title={words}>
       <span class="sr">{words}</span>
       <span class="ticks" aria-hidden="true">
-        {ticksOf(step).map(({ tone, progress }, index) => (
-          <span key={index} class={`tick ${tone}`}>
+        {ticksOf(step, outcome).map(({ tone, progress }, index) => (
+          <span key={index} class={`beat ${tone}`}>
             {tone === "busy" && <span style={{ width: percent(progress ?? 0).replace(" ", "") }} />}
           </span>
         ))}
@@ -81,10 +85,9 @@ interface Tick {
   progress: number | null;
 }
 
-function ticksOf(step: SummaryStep): Tick[] {
-  if (step.verdict !== null && step.verdict !== undefined && VERDICTS[step.verdict]) {
-    return [{ tone: VERDICTS[step.verdict] ?? "", progress: null }];
-  }
+function ticksOf(step: SummaryStep, outcome: Conclusion["outcome"] | null): Tick[] {
+  const judged = step.step === "decision" && outcome !== null ? OUTCOMES[outcome] : VERDICTS[step.verdict ?? ""];
+  if (judged !== undefined && step.state !== "skipped") return [{ tone: judged, progress: null }];
   if (step.runs.length === 0 || step.state === "skipped") return [{ tone: toneOf(step.state), progress: null }];
   return step.runs.map(({ state, progress }) => ({ tone: toneOf(state), progress: progress ?? null }));
 }
@@ -94,7 +97,7 @@ function toneOf(state: string): string {
 }
 
 function inWords({ state, verdict, runs }: SummaryStep): string {
-  if (verdict) return verdict;
+  if (verdict) return verdict.replaceAll("_", " ");
   if (state === "skipped") return "not needed";
   if (runs.length < 2) return state;
   const of = (wanted: string) => runs.filter((run) => run.state === wanted).length;
