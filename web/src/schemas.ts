@@ -36,6 +36,7 @@ export type Option = Schemas["OptionEvidence"]["option"];
 export type OptionEvidence = Schemas["OptionEvidence"];
 export type Outcome = Decision["outcome"];
 export type Policy = Schemas["Policy"];
+export type Queue = Schemas["QueueAnswer"];
 export type Result = Schemas["RunResult"];
 export type Run = Schemas["RunAnswer"];
 export type RunEvent = Schemas["EventAnswer"];
