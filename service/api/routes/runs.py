@@ -23,7 +23,6 @@ from service.api.parameters import (
     Labels,
     OfExperiment,
     OfJob,
-    Paged,
     PagedEvents,
     RunPath,
     RunStates,
@@ -35,6 +34,7 @@ from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import NoRangeTest
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByAny, Search
 from service.api.views import answer, curve_answer, run_answer, run_status
 from service.domain.comparison import POINTS_PER_INTERVAL
 from service.store.filters import Filters
@@ -69,7 +69,9 @@ QUEUES = accepting(RunAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 @router.get("", Scope.READ, responses=documented())
 def read_runs(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByAny,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: RunStates = None,
     cells: Cells = None,
     experiment: OfExperiment = None,
@@ -79,8 +81,10 @@ def read_runs(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[RunAnswer]:
-    """List the runs, newest first, including runs that a retry has replaced."""
+    """List the runs, including those that a retry has replaced: newest first, or by name, F1 or the time they took."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         states=states or (),
         cells=cells or (),
         experiment_id=experiment,
@@ -93,7 +97,7 @@ def read_runs(
     with context.database.read() as session:
         rows = list_runs(session, paging.wanted, wanted)
         waiting = context.waiting(session, rows)
-        return paging.page([run_answer(row, waiting) for row in rows], [row.id for row in rows])
+        return paging.found([run_answer(row, waiting) for row in rows], rows)
 
 
 @router.get("/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
