@@ -48,6 +48,7 @@ export type LrFinderCurve = Schemas["LrFinderAnswer"];
 export type OptionEvidence = Schemas["OptionEvidence"];
 export type Outcome = Decision["outcome"];
 export type Policy = Schemas["Policy"];
+export type Queue = Schemas["QueueAnswer"];
 export type Result = Schemas["RunResult"];
 export type Run = Schemas["RunAnswer"];
 export type RunEvent = Schemas["EventAnswer"];

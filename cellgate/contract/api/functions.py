@@ -38,9 +38,9 @@ class GraphNode(Answer):
     kind: str = Field(description="Kind of the syntax, such as `call_expression`.")
     start_line: int = Field(description="Line of the source where it begins, from 1.")
     end_line: int = Field(description="Line where it ends, this one included.")
-    start: int = Field(description="Place of its first character in the source, from 0.")
+    start: int = Field(description="Place of its first character in the source, from 0, counted in code points.")
     end: int = Field(description="Place after its last character.")
-    text: str = Field(description="Its source text on one line, cut after 200 characters.")
+    text: str = Field(description="Its source text on one line, cut after 80 characters.")
 
 
 class GraphEdge(Answer):
@@ -73,13 +73,18 @@ class FunctionAnswer(FunctionSummary):
     """A function of a data set, with its source, its graph and the verdicts of an experiment's models."""
 
     dataset: str
-    source: str = Field(description="As prepare has normalised it. It is somebody's text: never show it as HTML.")
+    source: str = Field(
+        description="As prepare has normalised it, cut after 1 MiB. It is somebody's text: never show it as HTML."
+    )
+    source_bytes: int = Field(description="Bytes of the whole source in UTF-8.")
     graph: FunctionGraph | None
     graph_missing: str | None = Field(description="Reason why there is no graph to show, in a sentence.")
     predictions: list[FunctionPrediction] = Field(
         description="Of the experiment that the query names, by cell and seed."
     )
-    predictions_missing: str | None = Field(description="Reason why there are no predictions, in a sentence.")
+    predictions_missing: str | None = Field(
+        description="Reason why there are no predictions, in a sentence; null too where none were asked for."
+    )
 
 
 class SliceErrors(Answer):

@@ -81,14 +81,14 @@ class RunStatus(Answer):
 
 
 class Curve(Answer):
-    """One metric of one run, by step."""
+    """One metric of one run, by step. Of `resource/…` the steps are seconds since the first attempt began."""
 
     key: str
     steps: list[int]
     values: list[float]
     times_s: list[float] = Field(
         default_factory=list,
-        description="For each step: seconds since the first point that the run has measured, of any curve.",
+        description="For each step: seconds since the first attempt began, until the point was stored.",
     )
     epochs: list[float] | None = Field(
         None, description="For each step: epochs that were done, in fractions; null where they are not known."
@@ -121,7 +121,9 @@ class LrFinderAnswer(Answer):
     losses: list[float | None] = Field(
         description="Loss of the step at each rate, its batch's labels evened out; null where it was not finite."
     )
-    smoothed: list[float | None] = Field(description="The same, smoothed as the test reads it.")
+    smoothed: list[float | None] = Field(
+        description="The same, as the test smooths it; null from the first loss on that was not finite."
+    )
     chosen: ChosenRate
 
 

@@ -9,13 +9,14 @@ from cellgate.contract.api.functions import ErrorKind, ErrorsAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.options import Option
 from service.api.context import Ctx
-from service.api.evidence import newest_evidence
+from service.api.evidence import newest_evidence, verdicts_left_by
 from service.api.parameters import ExperimentPath
 from service.api.polling import Polled
 from service.api.responses import documented
 from service.api.row_pages import RowPaged
 from service.api.scopes import ScopedRouter
-from service.domain.errors import MadeByOlderRelease
+from service.api.verdict_tables import errors_in, gate_counts, option_errors
+from service.store.experiments import get_experiment
 from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1/experiments", tags=["experiments"])
@@ -45,9 +46,21 @@ def read_errors(
 ) -> ErrorsAnswer:
     """Return where the options err on the gate split: by weakness, by project, and function by function."""
     with context.database.read() as session:
-        poll.check(experiment_id, load_poll_state(session, experiment_id), "errors")
-        _, run = newest_evidence(session, experiment_id)
-    raise MadeByOlderRelease(
-        f"run {run.id} weighed the options with an older release, which kept no verdicts of single functions: submit "
-        "the experiment again"
+        state = load_poll_state(session, experiment_id)
+        poll.check(experiment_id, state, "errors", option, kind, paging.after, paging.limit)
+        dataset_id = get_experiment(session, experiment_id).dataset_id
+        stage, run = newest_evidence(session, experiment_id)
+    with verdicts_left_by(run, context.settings.artifacts).opened() as tables:
+        counts, options = gate_counts(tables), option_errors(tables)
+        items = errors_in(tables, option=option, kind=kind, after=paging.after, limit=paging.limit)
+    return ErrorsAnswer(
+        experiment=experiment_id,
+        dataset=dataset_id,
+        stage=stage,
+        run=run.id,
+        rows=counts.rows,
+        positives=counts.positives,
+        options=options,
+        items=items,
+        next=paging.next_of([one.row for one in items]),
     )

@@ -12,6 +12,8 @@ const LABELS: Record<string, string> = {
   "53": "53",
   decision: "decision",
 };
+/** So many ticks have no room for gaps. */
+const MANY = 8;
 const SEEDED = new Set(["51", "52", "53"]);
 const TONES: Record<string, string> = {
   queued: "",
@@ -55,6 +57,7 @@ interface StepProps {
 }
 
 function Step({ step, outcome, labels }: StepProps) {
+  const ticks = ticksOf(step, outcome);
   const words = `${LABELS[step.step] ?? step.step}: ${inWords(step)}`;
   const classes = [
     SEEDED.has(step.step) ? "wide" : "slim",
@@ -64,8 +67,8 @@ function Step({ step, outcome, labels }: StepProps) {
   return (
     <li class={classes.join(" ").trim()} title={words}>
       <span class="sr">{words}</span>
-      <span class="ticks" aria-hidden="true">
-        {ticksOf(step, outcome).map(({ tone, progress }, index) => (
+      <span class={ticks.length > MANY ? "beats many" : "beats"} aria-hidden="true">
+        {ticks.map(({ tone, progress }, index) => (
           <span key={index} class={`beat ${tone}`}>
             {tone === "busy" && <span style={{ width: percent(progress ?? 0).replace(" ", "") }} />}
           </span>
