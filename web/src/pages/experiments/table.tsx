@@ -1,6 +1,6 @@
 // The rows of the list: one line each, a card each on a phone.
 
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Interval } from "../../parts/interval";
 import { Name } from "../../parts/name";
 import { Outcome } from "../../parts/outcome";
@@ -34,7 +34,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
   const height = useMedia("(max-width: 640px)") ? CARD_HEIGHT : LINE_HEIGHT;
   const count = Math.max(rows.length, total);
   const { start, end } = useRowsInWindow(body, count, height);
-  onReach(end);
+  useEffect(() => onReach(end), [end]);
   const columns = COLUMNS.filter((column) => !view.hidden.has(column));
   const shown = rows.slice(start, end);
   const below = count - Math.min(end, rows.length);
@@ -81,7 +81,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
 function Room({ height }: { height: number }) {
   return (
     <tr class="room" aria-hidden="true">
-      <td style={{ height: `${height}px` }} />
+      <td colSpan={99} style={{ height: `${height}px` }} />
     </tr>
   );
 }
