@@ -16,7 +16,7 @@ from cellgate.contract.api.experiments import ExperimentSummary
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.decision import Decision
-from cellgate.contract.evidence import Evidence, OptionEvidence
+from cellgate.contract.evidence import Estimate, Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.results import Metrics, RunResult
 from cellgate.contract.text import headline, number, p_value, percent
@@ -211,6 +211,7 @@ def _show_evidence(console: Console, evidence: Evidence) -> None:
     console.print(rows)
     _show_pair_verdicts(console, evidence)
     _show_deployment(console, evidence)
+    _show_abstention(console, evidence)
     of_pairs = ("first", "second", "difference in F1", "95 % interval", "p", "p (Holm)")
     pairs = table(*of_pairs, title="Compared in pairs")
     for pair in evidence.comparisons:
@@ -293,6 +294,25 @@ def _show_budget(console: Console, evidence: Evidence) -> None:
             " ".join(f"{threshold:.3f}" for threshold in budget.thresholds),
         )
     console.print(rows)
+
+
+def _show_abstention(console: Console, evidence: Evidence) -> None:
+    """Print on how many functions every option gives a verdict where few may be wrong; nothing without a risk."""
+    found = {option.option: option.abstention for option in evidence.options if option.abstention is not None}
+    if not found:
+        return
+    wanted = percent(next(iter(found.values())).wanted_risk)
+    columns = ("verdicts", "95 % interval", "wrong of these", "95 % interval", "margins")
+    rows = table("option", *columns, title=f"Verdicts where at most {wanted} may be wrong", numbers=columns)
+    for option, scores in found.items():
+        of_risk = ("–", "") if scores.risk is None else _share(scores.risk)
+        margins = " ".join("none" if margin is None else f"{margin:.2f}" for margin in scores.margins)
+        rows.add_row(option, *_share(scores.coverage), *of_risk, margins)
+    console.print(rows)
+
+
+def _share(found: Estimate) -> tuple[str, str]:
+    return score(found.mean), span(found.interval.low, found.interval.high)
 
 
 def _option(option: OptionEvidence) -> list[str]:

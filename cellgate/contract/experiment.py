@@ -83,6 +83,12 @@ class Policy(Input):
         le=1000,
         description="Alerts there per 1,000 functions that somebody can look at; dev fixes a threshold for it.",
     )
+    selective_risk: float | None = Field(
+        None,
+        gt=0,
+        lt=0.5,
+        description="Share of the verdicts that may be wrong; dev fixes within which margin there is none.",
+    )
     min_deployment_precision: float | None = Field(
         None, ge=0, le=1, description="Precision of 51 and 52 at the prevalence, as a warning; null: no check."
     )

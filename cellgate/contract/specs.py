@@ -141,6 +141,9 @@ class PackSpec(RunSpec):
     alerts_per_1000: float | None = Field(
         None, gt=0, le=1000, description="Alerts there per 1,000 functions at most, for a threshold in the manifest."
     )
+    selective_risk: float | None = Field(
+        None, gt=0, lt=0.5, description="Share of the verdicts that may be wrong, for a margin in the manifest."
+    )
     tolerance: float = Field(
         1e-5, gt=0, le=0.1, description="How far its probabilities may be from those that the runs stored."
     )

@@ -63,6 +63,7 @@ def create_bundle(
     stated = {
         "deployment_prevalence": policy.deployment_prevalence,
         "alerts_per_1000": policy.alert_budget_per_1000,
+        "selective_risk": policy.selective_risk,
     }
     config = {
         "kind": packing.kind,
