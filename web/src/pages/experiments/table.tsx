@@ -37,7 +37,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
   useEffect(() => onReach(end), [end]);
   const columns = COLUMNS.filter((column) => !view.hidden.has(column));
   const shown = rows.slice(start, end);
-  const below = count - Math.min(end, rows.length);
+  const below = count - start - shown.length;
   return (
     <table class="experiments" aria-rowcount={count + 1} aria-label="Experiments">
       <thead>
