@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
+from service.api.attempts import Attempts
 from service.api.auth import Permit, TokenCache
 from service.api.long_poll import PollStateReader, VersionWatcher
 from service.api.refusals import Refusals
@@ -34,6 +35,7 @@ class Context:
     telemetry: Telemetry
     hashes: Hashes
     refusals: Refusals
+    attempts: Attempts
 
     def notify(self) -> None:
         """Notify workers of every queued run that they were not notified of yet."""

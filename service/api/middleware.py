@@ -40,6 +40,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    # Other origins embed nothing of this one, whatever cookie the browser would send along.
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 log = structlog.get_logger(__name__)
 

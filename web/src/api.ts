@@ -34,6 +34,8 @@ export interface Reading {
   etag?: string | null;
   /** Seconds for which the server holds its answer back while nothing changes. */
   waitS?: number;
+  /** Media type that is asked for, where the server has several. */
+  accept?: string;
   signal?: AbortSignal;
 }
 
@@ -65,9 +67,10 @@ export function keepToken(value: string): void {
  *
  * @throws The signal's reason, when it was aborted.
  */
-export async function read<T>(path: string, { etag = null, waitS = 0, signal }: Reading = {}): Promise<Answer<T>> {
+export async function read<T>(path: string, { etag = null, waitS = 0, accept, signal }: Reading = {}): Promise<Answer<T>> {
   const url = waitS > 0 ? `${path}${path.includes("?") ? "&" : "?"}wait=${waitS}` : path;
   const headers: Record<string, string> = etag ? { "If-None-Match": etag } : {};
+  if (accept) headers["Accept"] = accept;
   return ask<Answer<T>>(url, { headers, cache: "no-store" }, waitS > 0 ? waitS + LATE_S : TIMEOUT_S, signal, async (response) => {
     const retryAfterS = seconds(response.headers.get("Retry-After"));
     if (response.status === 304) return { kind: "same", retryAfterS };

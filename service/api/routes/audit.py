@@ -15,7 +15,7 @@ from service.api.scopes import ScopedRouter
 from service.api.views import answer
 from service.domain.principals import Principal
 from service.store.audit import AuditFilters, list_audit
-from service.store.filters import PageOf
+from service.store.paging import PageOf
 
 router = ScopedRouter(prefix="/v1", tags=["tokens"])
 AfterEntry = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="Cursor: `next` of the page before.")]

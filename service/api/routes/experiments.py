@@ -36,7 +36,6 @@ from service.api.parameters import (
     ExperimentStates,
     Labels,
     OfDataset,
-    Paged,
     PagedEvents,
     seconds,
     wanted_archived,
@@ -45,6 +44,7 @@ from service.api.parameters import (
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByAny, Search
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.domain.rights import check_priority
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
@@ -117,7 +117,9 @@ def submit_experiment(
 @router.get("", Scope.READ, responses=documented())
 def read_experiments(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByAny,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: ExperimentStates = None,
     outcomes: ExperimentOutcomes = None,
     dataset: OfDataset = None,
@@ -126,8 +128,10 @@ def read_experiments(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[ExperimentSummary]:
-    """List the experiments, newest first."""
+    """List the experiments: newest first, or by name, best F1 or the time that they took."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         states=states or (),
         outcomes=outcomes or (),
         dataset_id=dataset,
@@ -139,7 +143,7 @@ def read_experiments(
     with context.database.read() as session:
         found = list_experiments(session, paging.wanted, wanted, context.waiting)
     items = [experiment_summary(overview) for overview in found]
-    return paging.page(items, [item.id for item in items])
+    return paging.found(items, found)
 
 
 @router.get("/{experiment_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))

@@ -64,7 +64,7 @@ function Edits({ found }: { found: Invariance }) {
   return (
     <details>
       <summary>Verdicts after edits that keep the meaning, on {count(found.functions)} functions of {found.split}</summary>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -98,7 +98,7 @@ function Edits({ found }: { found: Invariance }) {
 
 function Table({ items }: { items: Bundle[] }) {
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0}>
       <table>
         <thead>
           <tr>
