@@ -8,9 +8,10 @@ import { Sparkline } from "../../parts/sparkline";
 import { Strip } from "../../parts/strip";
 import { duration, moment, score, shortAge } from "../../format";
 import { ROW } from "../../keys";
+import { useMedia } from "../../media";
 import type { ExperimentSummary } from "../../schemas";
-import { useMedia, useRowsInWindow } from "../../virtual";
 import type { Group, Row } from "./groups";
+import { useRowsInWindow } from "./rows_in_window";
 import { COLUMNS, type Column, SORTS, TITLES, type View } from "./view";
 
 const LINE_HEIGHT = 36;
@@ -33,7 +34,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
   const body = useRef<HTMLTableSectionElement>(null);
   const height = useMedia("(max-width: 640px)") ? CARD_HEIGHT : LINE_HEIGHT;
   const count = Math.max(rows.length, total);
-  const { start, end } = useRowsInWindow(body, count, height);
+  const [start, end] = useRowsInWindow(body, count, height);
   useEffect(() => onReach(end), [end]);
   const columns = COLUMNS.filter((column) => !view.hidden.has(column));
   const shown = rows.slice(start, end);
