@@ -4,7 +4,6 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { read } from "../api";
 import { Empty } from "../parts/empty";
 import { Trouble } from "../parts/state";
-import { TokenForm } from "../parts/token";
 import { count } from "../format";
 import { SEARCH } from "../keys";
 import { pollNow } from "../poll";
@@ -29,7 +28,7 @@ export function ExperimentsPage() {
   const view = viewOf(query);
   const path = pathOf(view, PAGE);
   const [upTo, setUpTo] = useState(PAGE);
-  const { items, total, whole, trouble, status } = useListed(path, view.group ? MOST_GROUPED : upTo);
+  const { items, total, whole, trouble } = useListed(path, view.group ? MOST_GROUPED : upTo);
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const [menu, setMenu] = useState<{ item: ExperimentSummary; button: HTMLElement } | null>(null);
   const [doing, setDoing] = useState<{ item: ExperimentSummary; what: Doing } | null>(null);
@@ -40,7 +39,6 @@ export function ExperimentsPage() {
     change({ search: null });
     document.getElementById(SEARCH)?.focus();
   }, [query]);
-  if (status === 401) return <TokenForm />;
   if (items === null && trouble) return <Trouble text={trouble} />;
   if (items?.length === 0 && !isFiltered(view)) return <Empty />;
 

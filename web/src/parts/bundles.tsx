@@ -31,6 +31,7 @@ export function Bundles({ experiment, decision }: BundlesProps) {
         shownBy={path}
         subject="bundle"
         state={items[0]?.state ?? ""}
+        of={null}
         actions={actions}
       />
     </section>

@@ -32,6 +32,7 @@ export function Head({ run, job, name }: { run: Run; job: Job | null; name: stri
             path={`/v1/runs/${run.id}`}
             subject="run"
             state={run.state}
+            of={run}
             actions={actionsOfRun(run)}
             onDone={(action, answer) => action.verb === "retry" && goToRun(answer.id)}
           />
