@@ -3,7 +3,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Away, newKey, read, type Refused, send } from "../api";
 import { Trouble } from "../parts/state";
-import { TokenForm } from "../parts/token";
 import { may, useWhoami } from "../me";
 import { go, goToRun, useQuery, useTitle } from "../router";
 import type { Experiment, Preflight } from "../schemas";
@@ -15,7 +14,7 @@ import { Fields, hasField, type Mistake } from "./new/fields";
 export function NewPage() {
   const [query] = useQuery();
   const from = query.get("from");
-  const { status } = useWhoami();
+
   const [document, setDocument] = useState<Document | null>(from ? null : emptyDocument(query.get("dataset") ?? ""));
   const [trouble, setTrouble] = useState<string | null>(null);
   useTitle(from ? "Clone" : "New");
@@ -26,7 +25,6 @@ export function NewPage() {
       else if (answer.kind !== "same") setTrouble(answer.detail);
     });
   }, [from]);
-  if (status === 401) return <TokenForm />;
   if (trouble) return <Trouble text={trouble} />;
   return (
     <>
