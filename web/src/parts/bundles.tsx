@@ -31,6 +31,7 @@ export function Bundles({ experiment, decision }: BundlesProps) {
         shownBy={path}
         subject="bundle"
         state={items[0]?.state ?? ""}
+        of={null}
         actions={actions}
       />
     </section>
@@ -64,7 +65,7 @@ function Edits({ found }: { found: Invariance }) {
   return (
     <details>
       <summary>Verdicts after edits that keep the meaning, on {count(found.functions)} functions of {found.split}</summary>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -98,7 +99,7 @@ function Edits({ found }: { found: Invariance }) {
 
 function Table({ items }: { items: Bundle[] }) {
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0}>
       <table>
         <thead>
           <tr>

@@ -1,138 +1,17 @@
-import { count, optionName, outcomeName, pValue, score, seedsName, signed } from "../format";
-import type { Comparison, Decision, Estimate, Evidence, Option, OptionEvidence, Policy, Slice } from "../schemas";
-import { Whiskers } from "./whiskers";
+// What cell 54 measured beside F1: pairs, deployment, comparisons, slices.
 
-const STAGES: Record<Decision["stage"], string> = {
-  bases: "Decision over 51 and 52",
-  final: "Last decision, with fusion measured",
-};
+import { count, optionName, pValue, score, signed } from "../../format";
+import type { Comparison, Estimate, Evidence, Option, OptionEvidence, Slice } from "../../schemas";
 
-export interface DecisionCardProps {
-  decision: Decision;
-  policy: Policy;
-  /** A later decision stands above it: shown in one line until it is opened. */
-  earlier: boolean;
-}
-
-export function DecisionCard({ decision, policy, earlier }: DecisionCardProps) {
-  const id = `decision-${decision.stage}`;
-  if (earlier) {
-    return (
-      <details class="card decision earlier">
-        <summary>
-          Before that, {STAGES[decision.stage].toLowerCase()}:
-          <strong>{outcomeName(decision.outcome, decision.option)}</strong>
-          <span class={`badge ${decision.confidence}`}>{decision.confidence}</span>
-        </summary>
-        <Body decision={decision} policy={policy} />
-      </details>
-    );
-  }
-  return (
-    <section class="card decision" aria-labelledby={id}>
-      <p class="over">{STAGES[decision.stage]}</p>
-      <div class="head">
-        <h2 id={id} class="big">
-          {outcomeName(decision.outcome, decision.option)}
-        </h2>
-        <span class={`badge ${decision.confidence}`}>{decision.confidence}</span>
-        <span class="quiet">{seedsName(decision.seeds ?? [])}</span>
-      </div>
-      <Body decision={decision} policy={policy} />
-    </section>
-  );
-}
-
-function Body({ decision, policy }: { decision: Decision; policy: Policy }) {
+/** Everything about the options that the table of scores has no column for. */
+export function EvidenceDetails({ evidence, chosen }: { evidence: Evidence; chosen: Option | null }) {
   return (
     <>
-      {decision.overrulings?.map((overruling) => (
-        <p key={overruling.reason} class="overruled">
-          Overruled by {overruling.by}: <strong>{outcomeName(overruling.outcome, overruling.option)}</strong>.{" "}
-          {overruling.reason}
-        </p>
-      ))}
-      <p class="rule">{decision.rule}</p>
-      <List items={decision.reasons} />
-      {decision.next_steps.length > 0 && <h3>Next</h3>}
-      <List items={decision.next_steps} />
-      {decision.evidence && <EvidenceView evidence={decision.evidence} policy={policy} chosen={decision.option} />}
-      {decision.evidence_hash && <p class="quiet small">Computed from evidence {decision.evidence_hash}</p>}
-    </>
-  );
-}
-
-function List({ items }: { items: string[] }) {
-  if (items.length === 0) return null;
-  return (
-    <ul class="reasons">
-      {items.map((item) => (
-        <li key={item}>{item}</li>
-      ))}
-    </ul>
-  );
-}
-
-function EvidenceView(props: { evidence: Evidence; policy: Policy; chosen: Option | null }) {
-  const { evidence, policy, chosen } = props;
-  return (
-    <>
-      <h3>
-        Options on the gate split{" "}
-        <span class="quiet">
-          {count(evidence.rows)} functions, {count(evidence.positives)} vulnerable, {count(evidence.groups)} groups;
-          all-positive F1 {score(evidence.all_positive_f1, 3)}
-        </span>
-      </h3>
-      <Whiskers options={evidence.options} policy={policy} chosen={chosen} />
-      <Options evidence={evidence} chosen={chosen} />
       <PairVerdicts options={evidence.options} chosen={chosen} />
       <Deployment options={evidence.options} chosen={chosen} />
       {evidence.comparisons.length > 0 && <Comparisons pairs={evidence.comparisons} />}
       {evidence.slices.length > 0 && <Slices slices={evidence.slices} options={evidence.options.map((o) => o.option)} />}
     </>
-  );
-}
-
-function Options({ evidence, chosen }: { evidence: Evidence; chosen: Option | null }) {
-  const columns = ["F1", "95 % interval", "Precision", "Recall", "MCC", "AUPRC", "ECE", "Test F1"];
-  return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Option</th>
-            {columns.map((column) => (
-              <th key={column} scope="col" class="number">
-                {column}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {evidence.options.map((option) => (
-            <tr key={option.option} class={option.option === chosen ? "chosen" : undefined}>
-              <th scope="row">
-                {optionName(option.option, option.text_weight)}
-                {option.option === chosen && <small>chosen</small>}
-              </th>
-              <td class="number">
-                <strong>{score(option.f1)}</strong>
-              </td>
-              <td class="number">
-                {score(option.f1_interval.low, 3)} to {score(option.f1_interval.high, 3)}
-              </td>
-              <td class="number">{score(option.precision, 3)}</td>
-              <td class="number">{score(option.recall, 3)}</td>
-              <td class="number">{score(option.mcc, 3)}</td>
-              <td class="number">{score(option.auprc, 3)}</td>
-              <td class="number">{score(option.ece, 3)}</td>
-              <td class="number">{score(option.test_f1, 3)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   );
 }
 
@@ -147,7 +26,7 @@ function PairVerdicts({ options, chosen }: { options: OptionEvidence[]; chosen: 
         Verdicts on pairs{" "}
         <span class="quiet">{count(first.pairs)} vulnerable functions with their patched versions</span>
       </h3>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -186,7 +65,7 @@ function Comparisons({ pairs }: { pairs: Comparison[] }) {
   return (
     <details>
       <summary>Compared in pairs ({pairs.length})</summary>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -235,7 +114,7 @@ function Deployment({ options, chosen }: { options: OptionEvidence[]; chosen: Op
   return (
     <>
       <h3>Where {(100 * first.prevalence).toFixed(1)} % of the functions are vulnerable</h3>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -280,7 +159,7 @@ function Slices({ slices, options }: { slices: Slice[]; options: Option[] }) {
   return (
     <details>
       <summary>Accuracy by kind of weakness and project ({slices.length})</summary>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
