@@ -44,8 +44,12 @@ function List({ items }: { items: Dataset[] }) {
             <th scope="col" class="number">
               Bag of tokens, F1
             </th>
-            <th scope="col">Graphs whole</th>
-            <th scope="col">Warnings</th>
+            <th scope="col" class="number">
+              Graphs whole
+            </th>
+            <th scope="col" class="number">
+              Warnings
+            </th>
             <th scope="col" class="number">
               Age
             </th>
@@ -81,8 +85,8 @@ function Row({ dataset }: { dataset: Dataset }) {
       <td class="number">{count(summary?.rows)}</td>
       <td class="number">{summary ? `${((100 * positives) / Math.max(1, summary.rows)).toFixed(1)} %` : "–"}</td>
       <td class="number">{score(summary?.bag_of_tokens_f1)}</td>
-      <td>{summary ? `${((100 * whole) / Math.max(1, summary.rows)).toFixed(1)} %` : "–"}</td>
-      <td>{summary && summary.warnings.length > 0 ? <span class="warn">{summary.warnings.length}</span> : "–"}</td>
+      <td class="number">{summary ? `${((100 * whole) / Math.max(1, summary.rows)).toFixed(1)} %` : "–"}</td>
+      <td class="number">{summary && summary.warnings.length > 0 ? <span class="warn">{summary.warnings.length}</span> : "–"}</td>
       <td class="number" title={moment(dataset.created_at)}>
         {age(dataset.created_at)}
       </td>

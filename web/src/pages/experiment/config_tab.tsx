@@ -52,10 +52,10 @@ function useBefore(experiment: Experiment): ExperimentSummary | null {
 }
 
 function Differences({ found, against }: { found: ConfigDifference | null; against: string }) {
-  if (found === null) return <p class="quiet tall">Loading…</p>;
-  if (found.changed.length === 0) return <p class="quiet tall">Nothing differs.</p>;
+  if (found === null) return <p class="quiet differences-place">Loading…</p>;
+  if (found.changed.length === 0) return <p class="quiet differences-place">Nothing differs.</p>;
   return (
-    <div class="scroll tall" tabIndex={0} role="region" aria-label="Settings that differ">
+    <div class="scroll differences-place" tabIndex={0} role="region" aria-label="Settings that differ">
       <table class="differences">
         <thead>
           <tr>

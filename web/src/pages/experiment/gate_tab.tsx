@@ -76,7 +76,7 @@ function Check({ check, experiment }: { check: GateCheck; experiment: string }) 
   const numbers = seeds.filter((seed): seed is SeedValue & { value: number } => typeof seed.value === "number");
   const scores = check.threshold != null && numbers.length > 0 && numbers.every(({ value }) => value >= 0 && value <= 1);
   return (
-    <tr class={check.verdict}>
+    <tr class={`verdict-${check.verdict}`}>
       <th scope="row">
         {check.title}
         {!check.blocking && <small>warns only</small>}

@@ -41,7 +41,9 @@ export function Head({ run, job, name }: { run: Run; job: Job | null; name: stri
       <p class={`status-line ${run.state === "failed" ? "bad" : ""}`} role="status">
         {sentence(run)}
       </p>
-      <Bar done={over ? 1 : progress.steps_done} total={over ? 1 : progress.steps_total} label="Progress of this run" />
+      <div class="bar-place">
+        {!over && <Bar done={progress.steps_done} total={progress.steps_total} label="Progress of this run" />}
+      </div>
       <dl class="facts">
         <Fact name="F1 on gate">{score(run.f1)}</Fact>
         <Fact name="Took">{duration(run.running_s ?? between(run.started_at, run.finished_at))}</Fact>
