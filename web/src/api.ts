@@ -1,8 +1,8 @@
-// Requests to the API: ETags, time limits, and messages for a server that does not answer.
+// Requests to the API: ETags, time limits, and messages for a server that does not answer. The browser sends the session's
+// cookie by itself.
 
 import { readJson, visible } from "./visible";
 
-const TOKEN = "cellgate-token";
 /** Longest time for an answer to come, in seconds. */
 const TIMEOUT_S = 10;
 /** The same beyond the time that the server was asked to wait; together with HOLD_S of poller.ts below 12 s. */
@@ -52,16 +52,6 @@ export interface Sending {
   ifMatch?: string;
 }
 
-/** The token that this tab was given, if any. */
-export function token(): string | null {
-  return sessionStorage.getItem(TOKEN);
-}
-
-/** Keep a token for as long as this tab lives. */
-export function keepToken(value: string): void {
-  sessionStorage.setItem(TOKEN, value);
-}
-
 /**
  * Read a path.
  *
@@ -104,9 +94,12 @@ export function act<T>(path: string, key: string): Promise<Done<T>> {
 
 /** Save what lies at a path as a file; returns what went wrong, null when nothing did. */
 export async function save(path: string, name: string): Promise<string | null> {
-  const found = await ask<Refused | Away | Blob>(path, { cache: "no-store" }, TIMEOUT_S, undefined, (response) =>
-    response.ok ? response.blob() : refusal(response),
-  );
+  const found = await ask<Refused | Away | Blob>(path, { cache: "no-store" }, TIMEOUT_S, undefined, (response, noLimit) => {
+    if (!response.ok) return refusal(response);
+    // A file may be large.
+    noLimit();
+    return response.blob();
+  });
   if (!(found instanceof Blob)) return found.detail;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(found);
@@ -127,19 +120,21 @@ async function ask<A>(
   request: RequestInit,
   limitS: number,
   signal: AbortSignal | undefined,
-  understand: (response: Response) => Promise<A>,
+  understand: (response: Response, noLimit: () => void) => Promise<A>,
 ): Promise<A | Away> {
-  const held = token();
-  const headers = { ...request.headers, ...(held ? { Authorization: `Bearer ${held}` } : {}) };
-  const limit = AbortSignal.timeout(1000 * limitS);
-  const end = signal ? AbortSignal.any([signal, limit]) : limit;
+  const limit = new AbortController();
+  const timer = window.setTimeout(() => limit.abort(), 1000 * limitS);
+  const noLimit = () => window.clearTimeout(timer);
+  const end = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
   try {
-    const response = await fetch(url, { ...request, headers, signal: end });
+    const response = await fetch(url, { ...request, signal: end });
     if (response.status >= 502 && !isProblem(response)) return away(`the server answers ${response.status}`);
-    return await understand(response);
+    return await understand(response, noLimit);
   } catch (error) {
     if (signal?.aborted) throw error;
-    return away(limit.aborted ? `no answer within ${limitS} s` : "no answer from the server");
+    return away(limit.signal.aborted ? `no answer within ${limitS} s` : "no answer from the server");
+  } finally {
+    noLimit();
   }
 }
 

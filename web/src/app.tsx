@@ -1,4 +1,5 @@
 import { Keys } from "./keys";
+import { useWhoami } from "./me";
 import { useOverview } from "./overview";
 import { ClusterPage } from "./pages/cluster";
 import { ComparePage } from "./pages/compare";
@@ -9,9 +10,12 @@ import { ExperimentsPage } from "./pages/experiments";
 import { NewPage } from "./pages/new";
 import { NowPage } from "./pages/now";
 import { RunPage } from "./pages/run";
+import { Account } from "./parts/account";
 import { ConnectionBanner } from "./parts/connection";
+import { SignIn } from "./parts/token";
 import { type Route, useFocusOnArrival, useRoute } from "./router";
 
+const UNAUTHORIZED = 401;
 const PLACES: { href: string; label: string; pages: Route["page"][] }[] = [
   { href: "#/", label: "Now", pages: ["now"] },
   { href: "#/experiments", label: "Experiments", pages: ["experiments", "experiment", "run", "compare"] },
@@ -21,6 +25,39 @@ const PLACES: { href: string; label: string; pages: Route["page"][] }[] = [
 ];
 
 export function App() {
+  const { status, code, trouble } = useWhoami();
+  if (status !== UNAUTHORIZED) return <Dashboard />;
+  // Of who never was signed in, the server has nothing to say but that a token is missing.
+  return <SignedOut reason={code === "session_ended" ? trouble : null} />;
+}
+
+function SignedOut({ reason }: { reason: string | null }) {
+  return (
+    <>
+      <header class="bar">
+        <Brand />
+      </header>
+      <ConnectionBanner />
+      <main id="main" tabIndex={-1}>
+        <SignIn reason={reason} />
+      </main>
+    </>
+  );
+}
+
+function Brand() {
+  return (
+    <a class="brand" href="#/">
+      <svg viewBox="0 0 32 32" aria-hidden="true">
+        <rect width="32" height="32" rx="7" />
+        <path d="M7 11h6l4 5 M7 21h6l4-5h8" />
+      </svg>
+      Cellgate
+    </a>
+  );
+}
+
+function Dashboard() {
   const route = useRoute();
   const overview = useOverview();
   useFocusOnArrival("id" in route ? `${route.page}/${route.id}` : route.page);
@@ -30,13 +67,7 @@ export function App() {
         Skip to the content
       </a>
       <header class="bar">
-        <a class="brand" href="#/">
-          <svg viewBox="0 0 32 32" aria-hidden="true">
-            <rect width="32" height="32" rx="7" />
-            <path d="M7 11h6l4 5 M7 21h6l4-5h8" />
-          </svg>
-          Cellgate
-        </a>
+        <Brand />
         <nav class="places" aria-label="Places">
           {PLACES.map(({ href, label, pages }) => (
             <a key={href} href={href} aria-current={pages.includes(route.page) ? "page" : undefined}>
@@ -45,7 +76,7 @@ export function App() {
             </a>
           ))}
         </nav>
-        <div class="account" />
+        <Account />
       </header>
       <ConnectionBanner />
       <main id="main" tabIndex={-1}>

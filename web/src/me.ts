@@ -1,6 +1,7 @@
-// Who the user is, and what may be changed; the server decides in the end.
+// Who the user is, and what may be changed; the server decides in the end. All tabs share the session.
 
-import { ME, type Polled } from "./poller";
+import { type Away, type Refused, send } from "./api";
+import { ME, type Polled, startOver } from "./poller";
 import { usePoll } from "./poll";
 import type { Whoami } from "./schemas";
 
@@ -9,7 +10,32 @@ export type Deed = "make" | "change" | "administer";
 
 /** Whose a thing is, as every answer has it. */
 export interface Owned {
-  owner_id: string | null;
+  owner_id?: string | null;
+}
+
+const SESSION = "/v1/session";
+const otherTabs = new BroadcastChannel("cellgate-session");
+otherTabs.onmessage = startOver;
+
+/** Sign in with a token, in every tab; returns why that was refused, null when it was not. */
+export async function signIn(token: string): Promise<Refused | Away | null> {
+  const answer = await send<Whoami>("POST", SESSION, { body: { token } });
+  if (answer.kind !== "done") return answer;
+  somebodyElse();
+  return null;
+}
+
+/** Sign out in every tab. */
+export async function signOut(): Promise<Refused | Away | null> {
+  const answer = await send<void>("DELETE", SESSION);
+  if (answer.kind !== "done") return answer;
+  somebodyElse();
+  return null;
+}
+
+function somebodyElse(): void {
+  otherTabs.postMessage(null);
+  startOver();
 }
 
 /** Who the user is, as it was read once; `status` 401 where a token is wanted. */

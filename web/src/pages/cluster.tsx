@@ -70,6 +70,15 @@ function sentenceOf(workers: Worker[], queues: Queue[]): string {
   );
 }
 
+const FIGURES: { title: string; of: (queue: Queue) => string }[] = [
+  { title: "Waiting", of: ({ queued }) => count(queued) },
+  { title: "Oldest waits", of: ({ oldest_wait_s }) => duration(oldest_wait_s) },
+  { title: "Running", of: ({ running }) => count(running) },
+  { title: "Paused", of: ({ paused }) => count(paused) },
+  { title: "Workers", of: ({ workers }) => count(workers) },
+  { title: "Free slots", of: ({ free_slots, slots }) => `${count(free_slots)} of ${count(slots)}` },
+];
+
 function Queues({ items, workers }: { items: Queue[]; workers: Worker[] }) {
   if (items.length === 0) return <p class="quiet">No run waits, and no worker serves a queue.</p>;
   return (
@@ -78,7 +87,7 @@ function Queues({ items, workers }: { items: Queue[]; workers: Worker[] }) {
         <thead>
           <tr>
             <th scope="col">Queue</th>
-            {["Waiting", "Oldest waits", "Running", "Paused", "Workers", "Free slots"].map((title) => (
+            {FIGURES.map(({ title }) => (
               <th key={title} scope="col" class="number">
                 {title}
               </th>
@@ -90,14 +99,11 @@ function Queues({ items, workers }: { items: Queue[]; workers: Worker[] }) {
           {items.map((queue) => (
             <tr key={queue.name}>
               <th scope="row">{queue.name}</th>
-              <td class="number">{count(queue.queued)}</td>
-              <td class="number">{duration(queue.oldest_wait_s)}</td>
-              <td class="number">{count(queue.running)}</td>
-              <td class="number">{count(queue.paused)}</td>
-              <td class="number">{count(queue.workers)}</td>
-              <td class="number">
-                {count(queue.free_slots)} of {count(queue.slots)}
-              </td>
+              {FIGURES.map(({ title, of }) => (
+                <td key={title} class="number" data-name={title}>
+                  {of(queue)}
+                </td>
+              ))}
               <td class="todo">
                 <Todo queue={queue} workers={workers} />
               </td>

@@ -1,10 +1,9 @@
 // All experiments, as a list that one can search, filter, sort, group and compare. The address holds all of it.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { read } from "../api";
 import { Empty } from "../parts/empty";
 import { Trouble } from "../parts/state";
-import { TokenForm } from "../parts/token";
 import { count } from "../format";
 import { SEARCH } from "../keys";
 import { pollNow } from "../poll";
@@ -29,22 +28,17 @@ export function ExperimentsPage() {
   const view = viewOf(query);
   const path = pathOf(view, PAGE);
   const [upTo, setUpTo] = useState(PAGE);
-  const reached = useRef(0);
-  const { items, total, whole, trouble, status } = useListed(path, view.group ? MOST_GROUPED : upTo);
+  const { items, total, whole, trouble } = useListed(path, view.group ? MOST_GROUPED : upTo);
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const [menu, setMenu] = useState<{ item: ExperimentSummary; button: HTMLElement } | null>(null);
   const [doing, setDoing] = useState<{ item: ExperimentSummary; what: Doing } | null>(null);
   const rows = useMemo(() => rowsOf(items ?? [], view.group, closed), [items, view.group, closed]);
   useTitle("Experiments");
   useEffect(() => {
-    if (reached.current > upTo) setUpTo(reached.current);
-  });
-  useEffect(() => {
     if (!query.has("search")) return;
     change({ search: null });
     document.getElementById(SEARCH)?.focus();
   }, [query]);
-  if (status === 401) return <TokenForm />;
   if (items === null && trouble) return <Trouble text={trouble} />;
   if (items?.length === 0 && !isFiltered(view)) return <Empty />;
 
@@ -96,9 +90,7 @@ export function ExperimentsPage() {
           onSelect={toggle}
           onFold={fold}
           onMenu={(item, button) => setMenu({ item, button })}
-          onReach={(row) => {
-            reached.current = row;
-          }}
+          onReach={(row) => setUpTo((was) => Math.max(was, row))}
         />
         {items?.length === 0 && <p class="quiet none">No experiment matches.</p>}
       </section>

@@ -12,16 +12,14 @@ import { Panel } from "../parts/panel";
 import { Sparkline } from "../parts/sparkline";
 import { Trouble } from "../parts/state";
 import { Strip } from "../parts/strip";
-import { TokenForm } from "../parts/token";
 import { ROW } from "../keys";
 import { useLive } from "../poll";
 import { useTitle } from "../router";
 import type { LatestExperiment, Overview, RunningExperiment } from "../schemas";
 
 export function NowPage() {
-  const { value, trouble, status } = useLive<Overview>(OVERVIEW);
+  const { value, trouble } = useLive<Overview>(OVERVIEW);
   useTitle("Now");
-  if (status === 401) return <TokenForm />;
   if (value === null && trouble) return <Trouble text={trouble} />;
   if (value !== null && isEmpty(value)) return <Empty />;
   return (

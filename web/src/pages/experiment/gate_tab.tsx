@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { score } from "../../format";
+import { may, useMe } from "../../me";
 import { Refusal, useSend } from "../../parts/sending";
 import { VerdictMark } from "../../parts/state";
 import type { Experiment, GateCheck, GateReport, SeedValue } from "../../schemas";
@@ -133,6 +134,8 @@ function Waive({ check, experiment }: { check: GateCheck; experiment: string }) 
   const [reason, setReason] = useState("");
   const path = `/v1/experiments/${experiment}`;
   const { send, busy, trouble } = useSend(`${path}/gate`, path, `${path}/decisions`);
+  const me = useMe();
+  if (!may(me, "administer")) return null;
   if (!open) {
     return (
       <button type="button" class="small-button" onClick={() => setOpen(true)}>

@@ -36,6 +36,7 @@ export function Head({ experiment, dataset, decision, gate }: HeadProps) {
             path={`/v1/experiments/${experiment.id}`}
             subject="experiment"
             state={experiment.state}
+            of={experiment}
             actions={actionsOfExperiment(experiment)}
           />
           <a class="button" href={`#/compare?experiments=${experiment.id}`}>

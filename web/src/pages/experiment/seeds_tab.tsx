@@ -81,6 +81,7 @@ function JobHead({ title, job, experiment }: { title: string; job: Job | undefin
           shownBy={`/v1/experiments/${experiment.id}`}
           subject={title}
           state={job.state}
+          of={experiment}
           actions={actionsOfJob(job, experiment)}
         />
       )}

@@ -6,6 +6,8 @@ import { type Polled, useLive } from "../../poll";
 import type { ExperimentSummary, Page } from "../../schemas";
 
 const MOST_KEPT = 8;
+/** Of every page but the first, which is read whenever something changes. */
+const LARGE = 500;
 
 type Found = Page<ExperimentSummary>;
 
@@ -67,7 +69,7 @@ async function readNext(path: string, list: Kept): Promise<void> {
   const { next } = list;
   list.reading = true;
   try {
-    const answer = await read<Found>(`${path}&after=${encodeURIComponent(next ?? "")}`);
+    const answer = await read<Found>(`${path.replace(/limit=\d+/, `limit=${LARGE}`)}&after=${encodeURIComponent(next ?? "")}`);
     // The first page may have begun the list anew meanwhile.
     if (answer.kind !== "fresh" || list.next !== next) return;
     list.items = [...list.items, ...without(answer.value.items, list.items)];

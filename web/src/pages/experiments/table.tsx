@@ -1,6 +1,6 @@
 // The rows of the list: one line each, a card each on a phone.
 
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Interval } from "../../parts/interval";
 import { Name } from "../../parts/name";
 import { Outcome } from "../../parts/outcome";
@@ -8,9 +8,10 @@ import { Sparkline } from "../../parts/sparkline";
 import { Strip } from "../../parts/strip";
 import { duration, moment, score, shortAge } from "../../format";
 import { ROW } from "../../keys";
+import { useMedia } from "../../media";
 import type { ExperimentSummary } from "../../schemas";
-import { useMedia, useRowsInWindow } from "../../virtual";
 import type { Group, Row } from "./groups";
+import { useRowsInWindow } from "./rows_in_window";
 import { COLUMNS, type Column, SORTS, TITLES, type View } from "./view";
 
 const LINE_HEIGHT = 36;
@@ -33,11 +34,11 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
   const body = useRef<HTMLTableSectionElement>(null);
   const height = useMedia("(max-width: 640px)") ? CARD_HEIGHT : LINE_HEIGHT;
   const count = Math.max(rows.length, total);
-  const { start, end } = useRowsInWindow(body, count, height);
-  onReach(end);
+  const [start, end] = useRowsInWindow(body, count, height);
+  useEffect(() => onReach(end), [end]);
   const columns = COLUMNS.filter((column) => !view.hidden.has(column));
   const shown = rows.slice(start, end);
-  const below = count - Math.min(end, rows.length);
+  const below = count - start - shown.length;
   return (
     <table class="experiments" aria-rowcount={count + 1} aria-label="Experiments">
       <thead>
@@ -81,7 +82,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
 function Room({ height }: { height: number }) {
   return (
     <tr class="room" aria-hidden="true">
-      <td style={{ height: `${height}px` }} />
+      <td colSpan={99} style={{ height: `${height}px` }} />
     </tr>
   );
 }

@@ -7,6 +7,7 @@ import { Actions } from "../../parts/actions";
 import { withCode } from "../../parts/code_text";
 import { Refusal, useSend } from "../../parts/sending";
 import { Bar, State } from "../../parts/state";
+import { may, useMe } from "../../me";
 import { goToRun } from "../../router";
 import type { Job, Run } from "../../schemas";
 import { ended } from "../../states";
@@ -32,6 +33,7 @@ export function Head({ run, job, name }: { run: Run; job: Job | null; name: stri
             path={`/v1/runs/${run.id}`}
             subject="run"
             state={run.state}
+            of={run}
             actions={actionsOfRun(run)}
             onDone={(action, answer) => action.verb === "retry" && goToRun(answer.id)}
           />
@@ -104,8 +106,9 @@ function sentence(run: Run): ComponentChildren {
 /** Train all seeds of the job again at half its rate: what collapsed at a rate collapses at it again. */
 function HalfRate({ run, job }: { run: Run; job: Job | null }) {
   const { send, busy, trouble } = useSend<Job>(`/v1/runs/${run.id}`);
+  const me = useMe();
   const rate = rateOf(run, job);
-  if (job === null || rate === null || !TOO_FAST.has(run.failure_reason ?? "")) return null;
+  if (job === null || rate === null || !may(me, "change", run) || !TOO_FAST.has(run.failure_reason ?? "")) return null;
   const retry = async () => {
     const made = await send("POST", `/v1/jobs/${job.id}/retry`, { learning_rate: rate / 2 });
     const next = made?.runs.find((one) => one.seed === run.seed);
