@@ -11,6 +11,7 @@ from service.api.attempts import Attempts
 from service.api.auth import TokenCache
 from service.api.context import Context
 from service.api.description import describe_api, operation_id
+from service.api.list_watch import watch_lists
 from service.api.long_poll import poll_states_in, watch_output, watch_versions
 from service.api.middleware import add_middleware
 from service.api.parameters import refuse_unknown_parameters
@@ -145,6 +146,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         tokens=known,
         versions=watch_versions(database, supervision.report),
         output=watch_output(database, supervision.report),
+        lists=watch_lists(database, supervision.report),
         load_poll_states=poll_states_in(database),
         telemetry=telemetry,
         hashes=Hashes(),

@@ -9,6 +9,7 @@ from cellgate.contract.api.common import Page, Time
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.identifiers import PRINCIPAL_ID
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.parameters import MaxItems, Paging, seconds
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter
@@ -33,7 +34,7 @@ async def read_whoami(request: Request) -> WhoamiAnswer:
     return answer(WhoamiAnswer, principal, principal_id=principal.id)
 
 
-@router.get("/audit", Scope.ADMIN, responses=documented())
+@router.get("/audit", Scope.ADMIN, **tagged())
 def read_audit(
     context: Ctx,
     paging: Annotated[Paging, Depends(_paging)],

@@ -14,6 +14,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.configs import PrepareConfig
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.examples import DATASETS
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
@@ -77,7 +78,7 @@ def add_dataset(
     return post.accept(create, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_datasets(
     context: Ctx,
     paging: PagedByName,

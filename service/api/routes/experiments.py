@@ -23,6 +23,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.examples import EXPERIMENTS
 from service.api.experiment_specs import parsed_spec
 from service.api.idempotency import Created, Posted
@@ -114,7 +115,7 @@ def submit_experiment(
     return post.accept(create, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged(waits=True))
 def read_experiments(
     context: Ctx,
     paging: PagedByAny,
@@ -169,7 +170,7 @@ def read_spent(experiment_id: ExperimentPath, context: Ctx) -> SpentAnswer:
         return spent_and_predicted(session, experiment_id, price=context.settings.price_per_device_hour)
 
 
-@router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:

@@ -17,6 +17,7 @@ from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.examples import JOBS
 from service.api.idempotency import Created, Post, Posted
 from service.api.model_check import check_checkpoints
@@ -131,7 +132,7 @@ def _refuse_other_dataset(spec: JobCreate) -> None:
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_jobs(
     context: Ctx,
     paging: PagedByName,

@@ -16,6 +16,7 @@ from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.states import RunState
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
     ArchivedItems,
@@ -69,7 +70,7 @@ ACTION = accepting(RunAnswer, HTTPStatus.NOT_FOUND)
 QUEUES = accepting(RunAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_runs(
     context: Ctx,
     paging: PagedByAny,
@@ -171,7 +172,7 @@ def _named(keys: str | None, max_points: int | None) -> str:
     return hashlib.sha256(repr((keys, max_points)).encode()).hexdigest()[:16]
 
 
-@router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of a run, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:

@@ -94,9 +94,8 @@ def test_runs_are_sorted_by_the_f1_and_the_time_that_they_show(api: Api) -> None
         ("' OR 1=1 --", []),
     ],
 )
-def test_a_search_finds_a_part_of_the_name_whatever_its_case(
-    shared_api: Api, many: list[str], text: str, wanted: list[str]
-) -> None:
+@pytest.mark.usefixtures("many")
+def test_a_search_finds_a_part_of_the_name_whatever_its_case(shared_api: Api, text: str, wanted: list[str]) -> None:
     found = get(shared_api, f"/v1/experiments?q={text}&total=true")
 
     assert sorted(item["name"] for item in found["items"]) == sorted(wanted)
@@ -120,7 +119,8 @@ def test_a_search_looks_at_so_many_rows_for_a_page_and_goes_on_at_the_next(
 
     for sort in ("-created", "name", "-f1"):
         first = get(shared_api, f"/v1/experiments?q=zebra&sort={sort}&total=true")
-        assert len(first["items"]) <= 1 and first["total"] is None
+        assert len(first["items"]) <= 1
+        assert first["total"] is None
         assert pages(shared_api, f"/v1/experiments?q=zebra&sort={sort}", limit=10) == [many[-1]]
         assert pages(shared_api, f"/v1/experiments?q=a&sort={sort}", limit=1) == pages(
             shared_api, f"/v1/experiments?q=a&sort={sort}", limit=10
@@ -137,7 +137,8 @@ def test_a_total_counts_all_pages_and_stops_at_its_limit(
     assert get(shared_api, "/v1/experiments?limit=2&total=true")["total"] == 3
 
 
-def test_a_list_shows_what_belongs_to_one_owner_by_name_or_id(shared_api: Api, many: list[str]) -> None:
+@pytest.mark.usefixtures("many")
+def test_a_list_shows_what_belongs_to_one_owner_by_name_or_id(shared_api: Api) -> None:
     me = get(shared_api, "/v1/whoami")
 
     for path in ("experiments", "jobs", "runs", "datasets"):
@@ -193,7 +194,8 @@ def test_a_sort_that_a_list_does_not_have_is_refused(shared_api: Api) -> None:
         assert_refused(answer, status=422, code="invalid_request", pointers=["#query/sort"])
 
 
-def test_a_list_takes_as_many_statements_for_any_length(shared_api: Api, many: list[str]) -> None:
+@pytest.mark.usefixtures("many")
+def test_a_list_takes_as_many_statements_for_any_length(shared_api: Api) -> None:
     for path in ("experiments", "jobs", "runs", "datasets"):
         taken = []
         for limit in (1, 7):
