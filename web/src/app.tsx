@@ -1,20 +1,22 @@
 import { Keys } from "./keys";
 import { useWhoami } from "./me";
 import { useOverview } from "./overview";
-import { ClusterPage } from "./pages/cluster";
-import { ComparePage } from "./pages/compare";
-import { DatasetPage } from "./pages/dataset";
-import { DatasetsPage } from "./pages/datasets";
-import { ExperimentPage } from "./pages/experiment";
-import { ExperimentsPage } from "./pages/experiments";
-import { NewPage } from "./pages/new";
 import { NowPage } from "./pages/now";
-import { RunPage } from "./pages/run";
 import { Account } from "./parts/account";
 import { ConnectionBanner } from "./parts/connection";
+import { lazily } from "./parts/lazy";
 import { SignIn } from "./parts/token";
 import { type Route, useFocusOnArrival, useRoute } from "./router";
 
+// The first page comes with the frame, the others when they are first opened.
+const ClusterPage = lazily(async () => (await import("./pages/cluster")).ClusterPage);
+const ComparePage = lazily(async () => (await import("./pages/compare")).ComparePage);
+const DatasetPage = lazily(async () => (await import("./pages/dataset")).DatasetPage);
+const DatasetsPage = lazily(async () => (await import("./pages/datasets")).DatasetsPage);
+const ExperimentPage = lazily(async () => (await import("./pages/experiment")).ExperimentPage);
+const ExperimentsPage = lazily(async () => (await import("./pages/experiments")).ExperimentsPage);
+const NewPage = lazily(async () => (await import("./pages/new")).NewPage);
+const RunPage = lazily(async () => (await import("./pages/run")).RunPage);
 const UNAUTHORIZED = 401;
 const PLACES: { href: string; label: string; pages: Route["page"][] }[] = [
   { href: "#/", label: "Now", pages: ["now"] },

@@ -4,7 +4,6 @@ import { useState } from "preact/hooks";
 import { Ask, type Request } from "../parts/ask";
 import { Command } from "../parts/command";
 import { Trouble } from "../parts/state";
-import { TokenForm } from "../parts/token";
 import { count, duration } from "../format";
 import { usePoll } from "../poll";
 import { useTitle } from "../router";
@@ -18,13 +17,12 @@ const ENDED = ["succeeded", "failed", "cancelled", "paused"].map((state) => `&st
 
 export function ClusterPage() {
   const never = () => false;
-  const { value: workers, trouble, status } = usePoll<Worker[]>(WORKERS, never, EVERY_S);
+  const { value: workers, trouble } = usePoll<Worker[]>(WORKERS, never, EVERY_S);
   const { value: queues } = usePoll<Queue[]>("/v1/queues", never, EVERY_S);
   const { value: held } = usePoll<Page<Run>>(`/v1/runs?limit=500${AT_WORK}`, never, EVERY_S);
   const { value: done } = usePoll<Page<Run>>(`/v1/runs?limit=200${ENDED}`, never, 2 * EVERY_S);
   const [asked, setAsked] = useState<Request | null>(null);
   useTitle("Cluster");
-  if (status === 401) return <TokenForm />;
   if (workers === null && trouble) return <Trouble text={trouble} />;
   return (
     <>

@@ -20,7 +20,7 @@ interface Kept {
 // Of the last views: who comes back finds the rows where they were.
 const kept = new Map<string, Kept>();
 
-export interface Listed extends Pick<Polled<Found>, "trouble" | "status"> {
+export interface Listed extends Pick<Polled<Found>, "trouble"> {
   /** Null before the first page. */
   items: ExperimentSummary[] | null;
   /** How many there are on all pages; 10,000 may be more. */
@@ -37,7 +37,7 @@ export interface Listed extends Pick<Polled<Found>, "trouble" | "status"> {
  */
 export function useListed(path: string, upTo: number): Listed {
   const [, show] = useReducer((count: number) => count + 1, 0);
-  const { value, trouble, status } = useLive<Found>(path);
+  const { value, trouble } = useLive<Found>(path);
   const list = keptOf(path);
   useEffect(() => {
     if (value === null) return;
@@ -51,7 +51,7 @@ export function useListed(path: string, upTo: number): Listed {
   });
   const items = value === null ? null : list.items.length > 0 ? list.items : value.items;
   const whole = list.next === null;
-  return { items, total: whole ? (items?.length ?? 0) : (value?.total ?? list.items.length), whole, trouble, status };
+  return { items, total: whole ? (items?.length ?? 0) : (value?.total ?? list.items.length), whole, trouble };
 }
 
 function keptOf(path: string): Kept {
