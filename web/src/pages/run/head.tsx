@@ -40,7 +40,7 @@ export function Head({ run, job, name }: { run: Run; job: Job | null; name: stri
           {run.state === "failed" && run.superseded_by === null && <HalfRate run={run} job={job} />}
         </div>
       </div>
-      <p class={`status-line ${run.state === "failed" ? "bad" : ""}`} role="status">
+      <p class={`status-line ${run.state === "failed" && !run.superseded_by ? "bad" : ""}`} role="status">
         {sentence(run)}
       </p>
       <div class="bar-place">
