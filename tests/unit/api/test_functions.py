@@ -1,6 +1,8 @@
 """Single functions of a data set: listed, searched, and each with its source, its graph and its verdicts."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -136,6 +138,18 @@ def test_the_graph_is_the_one_that_models_see_with_each_node_at_its_place(pages:
 def test_the_kinds_of_edges_and_of_quality_are_those_of_the_trainers() -> None:
     assert set(EdgeKind.__args__) == set(EDGE_TYPES)
     assert set(GraphQualityName.__args__) == {"parsed", "partial", "token_chain", "ready"}
+
+
+def test_drawing_a_graph_imports_no_numbers_and_no_arrow() -> None:
+    program = (
+        "import sys; from trainers.data.graphs.drawn import drawn_graph\n"
+        "drawn_graph('int f(void) { return 0; }', max_nodes=9); print(*sys.modules)"
+    )
+
+    imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert {"tree_sitter"} <= set(imported.stdout.split())
+    assert {"numpy", "pyarrow", "torch", "scipy"}.isdisjoint(imported.stdout.split())
 
 
 def test_an_imported_graph_is_not_drawn_and_a_long_function_neither(
