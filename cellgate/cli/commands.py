@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
+
+from cellgate.contract.endings import leave_output
+from cellgate.contract.exit_codes import CommandExit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +128,14 @@ class LazyGroup(TyperGroup):
         """Return the command that the arguments name, imported."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_command(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; where nobody reads its output any more, the library would end it with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            leave_output()
+            raise typer.Exit(CommandExit.UNREAD) from None
 
 
 def load_command(name: str) -> Any:
