@@ -40,12 +40,17 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         ),
         "seeds": Entry(module="experiments", help="Add seeds to an experiment that has decided."),
         "watch": Entry(module="experiments", help="Watch an experiment, a job or a data set until it ends."),
-        "ls": Entry(module="experiments", help="List the experiments, newest first."),
+        "ls": Entry(module="experiments", help="List the experiments, the newest last."),
         "show": Entry(module="experiments", help="Show the state of an experiment, a job or a run."),
         "runs": Entry(module="runs", help="List runs, over all experiments."),
         "cancel": Entry(module="experiments", help="Cancel the unfinished runs of an experiment, a job or a run."),
-        "pause": Entry(module="experiments", help="Pause a job or a run; running ones save a checkpoint first."),
-        "resume": Entry(module="experiments", help="Queue a paused job or run again, from its checkpoint."),
+        "pause": Entry(
+            module="experiments", help="Pause an experiment, a job or a run; running ones save a checkpoint first."
+        ),
+        "resume": Entry(
+            module="experiments",
+            help="Queue what is paused of an experiment, a job or a run again, from its checkpoint.",
+        ),
         "set": Entry(
             module="housekeeping", help="Set the name, note, labels, or archived state of anything that has an id."
         ),
@@ -65,7 +70,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
     },
     DATA: {
         "dataset": Entry(module="datasets", help="Inspect sources; prepare, list and show data sets."),
-        "uploads": Entry(module="housekeeping", help="List the uploaded files, newest first."),
+        "uploads": Entry(module="housekeeping", help="List the uploaded files, the newest last."),
         "evaluate": Entry(
             module="evaluations",
             help="Judge a bundle, or the scores of any detector, on a data set that it was not trained on.",

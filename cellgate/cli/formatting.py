@@ -48,6 +48,11 @@ def lifecycle(found: ExperimentSummary | ExperimentAnswer | JobAnswer) -> str:
     return found.lifecycle.value if colour is None else f"[{colour}]{found.lifecycle.value}[/]"
 
 
+def state_and_outcome(found: ExperimentSummary | ExperimentAnswer | JobAnswer) -> str:
+    """Return what came of it, once it has ended, and until then how far it is, as coloured markup."""
+    return lifecycle(found) if found.conclusion is None else outcome(found.conclusion)
+
+
 def outcome(conclusion: Conclusion | JobConclusion | None) -> str:
     """Return what came of it as coloured markup, with the computed outcome beside a person's; empty until it ended."""
     if conclusion is None:
