@@ -32,6 +32,7 @@ from service.api.routes import (
     jobs,
     logs,
     operations,
+    overview,
     preflights,
     reports,
     runs,
@@ -57,6 +58,7 @@ SILENCE_MARGIN_S = 5.0
 RESOURCES = (
     datasets,
     uploads,
+    overview,
     experiments,
     estimates,
     gate_decision,

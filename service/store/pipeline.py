@@ -18,6 +18,7 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.decision.rules import decide
 from service.domain.gate.report import with_intervals
 from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
+from service.store.best_f1 import store_best_f1
 from service.store.conclusions import NO_CONCLUSION, store_conclusion
 from service.store.database import now_s
 from service.store.gate import build_gate_report
@@ -54,6 +55,7 @@ def after_run(session: Session, *, run_id: str, artifacts: Path) -> None:
     else:
         # A run that outlived its experiment, such as a cancelled one, still counts in the conclusion.
         store_conclusion(session, run.experiment_id)
+        store_best_f1(session, run.experiment_id)
 
 
 def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
@@ -78,10 +80,11 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
                 _decide(session, experiment, action)
             case Wait(state=state):
                 set_state(session, experiment, state)
-                return
+                break
             case End(state=state, detail=detail):
                 set_state(session, experiment, state, detail)
-                return
+                break
+    store_best_f1(session, experiment_id)
 
 
 def start_first_steps(session: Session, experiment: ExperimentRow) -> None:

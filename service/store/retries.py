@@ -19,6 +19,7 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict
 from service.domain.pipeline import BASES, Step
 from service.domain.principals import Owner
+from service.store.best_f1 import store_best_f1
 from service.store.database import now_s
 from service.store.jobs import create_job, get_job, new_run
 from service.store.lookup import existing, get_row
@@ -112,6 +113,7 @@ def retry_job_at(session: Session, job_id: str, learning_rate: float) -> str:
     _withdraw(session, experiment, step, because=because, also=[job])
     successor = _at_rate(session, job, step=step, learning_rate=learning_rate)
     set_state(session, experiment, WAITS[step], because)
+    store_best_f1(session, experiment.id)
     return successor.id
 
 
@@ -169,6 +171,7 @@ def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs
         step = Step(str(job.step))
         _withdraw(session, experiment, step, because=f"runs of {step} are tried again")
         set_state(session, experiment, WAITS[step], f"{len(runs)} of the runs of {step} are tried again")
+        store_best_f1(session, experiment.id)
     return ids
 
 

@@ -91,7 +91,8 @@ def _cancel(session: Session, run: RunRow) -> RunState:
         return state
     if state.leased:
         return move_run(session, run, S.CANCELLING, "cancel requested", {})
-    return move_run(session, run, S.CANCELLED, "cancelled on request", {"finished_at": now_s()})
+    ended = {"finished_at": now_s(), "took_s": RunRow.running_s}
+    return move_run(session, run, S.CANCELLED, "cancelled on request", ended)
 
 
 def _found(session: Session, run_id: str) -> RunRow:

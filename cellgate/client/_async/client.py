@@ -27,6 +27,7 @@ from cellgate.contract.api.experiments import (
 )
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.operations import PruneAnswer, QueueAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.overview import OverviewAnswer
 from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
@@ -128,6 +129,10 @@ class AsyncClient(AsyncFinding):
     def experiments(self, **filters: Any) -> AsyncIterator[ExperimentSummary]:
         """Yield all experiments, newest first; filters are the API's query parameters."""
         return self._pages("/v1/experiments", Page[ExperimentSummary], filters)
+
+    async def overview(self) -> OverviewAnswer:
+        """Return what needs a person, what runs, and what came out last."""
+        return await self._get("/v1/overview", OverviewAnswer)
 
     async def gate(self, experiment_id: str) -> GateReport:
         """Return an experiment's gate report."""

@@ -54,12 +54,12 @@ from service.store.experiments import (
     create_experiment,
     get_experiment,
     labels_of,
-    list_experiments,
 )
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.more_seeds import add_seeds
 from service.store.runs import events_of
+from service.store.summaries import list_experiments
 from service.store.tables import ExperimentRow
 from service.store.versions import load_experiment_status, load_poll_state
 
@@ -137,7 +137,7 @@ def read_experiments(
         before_s=seconds(created_before),
     )
     with context.database.read() as session:
-        found = list_experiments(session, paging.wanted, wanted)
+        found = list_experiments(session, paging.wanted, wanted, context.waiting)
     items = [experiment_summary(overview) for overview in found]
     return paging.page(items, [item.id for item in items])
 

@@ -12,6 +12,7 @@ class PrincipalRow(Base):
     """Somebody, or something, that owns things; its id is never used again."""
 
     __tablename__ = "principals"
+    __table_args__ = (Index("ix_principals_name", "name"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(Owner)
