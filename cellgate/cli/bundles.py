@@ -17,7 +17,7 @@ from cellgate.cli.connection import AsJson, ExperimentArgument, client_of
 from cellgate.cli.consoles import terminal
 from cellgate.cli.handover import PassedOn, hand_over
 from cellgate.cli.listing import Limit, age, show_list
-from cellgate.cli.progress import last
+from cellgate.cli.watching import last
 from cellgate.contract.api.bundles import BundleAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.bundle_summary import LineRanking

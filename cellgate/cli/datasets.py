@@ -18,9 +18,9 @@ from cellgate.cli.handover import has_extra
 from cellgate.cli.inspection_page import show_inspection
 from cellgate.cli.listing import Limit, age, moment, show_list
 from cellgate.cli.local_inspection import inspect_here
-from cellgate.cli.progress import last, watch_dataset
 from cellgate.cli.sources import default_name, send, server_sources
 from cellgate.cli.spec_files import read_spec
+from cellgate.cli.watching import last, watch_dataset
 from cellgate.client.errors import ServerAway
 from cellgate.client.requests import path_to
 from cellgate.contract.api.datasets import DatasetAnswer, InspectionAnswer

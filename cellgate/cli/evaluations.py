@@ -11,7 +11,7 @@ from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.formatting import score, span
-from cellgate.cli.progress import last
+from cellgate.cli.watching import last
 from cellgate.contract.api.evaluations import EvaluationAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.exit_codes import CommandExit, UsageError

@@ -14,10 +14,12 @@ from cellgate.cli.connection import AsJson, ExperimentArgument, client_of
 from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.estimates import show_estimate, show_spent
-from cellgate.cli.formatting import VERDICTS, state_and_outcome
+from cellgate.cli.formatting import VERDICTS, duration, score, state_and_outcome
 from cellgate.cli.listing import Limit, age, moment, show_list
-from cellgate.cli.progress import progress, watch_dataset, watch_experiment, watch_job
+from cellgate.cli.pages import page_of
+from cellgate.cli.progress import progress
 from cellgate.cli.spec_files import read_spec
+from cellgate.cli.watching import watch_dataset, watch_experiment, watch_job
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import NotIdentified, Refused
 from cellgate.client.identities import Identity
@@ -41,12 +43,15 @@ RETRIED: Sequence[ResourceKind] = ("jobs", "runs")
 COLUMNS: Sequence[Column[ExperimentSummary]] = (
     Column(title="id", text=lambda one: one.id),
     Column(title="name", text=lambda one: escape(one.name), shortest=10),
-    Column(title="state", text=state_and_outcome, shortest=22),
-    Column(title="gate", text=lambda one: VERDICTS[one.gate_verdict], rank=2),
-    Column(title="runs", text=lambda one: f"{one.runs_done}/{one.runs_total}", is_number=True, rank=1),
+    Column(title="state", text=state_and_outcome, shortest=20),
+    Column(title="F1", text=lambda one: "" if one.f1 is None else score(one.f1.mean, 3), is_number=True),
+    Column(title="gate", text=lambda one: VERDICTS[one.gate_verdict], rank=1),
+    Column(title="runs", text=lambda one: f"{one.runs_done}/{one.runs_total}", is_number=True, rank=2),
+    Column(title="data set", text=lambda one: escape(one.dataset_name), shortest=10, rank=4),
+    Column(title="took", text=lambda one: duration(one.took_s), is_number=True, rank=3),
     Column(title="age", text=lambda one: age(one.created_at), is_number=True),
-    Column(title="owner", text=lambda one: escape(one.owner or ""), shortest=10, rank=4),
-    Column(title="created", text=lambda one: moment(one.created_at), rank=3),
+    Column(title="owner", text=lambda one: escape(one.owner or ""), shortest=10, rank=6),
+    Column(title="created", text=lambda one: moment(one.created_at), rank=5),
 )
 
 
@@ -166,7 +171,11 @@ def show(context: typer.Context, identifier: AnyId, as_json: AsJson = False) -> 
     console = terminal()
     match found:
         case ExperimentAnswer():
-            console.print(progress(found, found.jobs))
+            console.print(
+                progress(
+                    found, found.jobs, page=page_of(client.server, Identity(collection="experiments", id=found.id))
+                )
+            )
             if spent is not None:
                 show_spent(console, spent)
         case JobAnswer():

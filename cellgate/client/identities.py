@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cellgate.client.errors import NotIdentified
 from cellgate.client.requests import Collection
+from cellgate.contract.api.pipelines import BestF1, ExperimentWaiting
 from cellgate.contract.visible import visible
 
 COLLECTIONS: Mapping[str, Collection] = {
@@ -30,6 +31,7 @@ NOUNS: Mapping[Collection, str] = {
 }
 # Of a ULID, the characters after the prefix.
 LENGTH = 26
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BEGINNING = re.compile(rf"(?P<prefix>{'|'.join(COLLECTIONS)})_(?P<rest>[0-9A-Za-z]{{0,{LENGTH}}})")
 MOST_CANDIDATES = 10
 
@@ -42,6 +44,18 @@ class Listed(BaseModel):
     id: str
     name: str | None = None
     created_at: datetime
+
+
+class Outlook(BaseModel):
+    """How far an experiment is as a whole, as lists tell it; servers of older releases tell nothing of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    progress: float | None = None
+    eta_s: float | None = None
+    f1: BestF1 | None = None
+    waiting: ExperimentWaiting | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +92,17 @@ class Beginning:
     def cursor(self) -> str:
         """A cursor after which the ids with this beginning come first: ids sort by their characters, Z last."""
         return self.text.ljust(len(self.text.partition("_")[0]) + 1 + LENGTH, "Z")
+
+
+def cursor_before(identifier: str) -> str:
+    """Return the cursor after which a list, newest first, begins with this id."""
+    prefix, _, rest = identifier.partition("_")
+    number = int(rest, base=36) + 1
+    digits = ""
+    while len(digits) < LENGTH:
+        number, digit = divmod(number, 36)
+        digits = DIGITS[digit] + digits
+    return f"{prefix}_{digits}"
 
 
 def beginning_of(wanted: str) -> Beginning | None:

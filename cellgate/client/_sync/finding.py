@@ -9,7 +9,9 @@ from cellgate.client.identities import (
     Beginning,
     Identity,
     Listed,
+    Outlook,
     beginning_of,
+    cursor_before,
     is_named,
     nothing_of,
     only_one,
@@ -48,6 +50,12 @@ class Finding(Connection):
         for collection in collections if wanted.strip() else ():
             named += [(collection, item) for item in self._named(collection, wanted)]
         return only_one(wanted, collections, named)
+
+    def outlook(self, experiment_id: str) -> Outlook | None:
+        """Return an experiment's remaining time, its best F1 and why nothing of it moves; None if it is gone."""
+        query = {"archived": Archived.ALL.value, "after": cursor_before(experiment_id), "limit": 1}
+        page = self._get(with_query("/v1/experiments", query), Page[Outlook])
+        return next((item for item in page.items if item.id == experiment_id), None)
 
     def count(self, collection: Collection, **filters: object) -> int | None:
         """Return how many items match the filters of a list; None where the server is of a release that cannot tell."""
