@@ -11,6 +11,8 @@ from rich.text import Text
 from cellgate.contract.visible import visible
 
 GAP = 2
+# A column of a higher rank than 0 is left out before text of this length is shortened.
+LONG = 45
 T = TypeVar("T")
 
 
@@ -45,7 +47,10 @@ def print_rows(console: Console, items: Sequence[T], columns: Sequence[Column[T]
         max(len(column.title), min(width, column.shortest)) if column.shortest else width
         for column, width in zip(columns, natural, strict=True)
     ]
-    kept = _fitting(columns, least, console.width)
+    wanted = [min(width, max(LONG, shortest)) for width, shortest in zip(natural, least, strict=True)]
+    # Numbers and ids are never shortened, however long they are.
+    wanted = [width if column.shortest else long for column, width, long in zip(columns, wanted, natural, strict=True)]
+    kept = _fitting(columns, wanted, console.width)
     widths = _widths(kept, natural, least, console.width)
     # A terminal that is narrower than an id breaks the line; the id stays whole for copying.
     console.width = max(console.width, _taken(list(widths.values())))
@@ -75,10 +80,10 @@ def _taken(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * max(0, len(widths) - 1)
 
 
-def _fitting(columns: Sequence[Column[T]], least: Sequence[int], width: int) -> list[int]:
-    """Return the places of the columns that fit, each with the least that must be left of it."""
+def _fitting(columns: Sequence[Column[T]], wanted: Sequence[int], width: int) -> list[int]:
+    """Return the places of the columns that fit, each as wide as is wanted; those of rank 0 stay in any case."""
     kept = list(range(len(columns)))
-    while _taken([least[place] for place in kept]) > width:
+    while _taken([wanted[place] for place in kept]) > width:
         last = max(kept, key=lambda place: columns[place].rank)
         if columns[last].rank == 0:
             break

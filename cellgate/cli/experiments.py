@@ -302,4 +302,5 @@ def _exit_of(ended: ExperimentAnswer | JobAnswer, succeeded: bool) -> CommandExi
 
 
 def _print(message: str) -> None:
-    terminal().print(message, markup=False)
+    # Whole, for copying.
+    terminal().print(message, markup=False, soft_wrap=True)

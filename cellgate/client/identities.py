@@ -157,6 +157,14 @@ def nothing_of(wanted: str, collections: Sequence[Collection]) -> NotIdentified:
     )
 
 
+def of_another_kind(found: Beginning, collections: Sequence[Collection]) -> NotIdentified:
+    """Return the error for an id of what is not meant here."""
+    kinds = _one_of([f"{NOUNS[collection]} ({PREFIXES[collection]}_…)" for collection in collections])
+    return NotIdentified(
+        f"{found.text} is the id of a thing of another kind ({NOUNS[found.collection]}), expected {kinds}"
+    )
+
+
 def _one_of(words: Sequence[str]) -> str:
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last

@@ -13,7 +13,7 @@ from cellgate.client.identities import (
     beginning_of,
     cursor_before,
     is_named,
-    nothing_of,
+    of_another_kind,
     only_one,
 )
 from cellgate.client.requests import Collection, with_query
@@ -39,7 +39,7 @@ class Finding(Connection):
         beginning = beginning_of(wanted)
         if beginning is not None and beginning.is_whole:
             if beginning.collection not in collections:
-                raise nothing_of(wanted, collections)
+                raise of_another_kind(beginning, collections)
             return Identity(collection=beginning.collection, id=beginning.text)
         if beginning is not None and beginning.collection in collections:
             begins = self._beginning_with(beginning)
