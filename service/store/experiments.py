@@ -188,6 +188,7 @@ def create_experiment_job(
         limits=limits,
         owner=owner,
         fresh=fresh or ExperimentSpec.model_validate(experiment.spec).fresh,
+        paused=experiment.paused,
     )
     start_first_steps(session, experiment)
     return job

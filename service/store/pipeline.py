@@ -113,7 +113,7 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     }
     body = {"from": experiment.state, "to": to.value, "reason": detail}
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
-    _set(session, experiment, **values, **({} if to.terminal else NO_CONCLUSION))
+    _set(session, experiment, **values, **({"paused_at": None} if to.terminal else NO_CONCLUSION))
     if to.terminal:
         _enqueue_end(session, experiment, to, detail)
 
