@@ -75,6 +75,12 @@ class EvidencePending(NotFound):
     code = "evidence_pending"
 
 
+class NoRangeTest(NotFound):
+    """The run has no curve of an LR range test."""
+
+    code = "no_range_test"
+
+
 class ReportLost(NotFound):
     """The report that a run of cell 54 has left is not there as it was."""
 

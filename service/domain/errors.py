@@ -8,6 +8,7 @@ ServiceError
 ├── StorageFull             the disk has no room
 ├── Conflict                the state does not allow it
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
+│   ├── MadeByOlderRelease  what is asked for was made before there was such a thing
 │   ├── StillUsed           something depends on what is to be deleted
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
 ├── PreconditionFailed      the thing is not the one that If-Match names any more
@@ -96,6 +97,12 @@ class GateNotPassed(Conflict):
     """Fusion was requested before the validation gate passed."""
 
     code = "gate_not_passed"
+
+
+class MadeByOlderRelease(Conflict):
+    """What is asked for was made by a release that did not keep it yet."""
+
+    code = "made_by_older_release"
 
 
 class StillUsed(Conflict):
