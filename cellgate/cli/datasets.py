@@ -8,6 +8,7 @@ import typer
 from cellgate.cli import tables
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import complain, terminal
+from cellgate.cli.dataset_export import export
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.handover import has_extra
 from cellgate.cli.inspection_page import show_inspection
@@ -131,6 +132,9 @@ def _ask(context: typer.Context, files: list[Path], body: dict[str, Any], *, upl
         complain(f"run {answer.run} has {answer.state}: {answer.failure_detail or 'it was stopped'}")
         raise typer.Exit(CommandExit.FAILED)
     return answer.inspection
+
+
+dataset_app.command("export")(export)
 
 
 @dataset_app.command("ls")
