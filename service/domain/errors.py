@@ -14,6 +14,8 @@ ServiceError
 ├── PreconditionFailed      the thing is not the one that If-Match names any more
 ├── QuotaExceeded           the owner has reached a limit
 ├── Unauthorized            no token, or not this one
+│   └── SessionEnded        the session of a browser is over
+├── TooManyAttempts         too many wrong tokens from one address
 ├── MissingScope            the token does not allow this
 ├── NotOwner                the thing belongs to somebody else
 ├── PriorityNotAllowed      a priority that is for admins
@@ -133,6 +135,18 @@ class Unauthorized(ServiceError):
     """The request has no bearer token, or an invalid one."""
 
     code = "unauthorized"
+
+
+class SessionEnded(Unauthorized):
+    """The session that a browser's cookie names has ended, or its token has."""
+
+    code = "session_ended"
+
+
+class TooManyAttempts(ServiceError):
+    """An address has tried to sign in with wrong tokens too often."""
+
+    code = "too_many_attempts"
 
 
 class MissingScope(ServiceError):

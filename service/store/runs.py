@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session, aliased, load_only
 
 from cellgate.contract.events import EventKind
 from service.domain.curves import EVALUATED, epoch_ends, is_by_time
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_runs
+from service.store.filters import EVERYTHING, Filters, matching_runs
 from service.store.lookup import get_row
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.tables import AttemptRow, EventRow, JobRow, MetricRow, RunRow
 
 # Each attempt tells its learning rate once.
@@ -41,15 +42,15 @@ def get_run(session: Session, run_id: str) -> RunRow:
     return get_row(session, RunRow, run_id)
 
 
-def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[RunRow]:
-    """Return a page of the runs that match the filters, newest first.
+def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Found[RunRow]:
+    """Return a page of the runs that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
     """
-    return session.scalars(page_of_runs(page, wanted)).all()
+    return rows_of(session, RunRow, find_page(session, matching_runs(wanted), page))
 
 
 def runs_by_id(session: Session, run_ids: Collection[str]) -> dict[str, RunRow]:

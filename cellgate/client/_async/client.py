@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cellgate.client._async.connection import AsyncConnection
+from cellgate.client._async.finding import AsyncFinding
 from cellgate.client.blocking import async_run
 from cellgate.client.defaults import PAGE_SIZE
 from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
@@ -29,6 +29,7 @@ from cellgate.contract.api.experiments import (
 from cellgate.contract.api.functions import ErrorsAnswer, FunctionAnswer, FunctionSummary
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.operations import PruneAnswer, QueueAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.overview import OverviewAnswer
 from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
@@ -49,7 +50,7 @@ from cellgate.contract.inspection import Inspection
 JSON = {"Accept": "application/json"}
 
 
-class AsyncClient(AsyncConnection):
+class AsyncClient(AsyncFinding):
     """The API, one method per operation; a context manager.
 
     Args:
@@ -146,6 +147,10 @@ class AsyncClient(AsyncConnection):
     def experiments(self, **filters: Any) -> AsyncIterator[ExperimentSummary]:
         """Yield all experiments, newest first; filters are the API's query parameters."""
         return self._pages("/v1/experiments", Page[ExperimentSummary], filters)
+
+    async def overview(self) -> OverviewAnswer:
+        """Return what needs a person, what runs, and what came out last."""
+        return await self._get("/v1/overview", OverviewAnswer)
 
     async def gate(self, experiment_id: str) -> GateReport:
         """Return an experiment's gate report."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cellgate.client._sync.connection import Connection
+from cellgate.client._sync.finding import Finding
 from cellgate.client.blocking import sync_run
 from cellgate.client.defaults import PAGE_SIZE
 from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
@@ -30,6 +30,7 @@ from cellgate.contract.api.experiments import (
 from cellgate.contract.api.functions import ErrorsAnswer, FunctionAnswer, FunctionSummary
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.operations import PruneAnswer, QueueAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.overview import OverviewAnswer
 from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
@@ -50,7 +51,7 @@ from cellgate.contract.inspection import Inspection
 JSON = {"Accept": "application/json"}
 
 
-class Client(Connection):
+class Client(Finding):
     """The API, one method per operation; a context manager.
 
     Args:
@@ -147,6 +148,10 @@ class Client(Connection):
     def experiments(self, **filters: Any) -> Iterator[ExperimentSummary]:
         """Yield all experiments, newest first; filters are the API's query parameters."""
         return self._pages("/v1/experiments", Page[ExperimentSummary], filters)
+
+    def overview(self) -> OverviewAnswer:
+        """Return what needs a person, what runs, and what came out last."""
+        return self._get("/v1/overview", OverviewAnswer)
 
     def gate(self, experiment_id: str) -> GateReport:
         """Return an experiment's gate report."""

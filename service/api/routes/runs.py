@@ -16,6 +16,7 @@ from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.states import RunState
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
     ArchivedItems,
@@ -25,7 +26,6 @@ from service.api.parameters import (
     Labels,
     OfExperiment,
     OfJob,
-    Paged,
     PagedEvents,
     RunPath,
     RunStates,
@@ -37,6 +37,7 @@ from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
 from service.api.problems import NoRangeTest
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByAny, Search
 from service.api.views import answer, curve_answer, run_answer, run_status
 from service.domain.comparison import POINTS_PER_INTERVAL
 from service.domain.range_tests import RangeTest, range_test_in
@@ -69,10 +70,12 @@ ACTION = accepting(RunAnswer, HTTPStatus.NOT_FOUND)
 QUEUES = accepting(RunAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_runs(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByAny,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: RunStates = None,
     cells: Cells = None,
     experiment: OfExperiment = None,
@@ -82,8 +85,10 @@ def read_runs(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[RunAnswer]:
-    """List the runs, newest first, including runs that a retry has replaced."""
+    """List the runs, including those that a retry has replaced: newest first, or by name, F1 or the time they took."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         states=states or (),
         cells=cells or (),
         experiment_id=experiment,
@@ -96,7 +101,7 @@ def read_runs(
     with context.database.read() as session:
         rows = list_runs(session, paging.wanted, wanted)
         waiting = context.waiting(session, rows)
-        return paging.page([run_answer(row, waiting) for row in rows], [row.id for row in rows])
+        return paging.found([run_answer(row, waiting) for row in rows], rows)
 
 
 @router.get("/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
@@ -167,7 +172,7 @@ def _named(keys: str | None, max_points: int | None) -> str:
     return hashlib.sha256(repr((keys, max_points)).encode()).hexdigest()[:16]
 
 
-@router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of a run, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:

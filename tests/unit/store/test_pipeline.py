@@ -16,11 +16,11 @@ from service.store.experiments import (
     create_experiment_job,
     decisions_of,
     get_experiment,
-    list_experiments,
 )
-from service.store.filters import PageOf
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
+from service.store.paging import PageOf
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
+from service.store.summaries import list_experiments
 from tests.fakes import DATASET_HASH, F1s, FakeTrainers
 
 BASES_NEED_FUSION: F1s = {
