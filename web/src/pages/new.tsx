@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Away, newKey, read, type Refused, send } from "../api";
 import { Trouble } from "../parts/state";
-import { may, useWhoami } from "../me";
+import { may, useMe } from "../me";
 import { go, goToRun, useQuery, useTitle } from "../router";
 import type { Experiment, Preflight } from "../schemas";
 import { Advanced } from "./new/advanced";
@@ -14,7 +14,6 @@ import { Fields, hasField, type Mistake } from "./new/fields";
 export function NewPage() {
   const [query] = useQuery();
   const from = query.get("from");
-
   const [document, setDocument] = useState<Document | null>(from ? null : emptyDocument(query.get("dataset") ?? ""));
   const [trouble, setTrouble] = useState<string | null>(null);
   useTitle(from ? "Clone" : "New");
@@ -51,7 +50,7 @@ function cloneOf({ name, dataset, labels, spec }: Experiment): Document {
 }
 
 function Form({ document, onChange }: { document: Document; onChange: (document: Document) => void }) {
-  const { value: me } = useWhoami();
+  const me = useMe();
   const checked = useChecks(document);
   const [open, setOpen] = useState(false);
   const [refused, setRefused] = useState<Refused | Away | null>(null);
