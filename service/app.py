@@ -7,10 +7,12 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 
 from service.api import description
+from service.api.attempts import Attempts
 from service.api.auth import TokenCache
 from service.api.batch_reader import poll_states_in
 from service.api.context import Context
 from service.api.description import describe_api
+from service.api.list_watch import watch_lists
 from service.api.long_poll import watch_output, watch_versions
 from service.api.middleware import add_middleware
 from service.api.notifications import Notifications
@@ -25,19 +27,24 @@ from service.api.routes import (
     bundles,
     cells,
     compare,
+    configs,
     datasets,
+    errors,
     estimates,
     evaluations,
     experiments,
+    functions,
     gate_decision,
     health,
     inspections,
     jobs,
     logs,
     operations,
+    overview,
     preflights,
     reports,
     runs,
+    session,
     tokens,
     uploads,
     webhooks,
@@ -58,11 +65,15 @@ from service.telemetry.tracing import tracing_of
 SILENCE_MARGIN_S = 5.0
 RESOURCES = (
     datasets,
+    functions,
     uploads,
+    overview,
     experiments,
+    configs,
     estimates,
     gate_decision,
     reports,
+    errors,
     jobs,
     inspections,
     preflights,
@@ -76,6 +87,7 @@ RESOURCES = (
     workers,
     operations,
     tokens,
+    session,
     audit,
     webhooks,
     health,
@@ -135,11 +147,13 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         tokens=known,
         versions=watch_versions(database, supervision.report),
         output=watch_output(database, supervision.report),
+        lists=watch_lists(database, supervision.report),
         load_poll_states=poll_states_in(database),
         run_statuses=run_statuses_in(database),
         telemetry=telemetry,
         hashes=Hashes(),
         refusals=Refusals(database),
+        attempts=Attempts(),
     )
     table = RouteTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
     table.include_in(app)

@@ -8,8 +8,10 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
+from service.api.attempts import Attempts
 from service.api.auth import Permit, TokenCache
 from service.api.batch_reader import BatchReader
+from service.api.list_watch import ListWatch
 from service.api.long_poll import VersionWatcher
 from service.api.notifications import Notifications
 from service.api.polled_answers import PolledAnswer
@@ -35,11 +37,13 @@ class Context:
     tokens: TokenCache
     versions: VersionWatcher
     output: VersionWatcher
+    lists: ListWatch
     load_poll_states: BatchReader[PollState]
     run_statuses: BatchReader[PolledAnswer]
     telemetry: Telemetry
     hashes: Hashes
     refusals: Refusals
+    attempts: Attempts
 
     def waiting(self, session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
         """Return the waiting reason of each of these runs, by id."""

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.auth import TokenCache, authenticate
 from service.api.bodies import check_body
 from service.api.buffers import BodyBuffer, BodyBuffers
+from service.api.compression import Compression
 from service.api.context import context_of
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
@@ -45,6 +46,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    # Other origins embed nothing of this one, whatever cookie the browser would send along.
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 _RAW_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 log = structlog.get_logger(__name__)
@@ -83,6 +86,8 @@ def add_middleware(
         buffers=BodyBuffers(settings.max_buffered_bytes),
         heavy=HeavyReads(settings.max_heavy_reads),
     )
+    # The inner one: shortcuts answer with less than is worth compressing.
+    app.add_middleware(Compression)
     app.add_middleware(Gate, gatekeeping=gatekeeping)
 
 

@@ -10,13 +10,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from service.api.context import Ctx, Permitted
+from service.api.etags import IfNoneMatch, Wait
 from service.api.polled_answers import IDLE, not_modified, poll_headers, tags_in
 from service.store.versions import PollState
 
-LONGEST_WAIT_S = 60
 _HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run|bun|upl)_[0-9A-Z]{26})-(\d{1,18})(?:-[^"]*)?"$')
 
 
@@ -76,15 +76,8 @@ async def _poll(
     response: Response,
     context: Ctx,
     permit: Permitted,
-    if_none_match: Annotated[str | None, Header(description="ETag of the version that the caller holds.")] = None,
-    wait: Annotated[
-        int,
-        Query(
-            ge=0,
-            le=LONGEST_WAIT_S,
-            description="With `If-None-Match`: wait up to this many seconds for a change before answering.",
-        ),
-    ] = 0,
+    if_none_match: IfNoneMatch = None,
+    wait: Wait = 0,
 ) -> Poll:
     poll = Poll(response, tags_in(if_none_match))
     row_id = _polled_id(request)

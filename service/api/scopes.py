@@ -31,6 +31,8 @@ class Whose(StrEnum):
     OWN = "own"
     # It makes a thing, which belongs to the caller; what it is made from may belong to anybody.
     NEW = "new"
+    # The caller's own session, which a cookie names.
+    SESSION = "the caller's session"
     # It makes a thing; where the body names an experiment to be a step of, that follows the rule of `OWN`.
     NEW_OR_OWN_STEP = "new, or a step of an own experiment"
 
@@ -79,13 +81,16 @@ class DeclaredRoute:
     @cached_property
     def made(self) -> APIRoute:
         """FastAPI's route, which validates requests and answers them."""
-        return APIRoute(
+        options = dict(self._options)
+        kind: type[APIRoute] = options.pop("route_class_override", APIRoute)
+        further: Sequence[Any] = options.pop("dependencies", ())
+        return kind(
             self.path,
             _as_coroutine(self._endpoint),
             methods=[self.method],
-            dependencies=[Depends(refuse_unknown_parameters)],
+            dependencies=[Depends(refuse_unknown_parameters), *further],
             generate_unique_id_function=operation_id,
-            **self._options,
+            **options,
         )
 
 
@@ -134,7 +139,7 @@ class ScopedRouter:
         """Add a HEAD route; arguments as for `get`."""
         return self._add("HEAD", path, scope, Whose.ANY, options)
 
-    def post(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def post(self, path: str, scope: Scope | None, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Return a decorator that adds a POST route.
 
         Args:
@@ -153,7 +158,7 @@ class ScopedRouter:
         """Add a PATCH route; arguments as for `post`."""
         return self._add("PATCH", path, scope, whose, options)
 
-    def delete(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def delete(self, path: str, scope: Scope | None, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Add a DELETE route; arguments as for `post`."""
         return self._add("DELETE", path, scope, whose, options)
 

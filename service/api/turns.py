@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from service.api.connection_errors import ServerBusy
 
@@ -12,9 +13,10 @@ from service.api.connection_errors import ServerBusy
 # turn while it waits.
 HEAVY = re.compile(
     r"^/metrics$|^/openapi\.json$"
-    r"|^/v1/(?:audit|bundles|compare|datasets|experiments|jobs|queues|runs|uploads|usage|workers)$"
-    r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|events|logs|metrics|report|report\.html)$"
+    r"|^/v1/(?:audit|bundles|compare|datasets|experiments|jobs|overview|queues|runs|uploads|usage|workers)$"
+    r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|errors|events|functions|logs|metrics|report|report\.html)$"
 )
+Next = Callable[[Request], Awaitable[Response]]
 # It needs no token, so anybody may ask for it; and who does must not wait behind the heavy reads.
 READINESS = re.compile(r"^/readyz$")
 READINESS_AT_ONCE = 2
@@ -29,7 +31,7 @@ class Turn:
         lane: Which requests share it.
     """
 
-    def __init__(self, lane: "_Lane | None" = None) -> None:
+    def __init__(self, lane: "Lane | None" = None) -> None:
         self._lane = lane
 
     def end(self) -> None:
@@ -47,7 +49,7 @@ class HeavyReads:
     """
 
     def __init__(self, at_once: int) -> None:
-        self._lanes: Final = {HEAVY: _Lane(at_once), READINESS: _Lane(READINESS_AT_ONCE)}
+        self._lanes: Final = {HEAVY: Lane(at_once), READINESS: Lane(READINESS_AT_ONCE)}
 
     async def turn_of(self, request: Request) -> Turn:
         """Return once a request may be answered: a heavy read when it has a turn, any other one at once.
@@ -56,24 +58,28 @@ class HeavyReads:
             ServerBusy: Too many wait for theirs.
         """
         lane = self._lane_of(request)
-        return Turn() if lane is None else await lane.take()
+        if lane is None:
+            return Turn()
+        if _waits(request):
+            # It takes a turn each time that it is made, and none while it waits.
+            request.state.turn = lane
+            return Turn()
+        return await lane.take()
 
-    def _lane_of(self, request: Request) -> "_Lane | None":
+    def _lane_of(self, request: Request) -> "Lane | None":
         if request.method not in ("GET", "HEAD"):
             return None
         path = str(request.scope["path"])
-        lane = next((lane for pattern, lane in self._lanes.items() if pattern.match(path)), None)
-        return None if lane is None or _waits(request, path) else lane
+        return next((lane for pattern, lane in self._lanes.items() if pattern.match(path)), None)
 
 
-def _waits(request: Request, path: str) -> bool:
+def _waits(request: Request) -> bool:
     # Without the version that the caller has seen, or with no time, it is answered at once.
     wait = request.query_params.get("wait", "")
-    holds = wait.isdecimal() and int(wait) > 0 and "if-none-match" in request.headers
-    return holds and path.startswith("/v1/")
+    return wait.isdecimal() and int(wait) > 0 and "if-none-match" in request.headers
 
 
-class _Lane:
+class Lane:
     """Requests of one kind, of which few have their turn at the same time."""
 
     def __init__(self, at_once: int) -> None:
@@ -95,6 +101,18 @@ class _Lane:
             self._free += 1
             raise
         return Turn(self)
+
+    async def pass_on(self, go_on: Next, request: Request) -> Response:
+        """Answer a request when it has its turn.
+
+        Raises:
+            ServerBusy: Too many wait for theirs.
+        """
+        turn = await self.take()
+        try:
+            return await go_on(request)
+        finally:
+            turn.end()
 
     def release(self) -> None:
         """Take a turn back."""

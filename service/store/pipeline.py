@@ -18,8 +18,10 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.decision.rules import decide
 from service.domain.gate.report import with_intervals
 from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
+from service.store.best_f1 import store_best_f1
 from service.store.conclusions import NO_CONCLUSION, store_conclusion
 from service.store.database import Reader, now_s
+from service.store.extensions import extend_if_due
 from service.store.gate import build_gate_report
 from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
@@ -54,6 +56,7 @@ def after_run(session: Session, *, run_id: str, artifacts: Path) -> None:
     else:
         # A run that outlived its experiment, such as a cancelled one, still counts in the conclusion.
         store_conclusion(session, run.experiment_id)
+        store_best_f1(session, run.experiment_id)
 
 
 def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
@@ -78,10 +81,11 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
                 _decide(session, experiment, action)
             case Wait(state=state):
                 set_state(session, experiment, state)
-                return
+                break
             case End(state=state, detail=detail):
                 set_state(session, experiment, state, detail)
-                return
+                break
+    store_best_f1(session, experiment_id)
 
 
 def start_first_steps(session: Session, experiment: ExperimentRow) -> None:
@@ -110,7 +114,7 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     }
     body = {"from": experiment.state, "to": to.value, "reason": detail}
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
-    _set(session, experiment, **values, **({} if to.terminal else NO_CONCLUSION))
+    _set(session, experiment, **values, **({"paused_at": None} if to.terminal else NO_CONCLUSION))
     if to.terminal:
         _enqueue_end(session, experiment, to, detail)
 
@@ -121,6 +125,8 @@ def _enqueue_end(session: Session, experiment: ExperimentRow, to: ExperimentStat
     if conclusion is not None:
         end |= {"outcome": conclusion.outcome.value, "conclusion": conclusion.text}
     enqueue_experiment_event(session, experiment, WebhookEvent(f"experiment.{to.value}"), **end)
+    if to is ExperimentState.SUCCEEDED and (next_one := extend_if_due(session, experiment, conclusion)) is not None:
+        start_first_steps(session, next_one)
 
 
 def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:

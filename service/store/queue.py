@@ -128,7 +128,13 @@ def _load(
     )
 
 
-def waiting_of(session: Session, runs: Iterable[RunRow], *, max_running: int | None = None) -> dict[str, Waiting]:
+def waiting_of(
+    session: Session,
+    runs: Iterable[RunRow],
+    *,
+    max_running: int | None = None,
+    workers: Sequence[WorkerRow] | None = None,
+) -> dict[str, Waiting]:
     """Return why each of these runs waits, by id; runs that do not wait are left out.
 
     Takes two queries for any number of runs, none if none of them is queued, and a third with a limit.
@@ -137,15 +143,16 @@ def waiting_of(session: Session, runs: Iterable[RunRow], *, max_running: int | N
         session: An open transaction.
         runs: In any state.
         max_running: Limit of leased runs per owner; None: unlimited.
+        workers: The living ones; None: they are read.
     """
     found = list(runs)
     paused = Waiting(reason=WaitingReason.PAUSED, detail="it was paused on request: resume it to let it go on")
     waiting = {run.id: paused for run in found if run.state == RunState.PAUSED}
     queued = [run for run in found if run.state == RunState.QUEUED]
     if queued:
-        workers = living_workers(session)
+        living = living_workers(session) if workers is None else workers
         for run_id, queue, ahead, busy in _places(session, queued):
-            waiting[run_id] = _why(queue, ahead, busy, [worker for worker in workers if queue in worker.queues])
+            waiting[run_id] = _why(queue, ahead, busy, [worker for worker in living if queue in worker.queues])
         if max_running is not None:
             waiting |= _held_back(session, queued, max_running)
     return waiting

@@ -62,7 +62,10 @@ T = TypeVar("T")
 
 
 class Page(Answer, Generic[T]):
-    """A page of a list, newest first; `next` is the cursor of the following one."""
+    """A page of a list, newest first where no other order was asked for; `next` is the cursor of the following one."""
 
     items: list[T]
     next: str | None
+    total: int | None = Field(
+        None, description="With `total=true`: how many items match on all pages; 10,000 stands for that many or more."
+    )
