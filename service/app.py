@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI, Request, Response
 
 from service.api import description
+from service.api.attempts import Attempts
 from service.api.auth import TokenCache
 from service.api.context import Context
 from service.api.description import describe_api, operation_id
@@ -23,10 +24,13 @@ from service.api.routes import (
     bundles,
     cells,
     compare,
+    configs,
     datasets,
+    errors,
     estimates,
     evaluations,
     experiments,
+    functions,
     gate_decision,
     health,
     inspections,
@@ -37,6 +41,7 @@ from service.api.routes import (
     preflights,
     reports,
     runs,
+    session,
     tokens,
     uploads,
     webhooks,
@@ -58,12 +63,15 @@ from service.telemetry.tracing import tracing_of
 SILENCE_MARGIN_S = 5.0
 RESOURCES = (
     datasets,
+    functions,
     uploads,
     overview,
     experiments,
+    configs,
     estimates,
     gate_decision,
     reports,
+    errors,
     jobs,
     inspections,
     preflights,
@@ -77,6 +85,7 @@ RESOURCES = (
     workers,
     operations,
     tokens,
+    session,
     audit,
     webhooks,
     health,
@@ -142,6 +151,7 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         telemetry=telemetry,
         hashes=Hashes(),
         refusals=Refusals(database),
+        attempts=Attempts(),
     )
     scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
     scopes.include_in(app)

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
+from service.api.attempts import Attempts
 from service.api.auth import Permit, TokenCache
 from service.api.list_watch import ListWatch
 from service.api.long_poll import PollStateReader, VersionWatcher
@@ -36,6 +37,7 @@ class Context:
     telemetry: Telemetry
     hashes: Hashes
     refusals: Refusals
+    attempts: Attempts
 
     def notify(self) -> None:
         """Notify workers of every queued run that they were not notified of yet."""

@@ -147,7 +147,7 @@ class Paging:
         url = self._request.url.remove_query_params("after")
         if after is not None:
             url = url.include_query_params(after=after)
-        return _link(relation, url)
+        return link(relation, url)
 
 
 async def _paging(request: Request, response: Response, limit: MaxItems = 50, after: After = None) -> Paging:
@@ -192,7 +192,7 @@ class EventPaging:
 
     def _link(self, relation: str, cursor: str, at: int | None) -> str:
         url = self._request.url.remove_query_params(cursor)
-        return _link(relation, url if at is None else url.include_query_params(**{cursor: str(at)}))
+        return link(relation, url if at is None else url.include_query_params(**{cursor: str(at)}))
 
 
 async def _event_paging(
@@ -209,7 +209,7 @@ async def _event_paging(
 PagedEvents = Annotated[EventPaging, Depends(_event_paging)]
 
 
-def _link(relation: str, url: URL) -> str:
+def link(relation: str, url: URL) -> str:
     # Relative: only the caller knows the name of a proxy in front of the server.
     return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
 

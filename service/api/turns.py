@@ -13,7 +13,7 @@ from service.api.connection_errors import ServerBusy
 HEAVY = re.compile(
     r"^/metrics$|^/openapi\.json$"
     r"|^/v1/(?:audit|bundles|compare|datasets|experiments|jobs|overview|queues|runs|uploads|usage|workers)$"
-    r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|events|logs|metrics|report|report\.html)$"
+    r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|errors|events|functions|logs|metrics|report|report\.html)$"
 )
 Next = Callable[[Request], Awaitable[Response]]
 # It needs no token, so anybody may ask for it; and who does must not wait behind the heavy reads.
