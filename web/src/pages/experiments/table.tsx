@@ -56,7 +56,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
         </tr>
       </thead>
       <tbody ref={body}>
-        {start > 0 && <Room height={start * height} />}
+        {start > 0 && <Room height={start * height} columns={columns.length + 3} />}
         {shown.map((row, index) =>
           row.kind === "group" ? (
             <GroupRow key={`group ${row.group.key}`} group={row.group} open={row.open} columns={columns.length} at={start + index} onFold={onFold} />
@@ -72,17 +72,17 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
             />
           ),
         )}
-        {below > 0 && <Room height={below * height} />}
+        {below > 0 && <Room height={below * height} columns={columns.length + 3} />}
       </tbody>
     </table>
   );
 }
 
-/** Room of the rows that are not drawn. */
-function Room({ height }: { height: number }) {
+/** Room of the rows that are not drawn; more columns than there are would take theirs from the others. */
+function Room({ height, columns }: { height: number; columns: number }) {
   return (
     <tr class="room" aria-hidden="true">
-      <td colSpan={99} style={{ height: `${height}px` }} />
+      <td colSpan={columns} style={{ height: `${height}px` }} />
     </tr>
   );
 }
@@ -202,7 +202,7 @@ function GroupRow({ group, open, columns, at, onFold }: GroupProps) {
           </span>
           {best?.f1 && (
             <>
-              <span class="quiet">
+              <span class="quiet best">
                 best {score(best.f1.mean, 3)}:{" "}
                 <a href={`#/experiments/${best.id}`}>
                   <Name text={best.name} />
