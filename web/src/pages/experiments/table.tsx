@@ -17,6 +17,23 @@ import { COLUMNS, type Column, SORTS, TITLES, type View } from "./view";
 const LINE_HEIGHT = 36;
 const CARD_HEIGHT = 112;
 
+const PHONE = "(max-width: 640px)";
+const ON_A_CARD = new Set<Column>(["outcome", "f1", "dataset", "age"]);
+
+/** The columns that are wanted and have room; on a phone, what a card shows. */
+function useColumns(hidden: ReadonlySet<string>): Column[] {
+  const phone = useMedia(PHONE);
+  const roomFor: Partial<Record<Column, boolean>> = {
+    labels: useMedia("(min-width: 1381px)"),
+    owner: useMedia("(min-width: 1181px)"),
+    took: useMedia("(min-width: 1101px)"),
+    steps: useMedia("(min-width: 1001px)"),
+    dataset: useMedia("(min-width: 861px)"),
+  };
+  const hasRoom = (column: Column) => (phone ? ON_A_CARD.has(column) : (roomFor[column] ?? true));
+  return COLUMNS.filter((column) => !hidden.has(column) && hasRoom(column));
+}
+
 export interface TableProps {
   rows: Row[];
   /** How many there will be once all are read. */
@@ -32,11 +49,11 @@ export interface TableProps {
 
 export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onReach }: TableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
-  const height = useMedia("(max-width: 640px)") ? CARD_HEIGHT : LINE_HEIGHT;
+  const height = useMedia(PHONE) ? CARD_HEIGHT : LINE_HEIGHT;
   const count = Math.max(rows.length, total);
   const [start, end] = useRowsInWindow(body, count, height);
   useEffect(() => onReach(end), [end]);
-  const columns = COLUMNS.filter((column) => !view.hidden.has(column));
+  const columns = useColumns(view.hidden);
   const shown = rows.slice(start, end);
   const below = count - start - shown.length;
   return (
@@ -56,7 +73,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
         </tr>
       </thead>
       <tbody ref={body}>
-        {start > 0 && <Room height={start * height} columns={columns.length + 3} />}
+        {start > 0 && <Room height={start * height} />}
         {shown.map((row, index) =>
           row.kind === "group" ? (
             <GroupRow key={`group ${row.group.key}`} group={row.group} open={row.open} columns={columns.length} at={start + index} onFold={onFold} />
@@ -72,17 +89,17 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
             />
           ),
         )}
-        {below > 0 && <Room height={below * height} columns={columns.length + 3} />}
+        {below > 0 && <Room height={below * height} />}
       </tbody>
     </table>
   );
 }
 
-/** Room of the rows that are not drawn; more columns than there are would take theirs from the others. */
-function Room({ height, columns }: { height: number; columns: number }) {
+/** Room of the rows that are not drawn. */
+function Room({ height }: { height: number }) {
   return (
     <tr class="room" aria-hidden="true">
-      <td colSpan={columns} style={{ height: `${height}px` }} />
+      <td style={{ height: `${height}px` }} />
     </tr>
   );
 }
