@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from worker.health import check_health
+from cellgate.contract.endings import quiet_endings
 
 BAD_SETTINGS = 2
 OLD_SCHEMA = 3
@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["health"]:
+        from worker.health import check_health
+
         return check_health(given[1:])
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", nargs="?", choices=["run", "reconciler", "health"], default="run")
@@ -44,4 +46,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with quiet_endings():
+        sys.exit(main())

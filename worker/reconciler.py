@@ -22,6 +22,7 @@ from service.store.database import Database
 from service.store.dispatch import due_for_dispatch
 from service.store.experiments import cancel_leftovers
 from service.store.lifecycle import expire_leases, expire_queued
+from service.store.pauses import pause_leftovers, resume_leftovers
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
 from service.supervision import Supervision
@@ -113,6 +114,10 @@ class Reconciler:
             cancel_leftovers(session)
             store_missing_conclusions(session)
             retire_silent_workers(session, silent_s=SILENT_S)
+        with self._database.begin() as session:
+            pause_leftovers(session)
+        with self._database.begin() as session:
+            resume_leftovers(session)
 
     def _move_on(self) -> None:
         """Advance pipelines that a run's end should have advanced."""

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
+
+from cellgate.contract.endings import leave_output
+from cellgate.contract.exit_codes import CommandExit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +40,17 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         ),
         "seeds": Entry(module="experiments", help="Add seeds to an experiment that has decided."),
         "watch": Entry(module="experiments", help="Watch an experiment, a job or a data set until it ends."),
-        "ls": Entry(module="experiments", help="List the experiments, newest first."),
+        "ls": Entry(module="experiments", help="List the experiments, the newest last."),
         "show": Entry(module="experiments", help="Show the state of an experiment, a job or a run."),
         "runs": Entry(module="runs", help="List runs, over all experiments."),
         "cancel": Entry(module="experiments", help="Cancel the unfinished runs of an experiment, a job or a run."),
-        "pause": Entry(module="experiments", help="Pause a job or a run; running ones save a checkpoint first."),
-        "resume": Entry(module="experiments", help="Queue a paused job or run again, from its checkpoint."),
+        "pause": Entry(
+            module="experiments", help="Pause an experiment, a job or a run; running ones save a checkpoint first."
+        ),
+        "resume": Entry(
+            module="experiments",
+            help="Queue what is paused of an experiment, a job or a run again, from its checkpoint.",
+        ),
         "set": Entry(
             module="housekeeping", help="Set the name, note, labels, or archived state of anything that has an id."
         ),
@@ -61,7 +70,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
     },
     DATA: {
         "dataset": Entry(module="datasets", help="Inspect sources; prepare, list and show data sets."),
-        "uploads": Entry(module="housekeeping", help="List the uploaded files, newest first."),
+        "uploads": Entry(module="housekeeping", help="List the uploaded files, the newest last."),
         "evaluate": Entry(
             module="evaluations",
             help="Judge a bundle, or the scores of any detector, on a data set that it was not trained on.",
@@ -124,6 +133,14 @@ class LazyGroup(TyperGroup):
         """Return the command that the arguments name, imported."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_command(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; where nobody reads its output any more, the library would end it with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            leave_output()
+            raise typer.Exit(CommandExit.UNREAD) from None
 
 
 def load_command(name: str) -> Any:

@@ -60,6 +60,9 @@ class EventWriter:
         self._file.flush()
         self.last += 1
 
+    def tick(self) -> None:
+        """Do nothing: called where a phase goes on without an event; a writer that takes samples may take one here."""
+
     def close(self) -> None:
         """Make what was written durable and close the file."""
         self._file.flush()

@@ -164,7 +164,7 @@ class EvaluateSpec(RunSpec):
 
     cell: Literal["evaluate"] = "evaluate"
     bundle: Path | None = Field(None, description="A bundle's folder; this or scores.")
-    scores: Path | None = Field(None, description="JSONL or CSV with id and probability of every function.")
+    scores: Path | None = Field(None, description="JSONL or CSV with id and probability of every function, or SARIF.")
     trained_on: Path | None = Field(None, description="Data set of the detector, to show what is shared with it.")
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own; of scores 0.5.")
 

@@ -1,7 +1,6 @@
 """The graph of one function, built from its source as prepare builds it."""
 
 from cellgate.contract.api.functions import FunctionGraph, FunctionSummary, GraphEdge, GraphNode
-from trainers.data.graphs.drawn import drawn_graph
 
 # Beyond these a page shows nothing that anybody could look at, and the work would hold up others.
 MOST_NODES = 2_000
@@ -22,6 +21,9 @@ def graph_of(function: FunctionSummary, source: str, *, max_nodes: int) -> tuple
         return None, "its graph was imported with the data set, and does not say where its nodes stand in the source"
     if len(source) > MOST_CHARACTERS:
         return None, f"the function has more than {MOST_CHARACTERS:,} characters"
+    # The parser takes memory from every process that imports it, and few ask for a graph.
+    from trainers.data.graphs.drawn import drawn_graph
+
     found = drawn_graph(source, max_nodes=min(max_nodes, MOST_NODES))
     nodes = [
         GraphNode(

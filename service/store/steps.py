@@ -61,6 +61,7 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
         limits=spec,
         owner=Owner(id=experiment.owner_id, name=experiment.owner),
         fresh=spec.fresh,
+        paused=experiment.paused,
     )
 
 

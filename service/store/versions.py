@@ -67,6 +67,7 @@ def load_experiment_status(session: Session, experiment_id: str) -> tuple[Experi
         ExperimentRow.conclusion,
         ExperimentRow.concluded_at,
         ExperimentRow.version,
+        ExperimentRow.paused_at,
         raiseload=True,
     )
     chosen = select(ExperimentRow, ExperimentRow.gate["verdict"].as_string()).options(few)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cellgate.client._async.connection import AsyncConnection
+from cellgate.client._async.finding import AsyncFinding
 from cellgate.client.blocking import async_run
 from cellgate.client.defaults import PAGE_SIZE
 from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
@@ -50,7 +50,7 @@ from cellgate.contract.inspection import Inspection
 JSON = {"Accept": "application/json"}
 
 
-class AsyncClient(AsyncConnection):
+class AsyncClient(AsyncFinding):
     """The API, one method per operation; a context manager.
 
     Args:

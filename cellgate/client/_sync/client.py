@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cellgate.client._sync.connection import Connection
+from cellgate.client._sync.finding import Finding
 from cellgate.client.blocking import sync_run
 from cellgate.client.defaults import PAGE_SIZE
 from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
@@ -51,7 +51,7 @@ from cellgate.contract.inspection import Inspection
 JSON = {"Accept": "application/json"}
 
 
-class Client(Connection):
+class Client(Finding):
     """The API, one method per operation; a context manager.
 
     Args:

@@ -60,6 +60,9 @@ class _ExperimentEnd(Answer):
         "what came of it: read `lifecycle` and `conclusion`."
     )
     conclusion: Conclusion | None = Field(None, description="What came of it; null until it has ended.")
+    paused: bool = Field(
+        False, description="Whether a person has paused it: its runs wait, and what it starts meanwhile begins paused."
+    )
     gate_verdict: Literal["pending", "pass", "fail"]
     finished_at: AwareDatetime | None
 

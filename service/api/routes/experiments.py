@@ -59,6 +59,7 @@ from service.store.experiments import (
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.more_seeds import add_seeds
+from service.store.pauses import pause_experiment, resume_experiment
 from service.store.runs import events_of
 from service.store.summaries import list_experiments
 from service.store.tables import ExperimentRow
@@ -196,6 +197,32 @@ def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: 
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     """Cancel an experiment and all its unfinished runs."""
     return post.act(experiment_id, cancel_experiment, _created)
+
+
+@router.post(
+    "/{experiment_id}/pause",
+    Scope.SUBMIT,
+    Whose.OWN,
+    **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
+    name="pause_experiment",
+)
+def pause(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
+    """Pause an experiment. Queued runs leave the queue; running ones save a checkpoint first; what it starts later
+    begins paused.
+    """
+    return post.act(experiment_id, pause_experiment, _created)
+
+
+@router.post(
+    "/{experiment_id}/resume",
+    Scope.SUBMIT,
+    Whose.OWN,
+    **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
+    name="resume_experiment",
+)
+def resume(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
+    """Resume an experiment. Its paused runs are queued again and continue from their checkpoints."""
+    return post.act(experiment_id, resume_experiment, _created)
 
 
 @router.post(

@@ -121,7 +121,8 @@ def _ready(session: Session, dataset_id: str) -> DatasetRow:
     """
     row = get_dataset(session, dataset_id)
     if row.state != DatasetState.READY:
-        raise Conflict(f"data set {row.id} is {row.state}; its functions can be read once it is ready")
+        then = "correct what failure_detail says and prepare it again" if row.state == DatasetState.FAILED else "wait"
+        raise Conflict(f"data set {row.id} is {row.state}, and functions are read of one that is ready: {then}")
     return row
 
 

@@ -59,6 +59,12 @@ class ExperimentRow(Base):
     version: Mapped[int] = mapped_column(Integer, default=1)
     note: Mapped[str | None] = mapped_column(Text)
     archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
+    paused_at: Mapped[float | None] = mapped_column(Double)  # what it starts since then begins paused
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person has paused it."""
+        return self.paused_at is not None
 
 
 class LabelRow(Base):

@@ -98,6 +98,8 @@ class RunRow(Base):
     owner: Mapped[str | None] = mapped_column(Owner)
     owner_id: Mapped[str | None] = mapped_column(Id)
     superseded_by: Mapped[str | None] = mapped_column(Id)
+    # Whether it goes on as soon as it is paused: its experiment was resumed while it saved its checkpoint.
+    resume_requested: Mapped[bool] = mapped_column(server_default=false(), default=False)
     fresh: Mapped[bool] = mapped_column(default=False, server_default=false())  # must not reuse an equal run's result
     reuse_key: Mapped[str | None] = mapped_column(String(80))  # of all that its result depends on; None: not known
     # The equal run whose result and folder it has; that one cannot be deleted alone.

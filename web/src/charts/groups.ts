@@ -7,6 +7,8 @@ export interface Group {
   wanted: (key: string) => boolean;
   range: Partial<RangeWish>;
   digits: number;
+  /** Whether its steps are seconds, whatever the other curves are drawn by. */
+  seconds?: boolean;
   /** What a value is multiplied with, for the title's unit. */
   scale?: number;
 }
@@ -24,8 +26,8 @@ const GROUPS: Group[] = [
   { title: "Learning rate", wanted: under("lr/"), range: {}, digits: 4 },
   { title: "Weight norms", wanted: under("weight_norm/"), range: { log: true }, digits: 2 },
   { title: "F1 on gate", wanted: under("gate/", "all_positive/", "bag_of_tokens/", "identifiers/", "length/"), range: SCORE, digits: 4 },
-  { title: "Processor and GPU, %", wanted: (key) => /^resource\/.*percent$/.test(key), range: { shows: [0, 100] }, digits: 0 },
-  { title: "Memory, MiB", wanted: (key) => /^resource\/.*bytes$/.test(key), range: { shows: [0] }, digits: 0, scale: 2 ** -20 },
+  { title: "Processor and GPU, %", wanted: (key) => /^resource\/.*percent$/.test(key), range: { shows: [0, 100] }, digits: 0, seconds: true },
+  { title: "Memory, MiB", wanted: (key) => /^resource\/.*bytes$/.test(key), range: { shows: [0] }, digits: 0, scale: 2 ** -20, seconds: true },
 ];
 const OTHER: Group = { title: "Other", wanted: () => true, range: {}, digits: 4 };
 

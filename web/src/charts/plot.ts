@@ -83,7 +83,13 @@ export function drawn(element: HTMLElement, drawing: Drawing, hooks: Hooks): Dra
         ...(drawing.xAxis === "step" ? { incrs: WHOLE_STEPS } : {}),
         values: (_, ticks) => ticks.map((tick) => xText(tick, drawing.xAxis)),
       },
-      { ...axis, size: 54, values: (_, ticks) => ticks.map((tick) => (tick === floor && hasZero(drawing) ? "0" : tickText(tick))) },
+      {
+        ...axis,
+        size: 54,
+        // On a logarithmic axis only powers of ten have a line.
+        ...(floor === null ? {} : { grid: { ...axis.grid, filter: decades } }),
+        values: (_, ticks) => ticks.map((tick) => (tick === floor && hasZero(drawing) ? "0" : tickText(tick))),
+      },
     ],
     series: [{}, ...rows.map((row) => row.options)],
     bands,
@@ -154,6 +160,10 @@ function visibleRange(self: uPlot, drawing: Drawing): [number, number] {
   return [logFloor(valuesOf(drawing)), rangeOf(seen, wish)[1]];
 }
 
+function decades(_: uPlot, splits: number[]): (number | null)[] {
+  return splits.map((value) => (Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9 ? value : null));
+}
+
 function hasZero(drawing: Drawing): boolean {
   return valuesOf(drawing).some((value) => value <= 0);
 }
@@ -177,6 +187,7 @@ function drawLevels(self: uPlot, levels: Level[], colour: (name: string) => stri
   ctx.fillStyle = ctx.strokeStyle = colour("--quiet");
   ctx.lineWidth = scale;
   ctx.textAlign = "right";
+  ctx.textBaseline = "bottom";
   const placed: { y: number; names: string[] }[] = [];
   for (const level of [...levels].sort((one, other) => other.at - one.at)) {
     const y = self.valToPos(level.at, "y", true);
@@ -190,7 +201,7 @@ function drawLevels(self: uPlot, levels: Level[], colour: (name: string) => stri
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
   }
-  for (const { y, names } of placed) ctx.fillText(names.join(", "), bbox.left + bbox.width - 4 * scale, y - 4 * scale);
+  for (const { y, names } of placed) ctx.fillText(names.join(", "), bbox.left + bbox.width - 4 * scale, y - 2 * scale);
   ctx.restore();
 }
 
@@ -199,6 +210,7 @@ function drawMarks(self: uPlot, marks: Mark[], colour: (name: string) => string)
   const scale = devicePixelRatio;
   ctx.save();
   ctx.font = `${11 * scale}px system-ui, sans-serif`;
+  ctx.textBaseline = "alphabetic";
   for (const mark of marks) {
     const x = self.valToPos(mark.x, "x", true);
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;

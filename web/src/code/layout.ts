@@ -6,6 +6,8 @@ export const LINE_HEIGHT = 20;
 export const LANE = 7;
 const MOST_LANES = 12;
 const TAB = 4;
+/** So much of a node's text the API gives at least, its white space evened out. */
+const SHOWN = 40;
 
 export interface Spot {
   /** Place of the node in the graph. */
@@ -56,7 +58,7 @@ export function spotsOf(source: string, graph: FunctionGraph): Map<number, Spot>
     const begin = found === undefined ? undefined : starts[found.start_line - 1];
     if (found === undefined || begin === undefined || found.start_line !== found.end_line) continue;
     const text = characters.slice(found.start, found.end).join("");
-    if (text === "" || !found.text.startsWith(text.slice(0, 100).trim())) continue;
+    if (text.trim() === "" || !found.text.startsWith(text.trim().split(/\s+/).join(" ").slice(0, SHOWN))) continue;
     const before = spread(characters.slice(begin, found.start).join(""));
     spots.set(node, { node, line: found.start_line, column: before.length, width: Math.max(1, [...text].length) });
   }

@@ -46,14 +46,15 @@ export function ExperimentPage({ id }: { id: string }) {
   if (first === null && experiment !== null) setFirst(over || decided ? "answer" : "seeds");
   const tab = useTab(NAMES, first ?? "answer");
   if (experiment === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad tall">Loading…</p>;
-  const taken = decided ? (decisions.value ?? []) : [];
+  const answers = decided ? decisions.value : [];
+  const taken = answers ?? [];
   const report = bases ? gate.value : null;
   const weighed = experiment.jobs.some((job) => job.step?.startsWith("54-") && job.state === "succeeded");
   return (
     <>
       <Head experiment={experiment} dataset={dataset.value} decision={taken.at(-1)} gate={report} />
       <Tabs path={`/experiments/${id}`} name="Parts of the experiment" tabs={[...TABS]} shown={tab} />
-      {tab === "answer" && <AnswerTab experiment={experiment} decisions={taken} gate={report} />}
+      {tab === "answer" && <AnswerTab experiment={experiment} decisions={answers} gate={report} />}
       {tab === "curves" && <CurvesTab experiment={experiment} dataset={dataset.value} decisions={taken} />}
       {tab === "seeds" && <SeedsTab experiment={experiment} />}
       {tab === "gate" && <GateTab experiment={experiment} report={report} />}

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Away, newKey, read, type Refused, send } from "../api";
 import { Trouble } from "../parts/state";
-import { may, useMe } from "../me";
+import { may, useWhoami } from "../me";
 import { go, goToRun, useQuery, useTitle } from "../router";
 import type { Experiment, Preflight } from "../schemas";
 import { Advanced } from "./new/advanced";
@@ -50,7 +50,7 @@ function cloneOf({ name, dataset, labels, spec }: Experiment): Document {
 }
 
 function Form({ document, onChange }: { document: Document; onChange: (document: Document) => void }) {
-  const me = useMe();
+  const { value: me } = useWhoami();
   const checked = useChecks(document);
   const [open, setOpen] = useState(false);
   const [refused, setRefused] = useState<Refused | Away | null>(null);

@@ -33,7 +33,7 @@ export function RunPage({ id }: { id: string }) {
       <TimeLine run={run} events={found} attempts={attempts.value ?? []} />
       <ResultCard run={run} />
       <Curves run={run} events={found} />
-      <Log path={path} id={run.id} />
+      <Log path={path} id={run.id} over={over} />
       <Events events={found} />
       <Belongings run={run} job={job.value} />
     </>

@@ -11,7 +11,7 @@ import { Deeds } from "./deeds";
 import { EvidenceDetails } from "./evidence_details";
 import { OptionsTable } from "./options_table";
 import { Quality } from "./quality";
-import { status } from "./steps";
+import { lastWord, runsOf, status } from "./steps";
 
 const STAGES: Record<Decision["stage"], string> = {
   bases: "Over 51 and 52",
@@ -20,37 +20,38 @@ const STAGES: Record<Decision["stage"], string> = {
 
 export interface AnswerTabProps {
   experiment: Experiment;
-  /** In the order in which they were taken. */
-  decisions: Decision[];
+  /** In the order in which they were taken; null: not read yet. */
+  decisions: Decision[] | null;
   gate: GateReport | null;
 }
 
 export function AnswerTab({ experiment, decisions, gate }: AnswerTabProps) {
   const { policy } = experiment.spec;
+  if (decisions === null) return <Reading />;
   const last = decisions.at(-1);
   if (!last) return <NoAnswer experiment={experiment} gate={gate} />;
   const answer = answerOf(last);
-  const said = sentences(last, policy, gate);
+  const said = sentences(last, policy, gate, runsOf(experiment));
   const earlier = decisions.slice(0, -1).reverse();
   return (
     <>
       <section class="card answer" aria-labelledby="answer">
         <div class="head">
           <h2 id="answer" class="big">
-            {headline(answer)}
+            {lastWord(experiment, last)}
           </h2>
           <Confidence decision={last} />
           <span class="quiet">{STAGES[last.stage]}</span>
         </div>
         <dl class="three">
           <Said name="What ships">{said.ships}</Said>
-          <Said name="Why not the others">{said.whyNot}</Said>
+          <Said name={answer.option === null ? "Why" : "Why not the others"}>{said.whyNot}</Said>
           <Said name="Next">{said.next}</Said>
         </dl>
         <Deeds experiment={experiment} decision={last} />
       </section>
       {last.evidence && <Options evidence={last.evidence} policy={policy} chosen={answer.option} experiment={experiment.id} />}
-      <Bundles experiment={experiment} decision={last} />
+      <Bundles experiment={experiment} />
       <section class="card" aria-labelledby="computed">
         <h2 id="computed">How it was computed</h2>
         <Computed decision={last} />
@@ -83,7 +84,7 @@ function Confidence({ decision }: { decision: Decision }) {
       ? "The interval of what decided includes its threshold: more seeds or more functions may turn it."
       : "The interval of what decided excludes its threshold.";
   return (
-    <span class={`badge ${decision.confidence}`} title={why}>
+    <span class={`badge ${decision.option === null || decision.overrulings?.length ? "idle" : decision.confidence}`} title={why}>
       {decision.overrulings?.length ? `computed: ${decision.confidence}` : decision.confidence}
     </span>
   );
@@ -92,7 +93,7 @@ function Confidence({ decision }: { decision: Decision }) {
 function Options(props: { evidence: Evidence; policy: Policy; chosen: Option | null; experiment: string }) {
   const { evidence, policy, chosen, experiment } = props;
   return (
-    <section class="card" aria-labelledby="options">
+    <section class="card options-place" aria-labelledby="options">
       <div class="head">
         <h2 id="options">Options on the gate split</h2>
         <span class="quiet">
@@ -122,6 +123,18 @@ function Computed({ decision }: { decision: Decision }) {
         ))}
       </ul>
       {decision.evidence_hash && <p class="quiet small">Computed from evidence {decision.evidence_hash}</p>}
+    </>
+  );
+}
+
+/** The place of an answer that is there and not read yet. */
+function Reading() {
+  return (
+    <>
+      <section class="card answer" aria-busy="true">
+        <p class="quiet">Loading…</p>
+      </section>
+      <section class="card options-place" aria-busy="true" />
     </>
   );
 }

@@ -1,7 +1,8 @@
 // The answer in three sentences: what ships, why not the others, what to do next. They say what the table beside them says.
 
 import { score } from "../../format";
-import type { Comparison, Decision, Evidence, GateReport, Option, OptionEvidence, Outcome, Policy } from "../../schemas";
+import type { Comparison, Decision, Evidence, GateReport, Option, OptionEvidence, Outcome, Policy, Run } from "../../schemas";
+import { type Cascade, cascadeOf } from "./cascade";
 
 export interface Answer {
   /** The last word: a person's, where there is one. */
@@ -13,6 +14,8 @@ export interface Answer {
   computed: { outcome: Outcome; option: Option | null };
 }
 
+/** More seeds than these are not listed in a sentence. */
+const MOST_NAMED = 5;
 const NAMES: Record<Option, string> = {
   transformer: "the transformer",
   gnn: "the graph network",
@@ -52,14 +55,19 @@ export interface Sentences {
   next: string;
 }
 
-/** Return the answer in three sentences. */
-export function sentences(decision: Decision, policy: Policy, gate: GateReport | null): Sentences {
+/**
+ * Return the answer in three sentences.
+ *
+ * @param runs Of the experiment: where seeds were lost, they are the reason.
+ */
+export function sentences(decision: Decision, policy: Policy, gate: GateReport | null, runs: Run[]): Sentences {
   const answer = answerOf(decision);
   const { evidence } = decision;
+  const cascade = gate === null ? null : cascadeOf(gate, runs);
   return {
     ships: capitalised(`${whatShips(decision, answer, policy, evidence)}.`),
-    whyNot: capitalised(whyNot(decision, answer, policy, evidence, gate)),
-    next: whatNext(decision, answer),
+    whyNot: whyNot(decision, answer, policy, gate, cascade),
+    next: whatNext(decision, answer, cascade),
   };
 }
 
@@ -68,17 +76,27 @@ function whatShips(decision: Decision, answer: Answer, policy: Policy, evidence:
   const best = answer.option ?? bestAllowed(evidence, policy)?.option ?? null;
   const found = evidence.options.find((one) => one.option === best);
   if (found === undefined) return `${inWords(answer.outcome, answer.option)}, which was not measured`;
-  const measured = `F1 ${score(found.f1)} on the gate split (95 % ${score(found.f1_interval.low)} to ${score(found.f1_interval.high)})`;
-  const seeds = answer.overruling === null ? (decision.seeds ?? []) : [];
-  const of = seeds.length === 1 ? `, seed ${seeds[0]},` : seeds.length > 1 ? `, seeds ${seeds.join(", ")} together,` : "";
+  const over = found.seeds.length === 1 ? "" : ` over ${found.seeds.length} seeds`;
+  const { low, high } = found.f1_interval;
+  const measured = `${over ? "mean " : ""}F1 ${score(found.f1)}${over} on the gate split (95 % ${score(low)} to ${score(high)})`;
   const text =
     answer.option !== null
-      ? `${NAMES[found.option]}${of} ships, with ${measured}`
+      ? `${NAMES[found.option]} ships, with ${measured}${packed(decision, answer, evidence)}`
       : answer.outcome === "train_fusion"
         ? `nothing ships yet: ${NAMES[found.option]}, the best that may ship without fusion, has ${measured}`
         : `nothing ships: ${NAMES[found.option]}, the best that may ship, has ${measured}`;
   const better = evidence.options.filter((one) => one.f1 > found.f1).sort((one, other) => other.f1 - one.f1);
   return [text, ...better.map((one) => beaten(one, found, answer, policy))].join("; ");
+}
+
+/** What is packed of the seeds, and what just that has. */
+function packed(decision: Decision, answer: Answer, evidence: Evidence): string {
+  const seeds = decision.seeds ?? [];
+  if (answer.overruling !== null || seeds.length === 0) return "";
+  const form = evidence.shippable?.find((one) => one.option === answer.option && one.seeds.join() === seeds.join());
+  const named = seeds.length > MOST_NAMED ? `all ${seeds.length} seeds` : `seeds ${seeds.join(", ")}`;
+  const which = seeds.length === 1 ? `is seed ${seeds[0]} alone, the best on dev` : `are ${named} together`;
+  return `; packed ${which}${form ? `, with F1 ${score(form.f1)}` : ""}`;
 }
 
 /** An option that beats the chosen one, and why it was not taken. */
@@ -109,21 +127,30 @@ function whyNot(
   decision: Decision,
   answer: Answer,
   policy: Policy,
-  evidence: Evidence | null,
   gate: GateReport | null,
+  cascade: Cascade | null,
 ): string {
+  const { evidence } = decision;
   const parts: string[] = [];
   if (answer.overruling !== null) parts.push(`${answer.overruling.by} overruled the computed answer: ${answer.overruling.reason}`);
-  const failed = (gate?.checks ?? []).filter((check) => check.blocking && check.verdict === "fail");
+  const failed = (gate?.checks ?? []).filter(
+    (check) => check.blocking && check.verdict === "fail" && check !== cascade?.cause && !cascade?.follows.includes(check),
+  );
   if (answer.option === null) {
-    if (failed.length > 0) parts.push(`the gate failed: ${failed.map((check) => `${check.title}, ${check.reason}`).join("; ")}`);
-    else parts.push(decision.rule);
+    const causes = failed.map((check) => `${check.title}, ${check.reason}`);
+    if (cascade !== null) causes.unshift(lost(cascade));
+    parts.push(causes.length > 0 ? `the gate failed: ${causes.join("; ")}` : decision.rule);
   } else if (evidence !== null) {
     const others = evidence.options.filter((one) => one.option !== answer.option);
     const compared = others.map((one) => compare(one, answer.option as Option, evidence, policy));
     if (compared.length > 0) parts.push(compared.join("; "));
   }
-  return `${parts.map((part) => part.replace(/\.$/, "")).join(". ")}.`;
+  return `${parts.map((part) => capitalised(part.replace(/\.$/, ""))).join(". ")}.`;
+}
+
+function lost({ sentence, follows }: Cascade): string {
+  if (follows.length === 0) return sentence;
+  return `${sentence}, and ${follows.length === 1 ? "1 check fails" : `${follows.length} checks fail`} because of it`;
 }
 
 /** How one option does against the chosen one, and whether that may be chance. */
@@ -153,7 +180,10 @@ export function differenceOf(
   return null;
 }
 
-function whatNext(decision: Decision, answer: Answer): string {
+function whatNext(decision: Decision, answer: Answer, cascade: Cascade | null): string {
+  if (answer.option === null && cascade !== null) {
+    return "Open Seeds: it lists what each lost seed says, and retries them. What was concluded is then made anew.";
+  }
   if (answer.overruling === null) return decision.next_steps.join(" ");
   if (answer.option === null) return "Improve cells 51 and 52, and submit the experiment again.";
   return `Pack ${NAMES[answer.option]} with the button below; then score code with cellgate predict.`;

@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Choice } from "../../charts/view";
 import { duration } from "../../format";
+import { may, useMe } from "../../me";
 import { useSend } from "../../parts/sending";
 import { usePoll } from "../../poll";
 import type { ConfigDifference, EstimateOfExperiment, Experiment, ExperimentSummary, Page, Spent } from "../../schemas";
@@ -52,10 +53,10 @@ function useBefore(experiment: Experiment): ExperimentSummary | null {
 }
 
 function Differences({ found, against }: { found: ConfigDifference | null; against: string }) {
-  if (found === null) return <p class="quiet tall">Loading…</p>;
-  if (found.changed.length === 0) return <p class="quiet tall">Nothing differs.</p>;
+  if (found === null) return <p class="quiet differences-place">Loading…</p>;
+  if (found.changed.length === 0) return <p class="quiet differences-place">Nothing differs.</p>;
   return (
-    <div class="scroll tall" tabIndex={0} role="region" aria-label="Settings that differ">
+    <div class="scroll differences-place" tabIndex={0} role="region" aria-label="Settings that differ">
       <table class="differences">
         <thead>
           <tr>
@@ -87,6 +88,7 @@ function Differences({ found, against }: { found: ConfigDifference | null; again
 /** What it took, what was predicted, and what the same would take now. */
 function Cost({ experiment, spent }: { experiment: Experiment; spent: Spent | null }) {
   const { send, value, trouble, busy } = useSend<EstimateOfExperiment>();
+  const me = useMe();
   const predicted = spent?.predicted?.device_s;
   return (
     <p class="cost">
@@ -97,9 +99,11 @@ function Cost({ experiment, spent }: { experiment: Experiment; spent: Spent | nu
           {spent.cost !== null && `, cost ${spent.cost.toFixed(2)}`}; {duration(spent.other_s)} in pre-flight and evidence.{" "}
         </>
       )}
-      <button type="button" class="small-button" disabled={busy} onClick={() => void send("POST", "/v1/estimates", requestOf(experiment))}>
-        Estimate it again
-      </button>{" "}
+      {may(me, "make") && (
+        <button type="button" class="small-button" disabled={busy} onClick={() => void send("POST", "/v1/estimates", requestOf(experiment))}>
+          Estimate it again
+        </button>
+      )}{" "}
       <span role="status">
         {value &&
           (value.device_s.value === null

@@ -1,6 +1,7 @@
 // What a person does with the answer: accept it by packing, overrule it, judge the bundle elsewhere, score functions.
 
 import { useState } from "preact/hooks";
+import { may, useMe } from "../../me";
 import { usePoll } from "../../poll";
 import type { Bundle, Decision, Experiment } from "../../schemas";
 import { answerOf, inWords } from "./answer_text";
@@ -22,11 +23,13 @@ export function Deeds({ experiment, decision }: { experiment: Experiment; decisi
   const ships = answer.option !== null;
   const packs = () => pack.send("POST", `/v1/experiments/${experiment.id}/bundle`, {});
   const needsBundle = ready.length === 0 ? "Pack the models first" : undefined;
+  const me = useMe();
+  const [makes, administers] = [may(me, "make"), may(me, "administer")];
   const toggle = (deed: Deed) => setOpen(open === deed ? null : deed);
   return (
     <div class="deeds">
       <div class="actions" role="group" aria-label="Actions on answer">
-        {ships && (
+        {ships && makes && (
           <button
             type="button"
             class={ready.length === 0 ? "primary" : undefined}
@@ -37,9 +40,9 @@ export function Deeds({ experiment, decision }: { experiment: Experiment; decisi
             {packing ? "Packing…" : `${ready.length === 0 ? "Accept and pack" : "Pack again"}: ${inWords(answer.outcome, answer.option).toLowerCase()}`}
           </button>
         )}
-        <DeedButton deed="overrule" label="Overrule" open={open} onToggle={toggle} />
-        {ships && <DeedButton deed="evaluate" label="Evaluate elsewhere" open={open} onToggle={toggle} why={needsBundle} />}
-        {ships && <DeedButton deed="predict" label="Score functions" open={open} onToggle={toggle} why={needsBundle} />}
+        {administers && <DeedButton deed="overrule" label="Overrule" open={open} onToggle={toggle} />}
+        {ships && makes && <DeedButton deed="evaluate" label="Evaluate elsewhere" open={open} onToggle={toggle} why={needsBundle} />}
+        {ships && makes && <DeedButton deed="predict" label="Score functions" open={open} onToggle={toggle} why={needsBundle} />}
         <Refusal of={pack.trouble} />
       </div>
       {open === "overrule" && <OverruleForm experiment={experiment} onDone={() => setOpen(null)} />}

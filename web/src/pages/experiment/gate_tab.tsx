@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { score } from "../../format";
+import { may, useMe } from "../../me";
 import { Refusal, useSend } from "../../parts/sending";
 import { VerdictMark } from "../../parts/state";
 import type { Experiment, GateCheck, GateReport, SeedValue } from "../../schemas";
@@ -76,7 +77,7 @@ function Check({ check, experiment }: { check: GateCheck; experiment: string }) 
   const numbers = seeds.filter((seed): seed is SeedValue & { value: number } => typeof seed.value === "number");
   const scores = check.threshold != null && numbers.length > 0 && numbers.every(({ value }) => value >= 0 && value <= 1);
   return (
-    <tr class={check.verdict}>
+    <tr class={`verdict-${check.verdict}`}>
       <th scope="row">
         {check.title}
         {!check.blocking && <small>warns only</small>}
@@ -133,6 +134,8 @@ function Waive({ check, experiment }: { check: GateCheck; experiment: string }) 
   const [reason, setReason] = useState("");
   const path = `/v1/experiments/${experiment}`;
   const { send, busy, trouble } = useSend(`${path}/gate`, path, `${path}/decisions`);
+  const me = useMe();
+  if (!may(me, "administer")) return null;
   if (!open) {
     return (
       <button type="button" class="small-button" onClick={() => setOpen(true)}>

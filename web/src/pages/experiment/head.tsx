@@ -8,7 +8,7 @@ import { Name } from "../../parts/name";
 import { Outcome } from "../../parts/outcome";
 import { Strip } from "../../parts/strip";
 import type { Dataset, Decision, Experiment, GateReport } from "../../schemas";
-import { status, stepsOf } from "./steps";
+import { status, stepsOf, waitingRun } from "./steps";
 
 export interface HeadProps {
   experiment: Experiment;
@@ -19,6 +19,7 @@ export interface HeadProps {
 
 export function Head({ experiment, dataset, decision, gate }: HeadProps) {
   const steps = stepsOf(experiment, dataset?.state ?? null, decision);
+  const first = waitingRun(experiment);
   const labels = Object.entries(experiment.labels);
   return (
     <div class="title experiment-head">
@@ -29,7 +30,7 @@ export function Head({ experiment, dataset, decision, gate }: HeadProps) {
         <h1>
           <Name text={experiment.name} />
         </h1>
-        <Outcome of={experiment} pill />
+        <Outcome of={{ ...experiment, waiting: first?.waiting ? { ...first.waiting, queue: first.queue, since: first.created_at } : null }} pill />
         <div class="right">
           <Actions
             path={`/v1/experiments/${experiment.id}`}
@@ -46,7 +47,7 @@ export function Head({ experiment, dataset, decision, gate }: HeadProps) {
       <p class="status-line" role="status">
         {withCode(status(experiment, decision, gate))}
       </p>
-      <Strip of={{ steps, name: experiment.name }} labels />
+      <Strip of={{ steps, name: experiment.name, conclusion: experiment.conclusion }} labels />
       <p class="quiet small">
         {dataset ? <a href={`#/datasets/${dataset.id}`}>{dataset.name}</a> : experiment.dataset} · submitted{" "}
         {moment(experiment.created_at)}

@@ -52,16 +52,16 @@ export function OptionsTable({ evidence, policy, chosen }: OptionsTableProps) {
                   {optionName(option.option, option.text_weight)}
                   {option.option === chosen && <small>chosen</small>}
                 </th>
-                <td>
+                <td class="axis-cell">
                   <Whisker axis={axis} interval={option.f1_interval} mean={option.f1} seeds={option.f1_per_seed} />
                 </td>
-                <td class="number">
+                <td class="number f1">
                   <strong>{score(option.f1)}</strong>
                 </td>
-                <td class="number">
+                <td class="number" data-name="95 %">
                   {score(option.f1_interval.low, 3)} to {score(option.f1_interval.high, 3)}
                 </td>
-                <td class="number">
+                <td class="number against" data-name={less ? "against the chosen" : ""}>
                   {less && (
                     <>
                       {signed(less.f1)} <small>{`${signed(less.low, 3)} to ${signed(less.high, 3)}`}</small>
@@ -69,7 +69,7 @@ export function OptionsTable({ evidence, policy, chosen }: OptionsTableProps) {
                   )}
                 </td>
                 {[option.precision, option.recall, option.mcc, option.auprc, option.ece, option.test_f1].map((value, place) => (
-                  <td key={COLUMNS[place]} class="number">
+                  <td key={COLUMNS[place]} class="number" data-name={COLUMNS[place]}>
                     {score(value, 3)}
                   </td>
                 ))}

@@ -3,11 +3,10 @@
 import { actionsOfJob } from "../../actions";
 import { cellName, duration, score } from "../../format";
 import { Actions } from "../../parts/actions";
-import { withCode } from "../../parts/code_text";
 import { Bar, Mark, State } from "../../parts/state";
 import type { Experiment, Job, Run } from "../../schemas";
 import { ended } from "../../states";
-import { capital, jobOf, waitingOf } from "./steps";
+import { capital, jobOf } from "./steps";
 
 const CELLS: { step: string; title: string }[] = [
   { step: "51", title: "51 transformer" },
@@ -21,13 +20,11 @@ const OTHERS: { step: string; title: string }[] = [
 ];
 
 export function SeedsTab({ experiment }: { experiment: Experiment }) {
-  const waits = waitingOf(experiment);
   return (
     <>
       <section class="card" aria-labelledby="seeds">
         <div class="head">
           <h2 id="seeds">Seeds</h2>
-          {waits && <span class="warn">Nothing moves: {withCode(waits)}</span>}
         </div>
         <div class="scroll" tabIndex={0} role="region" aria-label="Seeds by cell">
           <table class="seeds-table">
@@ -100,6 +97,7 @@ function SeedCell({ run }: { run: Run | undefined }) {
       <Mark state={run.state} />
       <span class="chip-value">
         {run.f1 === null ? whatItDoes(run) : `F1 ${score(run.f1)}`}
+        {ended(run.state) && run.running_s != null && <span class="quiet"> in {duration(run.running_s)}</span>}
         {run.reused_from && <span class="quiet"> reused</span>}
         {run.attempt > 1 && <span class="quiet"> attempt {run.attempt}</span>}
       </span>

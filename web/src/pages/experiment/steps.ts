@@ -3,7 +3,7 @@
 import { duration, percent } from "../../format";
 import type { Decision, Experiment, GateReport, Job, Run, SummaryStep } from "../../schemas";
 import { ended } from "../../states";
-import { answerOf, headline } from "./answer_text";
+import { answerOf, headline, sentences } from "./answer_text";
 
 const TRAINED = ["51", "52", "53"];
 
@@ -32,15 +32,16 @@ export function stepsOf(experiment: Experiment, dataset: string | null, decision
   };
   const plain = (step: string, state: string, verdict: string | null): SummaryStep =>
     ({ step, state, verdict, runs: [] }) as unknown as SummaryStep;
+  const decided = decision !== undefined || experiment.outcome !== null;
   const verdict = experiment.conclusion?.outcome ?? decision?.confidence ?? null;
   return [
-    plain("prepare", dataset ?? "waiting", null),
+    plain("prepare", dataset ?? (experiment.jobs.length > 0 ? "ready" : "waiting"), null),
     ofJob("preflight"),
     ofJob("51"),
     ofJob("52"),
     plain("gate", experiment.gate_verdict, experiment.gate_verdict === "pending" ? null : experiment.gate_verdict),
     ofJob("53"),
-    plain("decision", decision ? "done" : missing, over ? verdict : null),
+    plain("decision", decided ? "done" : missing, over ? verdict : null),
   ];
 }
 
@@ -53,8 +54,11 @@ function doneOf({ state, progress }: Run): number | null {
 export function status(experiment: Experiment, decision: Decision | undefined, gate: GateReport | null): string {
   const { conclusion } = experiment;
   if (decision && (ended(experiment.state) || decision.outcome !== "train_fusion")) {
-    const failed = gate?.verdict === "fail" && decision.outcome === "improve" ? ": the gate failed" : "";
-    return headline(answerOf(decision)) + failed;
+    const { overruling } = answerOf(decision);
+    if (conclusion && SPOILED.has(conclusion.outcome) && !overruling) {
+      return sentences(decision, experiment.spec.policy, gate, runsOf(experiment)).whyNot;
+    }
+    return overruling ? headline(answerOf(decision)) : sentences(decision, experiment.spec.policy, gate, runsOf(experiment)).ships;
   }
   if (conclusion) return experiment.failure_detail ?? capital(conclusion.text);
   const waiting = waitingOf(experiment);
@@ -62,11 +66,15 @@ export function status(experiment: Experiment, decision: Decision | undefined, g
   return progressOf(experiment);
 }
 
+/** The run that waits first, when none is at work. */
+export function waitingRun(experiment: Experiment): Run | null {
+  const open = runsOf(experiment).filter((run) => !ended(run.state));
+  return open.some((run) => run.waiting === null) ? null : (open[0] ?? null);
+}
+
 /** Why nothing moves, when no run is at work; null while one is. */
 export function waitingOf(experiment: Experiment): string | null {
-  const open = runsOf(experiment).filter((run) => !ended(run.state));
-  if (open.some((run) => run.waiting === null)) return null;
-  const [first] = open;
+  const first = waitingRun(experiment);
   if (first?.waiting) return first.waiting.detail;
   return experiment.state === "waiting" ? "its data set is being prepared" : null;
 }
@@ -81,6 +89,17 @@ function progressOf(experiment: Experiment): string {
   if (left > 0) parts.push(`about ${duration(left)} left in what runs`);
   if (failed > 0) parts.push(`${failed} of ${runs.length} seeds failed`);
   return parts.join("; ");
+}
+
+/** Outcomes in which what was decided matters less than what went wrong. */
+const SPOILED = new Set(["broken", "stopped", "failed"]);
+
+/** The last word in one line: what went wrong, where that stands before any decision. */
+export function lastWord(experiment: Experiment, decision: Decision): string {
+  const answer = answerOf(decision);
+  const { conclusion } = experiment;
+  if (conclusion && SPOILED.has(conclusion.outcome) && answer.overruling === null) return capital(conclusion.text);
+  return headline(answer);
 }
 
 export function capital(text: string): string {

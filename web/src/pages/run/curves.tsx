@@ -68,27 +68,29 @@ interface GroupChartProps {
 function GroupChart({ title, curves, view, marks, onZoom }: GroupChartProps) {
   const own = curves.filter((curve) => groupOf(curve.key).title === title);
   const group = own[0] === undefined ? null : groupOf(own[0].key);
+  const seconds = group?.seconds ?? false;
+  const axis = seconds ? "step" : view.axis;
   const series = useMemo(
     () =>
       own.flatMap((curve, place) => {
         const look = { label: curve.key, colour: `--line-${(place % COLOURS) + 1}`, dash: place + Math.floor(place / COLOURS) };
-        return seriesOf(curve, view.axis, look, group?.scale) ?? [];
+        return seriesOf(curve, axis, look, group?.scale) ?? [];
       }),
-    [curves, view.axis],
+    [curves, axis],
   );
   const range = title === "Loss" && view.log ? LOG : group?.range;
   return (
     <Chart
       title={title}
       series={series}
-      marks={marks}
-      xAxis={view.axis}
+      marks={seconds ? NO_MARKS : marks}
+      xAxis={seconds ? "time" : axis}
       range={range}
       digits={group?.digits ?? 4}
       smoothing={view.smoothing}
-      window={view.window}
-      onZoom={onZoom}
-      syncKey="run"
+      window={seconds ? null : view.window}
+      onZoom={seconds ? undefined : onZoom}
+      syncKey={seconds ? "resources" : "run"}
     />
   );
 }

@@ -7,6 +7,7 @@ import { Actions } from "../../parts/actions";
 import { withCode } from "../../parts/code_text";
 import { Refusal, useSend } from "../../parts/sending";
 import { Bar, State } from "../../parts/state";
+import { may, useMe } from "../../me";
 import { goToRun } from "../../router";
 import type { Job, Run } from "../../schemas";
 import { ended } from "../../states";
@@ -39,10 +40,12 @@ export function Head({ run, job, name }: { run: Run; job: Job | null; name: stri
           {run.state === "failed" && run.superseded_by === null && <HalfRate run={run} job={job} />}
         </div>
       </div>
-      <p class={`status-line ${run.state === "failed" ? "bad" : ""}`} role="status">
+      <p class={`status-line ${run.state === "failed" && !run.superseded_by ? "bad" : ""}`} role="status">
         {sentence(run)}
       </p>
-      <Bar done={over ? 1 : progress.steps_done} total={over ? 1 : progress.steps_total} label="Progress of this run" />
+      <div class="bar-place">
+        {!over && <Bar done={progress.steps_done} total={progress.steps_total} label="Progress of this run" />}
+      </div>
       <dl class="facts">
         <Fact name="F1 on gate">{score(run.f1)}</Fact>
         <Fact name="Took">{duration(run.running_s ?? between(run.started_at, run.finished_at))}</Fact>
@@ -103,8 +106,9 @@ function sentence(run: Run): ComponentChildren {
 /** Train all seeds of the job again at half its rate: what collapsed at a rate collapses at it again. */
 function HalfRate({ run, job }: { run: Run; job: Job | null }) {
   const { send, busy, trouble } = useSend<Job>(`/v1/runs/${run.id}`);
+  const me = useMe();
   const rate = rateOf(run, job);
-  if (job === null || rate === null || !TOO_FAST.has(run.failure_reason ?? "")) return null;
+  if (job === null || rate === null || !may(me, "change", run) || !TOO_FAST.has(run.failure_reason ?? "")) return null;
   const retry = async () => {
     const made = await send("POST", `/v1/jobs/${job.id}/retry`, { learning_rate: rate / 2 });
     const next = made?.runs.find((one) => one.seed === run.seed);

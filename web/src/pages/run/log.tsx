@@ -13,7 +13,14 @@ const AT_END = 24;
 // The page shows control characters as text; those that begin a colour are given back to be read.
 const ESCAPE = /\\x1b\[/g;
 
-export function Log({ path, id }: { path: string | null; id: string }) {
+export interface LogProps {
+  path: string | null;
+  id: string;
+  /** Whether nothing more will be printed. */
+  over: boolean;
+}
+
+export function Log({ path, id, over }: LogProps) {
   const { lines, dropped, read } = useOutput(path);
   const [search, setSearch] = useState("");
   const [wrap, setWrap] = useState(false);
@@ -75,7 +82,7 @@ export function Log({ path, id }: { path: string | null; id: string }) {
         </form>
       </div>
       {trouble && <p role="alert">{trouble}</p>}
-      <div class={wrap ? "log wrapped" : "log"} ref={box} tabIndex={0} role="log" aria-live="off" aria-label="Output of the trainer" onScroll={onScroll}>
+      <div class={["log", wrap ? "wrapped" : "", over && read && shown === 0 ? "none" : ""].join(" ").trim()} ref={box} tabIndex={0} role="log" aria-live="off" aria-label="Output of the trainer" onScroll={onScroll}>
         {shown === 0 && <p class="quiet">{read ? "The trainer has printed nothing." : "Loading…"}</p>}
         <div class="log-sheet" style={{ height: rows.getTotalSize() }}>
           {rows.getVirtualItems().map((row) => (

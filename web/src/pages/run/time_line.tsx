@@ -38,12 +38,12 @@ export function TimeLine({ run, events, attempts }: { run: Run; events: RunEvent
           {clock(run.created_at)} to {run.finished_at ? clock(run.finished_at) : "now"}, {duration((end - begin) / 1000)}
         </span>
       </div>
-      <div class="lane states" role="img" aria-label={spoken("States", states)}>
+      <div class="run-lane states" role="img" aria-label={spoken("States", states)}>
         {states.map((one) => (
           <Bar key={one.from} of={one} begin={begin} end={end} share={share} />
         ))}
       </div>
-      <div class="lane phases" role="img" aria-label={spoken("Phases", phases)}>
+      <div class="run-lane phases" role="img" aria-label={spoken("Phases", phases)}>
         {phases.map((one) => (
           <Bar key={`${one.from}${one.name}`} of={one} begin={begin} end={end} share={share} />
         ))}
