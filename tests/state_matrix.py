@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import insert, select
+
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import FailureReason
 from service.store.experiments import cancel_experiment, create_experiment
-from tests.fakes import F1s
+from service.store.lookup import new_id
+from service.store.tables import ExperimentRow
+from tests.fakes import F1s, FakeTrainers
 from tests.live_server import LiveServer
 
 SPEC = ExperimentSpec(seeds=[0, 1])
@@ -16,6 +20,9 @@ MARKUP = "<img src=x onerror=alert(1)><b>bold</b>"
 REORDERED = "reordered \u202eeman a"
 FUSION_GAINS: F1s = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}
 NEAR: F1s = {"transformer": [0.89, 0.88], "gnn": [0.88, 0.89], "ensemble": [0.902, 0.904], "fusion": [0.90, 0.90]}
+# What runs half way stays there: other experiments' runs are claimed first.
+LAST = -100
+ENDED = ("outcome", "conclusion", "concluded_at", "finished_at", "took_s")
 WEAK: F1s = {"transformer": [0.71, 0.72], "gnn": [0.70, 0.72], "ensemble": [0.73, 0.74], "fusion": [0.73, 0.74]}
 
 
@@ -32,42 +39,45 @@ class Matrix:
     experiments: dict[str, str]
 
 
-def fill(server: LiveServer) -> Matrix:
-    """Make a data set and an experiment in each state; nothing more is queued for the workers that serve `cpu`."""
+def fill(server: LiveServer, *, others: int = 0) -> Matrix:
+    """Make a data set and an experiment in each state, and before them so many others."""
     dataset = server.dataset("functions")
     server.trainers().work()
+    crowd(server, dataset, others)
     made: dict[str, str] = {}
-
-    def ended(name: str, f1s: F1s, key: str) -> str:
+    for key, name, f1s in (
+        ("ships", LONG, FUSION_GAINS),
+        ("borderline", RIGHT_TO_LEFT, NEAR),
+        ("improve", "far from the gate", WEAK),
+        ("broken", "one seed lost", WEAK),
+    ):
         made[key] = server.experiment(dataset, name, SPEC)
-        server.trainers(f1s).work()
-        return made[key]
-
-    ended("fusion gains", FUSION_GAINS, "ships")
-    ended("close to the line", NEAR, "borderline")
-    ended("far from the gate", WEAK, "improve")
-    for key, name in (("long", LONG), ("right to left", RIGHT_TO_LEFT), ("markup", MARKUP), ("reordered", REORDERED)):
-        ended(name, FUSION_GAINS, key)
-    made["broken"] = server.experiment(dataset, "one seed lost", SPEC)
-    breaking = server.trainers()
-    breaking.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
-    breaking.work()
-    made["stopped"] = server.experiment(dataset, "given up", SPEC)
+        # Without curves, which nothing here shows.
+        trainers = FakeTrainers(server.database, server.artifacts, f1s)
+        if key == "broken":
+            trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
+        trainers.work()
     with server.database.begin() as session:
-        cancel_experiment(session, made["stopped"])
+        for key, name in (("stopped", MARKUP), ("reordered", REORDERED)):
+            made[key] = create_experiment(session, name=name, dataset_id=dataset, spec=SPEC).id
+            cancel_experiment(session, made[key])
     made["unserved"] = server.experiment(dataset, "nobody serves it", ExperimentSpec(seeds=[0, 1], queue="gpu"))
-    made["running"] = server.experiment(dataset, "half way", ExperimentSpec(seeds=list(range(20))))
-    trainers = server.trainers()
-    trainers.work(limit=1)
-    trainers.begin_one()
+    made["running"] = server.experiment(dataset, "half way", ExperimentSpec(seeds=list(range(20)), priority=LAST))
+    at_work = server.trainers()
+    at_work.work(limit=1)
+    at_work.begin_one()
     return Matrix(dataset=dataset, experiments=made)
 
 
-def crowd(server: LiveServer, dataset: str, count: int) -> list[str]:
-    """Return ids of so many more experiments, oldest first, which nobody serves."""
-    spec = ExperimentSpec(seeds=[0], queue="gpu")
+def crowd(server: LiveServer, dataset: str, count: int) -> None:
+    """Make so many experiments as if they waited for their data set, by copying rows: nothing of them is queued."""
     with server.database.begin() as session:
-        return [
-            create_experiment(session, name=f"one of many {number:04}", dataset_id=dataset, spec=spec).id
-            for number in range(count)
+        template = create_experiment(session, name="one of many", dataset_id=dataset, spec=SPEC).id
+        cancel_experiment(session, template)
+        table = ExperimentRow.__table__
+        copied = dict(session.execute(select(table).where(table.c.id == template)).mappings().one())
+        as_waiting = {"state": "waiting", **dict.fromkeys(ENDED)}
+        copies = [
+            {**copied, **as_waiting, "id": new_id("exp"), "name": f"one of many {number:04}"} for number in range(count)
         ]
+        session.execute(insert(ExperimentRow), copies)

@@ -31,8 +31,8 @@ def range_test_in(bodies: Sequence[Mapping[str, Any]]) -> RangeTest | None:
     Args:
         bodies: Of the events, the newest first.
     """
-    chosen = next((found for body in bodies if (found := _outcome_in(body)) is not None), None)
-    curve = next((found for body in bodies if (found := curve_in(body.get("curve"))) is not None), None)
+    chosen = next((told for body in bodies if (told := _outcome_in(body)) is not None), None)
+    curve = next((drawn for body in bodies if (drawn := curve_in(body.get("curve"))) is not None), None)
     return None if chosen is None else RangeTest(chosen=chosen, curve=curve)
 
 
