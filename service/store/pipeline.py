@@ -23,6 +23,7 @@ from service.store.conclusions import NO_CONCLUSION, store_conclusion
 from service.store.database import now_s
 from service.store.extensions import extend_if_due
 from service.store.gate import build_gate_report
+from service.store.hints import by_no_index
 from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
 from service.store.tables import DatasetRow, DecisionRow, EventRow, ExperimentRow, JobRow, RunRow
@@ -156,8 +157,8 @@ def unfinished_datasets(session: Session) -> Sequence[str]:
         .join(DatasetRow, JobRow.dataset_id == DatasetRow.id)
         .where(
             DatasetRow.state == DatasetState.PREPARING,
-            JobRow.cell == Cell.PREPARE.value,
-            RunRow.state.in_(ENDED_RUN),
+            by_no_index(JobRow.cell) == Cell.PREPARE.value,
+            by_no_index(RunRow.state).in_(ENDED_RUN),
         )
     )
     return session.scalars(chosen.order_by(RunRow.id)).all()
