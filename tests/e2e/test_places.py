@@ -259,6 +259,18 @@ def test_what_would_be_deleted_is_counted_before_it_is(
     assert httpx.get(path).status_code == httpx.codes.NOT_FOUND
 
 
+def test_an_archived_experiment_leaves_the_list_and_comes_back(watched: Watched) -> None:
+    page = watched.open("#/experiments?q=many+0009")
+    menu_of(page, "one of many 0009", item="Archive")
+    expect(page.get_by_text("No experiment matches.")).to_be_visible()
+
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_label("Archived ones instead").check()
+    expect(page).to_have_url(f"{watched.url}/#/experiments?q=many+0009&archived=true")
+    menu_of(page, "one of many 0009", item="Take out of the archive")
+    expect(page.get_by_text("No experiment matches.")).to_be_visible()
+
+
 def test_the_cluster_says_who_serves_and_what_to_do_where_nobody_does(watched: Watched) -> None:
     page = watched.open("#/cluster")
     expect(page.locator(".page-head p")).to_have_text("Nobody serves queue gpu: start a worker.")
@@ -398,3 +410,24 @@ def test_nothing_moves_on_the_first_page_while_an_experiment_runs(
 
     total, shifts = layout_shift(page)
     assert total <= MOST_SHIFT, shifts
+
+
+def test_what_needs_a_person_is_dealt_with_where_it_stands(matrix: Matrix, watched: Watched) -> None:
+    page = watched.open("")
+    needs = page.get_by_role("region", name="Needs you").locator("li", has_text="far from the gate")
+    needs.get_by_role("button", name="Waive").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The gate failed")
+
+    # what a person has to add is asked for, and a mistake in it is told
+    dialog.get_by_label("Reason").fill("short")
+    dialog.get_by_role("button", name="Waive").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("/reason")
+    watched.wrong.clear()
+    dialog.get_by_label("Reason").fill("a baseline for the paper, not for production")
+    dialog.get_by_role("button", name="Waive").click()
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    path = f"{watched.url}/v1/experiments/{matrix.experiments['improve']}/gate"
+    waived = [check for check in httpx.get(path).json()["checks"] if check["verdict"] == "waived"]
+    assert len(waived) == 1
