@@ -4,7 +4,9 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from typer.completion import get_completion_script
+
+# The library's own options for this also write into a person's files, and are on every command line.
+from typer._completion_shared import get_completion_script
 
 app = typer.Typer()
 NAME = "cellgate"

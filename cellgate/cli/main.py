@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from typer.completion import completion_init
+from typer._completion_classes import completion_init
 
 from cellgate.cli.commands import LazyGroup
 from cellgate.client.defaults import DEFAULT_SERVER
