@@ -7,9 +7,11 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI, Request, Response
 
 from service.api import description
+from service.api.attempts import Attempts
 from service.api.auth import TokenCache
 from service.api.context import Context
 from service.api.description import describe_api, operation_id
+from service.api.list_watch import watch_lists
 from service.api.long_poll import poll_states_in, watch_output, watch_versions
 from service.api.middleware import add_middleware
 from service.api.parameters import refuse_unknown_parameters
@@ -22,10 +24,13 @@ from service.api.routes import (
     bundles,
     cells,
     compare,
+    configs,
     datasets,
+    errors,
     estimates,
     evaluations,
     experiments,
+    functions,
     gate_decision,
     health,
     inspections,
@@ -36,6 +41,7 @@ from service.api.routes import (
     preflights,
     reports,
     runs,
+    session,
     tokens,
     uploads,
     webhooks,
@@ -57,12 +63,15 @@ from service.telemetry.tracing import tracing_of
 SILENCE_MARGIN_S = 5.0
 RESOURCES = (
     datasets,
+    functions,
     uploads,
     overview,
     experiments,
+    configs,
     estimates,
     gate_decision,
     reports,
+    errors,
     jobs,
     inspections,
     preflights,
@@ -76,6 +85,7 @@ RESOURCES = (
     workers,
     operations,
     tokens,
+    session,
     audit,
     webhooks,
     health,
@@ -136,10 +146,12 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         tokens=known,
         versions=watch_versions(database, supervision.report),
         output=watch_output(database, supervision.report),
+        lists=watch_lists(database, supervision.report),
         load_poll_states=poll_states_in(database),
         telemetry=telemetry,
         hashes=Hashes(),
         refusals=Refusals(database),
+        attempts=Attempts(),
     )
     scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
     scopes.include_in(app)

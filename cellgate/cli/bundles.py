@@ -21,7 +21,7 @@ from cellgate.cli.watching import last
 from cellgate.contract.api.bundles import BundleAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.bundle_summary import LineRanking
-from cellgate.contract.evidence import DeploymentScores
+from cellgate.contract.evidence import Abstention, DeploymentScores
 from cellgate.contract.exit_codes import CommandExit, UsageError
 from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState
@@ -103,6 +103,8 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB{speed}", markup=False)
     if made.summary.deployment is not None:
         console.print(_said_of_deployment(made.summary.deployment), markup=False)
+    if made.summary.abstention is not None:
+        console.print(_said_of_abstention(made.summary.abstention), markup=False)
     if made.summary.lines is not None:
         console.print(_said_of_lines(made.summary.lines), markup=False)
     for line in [] if made.summary.invariance is None else made.summary.invariance.as_lines():
@@ -123,6 +125,20 @@ def _said_of_deployment(scores: DeploymentScores) -> str:
         f"Where {percent(scores.prevalence)} of the functions are vulnerable: precision {scores.precision.mean:.3f} "
         f"[{low:.3f}, {high:.3f}], F1 {scores.f1.mean:.3f}, VD-S {scores.vd_s.mean:.3f}; "
         f"{scores.alerts_per_1000.mean:.1f} alerts per 1,000 functions.{budget}"
+    )
+
+
+def _said_of_abstention(found: Abstention) -> str:
+    """Return how often the bundle gives a verdict, and how often that is wrong."""
+    wanted = percent(found.wanted_risk)
+    [margin] = found.margins
+    if margin is None or found.risk is None:
+        return f"No margin keeps wrong verdicts below {wanted} on dev: predictions say `abstains` of every function."
+    low, high = found.risk.interval.low, found.risk.interval.high
+    return (
+        f"At most {wanted} wrong verdicts: it abstains nearer than {margin:.2f} to the threshold in log-odds, gives "
+        f"one on {percent(found.coverage.mean)} of the functions of gate, and {percent(found.risk.mean)} "
+        f"[{percent(low)}, {percent(high)}] of these are wrong."
     )
 
 

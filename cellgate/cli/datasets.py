@@ -12,6 +12,7 @@ from cellgate.cli import tables
 from cellgate.cli.columns import Column
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import complain, terminal
+from cellgate.cli.dataset_export import export
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.formatting import state
 from cellgate.cli.handover import has_extra
@@ -155,6 +156,9 @@ def _ask(context: typer.Context, files: list[Path], body: dict[str, Any], *, upl
         complain(f"run {answer.run} has {answer.state}: {answer.failure_detail or 'it was stopped'}")
         raise typer.Exit(CommandExit.FAILED)
     return answer.inspection
+
+
+dataset_app.command("export")(export)
 
 
 @dataset_app.command("ls")

@@ -7,6 +7,7 @@ from rich.console import Console
 from cellgate.cli.columns import Column, print_rows
 from cellgate.cli.formatting import score, span
 from cellgate.contract.evidence import (
+    Abstention,
     AlertBudget,
     Comparison,
     DeploymentScores,
@@ -19,6 +20,7 @@ from cellgate.contract.evidence import (
 from cellgate.contract.text import p_value, percent
 
 # A figure of one option.
+Abstaining = tuple[str, Abstention]
 Budgets = tuple[str, AlertBudget]
 Deployed = tuple[str, DeploymentScores]
 Verdicts = tuple[str, PairVerdicts]
@@ -91,6 +93,23 @@ BUDGETS: Sequence[Column[Budgets]] = (
     Column(title="thresholds", text=lambda one: " ".join(f"{value:.3f}" for value in one[1].thresholds), rank=1),
 )
 
+ABSTENTION: Sequence[Column[Abstaining]] = (
+    Column(title="option", text=lambda one: one[0]),
+    Column(title="verdicts", text=lambda one: score(one[1].coverage.mean), is_number=True),
+    Column(title="95 % interval", text=lambda one: _interval(one[1].coverage), rank=1),
+    Column(title="wrong of these", text=lambda one: score(one[1].risk and one[1].risk.mean) or "–", is_number=True),
+    Column(title="95 % interval", text=lambda one: _interval(one[1].risk), rank=1),
+    Column(title="margins", text=lambda one: " ".join(_margin(margin) for margin in one[1].margins), rank=2),
+)
+
+
+def _interval(found: Estimate | None) -> str:
+    return "" if found is None else span(found.interval.low, found.interval.high)
+
+
+def _margin(margin: float | None) -> str:
+    return "none" if margin is None else f"{margin:.2f}"
+
 
 def show_evidence(console: Console, evidence: Evidence) -> None:
     """Print every option with its scores, and the options in pairs, as far as the terminal has room for it."""
@@ -98,6 +117,10 @@ def show_evidence(console: Console, evidence: Evidence) -> None:
     print_rows(console, evidence.options, OPTIONS, title=title)
     _show_pair_verdicts(console, evidence)
     _show_deployment(console, evidence)
+    abstaining = [(one.option, one.abstention) for one in evidence.options if one.abstention is not None]
+    if abstaining:
+        wanted = percent(abstaining[0][1].wanted_risk)
+        print_rows(console, abstaining, ABSTENTION, title=f"Verdicts where at most {wanted} may be wrong")
     if evidence.comparisons:
         print_rows(console, evidence.comparisons, PAIRS, title="Compared in pairs")
 

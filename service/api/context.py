@@ -8,7 +8,9 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
+from service.api.attempts import Attempts
 from service.api.auth import Permit, TokenCache
+from service.api.list_watch import ListWatch
 from service.api.long_poll import PollStateReader, VersionWatcher
 from service.api.refusals import Refusals
 from service.api.run_files import Hashes
@@ -30,10 +32,12 @@ class Context:
     tokens: TokenCache
     versions: VersionWatcher
     output: VersionWatcher
+    lists: ListWatch
     load_poll_states: PollStateReader
     telemetry: Telemetry
     hashes: Hashes
     refusals: Refusals
+    attempts: Attempts
 
     def notify(self) -> None:
         """Notify workers of every queued run that they were not notified of yet."""

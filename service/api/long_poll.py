@@ -21,17 +21,23 @@ Report = Callable[[str, Exception], None]
 class VersionWatcher:
     """Wakes requests when a row gets a higher version, whichever process wrote it.
 
-    While requests wait, one query every `LOOK_EVERY_S` reads the versions of all their rows. No connection is held in
+    While requests wait, one query every `look_every_s` reads the versions of all their rows. No connection is held in
     between.
 
     Args:
         read: Returns the version of each of these rows, by id; called in a thread of its own.
         report: Is told, in a thread of its own, what ended a round that should not have ended so.
+        look_every_s: Seconds between two looks.
     """
 
     def __init__(
-        self, read: Callable[[Collection[str]], Mapping[str, int]], report: Report = lambda _, __: None
+        self,
+        read: Callable[[Collection[str]], Mapping[str, int]],
+        report: Report = lambda _, __: None,
+        *,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
+        self._look_every_s = look_every_s
         self._read = read
         self._report = report
         self._waiting: dict[str, set[tuple[int, asyncio.Future[None]]]] = defaultdict(set)
@@ -110,7 +116,7 @@ class VersionWatcher:
                 await run_in_threadpool(self._report, "long polls", error)
             if versions is not None:
                 self._tell(versions)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
 
     def _tell(self, versions: Mapping[str, int]) -> None:
         for row_id, entries in self._waiting.items():

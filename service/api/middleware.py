@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect
 from service.api.auth import TokenCache, authenticate
 from service.api.bodies import check_body
 from service.api.buffers import BodyBuffer, BodyBuffers
+from service.api.compression import Compression
 from service.api.context import context_of
 from service.api.csrf import check_origin
 from service.api.problems import database_away, refusal, unexpected
@@ -40,6 +41,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    # Other origins embed nothing of this one, whatever cookie the browser would send along.
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 log = structlog.get_logger(__name__)
 
@@ -57,6 +60,8 @@ def add_middleware(
         scopes: The scope that each request needs.
     """
 
+    # The inner one: the checks pass answers on in pieces, which could not be told from streams.
+    app.add_middleware(Compression)
     buffers, heavy = BodyBuffers(settings.max_buffered_bytes), HeavyReads(settings.max_heavy_reads)
 
     async def check_request(request: Request, go_on: Next) -> Response:

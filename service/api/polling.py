@@ -10,9 +10,10 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from service.api.context import Ctx, Permitted
+from service.api.etags import IfNoneMatch, Wait
 from service.store.versions import PollState
 
 ENDED_RETRY_AFTER_S = 30
@@ -21,7 +22,6 @@ WAITS_RETRY_AFTER_S = 2
 ASKS_UNTIL_END = 30
 SOONEST_RETRY_AFTER_S = 1
 LATEST_RETRY_AFTER_S = 5
-LONGEST_WAIT_S = 60
 # Of an answer in which no run waits.
 IDLE = "idle"
 _HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run|bun|upl)_[0-9A-Z]{26})-(\d{1,18})(?:-[^"]*)?"$')
@@ -93,15 +93,8 @@ async def _poll(
     response: Response,
     context: Ctx,
     permit: Permitted,
-    if_none_match: Annotated[str | None, Header(description="ETag of the version that the caller holds.")] = None,
-    wait: Annotated[
-        int,
-        Query(
-            ge=0,
-            le=LONGEST_WAIT_S,
-            description="With `If-None-Match`: wait up to this many seconds for a change before answering.",
-        ),
-    ] = 0,
+    if_none_match: IfNoneMatch = None,
+    wait: Wait = 0,
 ) -> Poll:
     poll = Poll(response, [tag.strip() for tag in (if_none_match or "").split(",")])
     row_id = _polled_id(request)

@@ -47,6 +47,7 @@ from service.domain.errors import (
     QuotaExceeded,
     ServiceError,
     StorageFull,
+    TooManyAttempts,
     Unauthorized,
 )
 from service.store.database_faults import DatabaseDamaged, DatabaseFull
@@ -75,6 +76,12 @@ class EvidencePending(NotFound):
     code = "evidence_pending"
 
 
+class NoRangeTest(NotFound):
+    """The run has no curve of an LR range test."""
+
+    code = "no_range_test"
+
+
 class ReportLost(NotFound):
     """The report that a run of cell 54 has left is not there as it was."""
 
@@ -91,6 +98,7 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
+    TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
     MissingScope: HTTPStatus.FORBIDDEN,
     NotOwner: HTTPStatus.FORBIDDEN,
     PriorityNotAllowed: HTTPStatus.FORBIDDEN,
@@ -210,6 +218,8 @@ def _headers_of(error: ServiceError) -> dict[str, str] | None:
             return {"Content-Range": f"bytes */{error.size}"}
         case QuotaExceeded():
             return {"Retry-After": str(QUOTA_RETRY_AFTER_S)}
+        case TooManyAttempts():
+            return {"Retry-After": str(error.extra["retry_after_s"])}
         case ServerBusy() | QueryTimeout():
             return {"Retry-After": str(RETRY_AFTER_S)}
     return None

@@ -29,6 +29,8 @@ class Whose(StrEnum):
     OWN = "own"
     # It makes a thing, which belongs to the caller; what it is made from may belong to anybody.
     NEW = "new"
+    # The caller's own session, which a cookie names.
+    SESSION = "the caller's session"
     # It makes a thing; where the body names an experiment to be a step of, that follows the rule of `OWN`.
     NEW_OR_OWN_STEP = "new, or a step of an own experiment"
 
@@ -91,7 +93,7 @@ class ScopedRouter:
         """Add a HEAD route; arguments as for `get`."""
         return self._add("HEAD", path, scope, Whose.ANY, options)
 
-    def post(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def post(self, path: str, scope: Scope | None, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Return a decorator that adds a POST route.
 
         Args:
@@ -110,7 +112,7 @@ class ScopedRouter:
         """Add a PATCH route; arguments as for `post`."""
         return self._add("PATCH", path, scope, whose, options)
 
-    def delete(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def delete(self, path: str, scope: Scope | None, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Add a DELETE route; arguments as for `post`."""
         return self._add("DELETE", path, scope, whose, options)
 

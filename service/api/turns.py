@@ -12,8 +12,8 @@ from service.api.connection_errors import ServerBusy
 # turn while it waits.
 HEAVY = re.compile(
     r"^/metrics$|^/openapi\.json$"
-    r"|^/v1/(?:audit|bundles|compare|datasets|experiments|jobs|queues|runs|uploads|usage|workers)$"
-    r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|events|logs|metrics|report|report\.html)$"
+    r"|^/v1/(?:audit|bundles|compare|datasets|experiments|jobs|overview|queues|runs|uploads|usage|workers)$"
+    r"|^/v1/[a-z]+/[^/]+/(?:decisions|deliveries|errors|events|functions|logs|metrics|report|report\.html)$"
 )
 Next = Callable[[Request], Awaitable[Response]]
 # It needs no token, so anybody may ask for it; and who does must not wait behind the heavy reads.
@@ -31,29 +31,35 @@ class HeavyReads:
     """
 
     def __init__(self, at_once: int) -> None:
-        self._lanes = {HEAVY: _Lane(at_once), READINESS: _Lane(READINESS_AT_ONCE)}
+        self._lanes = {HEAVY: Lane(at_once), READINESS: Lane(READINESS_AT_ONCE)}
 
     def in_turn(self, go_on: Next) -> Next:
         """Return how a request is answered: a heavy read when it has a turn, any other one at once."""
 
         async def answer(request: Request) -> Response:
             lane = self._lane_of(request)
+            if lane is not None and _waits(request):
+                # It takes a turn each time that it is made, and none while it waits.
+                request.state.turn = lane
+                return await go_on(request)
             return await (go_on(request) if lane is None else lane.pass_on(go_on, request))
 
         return answer
 
-    def _lane_of(self, request: Request) -> "_Lane | None":
+    def _lane_of(self, request: Request) -> "Lane | None":
         path = str(request.scope["path"])
-        # Without the version that the caller has seen, or with no time, it is answered at once.
-        wait = request.query_params.get("wait", "")
-        holds = wait.isdecimal() and int(wait) > 0 and "if-none-match" in request.headers
-        waits = holds and path.startswith("/v1/")
-        if request.method not in ("GET", "HEAD") or waits:
+        if request.method not in ("GET", "HEAD"):
             return None
         return next((lane for pattern, lane in self._lanes.items() if pattern.match(path)), None)
 
 
-class _Lane:
+def _waits(request: Request) -> bool:
+    # Without the version that the caller has seen, or with no time, it is answered at once.
+    wait = request.query_params.get("wait", "")
+    return wait.isdecimal() and int(wait) > 0 and "if-none-match" in request.headers
+
+
+class Lane:
     """Requests of one kind, of which few have their turn at the same time."""
 
     def __init__(self, at_once: int) -> None:

@@ -14,6 +14,7 @@ from cellgate.contract.conclusion import Conclusion
 from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.states import RunState, Waiting, job_state
 from service.domain.comparison import thinned
+from service.domain.curves import epochs_at, is_by_time
 from service.domain.progress import JOBS_OF, remaining_s, share_done, step_states
 from service.store.best_f1 import gate_f1_of
 from service.store.dataset_sources import sources_of
@@ -202,9 +203,23 @@ def gate_verdict(verdict: str | None) -> GateVerdict:
     return cast(GateVerdict, verdict or "pending")
 
 
-def curve_answer(found: MetricCurve, max_points: int | None) -> Curve:
-    """Return a curve, of at most so many points."""
+def curve_answer(found: MetricCurve, max_points: int | None, ends: Sequence[tuple[int, float]] | None = None) -> Curve:
+    """Return a curve, of at most so many points.
+
+    Args:
+        found: The whole curve.
+        max_points: None: all.
+        ends: Steps at which epochs end, of `epoch_ends`; None where they are not known.
+    """
     steps, values = found.steps, found.values
     if max_points is not None:
         steps, values = thinned(steps, values, max_points=max_points)
-    return Curve(key=found.key, steps=steps, values=values, points=len(found.steps))
+    at = dict(zip(found.steps, found.times_s, strict=True))
+    return Curve(
+        key=found.key,
+        steps=steps,
+        values=values,
+        times_s=[at[step] for step in steps],
+        epochs=None if ends is None or is_by_time(found.key) else epochs_at(steps, ends),
+        points=len(found.steps),
+    )

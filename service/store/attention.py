@@ -23,8 +23,6 @@ from service.store.summaries import CurrentRun, ExperimentOverview
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow, WorkerRow
 
 RECENT_S = 7 * 86_400.0
-MINUTE_S = 60.0
-HOUR_S = 3600.0
 OPEN = [state.value for state in ExperimentState if not state.terminal]
 
 
@@ -41,12 +39,12 @@ class Backlog:
     """Runs that wait in one queue.
 
     Args:
-        waited_s: Since the one that was queued first.
+        since: When the one that waits longest was queued, in seconds since the epoch.
     """
 
     queue: str
     runs: int
-    waited_s: float
+    since: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +154,6 @@ def of_queue(backlog: Backlog, workers: Sequence[WorkerRow]) -> AttentionItem | 
     if any(not worker.draining for worker in workers):
         return None
     waits = f"{backlog.runs} run{'s wait' if backlog.runs != 1 else ' waits'} in queue {backlog.queue}"
-    waits += f" for {_in_words(backlog.waited_s)}"
     if workers:
         first = workers[0]
         return AttentionItem(
@@ -169,6 +166,7 @@ def of_queue(backlog: Backlog, workers: Sequence[WorkerRow]) -> AttentionItem | 
                 scope=Scope.ADMIN,
             ),
             queue=backlog.queue,
+            since=backlog.since,
         )
     start = f"CELLGATE_QUEUES='{json.dumps([backlog.queue])}' cellgate run-worker"
     return AttentionItem(
@@ -176,6 +174,7 @@ def of_queue(backlog: Backlog, workers: Sequence[WorkerRow]) -> AttentionItem | 
         sentence=f"{waits}, and no worker serves it.",
         action=Command(command=start, label="Start a worker"),
         queue=backlog.queue,
+        since=backlog.since,
     )
 
 
@@ -206,9 +205,3 @@ def _failed_run(run: CurrentRun) -> FailedRun:
         detail=row.failure_detail or "",
         learning_rate=run.learning_rate,
     )
-
-
-def _in_words(seconds: float) -> str:
-    if seconds < 2 * MINUTE_S:
-        return f"{seconds:.0f} s"
-    return f"{seconds / MINUTE_S:.0f} min" if seconds < 2 * HOUR_S else f"{seconds / HOUR_S:.0f} h"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import ENTRY_OF, SUBMITTED, Cell
@@ -14,10 +14,10 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake
 from service.domain.pipeline import BASES, Step, shared_seeds
 from service.domain.principals import NOBODY, Owner
-from service.store.database import now_s
+from service.store.extensions import insert_experiment
 from service.store.gate import gate_report
 from service.store.jobs import DEFAULT_LIMITS, create_job, no_dataset, refuse_evaluation_only
-from service.store.lookup import get_row, new_id
+from service.store.lookup import get_row
 from service.store.pipeline import set_state, start_first_steps
 from service.store.run_actions import cancel_runs
 from service.store.steps import ONE_RUN, facts_of
@@ -57,28 +57,9 @@ def create_experiment(
     refuse_evaluation_only(dataset)
     if dataset.state == DatasetState.FAILED:
         raise Conflict(f"data set {dataset_id} could not be prepared: {dataset.failure_detail}")
-    values = {
-        "id": new_id("exp"),
-        "name": name,
-        "dataset_id": dataset_id,
-        "state": ExperimentState.WAITING.value,
-        "autopilot": spec.autopilot,
-        "spec": spec.model_dump(mode="json"),
-        "owner": owner.name,
-        "owner_id": owner.id,
-        "created_at": now_s(),
-        "version": 1,
-    }
-    experiment = session.scalars(insert(ExperimentRow).values(values).returning(ExperimentRow)).one()
-    _insert_labels(session, experiment.id, labels)
+    experiment = insert_experiment(session, name=name, dataset_id=dataset_id, spec=spec, owner=owner, labels=labels)
     start_first_steps(session, experiment)
     return get_experiment(session, experiment.id)
-
-
-def _insert_labels(session: Session, experiment_id: str, labels: Mapping[str, str]) -> None:
-    if labels:
-        rows = [{"experiment_id": experiment_id, "key": key, "value": value} for key, value in labels.items()]
-        session.execute(insert(LabelRow), rows)
 
 
 def labels_of(session: Session, experiment_ids: Sequence[str]) -> dict[str, dict[str, str]]:

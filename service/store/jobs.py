@@ -13,8 +13,9 @@ from cellgate.contract.states import DatasetState, RunState
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.principals import NOBODY, Owner
 from service.store.database import now_s
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
+from service.store.filters import EVERYTHING, Filters, matching_jobs
 from service.store.lookup import get_row, new_id
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.run_actions import cancel_runs, pause_runs, refuse_where_paused, resume_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 
@@ -88,15 +89,15 @@ def get_job(session: Session, job_id: str) -> JobRow:
     return get_row(session, JobRow, job_id)
 
 
-def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[JobRow]:
-    """Return a page of the jobs that match the filters, newest first.
+def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Found[JobRow]:
+    """Return a page of the jobs that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
     """
-    return session.scalars(page_of_jobs(page, wanted)).all()
+    return rows_of(session, JobRow, find_page(session, matching_jobs(wanted), page))
 
 
 def jobs_of_experiment(session: Session, experiment_id: str) -> Sequence[JobRow]:

@@ -112,18 +112,17 @@ def _counts(session: Session) -> tuple[dict[str, int], list[Backlog]]:
         "ended": ExperimentRow.state.in_(ENDED),
         "candidates": needs_person(),
     }
-    longest_s = func.max(now_s() - RunRow.queued_at)
     queued = (
-        select(literal("queue"), RunRow.queue, func.count(), longest_s)
+        select(literal("queue"), RunRow.queue, func.count(), func.min(RunRow.queued_at))
         .where(RunRow.state == RunState.QUEUED.value)
         .group_by(RunRow.queue)
     )
     numbers = [select(literal(name), cast(null(), String), _capped(so), null()) for name, so in of_experiments.items()]
     counts: dict[str, int] = {}
     backlogs = []
-    for what, queue, count, waited_s in session.execute(union_all(queued, *numbers)):
+    for what, queue, count, since in session.execute(union_all(queued, *numbers)):
         if what == "queue":
-            backlogs.append(Backlog(queue=queue, runs=count, waited_s=max(0.0, waited_s)))
+            backlogs.append(Backlog(queue=queue, runs=count, since=since))
         else:
             counts[what] = count
     return counts, backlogs

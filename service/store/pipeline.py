@@ -21,6 +21,7 @@ from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next
 from service.store.best_f1 import store_best_f1
 from service.store.conclusions import NO_CONCLUSION, store_conclusion
 from service.store.database import now_s
+from service.store.extensions import extend_if_due
 from service.store.gate import build_gate_report
 from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
@@ -124,6 +125,8 @@ def _enqueue_end(session: Session, experiment: ExperimentRow, to: ExperimentStat
     if conclusion is not None:
         end |= {"outcome": conclusion.outcome.value, "conclusion": conclusion.text}
     enqueue_experiment_event(session, experiment, WebhookEvent(f"experiment.{to.value}"), **end)
+    if to is ExperimentState.SUCCEEDED and (next_one := extend_if_due(session, experiment, conclusion)) is not None:
+        start_first_steps(session, next_one)
 
 
 def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:

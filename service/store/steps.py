@@ -113,7 +113,11 @@ def _weight(spec: ExperimentSpec) -> dict[str, float]:
 
 def _aggregation(spec: ExperimentSpec) -> AggregationConfig:
     policy = spec.policy
-    given = {"deployment_prevalence": policy.deployment_prevalence, "alerts_per_1000": policy.alert_budget_per_1000}
+    given = {
+        "deployment_prevalence": policy.deployment_prevalence,
+        "alerts_per_1000": policy.alert_budget_per_1000,
+        "selective_risk": policy.selective_risk,
+    }
     stated = {name: value for name, value in given.items() if value is not None}
     return spec.aggregation.model_copy(update={**_weight(spec), **stated})
 

@@ -19,7 +19,8 @@ from service.domain.progress import AT_WORK, PREPARE, PipelineFacts, RunOfStep
 from service.domain.standstill import Standstill, autopilot_off, waits_for
 from service.store.conclusions import conclusions_of, decided_outcomes
 from service.store.experiments import labels_of
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
+from service.store.filters import EVERYTHING, Filters, matching_experiments
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow
 
 WaitingOf = Callable[[Session, Iterable[RunRow]], Mapping[str, Waiting]]
@@ -120,16 +121,17 @@ def list_experiments(
     page: PageOf = FIRST_PAGE,
     wanted: Filters = EVERYTHING,
     waiting_of: WaitingOf = lambda _, __: {},
-) -> list[ExperimentOverview]:
-    """Return a page of the experiments that match the filters, newest first.
+) -> Found[ExperimentOverview]:
+    """Return a page of the experiments that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
         waiting_of: Returns why runs wait, by id.
     """
-    return overviews_of(session, session.scalars(page_of_experiments(page, wanted)).all(), waiting_of)
+    rows = rows_of(session, ExperimentRow, find_page(session, matching_experiments(wanted), page))
+    return Found(overviews_of(session, rows, waiting_of), after=rows.after, total=rows.total)
 
 
 def overviews_of(

@@ -91,6 +91,9 @@ def render(report: SeedReport, judged: Judged | None = None) -> str:
         frame=charts.FRAME,
         whiskers=charts.whiskers(evidence.options, marks),
         curves={one.option: charts.curves(one) for one in report.options},
+        risk_by_coverage={
+            one.option: charts.risk_by_coverage(one.abstention.curve) for one in evidence.options if one.abstention
+        },
         reliability={one.option: charts.reliability(one.reliability) for one in report.options},
         confusion={one.option: _mean_confusion(one) for one in report.options},
         bases=next((pair for pair in report.overlaps if {pair.first, pair.second} == {"transformer", "gnn"}), None),

@@ -22,11 +22,13 @@ from cellgate.contract.api.estimates import EstimateAnswer, SpentAnswer
 from cellgate.contract.api.evaluations import EvaluationAnswer
 from cellgate.contract.api.experiments import (
     AggregateAnswer,
+    ConfigAnswer,
     ExperimentAnswer,
     ExperimentStatus,
     ExperimentSummary,
     ReportAnswer,
 )
+from cellgate.contract.api.functions import ErrorsAnswer, FunctionAnswer, FunctionSummary
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.operations import PruneAnswer, QueueAnswer, UsageAnswer, WorkerAnswer
 from cellgate.contract.api.overview import OverviewAnswer
@@ -38,6 +40,7 @@ from cellgate.contract.api.runs import (
     EventAnswer,
     LogChunk,
     LogPage,
+    LrFinderAnswer,
     MetricsAnswer,
     RunAnswer,
     RunStatus,
@@ -90,6 +93,21 @@ class Client(Finding):
     def datasets(self, **filters: Any) -> Iterator[DatasetAnswer]:
         """Yield all data sets, newest first; filters are the API's query parameters."""
         return self._pages("/v1/datasets", Page[DatasetAnswer], filters)
+
+    def functions(self, dataset_id: str, **filters: Any) -> Iterator[FunctionSummary]:
+        """Yield the functions of a data set, in its order; filters are the API's query parameters."""
+        return self._pages(path_to("datasets", dataset_id, "functions"), Page[FunctionSummary], filters)
+
+    def function(self, dataset_id: str, row: int, *, experiment: str | None = None) -> FunctionAnswer:
+        """Return a function with its source and its graph.
+
+        Args:
+            dataset_id: Id of the data set.
+            row: Number of the function in it, from 0.
+            experiment: Id of an experiment whose models' verdicts are wanted.
+        """
+        path = with_query(path_to("datasets", dataset_id, "functions", str(row)), {"experiment": experiment})
+        return self._get(path, FunctionAnswer)
 
     def inspect(self, body: Mapping[str, Any]) -> InspectionAnswer:
         """Ask how a source would be read; `inspection` returns it by the answer's run."""
@@ -161,6 +179,20 @@ class Client(Finding):
         """Return cell 54's newest report; refused with code `evidence_pending` while there is none."""
         return self._get(path_to("experiments", experiment_id, "report"), ReportAnswer)
 
+    def config(self, experiment_id: str, *, against: str = "defaults") -> ConfigAnswer:
+        """Return an experiment's spec, and what of it differs from the defaults or from another experiment.
+
+        Args:
+            experiment_id: Id of the experiment.
+            against: `defaults`, or the id of the other experiment.
+        """
+        path = with_query(path_to("experiments", experiment_id, "config"), {"against": against})
+        return self._get(path, ConfigAnswer)
+
+    def errors(self, experiment_id: str, **parameters: Any) -> ErrorsAnswer:
+        """Return a page of what the options err on; parameters are the API's query parameters."""
+        return self._get(with_query(path_to("experiments", experiment_id, "errors"), parameters), ErrorsAnswer)
+
     def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Waive a failed check of the gate and return the new report.
 
@@ -206,6 +238,10 @@ class Client(Finding):
         """
         parameters = {"keys": ",".join(keys) or None, "max_points": max_points}
         return self._get(with_query(path_to("runs", run_id, "metrics"), parameters), MetricsAnswer)
+
+    def lr_finder(self, run_id: str) -> LrFinderAnswer:
+        """Return the curve of a run's LR range test; refused with code `no_range_test` where there is none."""
+        return self._get(path_to("runs", run_id, "lr-finder"), LrFinderAnswer)
 
     def compare(self, run_ids: Sequence[str]) -> ComparisonAnswer:
         """Return the settings and metrics of several runs side by side."""

@@ -152,3 +152,20 @@ class ReportAnswer(OverSeeds):
     """Report of cell 54: the evidence and its values seed by seed."""
 
     report: SeedReport
+
+
+class ChangedSetting(Answer):
+    """A setting with two values."""
+
+    pointer: str = Field(description="JSON pointer into the spec; `/dataset` is the data set.")
+    value: Any = Field(description="In this experiment; null where it has none.")
+    other: Any = Field(description="In what it is compared with; null where that has none.")
+
+
+class ConfigAnswer(Answer):
+    """The spec of an experiment, and what of it differs from another one or from the defaults."""
+
+    experiment: str
+    against: str = Field(description="`defaults`, or the id of the other experiment.")
+    changed: list[ChangedSetting] = Field(description="Settings that differ, by pointer.")
+    spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="The whole spec.")

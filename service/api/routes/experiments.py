@@ -23,6 +23,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.examples import EXPERIMENTS
 from service.api.experiment_specs import parsed_spec
 from service.api.idempotency import Created, Posted
@@ -36,7 +37,6 @@ from service.api.parameters import (
     ExperimentStates,
     Labels,
     OfDataset,
-    Paged,
     PagedEvents,
     seconds,
     wanted_archived,
@@ -45,6 +45,7 @@ from service.api.parameters import (
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByAny, Search
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.domain.rights import check_priority
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
@@ -115,10 +116,12 @@ def submit_experiment(
     return post.accept(create, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged(waits=True))
 def read_experiments(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByAny,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: ExperimentStates = None,
     outcomes: ExperimentOutcomes = None,
     dataset: OfDataset = None,
@@ -127,8 +130,10 @@ def read_experiments(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[ExperimentSummary]:
-    """List the experiments, newest first."""
+    """List the experiments: newest first, or by name, best F1 or the time that they took."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         states=states or (),
         outcomes=outcomes or (),
         dataset_id=dataset,
@@ -140,7 +145,7 @@ def read_experiments(
     with context.database.read() as session:
         found = list_experiments(session, paging.wanted, wanted, context.waiting)
     items = [experiment_summary(overview) for overview in found]
-    return paging.page(items, [item.id for item in items])
+    return paging.found(items, found)
 
 
 @router.get("/{experiment_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
@@ -166,7 +171,7 @@ def read_spent(experiment_id: ExperimentPath, context: Ctx) -> SpentAnswer:
         return spent_and_predicted(session, experiment_id, price=context.settings.price_per_device_hour)
 
 
-@router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:

@@ -47,6 +47,18 @@ class TokenRow(Base):
     last_used_at: Mapped[float | None] = mapped_column(Double)
 
 
+class SessionRow(Base):
+    """A browser that has signed in with a token; it ends with the token."""
+
+    __tablename__ = "sessions"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the cookie's value
+    token_id: Mapped[str | None] = mapped_column(Id)  # None: the token of the settings
+    token_hash: Mapped[str] = mapped_column(String(64))  # another token in the settings ends its sessions
+    created_at: Mapped[float] = mapped_column(Double)
+    expires_at: Mapped[float] = mapped_column(Double, index=True)
+
+
 class AuditRow(Base):
     """Who did what to what, when and from where; only ever added, and removed by age alone."""
 

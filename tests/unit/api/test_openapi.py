@@ -33,6 +33,7 @@ EXAMPLES = {"/v1/datasets": DATASETS, "/v1/experiments": EXPERIMENTS, "/v1/jobs"
 FOR_ADMINS = ("/v1/audit", "/v1/tokens", "/v1/webhooks")
 RULED = {"gate", "decision", "workers", "prune"}
 HEALTH = {"/livez", "/readyz"}
+SESSION = "/v1/session"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_every_status_that_an_error_can_have_is_documented(document: dict[str, A
 def test_what_a_post_made_or_began_can_be_found(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         if method == "post":
-            done = operation["responses"]["201" if path in FOR_ADMINS else "202"]
+            done = operation["responses"]["201" if path in (*FOR_ADMINS, SESSION) else "202"]
             assert "Location" in done["headers"], path
 
 
@@ -162,7 +163,7 @@ def test_a_token_is_required_everywhere_but_at_the_probes(settings: Settings) ->
         scope = "admin" if path.startswith(FOR_ADMINS) else "read" if method == "get" else "submit"
         if method != "get" and any(part in RULED for part in path.split("/")):
             scope = "admin"
-        assert operation.get("security") == (None if path in HEALTH else [{"token": [scope]}]), path
+        assert operation.get("security") == (None if path in {*HEALTH, SESSION} else [{"token": [scope]}]), path
 
 
 def test_no_route_is_left_out(document: dict[str, Any]) -> None:
@@ -186,13 +187,13 @@ def test_every_route_of_the_app_declares_its_scope(api: Api) -> None:
         assert {route.name for route in router.routes} == set(router.scopes)
 
 
-def test_only_probes_and_the_dashboard_are_open() -> None:
+def test_only_probes_the_dashboard_and_its_sign_in_are_open() -> None:
     modules = [import_module(f"{routes.__name__}.{found.name}") for found in iter_modules(routes.__path__)]
     routers = [*(module.router for module in modules), dashboard_routes()]
 
     open_routes = {name for router in routers for name, scope in router.scopes.items() if scope is OPEN}
 
-    assert open_routes == {"live", "ready", "page", "built_file"}
+    assert open_routes == {"live", "ready", "page", "built_file", "sign_in", "sign_out"}
 
 
 def test_a_foreign_problem_document_can_be_read_and_ours_is_documented_whole(api: Api) -> None:

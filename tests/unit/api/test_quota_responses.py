@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.settings import Settings
-from service.store.filters import PageOf
+from service.store.paging import PageOf
 from service.store.runs import list_runs
 from service.store.summaries import list_experiments
 from tests.api_client import Api, assert_refused, get, running_api

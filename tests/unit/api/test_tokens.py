@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from cellgate.contract.api.tokens import Scope
 from service.domain.tokens import digest
 from service.settings import Settings
-from service.store.filters import PageOf
+from service.store.paging import PageOf
 from service.store.runs import list_runs
 from service.store.summaries import list_experiments
 from service.store.tables import TokenRow

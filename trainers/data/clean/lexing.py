@@ -66,23 +66,45 @@ def _may_be_changed(
     """Return which tokens are names that could be renamed: no called functions, members, capitals or keywords."""
     name_T = _are(words, is_name)[word_T]
     same_T = function_T[1:] == function_T[:-1]
-    following_T = np.append(np.where(same_T, word_T[1:], NO_WORD), NO_WORD)[: len(word_T)]
     previous_T = np.insert(np.where(same_T, word_T[:-1], NO_WORD), 0, NO_WORD)[: len(word_T)]
-    called_T = name_T & _are(words, "(".__eq__)[following_T] & (following_T != NO_WORD)
+    called_T = _called(words, word_T, function_T)
     member_T = _are(words, (".", "->").__contains__)[previous_T] & (previous_T != NO_WORD)
     free_T = name_T & ~_are(words, is_fixed)[word_T] & ~member_T
-    changeable_T: NDArray[np.bool_] = free_T & (~called_T | _is_own_name(words, word_T, function_T, called_T))
+    functions = int(function_T[-1]) + 1 if len(function_T) else 0
+    own_F = _own_words(words, word_T, function_T, called_T, functions=functions)
+    changeable_T: NDArray[np.bool_] = free_T & (~called_T | (word_T == own_F[function_T]))
     return changeable_T
 
 
-def _is_own_name(
-    words: Sequence[str], word_T: NDArray[np.int32], function_T: NDArray[np.int32], called_T: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Return which tokens are their function's name: the first name before a parenthesis that is no macro."""
+def own_names(lexed: Lexed) -> list[str | None]:
+    """Return the name of each function: its first name before a parenthesis that is no macro; None without one."""
+    called_T = _called(lexed.words, lexed.word_T, lexed.function_T)
+    own_F = _own_words(lexed.words, lexed.word_T, lexed.function_T, called_T, functions=len(lexed.sizes_F))
+    return [None if word == NO_WORD else lexed.words[word] for word in own_F.tolist()]
+
+
+def _called(words: Sequence[str], word_T: NDArray[np.int32], function_T: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which tokens are names before a parenthesis."""
+    same_T = function_T[1:] == function_T[:-1]
+    following_T = np.append(np.where(same_T, word_T[1:], NO_WORD), NO_WORD)[: len(word_T)]
+    called_T: NDArray[np.bool_] = (
+        _are(words, is_name)[word_T] & _are(words, "(".__eq__)[following_T] & (following_T != NO_WORD)
+    )
+    return called_T
+
+
+def _own_words(
+    words: Sequence[str],
+    word_T: NDArray[np.int32],
+    function_T: NDArray[np.int32],
+    called_T: NDArray[np.bool_],
+    *,
+    functions: int,
+) -> NDArray[np.int32]:
+    """Return the word that is each function's name, (F,): the first name before a parenthesis that is no macro."""
     macro_T = _are(words, lambda word: word in KEYWORDS or word.isupper())[word_T]
     places = np.flatnonzero(called_T & ~macro_T)
-    functions, first = np.unique(function_T[places], return_index=True)
-    own_F = np.full(int(function_T[-1]) + 1 if len(function_T) else 0, NO_WORD, dtype=np.int32)
-    own_F[functions] = word_T[places[first]]
-    own_T: NDArray[np.bool_] = word_T == own_F[function_T]
-    return own_T
+    named, first = np.unique(function_T[places], return_index=True)
+    own_F = np.full(functions, NO_WORD, dtype=np.int32)
+    own_F[named] = word_T[places[first]]
+    return own_F

@@ -1,0 +1,218 @@
+// The rows of the list: one line each, a card each on a phone.
+
+import { useEffect, useRef } from "preact/hooks";
+import { Interval } from "../../parts/interval";
+import { Name } from "../../parts/name";
+import { Outcome } from "../../parts/outcome";
+import { Sparkline } from "../../parts/sparkline";
+import { Strip } from "../../parts/strip";
+import { duration, moment, score, shortAge } from "../../format";
+import { ROW } from "../../keys";
+import { useMedia } from "../../media";
+import type { ExperimentSummary } from "../../schemas";
+import type { Group, Row } from "./groups";
+import { useRowsInWindow } from "./rows_in_window";
+import { COLUMNS, type Column, SORTS, TITLES, type View } from "./view";
+
+const LINE_HEIGHT = 36;
+const CARD_HEIGHT = 112;
+
+export interface TableProps {
+  rows: Row[];
+  /** How many there will be once all are read. */
+  total: number;
+  view: View;
+  onSort: (sort: string) => void;
+  onSelect: (id: string) => void;
+  onFold: (key: string) => void;
+  onMenu: (item: ExperimentSummary, button: HTMLElement) => void;
+  /** The rows from 0 to this one are wanted. */
+  onReach: (row: number) => void;
+}
+
+export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onReach }: TableProps) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const height = useMedia("(max-width: 640px)") ? CARD_HEIGHT : LINE_HEIGHT;
+  const count = Math.max(rows.length, total);
+  const [start, end] = useRowsInWindow(body, count, height);
+  useEffect(() => onReach(end), [end]);
+  const columns = COLUMNS.filter((column) => !view.hidden.has(column));
+  const shown = rows.slice(start, end);
+  const below = count - start - shown.length;
+  return (
+    <table class="experiments" aria-rowcount={count + 1} aria-label="Experiments">
+      <thead>
+        <tr aria-rowindex={1}>
+          <th scope="col" class="col-pick">
+            <span class="sr">Select</span>
+          </th>
+          <Heading of="name" title="Name" view={view} onSort={onSort} />
+          {columns.map((column) => (
+            <Heading key={column} of={column} title={TITLES[column]} view={view} onSort={onSort} />
+          ))}
+          <th scope="col" class="col-menu">
+            <span class="sr">More</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody ref={body}>
+        {start > 0 && <Room height={start * height} />}
+        {shown.map((row, index) =>
+          row.kind === "group" ? (
+            <GroupRow key={`group ${row.group.key}`} group={row.group} open={row.open} columns={columns.length} at={start + index} onFold={onFold} />
+          ) : (
+            <ItemRow
+              key={row.item.id}
+              item={row.item}
+              columns={columns}
+              at={start + index}
+              selected={view.selected.includes(row.item.id)}
+              onSelect={onSelect}
+              onMenu={onMenu}
+            />
+          ),
+        )}
+        {below > 0 && <Room height={below * height} />}
+      </tbody>
+    </table>
+  );
+}
+
+/** Room of the rows that are not drawn. */
+function Room({ height }: { height: number }) {
+  return (
+    <tr class="room" aria-hidden="true">
+      <td colSpan={99} style={{ height: `${height}px` }} />
+    </tr>
+  );
+}
+
+interface HeadingProps {
+  of: Column | "name";
+  title: string;
+  view: View;
+  onSort: (sort: string) => void;
+}
+
+function Heading({ of, title, view, onSort }: HeadingProps) {
+  const key = SORTS[of];
+  const order = view.sort === key ? "ascending" : view.sort === `-${key}` ? "descending" : undefined;
+  // Ages run against the times of creation.
+  const shown = of === "age" && order ? (order === "ascending" ? "descending" : "ascending") : order;
+  const next = order === "descending" || (order === undefined && of === "name") ? `${key}` : `-${key}`;
+  return (
+    <th scope="col" class={`col-${of}`} aria-sort={shown}>
+      {key === undefined ? (
+        title
+      ) : (
+        <button type="button" class="bare" onClick={() => onSort(next)}>
+          {title}
+          <span aria-hidden="true" class="arrow">
+            {shown === "ascending" ? "↑" : shown === "descending" ? "↓" : ""}
+          </span>
+        </button>
+      )}
+    </th>
+  );
+}
+
+interface ItemProps {
+  item: ExperimentSummary;
+  columns: Column[];
+  at: number;
+  selected: boolean;
+  onSelect: (id: string) => void;
+  onMenu: (item: ExperimentSummary, button: HTMLElement) => void;
+}
+
+function ItemRow({ item, columns, at, selected, onSelect, onMenu }: ItemProps) {
+  return (
+    <tr class={selected ? "item selected" : "item"} aria-rowindex={at + 2}>
+      <td class="col-pick">
+        <input type="checkbox" checked={selected} aria-label={`Select ${item.name}`} onChange={() => onSelect(item.id)} />
+      </td>
+      <th scope="row" class="col-name">
+        <a href={`#/experiments/${item.id}`} class="plain" {...ROW} data-id={item.id}>
+          <Name text={item.name} />
+        </a>
+        {item.note && (
+          <span class="noted" title={item.note}>
+            <span class="sr">Note: {item.note}</span>
+          </span>
+        )}
+      </th>
+      {columns.map((column) => (
+        <td key={column} class={`col-${column}`}>
+          {CELLS[column](item)}
+        </td>
+      ))}
+      <td class="col-menu">
+        <button
+          type="button"
+          class="bare"
+          aria-haspopup="menu"
+          aria-label={`More about ${item.name}`}
+          onClick={(event) => onMenu(item, event.currentTarget)}
+        >
+          <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+            <path d="M3 8h.01M8 8h.01M13 8h.01" stroke="currentcolor" stroke-width="2.6" stroke-linecap="round" />
+          </svg>
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+const CELLS: Record<Column, (item: ExperimentSummary) => preact.ComponentChildren> = {
+  outcome: (item) => <Outcome of={item} />,
+  f1: (item) => <Interval f1={item.f1} gateF1={item.gate_f1} />,
+  steps: (item) => <Strip of={item} />,
+  dataset: (item) => <Name text={item.dataset_name} />,
+  labels: (item) =>
+    Object.entries(item.labels).map(([key, value]) => (
+      <span key={key} class="tag" title={`${key}:${value}`}>
+        {key}:{value}
+      </span>
+    )),
+  owner: (item) => <Name text={item.owner ?? "–"} />,
+  took: (item) => duration(item.took_s),
+  age: (item) => <span title={moment(item.created_at)}>{shortAge(item.created_at)}</span>,
+};
+
+interface GroupProps {
+  group: Group;
+  open: boolean;
+  columns: number;
+  at: number;
+  onFold: (key: string) => void;
+}
+
+function GroupRow({ group, open, columns, at, onFold }: GroupProps) {
+  const { key, items, best, climb } = group;
+  return (
+    <tr class="group" aria-rowindex={at + 2}>
+      <th scope="rowgroup" colSpan={columns + 3}>
+        <div>
+          <button type="button" class="bare" aria-expanded={open} onClick={() => onFold(key)}>
+            <span aria-hidden="true">{open ? "▾" : "▸"}</span>
+            <Name text={key} />
+          </button>
+          <span class="quiet">
+            {items.length} {items.length === 1 ? "experiment" : "experiments"}
+          </span>
+          {best?.f1 && (
+            <>
+              <span class="quiet">
+                best {score(best.f1.mean, 3)}:{" "}
+                <a href={`#/experiments/${best.id}`}>
+                  <Name text={best.name} />
+                </a>
+              </span>
+              <Sparkline points={climb} gate={best.gate_f1} name={key} what="Best F1 so far" of="experiment" />
+            </>
+          )}
+        </div>
+      </th>
+    </tr>
+  );
+}
