@@ -150,7 +150,9 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
     def summary(identifier: str) -> dict[str, Any]:
         kept = ("name", "dataset", "state", "gate_verdict", "outcome", "labels", "created_at", "finished_at")
         whole = experiment("succeeded")
-        return {"id": identifier, "runs_done": 1, "runs_total": 1} | {name: whole[name] for name in kept}
+        nothing = dict.fromkeys(["overruled_by", "computed", "f1", "progress", "eta_s", "waiting", "took_s"])
+        counted = {"runs_done": 1, "runs_total": 1, "gate_f1": 0.85, "steps": [], "dataset_name": "made"}
+        return {"id": identifier, **nothing, **counted} | {name: whole[name] for name in kept}
 
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.params.get("after") == "exp_2":
