@@ -2,16 +2,18 @@
 
 import re
 
-TOKEN = re.compile(
-    r"""
-    /\*.*?(?:\*/|\Z) | //[^\n]*                        # comments
+# What is most frequent stands first: no two alternatives begin alike, but for `/`, `.` and what falls to the last.
+_TOKEN = r"""
+    [A-Za-z_$][\w$]*+                                  # names
+    | [(){};,\[\]]
     | "(?:\\.|[^"\\\n])*"? | '(?:\\.|[^'\\\n])*'?      # strings and characters
-    | [A-Za-z_$][\w$]*                                 # names
     | \.?\d(?:[eEpP][+-]|[\w.])*                       # numbers
+    | /\*.*?(?:\*/|\Z) | //[^\n]*                        # comments
     | ->|\+\+|--|<<=|>>=|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||\#\#|\.\.\. | \S
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
+TOKEN = re.compile(_TOKEN, re.VERBOSE | re.DOTALL)
+# White space that is taken with the token before it is not tried as the start of one.
+_TOKEN_AND_SPACE = re.compile(rf"({_TOKEN})\s*+", re.VERBOSE | re.DOTALL)
 _KEYWORDS = """
     auto break case catch char class const constexpr const_cast continue default delete do double dynamic_cast else
     enum explicit extern false float for friend goto if inline int long mutable namespace new nullptr operator
@@ -22,9 +24,15 @@ _KEYWORDS = """
 KEYWORDS = frozenset(_KEYWORDS.split())
 
 
+def all_tokens_of(func: str) -> list[str]:
+    """Split C or C++ source into tokens, comments among them."""
+    found: list[str] = _TOKEN_AND_SPACE.findall(func)
+    return found
+
+
 def tokens_of(func: str) -> list[str]:
     """Split C or C++ source into tokens, without its comments."""
-    return [token for token in TOKEN.findall(func) if not is_comment(token)]
+    return [token for token in all_tokens_of(func) if not is_comment(token)]
 
 
 def is_comment(token: str) -> bool:

@@ -15,11 +15,10 @@ from cellgate.contract.results import SplitSummary
 from trainers.data.clean.composition import composition_warnings
 from trainers.data.clean.cross_split import CrossSplit
 from trainers.data.clean.duplicates import Deduplication
-from trainers.data.clean.lexing import Lexed
 from trainers.data.clean.near_duplicates import MAX_PAIRS_PER_FUNCTION
 from trainers.data.clean.probes import Probes
 from trainers.data.clean.splits import Assignment
-from trainers.data.encoding import RawGraphs, quality_names
+from trainers.data.encoding import GraphSet, quality_names
 from trainers.data.graphs.syntax import GraphQuality
 from trainers.data.read.row import Row
 from trainers.data.read.rows import Reading
@@ -53,8 +52,9 @@ class Material:
     groups: Sequence[str]
     largest_group: str
     assignment: Assignment
-    lexed: Lexed
-    graphs: RawGraphs
+    tokens_F: np.ndarray
+    names_F: Sequence[str | None]
+    graphs: GraphSet
     cross_split: CrossSplit
     composition: Mapping[Split, SplitComposition]
     probes: Probes | None
@@ -94,7 +94,7 @@ def make_dataset_report(material: Material) -> dict[str, object]:
         },
         "lengths": {
             "chars": _percentiles([len(row.func) for row in rows]),
-            "tokens": _percentiles(material.lexed.sizes_F),
+            "tokens": _percentiles(material.tokens_F),
         },
         "graphs": _graphs(material),
         "near_duplicates": material.cross_split.to_json(),

@@ -1,26 +1,27 @@
-"""All graphs of a data set in a few long arrays, built in parallel and in a fixed order."""
+"""The graphs of many functions in a few long arrays, built in parallel and in a fixed order."""
 
 # Shapes: F functions, N nodes and E edges of all functions together, S strings.
 import gc
 import multiprocessing
+import pickle
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
+from typing import IO, Self, cast
 
 import numpy as np
 
 from cellgate.contract.errors import OutOfMemoryError
-from trainers.data.graphs.build import EDGE_TYPES, FEATURES, read_columns
+from trainers.data.graphs.build import EDGE_TYPES, read_columns
 from trainers.data.graphs.features import edges_of, node_features, node_tokens
 from trainers.data.graphs.grammar import KINDS
 from trainers.data.graphs.syntax import GraphQuality
-from trainers.data.vocabulary import SPECIAL, Vocabulary, fit_strings
 
 # Fixed, so that string numbers do not depend on how many processes share the work.
 CHUNK_FUNCTIONS = 128
-FEATURE_VOCAB_SIZES = {"api": 1_000, "data_type": 1_000, "literal": 1_000, "operator": 64}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,39 @@ class RawGraphs:
     strings: list[bytes]
     kinds: tuple[str, ...] = KINDS
     edge_types: tuple[str, ...] = EDGE_TYPES
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSet:
+    """All graphs of a data set: in memory what is known of each function, and the rest in parts that may lie on disk.
+
+    `strings`, `kinds` and `edge_types` decode all parts.
+
+    Args:
+        parts: Yields the graphs in order, some at a time, as often as it is called; their `strings` are empty.
+    """
+
+    nodes_F: np.ndarray
+    edges_F: np.ndarray
+    quality_F: np.ndarray
+    truncated: int
+    strings: list[bytes]
+    kinds: tuple[str, ...]
+    edge_types: tuple[str, ...]
+    parts: Callable[[], Iterator[RawGraphs]]
+
+    @classmethod
+    def of(cls, raw: RawGraphs) -> Self:
+        """Return graphs that lie in memory as one part."""
+        names = ("nodes_F", "edges_F", "quality_F", "truncated", "strings", "kinds", "edge_types")
+        return cls(**{name: getattr(raw, name) for name in names}, parts=lambda: iter((raw,)))
+
+    def in_memory(self) -> RawGraphs:
+        """Return all parts as one."""
+        parts = list(self.parts())
+        arrays = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+        return replace(parts[0], **joined, truncated=self.truncated, strings=self.strings)
 
 
 def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:
@@ -146,132 +180,58 @@ def _ended_early(exit_code: int | None, workers: int) -> Exception:
     return RuntimeError(f"a process that builds graphs ended with exit code {exit_code}; its output stands above")
 
 
-def build_graphs(sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None]) -> RawGraphs:
+def build_graphs(
+    sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None], file: IO[bytes]
+) -> GraphSet:
     """Build the graph of every function.
 
     Args:
         max_nodes: Nodes kept per function.
         workers: Processes; the outcome does not depend on it.
         progress: Called with the number of functions done so far.
+        file: Empty; takes the graphs, and must stay open for as long as they are used.
 
     Raises:
         OutOfMemoryError: A process was killed while it built graphs.
     """
     numbers: dict[bytes, int] = {b"": 0}
-    chunks: list[RawGraphs] = []
-    done = 0
+    nodes, edges, qualities = [], [], []
+    truncated = done = 0
     for chunk in _chunks(sources, max_nodes, workers):
         renumber_S = np.array([numbers.setdefault(s, len(numbers)) for s in chunk.strings], dtype=np.int32)
-        chunks.append(_renumbered(chunk, renumber_S))
+        pickle.dump(_renumbered(chunk, renumber_S), file, protocol=pickle.HIGHEST_PROTOCOL)
+        nodes.append(chunk.nodes_F)
+        edges.append(chunk.edges_F)
+        qualities.append(chunk.quality_F)
+        truncated += chunk.truncated
         done += len(chunk.nodes_F)
         progress(done)
-    return _joined(chunks, list(numbers))
+    return GraphSet(
+        nodes_F=np.concatenate(nodes),
+        edges_F=np.concatenate(edges),
+        quality_F=np.concatenate(qualities),
+        truncated=truncated,
+        strings=list(numbers),
+        kinds=KINDS,
+        edge_types=EDGE_TYPES,
+        parts=partial(_read_back, file, len(nodes)),
+    )
+
+
+def _read_back(file: IO[bytes], parts: int) -> Iterator[RawGraphs]:
+    place = 0
+    for _ in range(parts):
+        # Another reader may be at another part.
+        file.seek(place)
+        part = cast(RawGraphs, pickle.load(file))  # noqa: S301 - nobody else ever had this file, which has no name
+        place = file.tell()
+        yield part
 
 
 def _renumbered(chunk: RawGraphs, renumber_S: np.ndarray) -> RawGraphs:
-    return RawGraphs(
-        **{
-            **vars(chunk),
-            "token_N": renumber_S[chunk.token_N],
-            "features_N4": renumber_S[chunk.features_N4],
-            "strings": [],
-        }
-    )
+    return replace(chunk, token_N=renumber_S[chunk.token_N], features_N4=renumber_S[chunk.features_N4], strings=[])
 
 
-def _joined(chunks: Sequence[RawGraphs], strings: list[bytes]) -> RawGraphs:
-    def join(name: str) -> np.ndarray:
-        return np.concatenate([getattr(chunk, name) for chunk in chunks])
-
-    arrays = [name for name, value in vars(chunks[0]).items() if isinstance(value, np.ndarray)]
-    return RawGraphs(
-        **{name: join(name) for name in arrays},
-        truncated=sum(chunk.truncated for chunk in chunks),
-        strings=strings,
-        kinds=chunks[0].kinds,
-        edge_types=chunks[0].edge_types,
-    )
-
-
-def _pointers(counts_F: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts_F)])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoded:
-    """Graphs as they are written: the arrays of graphs.safetensors, and their vocabulary."""
-
-    arrays: dict[str, np.ndarray]
-    vocabulary: Vocabulary
-
-
-def encode_graphs(raw: RawGraphs, *, is_train_F: np.ndarray, token_vocab_size: int) -> Encoded:
-    """Fit the vocabularies on train and number every graph with them.
-
-    Args:
-        is_train_F: Bool, True for the functions of train.
-        token_vocab_size: Token values at most, the two special ones included.
-    """
-    strings = [string.decode(errors="replace") for string in raw.strings]
-    in_train_N = np.repeat(is_train_F, raw.nodes_F)
-
-    def fit(values_N: np.ndarray, size: int) -> tuple[tuple[str, ...], np.ndarray]:
-        counts_S = np.bincount(values_N[in_train_N], minlength=len(strings))
-        values, number_of_S = fit_strings(counts_S, strings, size=size)
-        return values, number_of_S[values_N]
-
-    tokens, token_N = fit(raw.token_N, token_vocab_size)
-    fitted = {name: fit(raw.features_N4[:, k], FEATURE_VOCAB_SIZES[name]) for k, name in enumerate(FEATURES)}
-    node_types, node_type_N = _node_types(raw, in_train_N)
-    edge_types, edge_type_E = _edge_types(raw, np.repeat(is_train_F, raw.edges_F))
-    kept_E = edge_type_E >= 0
-    function_E = np.repeat(np.arange(len(raw.edges_F)), raw.edges_F)
-    vocabulary = Vocabulary(
-        node_types=node_types,
-        tokens=tokens,
-        features={name: values for name, (values, _) in fitted.items()},
-        edge_types=edge_types,
-    )
-    arrays = {
-        "node_ptr": _pointers(raw.nodes_F),
-        "edge_ptr": _pointers(np.bincount(function_E[kept_E], minlength=len(raw.edges_F))),
-        "node_type": node_type_N.astype(np.int16),
-        "node_token": token_N.astype(np.int32),
-        "node_features": np.stack([numbers_N for _, numbers_N in fitted.values()], axis=1).astype(np.int16),
-        "node_statement": raw.statement_N,
-        "edge_src": raw.source_E[kept_E],
-        "edge_dst": raw.target_E[kept_E],
-        "edge_type": edge_type_E[kept_E].astype(np.int8),
-    }
-    return Encoded(arrays=arrays, vocabulary=vocabulary)
-
-
-def _node_types(raw: RawGraphs, in_train_N: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the node types and each node's number: the grammars' are fixed, those of imported graphs are fitted."""
-    if raw.kinds == KINDS:
-        return (*SPECIAL, *KINDS), raw.kind_N + len(SPECIAL)
-    counts = np.bincount(raw.kind_N[in_train_N], minlength=len(raw.kinds))
-    values, number_of = fit_strings(counts, raw.kinds, size=len(raw.kinds) + len(SPECIAL))
-    return values, number_of[raw.kind_N]
-
-
-def _edge_types(raw: RawGraphs, in_train_E: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the edge types and each edge's number; of imported graphs only those that train has, -1 for the others.
-
-    A type that train lacks would have weights that nothing has trained.
-    """
-    if raw.edge_types == EDGE_TYPES:
-        return EDGE_TYPES, raw.edge_type_E
-    counts = np.bincount(raw.edge_type_E[in_train_E], minlength=len(raw.edge_types))
-    known = sorted((name for name, count in zip(raw.edge_types, counts.tolist(), strict=True) if count), key=_our_first)
-    number_of = np.array([known.index(name) if name in known else -1 for name in raw.edge_types], dtype=np.int64)
-    return tuple(known), number_of[raw.edge_type_E]
-
-
-def _our_first(edge_type: str) -> tuple[int, str]:
-    return (EDGE_TYPES.index(edge_type) if edge_type in EDGE_TYPES else len(EDGE_TYPES)), edge_type
-
-
-def quality_names(raw: RawGraphs) -> list[str]:
+def quality_names(graphs: RawGraphs | GraphSet) -> list[str]:
     """Return each function's graph quality in words: parsed, partial, token_chain or ready."""
-    return [GraphQuality(value).name.lower() for value in raw.quality_F.tolist()]
+    return [GraphQuality(value).name.lower() for value in graphs.quality_F.tolist()]

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from cellgate.contract.artifacts import FUNCTION_INDEX_VERSION, FUNCTIONS_NAME
-from trainers.data.clean.lexing import own_names
 from trainers.data.dataset_report import Material
 from trainers.data.encoding import quality_names
 from trainers.data.read.row import Row
@@ -44,8 +43,8 @@ def write_function_index(path: Path, material: Material) -> None:
                 material.rows,
                 (split.value for split in material.assignment.splits),
                 quality_names(material.graphs),
-                own_names(material.lexed),
-                material.lexed.sizes_F.tolist(),
+                material.names_F,
+                material.tokens_F.tolist(),
                 _places(path.parent / FUNCTIONS_NAME),
                 strict=True,
             )

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 
@@ -29,13 +31,14 @@ from trainers.data.clean.assignment import assign, largest_group_name, split_ref
 from trainers.data.clean.composition import compose
 from trainers.data.clean.cross_split import compare_splits
 from trainers.data.clean.duplicates import Deduplication, deduplicate, kept_rows
-from trainers.data.clean.lexing import lex
 from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
 from trainers.data.clean.probes import run_probes
 from trainers.data.clean.splits import check_splits, group_rows
+from trainers.data.clean.token_file import TokenFile
 from trainers.data.dataset_report import QUALITIES, Material, make_dataset_report, split_summaries, warnings_of
-from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
+from trainers.data.encoding import GraphSet, quality_names
 from trainers.data.function_index import write_function_index
+from trainers.data.graph_numbers import encode_graphs
 from trainers.data.graphs.build import FEATURES
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.mix import fill_up
@@ -108,17 +111,24 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         DataError: The file or the imported graphs have mistakes (all are listed), or too little is left to split.
         OutOfMemoryError: A process was killed while it built graphs.
     """
+    # On the disk that the data set goes to; without a name, so that nothing stays behind.
+    with TemporaryFile(dir=out) as tokens, TemporaryFile(dir=out) as graphs:
+        return _prepare(spec, out, events, tokens=TokenFile(tokens), graph_file=graphs)
+
+
+def _prepare(
+    spec: PrepareSpec, out: Path, events: EventWriter, *, tokens: TokenFile, graph_file: IO[bytes]
+) -> PrepareResult:
     phases = _Phases(events)
     with phases.phase("read"):
         reading = usable_rows(spec.sources, spec)
     with phases.phase("deduplicate"):
-        duplicates = deduplicate(reading.rows)
+        duplicates = deduplicate(reading.rows, tokens)
         rows = kept_rows(reading.rows, duplicates)
         _refuse_if_none_is_left(reading.rows, rows)
-    sources = [row.func for row in rows]
     with phases.phase("compare"):
-        lexed = lex(sources)
-        near = find_near_pairs(lexed, similarity=spec.near_duplicate_similarity)
+        kept_tokens = tokens.chunks(duplicates.kept)
+        near = find_near_pairs(kept_tokens, similarity=spec.near_duplicate_similarity, folder=out)
     with phases.phase("split"):
         ties = _ties(near, duplicates) if spec.near_duplicates == "group" else ()
         all_groups = group_rows(reading.rows, duplicates.copies, spec.tied_by, ties)
@@ -129,11 +139,10 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         check_splits(assignment.splits, [row.label for row in rows], used=spec.used_splits)
     with phases.phase("graphs"):
         left_out = frozenset((*reading.left_out.ids, *(row.id for row in reading.rows)))
-        graphs = _graphs(spec, rows, left_out, _GraphProgress(events, len(rows)))
+        graphs = _graphs(spec, rows, left_out, _GraphProgress(events, len(rows)), graph_file)
     with phases.phase("probe"):
-        labels_F = np.array([row.label for row in rows])
         # They are fitted on train.
-        probes = None if spec.evaluation else run_probes(sources, lexed, labels_F, assignment.splits)
+        probes = None if spec.evaluation else run_probes(rows, tokens.chunks(duplicates.kept), assignment.splits)
     material = Material(
         reading=reading,
         inspection=inspection_of(reading, spec),
@@ -142,7 +151,8 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         groups=groups,
         largest_group=largest_group_name(rows, groups, spec.tied_by),
         assignment=assignment,
-        lexed=lexed,
+        tokens_F=tokens.sizes(duplicates.kept),
+        names_F=tokens.names(duplicates.kept),
         graphs=graphs,
         cross_split=compare_splits(near, rows, assignment.splits, similarity=spec.near_duplicate_similarity),
         composition=compose(rows, assignment.splits),
@@ -177,12 +187,12 @@ def _changes(spec: PrepareSpec, material: Material) -> tuple[DatasetChanges | No
 
 
 def _graphs(
-    spec: PrepareSpec, rows: Sequence[Row], left_out: frozenset[str], progress: Callable[[int], None]
-) -> RawGraphs:
+    spec: PrepareSpec, rows: Sequence[Row], left_out: frozenset[str], progress: Callable[[int], None], file: IO[bytes]
+) -> GraphSet:
     ready = ImportedGraphs(places=[], raw=None)
     if spec.graphs is not None:
         ready = read_ready_graphs(spec.graphs, rows, left_out=left_out, max_nodes=spec.max_nodes, progress=progress)
-    return fill_up(ready, rows, max_nodes=spec.max_nodes, workers=spec.workers, progress=progress)
+    return fill_up(ready, rows, max_nodes=spec.max_nodes, workers=spec.workers, progress=progress, file=file)
 
 
 def _refuse_if_none_is_left(read: Sequence[Row], kept: Sequence[Row]) -> None:
@@ -251,7 +261,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
             qualities=quality_names(material.graphs),
         )
         write_function_index(temporary / FUNCTION_INDEX_NAME, material)
-        write_graphs(temporary / GRAPHS_NAME, encoded.arrays)
+        write_graphs(temporary / GRAPHS_NAME, encoded)
         write_document(temporary / VOCABULARY_NAME, encoded.vocabulary.to_json())
         write_document(temporary / DATASET_REPORT_NAME, make_dataset_report(material))
         files = {name: file_entry(temporary / name) for name in FILE_NAMES}
@@ -270,7 +280,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
     return manifest
 
 
-def _quality_counts(graphs: RawGraphs) -> dict[str, int]:
+def _quality_counts(graphs: GraphSet) -> dict[str, int]:
     names = quality_names(graphs)
     counts = {name: names.count(name) for name in QUALITIES}
     # Most data sets have no imported graphs, and need no column for them.

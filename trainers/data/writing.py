@@ -3,18 +3,18 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-from safetensors.numpy import save_file
 
 from cellgate.contract.configs import Split
 from cellgate.contract.files import replace_folder, sync_folder, write_json
 from cellgate.contract.storage import is_disk_full
+from trainers.data.graph_numbers import Encoded
 from trainers.data.read.row import Row
+from trainers.data.streamed_tensors import write_tensors
 
 FUNCTION_SCHEMA = pa.schema(
     [
@@ -100,9 +100,11 @@ def write_functions(
         writer.write_table(table)
 
 
-def write_graphs(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write graphs.safetensors."""
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+def write_graphs(path: Path, encoded: Encoded) -> None:
+    """Write graphs.safetensors, a part at a time."""
+    pointers = encoded.pointers()
+    nodes, edges = (int(pointers[name][-1]) for name in ("node_ptr", "edge_ptr"))
+    write_tensors(path, pointers, encoded.parts(), lambda name: nodes if name.startswith("node") else edges)
 
 
 def write_document(path: Path, value: object) -> None:

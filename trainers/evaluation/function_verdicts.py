@@ -71,7 +71,8 @@ def write_verdicts(path: Path, candidates: Sequence[Candidate], dataset: Dataset
 
 def _gate(dataset: Dataset) -> Iterator[tuple[int | str | None, ...]]:
     rows = dataset.rows(Split.GATE)
-    names = own_names(lex(dataset.sources(rows)))
+    lexed = lex(dataset.sources(rows))
+    names = own_names(lexed.words, lexed.own_F)
     yield from zip(
         rows.tolist(),
         dataset.ids(rows),

@@ -47,7 +47,7 @@ def measure_overlap(
 
 
 def _near(sources: Sequence[str], learnt: Sequence[str]) -> tuple[NDArray[np.bool_], bool]:
-    pairs = find_near_pairs(lex([*sources, *learnt]), similarity=SIMILARITY)
+    pairs = find_near_pairs([lex([*sources, *learnt])], similarity=SIMILARITY)
     # Of each pair the first has the lower number: across the border it is the one that is judged.
     across_P = (pairs.first_P < len(sources)) & (pairs.second_P >= len(sources))
     near_R = np.zeros(len(sources), dtype=np.bool_)

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import itertools
 import json
 from collections import Counter
@@ -252,7 +253,7 @@ def test_a_process_that_is_killed_while_it_builds_graphs_is_named_with_what_to_d
 
     sources = [f"int f(int a) {{ return a + {i}; }}" for i in range(20_000)]
     with pytest.raises(OutOfMemoryError, match="fewer workers"):
-        build_graphs(sources, max_nodes=100, workers=2, progress=kill_builders)
+        build_graphs(sources, max_nodes=100, workers=2, progress=kill_builders, file=io.BytesIO())
 
 
 def test_events_tell_each_phase_the_progress_and_the_speed(prepared: tuple[PrepareResult, Path]):

@@ -1,5 +1,7 @@
 """What holds for the graph of any text whatever: random tokens, functions that are cut off, any characters."""
 
+import io
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,7 +81,10 @@ def test_two_workers_build_the_graphs_that_one_builds():
     # More than one chunk of work, of which each worker gets a part.
     texts = [*FUNCTIONS, ") ) a b", "int é;", "", FUNCTIONS[0][:60]] * 10
 
-    one, two = (build_graphs(texts, max_nodes=MAX_NODES, workers=n, progress=lambda _: None) for n in (1, 2))
+    one, two = (
+        build_graphs(texts, max_nodes=MAX_NODES, workers=n, progress=lambda _: None, file=io.BytesIO()).in_memory()
+        for n in (1, 2)
+    )
 
     assert arrays(one) == arrays(two)
     assert (one.strings, one.truncated) == (two.strings, two.truncated)

@@ -8,7 +8,8 @@ import pytest
 
 from tests.hostile_sources import FILE_SHAPES, SHAPES
 from trainers.bundle.attribution import Occluder
-from trainers.data.clean.duplicates import renamed_key
+from trainers.data.clean.duplicates import renamed_keys
+from trainers.data.clean.lexing import lex
 from trainers.data.encoding import build_chunk
 from trainers.data.graphs.dataflow import MAX_EDGES_PER_NODE
 from trainers.data.graphs.syntax import GraphQuality
@@ -28,7 +29,7 @@ WORK: dict[str, Callable[[str], object]] = {
     "graph": lambda source: build_chunk([source], MANY_NODES),
     "functions": lambda source: divide(source, suffix=".cc"),
     "lines": lambda source: Occluder(source, log_odds=0.0).next_parts(),
-    "copies": renamed_key,
+    "copies": lambda source: renamed_keys(lex([source])),
 }
 
 

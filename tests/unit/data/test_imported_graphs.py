@@ -1,5 +1,6 @@
 """Imported graphs from JSONL: joined by id, checked whole, and numbered like ours."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from cellgate.contract.errors import DataError
-from trainers.data.encoding import RawGraphs, encode_graphs, quality_names
+from trainers.data.encoding import GraphSet, RawGraphs, quality_names
+from trainers.data.graph_numbers import encode_graphs
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
 from trainers.data.imported_graphs.mix import fill_up
 from trainers.data.read.row import Row
@@ -188,7 +190,8 @@ def mixed(tmp_path: Path) -> tuple[RawGraphs, RawGraphs]:
     ready = read(tmp_path, graph("c", nodes=[["CALL", "h(z)"]], edges=[]), graph("a"), rows=rows)
 
     def fill(rows: tuple[Row, ...], ready: ImportedGraphs) -> RawGraphs:
-        return fill_up(ready, rows, max_nodes=100, workers=1, progress=lambda _: None)
+        file = io.BytesIO()
+        return fill_up(ready, rows, max_nodes=100, workers=1, progress=lambda _: None, file=file).in_memory()
 
     return fill(rows, ready), fill(rows[1:2], ImportedGraphs(places=[], raw=None))
 
@@ -228,12 +231,13 @@ def test_node_and_edge_types_are_those_of_train_alone(tmp_path: Path):
     other["edges"] = [[0, 1, "AST"], [1, 2, "CDG"], [2, 3, "AST"]]
     raw = raw_of(read(tmp_path, graph("a", nodes=[*graph()["nodes"], ["CALL", "n"]]), other, rows=rows))
 
-    encoded = encode_graphs(raw, is_train_F=np.array([True, False]), token_vocab_size=100)
+    encoded = encode_graphs(GraphSet.of(raw), is_train_F=np.array([True, False]), token_vocab_size=100)
 
+    (arrays,) = encoded.parts()
     # Seen once in train: unknown, as what was never seen.
     assert encoded.vocabulary.node_types == ("<none>", "<unknown>", "CALL")
-    assert encoded.arrays["node_type"].tolist() == [1, 1, 1, 1, 2, 1, 1, 2, 2, 2, 1, 1]
+    assert arrays["node_type"].tolist() == [1, 1, 1, 1, 2, 1, 1, 2, 2, 2, 1, 1]
     assert encoded.vocabulary.edge_types == ("ast", "dfg")
-    assert encoded.arrays["edge_ptr"].tolist() == [0, 7, 9]
-    assert encoded.arrays["edge_src"].tolist()[7:] == [0, 2]
-    assert encoded.arrays["edge_type"].tolist()[7:] == [0, 0]
+    assert encoded.pointers()["edge_ptr"].tolist() == [0, 7, 9]
+    assert arrays["edge_src"].tolist()[7:] == [0, 2]
+    assert arrays["edge_type"].tolist()[7:] == [0, 0]

@@ -6,15 +6,18 @@ import random
 import pytest
 
 from trainers.data.c_tokens import tokens_of
-from trainers.data.clean import near_duplicates
-from trainers.data.clean.lexing import lex
-from trainers.data.clean.near_duplicates import find_near_pairs
+from trainers.data.clean import near_duplicates, shingle_file
+from trainers.data.clean.lexing import Words, lex
+from trainers.data.clean.near_duplicates import NearPairs, find_near_pairs
 
 Pairs = dict[tuple[int, int], tuple[float, float]]
 
 
 def near(sources: list[str], similarity: float = 0.8) -> Pairs:
-    pairs = find_near_pairs(lex(sources), similarity=similarity)
+    return as_pairs(find_near_pairs([lex(sources)], similarity=similarity))
+
+
+def as_pairs(pairs: NearPairs) -> Pairs:
     columns = (pairs.first_P, pairs.second_P, pairs.similarity_P, pairs.renamed_similarity_P)
     return {(int(a), int(b)): (float(s), float(r)) for a, b, s, r in zip(*columns, strict=True)}
 
@@ -49,6 +52,21 @@ def test_all_pairs_of_many_are_those_that_comparing_every_two_finds():
 
     assert len(expected) > 20
     assert {pair: similarity for pair, (similarity, _) in found.items()} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("entries", [1, 300])
+def test_pairs_do_not_depend_on_how_much_is_held_at_once(monkeypatch: pytest.MonkeyPatch, entries: int):
+    rng = random.Random(7)
+    originals = [[rng.choice(["A1", "B2", "C3", "D4", "E5", "F6"]) for _ in range(60)] for _ in range(12)]
+    sources = ["", *(mutated(words, changes, rng) for words in originals for changes in (0, 1, 3)), "x", ""]
+    at_once = near(sources, 0.6)
+
+    monkeypatch.setattr(shingle_file, "BLOCK_ENTRIES", entries)
+    monkeypatch.setattr(near_duplicates, "PART_ENTRIES", entries)
+    words, chunks = Words(), [sources[start : start + 5] for start in range(0, len(sources), 5)]
+
+    assert len(at_once) > 10
+    assert as_pairs(find_near_pairs((lex(chunk, words) for chunk in chunks), similarity=0.6)) == at_once
 
 
 def test_a_pair_s_similarity_is_the_shared_part_of_both_sets_of_five_tokens():
@@ -100,7 +118,7 @@ def test_in_a_set_of_functions_that_are_all_alike_the_pairs_are_bounded_and_that
     monkeypatch.setattr(near_duplicates, "MAX_PAIRS_PER_FUNCTION", 20)
     alike = lex([f"int f(int a) {{ g(a); g(a + 1); h(a); return a + {n}; }}" for n in range(200)])
 
-    pairs = find_near_pairs(alike, similarity=0.5)
+    pairs = find_near_pairs([alike], similarity=0.5)
 
     assert not pairs.complete
     assert len(pairs.first_P) <= 2 * 20 * 200

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cellgate.contract.configs import Split
-from trainers.data.clean.lexing import lex
+from tests.unit.data.test_duplicates import row
+from trainers.data.clean.lexing import Words, lex
 from trainers.data.clean.probes import Probes, run_probes
 
 FUNCTIONS = 300
@@ -20,7 +21,12 @@ def probes_of(vulnerable: str, other: str) -> Probes:
     ]
     order = (Split.TRAIN, Split.TRAIN, Split.DEV, Split.DEV, Split.GATE, Split.GATE)
     splits = [split for _, split in zip(range(FUNCTIONS), itertools.cycle(order), strict=False)]
-    return run_probes(sources, lex(sources), labels_F, splits)
+    rows = [
+        row(func, label=int(label), line=line) for line, (func, label) in enumerate(zip(sources, labels_F, strict=True))
+    ]
+    # Some functions at a time, as they come from a file.
+    words = Words()
+    return run_probes(rows, (lex(sources[start : start + 70], words) for start in range(0, FUNCTIONS, 70)), splits)
 
 
 @pytest.mark.parametrize(

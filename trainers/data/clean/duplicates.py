@@ -6,49 +6,60 @@ types and the function's own name. Not numbered, for a change there is a change 
 called, members after `.` and `->`, types ending in `_t`, names in capitals, numbers, strings.
 """
 
+# Shapes: T tokens, F functions, N distinct names of all functions.
 import hashlib
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from trainers.data.c_tokens import KEYWORDS, is_fixed, is_name, tokens_of
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.data.clean.lexing import NO_WORD, Lexed
+from trainers.data.clean.token_file import TokenFile
 from trainers.data.read.row import Row
 
 DIGEST_BYTES = 16
-
-
-def _digest(parts: Sequence[str]) -> bytes:
-    # NUL cannot be inside a token that matters, so joined parts cannot be read in two ways.
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=DIGEST_BYTES).digest()
+# Rows whose tokens are held at once.
+CHUNK_ROWS = 1_024
 
 
 def exact_key(func: str) -> bytes:
     """Return a key that copies with other white space share."""
-    return _digest(func.split())
+    # NUL cannot be inside a function, so joined parts cannot be read in two ways.
+    return hashlib.blake2b("\0".join(func.split()).encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def renamed_key(func: str) -> bytes:
-    """Return a key that copies with other white space, comments and consistently changed names share."""
-    tokens = tokens_of(func)
-    own_name = next(
-        (
-            name
-            for name, following in itertools.pairwise(tokens)
-            if following == "(" and is_name(name) and name not in KEYWORDS and not name.isupper()
-        ),
-        None,
-    )
-    numbers: dict[str, str] = {}
-    parts = []
-    previous = ""
-    for token, following in zip(tokens, [*tokens, ""][1:], strict=True):
-        numbered = is_name(token) and not is_fixed(token) and previous not in (".", "->")
-        if numbered and (following != "(" or token == own_name or token in numbers):
-            parts.append(numbers.setdefault(token, f"${len(numbers)}"))
-        else:
-            parts.append(token)
-        previous = token
-    return _digest(parts)
+def renamed_keys(lexed: Lexed) -> list[bytes]:
+    """Return for each function a key that copies with other white space, comments and consistently changed names share.
+
+    Keys of functions that were numbered with the same words can be compared.
+    """
+    place_T = np.arange(len(lexed.word_T))
+    first_T = _first_places(lexed)
+    # A name that is called is a variable's too, once it has stood for one.
+    numbered_T = lexed.is_free_T & (first_T <= place_T)
+    # How many names first stand for a variable before a place, in all functions.
+    before_T = np.concatenate([[0, 0], np.cumsum(first_T == place_T)])[1:]
+    stop_F = np.cumsum(lexed.sizes_F)
+    start_F = stop_F - lexed.sizes_F
+    number_T = before_T[np.minimum(first_T, place_T)] - before_T[start_F][lexed.function_T]
+    code_T = np.where(numbered_T, NO_WORD - 1 - number_T, lexed.word_T).astype(np.int32)
+    return [
+        hashlib.blake2b(code_T[start:stop].data, digest_size=DIGEST_BYTES).digest()
+        for start, stop in zip(start_F.tolist(), stop_F.tolist(), strict=True)
+    ]
+
+
+def _first_places(lexed: Lexed) -> NDArray[np.int64]:
+    """Return for each token where its word first stands for a variable in its function; past the end if nowhere."""
+    nowhere = len(lexed.word_T)
+    name_T = lexed.function_T.astype(np.int64) * len(lexed.words) + lexed.word_T
+    changeable_K = np.flatnonzero(lexed.is_changeable_T)
+    if not len(changeable_K):
+        return np.full(nowhere, nowhere)
+    names_N, first_N = np.unique(name_T[changeable_K], return_index=True)
+    at_T = np.minimum(np.searchsorted(names_N, name_T), len(names_N) - 1)
+    return np.where(names_N[at_T] == name_T, changeable_K[first_N][at_T], nowhere)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,17 +117,27 @@ def _first_known(copies: Sequence[Row], name: str) -> str | None:
     return next((value for copy in copies if (value := getattr(copy, name)) is not None), None)
 
 
-def deduplicate(rows: Sequence[Row]) -> Deduplication:
-    """Keep the first of all copies, and none where copies contradict each other."""
+def _keys(rows: Sequence[Row], tokens: TokenFile) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the exact and the renamed key of each row."""
+    for start in range(0, len(rows), CHUNK_ROWS):
+        sources = [row.func for row in rows[start : start + CHUNK_ROWS]]
+        yield from zip(map(exact_key, sources), renamed_keys(tokens.add(sources)), strict=True)
+
+
+def deduplicate(rows: Sequence[Row], tokens: TokenFile) -> Deduplication:
+    """Keep the first of all copies, and none where copies contradict each other.
+
+    Args:
+        tokens: Takes those of all rows.
+    """
     first_renamed: dict[bytes, int] = {}
     first_exact: dict[bytes, int] = {}
     classes: dict[int, list[int]] = {}
     copies, is_exact = [], []
-    for place, row in enumerate(rows):
-        text = exact_key(row.func)
+    for place, (text, renamed) in enumerate(_keys(rows, tokens)):
         is_exact.append(text in first_exact)
         if text not in first_exact:
-            first_exact[text] = first_renamed.setdefault(renamed_key(row.func), place)
+            first_exact[text] = first_renamed.setdefault(renamed, place)
         first = first_exact[text]
         copies.append(first)
         classes.setdefault(first, []).append(place)

@@ -1,29 +1,27 @@
 """Near-duplicates: pairs of functions whose tokens are nearly the same, found exactly.
 
 Two functions are as alike as their sets of five tokens in a row: what the sets share over what either has (Jaccard).
-They are compared twice: with names as they stand, and with those that could be others made one.
+They are compared twice: with names as they stand, and with those that could be others made one. The sets lie on disk;
+memory holds their rarest entries, a few hundred bytes for each function, and the pairs.
 """
 
-# Shapes: F functions, T tokens of all of them, S entries of all sets, P pairs.
-from collections.abc import Iterator
+# Shapes: F functions, S entries of sets, P pairs.
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.clean.lexing import Lexed
+from trainers.data.clean.shingle_file import HASH_BITS, ShingleFile, blocks_of
 
-SHINGLE_TOKENS = 5
-HASH_BITS = 32
-# A function's number and a shingle's hash and rarity share 64 bits.
-RARITY_BITS = 10
-BUCKET_BITS = 22
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-# Set entries that are compared at once: bounds the memory.
-BLOCK_ENTRIES = 4_000_000
 # Of so many pairs for each function at most: in a set of functions that are all alike, every two are a pair.
 MAX_PAIRS_PER_FUNCTION = 500
 FEWEST_FUNCTIONS = 10_000
+# Rare entries that are paired at once.
+PART_ENTRIES = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,128 +41,154 @@ class NearPairs:
     complete: bool = True
 
 
-def find_near_pairs(lexed: Lexed, *, similarity: float) -> NearPairs:
+def find_near_pairs(chunks: Iterable[Lexed], *, similarity: float, folder: Path | None = None) -> NearPairs:
     """Return every pair that is at least so similar in one of the two ways, up to MAX_PAIRS_PER_FUNCTION for each.
 
     Args:
+        chunks: The functions, some at a time, numbered by the same words.
         similarity: Above 0, at most 1.
+        folder: Where the sets are kept meanwhile; by default where the system keeps such files.
 
     Source:
         Chaudhuri, Ganti, Kaushik 2006, doi 10.1109/ICDE.2006.9 (prefix filter): two sets as alike as that share at
         least one of their rarest entries, so no pair is missed.
     """
-    views = [_ShingleSets(words_T, lexed) for words_T in (lexed.word_T, lexed.renamed_T)]
-    functions = len(lexed.sizes_F)
-    found = []
+    with TemporaryFile(dir=folder) as names_kept, TemporaryFile(dir=folder) as names_made_one:
+        views = (ShingleFile(names_kept), ShingleFile(names_made_one))
+        for lexed in chunks:
+            for view, words_T in zip(views, (lexed.word_T, lexed.renamed_T), strict=True):
+                view.add(words_T, lexed.function_T, len(lexed.sizes_F))
+        return _near_pairs(views, similarity)
+
+
+def _near_pairs(views: tuple[ShingleFile, ShingleFile], similarity: float) -> NearPairs:
+    # Without any function there are no pairs either.
+    functions = max(1, len(views[0].size_F))
+    found, complete = [], True
     for view in views:
-        pairs_P = view.candidates(similarity)
-        near_P = view.similarities(pairs_P // functions, pairs_P % functions) >= similarity
-        found.append(pairs_P[near_P])
+        pairs_P, is_whole = _candidates(view, similarity)
+        found.append(pairs_P[_similarities(view, pairs_P // functions, pairs_P % functions) >= similarity])
+        complete = complete and is_whole
     pairs_P = np.union1d(*found)
     first_P, second_P = pairs_P // functions, pairs_P % functions
     return NearPairs(
         first_P=first_P,
         second_P=second_P,
-        similarity_P=views[0].similarities(first_P, second_P),
-        renamed_similarity_P=views[1].similarities(first_P, second_P),
-        complete=all(view.is_complete for view in views),
+        similarity_P=_similarities(views[0], first_P, second_P),
+        renamed_similarity_P=_similarities(views[1], first_P, second_P),
+        complete=complete,
     )
 
 
-class _ShingleSets:
-    """Each function's set of shingles, as sorted 64-bit entries: the function's number above a 32-bit hash."""
+def _candidates(view: ShingleFile, similarity: float) -> tuple[NDArray[np.int64], bool]:
+    """Return the pairs that share a rare entry and are of similar size, each as first * F + second, ascending.
 
-    def __init__(self, words_T: NDArray[np.int32], lexed: Lexed) -> None:
-        hashes, functions = _shingles(words_T, lexed.function_T)
-        entry_S = np.sort((functions << np.uint64(HASH_BITS)) | hashes)
-        self._entry_S = entry_S[np.append(True, entry_S[1:] != entry_S[:-1])[: len(entry_S)]]
-        self._function_S = (self._entry_S >> np.uint64(HASH_BITS)).astype(np.int64)
-        self._hash_S = (self._entry_S & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-        self._size_F = np.bincount(self._function_S, minlength=len(lexed.sizes_F))
-        self.is_complete = True
-        self._start_F = np.cumsum(self._size_F) - self._size_F
+    Returns:
+        The pairs, and whether none was left out for their number.
+    """
+    # So many that two sets as alike share one.
+    needed_F = view.size_F - np.ceil(similarity * view.size_F - 1e-9).astype(np.int64) + 1
+    needed_F = np.minimum(needed_F, view.size_F)
+    entry_S = _rare_entries(view, needed_F)
+    parts = list(_parts(entry_S))
+    farthest, complete = _farthest([entry_S[part] for part in parts], len(view.size_F))
+    found = [_paired(entry_S[part], farthest, view.size_F, similarity) for part in parts]
+    return (np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)), complete
 
-    def candidates(self, similarity: float) -> NDArray[np.int64]:
-        """Return the pairs that share a rare entry and are of similar size, each as first * F + second, ascending."""
-        hash_S, function_S = self._prefixes(similarity)
-        order = np.argsort(hash_S, kind="stable")
-        hash_S, function_S = hash_S[order], function_S[order]
-        found = []
-        left = MAX_PAIRS_PER_FUNCTION * max(len(self._size_F), FEWEST_FUNCTIONS)
-        together = np.arange(len(hash_S))
-        for distance in range(1, len(hash_S)):
-            # In each run of equal hashes, pair every function with the one `distance` places on; one whose run ends
-            # before that has none further on either.
-            together = together[: np.searchsorted(together, len(hash_S) - distance)]
-            together = together[hash_S[together + distance] == hash_S[together]]
-            if not len(together):
-                break
-            left -= len(together)
-            if left < 0:
-                self.is_complete = False
-                break
-            found.append(self._suitable(function_S[together], function_S[together + distance], similarity))
-        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
 
-    def _suitable(
-        self, first_P: NDArray[np.int64], second_P: NDArray[np.int64], similarity: float
-    ) -> NDArray[np.int64]:
-        sizes = np.stack([self._size_F[first_P], self._size_F[second_P]])
-        chosen_P = sizes.min(axis=0) >= similarity * sizes.max(axis=0)
+def _rare_entries(view: ShingleFile, needed_F: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the rarest entries of all functions, ascending: the hash above the function's number."""
+    entry_S = np.empty(int(needed_F.sum()), dtype=np.uint64)
+    done = 0
+    for block in view.blocks():
+        hash_S = view.rarest(block, needed_F)
+        function_S = np.repeat(np.arange(block.start, block.stop, dtype=np.uint64), needed_F[block])
+        entry_S[done : done + len(hash_S)] = hash_S.astype(np.uint64) << np.uint64(HASH_BITS) | function_S
+        done += len(hash_S)
+    entry_S.sort()
+    return entry_S
+
+
+def _parts(entry_S: NDArray[np.uint64]) -> Iterable[slice]:
+    """Divide ascending entries where a hash ends."""
+    start = 0
+    while start < len(entry_S):
+        stop = min(start + PART_ENTRIES, len(entry_S))
+        if stop < len(entry_S):
+            # The last hash may go on behind this: it belongs to the next part, or is all of this one.
+            hash_here = entry_S[stop] >> np.uint64(HASH_BITS) << np.uint64(HASH_BITS)
+            begins = int(np.searchsorted(entry_S, hash_here))
+            follows = hash_here + np.uint64(1 << HASH_BITS)
+            stop = begins if begins > start else int(np.searchsorted(entry_S, follows) if follows else len(entry_S))
+        yield slice(start, stop)
+        start = stop
+
+
+def _farthest(parts: Iterable[NDArray[np.uint64]], functions: int) -> tuple[int, bool]:
+    """Return how far apart two entries with one hash may be to be paired, and whether that pairs all of them.
+
+    Every function is first paired with the next one of the same hash, then with the one after it, and so on for as long
+    as the pairs are not too many.
+    """
+    runs_L = np.zeros(1, dtype=np.int64)
+    for entry_S in parts:
+        hash_S = entry_S >> np.uint64(HASH_BITS)
+        starts = np.flatnonzero(np.append(True, hash_S[1:] != hash_S[:-1]))
+        of_part = np.bincount(np.diff(np.append(starts, len(entry_S))))
+        longer, shorter = (of_part, runs_L) if len(of_part) > len(runs_L) else (runs_L, of_part)
+        runs_L = longer + np.pad(shorter, (0, len(longer) - len(shorter)))
+    # A run of so many has one pair fewer at each further distance; sums from behind, twice.
+    more_L = np.cumsum(runs_L[::-1])[::-1]
+    pairs_D = np.cumsum(more_L[::-1])[::-1][2:]
+    limit = MAX_PAIRS_PER_FUNCTION * max(functions, FEWEST_FUNCTIONS)
+    farthest = int(np.searchsorted(np.cumsum(pairs_D), limit, side="right"))
+    return farthest, farthest == len(pairs_D)
+
+
+def _paired(
+    entry_S: NDArray[np.uint64], farthest: int, size_F: NDArray[np.int64], similarity: float
+) -> NDArray[np.int64]:
+    """Return the suitable pairs of entries with one hash, each once, as first * F + second."""
+    hash_S = (entry_S >> np.uint64(HASH_BITS)).astype(np.uint32)
+    function_S = (entry_S & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    found = [np.empty(0, dtype=np.int64)]
+    together = np.arange(len(hash_S))
+    for distance in range(1, farthest + 1):
+        # One whose run of equal hashes ends before that distance has no partner further on either.
+        together = together[: np.searchsorted(together, len(hash_S) - distance)]
+        together = together[hash_S[together + distance] == hash_S[together]]
+        if not len(together):
+            break
         # Functions come in ascending order within a run, so the first is the lower one.
-        pairs_P: NDArray[np.int64] = first_P[chosen_P] * len(self._size_F) + second_P[chosen_P]
-        return pairs_P
-
-    def _prefixes(self, similarity: float) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Return the hash and function of each function's rarest entries: so many that two like sets share one."""
-        bucket_S = self._hash_S >> np.uint32(HASH_BITS - BUCKET_BITS)
-        times = np.minimum(np.bincount(bucket_S, minlength=1 << BUCKET_BITS), (1 << RARITY_BITS) - 1)
-        rarity_S = times[bucket_S].astype(np.uint64) << np.uint64(HASH_BITS)
-        function_S = self._function_S.astype(np.uint64) << np.uint64(HASH_BITS + RARITY_BITS)
-        ordered_S = np.sort(function_S | rarity_S | self._hash_S)
-        rank_S = np.arange(len(ordered_S)) - self._start_F[self._function_S]
-        needed_F = self._size_F - np.ceil(similarity * self._size_F - 1e-9).astype(np.int64) + 1
-        chosen_S = rank_S < needed_F[self._function_S]
-        return (ordered_S[chosen_S] & np.uint64(0xFFFFFFFF)).astype(np.uint32), self._function_S[chosen_S]
-
-    def similarities(self, first_P: NDArray[np.int64], second_P: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return each pair's Jaccard similarity; of two empty sets it is 0."""
-        shared_P = np.zeros(len(first_P), dtype=np.int64)
-        for block in self._blocks(first_P):
-            shared_P[block] = self._shared(first_P[block], second_P[block])
-        either_P = self._size_F[first_P] + self._size_F[second_P] - shared_P
-        similarity_P: NDArray[np.float64] = shared_P / np.maximum(either_P, 1)
-        return similarity_P
-
-    def _blocks(self, first_P: NDArray[np.int64]) -> Iterator[slice]:
-        until_P = np.cumsum(self._size_F[first_P])
-        start = 0
-        while start < len(first_P):
-            before = int(until_P[start - 1]) if start else 0
-            stop = max(start + 1, int(np.searchsorted(until_P, before + BLOCK_ENTRIES, side="right")))
-            yield slice(start, stop)
-            start = stop
-
-    def _shared(self, first_P: NDArray[np.int64], second_P: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Count how many entries of each first set the second one has too."""
-        size_P = self._size_F[first_P]
-        pair = np.repeat(np.arange(len(first_P)), size_P)
-        place = np.arange(len(pair)) - np.repeat(np.cumsum(size_P) - size_P, size_P)
-        hashes = self._hash_S[self._start_F[first_P][pair] + place]
-        sought = (second_P[pair].astype(np.uint64) << np.uint64(HASH_BITS)) | hashes
-        at = np.minimum(np.searchsorted(self._entry_S, sought), len(self._entry_S) - 1)
-        return np.bincount(pair[self._entry_S[at] == sought], minlength=len(first_P))
+        first_P, second_P = function_S[together], function_S[together + distance]
+        sizes_2P = np.stack([size_F[first_P], size_F[second_P]])
+        chosen_P = sizes_2P.min(axis=0) >= similarity * sizes_2P.max(axis=0)
+        found.append(first_P[chosen_P] * len(size_F) + second_P[chosen_P])
+    return np.unique(np.concatenate(found))
 
 
-def _shingles(
-    words_T: NDArray[np.int32], function_T: NDArray[np.int32]
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return a 32-bit hash and the function of every five tokens in a row."""
-    count = max(0, len(words_T) - SHINGLE_TOKENS + 1)
-    hashes = np.zeros(count, dtype=np.uint64)
-    for offset in range(SHINGLE_TOKENS):
-        hashes = (hashes ^ (hashes >> np.uint64(29))) * MULTIPLIER + words_T[offset : offset + count].astype(np.uint64)
-    hashes = (hashes ^ (hashes >> np.uint64(32))) * MULTIPLIER >> np.uint64(64 - HASH_BITS)
-    first_T, last_T = function_T[:count], function_T[SHINGLE_TOKENS - 1 :]
-    whole_T = first_T == last_T[:count]
-    return hashes[whole_T], first_T[whole_T].astype(np.uint64)
+def _similarities(view: ShingleFile, first_P: NDArray[np.int64], second_P: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each pair's Jaccard similarity; of two empty sets it is 0."""
+    shared_P = np.zeros(len(first_P), dtype=np.int64)
+    for block in blocks_of(view.size_F[first_P] + view.size_F[second_P]):
+        shared_P[block] = _shared(view, first_P[block], second_P[block])
+    either_P = view.size_F[first_P] + view.size_F[second_P] - shared_P
+    similarity_P: NDArray[np.float64] = shared_P / np.maximum(either_P, 1)
+    return similarity_P
+
+
+def _shared(view: ShingleFile, first_P: NDArray[np.int64], second_P: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count how many entries of each first set the second one has too."""
+    functions_F = np.union1d(first_P, second_P)
+    size_F = view.size_F[functions_F]
+    start_F = np.cumsum(size_F) - size_F
+    hash_S = view.sets(functions_F)
+    entry_S = np.repeat(np.arange(len(functions_F), dtype=np.uint64), size_F) << np.uint64(HASH_BITS) | hash_S
+    first_P, second_P = np.searchsorted(functions_F, first_P), np.searchsorted(functions_F, second_P)
+    size_P = size_F[first_P]
+    pair = np.repeat(np.arange(len(first_P)), size_P)
+    place = np.arange(len(pair)) - np.repeat(np.cumsum(size_P) - size_P, size_P)
+    hashes = hash_S[start_F[first_P][pair] + place]
+    sought = (second_P[pair].astype(np.uint64) << np.uint64(HASH_BITS)) | hashes
+    at = np.minimum(np.searchsorted(entry_S, sought), len(entry_S) - 1)
+    return np.bincount(pair[entry_S[at] == sought], minlength=len(first_P))

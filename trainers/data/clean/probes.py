@@ -5,19 +5,19 @@ chosen on dev, as they are for our models; and they are scored on gate. A detect
 learnt nothing that matters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve, roc_auc_score
 
 from cellgate.contract.configs import Split
 from cellgate.contract.evidence import Baseline
-from trainers.data.c_tokens import KEYWORDS, is_name
 from trainers.data.clean.lexing import Lexed
+from trainers.data.read.row import Row
 
 # Inverse regularisation strengths that are tried.
 STRENGTHS = (0.1, 1.0, 10.0)
@@ -73,13 +73,12 @@ class _Parts:
     gate: tuple[sparse.csr_matrix, np.ndarray]
 
 
-def run_probes(sources: Sequence[str], lexed: Lexed, labels_F: np.ndarray, splits: Sequence[Split]) -> Probes:
+def run_probes(rows: Sequence[Row], lexed: Iterable[Lexed], splits: Sequence[Split]) -> Probes:
     """Fit and score the probes.
 
     Args:
-        sources: The functions' text.
-        lexed: Their tokens.
-        labels_F: 0 or 1 for each.
+        rows: The functions.
+        lexed: Their tokens, some functions at a time.
         splits: The split of each; train, dev and gate have both classes.
     """
     places = {
@@ -89,26 +88,34 @@ def run_probes(sources: Sequence[str], lexed: Lexed, labels_F: np.ndarray, split
     # Evenly spaced, so that every part of a file that is ordered by project is seen.
     step = max(1, -(-len(places[Split.TRAIN]) // MAX_FIT_ROWS))
     places[Split.TRAIN] = places[Split.TRAIN][::step]
-    texts = {split: [sources[i] for i in chosen] for split, chosen in places.items()}
-    vectorizer = TfidfVectorizer(
-        token_pattern=TOKEN_PATTERN, lowercase=False, sublinear_tf=True, max_features=MAX_TOKENS
-    )
-    vectorizer.fit(texts[Split.TRAIN])
-    gate_labels = labels_F[places[Split.GATE]]
+    texts = {split: [rows[i].func for i in chosen] for split, chosen in places.items()}
+    labels = {split: np.array([rows[i].label for i in chosen]) for split, chosen in places.items()}
 
-    def parts(features: dict[Split, sparse.csr_matrix]) -> _Parts:
-        return _Parts(
-            train=(features[Split.TRAIN], labels_F[places[Split.TRAIN]]),
-            dev=(features[Split.DEV], labels_F[places[Split.DEV]]),
-            gate=(features[Split.GATE], gate_labels),
-        )
+    def score(features: dict[Split, sparse.csr_matrix]) -> ProbeScores:
+        train, dev, gate = ((features[split], labels[split]) for split in (Split.TRAIN, Split.DEV, Split.GATE))
+        return _score(_Parts(train=train, dev=dev, gate=gate))
 
     return Probes(
-        bag_of_tokens=_score(parts({split: vectorizer.transform(text) for split, text in texts.items()})),
-        length=_score(parts({split: _lengths(text) for split, text in texts.items()})),
-        identifiers=_score(parts(_identifiers(lexed, places))),
-        all_positive_f1=round(float(f1_score(gate_labels, np.ones_like(gate_labels))), DIGITS),
+        bag_of_tokens=score(_tokens(texts)),
+        length=score({split: _lengths(text) for split, text in texts.items()}),
+        identifiers=score(_identifiers(lexed, places, functions=len(rows))),
+        all_positive_f1=round(float(f1_score(labels[Split.GATE], np.ones_like(labels[Split.GATE]))), DIGITS),
     )
+
+
+def _tokens(texts: dict[Split, list[str]]) -> dict[Split, sparse.csr_matrix]:
+    """Return how often each of train's most frequent tokens stands in each function, weighted."""
+    vectorizer = CountVectorizer(token_pattern=TOKEN_PATTERN, lowercase=False, max_features=MAX_TOKENS)
+    # Train is split into tokens once, for its vocabulary and its counts.
+    counts = {Split.TRAIN: vectorizer.fit_transform(texts[Split.TRAIN])}
+    counts[Split.TRAIN].sort_indices()
+    counts |= {split: vectorizer.transform(text) for split, text in texts.items() if split is not Split.TRAIN}
+    return _weighted(counts)
+
+
+def _weighted(counts: dict[Split, sparse.csr_matrix]) -> dict[Split, sparse.csr_matrix]:
+    weighting = TfidfTransformer(sublinear_tf=True).fit(counts[Split.TRAIN])
+    return {split: weighting.transform(counted) for split, counted in counts.items()}
 
 
 def _lengths(texts: Sequence[str]) -> sparse.csr_matrix:
@@ -116,19 +123,35 @@ def _lengths(texts: Sequence[str]) -> sparse.csr_matrix:
     return sparse.csr_matrix([[np.log1p(len(text)), np.log1p(text.count("\n"))] for text in texts])
 
 
-def _identifiers(lexed: Lexed, places: dict[Split, np.ndarray]) -> dict[Split, sparse.csr_matrix]:
+def _identifiers(
+    lexed: Iterable[Lexed], places: dict[Split, np.ndarray], *, functions: int
+) -> dict[Split, sparse.csr_matrix]:
     """Return how often each name stands in each function, weighted as the bag of tokens is; keywords are no names."""
-    chosen_T = lexed.are(lambda word: is_name(word) and word not in KEYWORDS)
-    cells = (lexed.function_T[chosen_T], lexed.word_T[chosen_T])
-    counts = sparse.csr_matrix(
-        (np.ones(len(cells[0])), cells), shape=(len(lexed.sizes_F), len(lexed.words)), dtype=np.float64
-    )
-    in_train = np.asarray(counts[places[Split.TRAIN]].sum(axis=0)).ravel()
+    is_needed_F = np.zeros(functions, dtype=np.bool_)
+    is_needed_F[np.concatenate(list(places.values()))] = True
+    # For each function its row among the needed ones.
+    row_F = np.cumsum(is_needed_F) - 1
+    needed, words, done = [], 0, 0
+    for chunk in lexed:
+        words = len(chunk.words)
+        own = slice(done, done + len(chunk.sizes_F))
+        needed.append(_name_counts(chunk)[is_needed_F[own]])
+        done = own.stop
+    for counted in needed:
+        counted.resize(counted.shape[0], words)
+    counts = sparse.vstack(needed, format="csr")
+    in_train = np.asarray(counts[row_F[places[Split.TRAIN]]].sum(axis=0)).ravel()
     frequent = np.argsort(-in_train, kind="stable")[:MAX_TOKENS]
     frequent = frequent[in_train[frequent] > 0]
     counts = counts[:, frequent]
-    weighting = TfidfTransformer(sublinear_tf=True).fit(counts[places[Split.TRAIN]])
-    return {split: weighting.transform(counts[chosen]) for split, chosen in places.items()}
+    return _weighted({split: counts[row_F[chosen]] for split, chosen in places.items()})
+
+
+def _name_counts(lexed: Lexed) -> sparse.csr_matrix:
+    chosen_T = lexed.is_identifier_T
+    cells = (lexed.function_T[chosen_T], lexed.word_T[chosen_T])
+    shape = (len(lexed.sizes_F), len(lexed.words))
+    return sparse.csr_matrix((np.ones(len(cells[0])), cells), shape=shape, dtype=np.float64)
 
 
 def _score(parts: _Parts) -> ProbeScores:

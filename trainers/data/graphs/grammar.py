@@ -4,6 +4,7 @@ Punctuation and comments leave the tree; parentheses hand their child to their p
 token of the expression that it makes, which keeps paths between operands short.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import cache
@@ -128,7 +129,7 @@ EXPRESSIONS_WITH_OPERATOR = codes(
 class Tables:
     """One grammar's node kinds and fields in the common numbering."""
 
-    code_of_kind: dict[int, int]
+    code_of_kind: Sequence[int]
     field_of_id: dict[int | None, int]
 
 
@@ -151,7 +152,9 @@ def _field(name: str | None) -> int:
 def tables_of(grammar: Grammar) -> Tables:
     """Return the tables of one grammar."""
     language = LANGUAGES[grammar]
-    code_of_kind = {i: _code(language, i) for i in range(language.node_kind_count)}
+    # A list as long as there may be ids: every token of a source is looked up in it.
+    code_of_kind = [SKIPPED] * (ERROR_KIND_ID + 1)
+    code_of_kind[: language.node_kind_count] = [_code(language, i) for i in range(language.node_kind_count)]
     code_of_kind[ERROR_KIND_ID] = CODE_OF["ERROR"]
     ids = range(1, language.field_count + 1)
     field_of_id: dict[int | None, int] = {i: int(_field(language.field_name_for_id(i))) for i in ids}

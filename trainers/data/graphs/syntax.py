@@ -132,12 +132,8 @@ class SyntaxReader:
 
         Every token of the source comes by here, hence the bound methods and the tables in place of sets.
         """
-        code_of_kind, field_of_id, table, max_nodes = (
-            tables.code_of_kind,
-            tables.field_of_id,
-            self._table,
-            self._max_nodes,
-        )
+        code_of_kind, field_of_id = tables.code_of_kind, tables.field_of_id
+        table, max_nodes = self._table, self._max_nodes
         code: list[int] = []
         parents: list[int] = []
         fields: list[int] = []
@@ -160,17 +156,20 @@ class SyntaxReader:
                     break
                 if spans is not None:
                     spans.append((node.start_byte, node.end_byte))
+                count += 1
                 add_code(kind)
                 add_parent(parent)
                 add_field(inherited or field_of_id[cursor.field_id])
-                is_worded = _IS_WORDED[kind] and (_IS_LEAF[kind] or node.end_byte - node.start_byte <= MAX_MEMBER_BYTES)
-                add_text(table[source[node.start_byte : node.end_byte]] if is_worded else 0)
-                count += 1
                 add_stop(count)
-                if not _IS_LEAF[kind] and down():
-                    ancestors.append((parent, inherited))
-                    parent, inherited = count - 1, 0
-                    continue
+                if _IS_LEAF[kind]:
+                    add_text(table[source[node.start_byte : node.end_byte]] if _IS_WORDED[kind] else 0)
+                else:
+                    is_worded = _IS_WORDED[kind] and node.end_byte - node.start_byte <= MAX_MEMBER_BYTES
+                    add_text(table[source[node.start_byte : node.end_byte]] if is_worded else 0)
+                    if down():
+                        ancestors.append((parent, inherited))
+                        parent, inherited = count - 1, 0
+                        continue
             elif kind == TRANSPARENT:
                 handed_down = inherited or field_of_id[cursor.field_id]
                 if down():

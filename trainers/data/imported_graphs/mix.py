@@ -2,36 +2,46 @@
 
 # Shapes: F functions, N nodes and E edges of all functions together.
 from collections.abc import Callable, Sequence
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.encoding import RawGraphs, build_graphs
+from trainers.data.encoding import GraphSet, RawGraphs, build_graphs
 from trainers.data.imported_graphs.collect import ImportedGraphs
 from trainers.data.read.row import Row
 
 
 def fill_up(
-    ready: ImportedGraphs, rows: Sequence[Row], *, max_nodes: int, workers: int, progress: Callable[[int], None]
-) -> RawGraphs:
+    ready: ImportedGraphs,
+    rows: Sequence[Row],
+    *,
+    max_nodes: int,
+    workers: int,
+    progress: Callable[[int], None],
+    file: IO[bytes],
+) -> GraphSet:
     """Return the graphs of all functions, in order: the ready ones, and ours for those that have none.
 
     Args:
         progress: Called with the number of functions done so far.
+        file: Empty; takes ours, and must stay open for as long as they are used.
     """
     has_one = set(ready.places)
     others = [place for place in range(len(rows)) if place not in has_one]
     if ready.raw is not None and not others:
-        return ready.raw
+        return GraphSet.of(ready.raw)
     ours = build_graphs(
         [rows[place].func for place in others],
         max_nodes=max_nodes,
         workers=workers,
         progress=lambda done: progress(len(ready.places) + done),
+        file=file,
     )
     if ready.raw is None:
         return ours
-    return _reordered(_joined(ready.raw, ours), np.argsort([*ready.places, *others], kind="stable"))
+    order_F = np.argsort([*ready.places, *others], kind="stable")
+    return GraphSet.of(_reordered(_joined(ready.raw, ours.in_memory()), order_F))
 
 
 def _numbered(first: Sequence[str] | Sequence[bytes], second: Sequence[str] | Sequence[bytes]) -> NDArray[np.int32]:
