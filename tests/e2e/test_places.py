@@ -11,7 +11,7 @@ from tests.axe import violations
 from tests.browser_page import Watched
 from tests.layout_shifts import layout_shift, watch_layout
 from tests.live_server import LiveServer, run_live_server
-from tests.state_matrix import LONG, MARKUP, RIGHT_TO_LEFT, SPEC, Matrix, fill
+from tests.state_matrix import MARKUP, RIGHT_TO_LEFT, SPEC, Matrix, fill
 
 CROWD = 500
 pytestmark = pytest.mark.usefixtures("matrix")
