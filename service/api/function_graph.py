@@ -4,7 +4,7 @@ from cellgate.contract.api.functions import FunctionGraph, FunctionSummary, Grap
 
 # Beyond these a page shows nothing that anybody could look at, and the work would hold up others.
 MOST_NODES = 2_000
-MOST_CHARACTERS = 200_000
+MOST_CHARACTERS = 100_000
 # Of a node's text.
 MOST_SHOWN = 80
 
