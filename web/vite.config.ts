@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { defineConfig, type Plugin } from "vite";
 import { compressed } from "./compressed";
+import { imagesInStyles } from "./images_in_styles";
 
 const MOST_COUNTED = 9;
 
@@ -34,8 +35,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // The reference has a page of its own: the dashboard does not load what draws it.
+    rollupOptions: { input: ["index.html", "docs.html"] },
   },
-  plugins: [favicons(), compressed()],
+  plugins: [favicons(), imagesInStyles(), compressed()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   server: { proxy: { "/v1": "http://127.0.0.1:8451" } },
 });

@@ -23,6 +23,7 @@ STATIC = Path(__file__).with_name("static")
 # Names under assets/ carry a hash of the content: what is in a cache under such a name is never stale.
 FOREVER = "public, max-age=31536000, immutable"
 ASK_EACH_TIME = "no-cache"
+REFERENCE = "docs.html"
 # The smallest one first.
 SUFFIXES = {"br": ".br", "gzip": ".gz"}
 ZERO = re.compile(r"^q=0(?:\.0*)?$")
@@ -82,7 +83,7 @@ def _coding_of(path: str, accepted: str) -> str | None:
 
 
 def dashboard_routes(static: Path = STATIC) -> ScopedRouter:
-    """Return routes for the page at `/` and its files below `/static`; without a build, for a page that explains it.
+    """Return routes for the pages at `/` and `/docs` and their files; without a build, for a page that explains it.
 
     None of them needs a token: the page itself prompts for it.
 
@@ -98,6 +99,12 @@ def dashboard_routes(static: Path = STATIC) -> ScopedRouter:
         if not index.is_file():
             return HTMLResponse(NOT_BUILT, headers={"Cache-Control": ASK_EACH_TIME})
         return await files.get_response(index.name, request.scope)
+
+    @router.get("/docs", OPEN, include_in_schema=False)
+    async def reference(request: Request) -> Response:
+        if not (static / REFERENCE).is_file():
+            return HTMLResponse(NOT_BUILT, headers={"Cache-Control": ASK_EACH_TIME})
+        return await files.get_response(REFERENCE, request.scope)
 
     @router.head("/static/{path:path}", OPEN, include_in_schema=False)
     @router.get("/static/{path:path}", OPEN, include_in_schema=False)

@@ -36,6 +36,8 @@ export interface Reading {
   held?: string | null;
   /** Seconds for which the server holds its answer back while nothing changes. */
   waitS?: number;
+  /** Longest time for the answer in seconds, where the usual one is too short. */
+  limitS?: number;
   /** Media type that is asked for, where the server has several. */
   accept?: string;
   signal?: AbortSignal;
@@ -61,12 +63,13 @@ export interface Sending {
  */
 export async function read<T>(
   path: string,
-  { etag = null, held = null, waitS = 0, accept, signal }: Reading = {},
+  { etag = null, held = null, waitS = 0, limitS, accept, signal }: Reading = {},
 ): Promise<Answer<T>> {
   const url = waitS > 0 ? `${path}${path.includes("?") ? "&" : "?"}wait=${waitS}` : path;
   const headers: Record<string, string> = etag ? { "If-None-Match": etag } : {};
   if (accept) headers["Accept"] = accept;
-  return ask<Answer<T>>(url, { headers, cache: "no-store" }, waitS > 0 ? waitS + LATE_S : TIMEOUT_S, signal, async (response) => {
+  const longestS = limitS ?? (waitS > 0 ? waitS + LATE_S : TIMEOUT_S);
+  return ask<Answer<T>>(url, { headers, cache: "no-store" }, longestS, signal, async (response) => {
     const tagged = { etag: response.headers.get("ETag"), retryAfterS: seconds(response.headers.get("Retry-After")) };
     if (response.status === 304) return { kind: "same", ...tagged };
     if (!response.ok) return refusal(response);

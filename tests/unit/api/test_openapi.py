@@ -191,7 +191,7 @@ def test_only_probes_the_dashboard_and_its_sign_in_are_open() -> None:
 
     open_routes = {name for router in routers for name, scope in router.scopes.items() if scope is OPEN}
 
-    assert open_routes == {"live", "ready", "page", "built_file", "sign_in", "sign_out"}
+    assert open_routes == {"live", "ready", "page", "reference", "built_file", "sign_in", "sign_out"}
 
 
 def test_a_foreign_problem_document_can_be_read_and_ours_is_documented_whole(api: Api) -> None:

@@ -3,11 +3,12 @@
 import { useState } from "preact/hooks";
 import { signOut, useMe } from "../me";
 
-/** The user's name and scope, and a way out; nothing where no token is needed. */
+/** The API's reference; and the user's name and scope and a way out, where a token is needed. */
 export function Account() {
   const me = useMe();
   const [trouble, setTrouble] = useState<string | null>(null);
-  if (me === null || me.session_expires_at == null) return <div class="account" />;
+  const reference = <a href="/docs">API</a>;
+  if (me === null || me.session_expires_at == null) return <div class="account">{reference}</div>;
 
   async function leave(): Promise<void> {
     const refused = await signOut();
@@ -16,6 +17,7 @@ export function Account() {
 
   return (
     <div class="account">
+      {reference}
       <span role="alert">{trouble}</span>
       <span>
         {me.name} <span class="quiet">({me.scope})</span>
