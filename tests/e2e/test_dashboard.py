@@ -162,14 +162,16 @@ def test_the_list_leads_to_an_experiment_by_keyboard_alone(
     row = page.locator("tr", has_text="newest")
     expect(row).to_contain_text("Ship the ensemble")
     expect(row).to_contain_text("51: 2 of 2 seeds done")
-    row.get_by_role("link").focus()
+    expect(page.get_by_role("link", name="newest")).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="newest")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{deployment.url}/#/experiments/{experiment}")
 
 
 def test_data_sets_show_splits_and_the_bag_of_tokens(dataset: str, watched: Watched) -> None:
     page = watched.open("#/datasets")
-    expect(page.get_by_role("row", name="functions")).to_contain_text("0.7000")
+    expect(page.locator("tbody tr", has_text="functions")).to_contain_text("0.7000")
     page.get_by_role("link", name="functions").click()
     expect(page).to_have_url(re.compile(f"#/datasets/{dataset}$"))
     expect(page.get_by_role("region", name="What gives labels away")).to_contain_text("Bag of tokensF1 0.7000")

@@ -1,16 +1,13 @@
 // The rows of the list: one line each, a card each on a phone.
 
 import { useEffect, useRef } from "preact/hooks";
-import { Interval } from "../../parts/interval";
 import { Name } from "../../parts/name";
-import { Outcome } from "../../parts/outcome";
 import { Sparkline } from "../../parts/sparkline";
-import { Strip } from "../../parts/strip";
-import { duration, moment, score, shortAge } from "../../format";
-import { ROW } from "../../keys";
+import { score } from "../../format";
 import { useMedia } from "../../media";
 import type { ExperimentSummary } from "../../schemas";
 import type { Group, Row } from "./groups";
+import { ItemRow } from "./item_row";
 import { useRowsInWindow } from "./rows_in_window";
 import { COLUMNS, type Column, SORTS, TITLES, type View } from "./view";
 
@@ -54,6 +51,8 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
   const [start, end] = useRowsInWindow(body, count, height);
   useEffect(() => onReach(end), [end]);
   const columns = useColumns(view.hidden);
+  const deeds = useRef({ onSelect, onMenu });
+  deeds.current = { onSelect, onMenu };
   const shown = rows.slice(start, end);
   const below = count - start - shown.length;
   return (
@@ -84,8 +83,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
               columns={columns}
               at={start + index}
               selected={view.selected.includes(row.item.id)}
-              onSelect={onSelect}
-              onMenu={onMenu}
+              deeds={deeds}
             />
           ),
         )}
@@ -132,69 +130,6 @@ function Heading({ of, title, view, onSort }: HeadingProps) {
     </th>
   );
 }
-
-interface ItemProps {
-  item: ExperimentSummary;
-  columns: Column[];
-  at: number;
-  selected: boolean;
-  onSelect: (id: string) => void;
-  onMenu: (item: ExperimentSummary, button: HTMLElement) => void;
-}
-
-function ItemRow({ item, columns, at, selected, onSelect, onMenu }: ItemProps) {
-  return (
-    <tr class={selected ? "item selected" : "item"} aria-rowindex={at + 2}>
-      <td class="col-pick">
-        <input type="checkbox" checked={selected} aria-label={`Select ${item.name}`} onChange={() => onSelect(item.id)} />
-      </td>
-      <th scope="row" class="col-name">
-        <a href={`#/experiments/${item.id}`} class="plain" {...ROW} data-id={item.id}>
-          <Name text={item.name} />
-        </a>
-        {item.note && (
-          <span class="noted" title={item.note}>
-            <span class="sr">Note: {item.note}</span>
-          </span>
-        )}
-      </th>
-      {columns.map((column) => (
-        <td key={column} class={`col-${column}`}>
-          {CELLS[column](item)}
-        </td>
-      ))}
-      <td class="col-menu">
-        <button
-          type="button"
-          class="bare"
-          aria-haspopup="menu"
-          aria-label={`More about ${item.name}`}
-          onClick={(event) => onMenu(item, event.currentTarget)}
-        >
-          <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-            <path d="M3 8h.01M8 8h.01M13 8h.01" stroke="currentcolor" stroke-width="2.6" stroke-linecap="round" />
-          </svg>
-        </button>
-      </td>
-    </tr>
-  );
-}
-
-const CELLS: Record<Column, (item: ExperimentSummary) => preact.ComponentChildren> = {
-  outcome: (item) => <Outcome of={item} />,
-  f1: (item) => <Interval f1={item.f1} gateF1={item.gate_f1} />,
-  steps: (item) => <Strip of={item} />,
-  dataset: (item) => <Name text={item.dataset_name} />,
-  labels: (item) =>
-    Object.entries(item.labels).map(([key, value]) => (
-      <span key={key} class="tag" title={`${key}:${value}`}>
-        {key}:{value}
-      </span>
-    )),
-  owner: (item) => <Name text={item.owner ?? "–"} />,
-  took: (item) => duration(item.took_s),
-  age: (item) => <span title={moment(item.created_at)}>{shortAge(item.created_at)}</span>,
-};
 
 interface GroupProps {
   group: Group;

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { SEARCH } from "../../keys";
+import { PopupMenu } from "../../parts/popup_menu";
 import { usePoll } from "../../poll";
 import type { Dataset, Page } from "../../schemas";
 import { COLUMNS, isFiltered, SHOWN, TITLES, type View } from "./view";
@@ -135,24 +136,21 @@ function Columns({ view, change }: Pick<ToolbarProps, "view" | "change">) {
     change({ hide: [...hidden].join() });
   }
   return (
-    <details class="menu-of">
-      <summary class="button">Columns</summary>
-      <div class="popup">
-        {COLUMNS.map((column) => (
-          <label key={column}>
-            <input type="checkbox" checked={!view.hidden.has(column)} onChange={() => toggle(column)} />
-            {TITLES[column]}
-          </label>
-        ))}
-        <label>
-          <input
-            type="checkbox"
-            checked={view.archived}
-            onChange={() => change({ archived: view.archived ? null : "true" })}
-          />
-          Archived ones instead
+    <PopupMenu title="Columns">
+      {COLUMNS.map((column) => (
+        <label key={column}>
+          <input type="checkbox" checked={!view.hidden.has(column)} onChange={() => toggle(column)} />
+          {TITLES[column]}
         </label>
-      </div>
-    </details>
+      ))}
+      <label>
+        <input
+          type="checkbox"
+          checked={view.archived}
+          onChange={() => change({ archived: view.archived ? null : "true" })}
+        />
+        Archived ones instead
+      </label>
+    </PopupMenu>
   );
 }

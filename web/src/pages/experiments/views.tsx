@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { Name } from "../../parts/name";
+import { PopupMenu } from "../../parts/popup_menu";
 import { savedPart } from "./view";
 
 const KEY = "cellgate-views";
@@ -34,36 +35,33 @@ export function Views({ query }: { query: URLSearchParams }) {
   }
 
   return (
-    <details class="menu-of">
-      <summary class="button">Views</summary>
-      <div class="popup">
-        {views.length === 0 && <p class="quiet">None yet. A view keeps filters, sort, groups and columns.</p>}
-        <ul>
-          {views.map((view) => (
-            <li key={view.name}>
-              <a href={`#/experiments${view.query ? `?${view.query}` : ""}`} aria-current={view.query === here ? "true" : undefined}>
-                <Name text={view.name} />
-              </a>
-              <button
-                type="button"
-                class="bare"
-                aria-label={`Forget the view ${view.name}`}
-                onClick={() => keep(views.filter((other) => other !== view))}
-              >
-                ×
-              </button>
-            </li>
-          ))}
-        </ul>
-        <form onSubmit={onSave}>
-          <label>
-            Save what is shown as
-            <input value={name} maxLength={60} onInput={(event) => setName(event.currentTarget.value)} />
-          </label>
-          <button type="submit">Save</button>
-        </form>
-      </div>
-    </details>
+    <PopupMenu title="Views">
+      {views.length === 0 && <p class="quiet">None yet. A view keeps filters, sort, groups and columns.</p>}
+      <ul>
+        {views.map((view) => (
+          <li key={view.name}>
+            <a href={`#/experiments${view.query ? `?${view.query}` : ""}`} aria-current={view.query === here ? "true" : undefined}>
+              <Name text={view.name} />
+            </a>
+            <button
+              type="button"
+              class="bare"
+              aria-label={`Forget the view ${view.name}`}
+              onClick={() => keep(views.filter((other) => other !== view))}
+            >
+              ×
+            </button>
+          </li>
+        ))}
+      </ul>
+      <form onSubmit={onSave}>
+        <label>
+          Save what is shown as
+          <input value={name} maxLength={60} onInput={(event) => setName(event.currentTarget.value)} />
+        </label>
+        <button type="submit">Save</button>
+      </form>
+    </PopupMenu>
   );
 }
 
