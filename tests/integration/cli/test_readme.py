@@ -103,7 +103,7 @@ def started(folder: Path, environment: dict[str, str]) -> Iterator[str]:
             ["cellgate", "up", "--port", "0"], cwd=folder, env=environment, stdout=output, stderr=output
         )
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while (found := re.search(r"Cellgate is at (\S+)", log.read_text())) is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(log.read_text())
