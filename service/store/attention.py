@@ -19,6 +19,7 @@ from service.domain.attention import ORDER, Action, AttentionFacts, FailedRun, a
 from service.domain.conclusion import SEED_CHECKS
 from service.domain.pipeline import BASES
 from service.store.database import now_s
+from service.store.hints import by_no_index
 from service.store.summaries import CurrentRun, ExperimentOverview
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow, WorkerRow
 
@@ -86,7 +87,7 @@ def _ended_lately() -> Select[str]:
     return select(ExperimentRow.id).where(
         ExperimentRow.archived_at.is_(None),
         ExperimentRow.finished_at >= now_s() - RECENT_S,
-        ExperimentRow.state.in_((ExperimentState.SUCCEEDED.value, ExperimentState.FAILED.value)),
+        by_no_index(ExperimentRow.state).in_((ExperimentState.SUCCEEDED.value, ExperimentState.FAILED.value)),
         or_(ExperimentRow.outcome.in_(needed), gate_failed),
         ~select(repeated.id).where(repeated.extends == ExperimentRow.id).exists(),
     )
@@ -99,7 +100,7 @@ def _open_with_a_failed_run() -> Select[str]:
         .where(
             RunRow.experiment_id == ExperimentRow.id,
             RunRow.superseded_by.is_(None),
-            RunRow.state == RunState.FAILED.value,
+            by_no_index(RunRow.state) == RunState.FAILED.value,
             JobRow.step.is_not(None),
         )
     )

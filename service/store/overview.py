@@ -23,6 +23,7 @@ from service.store.attention import (
     sorted_by_need,
 )
 from service.store.database import now_s
+from service.store.hints import by_no_index
 from service.store.queue import waiting_of
 from service.store.summaries import CurrentRun, DatasetFacts, ExperimentOverview, overviews_of
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, MetricRow, RunRow, WorkerRow
@@ -136,13 +137,13 @@ def _capped(ids: Select[str]) -> Any:
 def _choose(session: Session) -> _Chosen:
     """Return the experiments of every list, with their data sets and those before on these; one statement."""
     ids: Select[Any] = select(ExperimentRow.id).where(VISIBLE).limit(MOST_SHOWN)
-    # No index has this order: of the few that go on all are read, not every experiment until twenty are found.
-    newest = ExperimentRow.id.concat("").desc()
+    # Of the few that go on all are read, not every experiment until twenty are found.
+    newest = by_no_index(ExperimentRow.id).desc()
     newest_end = (ExperimentRow.finished_at.desc(), ExperimentRow.id.desc())
     wanted = {
         "running": ids.where(ExperimentRow.state.in_(OPEN)).order_by(newest),
         "latest": ids.where(
-            ExperimentRow.finished_at.is_not(None), ExperimentRow.state == ExperimentState.SUCCEEDED.value
+            ExperimentRow.finished_at.is_not(None), by_no_index(ExperimentRow.state) == ExperimentState.SUCCEEDED.value
         ).order_by(*newest_end),
         "attention": ids.where(ExperimentRow.id.in_(ids_that_need_a_person())).order_by(*newest_end),
     }

@@ -253,6 +253,12 @@ def _read_by_sqlite(rows: Sequence[Any], *, selective: bool) -> list[str]:
     return [step[1].partition("_")[0] for step in whole]
 
 
+def _indexes_of(session: Session, sent: Sequence[tuple[str, Any]]) -> set[str]:
+    """The indexes in SQLite's plans of these statements."""
+    plans = (session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", with_).all() for sql, with_ in sent)
+    return {word for plan in plans for row in plan for word in row[3].split() if word.startswith("ix_")}
+
+
 def _read_by_postgresql(plan: Any) -> list[str]:
     match plan:
         case list():
@@ -296,6 +302,12 @@ def test_no_list_no_filter_no_order_and_no_overview_reads_a_whole_table(
             overview = load_overview(session, max_running=2)
             load_mark(session)
         assert whole_tables(session, sent) == []
+
+        if filled.dialect == "sqlite":
+            used = _indexes_of(session, sent)
+            assert {"ix_experiments_finished_at", "ix_jobs_dataset_id", "ix_runs_experiment_id"} <= used
+            # What nearly all rows have in common finds nothing.
+            assert not used & {"ix_jobs_cell", "ix_runs_state"}
 
     assert len(overview.latest) == 20
     assert len(sent) <= 10 + 1

@@ -52,6 +52,8 @@ export function Chart(props: ChartProps) {
     const { options, data, seeds } = drawn(element, drawing, { onCursor: setCursor, onZoom: zoom, syncKey });
     const made = new uPlot(options, data, element);
     plot.current = { made, seeds };
+    // What is drawn, for who checks it against what was measured.
+    element.dataset["highest"] = String(extent(made.data.slice(1).flatMap((values) => [...values].filter(isNumber)))[1]);
     if (element.matches(":hover")) showSeeds(true);
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
@@ -117,6 +119,10 @@ function thinning(lines: Series[]): string {
   const longest = lines.reduce<Series | null>((most, line) => (line.points > (most?.points ?? 0) ? line : most), null);
   if (longest === null || longest.values.length >= longest.points) return "";
   return `${count(longest.values.length)} of ${count(longest.points)} points a curve: lowest and highest of each stretch`;
+}
+
+function isNumber(value: number | null | undefined): value is number {
+  return typeof value === "number";
 }
 
 function readAt(line: Series | Band, cursor: number | null, digits: number): string {
