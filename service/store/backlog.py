@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from sqlalchemy import Select, select
 
@@ -49,7 +48,7 @@ def look(reader: Reader, *, silent_s: float, redispatch_after_s: float) -> Backl
 
 
 @cache
-def _statement(silent_s: float, redispatch_after_s: float) -> Select[Any]:
+def _statement(silent_s: float, redispatch_after_s: float) -> Select[bool, bool, bool, bool, bool]:
     # Kept: to build it takes longer than to execute it.
     return select(
         overdue_runs().exists().label("overdue"),

@@ -127,7 +127,9 @@ def _next_in_turn(session: Session, waiting: Select[RunRow], queues: Sequence[st
     if run is not None:
         return run
     in_turn = with_fairness_key(waiting).order_by(RunRow.priority.desc(), LAST_SERVED, *AGE).limit(1)
-    return session.scalar(in_turn.with_for_update(**_FREE))
+    in_turn = in_turn.with_for_update(**_FREE)
+    found: RunRow | None = session.scalar(in_turn)
+    return found
 
 
 def _highest_priorities(session: Session, queues: Sequence[str]) -> dict[str, int]:
@@ -151,7 +153,8 @@ def _oldest_never_served(session: Session, waiting: Select[RunRow], highest: dic
     for queue in (queue for queue, priority in highest.items() if priority == top):
         of_queue = waiting.where(RunRow.queue == queue, RunRow.priority == top)
         few = of_queue.with_only_columns(RunRow.id).order_by(*AGE).limit(LOOKED_AT)
-        never = with_fairness_key(select(*AGE).where(RunRow.id.in_(few))).where(LAST_SERVED == 0)
+        by_age: Select[Any] = select(RunRow).where(RunRow.id.in_(few)).with_only_columns(*AGE)
+        never = with_fairness_key(by_age).where(LAST_SERVED == 0)
         oldest += [tuple(row) for row in session.execute(never.order_by(*AGE).limit(1))]
     if not oldest:
         return None

@@ -48,7 +48,7 @@ def _took_s() -> ColumnElement[float]:
     return case((by_clock < 0.0, 0.0), else_=by_clock)
 
 
-def missing_conclusions() -> Select[tuple[str]]:
+def missing_conclusions() -> Select[str]:
     """Return a selection of the experiments that have ended and have no stored conclusion."""
     return select(ExperimentRow.id).where(ExperimentRow.outcome.is_(None), ExperimentRow.state.in_(TERMINAL))
 

@@ -184,7 +184,7 @@ def _count_failure(session: Session, webhook_id: str, *, gone: bool) -> None:
 
 
 @cache
-def _any_due() -> Select[tuple[bool]]:
+def _any_due() -> Select[bool]:
     # Kept: to build it takes longer than to execute it.
     return select(select(DeliveryRow.id).where(_is_due()).exists())
 

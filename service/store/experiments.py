@@ -115,7 +115,7 @@ def cancel_leftovers(session: Session) -> list[str]:
     return list(ids)
 
 
-def leftover_runs() -> Select[tuple[str]]:
+def leftover_runs() -> Select[str]:
     """Return a selection of the open runs of cancelled experiments."""
     # Named, not excluded: the index on states finds those few among all that have ended.
     left = [state.value for state in RunState if not state.terminal and state is not RunState.CANCELLING]

@@ -249,7 +249,7 @@ def expire_queued(session: Session) -> list[str]:
     return [run.id for run in runs]
 
 
-def overdue_runs() -> Select[tuple[str]]:
+def overdue_runs() -> Select[str]:
     """Return a selection of the runs that have been queued for longer than their job's queue_timeout_s."""
     limit_s = JobRow.queue_timeout_s
     timed = select(RunRow.id).join(JobRow, RunRow.job_id == JobRow.id)

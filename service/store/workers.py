@@ -118,7 +118,7 @@ def retire_silent_workers(session: Session, *, silent_s: float) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.id.in_(silent_workers(silent_s))))
 
 
-def silent_workers(silent_s: float) -> Select[tuple[str]]:
+def silent_workers(silent_s: float) -> Select[str]:
     """Return a selection of the workers without a heartbeat for `silent_s` of uptime."""
     return select(WorkerRow.id).where(WorkerRow.seen_uptime_s < uptime_s() - silent_s)
 
