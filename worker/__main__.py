@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from cellgate.contract.command_examples import EXAMPLES
 from cellgate.contract.endings import quiet_endings
 
 BAD_SETTINGS = 2
@@ -25,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from worker.health import check_health
 
         return check_health(given[1:])
-    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m worker", description=__doc__, epilog=f"Example: {EXAMPLES['run-worker'][0]}"
+    )
     parser.add_argument("role", nargs="?", choices=["run", "reconciler", "health"], default="run")
     role = parser.parse_args(given).role
     # Not for `health`, which is asked every few seconds: these import Celery and SQLAlchemy for half a second.

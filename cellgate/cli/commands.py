@@ -12,6 +12,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
+from cellgate.contract.command_examples import add_examples
 from cellgate.contract.endings import leave_output
 from cellgate.contract.exit_codes import CommandExit
 
@@ -51,6 +52,11 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
             module="experiments",
             help="Queue what is paused of an experiment, a job or a run again, from its checkpoint.",
         ),
+        "open": Entry(
+            module="opening",
+            help="Print the address of a page of the dashboard, and open it in a browser where there is one.",
+        ),
+        "spec": Entry(module="specs", help="Write a spec to start from, or that of an experiment."),
         "set": Entry(
             module="housekeeping", help="Set the name, note, labels, or archived state of anything that has an id."
         ),
@@ -100,6 +106,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "worker": Entry(module="workers", help="List workers, and let one drain."),
         "queue": Entry(module="runs", help="List the queues: what waits, and who serves them."),
         "audit": Entry(module="audit", help="List or export who did what; for admins."),
+        "completion": Entry(module="completion", help="Print what lets a shell complete commands and options."),
         "whoami": Entry(module="audit", help="Show who one is to the server, and what the token allows."),
     },
     LOCAL: {
@@ -146,4 +153,5 @@ class LazyGroup(TyperGroup):
 def load_command(name: str) -> Any:
     """Import a command of `COMMANDS` and return it."""
     app = import_module(f"cellgate.cli.{ENTRIES[name].module}").app
+    add_examples(app)
     return typer.main.get_group(app).commands[name]

@@ -19,6 +19,7 @@ from cellgate.cli.listing import Limit, age, moment, show_list
 from cellgate.cli.pages import page_of
 from cellgate.cli.progress import progress
 from cellgate.cli.spec_files import read_spec
+from cellgate.cli.spec_settings import labels_of, set_fields
 from cellgate.cli.watching import watch_dataset, watch_experiment, watch_job
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import NotIdentified, Refused
@@ -60,6 +61,18 @@ def submit(
     context: typer.Context,
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML or JSON: an experiment, or a job with a `cell`.")],
     dataset: Annotated[str | None, typer.Option(help="Id or name of the data set; replaces the file's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the experiment; replaces the file's.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label of the experiment; may be repeated.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Field of the spec by dotted path, with a value as in YAML; may be repeated.",
+        ),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Submit nothing: show time, memory, disk and cost of the experiment.")
@@ -68,11 +81,18 @@ def submit(
 ) -> None:
     """Submit an experiment, or one cell."""
     body = read_spec(spec)
-    if dry_run and "cell" in body:
-        raise UsageError("--dry-run is for experiments; this file has a `cell`, which is a single job")
+    set_fields(body, setting or ())
+    if name is not None:
+        body["name"] = name
+    if label:
+        body["labels"] = {**(body.get("labels") or {}), **labels_of(label)}
+    if "cell" in body and (dry_run or name is not None or label):
+        raise UsageError("--dry-run, --name and --label are for experiments; this has a `cell`, which is a single job")
     with client_of(context) as client:
         if wanted := dataset or body.get("dataset"):
             body["dataset"] = named_dataset(client, str(wanted))
+        if "cell" in body and body.get("experiment"):
+            body["experiment"] = client.find(str(body["experiment"]), "experiments").id
         if dry_run:
             estimate = client.estimate(body)
             tables.print_json(estimate) if as_json else show_estimate(terminal(), estimate)

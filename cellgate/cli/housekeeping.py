@@ -14,6 +14,7 @@ from cellgate.cli.columns import Column
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
 from cellgate.cli.listing import Limit, age, show_list
+from cellgate.cli.spec_settings import labels_of
 from cellgate.client.identities import COLLECTIONS
 from cellgate.client.requests import Collection
 from cellgate.contract.api.datasets import UploadAnswer
@@ -60,7 +61,7 @@ def set_metadata(
     if note is not None:
         changes["note"] = note or None
     if label:
-        changes["labels"] = dict(map(_label, label))
+        changes["labels"] = {key: value or None for key, value in labels_of(label, removable=True).items()}
     if archived is not None:
         changes["archived"] = archived
     if not changes:
@@ -162,13 +163,6 @@ def uploads(
             as_json=as_json,
             count=partial(client.count, "uploads", **filters),
         )
-
-
-def _label(text: str) -> tuple[str, str | None]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"found --label {text}, expected KEY=VALUE, or KEY= to remove it")
-    return key, value or None
 
 
 def _days(text: str) -> float:

@@ -235,7 +235,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     if not isinstance(error, RequestValidationError):
         raise error
     found = error.errors()
-    mistakes = mistakes_of(found[: most_mistakes(request)])
+    mistakes = mistakes_of(found[: most_mistakes(request)], body=_body_of(request))
     kinds = {one["type"] for one in found}
     malformed = "json_invalid" in kinds
     # Fields that are valid each, but not together, get the code of a valid spec whose parts do not exist.
@@ -248,6 +248,12 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         mistakes=mistakes,
         left_out=len(found) - len(mistakes),
     )
+
+
+def _body_of(request: Request) -> Any:
+    """Return the type of the body that the route takes; None where it takes none."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return None if field is None else field.field_info.annotation
 
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:

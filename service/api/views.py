@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast
 
+from sqlalchemy import Row
+
 from cellgate.contract.api.common import Answer
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus, ExperimentSummary
@@ -88,7 +90,7 @@ def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> 
     )
 
 
-def run_status(row: RunRow) -> RunStatus:
+def run_status(row: RunRow | Row[Any]) -> RunStatus:
     """Return where a run is."""
     return answer(RunStatus, row, progress=answer(Progress, row))
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import Select, and_, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from cellgate.contract.api.overview import AttentionKind
@@ -19,6 +19,7 @@ from service.domain.attention import ORDER, Action, AttentionFacts, FailedRun, a
 from service.domain.conclusion import SEED_CHECKS
 from service.domain.pipeline import BASES
 from service.store.database import now_s
+from service.store.hints import by_no_index
 from service.store.summaries import CurrentRun, ExperimentOverview
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow, WorkerRow
 
@@ -68,8 +69,14 @@ class AttentionItem:
     since: float | None = None
 
 
-def needs_person() -> ColumnElement[bool]:
-    """Return the condition of experiments that somebody has to look at."""
+def ids_that_need_a_person() -> Select[str]:
+    """Return the selection of the ids of experiments that somebody has to look at; archived ones are left out."""
+    # Two selections, each with an index of its own: joined by OR they would read every experiment.
+    both = union_all(_ended_lately(), _open_with_a_failed_run()).subquery()
+    return select(both.c.id)
+
+
+def _ended_lately() -> Select[str]:
     repeated = aliased(ExperimentRow)
     gate_failed = and_(
         ExperimentRow.outcome == Outcome.IMPROVE.value,
@@ -77,23 +84,28 @@ def needs_person() -> ColumnElement[bool]:
         ExperimentRow.conclusion["overruled_by"].as_string().is_(None),
     )
     needed = (Outcome.FAILED.value, Outcome.BROKEN.value, Outcome.BORDERLINE.value)
-    ended = and_(
+    return select(ExperimentRow.id).where(
+        ExperimentRow.archived_at.is_(None),
         ExperimentRow.finished_at >= now_s() - RECENT_S,
-        ExperimentRow.state.in_((ExperimentState.SUCCEEDED.value, ExperimentState.FAILED.value)),
+        by_no_index(ExperimentRow.state).in_((ExperimentState.SUCCEEDED.value, ExperimentState.FAILED.value)),
         or_(ExperimentRow.outcome.in_(needed), gate_failed),
         ~select(repeated.id).where(repeated.extends == ExperimentRow.id).exists(),
     )
+
+
+def _open_with_a_failed_run() -> Select[str]:
     failed_run = (
         select(RunRow.id)
         .join(JobRow, RunRow.job_id == JobRow.id)
         .where(
             RunRow.experiment_id == ExperimentRow.id,
             RunRow.superseded_by.is_(None),
-            RunRow.state == RunState.FAILED.value,
+            by_no_index(RunRow.state) == RunState.FAILED.value,
             JobRow.step.is_not(None),
         )
     )
-    return or_(ended, and_(ExperimentRow.state.in_(OPEN), failed_run.exists()))
+    goes_on = ExperimentRow.state.in_(OPEN)
+    return select(ExperimentRow.id).where(ExperimentRow.archived_at.is_(None), goes_on, failed_run.exists())
 
 
 def of_experiment(found: ExperimentOverview) -> AttentionItem | None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, null, select, update
+from sqlalchemy import ColumnElement, Select, case, func, null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.conclusion import Conclusion, SeedCounts
@@ -48,11 +48,15 @@ def _took_s() -> ColumnElement[float]:
     return case((by_clock < 0.0, 0.0), else_=by_clock)
 
 
+def missing_conclusions() -> Select[tuple[str]]:
+    """Return a selection of the experiments that have ended and have no stored conclusion."""
+    return select(ExperimentRow.id).where(ExperimentRow.outcome.is_(None), ExperimentRow.state.in_(TERMINAL))
+
+
 def store_missing_conclusions(session: Session, *, limit: int = 100) -> list[str]:
     """Store the conclusions of experiments that a process of an older release has ended, and return their ids."""
-    chosen = select(ExperimentRow.id).where(ExperimentRow.outcome.is_(None), ExperimentRow.state.in_(TERMINAL))
     missing = session.scalars(
-        chosen.order_by(ExperimentRow.id).limit(limit).with_for_update(key_share=True, skip_locked=True)
+        missing_conclusions().order_by(ExperimentRow.id).limit(limit).with_for_update(key_share=True, skip_locked=True)
     ).all()
     for experiment_id in missing:
         store_conclusion(session, experiment_id)

@@ -13,6 +13,7 @@ from service.store.database import now_s
 from service.store.dataset_sources import BETWEEN_SOURCES
 from service.store.dataset_versions import next_version
 from service.store.filters import EVERYTHING, Filters, matching_datasets
+from service.store.hints import by_no_index
 from service.store.jobs import create_job
 from service.store.lookup import get_row, new_id
 from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
@@ -81,6 +82,10 @@ def preparing_runs(session: Session, dataset_ids: Sequence[str]) -> dict[str, st
     chosen = (
         select(JobRow.dataset_id, RunRow.id)
         .join(RunRow, RunRow.job_id == JobRow.id)
-        .where(JobRow.dataset_id.in_(dataset_ids), JobRow.cell == Cell.PREPARE.value, RunRow.superseded_by.is_(None))
+        .where(
+            JobRow.dataset_id.in_(dataset_ids),
+            by_no_index(JobRow.cell) == Cell.PREPARE.value,
+            RunRow.superseded_by.is_(None),
+        )
     )
     return {row.dataset_id: row.id for row in session.execute(chosen)}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -165,23 +165,26 @@ def _matching(
     looked: Sequence[ColumnElement[bool]] = (),
 ) -> Matching:
     """Return the rows that match these conditions and those that every list has."""
-    found = [*where, *_owned(table, wanted.owner)]
-    if wanted.archived is not None:
-        found.append(table.archived_at.is_not(None) if wanted.archived else table.archived_at.is_(None))
+    found, ranged = [*where, *_owned(table, wanted.owner)], []
+    if wanted.archived:
+        ranged.append(table.archived_at.is_not(None))
+    elif wanted.archived is not None:
+        found.append(table.archived_at.is_(None))
     # The bound on the id lets the index skip rows far outside the period; `created_at` decides.
     if wanted.since_s is not None:
         oldest = f"{prefix}_{_ulid_at(wanted.since_s - CLOCKS_DIFFER_S)}"
-        found += [table.id >= oldest, table.created_at >= wanted.since_s]
+        ranged += [table.id >= oldest, table.created_at >= wanted.since_s]
     if wanted.before_s is not None:
         newest = f"{prefix}_{_ulid_at(wanted.before_s + CLOCKS_DIFFER_S)}"
-        found += [table.id < newest, table.created_at < wanted.before_s]
+        ranged += [table.id < newest, table.created_at < wanted.before_s]
+    matching = Matching(table=table, where=found, ranged=ranged, looked=looked)
     if wanted.text is None:
-        return Matching(table=table, where=found, looked=looked)
+        return matching
     if (beginning := _beginning_of_id(prefix, wanted.text)) is not None:
         # No character of an id sorts behind a tilde.
-        found += [table.id >= beginning, table.id < f"{beginning}~"]
-        return Matching(table=table, where=found, looked=looked)
-    return Matching(table=table, where=found, looked=looked, named=_named(wanted.text))
+        ranged += [table.id >= beginning, table.id < f"{beginning}~"]
+        return matching
+    return replace(matching, named=_named(wanted.text))
 
 
 def _owned(table: Listed, owner: str | None) -> list[ColumnElement[bool]]:

@@ -10,7 +10,7 @@ waited for it, in the same transaction.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import null, select, update
+from sqlalchemy import Select, func, null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import LEASED, FailureReason, RunState
@@ -29,7 +29,7 @@ from service.store.transitions import (
     move_run,
     queued_again,
 )
-from service.store.uptime import waited_longer_than
+from service.store.uptime import uptime_s, waited_longer_than
 
 S = RunState
 # After this many lost workers, without a checkpoint further on, the run itself is assumed to be at fault.
@@ -237,11 +237,8 @@ def release_all(session: Session, *, why: str) -> list[str]:
 
 def expire_queued(session: Session) -> list[str]:
     """Fail every run that has been queued for longer than its job's queue_timeout_s, and return their ids."""
-    limit_s = JobRow.queue_timeout_s
-    chosen = (
-        select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.state == S.QUEUED, limit_s.is_not(None))
-    )
-    chosen = chosen.where(waited_longer_than(limit_s))
+    # The state once more: who was claimed meanwhile is locked as it is then.
+    chosen = select(RunRow).where(RunRow.state == S.QUEUED, RunRow.id.in_(overdue_runs()))
     runs = lock_runs(session, chosen, skip=True)
     for run in runs:
         detail = "it was queued for longer than queue_timeout_s; see why it waited in the workers of its queue"
@@ -250,6 +247,16 @@ def expire_queued(session: Session) -> list[str]:
         move_run(session, run, S.FAILED, reason, values)
     bump_versions(session, runs)
     return [run.id for run in runs]
+
+
+def overdue_runs() -> Select[tuple[str]]:
+    """Return a selection of the runs that have been queued for longer than their job's queue_timeout_s."""
+    limit_s = JobRow.queue_timeout_s
+    timed = select(RunRow.id).join(JobRow, RunRow.job_id == JobRow.id)
+    # Who has not waited for the shortest of all limits is left out first, by an index.
+    shortest_s = select(func.min(limit_s)).scalar_subquery()
+    chosen = timed.where(RunRow.state == S.QUEUED, RunRow.queued_uptime_s < uptime_s() - shortest_s)
+    return chosen.where(limit_s.is_not(None), waited_longer_than(limit_s))
 
 
 def _fenced(session: Session, change: Transition) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, null, select, union_all
+from sqlalchemy import Select, String, and_, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from cellgate.contract.api.overview import MOST_SHOWN
@@ -16,13 +16,14 @@ from service.store.attention import (
     RECENT_S,
     AttentionItem,
     Backlog,
-    needs_person,
+    ids_that_need_a_person,
     of_dataset,
     of_experiment,
     of_queue,
     sorted_by_need,
 )
 from service.store.database import now_s
+from service.store.hints import by_no_index
 from service.store.queue import waiting_of
 from service.store.summaries import CurrentRun, DatasetFacts, ExperimentOverview, overviews_of
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, MetricRow, RunRow, WorkerRow
@@ -110,14 +111,15 @@ def _counts(session: Session) -> tuple[dict[str, int], list[Backlog]]:
         "waiting": ExperimentRow.state == waits,
         "running": ExperimentRow.state.in_([state for state in OPEN if state != waits]),
         "ended": ExperimentRow.state.in_(ENDED),
-        "candidates": needs_person(),
     }
     queued = (
         select(literal("queue"), RunRow.queue, func.count(), func.min(RunRow.queued_at))
         .where(RunRow.state == RunState.QUEUED.value)
         .group_by(RunRow.queue)
     )
-    numbers = [select(literal(name), cast(null(), String), _capped(so), null()) for name, so in of_experiments.items()]
+    ids = {name: select(ExperimentRow.id).where(VISIBLE, so) for name, so in of_experiments.items()}
+    ids["candidates"] = ids_that_need_a_person()
+    numbers = [select(literal(name), cast(null(), String), _capped(of_it), null()) for name, of_it in ids.items()]
     counts: dict[str, int] = {}
     backlogs = []
     for what, queue, count, since in session.execute(union_all(queued, *numbers)):
@@ -128,21 +130,22 @@ def _counts(session: Session) -> tuple[dict[str, int], list[Backlog]]:
     return counts, backlogs
 
 
-def _capped(so: ColumnElement[bool]) -> Any:
-    one_each = select(literal(1).label("one")).select_from(ExperimentRow).where(VISIBLE, so).limit(MOST_COUNTED)
-    return select(func.count()).select_from(one_each.subquery()).scalar_subquery()
+def _capped(ids: Select[str]) -> Any:
+    return select(func.count()).select_from(ids.limit(MOST_COUNTED).subquery()).scalar_subquery()
 
 
 def _choose(session: Session) -> _Chosen:
     """Return the experiments of every list, with their data sets and those before on these; one statement."""
     ids: Select[Any] = select(ExperimentRow.id).where(VISIBLE).limit(MOST_SHOWN)
+    # Of the few that go on all are read, not every experiment until twenty are found.
+    newest = by_no_index(ExperimentRow.id).desc()
     newest_end = (ExperimentRow.finished_at.desc(), ExperimentRow.id.desc())
     wanted = {
-        "running": ids.where(ExperimentRow.state.in_(OPEN)).order_by(ExperimentRow.id.desc()),
+        "running": ids.where(ExperimentRow.state.in_(OPEN)).order_by(newest),
         "latest": ids.where(
-            ExperimentRow.finished_at.is_not(None), ExperimentRow.state == ExperimentState.SUCCEEDED.value
+            ExperimentRow.finished_at.is_not(None), by_no_index(ExperimentRow.state) == ExperimentState.SUCCEEDED.value
         ).order_by(*newest_end),
-        "attention": ids.where(needs_person()).order_by(*newest_end),
+        "attention": ids.where(ExperimentRow.id.in_(ids_that_need_a_person())).order_by(*newest_end),
     }
     tagged = union_all(
         *(select(literal(name).label("list"), limited.subquery().c.id.label("id")) for name, limited in wanted.items())

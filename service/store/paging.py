@@ -7,7 +7,7 @@ a next one.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, overload
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal, null, select, tuple_
@@ -89,13 +89,15 @@ class Matching:
 
     Args:
         table: Of the rows.
-        where: Conditions that an index can answer.
-        looked: Conditions that it cannot.
+        where: Conditions that an index answers, or that nearly every row meets.
+        ranged: Conditions that an index answers in the order of ids alone.
+        looked: Conditions that no index answers.
         named: Returns whether a row of this id and name matches; None: every row does.
     """
 
     table: Listed
     where: Sequence[ColumnElement[bool]] = ()
+    ranged: Sequence[ColumnElement[bool]] = ()
     looked: Sequence[ColumnElement[bool]] = ()
     named: Callable[[str, str | None], bool] | None = None
 
@@ -103,6 +105,13 @@ class Matching:
     def bounded(self) -> bool:
         """Whether rows are looked at one by one."""
         return bool(self.looked) or self.named is not None
+
+    def under(self, order: Order) -> "Matching":
+        """Return the same rows with every condition where this order has it."""
+        if order.by == "created":
+            return replace(self, where=[*self.where, *self.ranged], ranged=())
+        # In another order the database would go through every row until it has found enough.
+        return replace(self, looked=[*self.looked, *self.ranged], ranged=())
 
 
 class Found(Sequence[T]):
@@ -132,14 +141,15 @@ class Found(Sequence[T]):
         return len(self._rows)
 
 
-def find_page(session: Session, matching: Matching, page: PageOf) -> Found[str]:
+def find_page(session: Session, wanted: Matching, page: PageOf) -> Found[str]:
     """Return the ids of a page, in order; one statement, or two under an order by what rows may lack.
 
     Args:
         session: An open transaction.
-        matching: The rows of the list.
+        wanted: The rows of the list.
         page: The page.
     """
+    matching = wanted.under(page.order)
     ids: list[str] = []
     looked, last = 0, None
     for chosen in _statements(matching, page):
@@ -149,9 +159,9 @@ def find_page(session: Session, matching: Matching, page: PageOf) -> Found[str]:
             if _admits(matching, row):
                 ids.append(row.id)
             if len(ids) == page.limit:
-                return Found(ids, after=last, total=_total(session, matching, page))
+                return Found(ids, after=last, total=_total(session, wanted, page))
     goes_on = matching.bounded and looked == LOOKED_AT
-    return Found(ids, after=last if goes_on else None, total=_total(session, matching, page))
+    return Found(ids, after=last if goes_on else None, total=_total(session, wanted, page))
 
 
 def rows_of(session: Session, table: type[R], found: Found[str], chosen: Select[Any] | None = None) -> Found[R]:
@@ -213,9 +223,10 @@ def _admits(matching: Matching, row: Any) -> bool:
     return bool(row.admitted) and (matching.named is None or matching.named(row.id, row.name))
 
 
-def _total(session: Session, matching: Matching, page: PageOf) -> int | None:
+def _total(session: Session, wanted: Matching, page: PageOf) -> int | None:
     if not page.counted:
         return None
+    matching = wanted.under(NEWEST_FIRST)
     chosen = _columns(matching, None).where(*matching.where)
     if not matching.bounded:
         some = chosen.limit(MOST_COUNTED).subquery()

@@ -20,7 +20,7 @@ from service.domain.gate.report import with_intervals
 from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
 from service.store.best_f1 import store_best_f1
 from service.store.conclusions import NO_CONCLUSION, store_conclusion
-from service.store.database import now_s
+from service.store.database import Reader, now_s
 from service.store.extensions import extend_if_due
 from service.store.gate import build_gate_report
 from service.store.runs import get_run
@@ -141,26 +141,22 @@ def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event:
     enqueue_event(session, event, {"experiment": experiment.id, "name": experiment.name, **data})
 
 
-def idle_experiments(session: Session) -> Sequence[str]:
+def idle_experiments(reader: Reader) -> Sequence[str]:
     """Return experiments that have not ended but have no run that would advance them: call `advance` for each."""
     live = select(RunRow.id).where(RunRow.experiment_id == ExperimentRow.id, RunRow.state.not_in(ENDED_RUN))
     chosen = select(ExperimentRow.id).where(ExperimentRow.state.in_(OPEN_STATES), ~live.exists())
-    return session.scalars(chosen.order_by(ExperimentRow.id)).all()
+    return reader.scalars(chosen.order_by(ExperimentRow.id)).all()
 
 
-def unfinished_datasets(session: Session) -> Sequence[str]:
+def unfinished_datasets(reader: Reader) -> Sequence[str]:
     """Return ended runs whose data set is still in state preparing: call `after_run` for each."""
-    chosen = (
-        select(RunRow.id)
-        .join(JobRow, RunRow.job_id == JobRow.id)
-        .join(DatasetRow, JobRow.dataset_id == DatasetRow.id)
-        .where(
-            DatasetRow.state == DatasetState.PREPARING,
-            JobRow.cell == Cell.PREPARE.value,
-            RunRow.state.in_(ENDED_RUN),
-        )
-    )
-    return session.scalars(chosen.order_by(RunRow.id)).all()
+    datasets = reader.scalars(select(DatasetRow.id).where(DatasetRow.state == DatasetState.PREPARING)).all()
+    if not datasets:
+        return []
+    # From the few data sets: a join would rather begin with all jobs, or with all runs that have ended.
+    jobs = select(JobRow.id).where(JobRow.dataset_id.in_(datasets), JobRow.cell == Cell.PREPARE.value)
+    runs = select(RunRow.id, RunRow.state).where(RunRow.job_id.in_(reader.scalars(jobs).all()))
+    return [run_id for run_id, state in reader.execute(runs.order_by(RunRow.id)) if state in ENDED_RUN]
 
 
 def _decide(session: Session, experiment: ExperimentRow, action: Decide) -> None:

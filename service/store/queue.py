@@ -8,9 +8,10 @@ experiment the oldest run is first.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from cellgate.contract.states import LEASED, RunState, Waiting, WaitingReason
@@ -195,18 +196,24 @@ def _nobody(queue: str, *, draining: int) -> str:
 
 def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:
     """Return (run, queue, runs ahead of it, leased runs of the queue), with all taking turns from now on."""
+    asked = {"queues": sorted({run.queue for run in runs}), "run_ids": [run.id for run in runs]}
+    return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(_all_places(), asked)]
+
+
+@cache
+def _all_places() -> Select[Any]:
+    # Kept: to build it takes longer than to execute it.
     turn = func.row_number().over(partition_by=(RunRow.queue, RunRow.priority, FAIRNESS_KEY), order_by=AGE)
     chosen = select(
         RunRow.id, RunRow.queue, RunRow.priority, turn.label("turn"), LAST_SERVED.label("last"), *AGE[:2]
-    ).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_({run.queue for run in runs}))
+    ).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(bindparam("queues", expanding=True)))
     in_turn = with_fairness_key(chosen).subquery()
     order = (in_turn.c.priority.desc(), in_turn.c.turn, in_turn.c.last, *(in_turn.c[part.key] for part in AGE))
     place = func.row_number().over(partition_by=in_turn.c.queue, order_by=order)
     places = select(in_turn.c.id, in_turn.c.queue, (place - 1).label("ahead")).subquery()
     at_work = aliased(RunRow)
     busy = select(func.count()).where(at_work.state.in_(LEASED), at_work.queue == places.c.queue).scalar_subquery()
-    chosen_places = select(places, busy.label("busy")).where(places.c.id.in_([run.id for run in runs]))
-    return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(chosen_places)]
+    return select(places, busy.label("busy")).where(places.c.id.in_(bindparam("run_ids", expanding=True)))
 
 
 def run_for_others(session: Session, worker_id: str, *, full: bool = False) -> tuple[str, str] | None:

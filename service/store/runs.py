@@ -134,7 +134,7 @@ def epoch_ends_of(session: Session, run_id: str) -> list[tuple[int, float]] | No
     )
 
 
-def _training_runs(run_id: str) -> Select[tuple[str]]:
+def _training_runs(run_id: str) -> Select[str]:
     """Select the runs whose points and events a run goes on from: its own, and those of the runs that it replaces.
 
     Of a run that reuses the result of another, those of that.

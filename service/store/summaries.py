@@ -20,6 +20,7 @@ from service.domain.standstill import Standstill, autopilot_off, waits_for
 from service.store.conclusions import conclusions_of, decided_outcomes
 from service.store.experiments import labels_of
 from service.store.filters import EVERYTHING, Filters, matching_experiments
+from service.store.hints import by_no_index
 from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.tables import DatasetRow, EventRow, ExperimentRow, JobRow, RunRow
 
@@ -199,7 +200,11 @@ def _load_runs(session: Session, experiments: Sequence[str], preparing: Sequence
     of_datasets = (
         select(RunRow.id)
         .join(JobRow, RunRow.job_id == JobRow.id)
-        .where(JobRow.dataset_id.in_(preparing), JobRow.cell == Cell.PREPARE.value, RunRow.superseded_by.is_(None))
+        .where(
+            JobRow.dataset_id.in_(preparing),
+            by_no_index(JobRow.cell) == Cell.PREPARE.value,
+            RunRow.superseded_by.is_(None),
+        )
     )
     chosen = (
         select(RunRow, JobRow.step, JobRow.dataset_id, _rate_of_failed())

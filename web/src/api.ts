@@ -9,8 +9,8 @@ const TIMEOUT_S = 10;
 const LATE_S = 4;
 
 export type Answer<T> =
-  | { kind: "fresh"; value: T; etag: string | null; retryAfterS: number | null }
-  | { kind: "same"; retryAfterS: number | null }
+  | { kind: "fresh"; value: T; text: string; etag: string | null; retryAfterS: number | null }
+  | { kind: "same"; etag: string | null; retryAfterS: number | null }
   | Refused
   | Away;
 
@@ -32,6 +32,8 @@ export interface Away {
 export interface Reading {
   /** Names what is already held. */
   etag?: string | null;
+  /** What was answered last: the same again is no news, with or without an ETag. */
+  held?: string | null;
   /** Seconds for which the server holds its answer back while nothing changes. */
   waitS?: number;
   /** Media type that is asked for, where the server has several. */
@@ -57,15 +59,20 @@ export interface Sending {
  *
  * @throws The signal's reason, when it was aborted.
  */
-export async function read<T>(path: string, { etag = null, waitS = 0, accept, signal }: Reading = {}): Promise<Answer<T>> {
+export async function read<T>(
+  path: string,
+  { etag = null, held = null, waitS = 0, accept, signal }: Reading = {},
+): Promise<Answer<T>> {
   const url = waitS > 0 ? `${path}${path.includes("?") ? "&" : "?"}wait=${waitS}` : path;
   const headers: Record<string, string> = etag ? { "If-None-Match": etag } : {};
   if (accept) headers["Accept"] = accept;
   return ask<Answer<T>>(url, { headers, cache: "no-store" }, waitS > 0 ? waitS + LATE_S : TIMEOUT_S, signal, async (response) => {
-    const retryAfterS = seconds(response.headers.get("Retry-After"));
-    if (response.status === 304) return { kind: "same", retryAfterS };
+    const tagged = { etag: response.headers.get("ETag"), retryAfterS: seconds(response.headers.get("Retry-After")) };
+    if (response.status === 304) return { kind: "same", ...tagged };
     if (!response.ok) return refusal(response);
-    return { kind: "fresh", value: await content<T>(response), etag: response.headers.get("ETag"), retryAfterS };
+    const text = await response.text();
+    if (text === held) return { kind: "same", ...tagged };
+    return { kind: "fresh", value: content<T>(response, text), text, ...tagged };
   });
 }
 
@@ -82,7 +89,7 @@ export async function send<T>(
   const request = { method, headers, body: body === undefined ? undefined : JSON.stringify(body) };
   return ask<Done<T>>(path, request, TIMEOUT_S, undefined, async (response) => {
     if (!response.ok) return refusal(response);
-    const value = response.status === 204 ? (undefined as T) : await content<T>(response);
+    const value = response.status === 204 ? (undefined as T) : content<T>(response, await response.text());
     return { kind: "done", value, etag: response.headers.get("ETag") };
   });
 }
@@ -147,9 +154,9 @@ function isProblem(response: Response): boolean {
   return response.headers.get("Content-Type")?.startsWith("application/problem+json") ?? false;
 }
 
-async function content<T>(response: Response): Promise<T> {
+function content<T>(response: Response, text: string): T {
   const isText = response.headers.get("Content-Type")?.startsWith("text/plain");
-  return (isText ? visible(await response.text()) : await readJson(response)) as T;
+  return (isText ? visible(text) : readJson(text)) as T;
 }
 
 async function refusal(response: Response): Promise<Refused> {
@@ -158,7 +165,7 @@ async function refusal(response: Response): Promise<Refused> {
   if (!isProblem(response)) {
     return { kind: "refused", status, code: "", detail: `the server answered ${status}`, errors: [], retryAfterS };
   }
-  const problem = (await readJson(response)) as Partial<Refused> & { title?: string };
+  const problem = readJson(await response.text()) as Partial<Refused> & { title?: string };
   const { code = "", detail = problem.title ?? "", errors = [] } = problem;
   return { kind: "refused", status, code, detail, errors, retryAfterS };
 }

@@ -8,14 +8,19 @@ import { answered, backOffS, onConnection, unanswered } from "./connection";
 
 /** Seconds for which the server holds back the answer of a long poll; a hung one is noticed LATE_S of api.ts later. */
 const HOLD_S = 7;
-/** Seconds between two answers of a resource that changes all the time. */
-const GAP_S = 1;
+/** Seconds between two questions about a resource that changes all the time. */
+const GAP_S = 1.5;
 const QUICK_S = 1;
 /** The same without an ETag: each answer is a whole one. */
 const UNTAGGED_S = 4;
 const ENDED_S = 30;
-/** Seconds between reads of what is final, while the page's main resource changes. */
-const FINAL_GAP_S = 10;
+/** The longest pause before what has not changed lately is read again after a change of the main resource. */
+const SLOWEST_S = 10;
+/** Members whose change is a turning point, after which everything is read at once; all others are progress. */
+const TURNING = [
+  ...["state", "lifecycle", "gate_verdict", "outcome", "attempt", "superseded_by", "note", "name"],
+  ...["jobs", "runs", "steps", "items", "running", "latest", "attention", "id"],
+];
 const REFUSED_S = 10;
 const UNAUTHORIZED = 401;
 const MOST_KEPT = 60;
@@ -49,7 +54,10 @@ class Poller<T> {
   state: Polled<T> = NOTHING;
   readonly wishes = new Set<Wish<T>>();
   #etag: string | null = null;
+  #text: string | null = null;
+  #pauseS = 0;
   #final = false;
+  #askedAt = 0;
   #readAt = 0;
   #timer: number | undefined;
   #request: AbortController | null = null;
@@ -75,11 +83,13 @@ class Poller<T> {
     return this.#queued;
   }
 
-  /** The page's main resource has changed. */
-  follow(): void {
+  /** The page's main resource has changed: read this too, at once when that was a turning point. */
+  follow(turned: boolean): void {
     if (this.#everyS !== undefined) return;
-    const pauseS = this.#final ? this.#readAt / 1000 + FINAL_GAP_S - Date.now() / 1000 : 0;
-    this.#refreshIn(Math.max(0, pauseS));
+    if (turned) this.#pauseS = 0;
+    const pauseS = this.#final ? SLOWEST_S : this.#pauseS;
+    const due = turned ? 0 : this.#readAt + 1000 * pauseS;
+    this.#refreshIn(Math.max(0, due - Date.now()) / 1000);
   }
 
   /** Ask nothing until the next `refresh`. */
@@ -92,6 +102,7 @@ class Poller<T> {
   forget(): void {
     this.stop();
     this.#etag = null;
+    this.#text = null;
     this.#show(NOTHING);
   }
 
@@ -116,9 +127,10 @@ class Poller<T> {
     const request = new AbortController();
     this.#request = request;
     this.#held = waitS > 0;
+    this.#askedAt = Date.now();
     let answer: Answer<T>;
     try {
-      answer = await read<T>(this.path, { etag: this.#etag, waitS, signal: request.signal });
+      answer = await read<T>(this.path, { etag: this.#etag, held: this.#text, waitS, signal: request.signal });
     } catch {
       return;
     } finally {
@@ -134,17 +146,21 @@ class Poller<T> {
   #keep(answer: Answer<T>): void {
     if (answer.kind === "away") return;
     this.#readAt = Date.now();
+    if (answer.kind !== "refused") this.#etag = answer.etag;
     if (answer.kind === "fresh") {
       const { value } = answer;
-      this.#etag = answer.etag;
+      const turned = turningPoints(this.state.value) !== turningPoints(value);
+      this.#text = answer.text;
+      this.#pauseS = 0;
       this.#show({ value, trouble: null, status: null, code: null });
-      if (main() === this) followMain(this.path);
+      if (main() === this) followMain(this.path, turned);
     } else if (answer.kind === "refused") {
       const { detail, status, code } = answer;
       this.#show({ ...this.state, trouble: detail, status, code });
       if (status === UNAUTHORIZED && this.path !== ME) void pollers.get(ME)?.refresh();
-    } else if (this.state.trouble !== null) {
-      this.#show({ ...this.state, trouble: null, status: null, code: null });
+    } else {
+      this.#pauseS = Math.min(SLOWEST_S, 2 * this.#pauseS + 1);
+      if (this.state.trouble !== null) this.#show({ ...this.state, trouble: null, status: null, code: null });
     }
     const { value } = this.state;
     this.#final = value !== null && [...this.wishes].every((wish) => wish.done(value));
@@ -157,14 +173,14 @@ class Poller<T> {
       // Signing in reads everything again.
       if (answer.status !== UNAUTHORIZED) this.#refreshIn(answer.retryAfterS ?? Math.max(REFUSED_S, this.#everyS ?? 0));
     } else if (main() === this && this.#etag !== null) {
-      this.#refreshIn(answer.kind === "fresh" ? GAP_S : 0, HOLD_S);
+      this.#refreshIn(Math.max(0, GAP_S - (Date.now() - this.#askedAt) / 1000), HOLD_S);
     } else if (this.#everyS !== undefined) {
       this.#refreshIn(this.#everyS);
     } else if (main() === null || main() === this) {
       this.#refreshIn(answer.retryAfterS ?? this.#usualS);
     } else if (!this.#final) {
       // Output grows without a new version of its run.
-      this.#refreshIn(FINAL_GAP_S);
+      this.#refreshIn(SLOWEST_S);
     }
   }
 
@@ -231,8 +247,12 @@ function main(): Poller<unknown> | null {
   return wanted().findLast((poller) => poller.live) ?? null;
 }
 
-function followMain(path: string): void {
-  for (const poller of wanted()) if (poller.path !== path) poller.follow();
+function followMain(path: string, turned: boolean): void {
+  for (const poller of wanted()) if (poller.path !== path) poller.follow(turned);
+}
+
+function turningPoints(value: unknown): string {
+  return JSON.stringify(value, TURNING);
 }
 
 document.addEventListener("visibilitychange", () => {

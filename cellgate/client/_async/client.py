@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from cellgate.client._async.experiment import AsyncExperiment
 from cellgate.client._async.finding import AsyncFinding
 from cellgate.client.blocking import async_run
 from cellgate.client.defaults import PAGE_SIZE
@@ -136,9 +137,18 @@ class AsyncClient(AsyncFinding):
         """Submit an experiment."""
         return await self._post("/v1/experiments", ExperimentAnswer, body)
 
-    async def experiment(self, experiment_id: str) -> ExperimentAnswer:
-        """Return an experiment with its jobs and runs."""
-        return await self._get(path_to("experiments", experiment_id), ExperimentAnswer)
+    async def experiment(self, experiment_id: str) -> AsyncExperiment:
+        """Return an experiment with its jobs and runs; it can be asked to wait, and for what came of it.
+
+        Args:
+            experiment_id: Its id, the beginning of one, or a name.
+
+        Raises:
+            NotIdentified: There is none, or there are several; the message lists them.
+        """
+        found = await self.find(experiment_id, "experiments")
+        answer = await self._get(path_to("experiments", found.id), AsyncExperiment)
+        return answer.of(self)
 
     async def experiment_status(self, experiment_id: str) -> ExperimentStatus:
         """Return an experiment's state and progress."""

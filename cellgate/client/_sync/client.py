@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
+from cellgate.client._sync.experiment import Experiment
 from cellgate.client._sync.finding import Finding
 from cellgate.client.blocking import sync_run
 from cellgate.client.defaults import PAGE_SIZE
@@ -137,9 +138,18 @@ class Client(Finding):
         """Submit an experiment."""
         return self._post("/v1/experiments", ExperimentAnswer, body)
 
-    def experiment(self, experiment_id: str) -> ExperimentAnswer:
-        """Return an experiment with its jobs and runs."""
-        return self._get(path_to("experiments", experiment_id), ExperimentAnswer)
+    def experiment(self, experiment_id: str) -> Experiment:
+        """Return an experiment with its jobs and runs; it can be asked to wait, and for what came of it.
+
+        Args:
+            experiment_id: Its id, the beginning of one, or a name.
+
+        Raises:
+            NotIdentified: There is none, or there are several; the message lists them.
+        """
+        found = self.find(experiment_id, "experiments")
+        answer = self._get(path_to("experiments", found.id), Experiment)
+        return answer.of(self)
 
     def experiment_status(self, experiment_id: str) -> ExperimentStatus:
         """Return an experiment's state and progress."""

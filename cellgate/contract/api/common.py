@@ -49,7 +49,7 @@ class Request(Input):
 class Answer(BaseModel):
     """Base of response bodies."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 OwnerName = Annotated[

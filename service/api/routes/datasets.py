@@ -12,6 +12,7 @@ from cellgate.contract.api.datasets import DatasetAnswer, DatasetCreate
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.configs import PrepareConfig
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Ctx
 from service.api.etags import tagged
@@ -112,7 +113,12 @@ def read_datasets(
     return paging.found(items, rows)
 
 
-@router.get("/{dataset_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{dataset_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> DatasetAnswer:
     """Return a data set, with its summary once it is ready."""
     with context.database.read() as session:

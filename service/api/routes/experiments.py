@@ -21,6 +21,7 @@ from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataCh
 from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.etags import tagged
@@ -148,14 +149,24 @@ def read_experiments(
     return paging.found(items, found)
 
 
-@router.get("/{experiment_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{experiment_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: PolledIdle) -> ExperimentAnswer:
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
         return _answer(session, context, experiment_id, poll)
 
 
-@router.get("/{experiment_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{experiment_id}/status",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged,
+)
 def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: PolledStatus) -> ExperimentStatus:
     """Return an experiment's state without its jobs; the cheapest answer to poll."""
     with context.database.read() as session:

@@ -15,6 +15,7 @@ from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataCh
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.etags import tagged
@@ -171,7 +172,12 @@ def read_jobs(
     return paging.found(items, rows)
 
 
-@router.get("/{job_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{job_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:

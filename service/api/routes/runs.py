@@ -14,6 +14,7 @@ from cellgate.contract.api.runs import ChosenRate, EventAnswer, LrFinderAnswer, 
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.states import RunState
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
 from service.api.etags import tagged
@@ -104,7 +105,12 @@ def read_runs(
         return paging.found([run_answer(row, waiting) for row in rows], rows)
 
 
-@router.get("/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{run_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
@@ -115,7 +121,12 @@ def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
         return run_answer(row, waiting, with_result=True)
 
 
-@router.get("/{run_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{run_id}/status",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.run_status,
+)
 def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunStatus:
     """Return a run's state and progress without its result; the cheapest answer to poll."""
     with context.database.read() as session:

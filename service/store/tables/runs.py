@@ -16,6 +16,7 @@ class JobRow(Base):
     __table_args__ = (
         UniqueConstraint("experiment_id", "step", name="uq_jobs_experiment_step"),
         Index("ix_jobs_served_turn", "served_turn"),
+        Index("ix_jobs_queue_timeout_s", "queue_timeout_s"),
         # Filters and orders of lists, each with the order of pages.
         Index("ix_jobs_dataset_id", "dataset_id", "id"),
         Index("ix_jobs_cell", "cell", "id"),
@@ -70,6 +71,9 @@ class RunRow(Base):
             postgresql_where=text("superseded_by IS NULL"),
         ),
         Index("ix_runs_claim", "state", "queue", "priority", "created_at"),
+        Index("ix_runs_dispatched_at", "state", "dispatched_at"),
+        Index("ix_runs_queued_uptime_s", "state", "queued_uptime_s"),
+        Index("ix_runs_owner_state", "owner_id", "state"),
         Index("ix_runs_reuse_key", "reuse_key"),
         Index("ix_runs_reused_from", "reused_from"),
         # Filters and orders of lists, each with the order of pages.

@@ -44,8 +44,6 @@ def test_what_fits_several_things_lists_them_with_the_newest_last_and_does_nothi
         ("show", "no such thing"),
         ("show", ""),
         ("show", "exp_0000"),
-        ("pause", f"ds_{'0' * 26}"),
-        ("gate", f"run_{'0' * 26}"),
         ("logs", "twin"),
         ("bundle", "get", "twin"),
         ("set", "nonsense", "--note", "x"),
@@ -58,6 +56,12 @@ def test_what_stands_for_nothing_is_wrong_usage(cellgate: Cellgate, arguments: t
     refused = cellgate(*arguments)
     assert refused.code == 2
     assert "there is no " in " ".join(refused.err.split())
+
+
+def test_a_whole_id_of_another_kind_is_wrong_usage(cellgate: Cellgate) -> None:
+    refused = cellgate("gate", f"run_{'0' * 26}")
+    assert refused.code == 2
+    assert "of another kind (run), expected experiment (exp_…)" in refused.err
 
 
 def test_an_unknown_whole_id_is_for_the_server_to_refuse(cellgate: Cellgate) -> None:

@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.api.scopes import ScopeTable
+from service.api.route_table import RouteTable
 from service.dashboard.routes import dashboard_routes
 
 SCRIPT = "1 + 1;" * 1000
@@ -25,7 +25,7 @@ def built(folder: Path) -> Path:
 
 def client_of(static: Path) -> TestClient:
     app = FastAPI()
-    ScopeTable([dashboard_routes(static)]).include_in(app)
+    RouteTable([dashboard_routes(static)]).include_in(app)
     return TestClient(app)
 
 

@@ -1,23 +1,27 @@
 import { State, Trouble } from "../parts/state";
+import { Command } from "../parts/command";
 import { Name } from "../parts/name";
 import { age, count, moment, score } from "../format";
 import { ROW } from "../keys";
-import { useLive } from "../poll";
+import { usePoll } from "../poll";
 import type { Dataset, Page } from "../schemas";
 
+const EVERY_S = 5;
+
 export function DatasetsPage() {
-  const { value, trouble } = useLive<Page<Dataset>>("/v1/datasets?limit=100");
+  const { value, trouble } = usePoll<Page<Dataset>>("/v1/datasets?limit=500", () => false, EVERY_S);
   if (value === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad tall">Loading…</p>;
   return (
     <>
       <div class="page-head">
         <h1>Data sets</h1>
+        <span class="quiet">{count(value.items.length)}</span>
       </div>
       <section class="card" aria-label="Data sets">
         {value.items.length === 0 ? (
           <div class="empty">
             <p>None yet. A data set is prepared from a file of labelled functions:</p>
-            <pre>cellgate dataset add functions.jsonl --name mine --wait</pre>
+            <Command text="cellgate dataset add functions.jsonl --name mine --wait" />
           </div>
         ) : (
           <List items={value.items} />

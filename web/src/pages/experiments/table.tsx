@@ -17,6 +17,23 @@ import { COLUMNS, type Column, SORTS, TITLES, type View } from "./view";
 const LINE_HEIGHT = 36;
 const CARD_HEIGHT = 112;
 
+const PHONE = "(max-width: 640px)";
+const ON_A_CARD = new Set<Column>(["outcome", "f1", "dataset", "age"]);
+
+/** The columns that are wanted and have room; on a phone, what a card shows. */
+function useColumns(hidden: ReadonlySet<string>): Column[] {
+  const phone = useMedia(PHONE);
+  const roomFor: Partial<Record<Column, boolean>> = {
+    labels: useMedia("(min-width: 1381px)"),
+    owner: useMedia("(min-width: 1181px)"),
+    took: useMedia("(min-width: 1101px)"),
+    steps: useMedia("(min-width: 1001px)"),
+    dataset: useMedia("(min-width: 861px)"),
+  };
+  const hasRoom = (column: Column) => (phone ? ON_A_CARD.has(column) : (roomFor[column] ?? true));
+  return COLUMNS.filter((column) => !hidden.has(column) && hasRoom(column));
+}
+
 export interface TableProps {
   rows: Row[];
   /** How many there will be once all are read. */
@@ -32,11 +49,11 @@ export interface TableProps {
 
 export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onReach }: TableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
-  const height = useMedia("(max-width: 640px)") ? CARD_HEIGHT : LINE_HEIGHT;
+  const height = useMedia(PHONE) ? CARD_HEIGHT : LINE_HEIGHT;
   const count = Math.max(rows.length, total);
   const [start, end] = useRowsInWindow(body, count, height);
   useEffect(() => onReach(end), [end]);
-  const columns = COLUMNS.filter((column) => !view.hidden.has(column));
+  const columns = useColumns(view.hidden);
   const shown = rows.slice(start, end);
   const below = count - start - shown.length;
   return (
@@ -82,7 +99,7 @@ export function Table({ rows, total, view, onSort, onSelect, onFold, onMenu, onR
 function Room({ height }: { height: number }) {
   return (
     <tr class="room" aria-hidden="true">
-      <td colSpan={99} style={{ height: `${height}px` }} />
+      <td style={{ height: `${height}px` }} />
     </tr>
   );
 }
@@ -202,7 +219,7 @@ function GroupRow({ group, open, columns, at, onFold }: GroupProps) {
           </span>
           {best?.f1 && (
             <>
-              <span class="quiet">
+              <span class="quiet best">
                 best {score(best.f1.mean, 3)}:{" "}
                 <a href={`#/experiments/${best.id}`}>
                   <Name text={best.name} />

@@ -63,7 +63,7 @@ export function preflightOf(document: Document, mode: "static" | "smoke"): Docum
 
 export function Checks({ found: { estimate, preflight, refused, busy }, chosen }: { found: Checked; chosen: boolean }) {
   return (
-    <aside class="card checks" aria-label="Before it starts" aria-busy={busy}>
+    <aside class="card before-start" aria-label="Before it starts" aria-busy={busy}>
       <h2>What it will take</h2>
       {!chosen && <p class="quiet">Choose a data set to see it.</p>}
       {chosen && estimate === null && <p class="quiet">{busy ? "Estimating…" : "Not known while the request has mistakes."}</p>}

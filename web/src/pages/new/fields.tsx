@@ -182,7 +182,9 @@ function QueueField({ document, mistakes, onChange }: FieldsProps) {
   const { value: queues } = usePoll<Queue[]>("/v1/queues", () => false, LIST_S);
   const wanted = textAt(document, "/queue") || "cpu";
   const known = queues?.find(({ name }) => name === wanted);
-  const hint = queues === null ? undefined : (known?.workers ?? 0) > 0 ? `${known?.free_slots} free slots` : "No worker serves it now";
+  const free = known?.free_slots ?? 0;
+  const served = free > 0 ? `${free} free ${free === 1 ? "slot" : "slots"}` : "Served; every slot is taken";
+  const hint = queues === null ? undefined : (known?.workers ?? 0) > 0 ? served : "No worker serves it now";
   return (
     <Field label="Queue" pointer="/queue" mistakes={mistakes} hint={hint}>
       {(state) => (
