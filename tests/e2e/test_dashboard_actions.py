@@ -230,7 +230,7 @@ def test_what_was_concluded_leaves_the_page_when_a_job_is_tried_again(
 
     # then the decision is gone at once, and comes anew when the seed has succeeded
     expect(page.get_by_role("button", name="Cancel experiment")).to_be_visible()
-    page.get_by_role("link", name="Gate").click()
+    page.get_by_role("link", name="Gate", exact=True).click()
     expect(page.get_by_role("region", name="Gate").locator(".head .state")).to_have_text("pending")
     page.get_by_role("link", name="Answer").click()
     expect(page.get_by_role("heading", name="No answer yet")).to_be_visible()

@@ -44,7 +44,7 @@ export function FunctionView({ source, graph, missing, name }: FunctionViewProps
         <p class="quiet">{missing ?? "It has no graph to show."}</p>
       )}
       <div class="code scroll" tabIndex={0} role="region" aria-label={`Source of ${name}`}>
-        <div class="code-sheet" style={{ height, paddingLeft: gutter }}>
+        <div class="code-sheet" style={{ height: `${height}px`, paddingLeft: `${gutter}px` }}>
           <svg class="arcs" width={gutter} height={height} aria-hidden="true">
             {control && arcs.map((arc) => <path key={`${arc.from}-${arc.to}`} class={arc.back ? "back" : undefined} d={arcPath(arc, gutter)} />)}
           </svg>
@@ -104,7 +104,7 @@ function Flow({ graph, spots, all, pointed, onPoint, left, height }: FlowProps) 
       class="flow"
       viewBox={`0 0 ${widest * COLUMN} ${height}`}
       preserveAspectRatio="none"
-      style={{ left: `calc(${left}px + ${NUMBERS_CH}ch)`, width: `${widest}ch`, height }}
+      style={{ left: `calc(${left}px + ${NUMBERS_CH}ch)`, width: `${widest}ch`, height: `${height}px` }}
       aria-hidden="true"
     >
       {edges.map((edge) => (
@@ -112,6 +112,16 @@ function Flow({ graph, spots, all, pointed, onPoint, left, height }: FlowProps) 
           key={`${edge.kind}-${edge.from}-${edge.to}`}
           class={`${edge.kind} ${edge.from === pointed || edge.to === pointed ? "near" : ""}`}
           d={flowPath(spots.get(edge.from) as Spot, spots.get(edge.to) as Spot)}
+        />
+      ))}
+      {[...spots.values()].map((spot) => (
+        <line
+          key={`under-${spot.node}`}
+          class="under"
+          x1={spot.column * COLUMN}
+          x2={(spot.column + spot.width) * COLUMN}
+          y1={spot.line * LINE_HEIGHT - 2.5}
+          y2={spot.line * LINE_HEIGHT - 2.5}
         />
       ))}
       {[...spots.values()].map((spot) => (
@@ -134,7 +144,7 @@ function flowPath(from: Spot, to: Spot): string {
   const x0 = (from.column + from.width / 2) * COLUMN;
   const x1 = (to.column + to.width / 2) * COLUMN;
   const down = to.line >= from.line ? 1 : -1;
-  const y0 = middle(from.line) + (8 * down);
+  const y0 = middle(from.line) + 8 * down;
   const y1 = middle(to.line) - (from.line === to.line ? -8 : 8 * down);
   if (from.line === to.line) return `M${x0} ${y0}C${x0} ${y0 + 10} ${x1} ${y0 + 10} ${x1} ${y1}`;
   const bend = Math.max(12, Math.abs(y1 - y0) / 2);

@@ -84,7 +84,7 @@ export function Log({ path, id, over }: LogProps) {
       {trouble && <p role="alert">{trouble}</p>}
       <div class={["log", wrap ? "wrapped" : "", over && read && shown === 0 ? "none" : ""].join(" ").trim()} ref={box} tabIndex={0} role="log" aria-live="off" aria-label="Output of the trainer" onScroll={onScroll}>
         {shown === 0 && <p class="quiet">{read ? "The trainer has printed nothing." : "Loading…"}</p>}
-        <div class="log-sheet" style={{ height: rows.getTotalSize() }}>
+        <div class="log-sheet" style={{ height: `${rows.getTotalSize()}px` }}>
           {rows.getVirtualItems().map((row) => (
             <div
               key={row.key}
