@@ -8,8 +8,8 @@ from math import ceil
 
 from fastapi import Request
 
+from service.domain.addresses import counted_as, parsed
 from service.domain.errors import TooManyAttempts
-from service.http.addresses import counted_as, parsed
 
 MOST_WRONG = 10
 PERIOD_S = 300.0

@@ -21,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.api.connection_errors import HeadersTooLarge, MalformedRequest, RequestTimeout, TooManyConnections
+from service.domain.addresses import counted_as, forwarded_for, is_in, parsed
 from service.domain.errors import ServiceError
-from service.http.addresses import counted_as, forwarded_for, is_in, parsed
 from service.http.connections import ConnectionTable, Place
 from service.http.limits import HttpLimits
 from service.http.refusals import RefusingApp, refusal_bytes

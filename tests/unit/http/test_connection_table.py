@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from service.http.addresses import counted_as, forwarded_for, parsed
+from service.domain.addresses import counted_as, forwarded_for, parsed
 from service.http.connections import ConnectionTable, Place
 from service.http.limits import FILES_KEPT, RESERVE, HttpLimits, limits_of, raise_open_files
 from service.settings import Settings
