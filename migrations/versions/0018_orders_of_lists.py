@@ -79,8 +79,8 @@ DECISIONS = sa.table(
 
 def upgrade() -> None:
     """Bring the schema to this revision; the new columns of what is there are filled a batch at a time."""
-    for table, columns in COLUMNS.items():
-        for name, kind in columns:
+    for table, added in COLUMNS.items():
+        for name, kind in added:
             op.add_column(table, sa.Column(name, kind, nullable=True))
     _fill_runs()
     _fill_experiments()
@@ -101,8 +101,8 @@ def downgrade() -> None:
         op.drop_index(name, table)
         if before is not None:
             op.create_index(name, table, list(before))
-    for table, columns in COLUMNS.items():
-        for name, _kind in columns:
+    for table, added in COLUMNS.items():
+        for name, _kind in added:
             op.drop_column(table, name)
 
 

@@ -152,7 +152,7 @@ def experiment_status(row: ExperimentRow, verdict: str | None, conclusion: Concl
     return answer(ExperimentStatus, row, gate_verdict=gate_verdict(verdict), conclusion=conclusion)
 
 
-def experiment_summary(found: ExperimentOverview, kind: type[S] = ExperimentSummary, **computed: Any) -> S:
+def experiment_summary(found: ExperimentOverview, kind: type[S], **computed: Any) -> S:
     """Return an experiment in a list.
 
     Args:

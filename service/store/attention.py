@@ -213,7 +213,7 @@ def _failed_run(run: CurrentRun) -> FailedRun:
         job=row.job_id,
         cell=row.cell,
         seed=row.seed,
-        reason=FailureReason(row.failure_reason),
+        reason=FailureReason(row.failure_reason or FailureReason.INTERNAL_ERROR),
         detail=row.failure_detail or "",
         learning_rate=run.learning_rate,
     )

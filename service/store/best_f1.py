@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Double, func, null, select, update
+from sqlalchemy import ColumnElement, Double, func, null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.options import OPTIONS, Option
@@ -71,7 +71,7 @@ def _best_of(options: Sequence[Mapping[str, Any]], *, on_request: bool) -> dict[
 
 
 def _better_base(session: Session, experiment_id: str) -> dict[str, Any] | None:
-    mean = func.avg(RunRow.f1, type_=Double())
+    mean: ColumnElement[float] = func.avg(RunRow.f1, type_=Double())
     chosen = (
         select(JobRow.step, mean, func.count(RunRow.f1))
         .join(JobRow, RunRow.job_id == JobRow.id)

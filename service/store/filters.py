@@ -165,7 +165,8 @@ def _matching(
     looked: Sequence[ColumnElement[bool]] = (),
 ) -> Matching:
     """Return the rows that match these conditions and those that every list has."""
-    found, ranged = [*where, *_owned(table, wanted.owner)], []
+    found: list[ColumnElement[bool]] = [*where, *_owned(table, wanted.owner)]
+    ranged: list[ColumnElement[bool]] = []
     if wanted.archived:
         ranged.append(table.archived_at.is_not(None))
     elif wanted.archived is not None:

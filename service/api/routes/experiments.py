@@ -145,7 +145,7 @@ def read_experiments(
     )
     with context.database.read() as session:
         found = list_experiments(session, paging.wanted, wanted, context.waiting)
-    items = [experiment_summary(overview) for overview in found]
+    items = [experiment_summary(overview, ExperimentSummary) for overview in found]
     return paging.found(items, found)
 
 
