@@ -13,7 +13,7 @@ API_SOURCES := $(shell find cellgate/contract service -name '*.py')
 # Python compiles what it imports once, whatever the shell sets: each test process imports much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install dashboard wheel browser demo up client test slow faults soak contract unit lint format clean
+.PHONY: help install dashboard wheel browser demo up client test slow faults soak contract unit lint format docs clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
@@ -56,6 +56,11 @@ demo: .venv/.installed service/dashboard/static/.built  ## Labelled functions to
 
 up: .venv/.installed service/dashboard/static/.built  ## API, worker and broker on this machine, until Ctrl-C
 	@$(BIN)/cellgate up
+
+# Its only voice is the build's: a banner about the next major version of MkDocs helps nobody here.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: .venv/.installed  ## Build the documentation as a site, into build/site (SERVE=1 shows it while you write)
+	@$(BIN)/mkdocs $(if $(SERVE),serve,build --strict --quiet)
 
 client: .venv/.installed  ## Generate the synchronous client from the asynchronous one
 	@$(BIN)/python scripts/generate_client.py

@@ -16,16 +16,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cellgate.client._async.client import AsyncClient
     from cellgate.client._sync.client import Client
-    from cellgate.client.errors import ClientError, Damaged, Refused, ServerAway, UnusableProxy
+    from cellgate.client.errors import ClientError, Damaged, NotIdentified, Refused, ServerAway, UnusableProxy
     from cellgate.contract.api.problem import Problem
 
-__all__ = ["AsyncClient", "Client", "ClientError", "Damaged", "Problem", "Refused", "ServerAway", "UnusableProxy"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClientError",
+    "Damaged",
+    "NotIdentified",
+    "Problem",
+    "Refused",
+    "ServerAway",
+    "UnusableProxy",
+]
 
 _HOME = {
     "AsyncClient": "cellgate.client._async.client",
     "Client": "cellgate.client._sync.client",
     "ClientError": "cellgate.client.errors",
     "Damaged": "cellgate.client.errors",
+    "NotIdentified": "cellgate.client.errors",
     "Problem": "cellgate.contract.api.problem",
     "Refused": "cellgate.client.errors",
     "ServerAway": "cellgate.client.errors",

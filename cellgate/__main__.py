@@ -1,6 +1,6 @@
 """`python -m cellgate`: the `cellgate` command."""
 
-from cellgate.cli.main import main
+from cellgate.cli.start import main
 
 if __name__ == "__main__":
     main()

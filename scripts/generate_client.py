@@ -12,6 +12,8 @@ HEADER = "# Generated from cellgate/client/_async by scripts/generate_client.py:
 REPLACEMENTS = {
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
+    "AsyncExperiment": "Experiment",
+    "AsyncFinding": "Finding",
     "AsyncBaseTransport": "BaseTransport",
     "_async": "_sync",
     "aclose": "close",

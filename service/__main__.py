@@ -1,6 +1,9 @@
 """`python -m service`: the server's commands."""
 
-from service.commands.app import main
+from cellgate.contract.endings import quiet_endings
 
 if __name__ == "__main__":
-    main()
+    with quiet_endings():
+        from service.commands.app import main
+
+        main()

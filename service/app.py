@@ -4,44 +4,53 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from service.api import description
+from service.api.attempts import Attempts
 from service.api.auth import TokenCache
+from service.api.batch_reader import poll_states_in
 from service.api.context import Context
-from service.api.description import describe_api, operation_id
-from service.api.long_poll import poll_states_in, watch_output, watch_versions
+from service.api.description import describe_api
+from service.api.list_watch import watch_lists
+from service.api.long_poll import watch_output, watch_versions
 from service.api.middleware import add_middleware
-from service.api.parameters import refuse_unknown_parameters
+from service.api.notifications import Notifications
+from service.api.polled_answers import run_statuses_in
 from service.api.polling import NotModified, not_modified_response
 from service.api.problems import add_problem_handlers
 from service.api.refusals import Refusals
+from service.api.route_table import RouteTable
 from service.api.routes import (
     artifacts,
     audit,
     bundles,
     cells,
     compare,
+    configs,
     datasets,
+    errors,
     estimates,
     evaluations,
     experiments,
+    functions,
     gate_decision,
     health,
     inspections,
     jobs,
     logs,
     operations,
+    overview,
     preflights,
     reports,
     runs,
+    session,
     tokens,
     uploads,
     webhooks,
     workers,
 )
 from service.api.run_files import Hashes
-from service.api.scopes import ScopeTable
 from service.broker.notify import CeleryNotifier, Notifier
 from service.dashboard.routes import dashboard_routes
 from service.folder_check import check_folders
@@ -56,11 +65,15 @@ from service.telemetry.tracing import tracing_of
 SILENCE_MARGIN_S = 5.0
 RESOURCES = (
     datasets,
+    functions,
     uploads,
+    overview,
     experiments,
+    configs,
     estimates,
     gate_decision,
     reports,
+    errors,
     jobs,
     inspections,
     preflights,
@@ -74,6 +87,7 @@ RESOURCES = (
     workers,
     operations,
     tokens,
+    session,
     audit,
     webhooks,
     health,
@@ -121,8 +135,6 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=operation_id,
-        dependencies=[Depends(refuse_unknown_parameters)],
     )
     known = TokenCache(settings, database)
     supervision = Supervision("api", database)
@@ -131,20 +143,24 @@ def create_app(settings: Settings, *, notifier: Notifier | None = None) -> FastA
         settings=settings,
         database=database,
         notifier=notifier,
+        notifications=Notifications(database, notifier),
         tokens=known,
         versions=watch_versions(database, supervision.report),
         output=watch_output(database, supervision.report),
+        lists=watch_lists(database, supervision.report),
         load_poll_states=poll_states_in(database),
+        run_statuses=run_statuses_in(database),
         telemetry=telemetry,
         hashes=Hashes(),
         refusals=Refusals(database),
+        attempts=Attempts(),
     )
-    scopes = ScopeTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
-    scopes.include_in(app)
-    describe_api(app, scopes, token_required=settings.requires_token)
+    table = RouteTable([*(resource.router for resource in RESOURCES), description.router, dashboard_routes()])
+    table.include_in(app)
+    describe_api(app, table, token_required=settings.requires_token)
     add_problem_handlers(app)
     app.add_exception_handler(NotModified, _on_not_modified)
-    add_middleware(app, settings, known, telemetry, scopes)
+    add_middleware(app, settings, known, telemetry, table)
     return app
 
 

@@ -32,6 +32,7 @@ class Server(uvicorn.Server):
         """Release the requests that wait for a change, then end as uvicorn does."""
         self._app.state.context.versions.close()
         self._app.state.context.output.close()
+        self._app.state.context.lists.close()
         await super().shutdown(sockets)
 
 

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         None,
         description="Bearer token with the scope admin, at least 32 characters; `openssl rand -hex 24` makes one.",
     )
+    session_days: float = Field(
+        7.0, gt=0, le=400, description="How long a browser stays signed in; never longer than its token is valid."
+    )
     log_format: Literal["pretty", "json"] = "pretty"
     otlp_endpoint: str | None = Field(
         None,

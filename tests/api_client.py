@@ -11,7 +11,6 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
-from starlette.routing import BaseRoute
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
@@ -98,21 +97,6 @@ class Api:
             }
 
 
-_prepared: dict[int, BaseRoute] = {}
-
-
-def _reuse_routes(app: FastAPI) -> None:
-    """Let the app take over the routes of the first app of this process.
-
-    They hold nothing of an app's settings, and FastAPI takes 0.02 to 0.1 s to prepare them at an app's first requests.
-    """
-    routes = {id(getattr(route, "original_router", route)): route for route in app.router.routes}
-    if not _prepared:
-        _prepared.update(routes)
-    # The dashboard's are each app's own.
-    app.router.routes[:] = [_prepared.get(key, route) for key, route in routes.items()]
-
-
 _documents: dict[bool, Document] = {}
 
 
@@ -127,7 +111,6 @@ def running_api(settings: Settings) -> Iterator[Api]:
     notifier = RecordingNotifier()
     database = Database(settings.database)
     app = create_app(settings, notifier=notifier)
-    _reuse_routes(app)
     _reuse_document(app, settings)
     with (
         capture_logs([merge_contextvars]) as logs,

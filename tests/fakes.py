@@ -8,9 +8,11 @@ from typing import Any
 from cellgate.contract.artifacts import REPORT_NAME
 from cellgate.contract.cells import Cell
 from cellgate.contract.evidence import (
+    Abstention,
     AlertBudget,
     Baseline,
     Comparison,
+    CoveragePoint,
     DeploymentCandidate,
     DeploymentScores,
     Estimate,
@@ -272,6 +274,17 @@ def deployment_scores(precision: float) -> DeploymentScores:
             precision=estimate(0.7),
             alerts_per_1000=estimate(6.5),
         ),
+    )
+
+
+def abstention(coverage: float) -> Abstention:
+    """Return scores of two seeds at a risk of 5 %."""
+    return Abstention(
+        wanted_risk=0.05,
+        margins=[0.75, 1.5],
+        coverage=Estimate(mean=coverage, interval=interval(coverage)),
+        risk=Estimate(mean=0.04, interval=interval(0.04)),
+        curve=[CoveragePoint(coverage=1.0, risk=0.12), CoveragePoint(coverage=0.5, risk=0.02)],
     )
 
 

@@ -39,6 +39,7 @@ class GetsBundle:
         return FunctionVerdict(
             probability=probability,
             threshold=threshold,
+            abstains=False,
             graph_quality="parsed",
             text_truncated=False,
             graph_truncated=False,

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cellgate.contract.cells import CELLS
-from trainers.heartbeat_pipe import watch_heartbeat
-from trainers.run_cell import run_cell
+from cellgate.contract.endings import quiet_endings
 
 CELL_OF = {name: entry.cell for entry in CELLS for name in (entry.cell.value, entry.name)}
 
@@ -35,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_cell(name: str, arguments: Sequence[str]) -> int:
+    # Here: until now an interruption is quiet.
+    from trainers.heartbeat_pipe import watch_heartbeat
+    from trainers.run_cell import run_cell
+
     cell = CELL_OF[name]
     parser = argparse.ArgumentParser(prog=f"cellgate trainers {name}", description=f"Run cell {cell.value}.")
     parser.add_argument("--spec", type=Path, required=True, help="JSON file: what to do")
@@ -53,4 +56,5 @@ def _run_cell(name: str, arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with quiet_endings():
+        sys.exit(main())

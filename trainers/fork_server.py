@@ -41,6 +41,8 @@ PRELOADED = (
     "transformers.models.eurobert.modeling_eurobert",
     *(entry.trainer.partition(":")[0] for entry in CELLS),
     "trainers.__main__",
+    "trainers.heartbeat_pipe",
+    "trainers.run_cell",
 )
 MAX_REQUEST_BYTES = 1 << 20
 REQUEST_TIMEOUT_S = 10.0

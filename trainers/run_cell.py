@@ -27,6 +27,7 @@ from cellgate.contract.specs import AnySpec
 from cellgate.contract.storage import is_disk_full
 from cellgate.contract.visible import visible
 from trainers.engine.context import RunContext, stop_on_signals
+from trainers.engine.resources import SampledEvents
 from trainers.engine.run_folder import can_go_on, last_event, seed_of
 from trainers.spec_reading import read_spec
 
@@ -47,7 +48,7 @@ def run_cell(cell: Cell, *, spec_path: Path, out: Path, resume: Path | None) -> 
     try:
         out.mkdir(parents=True, exist_ok=True)
         last = 0 if resume is None else last_event(resume)
-        events = EventWriter(out / EVENTS_NAME, last=last)
+        events = SampledEvents(out / EVENTS_NAME, last=last)
     except OSError as error:
         if is_disk_full(error):
             return _say_full(out, error)

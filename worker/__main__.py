@@ -7,7 +7,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from worker.health import check_health
+from cellgate.contract.command_examples import EXAMPLES
+from cellgate.contract.endings import quiet_endings
 
 BAD_SETTINGS = 2
 OLD_SCHEMA = 3
@@ -22,8 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["health"]:
+        from worker.health import check_health
+
         return check_health(given[1:])
-    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m worker", description=__doc__, epilog=f"Example: {EXAMPLES['run-worker'][0]}"
+    )
     parser.add_argument("role", nargs="?", choices=["run", "reconciler", "health"], default="run")
     role = parser.parse_args(given).role
     # Not for `health`, which is asked every few seconds: these import Celery and SQLAlchemy for half a second.
@@ -44,4 +49,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with quiet_endings():
+        sys.exit(main())

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from cellgate.contract.command_examples import EXAMPLES
 from cellgate.contract.exit_codes import UsageError
 from service.settings import load_settings
 from worker.pulse import PulseRecord, Role, pulse_folder, read_pulses
@@ -25,7 +26,9 @@ def check_health(arguments: Sequence[str]) -> int:
 
     0: all are well, or degraded at most. 1: at least one is not. 2: a setting is wrong. 4: none runs here.
     """
-    parser = argparse.ArgumentParser(prog="python -m worker health", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m worker health", description=__doc__, epilog=f"Example: {EXAMPLES['health'][0]}"
+    )
     parser.add_argument("--role", choices=["worker", "reconciler"], default="worker", help="which process to ask for")
     parser.add_argument(
         "--live",

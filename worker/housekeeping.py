@@ -50,6 +50,9 @@ class Housekeeper:
 
     def remove_files(self) -> int:
         """Carry out every removal that is due and return their number."""
+        with self._database.read_rows() as connection:
+            if not removals.is_anything_due(connection):
+                return 0
         count = 0
         while (removal := self._withdraw_next()) is not None:
             self._store.purge(removal.ticket)

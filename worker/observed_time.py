@@ -43,8 +43,8 @@ class ObservedTime:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
         """
-        with self._database.read() as session:
-            marks = lease_marks(session)
+        with self._database.read_rows() as connection:
+            marks = lease_marks(connection)
         still_s = self._leases.look(self._clock(), marks)
         self._advance()
         return {run: mark for run, mark in marks.items() if still_s[run] >= (mark.lease_s or self._lease_s)}

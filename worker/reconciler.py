@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 
 import redis
 import structlog
@@ -17,11 +18,13 @@ from sqlalchemy.orm import Session
 
 from service.broker.notify import Notifier
 from service.settings import Settings
+from service.store.backlog import EVERYTHING, look
 from service.store.conclusions import store_missing_conclusions
 from service.store.database import Database
 from service.store.dispatch import due_for_dispatch
 from service.store.experiments import cancel_leftovers
 from service.store.lifecycle import expire_leases, expire_queued
+from service.store.pauses import pause_leftovers, resume_leftovers
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
 from service.store.workers import retire_silent_workers
 from service.supervision import Supervision
@@ -32,6 +35,9 @@ log = structlog.get_logger(__name__)
 # A Redis without this key was flushed or restarted, and has lost its messages too.
 SENTINEL = "cellgate:sentinel"
 SILENT_S = 3600.0
+LEASES_AT_ONCE = 50
+# A message wakes a worker for any run: however many wait, so many wake all.
+MESSAGES_AT_ONCE = 32
 
 
 class Reconciler:
@@ -64,6 +70,8 @@ class Reconciler:
         self._supervision = supervision or Supervision("reconciler")
         self._time = ObservedTime(database, settings, clock=clock)
         self._changed: list[str] = []
+        self._backlog = EVERYTHING
+        self._acted = False
 
     def run(self, stop: threading.Event) -> None:
         """Reconcile every `reconcile_every_s` until `stop` is set; wait while database or broker are unreachable."""
@@ -79,10 +87,13 @@ class Reconciler:
     def reconcile(self) -> None:
         """Recover lost runs, once; a step that fails does not keep the others from their work.
 
+        Where there is nothing to do, it reads and writes nothing but the uptime, every two seconds.
+
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
         """
-        steps = (self._expire_leases, self._expire_queued, self._tidy_up, self._move_on, self._notify)
+        self._acted = False
+        steps = (self._expire_leases, self._look, self._expire_queued, self._tidy_up, self._move_on, self._notify)
         for step in steps:
             try:
                 step()
@@ -93,33 +104,54 @@ class Reconciler:
                 self._supervision.report(f"reconciler: {step.__name__.strip('_')}", error)
 
     def _expire_leases(self) -> None:
-        if unchanged := self._time.look():
+        unchanged = iter(self._time.look().items())
+        # Of a thousand at once, not all in one transaction: others want to write too.
+        while batch := dict(islice(unchanged, LEASES_AT_ONCE)):
             with self._database.begin() as session:
-                lost = expire_leases(session, unchanged)
+                lost = expire_leases(session, batch)
             if lost:
                 log.warning("leases_expired", runs=lost)
-            self._changed += lost
+            self._change(lost)
+
+    def _look(self) -> None:
+        after_s = self._settings.redispatch_after_s
+        with self._database.read_rows() as connection:
+            self._backlog = look(connection, silent_s=SILENT_S, redispatch_after_s=after_s)
 
     # Each in a transaction of its own: a holder of an experiment's lock may not wait for runs or jobs again.
     def _expire_queued(self) -> None:
+        if not self._backlog.overdue:
+            return
         with self._database.begin() as session:
             overdue = expire_queued(session)
         if overdue:
             log.warning("queued_for_too_long", runs=overdue)
-        self._changed += overdue
+        self._change(overdue)
+
+    def _change(self, runs: list[str]) -> None:
+        self._changed += runs
+        self._acted = self._acted or bool(runs)
 
     def _tidy_up(self) -> None:
+        found = self._backlog
+        if not (found.leftovers or found.conclusions or found.silent):
+            return
+        self._acted = True
         with self._database.begin() as session:
             cancel_leftovers(session)
             store_missing_conclusions(session)
             retire_silent_workers(session, silent_s=SILENT_S)
+        with self._database.begin() as session:
+            pause_leftovers(session)
+        with self._database.begin() as session:
+            resume_leftovers(session)
 
     def _move_on(self) -> None:
         """Advance pipelines that a run's end should have advanced."""
         artifacts = self._settings.artifacts
-        with self._database.read() as session:
-            ended = {*self._changed, *unfinished_datasets(session)}
-            experiments = list(idle_experiments(session))
+        with self._database.read_rows() as connection:
+            ended = {*self._changed, *unfinished_datasets(connection)}
+            experiments = list(idle_experiments(connection))
         for run_id in sorted(ended):
             self._try(run_id, partial(after_run, run_id=run_id, artifacts=artifacts))
         # Only now: had the database been lost before, the next round would have to know of them.
@@ -128,6 +160,7 @@ class Reconciler:
             self._try(found, partial(advance, experiment_id=found, artifacts=artifacts))
 
     def _try(self, subject: str, move_on: Callable[[Session], object]) -> None:
+        self._acted = True
         try:
             with self._database.begin() as session:
                 move_on(session)
@@ -141,13 +174,14 @@ class Reconciler:
         try:
             # Setting the sentinel succeeds only where it is missing: then the broker was flushed or restarted.
             was_flushed = bool(self._broker.set(SENTINEL, "1", nx=True))
-            self._notify_for(0.0 if was_flushed else self._settings.redispatch_after_s)
+            if was_flushed or self._acted or self._backlog.undispatched:
+                self._notify_for(0.0 if was_flushed else self._settings.redispatch_after_s)
         except (redis.RedisError, OSError):
             log.warning("broker_unreachable")
 
     def _notify_for(self, redispatch_after_s: float) -> None:
         with self._database.begin() as session:
-            due = due_for_dispatch(session, redispatch_after_s=redispatch_after_s)
+            due = due_for_dispatch(session, redispatch_after_s=redispatch_after_s, limit=MESSAGES_AT_ONCE)
         runs_by_queue: dict[str, list[str]] = defaultdict(list)
         for run_id, queue in due:
             runs_by_queue[queue].append(run_id)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from service.domain.delivery_order import Candidate, Places, Standing, choose, origin_of
 from service.settings import Settings
 from service.store.database import Database
-from service.store.deliveries import Due, Outcome, claim_due, due_deliveries, record_tries
+from service.store.deliveries import Due, Outcome, claim_due, due_deliveries, is_anything_due, record_tries
 from worker.context import UNREACHABLE
 from worker.webhook_request import try_delivery
 
@@ -143,6 +143,9 @@ class WebhookSender:
         return due
 
     def _is_anything_due(self) -> bool:
+        with self._database.read_rows() as connection:
+            if not is_anything_due(connection):
+                return False
         with self._database.read() as session:
             return bool(self._choose(session))
 

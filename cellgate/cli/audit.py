@@ -1,7 +1,6 @@
 """`cellgate whoami` and `cellgate audit`: who one is to a server, and who did what there."""
 
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +8,11 @@ import typer
 from rich.markup import escape
 
 from cellgate.cli import tables
+from cellgate.cli.columns import Column
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
+from cellgate.cli.listing import Limit, moment, show_list
+from cellgate.contract.api.audit import AuditAnswer
 from cellgate.contract.files import atomic_file
 
 app = typer.Typer()
@@ -21,6 +23,15 @@ What = Annotated[str | None, typer.Option("--object", metavar="ID", help="Only w
 Action = Annotated[str | None, typer.Option(help="Only this operation, e.g. cancel_run.")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="From this time on, e.g. 2026-01-31T00:00:00Z.")]
 Before = Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")]
+COLUMNS: Sequence[Column[AuditAnswer]] = (
+    Column(title="when", text=lambda entry: moment(entry.at)),
+    Column(title="who", text=lambda entry: escape(entry.principal), shortest=10),
+    Column(title="action", text=lambda entry: escape(entry.action), shortest=10),
+    Column(title="what", text=lambda entry: escape(entry.object_id or entry.kind or "")),
+    Column(title="outcome", text=lambda entry: entry.outcome.value, rank=1),
+    Column(title="reason", text=lambda entry: escape(entry.reason or ""), shortest=10, rank=2),
+    Column(title="from", text=lambda entry: escape(entry.address or ""), rank=3),
+)
 
 
 @app.command()
@@ -43,21 +54,13 @@ def list_audit(
     action: Action = None,
     since: Since = None,
     before: Before = None,
-    limit: Annotated[int, typer.Option(min=1, help="Entries at most.")] = 50,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List who did what, newest first."""
+    """List who did what, the newest last."""
     with client_of(context) as client:
-        found = list(islice(client.audit(**_filters(principal, about, action, since, before)), limit))
-    if as_json:
-        tables.print_list(found)
-        return
-    table = tables.table("when", "who", "action", "what", "from", "outcome", "reason")
-    for entry in found:
-        what = entry.object_id or entry.kind or ""
-        cells = (entry.principal, entry.action, what, entry.address or "", entry.outcome.value, entry.reason or "")
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", *map(escape, cells))
-    terminal().print(table)
+        found = client.audit(**_filters(principal, about, action, since, before))
+        show_list(found, COLUMNS, limit=limit, as_json=as_json)
 
 
 @audit_app.command("export")

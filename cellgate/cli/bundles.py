@@ -2,20 +2,26 @@
 
 import tarfile
 import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of
+from cellgate.cli.columns import Column
+from cellgate.cli.connection import AsJson, ExperimentArgument, client_of
 from cellgate.cli.consoles import terminal
 from cellgate.cli.handover import PassedOn, hand_over
-from cellgate.cli.progress import last
+from cellgate.cli.listing import Limit, age, show_list
+from cellgate.cli.watching import last
 from cellgate.contract.api.bundles import BundleAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.bundle_summary import LineRanking
-from cellgate.contract.evidence import DeploymentScores
+from cellgate.contract.evidence import Abstention, DeploymentScores
 from cellgate.contract.exit_codes import CommandExit, UsageError
 from cellgate.contract.specs import BundleKind
 from cellgate.contract.states import BundleState
@@ -24,13 +30,36 @@ from cellgate.contract.text import percent
 app = typer.Typer()
 bundle_app = typer.Typer(no_args_is_help=True, help="Pack, list, download and check bundles.")
 app.add_typer(bundle_app, name="bundle")
-BundleId = Annotated[str, typer.Argument(metavar="ID", help="Id of a bundle (bun_…).")]
+BundleId = Annotated[
+    str, typer.Argument(metavar="BUNDLE", help="Id of a bundle (bun_…), its beginning, or the bundle's name.")
+]
+COLUMNS: Sequence[Column[BundleAnswer]] = (
+    Column(title="id", text=lambda one: one.id),
+    Column(title="name", text=lambda one: escape(one.name or ""), shortest=10, rank=4),
+    Column(title="state", text=lambda one: one.state.value),
+    Column(title="kind", text=lambda one: one.kind),
+    Column(title="seeds", text=lambda one: "" if one.summary is None else " ".join(map(str, one.summary.seeds))),
+    Column(
+        title="threshold",
+        text=lambda one: "" if one.summary is None else f"{one.summary.threshold:.3f}",
+        is_number=True,
+        rank=2,
+    ),
+    Column(
+        title="MB",
+        text=lambda one: "" if one.summary is None else f"{one.summary.size_bytes / 1e6:.1f}",
+        is_number=True,
+        rank=1,
+    ),
+    Column(title="age", text=lambda one: age(one.created_at), is_number=True),
+    Column(title="experiment", text=lambda one: one.experiment, rank=3),
+)
 
 
 @bundle_app.command()
 def pack(
     context: typer.Context,
-    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of an experiment (exp_…).")],
+    experiment: ExperimentArgument,
     kind: Annotated[BundleKind | None, typer.Option(help="Kind of the bundle; default: the decided one.")] = None,
     option: Annotated[str | None, typer.Option(help="transformer or gnn, for a single model.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed to pack; may be repeated.")] = None,
@@ -47,7 +76,10 @@ def pack(
         "tolerance": tolerance,
     }
     with client_of(context) as client:
-        made = client.pack(experiment, {name: value for name, value in body.items() if value is not None})
+        made = client.pack(
+            client.find(experiment, "experiments").id,
+            {name: value for name, value in body.items() if value is not None},
+        )
         with terminal().status("packing…"):
             path = f"/v1/runs/{made.run}/status"
             last(client.follow(path, RunStatus, ended=lambda found: found.state.terminal))
@@ -71,6 +103,8 @@ def _show(made: BundleAnswer, *, as_json: bool) -> None:
     console.print(f"Bundle {made.id}: {what}; {made.summary.size_bytes / 1e6:.1f} MB{speed}", markup=False)
     if made.summary.deployment is not None:
         console.print(_said_of_deployment(made.summary.deployment), markup=False)
+    if made.summary.abstention is not None:
+        console.print(_said_of_abstention(made.summary.abstention), markup=False)
     if made.summary.lines is not None:
         console.print(_said_of_lines(made.summary.lines), markup=False)
     for line in [] if made.summary.invariance is None else made.summary.invariance.as_lines():
@@ -94,6 +128,20 @@ def _said_of_deployment(scores: DeploymentScores) -> str:
     )
 
 
+def _said_of_abstention(found: Abstention) -> str:
+    """Return how often the bundle gives a verdict, and how often that is wrong."""
+    wanted = percent(found.wanted_risk)
+    [margin] = found.margins
+    if margin is None or found.risk is None:
+        return f"No margin keeps wrong verdicts below {wanted} on dev: predictions say `abstains` of every function."
+    low, high = found.risk.interval.low, found.risk.interval.high
+    return (
+        f"At most {wanted} wrong verdicts: it abstains nearer than {margin:.2f} to the threshold in log-odds, gives "
+        f"one on {percent(found.coverage.mean)} of the functions of gate, and {percent(found.risk.mean)} "
+        f"[{percent(low)}, {percent(high)}] of these are wrong."
+    )
+
+
 def _said_of_lines(lines: LineRanking) -> str:
     """Return how soon the lines that a bundle names lead to vulnerable ones, and where it is no better."""
     first = f"{lines.bundle.false_alarms:g} lines before the first vulnerable one in the median function"
@@ -103,23 +151,10 @@ def _said_of_lines(lines: LineRanking) -> str:
 
 
 @bundle_app.command("ls")
-def list_bundles(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the bundles, newest first."""
+def list_bundles(context: typer.Context, limit: Limit = None, as_json: AsJson = False) -> None:
+    """List the bundles, the newest last."""
     with client_of(context) as client:
-        found = list(client.bundles())
-    if as_json:
-        tables.print_list(found)
-        return
-    numbers = ("threshold", "MB")
-    table = tables.table("bundle", "state", "kind", "seeds", *numbers, "experiment", numbers=numbers)
-    for one in found:
-        summary = one.summary
-        facts = ["", "", ""]
-        if summary is not None:
-            seeds = " ".join(map(str, summary.seeds))
-            facts = [seeds, f"{summary.threshold:.3f}", f"{summary.size_bytes / 1e6:.1f}"]
-        table.add_row(one.id, one.state, one.kind, *facts, one.experiment)
-    terminal().print(table)
+        show_list(client.bundles(), COLUMNS, limit=limit, as_json=as_json, count=partial(client.count, "bundles"))
 
 
 @bundle_app.command()
@@ -129,11 +164,13 @@ def get(
     out: Annotated[Path, typer.Option(help="Folder in which the bundle's folder is made.")] = Path(),
 ) -> None:
     """Download a bundle as a folder named by its id."""
-    target = out / bundle
-    if target.exists():
-        raise UsageError(f"{target} exists: remove it, or name another folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".cellgate-") as partial, client_of(context) as client:
+    with client_of(context) as client, ExitStack() as stack:
+        bundle = client.find(bundle, "bundles").id
+        target = out / bundle
+        if target.exists():
+            raise UsageError(f"{target} exists: remove it, or name another folder with --out")
+        out.mkdir(parents=True, exist_ok=True)
+        partial = stack.enter_context(tempfile.TemporaryDirectory(dir=out, prefix=".cellgate-"))
         archive = Path(partial) / "bundle.tar"
         client.download_bundle(bundle, archive)
         with tarfile.open(archive) as opened:

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
+
+from cellgate.contract.command_examples import add_examples
+from cellgate.contract.endings import leave_output
+from cellgate.contract.exit_codes import CommandExit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +41,22 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         ),
         "seeds": Entry(module="experiments", help="Add seeds to an experiment that has decided."),
         "watch": Entry(module="experiments", help="Watch an experiment, a job or a data set until it ends."),
-        "ls": Entry(module="experiments", help="List the experiments, newest first."),
+        "ls": Entry(module="experiments", help="List the experiments, the newest last."),
         "show": Entry(module="experiments", help="Show the state of an experiment, a job or a run."),
         "runs": Entry(module="runs", help="List runs, over all experiments."),
         "cancel": Entry(module="experiments", help="Cancel the unfinished runs of an experiment, a job or a run."),
-        "pause": Entry(module="experiments", help="Pause a job or a run; running ones save a checkpoint first."),
-        "resume": Entry(module="experiments", help="Queue a paused job or run again, from its checkpoint."),
+        "pause": Entry(
+            module="experiments", help="Pause an experiment, a job or a run; running ones save a checkpoint first."
+        ),
+        "resume": Entry(
+            module="experiments",
+            help="Queue what is paused of an experiment, a job or a run again, from its checkpoint.",
+        ),
+        "open": Entry(
+            module="opening",
+            help="Print the address of a page of the dashboard, and open it in a browser where there is one.",
+        ),
+        "spec": Entry(module="specs", help="Write a spec to start from, or that of an experiment."),
         "set": Entry(
             module="housekeeping", help="Set the name, note, labels, or archived state of anything that has an id."
         ),
@@ -61,7 +76,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
     },
     DATA: {
         "dataset": Entry(module="datasets", help="Inspect sources; prepare, list and show data sets."),
-        "uploads": Entry(module="housekeeping", help="List the uploaded files, newest first."),
+        "uploads": Entry(module="housekeeping", help="List the uploaded files, the newest last."),
         "evaluate": Entry(
             module="evaluations",
             help="Judge a bundle, or the scores of any detector, on a data set that it was not trained on.",
@@ -91,6 +106,7 @@ COMMANDS: Mapping[str, Mapping[str, Entry]] = {
         "worker": Entry(module="workers", help="List workers, and let one drain."),
         "queue": Entry(module="runs", help="List the queues: what waits, and who serves them."),
         "audit": Entry(module="audit", help="List or export who did what; for admins."),
+        "completion": Entry(module="completion", help="Print what lets a shell complete commands and options."),
         "whoami": Entry(module="audit", help="Show who one is to the server, and what the token allows."),
     },
     LOCAL: {
@@ -125,8 +141,17 @@ class LazyGroup(TyperGroup):
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_command(str(name)), rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; where nobody reads its output any more, the library would end it with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            leave_output()
+            raise typer.Exit(CommandExit.UNREAD) from None
+
 
 def load_command(name: str) -> Any:
     """Import a command of `COMMANDS` and return it."""
     app = import_module(f"cellgate.cli.{ENTRIES[name].module}").app
+    add_examples(app)
     return typer.main.get_group(app).commands[name]

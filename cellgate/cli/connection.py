@@ -10,12 +10,14 @@ import typer
 from cellgate.cli.consoles import complain
 from cellgate.client._sync.client import Client
 from cellgate.client.defaults import DEFAULT_SERVER
-from cellgate.client.errors import ClientError, Refused, ServerAway, UnusableProxy
+from cellgate.client.errors import ClientError, NotIdentified, Refused, ServerAway, UnusableProxy
 from cellgate.contract.exit_codes import CommandExit, UsageError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ExperimentArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…).")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run (run_…).")]
+# Wherever one is taken, the beginning of an id that fits one thing alone will do, and a name that one thing alone has.
+EXPERIMENT_HELP = "Id of an experiment (exp_…), its beginning, or the experiment's name."
+ExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help=EXPERIMENT_HELP)]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run (run_…), or its beginning.")]
 
 
 @contextmanager
@@ -64,12 +66,7 @@ def _exit_code(error: ClientError) -> CommandExit:
             return CommandExit.REFUSED
         case ServerAway():
             return CommandExit.SERVER_AWAY
-        case UnusableProxy():
+        case UnusableProxy() | NotIdentified():
             return CommandExit.USAGE
         case _:
             return CommandExit.FAILED
-
-
-def no_id(found: str, expected: str) -> typer.BadParameter:
-    """Return the error for an argument that is no id of the expected kind."""
-    return typer.BadParameter(f"{found!r} is no id of {expected}")

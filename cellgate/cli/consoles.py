@@ -1,5 +1,6 @@
 """Where commands print text for people; control and invisible characters of what others wrote are shown as escapes."""
 
+import os
 from typing import Any
 
 import typer
@@ -18,16 +19,22 @@ class SafeConsole(Console):
         """Return a text to lay out; also every cell of a table comes here."""
         return super().render_str(visible(text), **options)
 
+    def on_broken_pipe(self) -> None:
+        """Let the command end as any other does whose output nobody reads; the library would end it with 1.
+
+        Raises:
+            BrokenPipeError: Always.
+        """
+        raise BrokenPipeError
+
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Return where tables go: as wide as the terminal, or wide enough for them where there is none."""
+    """Return where tables go: as wide as the terminal or as `COLUMNS` says; wide enough for them without either."""
     # Names like :bomb: are text.
     console = SafeConsole(highlight=False, emoji=False, stderr=stderr)
-    return (
-        console
-        if console.is_terminal
-        else SafeConsole(highlight=False, emoji=False, stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
-    )
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        console.width = WIDTH_WITHOUT_TERMINAL
+    return console
 
 
 def complain(message: str) -> None:

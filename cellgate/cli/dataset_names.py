@@ -3,6 +3,7 @@
 import re
 
 from cellgate.client._sync.client import Client
+from cellgate.client.identities import beginning_of
 from cellgate.contract.api.resources import Archived
 from cellgate.contract.exit_codes import UsageError
 from cellgate.contract.states import DatasetState
@@ -15,13 +16,14 @@ def named_dataset(client: Client, wanted: str) -> str:
 
     Args:
         client: Of the service that has it.
-        wanted: An id, which is returned unchanged; a name: its newest version that has not failed; or `name@version`.
+        wanted: An id, or the beginning of one; a name: its newest version that has not failed; or `name@version`.
 
     Raises:
+        NotIdentified: Several ids begin so.
         UsageError: There is none; the message lists the known names, or the versions of that name.
     """
-    if wanted.startswith("ds_"):
-        return wanted
+    if beginning_of(wanted) is not None and wanted.startswith("ds_"):
+        return client.find(wanted, "datasets").id
     usable = [dataset for dataset in client.datasets(name=wanted) if dataset.state is not DatasetState.FAILED]
     if usable:
         # Not the first of the list: one that was renamed is older than its number.

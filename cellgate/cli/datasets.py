@@ -1,23 +1,30 @@
 """`cellgate dataset`: inspect sources; prepare, list and show data sets."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from cellgate.cli import tables
+from cellgate.cli.columns import Column
 from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import complain, terminal
+from cellgate.cli.dataset_export import export
 from cellgate.cli.dataset_names import named_dataset
+from cellgate.cli.formatting import state
 from cellgate.cli.handover import has_extra
 from cellgate.cli.inspection_page import show_inspection
+from cellgate.cli.listing import Limit, age, moment, show_list
 from cellgate.cli.local_inspection import inspect_here
-from cellgate.cli.progress import last, watch_dataset
 from cellgate.cli.sources import default_name, send, server_sources
 from cellgate.cli.spec_files import read_spec
+from cellgate.cli.watching import last, watch_dataset
 from cellgate.client.errors import ServerAway
 from cellgate.client.requests import path_to
-from cellgate.contract.api.datasets import InspectionAnswer
+from cellgate.contract.api.datasets import DatasetAnswer, InspectionAnswer
 from cellgate.contract.configs import EvaluationSplits, SplitBy
 from cellgate.contract.exit_codes import CommandExit
 from cellgate.contract.inspection import Inspection
@@ -42,6 +49,24 @@ Strict = Annotated[bool, typer.Option("--strict", help="Refuse the set if a sing
 Upload = Annotated[
     bool, typer.Option("--upload", help="Send the files; without it, they lie below a data root of the server.")
 ]
+COLUMNS: Sequence[Column[DatasetAnswer]] = (
+    Column(title="id", text=lambda one: one.id),
+    Column(
+        title="name",
+        text=lambda one: escape(one.name) + (f"@{one.version}" if one.version > 1 else ""),
+        shortest=10,
+    ),
+    Column(title="for", text=lambda one: one.evaluation or "training", rank=1),
+    Column(title="state", text=lambda one: state(one.state)),
+    Column(
+        title="functions",
+        text=lambda one: "" if one.summary is None else f"{one.summary['rows']:,}",
+        is_number=True,
+    ),
+    Column(title="age", text=lambda one: age(one.created_at), is_number=True, rank=2),
+    Column(title="owner", text=lambda one: escape(one.owner or ""), shortest=10, rank=4),
+    Column(title="created", text=lambda one: moment(one.created_at), rank=3),
+)
 
 
 @dataset_app.command("add")
@@ -133,11 +158,14 @@ def _ask(context: typer.Context, files: list[Path], body: dict[str, Any], *, upl
     return answer.inspection
 
 
+dataset_app.command("export")(export)
+
+
 @dataset_app.command("ls")
-def list_datasets(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the data sets, newest first."""
+def list_datasets(context: typer.Context, limit: Limit = None, as_json: AsJson = False) -> None:
+    """List the data sets, the newest last."""
     with client_of(context) as client:
-        tables.print_list(client.datasets()) if as_json else tables.show_datasets(terminal(), client.datasets())
+        show_list(client.datasets(), COLUMNS, limit=limit, as_json=as_json, count=partial(client.count, "datasets"))
 
 
 @dataset_app.command("show")

@@ -11,7 +11,7 @@ from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.formatting import score, span
-from cellgate.cli.progress import last
+from cellgate.cli.watching import last
 from cellgate.contract.api.evaluations import EvaluationAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.exit_codes import CommandExit, UsageError
@@ -24,7 +24,7 @@ app = typer.Typer()
 def evaluate(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Id or name of a data set.")],
-    bundle: Annotated[str | None, typer.Option(help="Id of the bundle to judge (bun_…).")] = None,
+    bundle: Annotated[str | None, typer.Option(help="Id or name of the bundle to judge.")] = None,
     scores: Annotated[
         str | None, typer.Option(help="File below a data root of the server with id and probability, to judge instead.")
     ] = None,
@@ -40,6 +40,8 @@ def evaluate(
     body: dict[str, Any] = {"bundle": bundle, "scores": scores, "threshold": threshold}
     with client_of(context) as client:
         body["dataset"] = named_dataset(client, dataset)
+        if bundle is not None:
+            body["bundle"] = client.find(bundle, "bundles").id
         queued = client.evaluate({name: value for name, value in body.items() if value is not None})
         with terminal().status("evaluating…"):
             path = f"/v1/runs/{queued.run}/status"

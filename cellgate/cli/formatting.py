@@ -48,6 +48,18 @@ def lifecycle(found: ExperimentSummary | ExperimentAnswer | JobAnswer) -> str:
     return found.lifecycle.value if colour is None else f"[{colour}]{found.lifecycle.value}[/]"
 
 
+def state_and_outcome(found: ExperimentSummary) -> str:
+    """Return what came of it, once it has ended, and until then how far it is or why nothing moves, as markup."""
+    if found.conclusion is not None:
+        return outcome(found.conclusion)
+    if found.paused:
+        return "[yellow]paused[/]"
+    if found.waiting is not None:
+        return f"[yellow]waits: {found.waiting.reason.replace('_', ' ')}[/]"
+    at = f" {found.progress:.0%}" if found.progress is not None else ""
+    return f"{lifecycle(found)}{at}"
+
+
 def outcome(conclusion: Conclusion | JobConclusion | None) -> str:
     """Return what came of it as coloured markup, with the computed outcome beside a person's; empty until it ended."""
     if conclusion is None:

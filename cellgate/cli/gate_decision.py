@@ -57,7 +57,7 @@ app.add_typer(decision_app, name="decision")
 def show_gate(context: typer.Context, experiment: ExperimentArgument, as_json: AsJson = False) -> None:
     """Show the gate's report; exit code 0 when it passed, 1 when not, 5 while it is pending."""
     with client_of(context) as client:
-        report = client.gate(experiment)
+        report = client.gate(client.find(experiment, "experiments").id)
     if as_json:
         tables.print_json(report)
     else:
@@ -74,7 +74,7 @@ def waive(
 ) -> None:
     """Waive a failed check; exit code 0 when the gate passes now, else 1."""
     with client_of(context) as client:
-        report = client.waive(experiment, check=check, reason=reason)
+        report = client.waive(client.find(experiment, "experiments").id, check=check, reason=reason)
     tables.show_gate(terminal(), report)
     raise typer.Exit(GATE_CODES[report.verdict])
 
@@ -83,7 +83,7 @@ def waive(
 def show_decision(context: typer.Context, experiment: ExperimentArgument, as_json: AsJson = False) -> None:
     """Show the last decision with its evidence and overrulings; exit code 5 while there is none."""
     with client_of(context) as client:
-        taken = _decisions(client, experiment)[-1]
+        taken = _decisions(client, client.find(experiment, "experiments").id)[-1]
     if as_json:
         tables.print_json(taken)
         return
@@ -104,7 +104,7 @@ def overrule(
     """Record your own answer beside the last decision, which stays as it was computed."""
     named = {"outcome": "single", "option": outcome} if outcome in SINGLES else {"outcome": outcome}
     with client_of(context) as client:
-        kept = client.overrule(experiment, {**named, "reason": reason})
+        kept = client.overrule(client.find(experiment, "experiments").id, {**named, "reason": reason})
     terminal().print(f"On record beside the {kept.stage} decision: {kept.option or kept.outcome}.", markup=False)
 
 
@@ -121,6 +121,7 @@ def verify(
     if artifacts is not None:
         require_extra("worker", "cellgate decision verify --artifacts")
     with client_of(context) as client:
+        experiment = client.find(experiment, "experiments").id
         decisions = _decisions(client, experiment)
         stored = _stored(client, client.experiment(experiment), decisions)
     # The rules belong to the server: they run in a process of their own.

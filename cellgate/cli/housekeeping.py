@@ -2,32 +2,43 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, client_of, no_id
+from cellgate.cli.columns import Column
+from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import terminal
+from cellgate.cli.listing import Limit, age, show_list
+from cellgate.cli.spec_settings import labels_of
+from cellgate.client.identities import COLLECTIONS
 from cellgate.client.requests import Collection
+from cellgate.contract.api.datasets import UploadAnswer
 from cellgate.contract.api.operations import StoragePart
 from cellgate.contract.api.resources import DeletionAnswer, ResourceKind
 from cellgate.contract.exit_codes import UsageError
 
 app = typer.Typer()
-COLLECTIONS: Mapping[str, Collection] = {
-    "exp": "experiments",
-    "job": "jobs",
-    "run": "runs",
-    "ds": "datasets",
-    "bun": "bundles",
-    "upl": "uploads",
-}
-ANY_ID = "an experiment, a job, a run, a data set, a bundle or an upload (exp_…, job_…, run_…, ds_…, bun_…, upl_…)"
-Identifiers = Annotated[list[str], typer.Argument(metavar="ID…", help=f"Ids of {ANY_ID.replace(' (', ': ')[:-1]}.")]
+ANY_KIND: Sequence[Collection] = tuple(COLLECTIONS.values())
+Identifiers = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID…",
+        help=f"Ids ({', '.join(f'{prefix}_…' for prefix in COLLECTIONS)}), their beginnings, or names.",
+    ),
+]
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
+UPLOADS: Sequence[Column[UploadAnswer]] = (
+    Column(title="id", text=lambda one: one.id),
+    Column(title="name", text=lambda one: escape(one.name), shortest=10),
+    Column(title="size", text=lambda one: _size(one.size_bytes), is_number=True),
+    Column(title="age", text=lambda one: age(one.created_at), is_number=True),
+    Column(title="path", text=lambda one: escape(one.source), rank=1),
+)
 
 
 @app.command("set")
@@ -50,16 +61,16 @@ def set_metadata(
     if note is not None:
         changes["note"] = note or None
     if label:
-        changes["labels"] = dict(map(_label, label))
+        changes["labels"] = {key: value or None for key, value in labels_of(label, removable=True).items()}
     if archived is not None:
         changes["archived"] = archived
     if not changes:
         raise UsageError("nothing to set: give --name, --note, --label or --archived")
-    collections = [(_collection(identifier), identifier) for identifier in identifiers]
     with client_of(context) as client:
-        for collection, identifier in collections:
-            client.change(collection, identifier, changes)
-            terminal().print(f"{identifier} is changed.", markup=False)
+        # All of them before the first is changed: nothing is done where one is mistaken.
+        for found in [client.find(identifier, *ANY_KIND) for identifier in identifiers]:
+            client.change(found.collection, found.id, changes)
+            terminal().print(f"{found.id} is changed.", markup=False)
 
 
 @app.command("rm")
@@ -71,18 +82,17 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Delete anything that has an id, with all that belongs to it."""
-    collections = [(_collection(identifier), identifier) for identifier in identifiers]
     verb = "would be" if dry_run else "is"
     found: list[DeletionAnswer] = []
     # Whatever is refused later on: what is gone is told.
     try:
         with client_of(context) as client:
-            for kind, identifier in collections:
-                answer = client.delete(kind, identifier, cascade=cascade, dry_run=dry_run)
+            for wanted in [client.find(identifier, *ANY_KIND) for identifier in identifiers]:
+                answer = client.delete(wanted.collection, wanted.id, cascade=cascade, dry_run=dry_run)
                 found.append(answer)
                 if not as_json:
                     size = "" if answer.size_bytes is None else f", {_size(answer.size_bytes)}"
-                    terminal().print(f"{identifier} {verb} deleted: {_counted(answer.counts)}{size}.", markup=False)
+                    terminal().print(f"{wanted.id} {verb} deleted: {_counted(answer.counts)}{size}.", markup=False)
     finally:
         if as_json and found:
             tables.print_list(found)
@@ -140,32 +150,19 @@ def du(context: typer.Context, as_json: AsJson = False) -> None:
 def uploads(
     context: typer.Context,
     archived: Annotated[bool, typer.Option("--archived", help="Archived ones too.")] = False,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the uploaded files, newest first."""
+    """List the uploaded files, the newest last."""
+    filters = {"archived": "all" if archived else None}
     with client_of(context) as client:
-        found = client.uploads(archived="all" if archived else None)
-        if as_json:
-            tables.print_list(found)
-            return
-        table = tables.table("upload", "name", "size", "path", numbers=("size",))
-        for one in found:
-            table.add_row(one.id, escape(one.name), _size(one.size_bytes), escape(one.source))
-    terminal().print(table)
-
-
-def _collection(identifier: str) -> Collection:
-    found = COLLECTIONS.get(identifier.partition("_")[0])
-    if found is None:
-        raise no_id(identifier, ANY_ID)
-    return found
-
-
-def _label(text: str) -> tuple[str, str | None]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"found --label {text}, expected KEY=VALUE, or KEY= to remove it")
-    return key, value or None
+        show_list(
+            client.uploads(**filters),
+            UPLOADS,
+            limit=limit,
+            as_json=as_json,
+            count=partial(client.count, "uploads", **filters),
+        )
 
 
 def _days(text: str) -> float:

@@ -1,10 +1,12 @@
 """The `cellgate` command."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from typer._completion_classes import completion_init
 
 from cellgate.cli.commands import LazyGroup
 from cellgate.client.defaults import DEFAULT_SERVER
@@ -13,6 +15,8 @@ from cellgate.contract.storage import is_disk_full
 from cellgate.contract.visible import visible
 
 EXIT_CODES = "; ".join(f"{code.value} {meaning}" for code, meaning in COMMAND_EXITS.items())
+# A shell sets it where it asks for completions; the script of `cellgate completion` names it.
+COMPLETING = "_CELLGATE_COMPLETE"
 app = typer.Typer(
     cls=LazyGroup,
     # Every command inherits it.
@@ -46,6 +50,8 @@ def connect(
 
 def main() -> None:
     """Run the command line; the exit code is one of `cellgate.contract.exit_codes`."""
+    if COMPLETING in os.environ:
+        completion_init()
     try:
         app(prog_name="cellgate")
     except UsageError as error:

@@ -1,20 +1,34 @@
 """Commands about a run's output, events and files: logs, events, artifacts, download."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 
 from cellgate.cli import tables
-from cellgate.cli.connection import AsJson, RunArgument, client_of, no_id
+from cellgate.cli.columns import Column, print_rows
+from cellgate.cli.connection import AsJson, RunArgument, client_of
 from cellgate.cli.consoles import terminal
-from cellgate.contract.api.runs import EventAnswer
+from cellgate.contract.api.runs import ArtifactAnswer, EventAnswer
 from cellgate.contract.visible import visible_parts
 
 app = typer.Typer()
 SHOWN_CHARACTERS = 200
+EVENTS: Sequence[Column[EventAnswer]] = (
+    Column(title="id", text=lambda event: str(event.id), is_number=True),
+    Column(title="time", text=lambda event: f"{event.at:%Y-%m-%d %H:%M:%S}"),
+    Column(title="kind", text=lambda event: escape(event.kind)),
+    Column(title="run", text=lambda event: event.run or "", rank=1),
+    Column(title="", text=lambda event: _body(event), shortest=30),
+)
+FILES: Sequence[Column[ArtifactAnswer]] = (
+    Column(title="file", text=lambda file: escape(file.name)),
+    Column(title="bytes", text=lambda file: f"{file.size:,}", is_number=True),
+    Column(title="SHA-256", text=lambda file: file.sha256[:16], rank=1),
+)
 
 
 @app.command()
@@ -33,6 +47,7 @@ def logs(
     Control and invisible characters are shown as escapes.
     """
     with client_of(context) as client:
+        run = client.find(run, "runs").id
         chunks = client.follow_logs(run, attempt=attempt) if follow else client.logs(run, attempt=attempt)
         texts = (chunk.text for chunk in chunks)
         for text in texts if raw else visible_parts(texts):
@@ -42,26 +57,21 @@ def logs(
 @app.command()
 def events(
     context: typer.Context,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of an experiment (exp_…) or a run (run_…).")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of an experiment or a run, its beginning, or a name.")
+    ],
     tail: Annotated[int, typer.Option(min=1, help="Number of events, counted from the end.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the newest events of an experiment or a run."""
     with client_of(context) as client:
-        match identifier.partition("_")[0]:
-            case "exp":
-                found = client.last_events("experiments", identifier, count=tail)
-            case "run":
-                found = client.last_events("runs", identifier, count=tail)
-            case _:
-                raise no_id(identifier, "an experiment (exp_…) or a run (run_…)")
+        about = client.find(identifier, "experiments", "runs")
+        kind: Literal["experiments", "runs"] = "runs" if about.collection == "runs" else "experiments"
+        found = client.last_events(kind, about.id, count=tail)
     if as_json:
         tables.print_list(found)
-        return
-    table = tables.table("id", "time", "run", "kind", "", numbers=("id",))
-    for event in found:
-        table.add_row(str(event.id), f"{event.at:%Y-%m-%d %H:%M:%S}", event.run or "", escape(event.kind), _body(event))
-    terminal().print(table)
+    else:
+        print_rows(terminal(), found, EVENTS)
 
 
 def _body(event: EventAnswer) -> str:
@@ -73,14 +83,11 @@ def _body(event: EventAnswer) -> str:
 def artifacts(context: typer.Context, run: RunArgument, as_json: AsJson = False) -> None:
     """List the files that a run has written."""
     with client_of(context) as client:
-        found = client.artifacts(run)
+        found = client.artifacts(client.find(run, "runs").id)
     if as_json:
         tables.print_list(found)
-        return
-    table = tables.table("file", "bytes", "SHA-256", numbers=("bytes",))
-    for file in found:
-        table.add_row(escape(file.name), f"{file.size:,}", file.sha256[:16])
-    terminal().print(table)
+    else:
+        print_rows(terminal(), found, FILES)
 
 
 @app.command()
@@ -93,5 +100,5 @@ def download(
     """Download a run's file and check its SHA-256."""
     path = out or Path(name.rpartition("/")[2])
     with client_of(context) as client:
-        client.download_artifact(run, name, path)
+        client.download_artifact(client.find(run, "runs").id, name, path)
     terminal().print(f"{path} is written.", markup=False)

@@ -1,99 +1,115 @@
-"""Live progress of data sets, experiments and jobs."""
+"""How far experiments and jobs are, for people: a line per cell while it is watched, a row per run to look closer."""
 
-import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from cellgate.cli.formatting import CELLS, duration, lifecycle, outcome, score, state
 from cellgate.cli.tables import table
-from cellgate.client._sync.client import Client
-from cellgate.client.requests import path_to
-from cellgate.contract.api.datasets import DatasetAnswer
+from cellgate.client.identities import Outlook
 from cellgate.contract.api.experiments import ExperimentAnswer
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
-from cellgate.contract.states import DatasetState, RunState
+from cellgate.contract.states import RunState
+from cellgate.contract.visible import visible
 
 BAR_WIDTH = 24
-A = TypeVar("A")
-T = TypeVar("T", ExperimentAnswer, JobAnswer)
+CELL_BAR_WIDTH = 14
 STEPS = {
     "preflight": "pre-flight",
     "54-bases": "evidence, gate, decision",
     "54-final": "evidence, last decision",
 }
+MARKS = {
+    RunState.SUCCEEDED: "[green]✓[/]",
+    RunState.FAILED: "[red]✗[/]",
+    RunState.CANCELLED: "[red]–[/]",
+    RunState.PAUSED: "[dim]paused[/]",
+    RunState.PAUSING: "[dim]pausing[/]",
+    RunState.QUEUED: "[dim]·[/]",
+}
 
 
-def watch_dataset(client: Client, dataset_id: str, console: Console) -> DatasetAnswer:
-    """Return the data set once it is ready or has failed, and show its progress until then.
-
-    Args:
-        client: Of the server; polled as it advises until the state is final.
-        dataset_id: Like `ds_…`.
-        console: Gets one line that is redrawn in place while the data set is prepared.
-    """
-    dataset = client.dataset(dataset_id)
-    if dataset.state is DatasetState.PREPARING and dataset.run is not None:
-        with console.status(f"preparing {escape(dataset.name)}…") as status:
-            path = path_to("runs", dataset.run)
-            for run in client.follow(path, RunAnswer, ended=lambda found: found.state.terminal):
-                status.update(f"preparing {escape(dataset.name)}: {run.state} {activity(run)}")
-    path = path_to("datasets", dataset_id)
-    return last(client.follow(path, DatasetAnswer, ended=lambda found: found.state is not DatasetState.PREPARING))
+def heading(whole: ExperimentAnswer | JobAnswer, page: str | None) -> Iterator[Text]:
+    """Yield the name and id of what is shown, and the address of its page."""
+    name = f"[bold]{escape(visible(whole.name))}[/]  " if whole.name else ""
+    yield Text.from_markup(f"{name}[dim]{whole.id}[/]")
+    if page is not None:
+        yield Text(page, style="cyan", no_wrap=True, overflow="ignore")
 
 
-def last(answers: Iterator[A]) -> A:
-    """Return the last of at least one."""
-    *_, answer = answers
-    return answer
+def overview(
+    whole: ExperimentAnswer | JobAnswer,
+    jobs: Sequence[JobAnswer],
+    *,
+    page: str | None = None,
+    outlook: Outlook | None = None,
+) -> RenderableType:
+    """Return a line per cell with its seeds, and of the whole the remaining time and why nothing moves."""
+    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in ("cell", "seeds", "bar", "eta", "f1"):
+        rows.add_column(column, no_wrap=column not in ("cell", "seeds"), justify="right" if column == "eta" else "left")
+    for job in jobs:
+        rows.add_row(*_cell(job))
+    parts: list[RenderableType] = [*heading(whole, page), Text.from_markup(_status(whole, outlook)), rows]
+    why = _why_nothing_moves(jobs, outlook)
+    if why:
+        parts.append(Text(f"Waits: {visible(why)}", style="yellow"))
+    return Group(*parts)
 
 
-def watch_experiment(client: Client, experiment_id: str, console: Console) -> ExperimentAnswer:
-    """Return the experiment once it has ended, and show every run until then.
-
-    Args:
-        client: Of the server; polled as it advises until the state is final.
-        experiment_id: Like `exp_…`.
-        console: Gets a table with a row per run that is redrawn in place.
-    """
-    follow = client.follow(path_to("experiments", experiment_id), ExperimentAnswer, ended=lambda x: x.state.terminal)
-    return _watch(follow, lambda answer: answer.jobs, console)
-
-
-def watch_job(client: Client, job_id: str, console: Console) -> JobAnswer:
-    """Return the job once it has ended, and show every run until then.
-
-    Args:
-        client: Of the server; polled as it advises until the state is final.
-        job_id: Like `job_…`.
-        console: Gets a table with a row per run that is redrawn in place.
-    """
-    follow = client.follow(path_to("jobs", job_id), JobAnswer, ended=lambda answer: answer.state.terminal)
-    return _watch(follow, lambda answer: [answer], console)
+def _status(whole: ExperimentAnswer | JobAnswer, outlook: Outlook | None) -> str:
+    parts = [lifecycle(whole)]
+    if isinstance(whole, ExperimentAnswer) and whole.paused:
+        parts.append("[yellow]paused[/]")
+    if whole.conclusion is not None:
+        parts.append(outcome(whole.conclusion))
+    elif outlook is not None and outlook.progress is not None:
+        parts.append(f"{outlook.progress:.0%}")
+    if outlook is not None and outlook.eta_s is not None:
+        parts.append(f"{duration(outlook.eta_s)} left")
+    return "  ".join(parts)
 
 
-def _watch(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], console: Console) -> T:
-    if not console.is_terminal:
-        return _print_changes(answers, jobs_of, console)
-    with Live(console=console, refresh_per_second=4) as live:
-        for answer in answers:
-            live.update(progress(answer, jobs_of(answer)))
-    return answer
+def _cell(job: JobAnswer) -> tuple[RenderableType, ...]:
+    counted = [run for run in job.runs if run.superseded_by is None]
+    done = sum(map(share_done, counted)) / max(1, len(counted))
+    bar = ProgressBar(total=1, completed=done, width=CELL_BAR_WIDTH, complete_style="cyan", finished_style="green")
+    etas = [run.progress.eta_s for run in counted if not run.state.terminal and run.progress.eta_s is not None]
+    scores = [run.f1 for run in counted if run.f1 is not None]
+    f1 = f"F1 {score(sum(scores) / len(scores), 3)}" if scores else ""
+    seeds = Text.from_markup("  ".join(map(_seed, counted)))
+    return Text(step_name(job)), seeds, bar, duration(max(etas, default=None)), f1
 
 
-def _step(job: JobAnswer) -> str:
-    return CELLS[job.cell] if job.step is None else STEPS.get(job.step, job.step)
+def _seed(run: RunAnswer) -> str:
+    at_work = f"[cyan]{share_done(run):.0%}[/]" if run.state is RunState.RUNNING else f"[cyan]{run.state.value}[/]"
+    return f"{run.seed} {MARKS.get(run.state, at_work)}"
 
 
-def progress(whole: ExperimentAnswer | JobAnswer, jobs: list[JobAnswer]) -> RenderableType:
+def _why_nothing_moves(jobs: Sequence[JobAnswer], outlook: Outlook | None) -> str:
+    """Return why no run is at work, with what to do; empty where one is, or nothing is left to do."""
+    if outlook is not None and outlook.waiting is not None:
+        return outlook.waiting.detail
+    runs = [run for job in jobs for run in job.runs if not run.state.terminal]
+    reasons = [run.waiting.detail for run in runs if run.waiting is not None]
+    return reasons[0] if runs and len(reasons) == len(runs) else ""
+
+
+def step_name(job: JobAnswer) -> str:
+    """Return what a job is called: its cell, or its step of the pipeline."""
+    return CELLS[job.cell] if job.step is None else STEPS.get(job.step, CELLS[job.cell])
+
+
+def progress(
+    whole: ExperimentAnswer | JobAnswer, jobs: Sequence[JobAnswer], *, page: str | None = None
+) -> RenderableType:
     """Return the pipeline's steps and a bar per run, and what came of it once it has ended."""
-    steps = " → ".join(f"{_step(job)} {state(job.state)}" for job in jobs)
+    steps = " → ".join(f"{step_name(job)} {state(job.state)}" for job in jobs)
     rows = table("cell", "seed", "state", "progress", "", "ETA", "F1", numbers=("seed", "ETA", "F1"))
     for job in jobs:
         for run in job.runs:
@@ -102,9 +118,7 @@ def progress(whole: ExperimentAnswer | JobAnswer, jobs: list[JobAnswer]) -> Rend
             )
             eta = "" if run.state.terminal else duration(run.progress.eta_s)
             rows.add_row(CELLS[run.cell], str(run.seed), state(run.state), bar, activity(run), eta, score(run.f1))
-    head = [Text.from_markup(f"{lifecycle(whole)}  {steps}")]
-    if whole.conclusion is not None:
-        head.append(Text.from_markup(f"Outcome: {outcome(whole.conclusion)}"))
+    head = [*heading(whole, page), Text.from_markup(f"{_status(whole, None)}  {steps}")]
     return Group(*head, rows)
 
 
@@ -131,35 +145,3 @@ def activity(run: RunAnswer) -> str:
     if run.attempt > 1:
         parts.append(f"attempt {run.attempt}")
     return ", ".join(part for part in parts if part)
-
-
-def _print_changes(answers: Iterator[T], jobs_of: Callable[[T], list[JobAnswer]], console: Console) -> T:
-    """Print a line per change: where there is no terminal, bars would only fill a log."""
-    started = time.monotonic()
-    printed: dict[str, str] = {}
-    for answer in answers:
-        lines = {answer.id: answer.state.value if answer.conclusion is None else _end(answer)}
-        lines |= {_who(job, run): _line(run) for job in jobs_of(answer) for run in job.runs}
-        for who, line in lines.items():
-            if printed.get(who) != line:
-                console.print(f"{duration(time.monotonic() - started):>7}  {who}: {escape(line)}", soft_wrap=True)
-        printed = lines
-    return answer
-
-
-def _end(answer: ExperimentAnswer | JobAnswer) -> str:
-    text = "" if answer.conclusion is None else f", {answer.conclusion.text}"
-    return f"{answer.lifecycle.value}{text}"
-
-
-def _who(job: JobAnswer, run: RunAnswer) -> str:
-    name = CELLS[run.cell] if job.step is None or job.step.isdigit() else job.step
-    return f"{name} seed {run.seed}"
-
-
-def _line(run: RunAnswer) -> str:
-    f1 = f", F1 {run.f1:.4f}" if run.f1 is not None else ""
-    failed = f": {run.failure_reason}" if run.failure_reason else ""
-    epoch = f", epoch {run.progress.epoch}/{run.progress.epochs}" if run.progress.epochs else ""
-    waits = f": {run.waiting.detail}" if run.waiting else ""
-    return f"{run.state.value}{failed}{waits}{f1}{'' if run.state.terminal else epoch}"

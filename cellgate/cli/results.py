@@ -22,7 +22,9 @@ from cellgate.contract.files import write_json
 
 app = typer.Typer()
 NO_REPORT = frozenset({"evidence_pending", "report_lost"})
-RunIds = Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Ids of two or more runs (run_…).")]
+RunIds = Annotated[
+    list[str], typer.Argument(metavar="RUN RUN…", help="Ids of two or more runs (run_…), or their beginnings.")
+]
 
 
 @app.command()
@@ -42,6 +44,7 @@ def report(
     if html is None and out is None:
         raise UsageError("nothing to write: give --html FILE, --out FILE, or both")
     with client_of(context) as client:
+        experiment = client.find(experiment, "experiments").id
         if html is not None:
             client.download_report(experiment, html)
         if out is not None:
@@ -78,7 +81,7 @@ def _over_seeds(client: Client, experiment_id: str) -> dict[str, Any] | None:
 def compare(context: typer.Context, runs: RunIds, as_json: AsJson = False) -> None:
     """Compare runs: their differing settings and their metrics."""
     with client_of(context) as client:
-        found = client.compare(runs)
+        found = client.compare([client.find(run, "runs").id for run in runs])
     if as_json:
         tables.print_json(found)
         return
@@ -109,6 +112,7 @@ def metrics(
 ) -> None:
     """Show a run's curves with their last, lowest and highest value."""
     with client_of(context) as client:
+        run = client.find(run, "runs").id
         found = client.metrics(run, keys=key or (), max_points=points)
     if missing := set(key or ()) - {curve.key for curve in found.curves}:
         raise UsageError(f"{run} has no curve {', '.join(sorted(missing))}; `cellgate metrics {run}` lists its curves")

@@ -13,8 +13,8 @@ from cellgate.cli.connection import AsJson, client_of
 from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.cli.formatting import score
-from cellgate.cli.progress import last
 from cellgate.cli.spec_files import read_spec
+from cellgate.cli.watching import last
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import ClientError
 from cellgate.client.requests import path_to

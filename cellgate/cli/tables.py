@@ -9,32 +9,36 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cellgate.cli.formatting import CELLS, VERDICTS, lifecycle, outcome, score, span, state
+from cellgate.cli.evidence_tables import show_evidence
+from cellgate.cli.formatting import CELLS, VERDICTS, score, span, state
 from cellgate.contract import cells
 from cellgate.contract.api.datasets import DatasetAnswer
-from cellgate.contract.api.experiments import ExperimentSummary
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.runs import RunAnswer
 from cellgate.contract.decision import Decision
-from cellgate.contract.evidence import Evidence, OptionEvidence
 from cellgate.contract.gate import GateCheck, GateReport
 from cellgate.contract.results import Metrics, RunResult
-from cellgate.contract.text import headline, number, p_value, percent
+from cellgate.contract.text import headline, number
 from cellgate.contract.visible import visible, visible_json
 
+# From this width on, thresholds and measured values stand beside the reasons.
+WIDE = 120
 TRAINED = tuple(entry.json for entry in cells.TRAINED)
 
 
-def table(*columns: str, title: str | None = None, numbers: Sequence[str] = ()) -> Table:
+def table(*columns: str, title: str | None = None, numbers: Sequence[str] = (), whole: Sequence[str] = ()) -> Table:
     """Return an empty table.
 
     Args:
         numbers: The columns that are set to the right and never broken.
+        whole: Further columns that are never broken.
     """
     made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
         right = column in numbers
-        made.add_column(column, justify="right" if right else "left", no_wrap=right, header_style="dim")
+        made.add_column(
+            column, justify="right" if right else "left", no_wrap=right or column in whole, header_style="dim"
+        )
     return made
 
 
@@ -44,8 +48,12 @@ def print_json(answer: BaseModel) -> None:
 
 
 def print_list(answers: Iterable[BaseModel]) -> None:
-    """Print answers as one JSON array, a line for each."""
-    print("[" + ",\n".join(visible_json(answer.model_dump_json()) for answer in answers) + "]")
+    """Print answers as one JSON array, a line for each, as they come."""
+    before = "["
+    for answer in answers:
+        print(before + visible_json(answer.model_dump_json()), end="")
+        before = ",\n"
+    print("[]" if before == "[" else "]")
 
 
 def show_dataset(console: Console, dataset: DatasetAnswer) -> None:
@@ -81,33 +89,6 @@ def _show_changes(console: Console, changes: Mapping[str, Any] | None) -> None:
     for change in changes["settings"]:
         values = f"{json.dumps(change['before'])} → {json.dumps(change['after'])}"
         console.print(f"  {escape(change['name'])}: {escape(visible(values))}")
-
-
-def show_datasets(console: Console, datasets: Iterable[DatasetAnswer]) -> None:
-    """Print a row per data set."""
-    rows = table("id", "name", "for", "state", "functions", "created", numbers=("functions",))
-    for found in datasets:
-        functions = "" if found.summary is None else f"{found.summary['rows']:,}"
-        name = escape(found.name) + (f"@{found.version}" if found.version > 1 else "")
-        purpose = found.evaluation or "training"
-        rows.add_row(found.id, name, purpose, state(found.state), functions, f"{found.created_at:%Y-%m-%d %H:%M}")
-    console.print(rows)
-
-
-def show_experiments(console: Console, experiments: Iterable[ExperimentSummary]) -> None:
-    """Print a row per experiment."""
-    rows = table("id", "name", "state", "gate", "outcome", "runs", "created", numbers=("runs",))
-    for found in experiments:
-        rows.add_row(
-            found.id,
-            escape(found.name),
-            lifecycle(found),
-            VERDICTS[found.gate_verdict],
-            outcome(found.conclusion),
-            f"{found.runs_done}/{found.runs_total}",
-            f"{found.created_at:%Y-%m-%d %H:%M}",
-        )
-    console.print(rows)
 
 
 def show_job(console: Console, job: JobAnswer) -> None:
@@ -169,8 +150,10 @@ def _scores(run: RunAnswer) -> list[str]:
 
 
 def show_gate(console: Console, report: GateReport) -> None:
-    """Print the gate's checks and its verdict."""
-    rows = table("check", "verdict", "threshold", "measured", "reason", title="Gate", numbers=("threshold", "measured"))
+    """Print the gate's checks and its verdict; the reasons have the thresholds too, where there is no room for both."""
+    wide = console.width >= WIDE
+    numbers = ("threshold", "measured") if wide else ()
+    rows = table("check", "verdict", *numbers, "reason", title="Gate", numbers=numbers, whole=("check",))
     for check in report.checks:
         name = check.name if check.blocking else f"{check.name} [dim](warning)[/]"
         why = (
@@ -178,7 +161,8 @@ def show_gate(console: Console, report: GateReport) -> None:
             if check.waiver is None
             else f"{check.reason}; waived by {check.waiver.by}: {check.waiver.reason}"
         )
-        rows.add_row(name, VERDICTS[check.verdict], number(check.threshold), _measured(check), escape(why))
+        values = (number(check.threshold), _measured(check)) if wide else ()
+        rows.add_row(name, VERDICTS[check.verdict], *values, escape(why))
     console.print(rows)
     console.print(f"Gate: [bold]{VERDICTS[report.verdict]}[/]. {escape(report.summary)}")
 
@@ -198,111 +182,4 @@ def show_decision(console: Console, decision: Decision) -> None:
     for step in decision.next_steps:
         console.print(f"  → {escape(step)}")
     if decision.evidence is not None:
-        _show_evidence(console, decision.evidence)
-
-
-def _show_evidence(console: Console, evidence: Evidence) -> None:
-    title = f"Options on the gate split: {evidence.rows} functions, {evidence.positives} vulnerable"
-    numbers = ("F1 mean", "precision", "recall", "AUPRC", "ECE", "test F1")
-    columns = ("option", "F1 mean", "95 % interval", "F1 per seed", *numbers[1:])
-    rows = table(*columns, title=title, numbers=numbers)
-    for option in evidence.options:
-        rows.add_row(*_option(option))
-    console.print(rows)
-    _show_pair_verdicts(console, evidence)
-    _show_deployment(console, evidence)
-    of_pairs = ("first", "second", "difference in F1", "95 % interval", "p", "p (Holm)")
-    pairs = table(*of_pairs, title="Compared in pairs")
-    for pair in evidence.comparisons:
-        low, high = pair.f1_interval.low, pair.f1_interval.high
-        pairs.add_row(
-            pair.first,
-            pair.second,
-            f"{pair.f1_difference:+.4f}",
-            span(low, high, sign="+"),
-            p_value(pair.p),
-            p_value(pair.adjusted_p),
-        )
-    if pairs.row_count:
-        console.print(pairs)
-
-
-def _show_pair_verdicts(console: Console, evidence: Evidence) -> None:
-    """Print every option's verdicts on pairs; nothing where the gate split has none."""
-    found = {option.option: option.pair_verdicts for option in evidence.options if option.pair_verdicts is not None}
-    if not found:
-        return
-    pairs = max(verdicts.pairs for verdicts in found.values())
-    title = f"Verdicts on {pairs:,} pairs of a vulnerable function and its patched version: share of pairs"
-    shares = ("both right", "both called vulnerable", "both called safe", "reversed")
-    rows = table("option", shares[0], "95 % interval", "per seed", *shares[1:], title=title, numbers=shares)
-    for option, verdicts in found.items():
-        right = verdicts.correct
-        rows.add_row(
-            option,
-            score(right.mean),
-            span(right.interval.low, right.interval.high),
-            " ".join(f"{share:.3f}" for share in right.per_seed),
-            *(score(share.mean) for share in (verdicts.vulnerable, verdicts.benign, verdicts.reversed)),
-        )
-    console.print(rows)
-
-
-def _show_deployment(console: Console, evidence: Evidence) -> None:
-    """Print every option's scores at the prevalence that the policy states; nothing where it states none."""
-    found = {option.option: option.deployment for option in evidence.options if option.deployment is not None}
-    if not found:
-        return
-    stated = percent(next(iter(found.values())).prevalence)
-    numbers = ("precision", "F1", "alerts per 1,000", "VD-S")
-    columns = [column for name in numbers for column in (name, f"{name}, 95 %")]
-    rows = table("option", *columns, title=f"Where {stated} of the functions are vulnerable", numbers=numbers)
-    for option, scores in found.items():
-        shown = ((scores.precision, 3), (scores.f1, 3), (scores.alerts_per_1000, 1), (scores.vd_s, 3))
-        rows.add_row(
-            option,
-            *(
-                cell
-                for one, digits in shown
-                for cell in (
-                    f"{one.mean:.{digits}f}",
-                    f"{one.interval.low:.{digits}f} to {one.interval.high:.{digits}f}",
-                )
-            ),
-        )
-    console.print(rows)
-    _show_budget(console, evidence)
-
-
-def _show_budget(console: Console, evidence: Evidence) -> None:
-    """Print what every option finds within the alert budget; nothing where there is none."""
-    deployed = {option.option: option.deployment for option in evidence.options}
-    found = {option: scores.budget for option, scores in deployed.items() if scores is not None and scores.budget}
-    if not found:
-        return
-    wanted = next(iter(found.values())).wanted_per_1000
-    columns = ("recall", "95 % interval", "precision", "alerts per 1,000", "thresholds")
-    rows = table("option", *columns, title=f"At most {wanted:g} alerts per 1,000 of them", numbers=columns)
-    for option, budget in found.items():
-        rows.add_row(
-            option,
-            score(budget.recall.mean),
-            span(budget.recall.interval.low, budget.recall.interval.high),
-            score(budget.precision.mean),
-            f"{budget.alerts_per_1000.mean:.1f}",
-            " ".join(f"{threshold:.3f}" for threshold in budget.thresholds),
-        )
-    console.print(rows)
-
-
-def _option(option: OptionEvidence) -> list[str]:
-    weight = "" if option.text_weight is None else f" ({option.text_weight:.2f} text)"
-    per_seed = " ".join(f"{f1:.3f}" for f1 in option.f1_per_seed)
-    numbers = (option.precision, option.recall, option.auprc, option.ece, option.test_f1)
-    return [
-        f"{option.option}{weight}",
-        score(option.f1),
-        span(option.f1_interval.low, option.f1_interval.high),
-        per_seed,
-        *(score(number) for number in numbers),
-    ]
+        show_evidence(console, decision.evidence)

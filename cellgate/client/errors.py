@@ -4,8 +4,11 @@ ClientError
 ├── Refused             the server answered with a problem; the message lists every mistake
 ├── ServerAway          no server answered before the client's patience ended
 ├── UnusableProxy       the environment names a proxy that the client cannot use
+├── NotIdentified       nothing, or several things, have the given name or beginning of an id
 └── Damaged             a downloaded file differs from the server's
 """
+
+from collections.abc import Sequence
 
 import httpx
 
@@ -35,6 +38,19 @@ class ServerAway(ClientError):
 
 class UnusableProxy(ClientError):
     """`HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` holds no URL of an HTTP proxy."""
+
+
+class NotIdentified(ClientError):
+    """Nothing, or several things, have the name or the beginning of an id that was given.
+
+    Args:
+        message: What to do; it lists the candidates.
+        candidates: Ids of the newest of those that it may be, the newest last.
+    """
+
+    def __init__(self, message: str, *, candidates: Sequence[str] = ()) -> None:
+        self.candidates = tuple(candidates)
+        super().__init__(message)
 
 
 class Refused(ClientError):

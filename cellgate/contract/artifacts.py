@@ -3,8 +3,8 @@
 | where | what |
 |---|---|
 | the folder of a run | spec.json, events.jsonl, output.log, result.json, model/, predictions/, checkpoint/ |
-| besides, by cell | dataset/ (prepare), report.json (54), bundle/ (pack) |
-| a data set | dataset.json, functions.arrow, graphs.safetensors, vocab.json, report.json |
+| besides, by cell | dataset/ (prepare), report.json and verdicts.sqlite (54), bundle/ (pack) |
+| a data set | dataset.json, functions.arrow, functions.sqlite, graphs.safetensors, vocab.json, report.json |
 | a bundle | bundle.json, a folder for each model |
 """
 
@@ -14,6 +14,9 @@ EVENTS_NAME = "events.jsonl"
 OUTPUT_NAME = "output.log"
 RESULT_NAME = "result.json"
 REPORT_NAME = "report.json"
+# What each option and each model says of single functions; the number is that of its tables.
+VERDICTS_NAME = "verdicts.sqlite"
+VERDICTS_VERSION = 1
 MODEL_FOLDER = "model"
 PREDICTIONS_FOLDER = "predictions"
 CHECKPOINT_FOLDER = "checkpoint"
@@ -23,6 +26,9 @@ BUNDLE_FOLDER = "bundle"
 # A data set's folder.
 DATASET_MANIFEST_NAME = "dataset.json"
 FUNCTIONS_NAME = "functions.arrow"
+# What a page shows of each function; the number is that of its table.
+FUNCTION_INDEX_NAME = "functions.sqlite"
+FUNCTION_INDEX_VERSION = 1
 GRAPHS_NAME = "graphs.safetensors"
 VOCABULARY_NAME = "vocab.json"
 DATASET_REPORT_NAME = "report.json"

@@ -10,7 +10,7 @@ from cellgate.contract.artifacts import BUNDLE_MANIFEST_NAME
 from cellgate.contract.dataset import FileEntry, file_entry
 from cellgate.contract.documents import Document, NonNegative, Probability, Sha256, is_none
 from cellgate.contract.errors import DataError, InputError, json_excerpt
-from cellgate.contract.evidence import DeploymentScores
+from cellgate.contract.evidence import Abstention, DeploymentScores
 from cellgate.contract.files import sha256_of_json
 from cellgate.contract.results import Environment
 from cellgate.contract.specs import BundleKind
@@ -103,6 +103,12 @@ class BundleManifest(Document):
         exclude_if=is_none,
         description="Scores of just these models on gate, at the prevalence that was stated; absent where none was.",
     )
+    abstention: Abstention | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Within which margin just these models give no verdict, and what they reach on gate; absent where "
+        "no risk was stated.",
+    )
     self_test: list[SelfTest] = Field(min_length=1)
     files: dict[RelativeName, FileEntry] = Field(description="Every file beside this one.")
 
@@ -117,6 +123,8 @@ class BundleManifest(Document):
         weights = (self.text_weight, self.graph_weight)
         if (None in weights) == (self.kind == "ensemble") or weights.count(None) == 1:
             raise ValueError("an ensemble has two weights, and nothing else has any")
+        if self.abstention is not None and len(self.abstention.margins) != 1:
+            raise ValueError(f"a bundle has one margin, found {len(self.abstention.margins)}")
         return self
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from cellgate.contract.documents import Document, NonNegative, Probability, Sha256
-from cellgate.contract.evidence import DeploymentScores
+from cellgate.contract.evidence import Abstention, DeploymentScores
 
 EDIT_TITLES = {
     "comments": "taking comments out, or one in",
@@ -88,6 +88,9 @@ class BundleSummary(Document):
     )
     deployment: DeploymentScores | None = Field(
         None, description="Measured on gate, at the prevalence that the policy states; null where it states none."
+    )
+    abstention: Abstention | None = Field(
+        None, description="Measured on gate, with the margin in which it gives no verdict; null: on every function."
     )
     lines: LineRanking | None = Field(
         None, description="Measured on gate; null where no pair of it tells which lines changed, or that takes minutes."

@@ -11,7 +11,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, GetJsonSchemaHandler, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -245,4 +245,6 @@ def one_of(*models: type[BaseModel]) -> Any:
     return Annotated[union, Field(discriminator="cell")]
 
 
-ANY_SPEC: TypeAdapter[AnySpec] = TypeAdapter(one_of(*(entry.spec for entry in CELLS)))
+ANY_SPEC: TypeAdapter[AnySpec] = TypeAdapter(
+    one_of(*(entry.spec for entry in CELLS)), config=ConfigDict(defer_build=True)
+)

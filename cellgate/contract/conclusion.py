@@ -46,7 +46,7 @@ class JobOutcome(StrEnum):
 class SeedCounts(BaseModel):
     """Runs that count, one per seed of a step; runs that a retry has replaced do not."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     total: int = 0
     failed: int = 0
@@ -56,7 +56,7 @@ class SeedCounts(BaseModel):
 class Ending(BaseModel):
     """An outcome, with what is shipped."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     outcome: Outcome
     option: Option | None = Field(description="What is shipped; null when nothing is.")
@@ -77,7 +77,7 @@ class Conclusion(Ending):
 class JobConclusion(BaseModel):
     """What came of a job that has ended."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     outcome: JobOutcome
     text: str = Field(description="The outcome in words, such as `broken: 1 of 3 seeds`.")

@@ -281,6 +281,12 @@ class AggregationConfig(Spec):
     alerts_per_1000: float | None = Field(
         None, gt=0, le=1000, description="Alerts there per 1,000 functions that somebody can look at; null: not stated."
     )
+    selective_risk: float | None = Field(
+        None,
+        gt=0,
+        lt=0.5,
+        description="Share of the verdicts that may be wrong; null: there is a verdict on everything.",
+    )
 
 
 class GroupBy(StrEnum):

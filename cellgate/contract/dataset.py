@@ -60,7 +60,7 @@ def rarer_class(split: SplitSummary) -> tuple[int, str]:
 class FileEntry(BaseModel):
     """One file's hash and size."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     sha256: Sha256
     size_bytes: int = Field(ge=0)
@@ -72,7 +72,7 @@ class Manifest(BaseModel):
     `id` is the hash of the content files' hashes and of the settings in `prepare`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     schema_version: Literal[1]
     id: Sha256

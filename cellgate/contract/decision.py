@@ -17,7 +17,7 @@ Stage = Literal["bases", "final"]
 class Decision(BaseModel):
     """What to ship, or what to do next; immutable once taken."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     experiment: str
     stage: Stage = Field(description="bases: after 51 and 52; final: after fusion too.")
@@ -37,7 +37,7 @@ class Decision(BaseModel):
 class Overruling(BaseModel):
     """A person's own decision, stored beside the computed one, which stays."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     stage: Stage = Field(description="Of the decision that it overrules.")
     outcome: DecisionOutcome
@@ -50,7 +50,7 @@ class Overruling(BaseModel):
 class DecisionInputs(BaseModel):
     """What a decision was computed from besides its evidence, as it was then: waivers may change the gate later."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     gate: GateReport
     policy: Policy
@@ -69,7 +69,7 @@ class DecisionAnswer(Decision):
 class AttemptName(BaseModel):
     """One attempt at a run."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     run: str
     attempt: int
@@ -81,7 +81,7 @@ class StoredDecisions(BaseModel):
     `cellgate decision verify` hands it to `python -m service.commands.decision_check`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     decisions: list[DecisionAnswer]
     gate: GateReport

@@ -61,7 +61,7 @@ class Input(BaseModel):
 class Document(BaseModel):
     """Base of everything in a result: complete, exact, frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def leaves_of(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

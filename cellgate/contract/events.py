@@ -23,7 +23,7 @@ class EventKind(StrEnum):
     PHASE = "phase"  # phase: load | lr_finder | train | evaluate | predict | save | parse | …
     PROGRESS = "progress"  # done, total (steps), epoch, epochs, eta_s
     METRIC = "metric"  # step, values: {key: float}; keys as `train/loss`, `dev/f1`, `grad_norm/head`, `lr/head`
-    LR_FINDER = "lr_finder"  # learning_rate, source: finder | cache | fallback | spec, reason, cache_key
+    LR_FINDER = "lr_finder"  # learning_rate, source: finder | cache | fallback | spec, reason, cache_key, curve
     CHECKPOINT = "checkpoint"  # step, path relative to the output folder
     COLLAPSE = "collapse"  # type, component, detail
     BACKOFF = "backoff"  # batch_size, accumulation: after memory ran out
@@ -59,6 +59,9 @@ class EventWriter:
         self._file.write(json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n")
         self._file.flush()
         self.last += 1
+
+    def tick(self) -> None:
+        """Do nothing: called where a phase goes on without an event; a writer that takes samples may take one here."""
 
     def close(self) -> None:
         """Make what was written durable and close the file."""

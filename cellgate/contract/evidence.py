@@ -99,6 +99,31 @@ class DeploymentScores(Document):
     budget: AlertBudget | None = Field(None, exclude_if=is_none, description="Absent where no budget is stated.")
 
 
+class CoveragePoint(Document):
+    """The share of wrong verdicts among the functions that a model is surest of."""
+
+    coverage: Probability = Field(description="Share of the functions that have a verdict.")
+    risk: Probability = Field(description="Share of wrong ones among the verdicts, mean over seeds.")
+
+
+class Abstention(Document):
+    """Verdicts given only where the model is sure: the margin is fixed on dev, coverage and risk are of gate."""
+
+    wanted_risk: Probability = Field(description="Share of the verdicts that may be wrong.")
+    margins: list[NonNegative | None] = Field(
+        min_length=1,
+        description="Of each seed: nearer to the threshold, in log-odds, there is no verdict. null: no margin keeps to "
+        "the risk on dev, so that there is none at all.",
+    )
+    coverage: Estimate = Field(description="Share of the functions that have a verdict.")
+    risk: Estimate | None = Field(
+        description="Share of wrong ones among the verdicts; null where a seed gives no verdict."
+    )
+    curve: list[CoveragePoint] = Field(
+        min_length=1, description="Risk for other coverages, every function of gate with a verdict first."
+    )
+
+
 class OptionEvidence(Document):
     """Scores of one option on the gate split."""
 
@@ -125,6 +150,9 @@ class OptionEvidence(Document):
         None,
         exclude_if=is_none,
         description="Null or absent where no prevalence is stated, or the gate split has a single class.",
+    )
+    abstention: Abstention | None = Field(
+        None, exclude_if=is_none, description="Null or absent where no risk is stated."
     )
 
 

@@ -55,6 +55,7 @@ class CommandExit(IntEnum):
     BROKEN = 22
     STOPPED = 23
     INTERRUPTED = 130
+    UNREAD = 141  # as if SIGPIPE had ended it
 
 
 COMMAND_EXITS: Mapping[CommandExit, str] = {
@@ -73,6 +74,7 @@ COMMAND_EXITS: Mapping[CommandExit, str] = {
     CommandExit.BROKEN: "`watch`: seeds failed",
     CommandExit.STOPPED: "`watch`: it, or some of its seeds, was cancelled",
     CommandExit.INTERRUPTED: "interrupted; what was started goes on",
+    CommandExit.UNREAD: "whoever read the output has closed it",
 }
 
 

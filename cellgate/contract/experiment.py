@@ -83,6 +83,12 @@ class Policy(Input):
         le=1000,
         description="Alerts there per 1,000 functions that somebody can look at; dev fixes a threshold for it.",
     )
+    selective_risk: float | None = Field(
+        None,
+        gt=0,
+        lt=0.5,
+        description="Share of the verdicts that may be wrong; dev fixes within which margin there is none.",
+    )
     min_deployment_precision: float | None = Field(
         None, ge=0, le=1, description="Precision of 51 and 52 at the prevalence, as a warning; null: no check."
     )
@@ -103,6 +109,12 @@ class Policy(Input):
         ge=0,
         le=1,
         description="Share of pairs that 51 and 52 must get right on the gate split, as a warning; null: no check.",
+    )
+    looks: int = Field(
+        1,
+        ge=1,
+        description="Answers until this one, itself included, where seeds were added because the one before was "
+        "borderline; the decision says so.",
     )
     trials: int = Field(
         1,
@@ -168,6 +180,13 @@ class Budget(Input):
         return self
 
 
+class MoreSeeds(Input):
+    """Seeds that are added, by themselves, while the answer is borderline."""
+
+    most: int = Field(ge=2, le=MAX_SEEDS, description="Seeds in all, at most.")
+    step: int = Field(2, ge=1, le=MAX_SEEDS, description="Seeds that are added each time.")
+
+
 class ExperimentSpec(RunLimits):
     """Configs of all cells, seeds, policy and run limits of one experiment."""
 
@@ -180,3 +199,14 @@ class ExperimentSpec(RunLimits):
     fresh: Fresh = False
     budget: Budget | None = Field(None, description="Null: as long as it takes.")
     autopilot: bool = Field(True, description="Start each cell after the one before it; else POST /v1/jobs does.")
+    more_seeds: MoreSeeds | None = Field(
+        None, description="Repeat it with more seeds while its answer is borderline; null: a person decides on that."
+    )
+
+    @model_validator(mode="after")
+    def _has_no_more_seeds_than_it_may(self) -> Self:
+        if self.more_seeds is not None and self.more_seeds.most < len(self.seeds):
+            raise ValueError(
+                f"more_seeds.most is {self.more_seeds.most}, and there are {len(self.seeds)} seeds already"
+            )
+        return self

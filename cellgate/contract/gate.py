@@ -63,7 +63,7 @@ else:
 class Waiver(BaseModel):
     """A person's waiver of a failed check, with the reason."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     reason: str
     by: str = Field(description="Name of the token, or `local` where none is required.")
@@ -73,7 +73,7 @@ class Waiver(BaseModel):
 class SeedValue(BaseModel):
     """Value that a check measured on one seed."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     cell: Literal[51, 52]
     seed: int
@@ -84,7 +84,7 @@ class SeedValue(BaseModel):
 class GateCheck(BaseModel):
     """One check: its threshold, the measured value, the verdict and the runs behind it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str = Field(description=f"One of {', '.join(check.name for check in CHECKS)}.")
     cell: Literal[51, 52] | None = None
@@ -110,7 +110,7 @@ class GateCheck(BaseModel):
 class GateReport(BaseModel):
     """All checks and their sum: `pass` when every blocking check passes or is waived."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     experiment: str
     verdict: Literal["pending", "pass", "fail"]

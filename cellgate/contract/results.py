@@ -211,6 +211,9 @@ class FunctionScore(Document):
 
     probability: Probability
     vulnerable: bool = Field(description="Whether the probability is at or above the threshold.")
+    abstains: bool = Field(
+        False, description="Whether the probability is too near the threshold for the risk that the policy states."
+    )
     graph_quality: str | None = Field(description="parsed, partial or token_chain.")
     text_truncated: bool = Field(description="Whether the text model saw only the function's head and tail.")
     graph_truncated: bool = Field(description="Whether the graph model saw only the function's first nodes.")

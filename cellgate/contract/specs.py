@@ -141,6 +141,9 @@ class PackSpec(RunSpec):
     alerts_per_1000: float | None = Field(
         None, gt=0, le=1000, description="Alerts there per 1,000 functions at most, for a threshold in the manifest."
     )
+    selective_risk: float | None = Field(
+        None, gt=0, lt=0.5, description="Share of the verdicts that may be wrong, for a margin in the manifest."
+    )
     tolerance: float = Field(
         1e-5, gt=0, le=0.1, description="How far its probabilities may be from those that the runs stored."
     )
@@ -161,7 +164,7 @@ class EvaluateSpec(RunSpec):
 
     cell: Literal["evaluate"] = "evaluate"
     bundle: Path | None = Field(None, description="A bundle's folder; this or scores.")
-    scores: Path | None = Field(None, description="JSONL or CSV with id and probability of every function.")
+    scores: Path | None = Field(None, description="JSONL or CSV with id and probability of every function, or SARIF.")
     trained_on: Path | None = Field(None, description="Data set of the detector, to show what is shared with it.")
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own; of scores 0.5.")
 

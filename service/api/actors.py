@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Request
 
-from service.api.scopes import Needed
+from service.api.route_table import Needed
 from service.domain.principals import Principal
 from service.store.audit import Actor, Entry
 

@@ -1,8 +1,9 @@
-"""Authentication: whose token a request came with, or `local` where no token is required."""
+"""Authentication: whose token or session a request came with, or `local` where no token is required."""
 
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -10,11 +11,14 @@ from fastapi import Request
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
-from service.domain.errors import Unauthorized
+from service.api.cookies import session_in
+from service.api.csrf import check_own_page
+from service.domain.errors import SessionEnded, Unauthorized
 from service.domain.principals import LOCAL, OF_THE_SETTINGS, Principal
-from service.domain.tokens import digest
+from service.domain.tokens import digest, is_session
 from service.settings import Settings
 from service.store.database import Database
+from service.store.sessions import find_session, session_fault
 from service.store.tokens import USE_NOTED_EVERY_S, find_token, note_use, principal_of, token_fault
 
 # A token that was revoked or has expired is accepted for no longer than this, whichever process revoked it.
@@ -32,7 +36,7 @@ class _Cached:
 
 
 class TokenCache:
-    """Finds the principal of a token, and keeps it for a few seconds: polling costs no query each time.
+    """Finds the principal of a token or a session, and keeps it for a few seconds: polling costs no query each time.
 
     Args:
         settings: May hold a token of their own.
@@ -49,12 +53,12 @@ class TokenCache:
         self._use_noted_at: dict[str, float] = {}
 
     def cached(self, secret: str) -> Principal | None:
-        """Return the principal that this token had a few seconds ago; costs no query."""
+        """Return the principal that this token or session had a few seconds ago; costs no query."""
         found = self._cached.get(digest(secret))
         return None if found is None or found.until <= self._clock() else found.principal
 
     def look_up(self, secret: str) -> Principal | None:
-        """Return the principal that this token has now, or None.
+        """Return the principal that this token or session has now, or None.
 
         Raises:
             sqlalchemy.exc.OperationalError: The database cannot be reached.
@@ -70,19 +74,29 @@ class TokenCache:
         return principal
 
     def fault_of(self, secret: str) -> str:
-        """Return in words why nobody has this token; only who holds its secret is told so much.
+        """Return in words why nobody has this token or session; only who holds its secret is told so much.
 
         Raises:
             sqlalchemy.exc.OperationalError: The database did not do as asked.
         """
         with self._database.read() as session:
-            return token_fault(session, secret)
+            return session_fault(session, secret) if is_session(secret) else token_fault(session, secret)
 
     def forget(self) -> None:
-        """Drop every entry: a token has changed."""
+        """Drop every entry: a token or a session has changed."""
         self._cached.clear()
 
     def _find(self, secret: str) -> Principal | None:
+        return self._find_by_session(secret) if is_session(secret) else self._find_by_token(secret)
+
+    def _find_by_session(self, secret: str) -> Principal | None:
+        with self._database.read() as session:
+            principal = find_session(session, secret, self._configured)
+        if principal is not None and principal.token_id is not None:
+            self._note_use(principal.token_id)
+        return principal
+
+    def _find_by_token(self, secret: str) -> Principal | None:
         # As bytes: a header may hold anything, and text beyond ASCII cannot be compared in constant time.
         if self._configured is not None and secrets.compare_digest(secret.encode(), self._configured.encode()):
             return OF_THE_SETTINGS
@@ -114,32 +128,42 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
     """Return the principal that sends this request.
 
     Args:
-        request: Its `Authorization` header may hold a bearer token.
+        request: Its `Authorization` header may hold a bearer token; else a cookie may name a session.
         tokens: Finds the principal of a token.
         token_required: Whether a request without a token is refused. One with a wrong token always is.
 
     Raises:
-        Unauthorized: The token is missing where one is needed, or it is wrong.
+        Unauthorized: The token is missing where one is needed, or it is wrong; or the session has ended.
+        ForeignCaller: A page of another origin has made a browser send its session.
         sqlalchemy.exc.OperationalError: The database cannot be reached.
     """
     secret = _bearer(request)
-    if secret is None:
-        if token_required:
-            raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`")
-        return LOCAL
-    return await _principal_of(secret, tokens)
+    if secret is not None:
+        return await _principal_of(secret, tokens)
+    session = session_in(request)
+    if session is not None:
+        # Where no token is needed, an old cookie is no reason to refuse.
+        with nullcontext() if token_required else suppress(SessionEnded):
+            principal = await _principal_of(session, tokens)
+            check_own_page(request)
+            return principal
+    if token_required:
+        raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`, or sign in on the page")
+    return LOCAL
 
 
 async def _principal_of(secret: str, tokens: TokenCache) -> Principal:
     principal = tokens.cached(secret) or await run_in_threadpool(tokens.look_up, secret)
     if principal is None:
         fault = await run_in_threadpool(tokens.fault_of, secret)
+        if is_session(secret):
+            raise SessionEnded(f"the session {fault}: sign in again")
         raise Unauthorized(f"the bearer token {fault}: send another, or get one from an admin")
     return principal
 
 
 class Permit:
-    """The right of a long request to go on: its token may be revoked, or expire, while it is answered.
+    """The right of a long request to go on: its token or session may end while it is answered.
 
     Args:
         request: Was let in.
@@ -147,14 +171,16 @@ class Permit:
     """
 
     def __init__(self, request: Request, tokens: TokenCache) -> None:
-        self._secret = _bearer(request)
+        # Who was let in without either needs neither.
+        by_session = request.state.principal.session_expires_at is not None
+        self._secret = session_in(request) if by_session else _bearer(request)
         self._tokens = tokens
 
     async def check(self) -> None:
         """Return if the request would still be let in.
 
         Raises:
-            Unauthorized: Its token was revoked or has expired.
+            Unauthorized: Its token was revoked or has expired, or its session has ended.
             sqlalchemy.exc.OperationalError: The database cannot be reached.
         """
         if self._secret is not None:
@@ -167,6 +193,7 @@ def _bearer(request: Request) -> str | None:
     if header is None:
         return None
     scheme, _, given = header.partition(" ")
-    if scheme.lower() != "bearer" or not given.strip():
+    secret = given.strip()
+    if scheme.lower() != "bearer" or not secret or is_session(secret):
         raise Unauthorized("the Authorization header holds no bearer token: send `Authorization: Bearer …`")
-    return given.strip()
+    return secret

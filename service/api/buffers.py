@@ -24,7 +24,7 @@ class BodyBuffers:
         try:
             yield buffer
         finally:
-            self.held_bytes -= buffer.size
+            buffer.free()
 
     def hold(self, size: int) -> None:
         """Count so many bytes more.
@@ -35,6 +35,10 @@ class BodyBuffers:
         if self.held_bytes + size > self._limit_bytes:
             raise ServerBusy("the service reads as many bodies just now as it can hold; try again")
         self.held_bytes += size
+
+    def release(self, size: int) -> None:
+        """Count so many bytes less."""
+        self.held_bytes -= size
 
 
 class BodyBuffer:
@@ -52,3 +56,8 @@ class BodyBuffer:
         """
         self._buffers.hold(size)
         self.size += size
+
+    def free(self) -> None:
+        """Give the room back, before the block ends."""
+        self._buffers.release(self.size)
+        self.size = 0

@@ -8,15 +8,21 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import Waiting
+from service.api.attempts import Attempts
 from service.api.auth import Permit, TokenCache
-from service.api.long_poll import PollStateReader, VersionWatcher
+from service.api.batch_reader import BatchReader
+from service.api.list_watch import ListWatch
+from service.api.long_poll import VersionWatcher
+from service.api.notifications import Notifications
+from service.api.polled_answers import PolledAnswer
 from service.api.refusals import Refusals
 from service.api.run_files import Hashes
-from service.broker.notify import Notifier, notify_waiting_runs
+from service.broker.notify import Notifier
 from service.settings import Settings
 from service.store.database import Database
 from service.store.queue import waiting_of
 from service.store.tables import RunRow
+from service.store.versions import PollState
 from service.telemetry.metrics import Telemetry
 
 
@@ -27,17 +33,17 @@ class Context:
     settings: Settings
     database: Database
     notifier: Notifier
+    notifications: Notifications
     tokens: TokenCache
     versions: VersionWatcher
     output: VersionWatcher
-    load_poll_states: PollStateReader
+    lists: ListWatch
+    load_poll_states: BatchReader[PollState]
+    run_statuses: BatchReader[PolledAnswer]
     telemetry: Telemetry
     hashes: Hashes
     refusals: Refusals
-
-    def notify(self) -> None:
-        """Notify workers of every queued run that they were not notified of yet."""
-        notify_waiting_runs(self.database, self.notifier)
+    attempts: Attempts
 
     def waiting(self, session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
         """Return the waiting reason of each of these runs, by id."""

@@ -1,10 +1,11 @@
-"""Origin checks: a service without tokens refuses requests that pages of other sites cause.
+"""Origin checks: what pages of other sites make a browser send is refused.
 
-Any page can make a browser send requests to this machine: under a name that resolves to it (DNS rebinding), or by a
-plain cross-site POST.
+Any page can make a browser send requests to a service without tokens: under a name that resolves to this machine (DNS
+rebinding), or by a plain cross-site POST. And a browser adds a session's cookie by itself, also for a page of another
+port or subdomain, which counts as the same site.
 
 Source:
-    RFC 9110, section 7.2 (Host); RFC 6454 (Origin).
+    RFC 9110, section 7.2 (Host); RFC 6454 (Origin); W3C Fetch Metadata Request Headers (`Sec-Fetch-Site`).
 """
 
 import re
@@ -35,9 +36,51 @@ def check_origin(request: Request, host: str) -> None:
             "CELLGATE_TOKEN to accept other names",
         )
     origin = request.headers.get("Origin")
-    ours = {f"http://{host_header}".lower(), f"https://{host_header}".lower()}
-    if request.method not in READING and origin is not None and origin.lower() not in ours:
+    if request.method not in READING and origin is not None and not _is_own_origin(request):
         raise _foreign("Origin", f"found {origin!r}, expected 'http://{host_header}': other origins change nothing")
+
+
+def check_own_page(request: Request) -> None:
+    """Accept a request that a browser has sent for this service's own page, or for a person who follows a link.
+
+    Raises:
+        ForeignCaller: A page of another origin would read or change something by the browser's session; or the request
+            changes something, and nothing says which page it is from.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if request.method in READING:
+        if site not in (None, "same-origin", "none") and not _opens_a_page(request):
+            raise _foreign("Sec-Fetch-Site", f"found {site!r}, expected 'same-origin': other pages read nothing")
+        return
+    if site is not None and site != "same-origin":
+        raise _foreign("Sec-Fetch-Site", f"found {site!r}, expected 'same-origin': other pages change nothing")
+    if site is None and not _is_own_origin(request):
+        raise _foreign(
+            "Origin",
+            f"found {request.headers.get('Origin')!r}, expected this service's own: a session changes something from "
+            "its own page only; send a bearer token instead",
+        )
+
+
+def check_no_other_page(request: Request) -> None:
+    """Accept a request unless a browser has sent it for a page of another origin.
+
+    Raises:
+        ForeignCaller: It has.
+    """
+    if "Sec-Fetch-Site" in request.headers or "Origin" in request.headers:
+        check_own_page(request)
+
+
+def _opens_a_page(request: Request) -> bool:
+    # The page that has the link cannot read what is opened: see the header Cross-Origin-Opener-Policy.
+    named = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+    return named == ("navigate", "document")
+
+
+def _is_own_origin(request: Request) -> bool:
+    host = request.headers.get("Host", "").lower()
+    return request.headers.get("Origin", "").lower() in (f"http://{host}", f"https://{host}")
 
 
 def _is_ours(host_header: str, host: str) -> bool:

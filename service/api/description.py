@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
 from cellgate.contract.api.problem import Problem
 from cellgate.contract.api.tokens import Scope
 from service.api.responses import MEDIA_TYPE, REF_TEMPLATE
-from service.api.scopes import ScopedRouter, ScopeTable
+from service.api.route_table import RouteTable
+from service.api.scopes import ScopedRouter
 
 ABOUT = """Training jobs for source-code vulnerability detectors: text, graph, fusion, and a decision between them.
 
@@ -36,25 +36,20 @@ TAGS = [
 router = ScopedRouter()
 
 
-def operation_id(route: APIRoute) -> str:
-    """Return the name that generated clients give the operation."""
-    return route.name
-
-
 class Document:
     """The OpenAPI document of an app: made by the first who asks while the others wait, and kept as it is sent.
 
     Making it takes seconds, and writing it as JSON tens of milliseconds in which no other thread runs.
 
     Args:
-        app: Has every route.
-        scopes: The scope that each operation needs.
+        app: Its title and version.
+        table: Its routes, and the scope that each operation needs.
         token_required: Whether the document requires a token.
     """
 
-    def __init__(self, app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> None:
+    def __init__(self, app: FastAPI, table: RouteTable, *, token_required: bool) -> None:
         self._app = app
-        self._scopes = scopes
+        self._table = table
         self._token_required = token_required
         self._making = threading.Lock()
         self._schema: dict[str, Any] | None = None
@@ -75,13 +70,15 @@ class Document:
     def _made(self) -> dict[str, Any]:
         if self._schema is None:
             app = self._app
-            schema = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes, tags=TAGS)
+            schema = get_openapi(
+                title=app.title, version=app.version, description=ABOUT, routes=self._table.routes, tags=TAGS
+            )
             for operation in _operations(schema):
                 _correct_media_types(operation["responses"])
             _drop_discriminators(schema["paths"])
             _add_problem(schema.setdefault("components", {}))
             if self._token_required:
-                _ask_for_token(schema, self._scopes)
+                _ask_for_token(schema, self._table)
             self._schema = schema
         return self._schema
 
@@ -93,15 +90,15 @@ def read_openapi(request: Request) -> Response:
     return Response(document.content(), media_type=JSONResponse.media_type)
 
 
-def describe_api(app: FastAPI, scopes: ScopeTable, *, token_required: bool) -> None:
+def describe_api(app: FastAPI, table: RouteTable, *, token_required: bool) -> None:
     """Let the app return its whole contract as its OpenAPI document.
 
     Args:
-        app: Has every route.
-        scopes: The scope that each operation needs.
+        app: The app.
+        table: Its routes, and the scope that each operation needs.
         token_required: Whether the document requires a token.
     """
-    document = Document(app, scopes, token_required=token_required)
+    document = Document(app, table, token_required=token_required)
     app.openapi = document.schema  # type: ignore[method-assign]  # FastAPI's own way to extend it
     app.state.document = document
 
@@ -138,9 +135,9 @@ def _drop_discriminators(node: Any) -> None:
             _drop_discriminators(value)
 
 
-def _ask_for_token(schema: dict[str, Any], scopes: ScopeTable) -> None:
+def _ask_for_token(schema: dict[str, Any], table: RouteTable) -> None:
     schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": TOKEN}}
     for operation in _operations(schema):
-        scope = scopes.of_operation(operation["operationId"])
+        scope = table.of_operation(operation["operationId"])
         if scope is not None:
             operation["security"] = [{"token": [scope.value]}]

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
 
 from cellgate.contract.identifiers import ULID
 from service.api.context import Context
@@ -116,8 +117,10 @@ class Post:
                 told = {**detail, **created.detail}
                 self.change.record(session, made=made and made[0], about_made=about_made, reason=reason, **told)
             self._store(session, created.location, body)
-        self.context.notify()
-        return _response(created.location, body)
+        answer = _response(created.location, body)
+        # Once the answer has gone: who waits for it does not wait for the broker.
+        answer.background = BackgroundTask(self.context.notifications.send)
+        return answer
 
     def act(
         self,

@@ -1,9 +1,9 @@
-"""Poll states and long polling: one statement reads, or watches, the rows of all concurrent requests."""
+"""Long polling: one statement watches the rows of all concurrent requests."""
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from service.api.auth import RECHECK_S, Permit
 from service.store.database import Database
 from service.store.logs import output_versions
-from service.store.versions import PollState, load_poll_states, load_versions
+from service.store.versions import load_versions
 
 LOOK_EVERY_S = 0.2
 Report = Callable[[str, Exception], None]
@@ -21,17 +21,23 @@ Report = Callable[[str, Exception], None]
 class VersionWatcher:
     """Wakes requests when a row gets a higher version, whichever process wrote it.
 
-    While requests wait, one query every `LOOK_EVERY_S` reads the versions of all their rows. No connection is held in
+    While requests wait, one query every `look_every_s` reads the versions of all their rows. No connection is held in
     between.
 
     Args:
         read: Returns the version of each of these rows, by id; called in a thread of its own.
         report: Is told, in a thread of its own, what ended a round that should not have ended so.
+        look_every_s: Seconds between two looks.
     """
 
     def __init__(
-        self, read: Callable[[Collection[str]], Mapping[str, int]], report: Report = lambda _, __: None
+        self,
+        read: Callable[[Collection[str]], Mapping[str, int]],
+        report: Report = lambda _, __: None,
+        *,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
+        self._look_every_s = look_every_s
         self._read = read
         self._report = report
         self._waiting: dict[str, set[tuple[int, asyncio.Future[None]]]] = defaultdict(set)
@@ -110,7 +116,7 @@ class VersionWatcher:
                 await run_in_threadpool(self._report, "long polls", error)
             if versions is not None:
                 self._tell(versions)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
 
     def _tell(self, versions: Mapping[str, int]) -> None:
         for row_id, entries in self._waiting.items():
@@ -124,60 +130,12 @@ def _release(entries: Collection[tuple[int, asyncio.Future[None]]]) -> None:
             moved.set_result(None)
 
 
-class PollStateReader:
-    """Reads poll states, all those of concurrent requests in one statement.
-
-    While one statement runs, further ids are collected for the next.
-
-    Args:
-        read: Returns the poll state of each existing row, by id; called in a thread of its own.
-    """
-
-    def __init__(self, read: Callable[[Collection[str]], Mapping[str, PollState]]) -> None:
-        self._read = read
-        self._waiters: dict[str, list[asyncio.Future[PollState | None]]] = {}
-        self._reading: asyncio.Task[None] | None = None
-
-    async def of(self, row_id: str) -> PollState | None:
-        """Return the row's current poll state; None where no such row exists.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
-        """
-        found: asyncio.Future[PollState | None] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(row_id, []).append(found)
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_all())
-        return await found
-
-    async def _read_all(self) -> None:
-        while self._waiters:
-            waiters, self._waiters = self._waiters, {}
-            try:
-                found = await run_in_threadpool(self._read, list(waiters))
-            # Whatever it is, each of the requests reports it: without an answer they would wait for ever.
-            except Exception as error:  # noqa: BLE001 - handed on
-                for one in _still_there(waiters):
-                    one.set_exception(error)
-            else:
-                for row_id, waiting in waiters.items():
-                    for one in _still_there({row_id: waiting}):
-                        one.set_result(found.get(row_id))
-
-
-def _still_there(
-    waiters: Mapping[str, Collection[asyncio.Future[PollState | None]]],
-) -> Iterator[asyncio.Future[PollState | None]]:
-    """Yield the futures whose requests have not been cancelled meanwhile."""
-    return (one for waiting in waiters.values() for one in waiting if not one.done())
-
-
 def watch_versions(database: Database, report: Report) -> VersionWatcher:
     """Return a watcher of the version columns of this database."""
 
     def read(ids: Collection[str]) -> Mapping[str, int]:
-        with database.read() as session:
-            return load_versions(session, ids)
+        with database.read_rows() as connection:
+            return load_versions(connection, ids)
 
     return VersionWatcher(read, report)
 
@@ -190,13 +148,3 @@ def watch_output(database: Database, report: Report) -> VersionWatcher:
             return output_versions(session, run_ids)
 
     return VersionWatcher(read, report)
-
-
-def poll_states_in(database: Database) -> PollStateReader:
-    """Return a reader of the poll states of this database."""
-
-    def read(ids: Collection[str]) -> Mapping[str, PollState]:
-        with database.read() as session:
-            return load_poll_states(session, ids)
-
-    return PollStateReader(read)

@@ -23,7 +23,7 @@ from cellgate.contract.identifiers import BUNDLE_ID, DATASET_ID, EXPERIMENT_ID, 
 from cellgate.contract.states import DatasetState, ExperimentState, JobState, RunState
 from service.api.validation import undone
 from service.domain.errors import InvalidRequest, InvalidSpec, Mistake
-from service.store.filters import PageOf
+from service.store.paging import PageOf
 
 DatasetPath = Annotated[str, Path(alias="dataset_id", pattern=DATASET_ID)]
 ExperimentPath = Annotated[str, Path(alias="experiment_id", pattern=EXPERIMENT_ID)]
@@ -127,18 +127,27 @@ class Paging:
             items: What is on it.
             ids: Their ids, in order.
         """
-        following = ids[-1] if len(ids) == self.wanted.limit else None
+        return self.linked(items, ids[-1] if len(ids) == self.wanted.limit else None)
+
+    def linked(self, items: Sequence[T], following: str | None, *, total: int | None = None) -> Page[T]:
+        """Return the page, and name its neighbours in `Link`.
+
+        Args:
+            items: What is on it.
+            following: Cursor of the next page; None: there is none.
+            total: Items on all pages, where they were counted.
+        """
         links = [self._link("first", None)]
         if following is not None:
             links.append(self._link("next", following))
         self._response.headers["Link"] = ", ".join(links)
-        return Page(items=list(items), next=following)
+        return Page(items=list(items), next=following, total=total)
 
     def _link(self, relation: str, after: str | None) -> str:
         url = self._request.url.remove_query_params("after")
         if after is not None:
             url = url.include_query_params(after=after)
-        return _link(relation, url)
+        return link(relation, url)
 
 
 async def _paging(request: Request, response: Response, limit: MaxItems = 50, after: After = None) -> Paging:
@@ -183,7 +192,7 @@ class EventPaging:
 
     def _link(self, relation: str, cursor: str, at: int | None) -> str:
         url = self._request.url.remove_query_params(cursor)
-        return _link(relation, url if at is None else url.include_query_params(**{cursor: str(at)}))
+        return link(relation, url if at is None else url.include_query_params(**{cursor: str(at)}))
 
 
 async def _event_paging(
@@ -200,7 +209,7 @@ async def _event_paging(
 PagedEvents = Annotated[EventPaging, Depends(_event_paging)]
 
 
-def _link(relation: str, url: URL) -> str:
+def link(relation: str, url: URL) -> str:
     # Relative: only the caller knows the name of a proxy in front of the server.
     return f'<{url.path}{f"?{url.query}" if url.query else ""}>; rel="{relation}"'
 

@@ -10,20 +10,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from service.api.context import Ctx, Permitted
+from service.api.etags import IfNoneMatch, Wait
+from service.api.polled_answers import IDLE, not_modified, poll_headers, tags_in
 from service.store.versions import PollState
 
-ENDED_RETRY_AFTER_S = 30
-WAITS_RETRY_AFTER_S = 2
-# So many polls until the next run ends show its progress, and its end soon afterwards.
-ASKS_UNTIL_END = 30
-SOONEST_RETRY_AFTER_S = 1
-LATEST_RETRY_AFTER_S = 5
-LONGEST_WAIT_S = 60
-# Of an answer in which no run waits.
-IDLE = "idle"
 _HELD_VERSION = re.compile(r'^W/"((?:ds|exp|job|run|bun|upl)_[0-9A-Z]{26})-(\d{1,18})(?:-[^"]*)?"$')
 
 
@@ -36,15 +29,6 @@ def version_in(tag: str, row_id: str) -> int | None:
 def fingerprint(waiting: Mapping[str, object]) -> str:
     """Return a hash of the waiting reasons, which change without a new row version; `IDLE` when no run waits."""
     return f"{zlib.crc32(repr(sorted(waiting.items())).encode()):08x}" if waiting else IDLE
-
-
-def retry_after_s(poll_state: PollState) -> int:
-    """Return `Retry-After` in seconds: short near the end of a run, longer before it and once all has ended."""
-    if poll_state.ended:
-        return ENDED_RETRY_AFTER_S
-    if poll_state.eta_s is not None:
-        return round(min(max(poll_state.eta_s / ASKS_UNTIL_END, SOONEST_RETRY_AFTER_S), LATEST_RETRY_AFTER_S))
-    return WAITS_RETRY_AFTER_S if poll_state.waits else SOONEST_RETRY_AFTER_S
 
 
 class NotModified(Exception):
@@ -76,9 +60,8 @@ class Poll:
         Raises:
             NotModified: The caller holds this version.
         """
-        etag = f'W/"{"-".join(str(part) for part in (row_id, poll_state.version, *of_it))}"'
-        headers = {"ETag": etag, "Retry-After": str(retry_after_s(poll_state)), "Cache-Control": "private, no-cache"}
-        if etag in self._held:
+        headers = poll_headers(row_id, poll_state, *of_it)
+        if headers["ETag"] in self._held:
             raise NotModified(headers)
         self._response.headers.update(headers)
 
@@ -93,17 +76,10 @@ async def _poll(
     response: Response,
     context: Ctx,
     permit: Permitted,
-    if_none_match: Annotated[str | None, Header(description="ETag of the version that the caller holds.")] = None,
-    wait: Annotated[
-        int,
-        Query(
-            ge=0,
-            le=LONGEST_WAIT_S,
-            description="With `If-None-Match`: wait up to this many seconds for a change before answering.",
-        ),
-    ] = 0,
+    if_none_match: IfNoneMatch = None,
+    wait: Wait = 0,
 ) -> Poll:
-    poll = Poll(response, [tag.strip() for tag in (if_none_match or "").split(",")])
+    poll = Poll(response, tags_in(if_none_match))
     row_id = _polled_id(request)
     held = poll.holds_a_version_of(row_id)
     if wait and held is not None:
@@ -145,4 +121,4 @@ PolledStatus = Annotated[Poll, Depends(_poll_status)]
 
 def not_modified_response(error: NotModified) -> Response:
     """Return 304."""
-    return Response(status_code=304, headers=dict(error.headers))
+    return not_modified(error.headers)

@@ -47,6 +47,7 @@ from service.domain.errors import (
     QuotaExceeded,
     ServiceError,
     StorageFull,
+    TooManyAttempts,
     Unauthorized,
 )
 from service.store.database_faults import DatabaseDamaged, DatabaseFull
@@ -75,6 +76,12 @@ class EvidencePending(NotFound):
     code = "evidence_pending"
 
 
+class NoRangeTest(NotFound):
+    """The run has no curve of an LR range test."""
+
+    code = "no_range_test"
+
+
 class ReportLost(NotFound):
     """The report that a run of cell 54 has left is not there as it was."""
 
@@ -91,6 +98,7 @@ STATUS: dict[type[ServiceError], HTTPStatus] = {
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
+    TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
     MissingScope: HTTPStatus.FORBIDDEN,
     NotOwner: HTTPStatus.FORBIDDEN,
     PriorityNotAllowed: HTTPStatus.FORBIDDEN,
@@ -210,6 +218,8 @@ def _headers_of(error: ServiceError) -> dict[str, str] | None:
             return {"Content-Range": f"bytes */{error.size}"}
         case QuotaExceeded():
             return {"Retry-After": str(QUOTA_RETRY_AFTER_S)}
+        case TooManyAttempts():
+            return {"Retry-After": str(error.extra["retry_after_s"])}
         case ServerBusy() | QueryTimeout():
             return {"Retry-After": str(RETRY_AFTER_S)}
     return None
@@ -225,7 +235,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     if not isinstance(error, RequestValidationError):
         raise error
     found = error.errors()
-    mistakes = mistakes_of(found[: most_mistakes(request)])
+    mistakes = mistakes_of(found[: most_mistakes(request)], body=_body_of(request))
     kinds = {one["type"] for one in found}
     malformed = "json_invalid" in kinds
     # Fields that are valid each, but not together, get the code of a valid spec whose parts do not exist.
@@ -238,6 +248,12 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         mistakes=mistakes,
         left_out=len(found) - len(mistakes),
     )
+
+
+def _body_of(request: Request) -> Any:
+    """Return the type of the body that the route takes; None where it takes none."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return None if field is None else field.field_info.annotation
 
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
-from fastapi import Request, Response
+from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
@@ -42,9 +42,9 @@ class Refusals:
         self._clock = clock
         self._periods: dict[str, _Period] = {}
 
-    async def note(self, request: Request, response: Response) -> None:
-        """Add the request, if it was a change that the sender has no right to."""
-        if response.status_code != HTTPStatus.FORBIDDEN or request.method not in CHANGING:
+    async def note(self, request: Request, status: int) -> None:
+        """Add a request that was answered with this status, if it was a change that the sender has no right to."""
+        if status != HTTPStatus.FORBIDDEN or request.method not in CHANGING:
             return
         if getattr(request.state, "principal", None) is None:
             return

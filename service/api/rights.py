@@ -3,7 +3,8 @@
 from starlette.concurrency import run_in_threadpool
 
 from cellgate.contract.api.tokens import Scope
-from service.api.scopes import Needed, Whose
+from service.api.route_table import Needed
+from service.api.scopes import Whose
 from service.domain.errors import MissingScope, NotFound
 from service.domain.principals import Principal
 from service.domain.rights import check_may_change

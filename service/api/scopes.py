@@ -1,23 +1,25 @@
 """Routes that declare the scope they need, and whose things they change, beside their path: none comes without."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from functools import cached_property, wraps
 from typing import Any, Final, TypeVar
 
-from fastapi import APIRouter, FastAPI
+from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
-from starlette.routing import Match
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Match, Route
 from starlette.types import Scope as Connection
 
 from cellgate.contract.api.tokens import Scope
-from cellgate.contract.identifiers import ULID
+from service.api.parameters import refuse_unknown_parameters
 
+# Answers usual requests before FastAPI sees them; gets a request and the id in its path, returns None for any other.
+Shortcut = Callable[[Request, str], Awaitable[Response | None]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 # The scope of a route that answers without a token.
 OPEN: Final = None
-ROW_ID = re.compile(rf"^[a-z]{{2,3}}_{ULID}\Z")
 
 
 class Whose(StrEnum):
@@ -29,34 +31,67 @@ class Whose(StrEnum):
     OWN = "own"
     # It makes a thing, which belongs to the caller; what it is made from may belong to anybody.
     NEW = "new"
+    # The caller's own session, which a cookie names.
+    SESSION = "the caller's session"
     # It makes a thing; where the body names an experiment to be a step of, that follows the rule of `OWN`.
     NEW_OR_OWN_STEP = "new, or a step of an own experiment"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Needed:
-    """What a request needs.
+class DeclaredRoute:
+    """One route. FastAPI's part is made when its first request comes, or the OpenAPI document is read.
+
+    To make all of them took a third of each start, and most processes answer few of them.
 
     Args:
-        scope: The least that its token must allow; None: it needs no token.
-        whose: Whose things it may change.
-        operation: Name of its route.
-        named: Name and value of its path's first parameter; the value is as it was sent.
+        method: Of its requests.
+        path: Whole; `{name}` is a path parameter.
+        endpoint: Answers them.
+        scope: The least that a request's token must allow; `OPEN`: it needs no token.
+        whose: Whose things it changes.
+        shortcut: Answers usual requests before FastAPI sees them.
+        options: Of FastAPI's `APIRoute`.
     """
 
-    scope: Scope | None
-    whose: Whose
-    operation: str = "none"
-    named: tuple[str, str] | None = None
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        scope: Scope | None,
+        whose: Whose,
+        shortcut: Shortcut | None,
+        options: dict[str, Any],
+    ) -> None:
+        self.method, self.path, self.scope, self.whose, self.shortcut = method, path, scope, whose, shortcut
+        self.name = str(options.get("name", endpoint.__name__))
+        self._endpoint = endpoint
+        self._options = options
+        self._pattern = Route(path, endpoint, methods=[method])
 
-    @property
-    def row_id(self) -> str | None:
-        """The thing that its path names; None: it names none, or what it names is no id."""
-        return self.named[1] if self.named is not None and ROW_ID.match(self.named[1]) else None
+    def params_in(self, connection: Connection) -> dict[str, Any] | None:
+        """Return the path parameters of a request, whatever its method; None where the path is another one.
 
+        Args:
+            connection: ASGI scope of the request.
+        """
+        match, found = self._pattern.matches(connection)
+        return None if match is Match.NONE else dict(found["path_params"])
 
-# A token is needed to learn that a path or a method does not exist.
-UNKNOWN_ROUTE: Final = Needed(scope=Scope.READ, whose=Whose.ANY)
+    @cached_property
+    def made(self) -> APIRoute:
+        """FastAPI's route, which validates requests and answers them."""
+        options = dict(self._options)
+        kind: type[APIRoute] = options.pop("route_class_override", APIRoute)
+        further: Sequence[Any] = options.pop("dependencies", ())
+        return kind(
+            self.path,
+            _as_coroutine(self._endpoint),
+            methods=[self.method],
+            dependencies=[Depends(refuse_unknown_parameters), *further],
+            generate_unique_id_function=operation_id,
+            **options,
+        )
 
 
 class ScopedRouter:
@@ -68,30 +103,43 @@ class ScopedRouter:
     """
 
     def __init__(self, *, prefix: str = "", tags: Sequence[str] = ()) -> None:
-        self.router = APIRouter(prefix=prefix, tags=list(tags))
-        self.scopes: dict[str, Scope | None] = {}
-        self.whose: dict[str, Whose] = {}
+        self._prefix = prefix
+        self._tags = list(tags)
+        self.declared: list[DeclaredRoute] = []
 
     @property
     def routes(self) -> list[APIRoute]:
-        """Every route, in the order in which requests are matched."""
-        return [route for route in self.router.routes if isinstance(route, APIRoute)]
+        """Every route, made, in the order in which requests are matched."""
+        return [route.made for route in self.declared]
 
-    def get(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    @property
+    def scopes(self) -> dict[str, Scope | None]:
+        """The scope of every route, by name."""
+        return {route.name: route.scope for route in self.declared}
+
+    @property
+    def whose(self) -> dict[str, Whose]:
+        """Whose things every route changes, by name."""
+        return {route.name: route.whose for route in self.declared}
+
+    def get(
+        self, path: str, scope: Scope | None, *, shortcut: Shortcut | None = None, **options: Any
+    ) -> Callable[[Endpoint], Endpoint]:
         """Return a decorator that adds a GET route.
 
         Args:
             path: Below the router's prefix; `{name}` is a path parameter.
             scope: The least that the request's token must allow; `OPEN`: no token is needed.
-            options: Of FastAPI's `add_api_route`.
+            shortcut: Answers usual requests before FastAPI sees them.
+            options: Of FastAPI's `APIRoute`.
         """
-        return self._add("GET", path, scope, Whose.ANY, options)
+        return self._add("GET", path, scope, Whose.ANY, options, shortcut)
 
     def head(self, path: str, scope: Scope | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Add a HEAD route; arguments as for `get`."""
         return self._add("HEAD", path, scope, Whose.ANY, options)
 
-    def post(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def post(self, path: str, scope: Scope | None, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Return a decorator that adds a POST route.
 
         Args:
@@ -110,59 +158,47 @@ class ScopedRouter:
         """Add a PATCH route; arguments as for `post`."""
         return self._add("PATCH", path, scope, whose, options)
 
-    def delete(self, path: str, scope: Scope, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def delete(self, path: str, scope: Scope | None, whose: Whose, **options: Any) -> Callable[[Endpoint], Endpoint]:
         """Add a DELETE route; arguments as for `post`."""
         return self._add("DELETE", path, scope, whose, options)
 
     def _add(
-        self, method: str, path: str, scope: Scope | None, whose: Whose, options: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        scope: Scope | None,
+        whose: Whose,
+        options: dict[str, Any],
+        shortcut: Shortcut | None = None,
     ) -> Callable[[Endpoint], Endpoint]:
         def add(endpoint: Endpoint) -> Endpoint:
-            self.router.add_api_route(path, endpoint, methods=[method], **options)
-            self.scopes[self.routes[-1].name] = scope
-            self.whose[self.routes[-1].name] = whose
+            route = DeclaredRoute(
+                method,
+                self._prefix + path,
+                endpoint,
+                scope=scope,
+                whose=whose,
+                shortcut=shortcut,
+                options={"tags": self._tags, **options},
+            )
+            self.declared.append(route)
             return endpoint
 
         return add
 
 
-class ScopeTable:
-    """What each request needs, by the route that will answer it.
+def operation_id(route: APIRoute) -> str:
+    """Return the name that generated clients give the operation."""
+    return route.name
 
-    Args:
-        routers: In the order in which the app includes them.
-    """
 
-    def __init__(self, routers: Iterable[ScopedRouter]) -> None:
-        self._routers = list(routers)
-        self._routes = [
-            (route, router.scopes[route.name], router.whose[route.name])
-            for router in self._routers
-            for route in router.routes
-        ]
+def _as_coroutine(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an endpoint as a coroutine; of any other, FastAPI checks the answer in a second thread."""
+    if asyncio.iscoroutinefunction(endpoint):
+        return endpoint
 
-    def include_in(self, app: FastAPI) -> None:
-        """Let the app answer every route."""
-        for router in self._routers:
-            app.include_router(router.router)
+    @wraps(endpoint)
+    async def answer(**values: Any) -> Any:
+        return await run_in_threadpool(endpoint, **values)
 
-    def of_request(self, connection: Connection) -> Needed:
-        """Return what the request needs.
-
-        Args:
-            connection: ASGI scope of the request.
-        """
-        for route, scope, whose in self._routes:
-            # The router's own matching decides, so that the two can never differ; most routes have another method.
-            if connection["method"] not in (route.methods or ()):
-                continue
-            match, found = route.matches(connection)
-            if match is Match.FULL:
-                first = next(iter(found["path_params"].items()), None)
-                named = None if first is None else (first[0], str(first[1]))
-                return Needed(scope=scope, whose=whose, operation=route.name, named=named)
-        return UNKNOWN_ROUTE
-
-    def of_operation(self, operation_id: str) -> Scope | None:
-        """Return the scope of an operation of the OpenAPI document; None where it needs no token."""
-        return next(router.scopes[operation_id] for router in self._routers if operation_id in router.scopes)
+    return answer

@@ -9,15 +9,21 @@ from typing import Any
 
 from cellgate.contract.api.datasets import ONE_PATH, PATHS
 from cellgate.contract.cells import SUBMITTED
+from cellgate.contract.suggestions import did_you_mean, fields_at
 from service.domain.errors import Mistake, escaped
 
 SHOWN_CHARACTERS = 100
 CELL_NUMBERS = tuple(entry.cell.value for entry in SUBMITTED)
 
 
-def mistakes_of(errors: Sequence[Any]) -> list[Mistake]:
-    """Return pydantic's errors as mistakes, each with a JSON pointer."""
-    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_detail(error)) for error in errors]
+def mistakes_of(errors: Sequence[Any], *, body: Any = None) -> list[Mistake]:
+    """Return pydantic's errors as mistakes, each with a JSON pointer.
+
+    Args:
+        errors: As pydantic lists them.
+        body: Type of the request's body, to say what may have been meant by a field that does not exist.
+    """
+    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_detail(error, body)) for error in errors]
 
 
 def _pointer(kind: str, location: Sequence[str | int]) -> str:
@@ -37,7 +43,7 @@ def _is_tag(part: str | int, parts: Sequence[str | int]) -> bool:
     return part in (ONE_PATH, PATHS) or (bool(parts) and part is parts[0] and str(part) in CELL_NUMBERS)
 
 
-def _detail(error: Any) -> str:
+def _detail(error: Any, body: Any) -> str:
     """Return the found value and the expectation as one sentence."""
     message = str(error["msg"]).removeprefix("Value error, ")
     kind = error["type"]
@@ -48,10 +54,15 @@ def _detail(error: Any) -> str:
     if kind.endswith("_attributes_type") or kind == "model_type":
         return f"found {_shown(error.get('input'))}, expected a JSON object"
     if kind == "extra_forbidden":
-        return "there is no such field; GET /openapi.json lists those there are"
+        return f"there is no such field; {_advice(error['loc'], body)}"
     if kind == "json_invalid":
         return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
     return f"{message}; found {_shown(error.get('input'))}"
+
+
+def _advice(location: Sequence[str | int], body: Any) -> str:
+    _, *above, name = location
+    return did_you_mean(str(name), fields_at(body, above)) or "GET /openapi.json lists those there are"
 
 
 def _shown(found: Any) -> str:

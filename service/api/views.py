@@ -3,24 +3,31 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast
 
+from sqlalchemy import Row
+
 from cellgate.contract.api.common import Answer
 from cellgate.contract.api.datasets import DatasetAnswer
 from cellgate.contract.api.experiments import ExperimentAnswer, ExperimentStatus, ExperimentSummary
 from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.pipelines import ExperimentWaiting, StepAnswer, StepName, StepRun, StepVerdict
 from cellgate.contract.api.runs import Curve, Progress, RunAnswer, RunStatus, WaitingAnswer
 from cellgate.contract.cells import ENTRY_OF, Cell, CellName
 from cellgate.contract.conclusion import Conclusion
 from cellgate.contract.decision import DecisionOutcome
 from cellgate.contract.states import RunState, Waiting, job_state
 from service.domain.comparison import thinned
+from service.domain.curves import epochs_at, is_by_time
+from service.domain.progress import JOBS_OF, remaining_s, share_done, step_states
+from service.store.best_f1 import gate_f1_of
 from service.store.dataset_sources import sources_of
-from service.store.experiments import ExperimentOverview
 from service.store.runs import MetricCurve
+from service.store.summaries import ExperimentOverview
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
 Waitings = Mapping[str, Waiting]
 GateVerdict = Literal["pending", "pass", "fail"]
 A = TypeVar("A", bound=Answer)
+S = TypeVar("S", bound=ExperimentSummary)
 
 
 def answer(kind: type[A], row: object, **computed: Any) -> A:
@@ -78,20 +85,14 @@ def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> 
         cell=cell_name(row.cell),
         waiting=waits and answer(WaitingAnswer, waits),
         progress=answer(Progress, row),
-        f1=gate_f1(row.result),
+        f1=gate_f1_of(row.result),
         result=row.result if with_result else None,
     )
 
 
-def run_status(row: RunRow) -> RunStatus:
+def run_status(row: RunRow | Row[Any]) -> RunStatus:
     """Return where a run is."""
     return answer(RunStatus, row, progress=answer(Progress, row))
-
-
-def gate_f1(result: Mapping[str, Any] | None) -> float | None:
-    """Return a result's F1 on the gate split."""
-    found = ((result or {}).get("metrics") or {}).get("gate", {}).get("f1")
-    return None if found is None else float(found)
 
 
 def job_answer(row: JobRow, runs: Sequence[RunRow], waiting: Waitings) -> JobAnswer:
@@ -151,18 +152,52 @@ def experiment_status(row: ExperimentRow, verdict: str | None, conclusion: Concl
     return answer(ExperimentStatus, row, gate_verdict=gate_verdict(verdict), conclusion=conclusion)
 
 
-def experiment_summary(found: ExperimentOverview) -> ExperimentSummary:
-    """Return an experiment in a list."""
+def experiment_summary(found: ExperimentOverview, kind: type[S], **computed: Any) -> S:
+    """Return an experiment in a list.
+
+    Args:
+        found: The experiment.
+        kind: Model of the answer.
+        computed: Fields that `kind` has besides.
+    """
+    conclusion = found.conclusion
+    overruled_by = None if conclusion is None else conclusion.overruled_by
     return answer(
-        ExperimentSummary,
+        kind,
         found.experiment,
+        dataset_name=found.dataset.name,
         gate_verdict=gate_verdict(found.gate_verdict),
         outcome=found.outcome,
-        conclusion=found.conclusion,
+        conclusion=conclusion,
+        overruled_by=overruled_by,
+        computed=None if conclusion is None or overruled_by is None else conclusion.computed.text,
+        f1=found.experiment.best,
+        gate_f1=found.experiment.spec["policy"]["gate_f1"],
+        steps=_steps(found),
+        progress=share_done(found.facts),
+        eta_s=remaining_s(found.facts),
+        waiting=found.waiting and answer(ExperimentWaiting, found.waiting),
         labels=dict(found.labels),
         runs_done=found.runs_done,
         runs_total=found.runs_total,
+        **computed,
     )
+
+
+def _steps(found: ExperimentOverview) -> list[StepAnswer]:
+    verdicts: dict[StepName, StepVerdict | None] = {"gate": found.facts.gate, "decision": found.facts.decided}
+    return [
+        StepAnswer(
+            step=step,
+            state=state,
+            verdict=verdicts.get(step),
+            runs=[
+                StepRun(id=run.id, seed=run.seed, state=run.state, progress=run.share)
+                for run in found.facts.of(*JOBS_OF[step])
+            ],
+        )
+        for step, state in step_states(found.facts).items()
+    ]
 
 
 def gate_verdict(verdict: str | None) -> GateVerdict:
@@ -170,9 +205,23 @@ def gate_verdict(verdict: str | None) -> GateVerdict:
     return cast(GateVerdict, verdict or "pending")
 
 
-def curve_answer(found: MetricCurve, max_points: int | None) -> Curve:
-    """Return a curve, of at most so many points."""
+def curve_answer(found: MetricCurve, max_points: int | None, ends: Sequence[tuple[int, float]] | None = None) -> Curve:
+    """Return a curve, of at most so many points.
+
+    Args:
+        found: The whole curve.
+        max_points: None: all.
+        ends: Steps at which epochs end, of `epoch_ends`; None where they are not known.
+    """
     steps, values = found.steps, found.values
     if max_points is not None:
         steps, values = thinned(steps, values, max_points=max_points)
-    return Curve(key=found.key, steps=steps, values=values, points=len(found.steps))
+    at = dict(zip(found.steps, found.times_s, strict=True))
+    return Curve(
+        key=found.key,
+        steps=steps,
+        values=values,
+        times_s=[at[step] for step in steps],
+        epochs=None if ends is None or is_by_time(found.key) else epochs_at(steps, ends),
+        points=len(found.steps),
+    )

@@ -1,16 +1,18 @@
 """Connections to the broker: Celery's and redis-py's, from one URL and with the same limits of time."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import redis
-from celery import Celery
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from service.domain.broker_url import BrokerUrl, parse_broker_url
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 # A link can be cut without a word: without limits, one command would wait for a quarter of an hour.
 SOCKET_TIMEOUT_S = 2.0
@@ -19,7 +21,7 @@ CONNECT_TIMEOUT_S = 2.0
 OVERDUE_S = 5.0
 
 
-def celery_app(redis_url: str) -> Celery:
+def celery_app(redis_url: str) -> "Celery":
     """Return a Celery app with Cellgate's settings; nothing is connected yet.
 
     Args:
@@ -28,6 +30,9 @@ def celery_app(redis_url: str) -> Celery:
     Raises:
         InvalidBrokerUrl: It names no broker.
     """
+    # A tenth of the start of a process, most of which send their first message later.
+    from celery import Celery
+
     broker = parse_broker_url(redis_url)
     app = Celery("cellgate", broker=_celery_url(broker), set_as_current=False)
     app.conf.update(

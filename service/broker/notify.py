@@ -2,11 +2,11 @@
 
 import threading
 import time
+from functools import cached_property
 from typing import Any, Protocol
 
 import redis
 import structlog
-from kombu.exceptions import ChannelError, KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.broker.connections import celery_app, redis_client
@@ -16,8 +16,6 @@ from service.store.dispatch import due_for_dispatch
 TASK = "cellgate.notify"
 # What release 0.1 sends; a worker of this release must understand an API of the one before.
 TASK_OF_RELEASE_0_1 = "cellgate.doorbell"
-# An unreachable broker, and one that refuses commands (out of memory, read-only).
-BROKER_ERRORS = (KombuError, ChannelError, redis.RedisError, OSError)
 # Written and left to expire: a broker that is full or read-only answers a PING as if nothing were wrong.
 PROBE_KEY = "cellgate:probe"
 PROBE_EXPIRES_S = 60
@@ -65,7 +63,7 @@ class CeleryNotifier:
     """
 
     def __init__(self, redis_url: str) -> None:
-        self._app: Any = celery_app(redis_url)
+        self._redis_url = redis_url
         self._client = redis_client(redis_url)
         self._lock = threading.Lock()
         self._problem: str | None = None
@@ -81,7 +79,7 @@ class CeleryNotifier:
             # A ping first, which takes a third of a millisecond: Celery would go on trying for seconds.
             self._client.ping()
             self._send(run_id, queue)
-        except BROKER_ERRORS as error:
+        except broker_errors() as error:
             if time.monotonic() - begun > SLOW_S:
                 self._send_after = time.monotonic() + RETRY_AFTER_S
             log.warning("notification_not_sent", run=run_id, queue=queue, error=problem_of(error))
@@ -98,23 +96,41 @@ class CeleryNotifier:
 
     def close(self) -> None:
         """Close the connections."""
-        self._app.close()
+        if "_app" in vars(self):
+            self._app.close()
         self._client.close()
+
+    @cached_property
+    def _app(self) -> Any:
+        # Made with the first message: it takes longer to import than an API to start.
+        return celery_app(self._redis_url)
 
     def _send(self, run_id: str, queue: str) -> None:
         message = {"kwargs": {"run_id": run_id}, "queue": queue, "retry": False}
         try:
             self._app.send_task(TASK, **message)
-        except BROKER_ERRORS:
+        except broker_errors():
             # After a failover or a restart the pooled connection is a dead one: the error has closed it.
             self._app.send_task(TASK, **message)
 
     def _probe(self) -> str | None:
         try:
             self._client.set(PROBE_KEY, "1", ex=PROBE_EXPIRES_S)
-        except BROKER_ERRORS as error:
+        except broker_errors() as error:
             return problem_of(error)
         return None
+
+
+def broker_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of an unreachable broker, and of one that refuses commands (out of memory, read-only)."""
+    return (*_wrappers(), redis.RedisError, OSError)
+
+
+def _wrappers() -> tuple[type[Exception], ...]:
+    """Return Celery's errors, which wrap the client's own; imported with the first error, not at each start."""
+    from kombu.exceptions import ChannelError, KombuError
+
+    return KombuError, ChannelError
 
 
 def problem_of(error: BaseException) -> str:
@@ -128,7 +144,7 @@ def problem_of(error: BaseException) -> str:
 
 def is_of_broker(error: BaseException) -> bool:
     """Return whether the broker, or the way to it, caused an error."""
-    return isinstance(_root(error), redis.RedisError | OSError | KombuError | ChannelError)
+    return isinstance(_root(error), broker_errors())
 
 
 # The first that fits: a kind of error, and what its text holds where the kind alone does not tell.
@@ -156,6 +172,6 @@ PROBLEMS: tuple[tuple[type[Exception], str, str], ...] = (
 def _root(error: BaseException) -> BaseException:
     """Return the client's own error: Celery wraps it once."""
     inner = error.__cause__ or error.__context__
-    if isinstance(error, KombuError | ChannelError) and inner is not None:
+    if isinstance(error, _wrappers()) and inner is not None:
         return inner
     return error

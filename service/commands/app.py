@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cellgate.contract.command_examples import add_examples
 from cellgate.contract.exit_codes import CommandExit, UnusableError, UsageError
 from cellgate.contract.visible import visible
 from service.commands.doctor import doctor
@@ -115,6 +116,9 @@ def restore(
     from service.commands.backup import restore_into
 
     restore_into(load_settings(data_dir=data_dir), file)
+
+
+add_examples(app)
 
 
 def main() -> None:

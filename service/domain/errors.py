@@ -8,11 +8,14 @@ ServiceError
 ├── StorageFull             the disk has no room
 ├── Conflict                the state does not allow it
 │   ├── GateNotPassed       fusion before the gate has passed; carries the gate report
+│   ├── MadeByOlderRelease  what is asked for was made before there was such a thing
 │   ├── StillUsed           something depends on what is to be deleted
 │   └── IdempotencyMismatch an Idempotency-Key came back with another body
 ├── PreconditionFailed      the thing is not the one that If-Match names any more
 ├── QuotaExceeded           the owner has reached a limit
 ├── Unauthorized            no token, or not this one
+│   └── SessionEnded        the session of a browser is over
+├── TooManyAttempts         too many wrong tokens from one address
 ├── MissingScope            the token does not allow this
 ├── NotOwner                the thing belongs to somebody else
 ├── PriorityNotAllowed      a priority that is for admins
@@ -98,6 +101,12 @@ class GateNotPassed(Conflict):
     code = "gate_not_passed"
 
 
+class MadeByOlderRelease(Conflict):
+    """What is asked for was made by a release that did not keep it yet."""
+
+    code = "made_by_older_release"
+
+
 class StillUsed(Conflict):
     """Something depends on what is to be deleted; the first dependents are listed."""
 
@@ -126,6 +135,18 @@ class Unauthorized(ServiceError):
     """The request has no bearer token, or an invalid one."""
 
     code = "unauthorized"
+
+
+class SessionEnded(Unauthorized):
+    """The session that a browser's cookie names has ended, or its token has."""
+
+    code = "session_ended"
+
+
+class TooManyAttempts(ServiceError):
+    """An address has tried to sign in with wrong tokens too often."""
+
+    code = "too_many_attempts"
 
 
 class MissingScope(ServiceError):

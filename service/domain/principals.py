@@ -34,6 +34,7 @@ class Principal:
         scope: What the request may do.
         token_id: The token that it came with; None for one of the settings, and for none.
         expires_at: When that token ends, in seconds since the epoch; None: never.
+        session_expires_at: When the session ends that it came with; None: it came with none.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Principal:
     scope: Scope
     token_id: str | None = None
     expires_at: float | None = None
+    session_expires_at: float | None = None
 
     @property
     def owner(self) -> Owner:

@@ -1,6 +1,6 @@
-"""Tokens and their scopes.
+"""Tokens, and the sessions that browsers get for them.
 
-A token is 256 random bits, so its plain SHA-256 cannot be reversed by guessing. Only the hash is stored.
+Each is 256 random bits, so its plain SHA-256 cannot be reversed by guessing. Only the hash is stored.
 """
 
 import hashlib
@@ -10,6 +10,8 @@ import secrets
 MARK = "cg_"
 VISIBLE_CHARACTERS = len(MARK) + 8
 SHAPE = re.compile(rf"^{MARK}[A-Za-z0-9_-]{{43}}\Z")
+SESSION_MARK = "cgs_"
+SESSION_SHAPE = re.compile(rf"^{SESSION_MARK}[A-Za-z0-9_-]{{43}}\Z")
 
 
 def new_secret() -> str:
@@ -17,8 +19,18 @@ def new_secret() -> str:
     return MARK + secrets.token_urlsafe(32)
 
 
+def new_session_secret() -> str:
+    """Return the value of a fresh session's cookie."""
+    return SESSION_MARK + secrets.token_urlsafe(32)
+
+
+def is_session(secret: str) -> bool:
+    """Return whether this is the value of a session's cookie; no token looks like one."""
+    return SESSION_SHAPE.match(secret) is not None
+
+
 def digest(secret: str) -> str:
-    """Return the hash of a token, which is stored."""
+    """Return the hash of a token or session, which is stored."""
     # Headers are decoded as Latin-1, so every character can be encoded.
     return hashlib.sha256(secret.encode()).hexdigest()
 

@@ -11,8 +11,6 @@ import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
-import httpx
-
 from service.domain.errors import InvalidSpec, Mistake
 
 SECRET_MARK = "whsec_"
@@ -80,6 +78,9 @@ def check_url(url: str) -> None:
 
 
 def _check_host(host: str, url: str) -> None:
+    # A twentieth of the API's start, and few ever add a webhook.
+    import httpx
+
     # getaddrinfo encodes names by IDNA 2003, httpx by IDNA 2008: a request needs both.
     try:
         host.encode("idna")

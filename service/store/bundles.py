@@ -15,9 +15,10 @@ from service.domain.packing import Packing
 from service.domain.principals import Owner
 from service.store.database import now_s
 from service.store.experiments import get_experiment
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_bundles
+from service.store.filters import EVERYTHING, Filters, matching_bundles
 from service.store.jobs import create_job
 from service.store.lookup import existing, new_id
+from service.store.paging import FIRST_PAGE, PageOf, find_page
 from service.store.steps import ONE_RUN, finished_runs
 from service.store.tables import BundleRow, JobRow, RunRow
 
@@ -63,6 +64,7 @@ def create_bundle(
     stated = {
         "deployment_prevalence": policy.deployment_prevalence,
         "alerts_per_1000": policy.alert_budget_per_1000,
+        "selective_risk": policy.selective_risk,
     }
     config = {
         "kind": packing.kind,
@@ -116,14 +118,15 @@ def get_bundle(session: Session, bundle_id: str) -> BundleRecord:
 
 
 def list_bundles(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> list[BundleRecord]:
-    """Return a page of the bundles that match the filters, newest first.
+    """Return a page of the bundles that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
     """
-    chosen = page_of_bundles(_bundles(), page, wanted)
+    ids = list(find_page(session, matching_bundles(wanted), page))
+    chosen = _bundles().where(BundleRow.id.in_(ids)).order_by(BundleRow.id.desc())
     return [BundleRecord(row=row, run=run) for row, run in session.execute(chosen)]
 
 

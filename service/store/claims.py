@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, func, insert, null, select
 from sqlalchemy.orm import Session
@@ -17,6 +18,11 @@ from service.store.quotas import below_quota, within_quota
 from service.store.tables import AttemptRow, ExperimentRow, JobRow, RunRow
 from service.store.transitions import Transition, apply_transition, bump_versions
 from service.store.workers import may_claim
+
+# Of the oldest runs of a queue, for one that never had a turn.
+LOOKED_AT = 100
+# A lock of runs that leaves out what others have locked.
+_FREE: Any = {"key_share": True, "skip_locked": True, "of": RunRow}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +73,7 @@ def claim_next(
     waiting = _queued(queues)
     if max_running is not None:
         waiting = within_quota(session, waiting, max_running)
-    in_turn = with_fairness_key(waiting).order_by(RunRow.priority.desc(), LAST_SERVED, *AGE).limit(1)
-    run: RunRow | None = session.scalar(in_turn.with_for_update(key_share=True, skip_locked=True, of=RunRow))
+    run = _next_in_turn(session, waiting, queues)
     if run is None:
         return None
     attempt = run.attempt + 1
@@ -111,6 +116,50 @@ def is_anything_open(session: Session, *, worker: str, queues: Sequence[str], ma
         queued = below_quota(queued, max_running)
     found = queued.with_only_columns(RunRow.id).limit(1)
     return may_claim(session, worker, lock=False) and session.scalar(found) is not None
+
+
+def _next_in_turn(session: Session, waiting: Select[RunRow], queues: Sequence[str]) -> RunRow | None:
+    """Return the run whose turn it is, locked; None where there is none, or others have them all locked."""
+    highest = _highest_priorities(session, queues)
+    if not highest:
+        return None
+    run = _oldest_never_served(session, waiting, highest)
+    if run is not None:
+        return run
+    in_turn = with_fairness_key(waiting).order_by(RunRow.priority.desc(), LAST_SERVED, *AGE).limit(1)
+    in_turn = in_turn.with_for_update(**_FREE)
+    found: RunRow | None = session.scalar(in_turn)
+    return found
+
+
+def _highest_priorities(session: Session, queues: Sequence[str]) -> dict[str, int]:
+    """Return the highest priority of each queue in which a run waits; an index has each at its end."""
+    by_priority = [
+        _queued([queue]).with_only_columns(RunRow.priority).order_by(RunRow.priority.desc()).limit(1).scalar_subquery()
+        for queue in queues
+    ]
+    found = session.execute(select(*by_priority)).one() if by_priority else ()
+    return {queue: priority for queue, priority in zip(queues, found, strict=True) if priority is not None}
+
+
+def _oldest_never_served(session: Session, waiting: Select[RunRow], highest: dict[str, int]) -> RunRow | None:
+    """Return the run whose turn it is if it is one of those that never had a turn, locked.
+
+    They come before all others of their priority, by age. So the first one in an index by age is it, and the turns of
+    all that wait, perhaps thousands, need not be put in order. Only the oldest few are looked at.
+    """
+    top = max(highest.values())
+    oldest = []
+    for queue in (queue for queue, priority in highest.items() if priority == top):
+        of_queue = waiting.where(RunRow.queue == queue, RunRow.priority == top)
+        few = of_queue.with_only_columns(RunRow.id).order_by(*AGE).limit(LOOKED_AT)
+        by_age: Select[Any] = select(RunRow).where(RunRow.id.in_(few)).with_only_columns(*AGE)
+        never = with_fairness_key(by_age).where(LAST_SERVED == 0)
+        oldest += [tuple(row) for row in session.execute(never.order_by(*AGE).limit(1))]
+    if not oldest:
+        return None
+    *_, run_id = min(oldest)
+    return session.scalar(waiting.where(RunRow.id == run_id).with_for_update(**_FREE))
 
 
 def _next_turn(session: Session) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import func, null, select, update
+from sqlalchemy import ColumnElement, Select, case, func, null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.conclusion import Conclusion, SeedCounts
@@ -14,7 +14,7 @@ from service.store.tables import DecisionRow, ExperimentRow, JobRow, RunRow
 
 TERMINAL = [state.value for state in ExperimentState if state.terminal]
 # Columns of an experiment that goes on.
-NO_CONCLUSION: dict[str, Any] = {"outcome": null(), "conclusion": null(), "concluded_at": null()}
+NO_CONCLUSION: dict[str, Any] = {"outcome": null(), "conclusion": null(), "concluded_at": null(), "took_s": null()}
 TRAINED = [step.value for step in (*BASES, Step.FUSION)]
 
 
@@ -36,17 +36,27 @@ def store_conclusion(session: Session, experiment_id: str) -> Conclusion | None:
                 outcome=conclusion.outcome.value,
                 conclusion=conclusion.model_dump(mode="json"),
                 concluded_at=ExperimentRow.finished_at,
+                took_s=_took_s(),
             )
             .execution_options(synchronize_session=False)
         )
     return conclusion
 
 
+def _took_s() -> ColumnElement[float]:
+    by_clock = ExperimentRow.finished_at - ExperimentRow.created_at
+    return case((by_clock < 0.0, 0.0), else_=by_clock)
+
+
+def missing_conclusions() -> Select[str]:
+    """Return a selection of the experiments that have ended and have no stored conclusion."""
+    return select(ExperimentRow.id).where(ExperimentRow.outcome.is_(None), ExperimentRow.state.in_(TERMINAL))
+
+
 def store_missing_conclusions(session: Session, *, limit: int = 100) -> list[str]:
     """Store the conclusions of experiments that a process of an older release has ended, and return their ids."""
-    chosen = select(ExperimentRow.id).where(ExperimentRow.outcome.is_(None), ExperimentRow.state.in_(TERMINAL))
     missing = session.scalars(
-        chosen.order_by(ExperimentRow.id).limit(limit).with_for_update(key_share=True, skip_locked=True)
+        missing_conclusions().order_by(ExperimentRow.id).limit(limit).with_for_update(key_share=True, skip_locked=True)
     ).all()
     for experiment_id in missing:
         store_conclusion(session, experiment_id)

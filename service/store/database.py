@@ -5,13 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -20,17 +16,23 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
+from service.store.connections import READ_ONLY, begin_on_sqlite, commit_durably, configure_sqlite
 from service.store.database_faults import DatabaseDamaged, DatabaseFull, name_fault
 from service.store.locks import AdvisoryLock
 from service.store.silence import limit_silence, link_parameters
 from service.store.statement_limits import limit_statements
 
-BUSY_TIMEOUT_MS = 30_000
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 FIRST_CONNECTION_TIMEOUT_S = 30.0
 RETRY_S = 0.25
 # Beside this package, wherever it lies: an installed package of that name may be somebody else's.
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
-READ_ONLY = "cellgate_read_only"
+# What reads rows: a connection costs a third of a session.
+Reader = Session | Connection
+VERSION_TABLE = "alembic_version"
+HEAD = "head"
 
 
 class UnsuitableDatabase(RuntimeError):
@@ -118,6 +120,13 @@ class Database:
         with _session(self._reading) as session, session.begin():
             yield session
 
+    @contextmanager
+    def read_rows(self) -> Iterator[Connection]:
+        """Yield what `read` does without the ORM: for a statement that costs less than a session."""
+        self._wait_until_up()
+        with self._reading.connect() as connection:
+            yield connection
+
     def watch(self, watcher: Watcher) -> None:
         """Call the watcher for every statement from now on."""
         event.listen(self._engine, "before_cursor_execute", lambda c, _c, sql, *_: watcher.begun(c, sql))
@@ -147,8 +156,8 @@ def new_engine(url: str) -> Engine:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, pool_size=20, max_overflow=40, hide_parameters=True)
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_on_sqlite)
+        event.listen(engine, "connect", configure_sqlite)
+        event.listen(engine, "begin", begin_on_sqlite)
         event.listen(engine, "handle_error", name_fault, retval=True)
         return engine
     # Set here, not left to the server: with SQL_ASCII the driver would return bytes.
@@ -156,6 +165,7 @@ def new_engine(url: str) -> Engine:
     engine = create_engine(
         parsed, pool_size=10, max_overflow=30, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
     )
+    event.listen(engine, "connect", commit_durably)
     event.listen(engine, "handle_error", name_fault, retval=True)
     return engine
 
@@ -193,24 +203,7 @@ def _is_sqlite(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite"
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    # The driver must not begin transactions of its own: _begin_on_sqlite does.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_on_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get(READ_ONLY, False)
-    # A deferred transaction that turns into a writer fails at once when another wrote in between.
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def migrate(url: str, revision: str = "head") -> None:
+def migrate(url: str, revision: str = HEAD) -> None:
     """Migrate the database up to a revision, by default the newest; do nothing if it has that already.
 
     Raises:
@@ -220,6 +213,12 @@ def migrate(url: str, revision: str = "head") -> None:
     engine = new_engine(url)
     try:
         wait_until_up(engine, timeout_s=FIRST_CONNECTION_TIMEOUT_S)
+        with engine.connect() as connection:
+            if revision == HEAD and _revisions_in(connection) == {newest_revision()}:
+                return
+        # A tenth of a start, of which most have nothing to migrate.
+        from alembic import command
+
         with engine.connect() as connection:
             allow_table_rebuilds(connection)
             with connection.begin():
@@ -259,14 +258,25 @@ def schema_is_current(database: Database) -> bool:
 
 def known_revisions() -> frozenset[str]:
     """Return every revision that this release can migrate from."""
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    return frozenset(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def newest_revision() -> str:
+    """Return the revision of the schema that this code was written for: each file is named after its own."""
+    return max(known_revisions())
+
+
+def _revisions_in(connection: Connection) -> set[str]:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return set()
+    return set(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars())
 
 
 def schema_fault(database: Database) -> str | None:
     """Return in words what the database's schema is instead of this release's, and what to do; None if it is that."""
     with database.read() as session:
-        found = set(MigrationContext.configure(session.connection()).get_current_heads())
-    newest = set(ScriptDirectory.from_config(_config()).get_heads())
+        found = _revisions_in(session.connection())
+    newest = {newest_revision()}
     if found == newest:
         return None
     if not found:
@@ -277,7 +287,9 @@ def schema_fault(database: Database) -> str | None:
     return f"the database's schema is {has}, which this release ({needs}) does not know: use the release that made it"
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

@@ -12,9 +12,11 @@ from service.domain.principals import NOBODY, Owner
 from service.store.database import now_s
 from service.store.dataset_sources import BETWEEN_SOURCES
 from service.store.dataset_versions import next_version
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_datasets
+from service.store.filters import EVERYTHING, Filters, matching_datasets
+from service.store.hints import by_no_index
 from service.store.jobs import create_job
 from service.store.lookup import get_row, new_id
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 
@@ -64,15 +66,15 @@ def get_dataset(session: Session, dataset_id: str) -> DatasetRow:
     return get_row(session, DatasetRow, dataset_id)
 
 
-def list_datasets(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[DatasetRow]:
-    """Return a page of the data sets that match the filters, newest first.
+def list_datasets(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Found[DatasetRow]:
+    """Return a page of the data sets that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
     """
-    return session.scalars(page_of_datasets(page, wanted)).all()
+    return rows_of(session, DatasetRow, find_page(session, matching_datasets(wanted), page))
 
 
 def preparing_runs(session: Session, dataset_ids: Sequence[str]) -> dict[str, str]:
@@ -80,6 +82,10 @@ def preparing_runs(session: Session, dataset_ids: Sequence[str]) -> dict[str, st
     chosen = (
         select(JobRow.dataset_id, RunRow.id)
         .join(RunRow, RunRow.job_id == JobRow.id)
-        .where(JobRow.dataset_id.in_(dataset_ids), JobRow.cell == Cell.PREPARE.value, RunRow.superseded_by.is_(None))
+        .where(
+            JobRow.dataset_id.in_(dataset_ids),
+            by_no_index(JobRow.cell) == Cell.PREPARE.value,
+            RunRow.superseded_by.is_(None),
+        )
     )
     return {row.dataset_id: row.id for row in session.execute(chosen)}

@@ -8,15 +8,16 @@ Source:
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import uniform
 
-from sqlalchemy import ColumnElement, and_, case, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.webhooks import DeliveryState
 from service.domain.delivery_order import Candidate, Standing, origin_of
 from service.domain.webhooks import OPEN_AFTER, PROBE_PAUSES_S, WAITS_S, next_wait_s, probe_pause_s
-from service.store.database import now_s
+from service.store.database import Reader, now_s
 from service.store.tables import DeliveryRow, WebhookRow
 
 # A claim lapses after this time: its sender has probably died.
@@ -56,6 +57,11 @@ class Outcome:
     due: Due
     status: int | None
     error: str | None
+
+
+def is_anything_due(reader: Reader) -> bool:
+    """Return whether a delivery waits whose time has come; whether there is room for it is another question."""
+    return bool(reader.scalar(_any_due()))
 
 
 def due_deliveries(
@@ -175,6 +181,12 @@ def _count_failure(session: Session, webhook_id: str, *, gone: bool) -> None:
     pause_s = probe_pause_s(failures)
     values: dict[str, object] = {"failures": failures, "probe_at": null() if pause_s is None else now_s() + pause_s}
     _set_webhook(session, webhook_id, **values, **({"active": False} if gone else {}))
+
+
+@cache
+def _any_due() -> Select[bool]:
+    # Kept: to build it takes longer than to execute it.
+    return select(select(DeliveryRow.id).where(_is_due()).exists())
 
 
 def _is_due() -> ColumnElement[bool]:

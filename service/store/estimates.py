@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.estimates import EstimateAnswer, Figure, SpentAnswer, StepEstimate
@@ -73,6 +73,10 @@ def record_estimate(session: Session, experiment_id: str, found: EstimateAnswer)
     """Keep what was predicted for an experiment, as one of its events."""
     body = found.model_dump(mode="json")
     session.execute(insert(EventRow).values(experiment_id=experiment_id, kind=ESTIMATED, body=body, at=now_s()))
+    predicted = {str(step.cell): step.seconds.value for step in found.steps if step.seconds.value is not None}
+    if predicted:
+        changed = update(ExperimentRow).where(ExperimentRow.id == experiment_id).values(predicted=predicted)
+        session.execute(changed.execution_options(synchronize_session=False))
 
 
 def spent_and_predicted(session: Session, experiment_id: str, *, price: float | None) -> SpentAnswer:

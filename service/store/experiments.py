@@ -1,27 +1,23 @@
-"""Experiments: create, list and cancel them, and start one of their cells manually."""
+"""Experiments: create and cancel them, and start one of their cells manually."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import case, func, insert, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import ENTRY_OF, SUBMITTED, Cell
-from cellgate.contract.conclusion import Conclusion
 from cellgate.contract.decision import Decision
 from cellgate.contract.experiment import ExperimentSpec, RunLimits
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict, GateNotPassed, InvalidSpec, Mistake
 from service.domain.pipeline import BASES, Step, shared_seeds
 from service.domain.principals import NOBODY, Owner
-from service.store.conclusions import conclusions_of, decided_outcomes
-from service.store.database import now_s
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_experiments
+from service.store.extensions import insert_experiment
 from service.store.gate import gate_report
 from service.store.jobs import DEFAULT_LIMITS, create_job, no_dataset, refuse_evaluation_only
-from service.store.lookup import get_row, new_id
+from service.store.lookup import get_row
 from service.store.pipeline import set_state, start_first_steps
 from service.store.run_actions import cancel_runs
 from service.store.steps import ONE_RUN, facts_of
@@ -29,27 +25,6 @@ from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow,
 
 NO_LABELS: Mapping[str, str] = {}
 MANUAL_STEPS = ", ".join(entry.cell.value for entry in SUBMITTED if entry.steps)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExperimentOverview:
-    """An experiment in a list.
-
-    Args:
-        gate_verdict: pending, pass or fail.
-        outcome: Of its last decision, or of the person who overruled it.
-        conclusion: What came of it; None until it has ended.
-        labels: By key.
-        runs_done: Runs that have ended.
-    """
-
-    experiment: ExperimentRow
-    gate_verdict: str
-    outcome: str | None
-    conclusion: Conclusion | None
-    labels: Mapping[str, str]
-    runs_done: int
-    runs_total: int
 
 
 def create_experiment(
@@ -82,28 +57,9 @@ def create_experiment(
     refuse_evaluation_only(dataset)
     if dataset.state == DatasetState.FAILED:
         raise Conflict(f"data set {dataset_id} could not be prepared: {dataset.failure_detail}")
-    values = {
-        "id": new_id("exp"),
-        "name": name,
-        "dataset_id": dataset_id,
-        "state": ExperimentState.WAITING.value,
-        "autopilot": spec.autopilot,
-        "spec": spec.model_dump(mode="json"),
-        "owner": owner.name,
-        "owner_id": owner.id,
-        "created_at": now_s(),
-        "version": 1,
-    }
-    experiment = session.scalars(insert(ExperimentRow).values(values).returning(ExperimentRow)).one()
-    _insert_labels(session, experiment.id, labels)
+    experiment = insert_experiment(session, name=name, dataset_id=dataset_id, spec=spec, owner=owner, labels=labels)
     start_first_steps(session, experiment)
     return get_experiment(session, experiment.id)
-
-
-def _insert_labels(session: Session, experiment_id: str, labels: Mapping[str, str]) -> None:
-    if labels:
-        rows = [{"experiment_id": experiment_id, "key": key, "value": value} for key, value in labels.items()]
-        session.execute(insert(LabelRow), rows)
 
 
 def labels_of(session: Session, experiment_ids: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -130,34 +86,6 @@ def decisions_of(session: Session, experiment_id: str) -> list[Decision]:
     return [Decision.model_validate(row.body) for row in session.scalars(chosen.order_by(DecisionRow.stage))]
 
 
-def list_experiments(
-    session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING
-) -> list[ExperimentOverview]:
-    """Return a page of the experiments that match the filters, newest first, with as many queries for any length.
-
-    Args:
-        session: An open transaction.
-        page: Size of the page, and the id after which it begins.
-        wanted: Filters.
-    """
-    experiments = session.scalars(page_of_experiments(page, wanted)).all()
-    ids = [experiment.id for experiment in experiments]
-    outcomes, conclusions = decided_outcomes(session, ids), conclusions_of(session, experiments)
-    counts, labels = _run_counts(session, ids), labels_of(session, ids)
-    return [
-        ExperimentOverview(
-            experiment=experiment,
-            gate_verdict=(experiment.gate or {}).get("verdict", "pending"),
-            outcome=outcomes.get(experiment.id),
-            conclusion=conclusions.get(experiment.id),
-            labels=labels.get(experiment.id, {}),
-            runs_done=counts.get(experiment.id, (0, 0))[0],
-            runs_total=counts.get(experiment.id, (0, 0))[1],
-        )
-        for experiment in experiments
-    ]
-
-
 def cancel_experiment(session: Session, experiment_id: str) -> None:
     """Cancel an experiment: waiting runs are cancelled at once, running ones get the request to stop.
 
@@ -182,15 +110,20 @@ def cancel_leftovers(session: Session) -> list[str]:
 
     This ends a step that started while its experiment was being cancelled.
     """
-    done = [state.value for state in RunState if state.terminal or state is RunState.CANCELLING]
-    left = (
-        select(RunRow)
-        .join(ExperimentRow, RunRow.experiment_id == ExperimentRow.id)
-        .where(ExperimentRow.state == ExperimentState.CANCELLED, RunRow.state.not_in(done))
-    )
-    ids = [run.id for run in session.scalars(left)]
+    ids = session.scalars(leftover_runs()).all()
     cancel_runs(session, select(RunRow).where(RunRow.id.in_(ids)))
-    return ids
+    return list(ids)
+
+
+def leftover_runs() -> Select[str]:
+    """Return a selection of the open runs of cancelled experiments."""
+    # Named, not excluded: the index on states finds those few among all that have ended.
+    left = [state.value for state in RunState if not state.terminal and state is not RunState.CANCELLING]
+    return (
+        select(RunRow.id)
+        .join(ExperimentRow, RunRow.experiment_id == ExperimentRow.id)
+        .where(ExperimentRow.state == ExperimentState.CANCELLED, RunRow.state.in_(left))
+    )
 
 
 def create_experiment_job(
@@ -241,6 +174,7 @@ def create_experiment_job(
         limits=limits,
         owner=owner,
         fresh=fresh or ExperimentSpec.model_validate(experiment.spec).fresh,
+        paused=experiment.paused,
     )
     start_first_steps(session, experiment)
     return job
@@ -285,18 +219,6 @@ def _seeds_for(
         detail = f"both bases have finished seeds {sorted(finished)}, but not {missing}: request those only"
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
     return requested or sorted(finished)
-
-
-def _run_counts(session: Session, experiment_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    ended = [state.value for state in RunState if state.terminal]
-    done = func.sum(case((RunRow.state.in_(ended), 1), else_=0))
-    chosen = select(RunRow.experiment_id, done, func.count()).where(
-        RunRow.experiment_id.in_(experiment_ids), RunRow.superseded_by.is_(None)
-    )
-    counts: dict[str, tuple[int, int]] = {}
-    for experiment_id, finished, total in session.execute(chosen.group_by(RunRow.experiment_id)):
-        counts[str(experiment_id)] = int(finished), int(total)
-    return counts
 
 
 def _ended(experiment: ExperimentRow) -> Conflict:

@@ -1,16 +1,28 @@
-"""Filters and pages of lists. Pages are by keyset on ids, which sort by age."""
+"""Filters of lists: which conditions an index answers, and which have to be asked of each row."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from ulid import ULID
 
 from cellgate.contract.conclusion import JobOutcome
+from cellgate.contract.identifiers import PRINCIPAL_ID
 from cellgate.contract.states import ExperimentState, JobState, RunState
 from service.store.lookup import Prefix
-from service.store.tables import BundleRow, DatasetRow, ExperimentRow, JobRow, LabelRow, RunRow, UploadRow
+from service.store.paging import Listed, Matching
+from service.store.tables import (
+    BundleRow,
+    DatasetRow,
+    ExperimentRow,
+    JobRow,
+    LabelRow,
+    PrincipalRow,
+    RunRow,
+    UploadRow,
+)
 
 # Ids come from the clock of a server, `created_at` from the database's: they may differ by up to this much.
 CLOCKS_DIFFER_S = 86_400.0
@@ -22,7 +34,7 @@ _STATE_OF: Mapping[JobOutcome, JobState] = {
     JobOutcome.STOPPED: JobState.CANCELLED,
     JobOutcome.COMPLETE: JobState.SUCCEEDED,
 }
-Listed = type[BundleRow] | type[DatasetRow] | type[ExperimentRow] | type[JobRow] | type[RunRow] | type[UploadRow]
+SURELY_OF_ULID = re.compile(r"^[0-9A-Za-z]{6,26}\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +54,8 @@ class Filters:
         outcomes: Experiments or jobs that have ended with any of these outcomes.
         since_s: Created at this time or later, in seconds since the epoch.
         before_s: Created before this time.
+        text: A part of the name, whatever its case, or the beginning of the id.
+        owner: Id or name of whom they belong to.
     """
 
     states: Collection[str] = ()
@@ -56,104 +70,149 @@ class Filters:
     outcomes: Collection[str] = ()
     since_s: float | None = None
     before_s: float | None = None
+    text: str | None = None
+    owner: str | None = None
 
 
 EVERYTHING = Filters()
 VISIBLE = Filters(archived=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PageOf:
-    """One page of a list: `limit` items after the one whose id is `after`, newest first."""
-
-    limit: int = 50
-    after: str | None = None
-
-
-FIRST_PAGE = PageOf()
-
-
-def page_of_datasets(page: PageOf, wanted: Filters) -> Select[DatasetRow]:
-    """Return the selection of a page of data sets."""
-    chosen = _labelled(_page(select(DatasetRow), DatasetRow, "ds", page, wanted), DatasetRow, wanted)
-    chosen = _equal(chosen, DatasetRow.name, wanted.name)
-    chosen = _equal(chosen, DatasetRow.name_version, wanted.name_version)
-    return _one_of(chosen, DatasetRow.state, wanted.states)
+def matching_datasets(wanted: Filters) -> Matching:
+    """Return the data sets that match."""
+    return _matching(
+        DatasetRow,
+        "ds",
+        wanted,
+        *_equal(DatasetRow.name, wanted.name),
+        *_equal(DatasetRow.name_version, wanted.name_version),
+        *_one_of(DatasetRow.state, wanted.states),
+        looked=_labelled(DatasetRow, wanted),
+    )
 
 
-def page_of_experiments(page: PageOf, wanted: Filters) -> Select[ExperimentRow]:
-    """Return the selection of a page of experiments."""
-    chosen = _page(select(ExperimentRow), ExperimentRow, "exp", page, wanted)
-    for key, value in wanted.labels.items():
-        of_it = LabelRow.experiment_id == ExperimentRow.id
-        chosen = chosen.where(select(LabelRow.key).where(of_it, LabelRow.key == key, LabelRow.value == value).exists())
-    chosen = _equal(chosen, ExperimentRow.dataset_id, wanted.dataset_id)
-    if wanted.outcomes:
-        # A process of an older release that retries a run leaves the outcome of the end before.
-        chosen = chosen.where(ExperimentRow.outcome.in_(sorted(wanted.outcomes)), ExperimentRow.state.in_(_ENDED))
-    return _one_of(chosen, ExperimentRow.state, wanted.states)
+def matching_experiments(wanted: Filters) -> Matching:
+    """Return the experiments that match."""
+    labels = [
+        ExperimentRow.id.in_(select(LabelRow.experiment_id).where(LabelRow.key == key, LabelRow.value == value))
+        for key, value in wanted.labels.items()
+    ]
+    # A process of an older release that retries a run leaves the outcome of the end before.
+    ended = [ExperimentRow.state.in_(_ENDED)] if wanted.outcomes else []
+    return _matching(
+        ExperimentRow,
+        "exp",
+        wanted,
+        *labels,
+        *_equal(ExperimentRow.dataset_id, wanted.dataset_id),
+        *_one_of(ExperimentRow.outcome, wanted.outcomes),
+        *ended,
+        *_one_of(ExperimentRow.state, wanted.states),
+    )
 
 
-def page_of_jobs(page: PageOf, wanted: Filters) -> Select[JobRow]:
-    """Return the selection of a page of jobs."""
-    chosen = _labelled(_page(select(JobRow), JobRow, "job", page, wanted), JobRow, wanted)
-    chosen = _equal(chosen, JobRow.experiment_id, wanted.experiment_id)
-    chosen = _equal(chosen, JobRow.dataset_id, wanted.dataset_id)
-    chosen = _one_of(chosen, JobRow.cell, wanted.cells)
+def matching_jobs(wanted: Filters) -> Matching:
+    """Return the jobs that match."""
     outcomes = [_job_is(_STATE_OF[JobOutcome(outcome)]) for outcome in wanted.outcomes]
     states = [_job_is(JobState(state)) for state in wanted.states]
-    for any_of in (outcomes, states):
-        chosen = chosen.where(or_(*any_of)) if any_of else chosen
-    return chosen
+    return _matching(
+        JobRow,
+        "job",
+        wanted,
+        *_equal(JobRow.experiment_id, wanted.experiment_id),
+        *_equal(JobRow.dataset_id, wanted.dataset_id),
+        *_one_of(JobRow.cell, wanted.cells),
+        looked=[*_labelled(JobRow, wanted), *(or_(*any_of) for any_of in (outcomes, states) if any_of)],
+    )
 
 
-def page_of_runs(page: PageOf, wanted: Filters) -> Select[RunRow]:
-    """Return the selection of a page of runs."""
-    chosen = _labelled(_page(select(RunRow), RunRow, "run", page, wanted), RunRow, wanted)
-    chosen = _equal(chosen, RunRow.experiment_id, wanted.experiment_id)
-    chosen = _equal(chosen, RunRow.job_id, wanted.job_id)
-    chosen = _one_of(chosen, RunRow.cell, wanted.cells)
-    return _one_of(chosen, RunRow.state, wanted.states)
+def matching_runs(wanted: Filters) -> Matching:
+    """Return the runs that match."""
+    return _matching(
+        RunRow,
+        "run",
+        wanted,
+        *_equal(RunRow.experiment_id, wanted.experiment_id),
+        *_equal(RunRow.job_id, wanted.job_id),
+        *_one_of(RunRow.cell, wanted.cells),
+        *_one_of(RunRow.state, wanted.states),
+        looked=_labelled(RunRow, wanted),
+    )
 
 
-def page_of_uploads(page: PageOf, wanted: Filters) -> Select[UploadRow]:
-    """Return the selection of a page of uploads."""
-    return _labelled(_page(select(UploadRow), UploadRow, "upl", page, wanted), UploadRow, wanted)
+def matching_uploads(wanted: Filters) -> Matching:
+    """Return the uploads that match."""
+    return _matching(UploadRow, "upl", wanted, looked=_labelled(UploadRow, wanted))
 
 
-def page_of_bundles(chosen: Select[BundleRow, RunRow], page: PageOf, wanted: Filters) -> Select[BundleRow, RunRow]:
-    """Return the page of a selection of bundles with their runs."""
-    # The helpers take a selection of any columns, which has no type of its own.
-    columns: Any = chosen
-    paged = _labelled(_page(columns, BundleRow, "bun", page, wanted), BundleRow, wanted)
-    found: Any = _equal(paged, BundleRow.experiment_id, wanted.experiment_id)
-    return cast(Select[BundleRow, RunRow], found)
+def matching_bundles(wanted: Filters) -> Matching:
+    """Return the bundles that match."""
+    of_experiment = _equal(BundleRow.experiment_id, wanted.experiment_id)
+    return _matching(BundleRow, "bun", wanted, *of_experiment, looked=_labelled(BundleRow, wanted))
 
 
 def _labelled(
-    chosen: Select[Any],
-    table: type[BundleRow] | type[DatasetRow] | type[JobRow] | type[RunRow] | type[UploadRow],
+    table: type[BundleRow] | type[DatasetRow] | type[JobRow] | type[RunRow] | type[UploadRow], wanted: Filters
+) -> list[ColumnElement[bool]]:
+    return [table.labels[key].as_string() == value for key, value in wanted.labels.items()]
+
+
+def _matching(
+    table: Listed,
+    prefix: Prefix,
     wanted: Filters,
-) -> Select[Any]:
-    for key, value in wanted.labels.items():
-        chosen = chosen.where(table.labels[key].as_string() == value)
-    return chosen
-
-
-def _page(chosen: Select[Any], table: Listed, prefix: Prefix, page: PageOf, wanted: Filters) -> Select[Any]:
-    chosen = chosen.order_by(table.id.desc()).limit(page.limit)
-    if page.after is not None:
-        chosen = chosen.where(table.id < page.after)
-    if wanted.archived is not None:
-        chosen = chosen.where(table.archived_at.is_not(None) if wanted.archived else table.archived_at.is_(None))
+    *where: ColumnElement[bool],
+    looked: Sequence[ColumnElement[bool]] = (),
+) -> Matching:
+    """Return the rows that match these conditions and those that every list has."""
+    found: list[ColumnElement[bool]] = [*where, *_owned(table, wanted.owner)]
+    ranged: list[ColumnElement[bool]] = []
+    if wanted.archived:
+        ranged.append(table.archived_at.is_not(None))
+    elif wanted.archived is not None:
+        found.append(table.archived_at.is_(None))
     # The bound on the id lets the index skip rows far outside the period; `created_at` decides.
     if wanted.since_s is not None:
         oldest = f"{prefix}_{_ulid_at(wanted.since_s - CLOCKS_DIFFER_S)}"
-        chosen = chosen.where(table.id >= oldest, table.created_at >= wanted.since_s)
+        ranged += [table.id >= oldest, table.created_at >= wanted.since_s]
     if wanted.before_s is not None:
         newest = f"{prefix}_{_ulid_at(wanted.before_s + CLOCKS_DIFFER_S)}"
-        chosen = chosen.where(table.id < newest, table.created_at < wanted.before_s)
-    return chosen
+        ranged += [table.id < newest, table.created_at < wanted.before_s]
+    matching = Matching(table=table, where=found, ranged=ranged, looked=looked)
+    if wanted.text is None:
+        return matching
+    if (beginning := _beginning_of_id(prefix, wanted.text)) is not None:
+        # No character of an id sorts behind a tilde.
+        ranged += [table.id >= beginning, table.id < f"{beginning}~"]
+        return matching
+    return replace(matching, named=_named(wanted.text))
+
+
+def _owned(table: Listed, owner: str | None) -> list[ColumnElement[bool]]:
+    if owner is None:
+        return []
+    if re.match(PRINCIPAL_ID, owner):
+        return [table.owner_id == owner]
+    # Two principals may have one name, at different times.
+    return [table.owner_id.in_(select(PrincipalRow.id).where(PrincipalRow.name == owner))]
+
+
+def _beginning_of_id(prefix: Prefix, text: str) -> str | None:
+    """Return the beginning of an id that a text is, long enough that hardly any name is one; None: it is none."""
+    written = text.strip()
+    kind, _, ulid = written.partition("_")
+    if kind.lower() != prefix or not SURELY_OF_ULID.match(ulid):
+        return None
+    return f"{prefix}_{ulid.upper()}"
+
+
+def _named(text: str) -> Callable[[str, str | None], bool]:
+    wanted = text.strip().casefold()
+
+    def named(row_id: str, name: str | None) -> bool:
+        return wanted in (name or "").casefold() or row_id.casefold().startswith(wanted)
+
+    return named
 
 
 def _ulid_at(seconds: float) -> str:
@@ -162,12 +221,12 @@ def _ulid_at(seconds: float) -> str:
     return str(ULID(milliseconds.to_bytes(6, "big") + bytes(10)))
 
 
-def _equal(chosen: Select[Any], column: Any, value: str | int | None) -> Select[Any]:
-    return chosen if value is None else chosen.where(column == value)
+def _equal(column: Any, value: str | int | None) -> list[ColumnElement[bool]]:
+    return [] if value is None else [column == value]
 
 
-def _one_of(chosen: Select[Any], column: Any, values: Collection[str]) -> Select[Any]:
-    return chosen.where(column.in_(sorted(values))) if values else chosen
+def _one_of(column: Any, values: Collection[str]) -> list[ColumnElement[bool]]:
+    return [column.in_(sorted(values))] if values else []
 
 
 def _job_is(state: JobState) -> ColumnElement[bool]:

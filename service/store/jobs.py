@@ -13,9 +13,10 @@ from cellgate.contract.states import DatasetState, RunState
 from service.domain.errors import Conflict, InvalidSpec, Mistake
 from service.domain.principals import NOBODY, Owner
 from service.store.database import now_s
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_jobs
+from service.store.filters import EVERYTHING, Filters, matching_jobs
 from service.store.lookup import get_row, new_id
-from service.store.run_actions import cancel_runs, pause_runs, resume_runs
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
+from service.store.run_actions import cancel_runs, pause_runs, refuse_where_paused, resume_runs
 from service.store.tables import DatasetRow, JobRow, RunRow
 
 DEFAULT_LIMITS = RunLimits()
@@ -33,8 +34,9 @@ def create_job(
     limits: RunLimits = DEFAULT_LIMITS,
     owner: Owner = NOBODY,
     fresh: bool = False,
+    paused: bool = False,
 ) -> JobRow:
-    """Create a job and its queued runs.
+    """Create a job and its runs, which are queued.
 
     Args:
         session: An open transaction.
@@ -47,6 +49,7 @@ def create_job(
         limits: Priority, queue and time limits of its runs.
         owner: Whom it belongs to.
         fresh: Train every run, also where an equal one has finished.
+        paused: Let the runs wait to be resumed, as those of a paused experiment do.
 
     Raises:
         InvalidSpec: There is no such data set.
@@ -72,7 +75,8 @@ def create_job(
         "version": 1,
     }
     job = session.scalars(insert(JobRow).values(values).returning(JobRow)).one()
-    session.execute(insert(RunRow), [new_run(job, seed, queued_at=job.created_at, fresh=fresh) for seed in seeds])
+    runs = [new_run(job, seed, queued_at=job.created_at, fresh=fresh, paused=paused) for seed in seeds]
+    session.execute(insert(RunRow), runs)
     return job
 
 
@@ -85,15 +89,15 @@ def get_job(session: Session, job_id: str) -> JobRow:
     return get_row(session, JobRow, job_id)
 
 
-def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[JobRow]:
-    """Return a page of the jobs that match the filters, newest first.
+def list_jobs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Found[JobRow]:
+    """Return a page of the jobs that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
     """
-    return session.scalars(page_of_jobs(page, wanted)).all()
+    return rows_of(session, JobRow, find_page(session, matching_jobs(wanted), page))
 
 
 def jobs_of_experiment(session: Session, experiment_id: str) -> Sequence[JobRow]:
@@ -142,21 +146,22 @@ def resume_job(session: Session, job_id: str) -> None:
 
     Raises:
         NotFound: There is no such job.
-        Conflict: None of its runs is paused.
+        Conflict: None of its runs is paused, or its experiment is paused as a whole.
     """
-    get_job(session, job_id)
+    refuse_where_paused(session, get_job(session, job_id).experiment_id)
     if not resume_runs(session, select(RunRow).where(RunRow.job_id == job_id)):
         raise Conflict(f"no run of job {job_id} is paused; there is nothing to resume")
 
 
-def new_run(job: JobRow, seed: int, *, queued_at: float, fresh: bool) -> dict[str, Any]:
-    """Return the row of a queued run of the job.
+def new_run(job: JobRow, seed: int, *, queued_at: float, fresh: bool, paused: bool = False) -> dict[str, Any]:
+    """Return the row of a new run of the job, which is queued.
 
     Args:
         job: Its row.
         seed: 0 to 2**31 - 1.
         queued_at: Seconds since the epoch by the database's clock.
         fresh: Whether it must not reuse the result of an equal run.
+        paused: Whether it is paused instead.
     """
     return {
         "id": new_id("run"),
@@ -164,7 +169,7 @@ def new_run(job: JobRow, seed: int, *, queued_at: float, fresh: bool) -> dict[st
         "experiment_id": job.experiment_id,
         "cell": job.cell,
         "seed": seed,
-        "state": RunState.QUEUED.value,
+        "state": RunState.PAUSED.value if paused else RunState.QUEUED.value,
         "priority": job.priority,
         "queue": job.queue,
         "attempt": 0,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from cellgate.contract.states import LEASED
+from service.store.database import Reader
 from service.store.tables import RunRow
 
 
@@ -31,7 +31,11 @@ def mark_of(run: RunRow) -> LeaseMark:
     return LeaseMark(run.attempt, run.renewals, run.lease_expires_at, run.lease_s)
 
 
-def lease_marks(session: Session) -> dict[str, LeaseMark]:
+_LEASES = select(RunRow.id, RunRow.attempt, RunRow.renewals, RunRow.lease_expires_at, RunRow.lease_s).where(
+    RunRow.state.in_(LEASED)
+)
+
+
+def lease_marks(reader: Reader) -> dict[str, LeaseMark]:
     """Return the mark of every lease, by run."""
-    chosen = select(RunRow.id, RunRow.attempt, RunRow.renewals, RunRow.lease_expires_at, RunRow.lease_s)
-    return {row[0]: LeaseMark(*row[1:]) for row in session.execute(chosen.where(RunRow.state.in_(LEASED)))}
+    return {row[0]: LeaseMark(*row[1:]) for row in reader.execute(_LEASES)}

@@ -10,10 +10,11 @@ waited for it, in the same transaction.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import null, select, update
+from sqlalchemy import Select, func, null, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import LEASED, FailureReason, RunState
+from service.store.best_f1 import gate_f1_of
 from service.store.database import now_s
 from service.store.durations import store_duration, total_with
 from service.store.leases import LeaseMark, mark_of
@@ -28,7 +29,7 @@ from service.store.transitions import (
     move_run,
     queued_again,
 )
-from service.store.uptime import waited_longer_than
+from service.store.uptime import uptime_s, waited_longer_than
 
 S = RunState
 # After this many lost workers, without a checkpoint further on, the run itself is assumed to be at fault.
@@ -102,7 +103,7 @@ def succeed(session: Session, *, run_id: str, attempt: int, exit_code: int, resu
         result: `result.json` as it was read back from disk.
     """
     mark_running(session, run_id=run_id, attempt=attempt)
-    values = {"exit_code": exit_code, "result": result}
+    values = {"exit_code": exit_code, "result": result, "f1": _or_null(gate_f1_of(result))}
     return _end(session, run_id, attempt, S.SUCCEEDED, "the trainer has finished", values)
 
 
@@ -125,7 +126,13 @@ def reuse(session: Session, *, run_id: str, attempt: int, original: str) -> bool
         return False
     why = f"nothing to train: run {original} is equal and has finished"
     _fenced(session, Transition(run_id=run_id, attempt=attempt, to=S.RUNNING, reason=why))
-    values = {"exit_code": equal.exit_code, "result": equal.result, "path": equal.path, "reused_from": original}
+    values = {
+        "exit_code": equal.exit_code,
+        "result": equal.result,
+        "path": equal.path,
+        "reused_from": original,
+        "f1": _or_null(equal.f1),
+    }
     return _end(session, run_id, attempt, S.SUCCEEDED, f"the result of run {original} is reused", values)
 
 
@@ -230,19 +237,26 @@ def release_all(session: Session, *, why: str) -> list[str]:
 
 def expire_queued(session: Session) -> list[str]:
     """Fail every run that has been queued for longer than its job's queue_timeout_s, and return their ids."""
-    limit_s = JobRow.queue_timeout_s
-    chosen = (
-        select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.state == S.QUEUED, limit_s.is_not(None))
-    )
-    chosen = chosen.where(waited_longer_than(limit_s))
+    # The state once more: who was claimed meanwhile is locked as it is then.
+    chosen = select(RunRow).where(RunRow.state == S.QUEUED, RunRow.id.in_(overdue_runs()))
     runs = lock_runs(session, chosen, skip=True)
     for run in runs:
         detail = "it was queued for longer than queue_timeout_s; see why it waited in the workers of its queue"
         reason = FailureReason.QUEUE_TIMEOUT.value
-        values = {"failure_reason": reason, "failure_detail": detail, "finished_at": now_s()}
+        values = {"failure_reason": reason, "failure_detail": detail, **_ended()}
         move_run(session, run, S.FAILED, reason, values)
     bump_versions(session, runs)
     return [run.id for run in runs]
+
+
+def overdue_runs() -> Select[str]:
+    """Return a selection of the runs that have been queued for longer than their job's queue_timeout_s."""
+    limit_s = JobRow.queue_timeout_s
+    timed = select(RunRow.id).join(JobRow, RunRow.job_id == JobRow.id)
+    # Who has not waited for the shortest of all limits is left out first, by an index.
+    shortest_s = select(func.min(limit_s)).scalar_subquery()
+    chosen = timed.where(RunRow.state == S.QUEUED, RunRow.queued_uptime_s < uptime_s() - shortest_s)
+    return chosen.where(limit_s.is_not(None), waited_longer_than(limit_s))
 
 
 def _fenced(session: Session, change: Transition) -> bool:
@@ -254,7 +268,7 @@ def _fenced(session: Session, change: Transition) -> bool:
 
 
 def _end(session: Session, run_id: str, attempt: int, to: RunState, reason: str, values: dict[str, Any]) -> bool:
-    ended = {"finished_at": now_s(), "lease_expires_at": null(), "eta_s": null(), **values}
+    ended = {**_ended(), "lease_expires_at": null(), "eta_s": null(), **values}
     if not _fenced(session, Transition(run_id=run_id, attempt=attempt, to=to, reason=reason, values=ended)):
         return False
     _close_attempt(session, run_id, attempt, outcome=to.value, exit_code=values["exit_code"])
@@ -263,7 +277,7 @@ def _end(session: Session, run_id: str, attempt: int, to: RunState, reason: str,
 
 def _release(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: FailureReason) -> RunState:
     idle = {"lease_expires_at": null(), "eta_s": null()}
-    ended = {**idle, "finished_at": now_s()}
+    ended = {**idle, **_ended()}
     match RunState(run.state):
         case S.CANCELLING:
             return move_run(session, run, S.CANCELLED, f"cancelled on request; {why}", ended)
@@ -278,6 +292,11 @@ def _release(session: Session, run: RunRow, *, why: str, counts: bool, gave_up: 
         )
     move_run(session, run, S.RECOVERING, why, {**idle, "recoveries": recoveries})
     return move_run(session, run, S.QUEUED, "next attempt", {"worker": null(), **queued_again()})
+
+
+def _ended() -> dict[str, Any]:
+    """Return the columns of a run that ends now."""
+    return {"finished_at": now_s(), "took_s": RunRow.running_s}
 
 
 def _got_further(session: Session, run: RunRow) -> bool:
@@ -299,5 +318,5 @@ def _close_attempt(session: Session, run_id: str, attempt: int, *, outcome: str,
     )
 
 
-def _or_null(value: int | None) -> object:
+def _or_null(value: float | None) -> object:
     return null() if value is None else value

@@ -5,21 +5,18 @@ are reused; gate, evidence and decision are made anew, over all seeds.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.experiment import MAX_SEEDS, ExperimentSpec
 from cellgate.contract.states import ExperimentState
 from service.domain.errors import Conflict, InvalidSpec, Mistake
-from service.domain.pipeline import Step
 from service.domain.principals import Owner
-from service.store.experiments import create_experiment, get_experiment, labels_of
+from service.store.experiments import get_experiment
+from service.store.extensions import extend
 from service.store.lookup import get_row
-from service.store.tables import ExperimentRow, JobRow
-
-CONFIGS = {"transformer": Step.TRANSFORMER, "gnn": Step.GNN, "fusion": Step.FUSION}
+from service.store.pipeline import start_first_steps
+from service.store.tables import ExperimentRow
 
 
 def add_seeds(
@@ -48,24 +45,9 @@ def add_seeds(
             f"experiment {experiment_id} is {experiment.state}: seeds can be added once it has succeeded, "
             "which is when its last decision has been taken"
         )
-    spec = ExperimentSpec.model_validate(experiment.spec)
-    values = {"seeds": _together(spec.seeds, seeds), "fresh": False, "autopilot": True}
-    trained = ExperimentSpec.model_validate({**experiment.spec, **_configs(session, experiment_id), **values})
-    made = create_experiment(
-        session,
-        name=name or experiment.name,
-        dataset_id=experiment.dataset_id,
-        spec=trained,
-        owner=owner,
-        labels=labels_of(session, [experiment_id]).get(experiment_id, {}),
-    )
-    session.execute(
-        update(ExperimentRow)
-        .where(ExperimentRow.id == made.id)
-        .values(extends=experiment_id)
-        .execution_options(synchronize_session=False)
-    )
-    session.refresh(made)
+    seeds = _together(ExperimentSpec.model_validate(experiment.spec).seeds, seeds)
+    made = extend(session, experiment, seeds, name=name, owner=owner)
+    start_first_steps(session, made)
     return get_experiment(session, made.id)
 
 
@@ -79,9 +61,3 @@ def _together(present: Sequence[int], added: Sequence[int]) -> list[int]:
 
 def _wrong(detail: str) -> InvalidSpec:
     return InvalidSpec(detail, mistakes=[Mistake(pointer="/seeds", detail=detail)])
-
-
-def _configs(session: Session, experiment_id: str) -> dict[str, Any]:
-    steps = {step.value: name for name, step in CONFIGS.items()}
-    chosen = select(JobRow.step, JobRow.spec).where(JobRow.experiment_id == experiment_id, JobRow.step.in_(steps))
-    return {steps[str(step)]: spec for step, spec in session.execute(chosen)}

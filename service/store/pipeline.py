@@ -18,8 +18,10 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.decision.rules import decide
 from service.domain.gate.report import with_intervals
 from service.domain.pipeline import Decide, End, EvaluateGate, Start, Wait, next_action
+from service.store.best_f1 import store_best_f1
 from service.store.conclusions import NO_CONCLUSION, store_conclusion
-from service.store.database import now_s
+from service.store.database import Reader, now_s
+from service.store.extensions import extend_if_due
 from service.store.gate import build_gate_report
 from service.store.runs import get_run
 from service.store.steps import facts_of, finished_runs, start_step
@@ -54,6 +56,7 @@ def after_run(session: Session, *, run_id: str, artifacts: Path) -> None:
     else:
         # A run that outlived its experiment, such as a cancelled one, still counts in the conclusion.
         store_conclusion(session, run.experiment_id)
+        store_best_f1(session, run.experiment_id)
 
 
 def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
@@ -78,10 +81,11 @@ def advance(session: Session, *, experiment_id: str, artifacts: Path) -> None:
                 _decide(session, experiment, action)
             case Wait(state=state):
                 set_state(session, experiment, state)
-                return
+                break
             case End(state=state, detail=detail):
                 set_state(session, experiment, state, detail)
-                return
+                break
+    store_best_f1(session, experiment_id)
 
 
 def start_first_steps(session: Session, experiment: ExperimentRow) -> None:
@@ -110,7 +114,7 @@ def set_state(session: Session, experiment: ExperimentRow, to: ExperimentState, 
     }
     body = {"from": experiment.state, "to": to.value, "reason": detail}
     session.execute(insert(EventRow).values(experiment_id=experiment.id, kind=TRANSITION, body=body, at=now_s()))
-    _set(session, experiment, **values, **({} if to.terminal else NO_CONCLUSION))
+    _set(session, experiment, **values, **({"paused_at": None} if to.terminal else NO_CONCLUSION))
     if to.terminal:
         _enqueue_end(session, experiment, to, detail)
 
@@ -121,6 +125,8 @@ def _enqueue_end(session: Session, experiment: ExperimentRow, to: ExperimentStat
     if conclusion is not None:
         end |= {"outcome": conclusion.outcome.value, "conclusion": conclusion.text}
     enqueue_experiment_event(session, experiment, WebhookEvent(f"experiment.{to.value}"), **end)
+    if to is ExperimentState.SUCCEEDED and (next_one := extend_if_due(session, experiment, conclusion)) is not None:
+        start_first_steps(session, next_one)
 
 
 def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event: WebhookEvent, **data: Any) -> None:
@@ -135,26 +141,22 @@ def enqueue_experiment_event(session: Session, experiment: ExperimentRow, event:
     enqueue_event(session, event, {"experiment": experiment.id, "name": experiment.name, **data})
 
 
-def idle_experiments(session: Session) -> Sequence[str]:
+def idle_experiments(reader: Reader) -> Sequence[str]:
     """Return experiments that have not ended but have no run that would advance them: call `advance` for each."""
     live = select(RunRow.id).where(RunRow.experiment_id == ExperimentRow.id, RunRow.state.not_in(ENDED_RUN))
     chosen = select(ExperimentRow.id).where(ExperimentRow.state.in_(OPEN_STATES), ~live.exists())
-    return session.scalars(chosen.order_by(ExperimentRow.id)).all()
+    return reader.scalars(chosen.order_by(ExperimentRow.id)).all()
 
 
-def unfinished_datasets(session: Session) -> Sequence[str]:
+def unfinished_datasets(reader: Reader) -> Sequence[str]:
     """Return ended runs whose data set is still in state preparing: call `after_run` for each."""
-    chosen = (
-        select(RunRow.id)
-        .join(JobRow, RunRow.job_id == JobRow.id)
-        .join(DatasetRow, JobRow.dataset_id == DatasetRow.id)
-        .where(
-            DatasetRow.state == DatasetState.PREPARING,
-            JobRow.cell == Cell.PREPARE.value,
-            RunRow.state.in_(ENDED_RUN),
-        )
-    )
-    return session.scalars(chosen.order_by(RunRow.id)).all()
+    datasets = reader.scalars(select(DatasetRow.id).where(DatasetRow.state == DatasetState.PREPARING)).all()
+    if not datasets:
+        return []
+    # From the few data sets: a join would rather begin with all jobs, or with all runs that have ended.
+    jobs = select(JobRow.id).where(JobRow.dataset_id.in_(datasets), JobRow.cell == Cell.PREPARE.value)
+    runs = select(RunRow.id, RunRow.state).where(RunRow.job_id.in_(reader.scalars(jobs).all()))
+    return [run_id for run_id, state in reader.execute(runs.order_by(RunRow.id)) if state in ENDED_RUN]
 
 
 def _decide(session: Session, experiment: ExperimentRow, action: Decide) -> None:

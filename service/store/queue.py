@@ -8,9 +8,10 @@ experiment the oldest run is first.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from cellgate.contract.states import LEASED, RunState, Waiting, WaitingReason
@@ -127,7 +128,13 @@ def _load(
     )
 
 
-def waiting_of(session: Session, runs: Iterable[RunRow], *, max_running: int | None = None) -> dict[str, Waiting]:
+def waiting_of(
+    session: Session,
+    runs: Iterable[RunRow],
+    *,
+    max_running: int | None = None,
+    workers: Sequence[WorkerRow] | None = None,
+) -> dict[str, Waiting]:
     """Return why each of these runs waits, by id; runs that do not wait are left out.
 
     Takes two queries for any number of runs, none if none of them is queued, and a third with a limit.
@@ -136,15 +143,16 @@ def waiting_of(session: Session, runs: Iterable[RunRow], *, max_running: int | N
         session: An open transaction.
         runs: In any state.
         max_running: Limit of leased runs per owner; None: unlimited.
+        workers: The living ones; None: they are read.
     """
     found = list(runs)
     paused = Waiting(reason=WaitingReason.PAUSED, detail="it was paused on request: resume it to let it go on")
     waiting = {run.id: paused for run in found if run.state == RunState.PAUSED}
     queued = [run for run in found if run.state == RunState.QUEUED]
     if queued:
-        workers = living_workers(session)
+        living = living_workers(session) if workers is None else workers
         for run_id, queue, ahead, busy in _places(session, queued):
-            waiting[run_id] = _why(queue, ahead, busy, [worker for worker in workers if queue in worker.queues])
+            waiting[run_id] = _why(queue, ahead, busy, [worker for worker in living if queue in worker.queues])
         if max_running is not None:
             waiting |= _held_back(session, queued, max_running)
     return waiting
@@ -188,18 +196,24 @@ def _nobody(queue: str, *, draining: int) -> str:
 
 def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:
     """Return (run, queue, runs ahead of it, leased runs of the queue), with all taking turns from now on."""
+    asked = {"queues": sorted({run.queue for run in runs}), "run_ids": [run.id for run in runs]}
+    return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(_all_places(), asked)]
+
+
+@cache
+def _all_places() -> Select[Any]:
+    # Kept: to build it takes longer than to execute it.
     turn = func.row_number().over(partition_by=(RunRow.queue, RunRow.priority, FAIRNESS_KEY), order_by=AGE)
     chosen = select(
         RunRow.id, RunRow.queue, RunRow.priority, turn.label("turn"), LAST_SERVED.label("last"), *AGE[:2]
-    ).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_({run.queue for run in runs}))
+    ).where(RunRow.state == RunState.QUEUED, RunRow.queue.in_(bindparam("queues", expanding=True)))
     in_turn = with_fairness_key(chosen).subquery()
     order = (in_turn.c.priority.desc(), in_turn.c.turn, in_turn.c.last, *(in_turn.c[part.key] for part in AGE))
     place = func.row_number().over(partition_by=in_turn.c.queue, order_by=order)
     places = select(in_turn.c.id, in_turn.c.queue, (place - 1).label("ahead")).subquery()
     at_work = aliased(RunRow)
     busy = select(func.count()).where(at_work.state.in_(LEASED), at_work.queue == places.c.queue).scalar_subquery()
-    chosen_places = select(places, busy.label("busy")).where(places.c.id.in_([run.id for run in runs]))
-    return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(chosen_places)]
+    return select(places, busy.label("busy")).where(places.c.id.in_(bindparam("run_ids", expanding=True)))
 
 
 def run_for_others(session: Session, worker_id: str, *, full: bool = False) -> tuple[str, str] | None:

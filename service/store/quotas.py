@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import LEASED, RunState
@@ -32,14 +32,19 @@ def check_waiting(session: Session, *, owner: Owner, limit: int | None) -> None:
     if limit is None:
         return
     one_at_a_time(session, AdvisoryLock.SUBMISSIONS)
-    waiting = select(func.count()).where(OWNER_KEY.in_([owner.id or owner.name]), RunRow.state.in_(WAITING))
-    count = session.scalars(waiting).one()
+    count = session.scalars(select(func.count()).where(_belongs_to(owner), RunRow.state.in_(WAITING))).one()
     if count > limit:
         raise QuotaExceeded(
             f"quota exceeded: {count} waiting runs with this request, limit {limit}; try again once some have started, "
             "cancel what is not needed, or submit fewer seeds",
             extra={"limit": limit, "waiting": count},
         )
+
+
+def _belongs_to(owner: Owner) -> ColumnElement[bool]:
+    """Return that a run's `OWNER_KEY` is the owner's, in a form for which there is an index."""
+    key = owner.id or owner.name
+    return or_(RunRow.owner_id == key, and_(RunRow.owner_id.is_(None), RunRow.owner == key))
 
 
 def within_quota(session: Session, waiting: Select[RunRow], limit: int) -> Select[RunRow]:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, delete, insert, or_, select, updat
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.store.artifact_store import ARTIFACTS, UPLOADS, ArtifactStore, BadKey, artifact_key
-from service.store.database import now_s
+from service.store.database import Reader, now_s
 from service.store.dataset_sources import inspections_of, reads_source
 from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.tables import AttemptRow, DatasetRow, RemovalRow, RunRow, UploadRow
@@ -23,6 +23,7 @@ from service.store.tables import AttemptRow, DatasetRow, RemovalRow, RunRow, Upl
 SECOND_LOOK_S = 2 * 3600.0
 # A file that something still uses, or that cannot be removed, is looked at again after this.
 STILL_USED_S = 3600.0
+_ANY_DUE = select(select(RemovalRow.id).where(RemovalRow.due_at <= now_s()).exists())
 RUN_KEY = re.compile(rf"^{ARTIFACTS}/runs/(run_[0-9A-Z]{{26}})(/.*)?$")
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,11 @@ def queue_removals(session: Session, keys: Iterable[str]) -> None:
     rows = [{"key": key} for key in keys]
     if rows:
         session.execute(insert(RemovalRow).values(created_at=now_s(), due_at=now_s()), rows)
+
+
+def is_anything_due(reader: Reader) -> bool:
+    """Return whether `withdraw_next` would find something; takes no lock."""
+    return bool(reader.scalar(_ANY_DUE))
 
 
 def withdraw_next(session: Session, store: ArtifactStore, data_dir: Path) -> Removal | None:

@@ -19,6 +19,7 @@ from cellgate.contract.states import DatasetState, ExperimentState, RunState
 from service.domain.errors import Conflict
 from service.domain.pipeline import BASES, Step
 from service.domain.principals import Owner
+from service.store.best_f1 import store_best_f1
 from service.store.database import now_s
 from service.store.jobs import create_job, get_job, new_run
 from service.store.lookup import existing, get_row
@@ -107,15 +108,16 @@ def retry_job_at(session: Session, job_id: str, learning_rate: float) -> str:
     because = f"job {job_id} is tried again at a learning rate of {learning_rate:g}"
     if experiment is None:
         cancel_runs(session, select(RunRow).where(RunRow.job_id == job_id))
-        return _at_rate(session, job, step=None, learning_rate=learning_rate).id
+        return _at_rate(session, job, step=None, learning_rate=learning_rate, paused=False).id
     step = Step(str(job.step))
     _withdraw(session, experiment, step, because=because, also=[job])
-    successor = _at_rate(session, job, step=step, learning_rate=learning_rate)
+    successor = _at_rate(session, job, step=step, learning_rate=learning_rate, paused=experiment.paused)
     set_state(session, experiment, WAITS[step], because)
+    store_best_f1(session, experiment.id)
     return successor.id
 
 
-def _at_rate(session: Session, job: JobRow, *, step: Step | None, learning_rate: float) -> JobRow:
+def _at_rate(session: Session, job: JobRow, *, step: Step | None, learning_rate: float, paused: bool) -> JobRow:
     training = job.spec["training"]
     rate = {**training["learning_rate"], "value": learning_rate}
     return create_job(
@@ -131,6 +133,7 @@ def _at_rate(session: Session, job: JobRow, *, step: Step | None, learning_rate:
         ),
         owner=Owner(id=job.owner_id, name=job.owner),
         fresh=True,
+        paused=paused,
     )
 
 
@@ -161,7 +164,7 @@ def _jobs_of(experiment_id: str) -> Select[JobRow]:
 
 
 def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs: Sequence[RunRow]) -> list[str]:
-    ids = [_supersede(session, job, run) for run in runs]
+    ids = [_supersede(session, job, run, paused=experiment is not None and experiment.paused) for run in runs]
     bump_versions(session, runs)
     if job.cell == Cell.PREPARE.value and job.dataset_id is not None:
         _prepare_again(session, job.dataset_id)
@@ -169,12 +172,13 @@ def _retry(session: Session, job: JobRow, experiment: ExperimentRow | None, runs
         step = Step(str(job.step))
         _withdraw(session, experiment, step, because=f"runs of {step} are tried again")
         set_state(session, experiment, WAITS[step], f"{len(runs)} of the runs of {step} are tried again")
+        store_best_f1(session, experiment.id)
     return ids
 
 
-def _supersede(session: Session, job: JobRow, run: RunRow) -> str:
+def _supersede(session: Session, job: JobRow, run: RunRow, *, paused: bool) -> str:
     queued_at = session.scalars(select(now_s())).one()
-    successor = new_run(job, run.seed, queued_at=queued_at, fresh=True)
+    successor = new_run(job, run.seed, queued_at=queued_at, fresh=True, paused=paused)
     changed = {"superseded_by": successor["id"], "version": RunRow.version + 1}
     _set(session, update(RunRow).where(RunRow.id == run.id).values(changed))
     session.execute(insert(RunRow).values(successor))

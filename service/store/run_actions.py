@@ -1,13 +1,13 @@
 """What people ask of runs: cancel, pause, resume. A run that a worker holds is changed through its worker."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.states import RunState
 from service.domain.errors import Conflict
 from service.store.database import now_s
 from service.store.lookup import existing
-from service.store.tables import RunRow
+from service.store.tables import ExperimentRow, RunRow
 from service.store.transitions import bump_versions, lock_run, lock_runs, move_run, queued_again
 
 S = RunState
@@ -59,9 +59,10 @@ def resume_run(session: Session, run_id: str) -> None:
 
     Raises:
         NotFound: There is no such run.
-        Conflict: It is not paused.
+        Conflict: It is not paused, or its experiment is paused as a whole.
     """
     run = _found(session, run_id)
+    refuse_where_paused(session, run.experiment_id)
     if not resume_runs(session, select(RunRow).where(RunRow.id == run_id)):
         raise Conflict(f"run {run_id} is {run.state}: only a paused run can be resumed")
 
@@ -70,9 +71,21 @@ def resume_runs(session: Session, chosen: Select[RunRow]) -> int:
     """Put those of the chosen runs that are paused back into the queue, and return how many."""
     runs = [run for run in lock_runs(session, chosen) if run.state == S.PAUSED]
     for run in runs:
-        move_run(session, run, S.QUEUED, "resumed on request", queued_again())
+        move_run(session, run, S.QUEUED, "resumed on request", {**queued_again(), "resume_requested": False})
     bump_versions(session, runs)
     return len(runs)
+
+
+def refuse_where_paused(session: Session, experiment_id: str | None) -> None:
+    """Refuse to let a part of a paused experiment go on: it would be paused again.
+
+    Raises:
+        Conflict: The experiment is paused as a whole.
+    """
+    if experiment_id is None:
+        return
+    if session.scalar(select(ExperimentRow.paused_at).where(ExperimentRow.id == experiment_id)) is not None:
+        raise Conflict(f"experiment {experiment_id} is paused as a whole: resume the experiment")
 
 
 def _pause(session: Session, run: RunRow) -> RunState:
@@ -80,7 +93,11 @@ def _pause(session: Session, run: RunRow) -> RunState:
         case S.QUEUED:
             return move_run(session, run, S.PAUSED, "paused on request", {})
         case S.STARTING | S.RUNNING:
-            return move_run(session, run, S.PAUSING, "pause requested", {})
+            return move_run(session, run, S.PAUSING, "pause requested", {"resume_requested": False})
+        case S.PAUSING if run.resume_requested:
+            stays = update(RunRow).where(RunRow.id == run.id).values(resume_requested=False)
+            session.execute(stays.execution_options(synchronize_session=False))
+            return S.PAUSING
         case state:
             return state
 
@@ -91,7 +108,8 @@ def _cancel(session: Session, run: RunRow) -> RunState:
         return state
     if state.leased:
         return move_run(session, run, S.CANCELLING, "cancel requested", {})
-    return move_run(session, run, S.CANCELLED, "cancelled on request", {"finished_at": now_s()})
+    ended = {"finished_at": now_s(), "took_s": RunRow.running_s}
+    return move_run(session, run, S.CANCELLED, "cancelled on request", ended)
 
 
 def _found(session: Session, run_id: str) -> RunRow:

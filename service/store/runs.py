@@ -1,24 +1,36 @@
 """Read runs: their rows, curves and events."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session, aliased, load_only
 
-from service.store.filters import EVERYTHING, FIRST_PAGE, Filters, PageOf, page_of_runs
+from cellgate.contract.events import EventKind
+from service.domain.curves import EVALUATED, epoch_ends, is_by_time
+from service.store.filters import EVERYTHING, Filters, matching_runs
 from service.store.lookup import get_row
-from service.store.tables import EventRow, JobRow, MetricRow, RunRow
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
+from service.store.tables import AttemptRow, EventRow, JobRow, MetricRow, RunRow
+
+# Each attempt tells its learning rate once.
+MOST_TOLD = 50
+_PROGRESS = (RunRow.steps_total, RunRow.epoch, RunRow.epochs, RunRow.metrics_thinned_at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricCurve:
-    """One metric of one run: `values[i]` was measured at `steps[i]`; steps ascend."""
+    """One metric of one run: `values[i]` was measured at `steps[i]`; steps ascend.
+
+    Args:
+        times_s: Seconds from the begin of the first attempt to when each point was stored.
+    """
 
     key: str
     steps: list[int]
     values: list[float]
+    times_s: list[float]
 
 
 def get_run(session: Session, run_id: str) -> RunRow:
@@ -30,15 +42,15 @@ def get_run(session: Session, run_id: str) -> RunRow:
     return get_row(session, RunRow, run_id)
 
 
-def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Sequence[RunRow]:
-    """Return a page of the runs that match the filters, newest first.
+def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Found[RunRow]:
+    """Return a page of the runs that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
     """
-    return session.scalars(page_of_runs(page, wanted)).all()
+    return rows_of(session, RunRow, find_page(session, matching_runs(wanted), page))
 
 
 def runs_by_id(session: Session, run_ids: Collection[str]) -> dict[str, RunRow]:
@@ -56,28 +68,97 @@ def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None)
     """Return a run's curves by key; where two attempts measured the same step, the later one counts.
 
     A run that replaces another goes on from its checkpoint, and so do its curves. One that reuses the result of
-    another has the curves of that.
+    another has the curves of that. Curves that are measured by time have the seconds since the first attempt began
+    for steps, through all attempts.
 
     Args:
         session: An open transaction.
         run_id: The run.
-        keys: Only these; None: all.
+        keys: Only these; one that ends in `/*` is every key of a group; None: all.
     """
-    run, earlier = aliased(RunRow), aliased(RunRow)
-    trained = select(func.coalesce(RunRow.reused_from, RunRow.id)).where(RunRow.id == run_id).scalar_subquery()
+    earlier = aliased(RunRow)
     chosen = (
-        select(MetricRow.key, MetricRow.step, MetricRow.value)
+        select(MetricRow.key, MetricRow.step, MetricRow.value, MetricRow.at, AttemptRow.started_at)
         .join(earlier, MetricRow.run_id == earlier.id)
+        .outerjoin(AttemptRow, (AttemptRow.run_id == MetricRow.run_id) & (AttemptRow.attempt == MetricRow.attempt))
+        .where(MetricRow.run_id.in_(_training_runs(run_id)))
+    )
+    if keys is not None:
+        chosen = chosen.where(_is_one_of(keys))
+    ordered = chosen.order_by(MetricRow.key, MetricRow.step, earlier.created_at, MetricRow.attempt)
+    begun = _first_begun(session, run_id)
+    curves: dict[str, dict[int, tuple[float, float]]] = {}
+    for key, step, value, at, attempt_begun in session.execute(ordered):
+        if is_by_time(key):
+            step += round((attempt_begun or begun) - begun)
+            at = begun + step
+        curves.setdefault(key, {})[step] = (value, at)
+    return [_curve(key, points, begun) for key, points in curves.items()]
+
+
+def _curve(key: str, points: Mapping[int, tuple[float, float]], begun: float) -> MetricCurve:
+    # Those of a later attempt come between those of earlier ones where these are measured by time.
+    steps = sorted(points)
+    return MetricCurve(
+        key=key,
+        steps=steps,
+        values=[points[step][0] for step in steps],
+        times_s=[max(0.0, round(points[step][1] - begun, 2)) for step in steps],
+    )
+
+
+def _is_one_of(keys: Iterable[str]) -> ColumnElement[bool]:
+    groups = [MetricRow.key.startswith(key[:-1], autoescape=True) for key in keys if key.endswith("/*")]
+    return or_(MetricRow.key.in_([key for key in keys if not key.endswith("/*")]), *groups)
+
+
+def _first_begun(session: Session, run_id: str) -> float:
+    """Return when the first attempt began that a run goes on from, in seconds since the epoch."""
+    began = select(func.min(AttemptRow.started_at)).where(AttemptRow.run_id.in_(_training_runs(run_id)))
+    return session.scalar(began) or 0.0
+
+
+def epoch_ends_of(session: Session, run_id: str) -> list[tuple[int, float]] | None:
+    """Return where the epochs of a run's training end, as steps with the epochs done; None where that is not known."""
+    chosen = select(RunRow, JobRow.spec).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.id == run_id)
+    run, spec = session.execute(chosen.options(load_only(*_PROGRESS))).one()
+    evaluated = select(MetricRow.step).where(MetricRow.run_id.in_(_training_runs(run_id)), MetricRow.key == EVALUATED)
+    steps = session.scalars(evaluated.distinct().order_by(MetricRow.step)).all()
+    if run.metrics_thinned_at is not None and len(steps) + 1 < (run.epoch or 0):
+        return None
+    return epoch_ends(
+        steps,
+        steps_total=run.steps_total,
+        epochs=run.epochs,
+        max_steps=(spec.get("training") or {}).get("max_steps"),
+    )
+
+
+def _training_runs(run_id: str) -> Select[str]:
+    """Select the runs whose points and events a run goes on from: its own, and those of the runs that it replaces.
+
+    Of a run that reuses the result of another, those of that.
+    """
+    run, earlier, asked = aliased(RunRow), aliased(RunRow), aliased(RunRow)
+    trained = select(func.coalesce(asked.reused_from, asked.id)).where(asked.id == run_id).scalar_subquery()
+    return (
+        select(earlier.id)
         .join(run, (run.job_id == earlier.job_id) & (run.seed == earlier.seed))
         .where(run.id == trained, earlier.created_at <= run.created_at)
     )
-    if keys is not None:
-        chosen = chosen.where(MetricRow.key.in_(list(keys)))
-    curves: dict[str, dict[int, float]] = {}
-    ordered = chosen.order_by(MetricRow.key, MetricRow.step, earlier.created_at, MetricRow.attempt)
-    for key, step, value in session.execute(ordered):
-        curves.setdefault(key, {})[step] = value
-    return [MetricCurve(key=key, steps=list(at), values=list(at.values())) for key, at in curves.items()]
+
+
+def told_rates(session: Session, run_id: str) -> Sequence[dict[str, Any]]:
+    """Return the events, newest first, in which a run or one that it goes on from told its learning rate: their bodies.
+
+    Args:
+        session: An open transaction.
+        run_id: The run.
+    """
+    chosen = select(EventRow.body).where(
+        EventRow.run_id.in_(_training_runs(run_id)), EventRow.kind == EventKind.LR_FINDER.value
+    )
+    return session.scalars(chosen.order_by(EventRow.id.desc()).limit(MOST_TOLD)).all()
 
 
 def events_of(

@@ -61,6 +61,7 @@ def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRo
         limits=spec,
         owner=Owner(id=experiment.owner_id, name=experiment.owner),
         fresh=spec.fresh,
+        paused=experiment.paused,
     )
 
 
@@ -112,7 +113,11 @@ def _weight(spec: ExperimentSpec) -> dict[str, float]:
 
 def _aggregation(spec: ExperimentSpec) -> AggregationConfig:
     policy = spec.policy
-    given = {"deployment_prevalence": policy.deployment_prevalence, "alerts_per_1000": policy.alert_budget_per_1000}
+    given = {
+        "deployment_prevalence": policy.deployment_prevalence,
+        "alerts_per_1000": policy.alert_budget_per_1000,
+        "selective_risk": policy.selective_risk,
+    }
     stated = {name: value for name, value in given.items() if value is not None}
     return spec.aggregation.model_copy(update={**_weight(spec), **stated})
 

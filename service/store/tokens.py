@@ -21,6 +21,8 @@ from service.store.tables import PrincipalRow, TokenRow
 WITHOUT_TOKENS = frozenset({CONSOLE.id, SYSTEM.id})
 # A token's last use is written no more often than this.
 USE_NOTED_EVERY_S = 60.0
+# Why a token is refused that was never made here.
+UNKNOWN = "is none of this server's"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,17 +124,25 @@ def find_token(session: Session, secret: str) -> TokenRow | None:
     return next((row for row in candidates if secrets.compare_digest(row.hash, wanted)), None)
 
 
+def find_live(session: Session, token_id: str) -> TokenRow | None:
+    """Return the token with this id while it is valid, or None."""
+    return session.scalar(select(TokenRow).where(TokenRow.id == token_id, _live()))
+
+
 def token_fault(session: Session, secret: str) -> str:
     """Return in words why `find_token` finds no valid token with this secret."""
     if SHAPE.match(secret):
         candidates = session.scalars(select(TokenRow).where(TokenRow.prefix == visible(secret))).all()
         row = next((row for row in candidates if secrets.compare_digest(row.hash, digest(secret))), None)
-        # The name of an expired token was given away: `_retire_expired` has put its end there.
-        if row is not None and row.revoked_at in (None, row.expires_at):
-            return "has expired"
         if row is not None:
-            return "was revoked"
-    return "is none of this server's"
+            return how_ended(row)
+    return UNKNOWN
+
+
+def how_ended(row: TokenRow) -> str:
+    """Return in words how a token that is not valid any more has ended."""
+    # The name of an expired token was given away: `_retire_expired` has put its end there.
+    return "has expired" if row.revoked_at in (None, row.expires_at) else "was revoked"
 
 
 def note_use(session: Session, token_id: str) -> None:

@@ -1,6 +1,6 @@
 """Uploads: files that callers have sent, as rows. The same bytes under the same name are one row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import insert, select
@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from service.domain.errors import Conflict
 from service.store.artifact_store import ArtifactStore
 from service.store.database import now_s
-from service.store.filters import FIRST_PAGE, VISIBLE, Filters, PageOf, page_of_uploads
+from service.store.filters import VISIBLE, Filters, matching_uploads
 from service.store.locks import AdvisoryLock, one_at_a_time
 from service.store.lookup import get_row, new_id
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.removals import forget_removals, is_to_be_removed
 from service.store.tables import UploadRow
 
@@ -97,15 +98,15 @@ def get_upload(session: Session, upload_id: str) -> UploadRow:
     return get_row(session, UploadRow, upload_id)
 
 
-def list_uploads(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = VISIBLE) -> Sequence[UploadRow]:
-    """Return a page of the uploads that match the filters, newest first.
+def list_uploads(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = VISIBLE) -> Found[UploadRow]:
+    """Return a page of the uploads that match the filters.
 
     Args:
         session: An open transaction.
-        page: Size of the page, and the id after which it begins.
+        page: The page.
         wanted: Filters.
     """
-    return session.scalars(page_of_uploads(page, wanted)).all()
+    return rows_of(session, UploadRow, find_page(session, matching_uploads(wanted), page))
 
 
 def known_keys(session: Session) -> set[str]:

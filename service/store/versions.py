@@ -4,15 +4,17 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, null, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, literal, null, select
 from sqlalchemy.orm import Session, defer, load_only
 
 from cellgate.contract.states import DatasetState, ExperimentState, RunState
+from service.store.database import Reader
 from service.store.lookup import existing
 from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
 
 VersionedRow = DatasetRow | ExperimentRow | JobRow | RunRow
 TABLES: Mapping[str, type[VersionedRow]] = {"ds": DatasetRow, "exp": ExperimentRow, "job": JobRow, "run": RunRow}
+IDS = "ids"
 _LIVE = [state.value for state in RunState if not state.terminal]
 _WAITING = (RunState.QUEUED.value, RunState.PAUSED.value)
 
@@ -44,12 +46,11 @@ def load_poll_state(session: Session, row_id: str) -> PollState:
     return existing(found, TABLES[row_id.partition("_")[0]], row_id)
 
 
-def load_poll_states(session: Session, ids: Collection[str]) -> dict[str, PollState]:
+def load_poll_states(reader: Reader, ids: Collection[str]) -> dict[str, PollState]:
     """Return the poll states of those ids that exist, by id, with one statement per table."""
     found: dict[str, PollState] = {}
     for prefix, of_ids in _by_table(ids):
-        table = TABLES[prefix]
-        for row_id, version, ended, waits, eta_s in session.execute(_CHOSEN[prefix].where(table.id.in_(of_ids))):
+        for row_id, version, ended, waits, eta_s in reader.execute(_POLL_STATES[prefix], {IDS: of_ids}):
             found[row_id] = PollState(version=version, ended=bool(ended), waits=bool(waits), eta_s=eta_s)
     return found
 
@@ -67,6 +68,7 @@ def load_experiment_status(session: Session, experiment_id: str) -> tuple[Experi
         ExperimentRow.conclusion,
         ExperimentRow.concluded_at,
         ExperimentRow.version,
+        ExperimentRow.paused_at,
         raiseload=True,
     )
     chosen = select(ExperimentRow, ExperimentRow.gate["verdict"].as_string()).options(few)
@@ -85,12 +87,22 @@ def run_without_result(session: Session, run_id: str) -> RunRow:
     return existing(row, RunRow, run_id)
 
 
-def load_versions(session: Session, ids: Collection[str]) -> dict[str, int]:
+def load_run_statuses(reader: Reader, run_ids: Collection[str]) -> list[tuple[Row[Any], PollState]]:
+    """Return what tells the status of those runs that exist, as rows of its columns, each with its poll state."""
+    return [
+        (
+            row,
+            PollState(version=row.version, ended=row.state not in _LIVE, waits=row.state in _WAITING, eta_s=row.eta_s),
+        )
+        for row in reader.execute(_RUN_STATUS, {IDS: list(run_ids)})
+    ]
+
+
+def load_versions(reader: Reader, ids: Collection[str]) -> dict[str, int]:
     """Return the versions of those ids that exist, by id, with one statement per table."""
     versions: dict[str, int] = {}
     for prefix, of_ids in _by_table(ids):
-        table = TABLES[prefix]
-        for row_id, version in session.execute(select(table.id, table.version).where(table.id.in_(of_ids))):
+        for row_id, version in reader.execute(_VERSIONS[prefix], {IDS: of_ids}):
             versions[row_id] = version
     return versions
 
@@ -127,6 +139,12 @@ def _choose(*columns: Any) -> Select[Any]:
     return select(*columns)
 
 
+def _of_ids(chosen: Select[Any], table: type[VersionedRow]) -> Select[Any]:
+    # Built once: to build a statement takes longer than to execute it.
+    return chosen.where(table.id.in_(bindparam(IDS, expanding=True)))
+
+
+_VERSIONS = {prefix: _of_ids(_choose(table.id, table.version), table) for prefix, table in TABLES.items()}
 _CHOSEN: Mapping[str, Select[Any]] = {
     "ds": _choose(
         DatasetRow.id, DatasetRow.version, DatasetRow.state != DatasetState.PREPARING.value, literal(False), null()
@@ -135,3 +153,21 @@ _CHOSEN: Mapping[str, Select[Any]] = {
     "job": _choose_jobs(),
     "run": _choose(RunRow.id, RunRow.version, RunRow.state.not_in(_LIVE), RunRow.state.in_(_WAITING), RunRow.eta_s),
 }
+_POLL_STATES = {prefix: _of_ids(chosen, TABLES[prefix]) for prefix, chosen in _CHOSEN.items()}
+_RUN_STATUS = _of_ids(
+    _choose(
+        RunRow.id,
+        RunRow.version,
+        RunRow.state,
+        RunRow.attempt,
+        RunRow.phase,
+        RunRow.steps_done,
+        RunRow.steps_total,
+        RunRow.epoch,
+        RunRow.epochs,
+        RunRow.eta_s,
+        RunRow.failure_reason,
+        RunRow.finished_at,
+    ),
+    RunRow,
+)

@@ -12,8 +12,8 @@ from service.domain.errors import Conflict, QuotaExceeded
 from service.domain.principals import NOBODY, Owner
 from service.domain.webhooks import MOST_WEBHOOKS, OPEN_AFTER, new_signing_secret
 from service.store.database import now_s
-from service.store.filters import FIRST_PAGE, PageOf
 from service.store.lookup import get_row, new_id
+from service.store.paging import FIRST_PAGE, PageOf
 from service.store.tables import DeliveryRow, WebhookRow
 from service.store.uptime import uptime_s
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain, count
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -115,7 +115,12 @@ def retire_worker(session: Session, *, worker_id: str) -> None:
 
 def retire_silent_workers(session: Session, *, silent_s: float) -> None:
     """Remove every worker without a heartbeat for `silent_s` of uptime."""
-    session.execute(delete(WorkerRow).where(WorkerRow.seen_uptime_s < uptime_s() - silent_s))
+    session.execute(delete(WorkerRow).where(WorkerRow.id.in_(silent_workers(silent_s))))
+
+
+def silent_workers(silent_s: float) -> Select[str]:
+    """Return a selection of the workers without a heartbeat for `silent_s` of uptime."""
+    return select(WorkerRow.id).where(WorkerRow.seen_uptime_s < uptime_s() - silent_s)
 
 
 def list_workers(session: Session) -> Sequence[WorkerRow]:
@@ -132,10 +137,14 @@ def get_worker(session: Session, worker_id: str) -> WorkerRow:
     return get_row(session, WorkerRow, worker_id)
 
 
+def is_alive() -> ColumnElement[bool]:
+    """Return the condition of workers with a heartbeat in the last `ALIVE_S` of uptime."""
+    return or_(WorkerRow.seen_uptime_s.is_(None), WorkerRow.seen_uptime_s >= uptime_s() - ALIVE_S)
+
+
 def living_workers(session: Session) -> Sequence[WorkerRow]:
     """Return the workers with a heartbeat in the last `ALIVE_S` of uptime, by id."""
-    heard = or_(WorkerRow.seen_uptime_s.is_(None), WorkerRow.seen_uptime_s >= uptime_s() - ALIVE_S)
-    return session.scalars(select(WorkerRow).where(heard).order_by(WorkerRow.id)).all()
+    return session.scalars(select(WorkerRow).where(is_alive()).order_by(WorkerRow.id)).all()
 
 
 def serving_workers(session: Session) -> Sequence[WorkerRow]:

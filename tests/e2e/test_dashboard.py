@@ -1,10 +1,11 @@
 """The dashboard in a real browser over the real API: what is shown, and that nothing forbidden happens."""
 
+import re
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import ExperimentSpec
@@ -15,6 +16,11 @@ from tests.live_server import LiveServer, run_live_server
 
 SPEC = ExperimentSpec(seeds=[0, 1])
 FUSION_GAINS: F1s = {"transformer": [0.86, 0.87], "gnn": [0.87, 0.88], "ensemble": [0.88, 0.89], "fusion": [0.92, 0.93]}
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab of an experiment's page."""
+    page.get_by_role("navigation", name="Parts of the experiment").get_by_role("link", name=name).click()
 
 
 def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
@@ -28,31 +34,24 @@ def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
     page = watched.open(f"#/experiments/{experiment}")
 
     # then the last decision stands in big words, the one before it is folded
-    expect(page).to_have_title("fusion gains · Cellgate")
-    expect(page.get_by_role("heading", name="Ship fusion")).to_be_visible()
-    expect(page.locator(".decision .badge").first).to_have_text("clear")
-    expect(page.locator(".decision .head").first).to_contain_text("seeds 0, 1 together")
+    expect(page).to_have_title(re.compile("fusion gains · Cellgate"))
+    answer = page.get_by_role("region", name="Ship fusion")
+    expect(answer.locator(".badge")).to_have_text("clear")
+    expect(answer).to_contain_text("seeds 0, 1 together")
     expect(page.locator("summary", has_text="Train fusion")).to_be_visible()
 
-    # and every step of the pipeline, with each seed's F1
-    steps = page.locator(".pipeline h3")
-    expect(steps).to_have_text(
-        [
-            "Data set",
-            "Pre-flight",
-            "51 transformer",
-            "52 gnn",
-            "54 evidence",
-            "Gate",
-            "Decision",
-            "53 fusion",
-            "54 with fusion",
-            "Last decision",
-        ]
+    # and a row with a whisker for every option
+    expect(page.locator("table.options .whisker")).to_have_count(4)
+
+    # and every step in the strip, and each seed's F1
+    expect(page.get_by_role("list", name="Steps of fusion gains").locator(".label")).to_have_text(
+        ["prepare", "pre-flight", "51", "52", "gate", "53", "decision"]
     )
-    expect(page.locator(".pipeline .chip", has_text="F1 0.9300")).to_be_visible()
+    open_tab(page, "Seeds")
+    expect(page.locator(".seeds-table .chip", has_text="F1 0.9300")).to_be_visible()
 
     # and the gate with its verdicts, thresholds and each seed's value
+    open_tab(page, "Gate")
     mean = page.locator("table.gate tr", has_text="Mean F1 of 51 transformer")
     expect(mean).to_contain_text("pass")
     expect(mean).to_contain_text("0.8500")
@@ -63,10 +62,12 @@ def test_a_finished_experiment_shows_pipeline_decision_gate_and_curves(
     expect(page.locator("table.gate tbody th", has_text="Above the leak probes")).to_be_visible()
     expect(page.locator("table.gate tbody th", has_text="_")).to_have_count(0)
 
-    # and a row with a whisker for every option, and the curves of every seed
-    expect(page.locator("section.decision .whisker")).to_have_count(4)
-    expect(page.locator(".chart canvas")).to_have_count(2)
-    expect(page.locator(".chart").first.locator(".legend li")).to_have_count(6)
+    # and the curves: mean and band of every cell, or each seed
+    open_tab(page, "Curves")
+    first = page.locator(".chart").first
+    expect(first.locator(".legend li")).to_have_count(3)
+    page.get_by_role("button", name="Each").click()
+    expect(first.locator(".legend li")).to_have_count(6)
 
 
 def test_a_running_experiment_moves_by_itself(deployment: LiveServer, dataset: str, watched: Watched) -> None:
@@ -78,17 +79,17 @@ def test_a_running_experiment_moves_by_itself(deployment: LiveServer, dataset: s
     page = watched.open(f"#/experiments/{experiment}")
 
     # then its progress is shown, also to who cannot see it
-    bar = page.get_by_role("progressbar", name="Progress of seed 0, train")
+    bar = page.get_by_role("progressbar", name="Progress of 51 transformer seed 0, train")
     expect(bar).to_have_attribute("aria-valuenow", "50")
     expect(page.locator(".chip", has_text="epoch 4/8, 32 s left")).to_be_visible()
-    expect(page.locator("main h1 .state")).to_have_text("training")
+    expect(page.locator(".status-line")).to_contain_text("Training, 13 % of the training done")
 
     # and when it ends and all others run, the page follows without being loaded again
     page.evaluate("window.loadedOnce = true")
     trainers.end(claim)
     trainers.work()
-    expect(page.get_by_role("heading", name="Ship the ensemble")).to_be_visible()
-    expect(page.locator("main h1 .state")).to_have_text("succeeded")
+    expect(page.locator(".page-head .outcome")).to_have_text("Ship the ensemble")
+    expect(page.locator(".status-line")).to_contain_text("The ensemble ships, with mean F1 0.9350 over 2 seeds")
     assert page.evaluate("window.loadedOnce")
 
 
@@ -110,11 +111,12 @@ def test_a_waived_check_and_an_overruled_decision_name_who_and_why(
 
     # then the page says both, with their reasons, and the gate has passed
     page = watched.open(f"#/experiments/{experiment}")
+    expect(page.get_by_role("heading", name="Ship the transformer, overruled by local; computed: ship")).to_be_visible()
+    expect(page.locator(".three")).to_contain_text("graphs cannot be built at the customer's")
+    open_tab(page, "Gate")
     row = page.get_by_role("row", name="Mean F1 of 52 gnn")
     expect(row.locator(".state")).to_have_text("waived")
     expect(row.get_by_text("Waived by local: the text model alone will be shipped")).to_be_visible()
-    expect(page.locator(".overruled")).to_contain_text("Overruled by local:")
-    expect(page.locator(".overruled")).to_contain_text("graphs cannot be built at the customer's")
     expect(page.get_by_role("region", name="Gate").locator(".head .state")).to_have_text("pass")
 
 
@@ -126,11 +128,13 @@ def test_a_failed_seed_is_shown_with_its_cause(deployment: LiveServer, dataset: 
 
     page = watched.open(f"#/experiments/{experiment}")
 
+    expect(page.get_by_role("heading", name="Broken: 1 of 4 seeds")).to_be_visible()
+    expect(page.locator(".status-line")).to_contain_text("The gate failed: 1 seed collapsed")
+    open_tab(page, "Seeds")
     failures = page.locator("section.failures")
-    expect(failures).to_contain_text("52 gnn seed 1 collapse")
+    expect(failures).to_contain_text("52 gnn seed 1 Collapse")
     expect(failures).to_contain_text("exit code 5")
-    expect(failures.locator("pre")).to_have_text("made to fail")
-    expect(page.get_by_role("heading", name="Improve 51 and 52")).to_be_visible()
+    expect(failures.locator("summary")).to_have_text("made to fail")
 
 
 def test_a_run_shows_its_curves_events_and_output(deployment: LiveServer, dataset: str, watched: Watched) -> None:
@@ -140,11 +144,11 @@ def test_a_run_shows_its_curves_events_and_output(deployment: LiveServer, datase
     page = watched.open(f"#/runs/{deployment.run_of(experiment, '51', 1)}")
 
     expect(page.get_by_role("heading", name="51 transformer · seed 1")).to_be_visible()
-    expect(page.locator(".chart figcaption")).to_have_text(
-        ["Loss", "Scores on dev", "Gradient norms before clipping", "Learning rate"]
+    expect(page.locator(".chart h3")).to_have_text(
+        ["Loss", "Scores on dev", "Gradient norms before clipping", "Learning rate", "Weight norms"]
     )
     expect(page.locator(".events li", has_text="running → succeeded")).to_be_visible()
-    expect(page.locator("pre.log")).to_contain_text("loading the data set")
+    expect(page.get_by_role("log")).to_contain_text("loading the data set")
     expect(page.locator("tr", has=page.get_by_role("rowheader", name="gate"))).to_contain_text("0.9100")
 
 
@@ -153,22 +157,25 @@ def test_the_list_leads_to_an_experiment_by_keyboard_alone(
 ) -> None:
     experiment = deployment.experiment(dataset, "newest", SPEC)
     deployment.trainers().work()
-    page = watched.open("")
+    page = watched.open("#/experiments")
 
     row = page.locator("tr", has_text="newest")
-    expect(row).to_contain_text("succeeded")
     expect(row).to_contain_text("Ship the ensemble")
-    expect(row).to_contain_text("6/6")
-    row.get_by_role("link").focus()
+    expect(row).to_contain_text("51: 2 of 2 seeds done")
+    expect(page.get_by_role("link", name="newest")).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="newest")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{deployment.url}/#/experiments/{experiment}")
 
 
 def test_data_sets_show_splits_and_the_bag_of_tokens(dataset: str, watched: Watched) -> None:
     page = watched.open("#/datasets")
-    card = page.locator("section.card", has_text=dataset)
-    expect(card).to_contain_text("A bag of tokens reaches F1 0.7000")
-    expect(card.locator("tbody tr").first).to_contain_text("300")
+    expect(page.locator("tbody tr", has_text="functions")).to_contain_text("0.7000")
+    page.get_by_role("link", name="functions").click()
+    expect(page).to_have_url(re.compile(f"#/datasets/{dataset}$"))
+    expect(page.get_by_role("region", name="What gives labels away")).to_contain_text("Bag of tokensF1 0.7000")
+    expect(page.get_by_role("row", name="Functions 300 600")).to_be_visible()
 
 
 def test_a_name_is_shown_as_text_whatever_it_holds(deployment: LiveServer, dataset: str, watched: Watched) -> None:
@@ -206,7 +213,7 @@ def test_a_locked_service_asks_for_its_token(tmp_path: Path, browser: Browser) -
         page.goto(locked.url)
         page.get_by_label("Token").fill("a secret of 32 characters or more")
         page.get_by_role("button").click()
-        expect(page.get_by_text("No experiment yet.")).to_be_visible()
+        expect(page.get_by_role("heading", name="No experiment yet")).to_be_visible()
         page.close()
 
 

@@ -57,7 +57,7 @@ def press(page: Page, *names: str) -> None:
 
 
 def buttons(page: Page) -> list[str]:
-    return page.locator("main").get_by_role("button").all_text_contents()
+    return page.locator("main .actions").get_by_role("button").all_text_contents()
 
 
 def test_a_running_run_is_cancelled_by_its_button_after_one_question(
@@ -118,7 +118,9 @@ def test_what_the_server_refuses_is_reported_with_its_reason(
 
     press(page, "Retry run", "Yes, retry run")
 
-    expect(page.get_by_role("alert")).to_have_text(f"Not done: experiment {experiment} was cancelled; submit a new one")
+    expect(page.locator("main").get_by_role("alert")).to_have_text(
+        f"Not done: experiment {experiment} was cancelled; submit a new one"
+    )
     expect(page.get_by_role("button", name="Retry run")).to_be_enabled()
     assert watched.wrong == [REFUSED]
     watched.wrong.clear()
@@ -134,7 +136,7 @@ def test_every_mistake_of_a_refusal_is_listed(deployment: LiveServer, dataset: s
     page.route("**/pause", lengthen_the_key)
     press(page, "Pause run")
 
-    expect(page.get_by_role("alert").locator("code")).to_have_text("#header/Idempotency-Key")
+    expect(page.locator("main").get_by_role("alert").locator("code")).to_have_text("#header/Idempotency-Key")
     assert len(watched.wrong) == 1
     watched.wrong.clear()
     give_up(deployment, experiment, claim)
@@ -160,13 +162,15 @@ def test_a_button_waits_for_its_answer_and_asks_again_with_the_same_key_when_non
     expect(page.get_by_role("button", name="Pause run")).to_be_disabled()
     expect(page.get_by_role("button", name="Cancel run")).to_be_disabled()
     held[0].abort()
-    expect(page.get_by_role("alert")).to_have_text("Not done: no answer from the server. Asking again does it once.")
+    expect(page.locator("main").get_by_role("alert")).to_have_text(
+        "Not done: no answer from the server. Asking again does it once."
+    )
 
     # and who asks again asks for the same
     page.unroute("**/pause")
     press(page, "Pause run")
     expect(page.locator("main h1 .state")).to_have_text("paused")
-    expect(page.get_by_role("alert")).to_have_text("")
+    expect(page.locator("main").get_by_role("alert")).to_have_text("")
     first, second = requests
     assert first == second
     assert watched.wrong == [CUT_OFF]
@@ -198,11 +202,12 @@ def test_a_failed_run_is_tried_again_and_leads_to_the_one_in_its_place(
     # and the old one's says which run counts, and offers nothing
     watched.open(f"#/runs/{old}")
     expect(page.get_by_role("link", name="another run")).to_have_attribute("href", f"#/runs/{new}")
-    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.locator("main .actions").get_by_role("button")).to_have_count(0)
 
     # and the experiment has gone back to where it waits for it
     page.locator(".crumbs a").last.click()
-    expect(page.locator("main h1 .state")).to_have_text("training")
+    expect(page.locator(".job-head", has_text="52 gnn").locator(".state")).to_have_text("running")
+    expect(page.get_by_role("button", name="Cancel experiment")).to_be_visible()
     give_up(deployment, experiment)
 
 
@@ -215,16 +220,20 @@ def test_what_was_concluded_leaves_the_page_when_a_job_is_tried_again(
     trainers.failing = {(Cell.GNN, 1): (FailureReason.COLLAPSE, 5)}
     trainers.work()
     page = watched.open(f"#/experiments/{experiment}")
-    expect(page.get_by_role("heading", name="Improve 51 and 52")).to_be_visible()
+    expect(page.get_by_role("heading", name="Broken: 1 of 4 seeds")).to_be_visible()
+    page.get_by_role("link", name="Seeds").click()
+    expect(page.get_by_role("button", name="Retry 52 gnn")).to_be_visible()
     assert buttons(page) == ["Retry 52 gnn"]
 
     # when its job is tried again
     press(page, "Retry 52 gnn", "Yes, retry 52 gnn")
 
     # then the decision is gone at once, and comes anew when the seed has succeeded
-    expect(page.locator("main h1 .state")).to_have_text("training")
-    expect(page.locator("section.decision")).to_have_count(0)
-    expect(page.locator("section", has=page.locator("table.gate")).locator(".head .state")).to_have_text("pending")
+    expect(page.get_by_role("button", name="Cancel experiment")).to_be_visible()
+    page.get_by_role("link", name="Gate", exact=True).click()
+    expect(page.get_by_role("region", name="Gate").locator(".head .state")).to_have_text("pending")
+    page.get_by_role("link", name="Answer").click()
+    expect(page.get_by_role("heading", name="No answer yet")).to_be_visible()
     trainers.failing.clear()
     trainers.work()
     expect(page.get_by_role("heading", name="Ship the ensemble")).to_be_visible()
@@ -253,11 +262,11 @@ def test_an_experiment_and_its_jobs_have_the_buttons_that_their_state_allows(
     press(page, "Cancel experiment", "Yes, cancel experiment")
 
     # then all that waited has ended at once, and there is nothing left to ask for
-    expect(page.locator("main h1 .state")).to_have_text("cancelled")
+    expect(page.locator(".page-head .outcome")).to_have_text("Stopped")
     with deployment.database.begin() as session:
         lifecycle.cancelled(session, run_id=claim.run_id, attempt=claim.attempt)
-    expect(page.locator(".step", has_text="51 transformer").locator("> .state")).to_have_text("cancelled")
-    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.locator(".job-head", has_text="51 transformer").locator(".state")).to_have_text("cancelled")
+    expect(page.locator("main .actions").get_by_role("button")).to_have_count(0)
 
 
 def test_a_question_is_answered_by_keyboard_alone(deployment: LiveServer, dataset: str, watched: Watched) -> None:
@@ -299,7 +308,7 @@ def test_a_finished_run_has_no_button(deployment: LiveServer, dataset: str, watc
     deployment.trainers().work()
     page = watched.open(f"#/runs/{deployment.run_of(experiment, step, 0)}")
     expect(page.locator("main h1 .state")).to_have_text("succeeded")
-    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.locator("main .actions").get_by_role("button")).to_have_count(0)
 
 
 def test_what_was_decided_is_packed_by_a_button(deployment: LiveServer, dataset: str, watched: Watched) -> None:
@@ -308,7 +317,7 @@ def test_what_was_decided_is_packed_by_a_button(deployment: LiveServer, dataset:
     page = watched.open(f"#/experiments/{experiment}")
     posts = requests_of(page)
 
-    press(page, "Pack the decided models bundle")
+    press(page, "Accept and pack: ship the ensemble")
 
     packing = page.get_by_role("region", name="Bundles").get_by_role("link", name="packing")
     expect(packing).to_be_visible()

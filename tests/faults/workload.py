@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import ClientError, Refused
 from cellgate.contract.states import LEASED, RunState
+from service.domain.curves import is_by_time
 from service.store.runs import metrics_of
 from service.store.tables import RunRow
 from tests.faults.deployment import Deployment
@@ -47,10 +48,14 @@ class Outcome:
 
 
 def outcome_of(deployment: Deployment, run_id: str) -> Outcome:
-    """Return what a finished run came to; the checkpoint's files and its times, which differ, left out."""
+    """Return what a finished run came to; left out is what differs: the checkpoint's files, times, what it took."""
     with deployment.database.read() as session:
         result = session.scalars(select(RunRow.result).where(RunRow.id == run_id)).one() or {}
-        curves = {curve.key: dict(zip(curve.steps, curve.values, strict=True)) for curve in metrics_of(session, run_id)}
+        curves = {
+            curve.key: dict(zip(curve.steps, curve.values, strict=True))
+            for curve in metrics_of(session, run_id)
+            if not is_by_time(curve.key)
+        }
     return Outcome(artifacts=result.get("artifacts", {}), metrics=result.get("metrics", {}), curves=curves)
 
 

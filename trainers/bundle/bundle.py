@@ -1,12 +1,14 @@
 """An open bundle: turns functions into probabilities, verdicts, and the lines that weighed most."""
 
 # Shapes: F functions.
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellgate.contract.bundle import BundleManifest, read_bundle_manifest
 from cellgate.contract.errors import DataError, InputError, SpecError
@@ -19,6 +21,7 @@ from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.read.row import normalise
 from trainers.engine.metrics import Floats, sigmoid
+from trainers.evaluation.abstention import distances
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256
@@ -130,21 +133,31 @@ class Bundle:
         weights = self._weights(sources, scored, np.flatnonzero(explained_F).tolist())
         facts = zip(
             probability_F.tolist(),
+            self._abstains(scored.log_odds_F, threshold).tolist(),
             quality_names(graphs),
             scored.truncated_F.tolist(),
             _graph_truncated(functions),
             explained_F.tolist(),
             strict=True,
         )
-        for probability, quality, text_truncated, graph_truncated, explained in facts:
+        for probability, abstains, quality, text_truncated, graph_truncated, explained in facts:
             yield FunctionVerdict(
                 probability=probability,
                 threshold=threshold,
+                abstains=abstains,
                 graph_quality=quality,
                 text_truncated=text_truncated,
                 graph_truncated=graph_truncated,
                 weights=next(weights) if explained else None,
             )
+
+    def _abstains(self, log_odds_F: Floats, threshold: float) -> NDArray[np.bool_]:
+        """Return for each function whether it is too near the threshold; only the bundle's own has a margin."""
+        stated = self.manifest.abstention
+        if stated is None or threshold != self.manifest.threshold:
+            return np.zeros(len(log_odds_F), dtype=bool)
+        [margin] = stated.margins
+        return distances(log_odds_F, threshold) < (math.inf if margin is None else margin)
 
     def _weights(self, sources: Sequence[str], scored: Scored, chosen: Sequence[int]) -> Iterator[tuple[Weight, ...]]:
         """Yield the weights of each chosen function's lines; occluded together, as far as memory allows."""

@@ -13,11 +13,12 @@ from cellgate.contract.bundle import PARTS_OF_KIND
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import AggregationConfig, Split
 from cellgate.contract.errors import DataError, InputError, SpecError
-from cellgate.contract.evidence import DeploymentScores
+from cellgate.contract.evidence import Abstention, DeploymentScores
 from cellgate.contract.results import read_result
 from cellgate.contract.specs import BundleKind
 from trainers.data.dataset import Dataset
-from trainers.engine.metrics import Floats, best_threshold, margins, sigmoid
+from trainers.engine.metrics import Floats, Integers, best_threshold, margins, sigmoid
+from trainers.evaluation.abstention import ScoresWithAbstention
 from trainers.evaluation.alert_budget import ScoresWithinBudget, with_budget
 from trainers.evaluation.ensemble import (
     ensemble_log_odds,
@@ -177,16 +178,37 @@ class Stored:
             prevalence: Share of vulnerable functions where they will run, above 0 and below 1.
             alerts_per_1000: Alerts there per 1,000 functions, at most; None states no budget.
         """
-        groups_R = self.dataset.groups(self.dataset.rows(Split.GATE))
-        group_R = np.unique(groups_R, return_inverse=True)[1].astype(np.int64)
+        group_R = self._gate_groups()
         config = AggregationConfig(deployment_prevalence=prevalence, alerts_per_1000=alerts_per_1000)
-        dev, gate = (
-            (self._labels(split), self._log_odds(split, text_weight)[:, np.newaxis])
-            for split in (Split.DEV, Split.GATE)
-        )
+        dev, gate = self._dev_and_gate(text_weight)
         called_R1 = sigmoid(gate[1]) >= self.threshold(text_weight=text_weight)
         deployed = ScoresAtPrevalence.of(gate[0], called_R1, gate[1], group_R, config=config)
         return with_budget(deployed, ScoresWithinBudget.of(dev, gate, group_R, config=config), [0])
+
+    def abstention(self, *, text_weight: float | None, risk: float) -> Abstention | None:
+        """Return within which margin all members together give no verdict; None if dev is empty.
+
+        Args:
+            text_weight: Of the text model in an ensemble.
+            risk: Share of the verdicts that may be wrong, above 0 and below 0.5.
+        """
+        config = AggregationConfig(selective_risk=risk)
+        dev, gate = self._dev_and_gate(text_weight)
+        thresholds = [self.threshold(text_weight=text_weight)]
+        found = ScoresWithAbstention.of(dev, gate, self._gate_groups(), thresholds=thresholds, config=config)
+        return None if found is None else found.of_option([0])
+
+    def _dev_and_gate(self, text_weight: float | None) -> list[tuple[Integers, Floats]]:
+        """Return labels, (R,), and the members' log-odds together, (R, 1), of both splits."""
+        return [
+            (self._labels(split), self._log_odds(split, text_weight)[:, np.newaxis])
+            for split in (Split.DEV, Split.GATE)
+        ]
+
+    def _gate_groups(self) -> Integers:
+        """Return the number of the group of each row of gate, 0 to G - 1."""
+        groups_R = self.dataset.groups(self.dataset.rows(Split.GATE))
+        return np.unique(groups_R, return_inverse=True)[1].astype(np.int64)
 
     def probabilities(self, split: Split, *, text_weight: float | None) -> Floats:
         """Return the mean over seeds of the probabilities, (R,)."""
@@ -211,5 +233,5 @@ class Stored:
         name = "fusion" if self.kind == "fusion" else next(iter(member.runs))
         return self.log_odds[member.seed, name, split]
 
-    def _labels(self, split: Split) -> np.ndarray:
+    def _labels(self, split: Split) -> Integers:
         return self.dataset.labels(self.dataset.rows(split))

@@ -47,6 +47,7 @@ def pack(spec: PackSpec, context: RunContext) -> RunResult:
         licence_notes=spec.licence_notes or NO_NOTES,
         deployment_prevalence=spec.deployment_prevalence,
         alerts_per_1000=spec.alerts_per_1000,
+        selective_risk=spec.selective_risk,
         tolerance=spec.tolerance,
     )
     packed = time.perf_counter()
@@ -166,6 +167,7 @@ def _summary(
         size_bytes=sum(entry.size_bytes for entry in manifest.files.values()),
         functions_per_s=functions_per_s,
         deployment=manifest.deployment,
+        abstention=manifest.abstention,
         lines=lines,
         invariance=invariance,
     )
@@ -176,6 +178,7 @@ def _said(prediction: FunctionVerdict) -> FunctionScore:
     return FunctionScore(
         probability=prediction.probability,
         vulnerable=prediction.is_vulnerable,
+        abstains=prediction.abstains,
         graph_quality=prediction.graph_quality,
         text_truncated=prediction.text_truncated,
         graph_truncated=prediction.graph_truncated,

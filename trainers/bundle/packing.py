@@ -57,6 +57,7 @@ def pack_bundle(
     licence_notes: str = NO_NOTES,
     deployment_prevalence: float | None = None,
     alerts_per_1000: float | None = None,
+    selective_risk: float | None = None,
     compared: int = COMPARED,
     tolerance: float = TOLERANCE,
 ) -> BundleManifest:
@@ -70,6 +71,7 @@ def pack_bundle(
         text_weight: Of the text model in an ensemble; null tunes it on fuse.
         deployment_prevalence: Share of vulnerable functions where it will run; None leaves its scores there out.
         alerts_per_1000: Alerts there per 1,000 functions, at most; None gives no threshold for a budget.
+        selective_risk: Share of its verdicts that may be wrong; None lets it give one on every function.
         compared: Functions of gate, spread evenly, that the bundle scores and the runs did, at most.
         tolerance: How far the two probabilities may be apart. Runs that were not trained in fp32 on a CPU need more.
 
@@ -79,7 +81,7 @@ def pack_bundle(
             score as its runs did.
     """
     _check_options(target, kind=kind, text_weight=text_weight, compared=compared)
-    _check_prevalence(deployment_prevalence, alerts_per_1000)
+    _check_stated(deployment_prevalence, alerts_per_1000, selective_risk)
     opened = Dataset.open(dataset)
     members = read_members(kind, runs, dataset=opened)
     _check_graphs(members, opened)
@@ -111,6 +113,7 @@ def pack_bundle(
             ).model_dump(mode="json"),
             "agreement": agreement.model_dump(mode="json"),
             **_deployment(stored, text_weight, deployment_prevalence, alerts_per_1000),
+            **_abstention(stored, text_weight, selective_risk),
             "self_test": [test.model_dump(mode="json") for test in _self_tests(seeds, max_nodes=max_nodes)],
             "files": {name: entry.model_dump(mode="json") for name, entry in files_of(folder).items()},
         }
@@ -125,6 +128,11 @@ def _deployment(
         return {}
     found = stored.deployment(text_weight=text_weight, prevalence=prevalence, alerts_per_1000=alerts_per_1000)
     return {} if found is None else {"deployment": found.model_dump(mode="json")}
+
+
+def _abstention(stored: Stored, text_weight: float | None, risk: float | None) -> dict[str, Any]:
+    found = None if risk is None else stored.abstention(text_weight=text_weight, risk=risk)
+    return {} if found is None else {"abstention": found.model_dump(mode="json")}
 
 
 def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None, compared: int) -> None:
@@ -142,7 +150,7 @@ def _check_options(target: Path, *, kind: BundleKind, text_weight: float | None,
         raise SpecError("the bundle cannot be made", problems)
 
 
-def _check_prevalence(prevalence: float | None, alerts_per_1000: float | None) -> None:
+def _check_stated(prevalence: float | None, alerts_per_1000: float | None, selective_risk: float | None) -> None:
     problems = []
     if prevalence is not None and not 0 < prevalence < 1:
         expected = "a share of functions above 0 and below 1"
@@ -151,6 +159,9 @@ def _check_prevalence(prevalence: float | None, alerts_per_1000: float | None) -
         found = f"{alerts_per_1000:g}" + (" without deployment_prevalence" if prevalence is None else "")
         expected = "above 0 and at most 1000, with deployment_prevalence"
         problems.append(InputError(where="alerts_per_1000", found=found, expected=expected))
+    if selective_risk is not None and not 0 < selective_risk < 0.5:
+        expected = "a share of verdicts above 0 and below 0.5"
+        problems.append(InputError(where="selective_risk", found=f"{selective_risk:g}", expected=expected))
     if problems:
         raise SpecError("the bundle cannot be made", problems)
 

@@ -99,7 +99,7 @@ def _result(scan: Scan, finding: Finding, place: int) -> dict[str, Any]:
     result = {
         "ruleId": RULE_ID,
         "ruleIndex": 0,
-        "level": "warning",
+        "level": "note" if verdict.abstains else "warning",
         "message": {"text": _message(finding)},
         "locations": [
             {
@@ -116,6 +116,7 @@ def _result(scan: Scan, finding: Finding, place: int) -> dict[str, Any]:
         "properties": {
             "probability": verdict.probability,
             "threshold": verdict.threshold,
+            "abstains": verdict.abstains,
             "graphQuality": verdict.graph_quality,
             "textTruncated": verdict.text_truncated,
             "graphTruncated": verdict.graph_truncated,

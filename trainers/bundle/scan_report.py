@@ -70,9 +70,10 @@ def said_of(weight: WeighedLine) -> str:
 
 
 def caveats_of(one: ScoredFunction) -> list[str]:
-    """Return as text which parts of a function the models did not see."""
+    """Return as text why the verdict on a function is less sure than others."""
     verdict = one.verdict
     caveats = {
+        "too near the threshold to be sure": verdict.abstains,
         "the text model read its head and tail only": verdict.text_truncated,
         "the graph model read its beginning only": verdict.graph_truncated,
         "parts of it did not parse": verdict.graph_quality == "partial",
@@ -124,6 +125,7 @@ def _function(scan: Scan, one: ScoredFunction, finding: Finding | None) -> dict[
         "end_line": one.end_line,
         "probability": verdict.probability,
         "verdict": scan.manifest.labels["1" if verdict.is_vulnerable else "0"],
+        "abstains": verdict.abstains,
         "graph_quality": verdict.graph_quality,
         "text_truncated": verdict.text_truncated,
         "graph_truncated": verdict.graph_truncated,

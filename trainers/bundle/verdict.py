@@ -12,6 +12,8 @@ class FunctionVerdict:
     Args:
         probability: That it is vulnerable, calibrated, averaged over seeds.
         threshold: At or above it the function is called vulnerable.
+        abstains: Whether the probability is too near the threshold to count as a verdict at the risk that the bundle
+            was made for.
         graph_quality: How much of it the parser understood: parsed, partial or token_chain.
         text_truncated: Whether the text model read its head and tail alone; false where there is none.
         graph_truncated: Whether it has more graph nodes than are kept.
@@ -20,6 +22,7 @@ class FunctionVerdict:
 
     probability: float
     threshold: float
+    abstains: bool
     graph_quality: str
     text_truncated: bool
     graph_truncated: bool

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from cellgate.contract.cells import CELLS
+from cellgate.contract.command_examples import add_examples
 from trainers.commands.bundles import bundle_app
 from trainers.commands.graphs import generate, graph
 from trainers.commands.predict import predict
@@ -32,6 +33,9 @@ app = typer.Typer(
 app.add_typer(bundle_app, name="bundle")
 for command in (predict, graph, generate, report, verify, schema):
     app.command()(command)
+# Those that only this app has, then those that `cellgate` has as well.
+add_examples(app, "trainers")
+add_examples(app)
 
 
 def run_command(arguments: Sequence[str]) -> int:

@@ -43,6 +43,10 @@ def pack(
         float | None,
         typer.Option(metavar="N", help="Alerts there per 1,000 functions, at most, for a threshold that keeps to it."),
     ] = None,
+    selective_risk: Annotated[
+        float | None,
+        typer.Option(metavar="R", help="Share of its verdicts that may be wrong; near the threshold it gives none."),
+    ] = None,
     compare: Annotated[
         int | None,
         typer.Option(metavar="N", help="Number of functions whose scores are compared with the stored ones."),
@@ -64,11 +68,11 @@ def pack(
             text_weight=text_weight,
             deployment_prevalence=deployment_prevalence,
             alerts_per_1000=alerts_per_1000,
+            selective_risk=selective_risk,
             **{name: value for name, value in given.items() if value is not None},
         )
-    _print(
-        manifest.model_dump(mode="json", include={"id", "kind", "threshold", "text_weight", "agreement", "deployment"})
-    )
+    shown = {"id", "kind", "threshold", "text_weight", "agreement", "deployment", "abstention"}
+    _print(manifest.model_dump(mode="json", include=shown))
 
 
 @bundle_app.command("check")

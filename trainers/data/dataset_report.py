@@ -53,6 +53,7 @@ class Material:
     largest_group: str
     assignment: Assignment
     tokens_F: np.ndarray
+    names_F: Sequence[str | None]
     graphs: GraphSet
     cross_split: CrossSplit
     composition: Mapping[Split, SplitComposition]

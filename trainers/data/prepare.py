@@ -14,6 +14,7 @@ from cellgate.contract.artifacts import (
     DATASET_FOLDER,
     DATASET_MANIFEST_NAME,
     DATASET_REPORT_NAME,
+    FUNCTION_INDEX_NAME,
     FUNCTIONS_NAME,
     GRAPHS_NAME,
     VOCABULARY_NAME,
@@ -36,6 +37,7 @@ from trainers.data.clean.splits import check_splits, group_rows
 from trainers.data.clean.token_file import TokenFile
 from trainers.data.dataset_report import QUALITIES, Material, make_dataset_report, split_summaries, warnings_of
 from trainers.data.encoding import GraphSet, quality_names
+from trainers.data.function_index import write_function_index
 from trainers.data.graph_numbers import encode_graphs
 from trainers.data.graphs.build import FEATURES
 from trainers.data.imported_graphs.collect import ImportedGraphs, read_ready_graphs
@@ -150,6 +152,7 @@ def _prepare(
         largest_group=largest_group_name(rows, groups, spec.tied_by),
         assignment=assignment,
         tokens_F=tokens.sizes(duplicates.kept),
+        names_F=tokens.names(duplicates.kept),
         graphs=graphs,
         cross_split=compare_splits(near, rows, assignment.splits, similarity=spec.near_duplicate_similarity),
         composition=compose(rows, assignment.splits),
@@ -257,6 +260,7 @@ def _write(material: Material, spec: PrepareSpec, folder: Path) -> Manifest:
             groups=material.groups,
             qualities=quality_names(material.graphs),
         )
+        write_function_index(temporary / FUNCTION_INDEX_NAME, material)
         write_graphs(temporary / GRAPHS_NAME, encoded)
         write_document(temporary / VOCABULARY_NAME, encoded.vocabulary.to_json())
         write_document(temporary / DATASET_REPORT_NAME, make_dataset_report(material))
@@ -285,8 +289,9 @@ def _quality_counts(graphs: GraphSet) -> dict[str, int]:
 
 def _artifacts(manifest: Manifest, out: Path) -> dict[str, str]:
     hashes = {f"{DATASET_FOLDER}/{name}": entry.sha256 for name, entry in manifest.files.items()}
-    manifest_path = f"{DATASET_FOLDER}/{DATASET_MANIFEST_NAME}"
-    return {**hashes, manifest_path: sha256_of_file(out / manifest_path)}
+    # The index follows from the content, so the manifest does not vouch for it.
+    others = (f"{DATASET_FOLDER}/{name}" for name in (DATASET_MANIFEST_NAME, FUNCTION_INDEX_NAME))
+    return {**hashes, **{name: sha256_of_file(out / name) for name in others}}
 
 
 def _summary(

@@ -48,6 +48,7 @@ def infer(task: Task, rows: Rows, *, hardware: Hardware, context: RunContext) ->
     with torch.inference_mode():
         while waiting:
             context.raise_if_stopped()
+            context.events.tick()
             batch = waiting.pop()
             outputs: Outputs | None = None
             try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
 from cellgate.contract.files import write_json
+from cellgate.contract.range_test import RangeTestCurve, curve_in
 
 SCHEMA_VERSION = 2
 POLL_S = 0.1
@@ -33,11 +34,13 @@ class CachedRate:
         learning_rate: Finite, above 0.
         source: Which of the two.
         reason: In plain words.
+        curve: Of the test, for those who look at it; null where there was none.
     """
 
     learning_rate: float
     source: Source
     reason: str
+    curve: RangeTestCurve | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ class LearningRateCache:
         # Its time of modification is that of its last use, by which the service lets entries go.
         with suppress(OSError):
             os.utime(path)
-        return CachedRate(learning_rate=rate, source=known, reason=reason)
+        return CachedRate(learning_rate=rate, source=known, reason=reason, curve=curve_in(entry.get("curve")))
 
     def write(self, key: str, rate: CachedRate) -> bool:
         """Remember a rate; return whether it reads back equal.
@@ -115,6 +118,7 @@ class LearningRateCache:
             "learning_rate": rate.learning_rate,
             "source": rate.source,
             "reason": rate.reason,
+            "curve": rate.curve and rate.curve.model_dump(),
         }
         write_json(self._path(key), entry)
         try:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cellgate.contract.configs import LearningRate, TrainingConfig
 from cellgate.contract.documents import leaves_of
 from cellgate.contract.events import EventKind
 from cellgate.contract.files import sha256_of_json
+from cellgate.contract.range_test import RangeTestCurve
 from cellgate.contract.results import LearningRateOutcome
 from cellgate.contract.specs import TrainedSpec
 from trainers.engine.context import RunContext
@@ -72,8 +73,9 @@ def choose_learning_rate(
     """
     settings = plan.config.learning_rate
     with context.phase("lr_finder"):
-        outcome = _remembered(context.resume) or _fixed(plan.config)
-        if outcome is None:
+        known = _remembered(context.resume) or _fixed(plan.config)
+        chosen = None if known is None else _Chosen(outcome=known)
+        if chosen is None:
             training_steps = plan.expected_steps()
             steps = finder_steps(settings, training_steps=training_steps)
             key = cache_key(
@@ -87,12 +89,13 @@ def choose_learning_rate(
                     find_learning_rate, plan, context=context, hardware=hardware, steps=steps, fingerprint=fingerprint
                 )
             if spec.lr_cache is None:
-                outcome = settle(find(), settings)
+                chosen = _settled(find(), settings)
             else:
                 cache = LearningRateCache(folder=spec.lr_cache)
-                outcome = _SharedRate(cache=cache, key=key, settings=settings, context=context).get(find)
-    context.events.write(EventKind.LR_FINDER, **outcome.model_dump(mode="json"))
-    return outcome
+                chosen = _SharedRate(cache=cache, key=key, settings=settings, context=context).get(find)
+    curve = {} if chosen.curve is None else {"curve": chosen.curve.model_dump()}
+    context.events.write(EventKind.LR_FINDER, **chosen.outcome.model_dump(mode="json"), **curve)
+    return chosen.outcome
 
 
 def finder_steps(settings: LearningRate, *, training_steps: int) -> int:
@@ -174,6 +177,18 @@ def _fixed(config: TrainingConfig) -> LearningRateOutcome | None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Chosen:
+    """A run's rate, and the curve that it was read from, in this run or in the one that filled the cache."""
+
+    outcome: LearningRateOutcome
+    curve: RangeTestCurve | None = None
+
+
+def _settled(suggestion: Suggestion, settings: LearningRate) -> _Chosen:
+    return _Chosen(outcome=settle(suggestion, settings), curve=suggestion.curve)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _SharedRate:
     """One entry of the cache, which the seeds of an experiment share."""
 
@@ -182,7 +197,7 @@ class _SharedRate:
     settings: LearningRate
     context: RunContext
 
-    def get(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
+    def get(self, find: Callable[[], Suggestion]) -> _Chosen:
         """Return the cached rate, or find it for all seeds while they wait."""
         with suppress(DamagedEntryError):
             known = self._read()
@@ -196,13 +211,13 @@ class _SharedRate:
                 known = None
             return known or self._find(find)
 
-    def _read(self) -> LearningRateOutcome | None:
+    def _read(self) -> _Chosen | None:
         known = self.cache.read(self.key)
         if known is None:
             return None
         if known.learning_rate != _in_range(known.learning_rate, self.settings):
             raise DamagedEntryError(f"{known.learning_rate:g} is not within the range that was tried")
-        return LearningRateOutcome(
+        outcome = LearningRateOutcome(
             learning_rate=known.learning_rate,
             # A default stays one, whoever reads it: the gate warns of it.
             source="cache" if known.source == "finder" else "fallback",
@@ -211,21 +226,24 @@ class _SharedRate:
             cache_hit=True,
             cache_verified=True,
         )
+        return _Chosen(outcome=outcome, curve=known.curve)
 
-    def _find(self, find: Callable[[], Suggestion]) -> LearningRateOutcome:
-        outcome = settle(find(), self.settings)
+    def _find(self, find: Callable[[], Suggestion]) -> _Chosen:
+        found = _settled(find(), self.settings)
+        outcome = found.outcome
         # A default too: seeds share one rate, and none of them asks again what another did not find.
         rate = CachedRate(
             learning_rate=outcome.learning_rate,
             source="fallback" if outcome.source == "fallback" else "finder",
             reason=outcome.reason,
+            curve=found.curve,
         )
         try:
             verified = self.cache.write(self.key, rate)
         except OSError as error:
             self._warn(f"the learning rate cannot be remembered: {type(error).__name__}: {error}")
             verified = False
-        return outcome.model_copy(update={"cache_key": self.key, "cache_verified": verified})
+        return replace(found, outcome=outcome.model_copy(update={"cache_key": self.key, "cache_verified": verified}))
 
     def _warn(self, message: str) -> None:
         self.context.events.write(EventKind.WARNING, code="lr_cache", message=message)

@@ -3,8 +3,8 @@
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,17 @@ from cellgate.contract.artifacts import CHECKPOINT_FOLDER
 from cellgate.contract.configs import LearningRate
 from cellgate.contract.errors import DataError, InterruptedRun
 from cellgate.contract.events import EventKind
+from cellgate.contract.range_test import RangeTestCurve
 from trainers.engine.checkpoint import generator_states, restore_generators, weights_of
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
+from trainers.engine.lr_curve import curve_of, smooth
 from trainers.engine.lr_points import FinderPoints, KeepTimer, load_points
 from trainers.engine.optimization import Stepper
 from trainers.engine.planning import TrainingPlan
 from trainers.engine.progress import StepProgress
 from trainers.engine.task import Rows
 
-SMOOTHING = 0.9
 BLOW_UP = 4.0
 MIN_POINTS = 10
 # A valley must take the loss down by this share of its start, or it is noise: a text model whose dip of 2 % was taken
@@ -53,11 +54,13 @@ class Suggestion:
         learning_rate: Null when the curve shows none.
         reason: In plain words.
         takes_off: Rate at which the loss takes off, where the curve shows that and no learning rate.
+        curve: What it was read from; null where nothing was measured.
     """
 
     learning_rate: float | None
     reason: str
     takes_off: float | None = None
+    curve: RangeTestCurve | None = None
 
     @property
     def ceiling(self) -> float | None:
@@ -74,20 +77,6 @@ def log_spaced(config: LearningRate, *, steps: int | None = None) -> list[float]
     """
     rates: list[float] = np.geomspace(config.finder_min, config.finder_max, steps or config.finder_steps).tolist()
     return rates
-
-
-def smooth(losses: Iterable[float]) -> list[float]:
-    """Return the exponential moving average, corrected for its start.
-
-    Source:
-        Kingma and Ba 2015, arXiv 1412.6980, section 3 (the correction).
-    """
-    average = 0.0
-    smoothed = []
-    for count, loss in enumerate(losses, start=1):
-        average = SMOOTHING * average + (1 - SMOOTHING) * loss
-        smoothed.append(average / (1 - SMOOTHING**count))
-    return smoothed
 
 
 def suggest(rates: list[float], losses: list[float]) -> Suggestion:
@@ -287,7 +276,8 @@ class _RangeTest:
             progress.report(len(self._losses))
         # Before the answer is used: what is kept here is the whole test.
         self._stop_if_requested()
-        return suggest(self._rates[: len(self._losses)], self._above_chance())
+        rates, losses = self._rates[: len(self._losses)], self._above_chance()
+        return replace(suggest(rates, losses), curve=curve_of(rates, losses))
 
     def _chance(self, batches: list[Rows]) -> float:
         labels_R = self._plan.labels[np.concatenate(batches)]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cellgate.contract.artifacts import REPORT_NAME, predictions_name
+from cellgate.contract.artifacts import REPORT_NAME, VERDICTS_NAME, predictions_name
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import Split
 from cellgate.contract.errors import InputError, SpecError
@@ -20,20 +20,23 @@ from trainers.engine.context import RunContext
 from trainers.engine.run_folder import result_header, write_result
 from trainers.evaluation.evidence import make_evidence, read_baselines
 from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
-from trainers.evaluation.options import SeedRuns, read_candidates
+from trainers.evaluation.function_verdicts import write_verdicts
+from trainers.evaluation.options import Candidate, SeedRuns, read_candidates
 from trainers.evaluation.seed_report import make_evaluation_report
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """What cell 54 concludes from the runs that its spec names."""
+    """What cell 54 concludes from the runs that its spec names, and what it was made of."""
 
     evidence: Evidence
     report: SeedReport
+    candidates: Sequence[Candidate]
+    dataset: Dataset
 
 
 def run(spec: AggregationSpec, context: RunContext) -> RunResult:
-    """Weigh every option on the gate split; leave the evidence in `result.json` and the report beside it.
+    """Weigh every option on the gate split; leave the evidence in `result.json`, report and verdicts beside it.
 
     Raises:
         SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
@@ -42,13 +45,13 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     with context.phase("evaluate"):
         weighed = weigh(spec)
     _tell(weighed.evidence, context)
-    path = context.out / REPORT_NAME
-    write_report(path, weighed.report)
+    write_report(context.out / REPORT_NAME, weighed.report)
+    write_verdicts(context.out / VERDICTS_NAME, weighed.candidates, weighed.dataset)
     header = result_header(spec, context, cell=spec.cell, dataset_id=weighed.report.dataset_id)
     total_s = time.monotonic() - context.begun
     result = RunResult(
         **{**header, "timings_s": {**context.timings_s, "total": total_s}},
-        artifacts={REPORT_NAME: sha256_of_file(path)},
+        artifacts={name: sha256_of_file(context.out / name) for name in (REPORT_NAME, VERDICTS_NAME)},
         evidence=weighed.evidence,
     )
     return write_result(result, context)
@@ -78,7 +81,8 @@ def weigh(spec: AggregationSpec, *, older: bool = False) -> Weighed:
         inputs=_inputs(seeds),
         older=older,
     )
-    return Weighed(evidence=evidence, report=make_evaluation_report(candidates, dataset=dataset, evidence=evidence))
+    report = make_evaluation_report(candidates, dataset=dataset, evidence=evidence)
+    return Weighed(evidence=evidence, report=report, candidates=candidates, dataset=dataset)
 
 
 def _check_seeds(spec: AggregationSpec) -> None:

@@ -28,6 +28,7 @@ from cellgate.contract.options import OPTIONS, Option
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.engine.pairs import whole_pairs
+from trainers.evaluation.abstention import ScoresWithAbstention
 from trainers.evaluation.alert_budget import ScoresWithinBudget, with_budget
 from trainers.evaluation.deployment_candidates import dev_f1, forms_of
 from trainers.evaluation.differences import Difference, compare
@@ -109,7 +110,10 @@ class _Gate:
         )
         dev_RM = np.stack([candidate.log_odds[Split.DEV] for candidate in candidates], axis=1)
         dev = (dataset.labels(dataset.rows(Split.DEV)), dev_RM)
-        self._within_budget = ScoresWithinBudget.of(dev, (self.labels_R, log_odds_RM), self.group_R, config=config)
+        gate = (self.labels_R, log_odds_RM)
+        self._within_budget = ScoresWithinBudget.of(dev, gate, self.group_R, config=config)
+        thresholds = [candidate.threshold for candidate in candidates]
+        self._abstaining = ScoresWithAbstention.of(dev, gate, self.group_R, thresholds=thresholds, config=config)
 
     def _resample(self, counts: GroupCounts) -> Resampled:
         return Resampled.of_counts(
@@ -146,6 +150,7 @@ class _Gate:
             test_f1=self._test_f1(chosen),
             pair_verdicts=None if self._pairs is None else self._pairs.verdicts(self._members[option]),
             deployment=with_budget(self._deployed, self._within_budget, self._members[option]),
+            abstention=None if self._abstaining is None else self._abstaining.of_option(self._members[option]),
         )
 
     def _test_f1(self, chosen: Sequence[Candidate]) -> float | None:

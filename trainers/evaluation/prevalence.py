@@ -11,7 +11,7 @@ import numpy as np
 from cellgate.contract.configs import AggregationConfig
 from cellgate.contract.evidence import DeploymentScores, Estimate, Interval
 from trainers.engine.metrics import VD_S_MAX_FPR, Floats, Integers, vulnerability_detection_score
-from trainers.evaluation.statistics import Booleans, Resampled, group_draws, sum_by_group
+from trainers.evaluation.statistics import Booleans, Resampled, group_draws, ratio, sum_by_group
 
 # Resamples times rows that are ranked at once.
 BLOCK_CELLS = 4_000_000
@@ -41,7 +41,7 @@ class ErrorRates:
         Source:
             Bayes' rule; Axelsson 2000, doi 10.1145/357830.357849, section 4 (base-rate fallacy).
         """
-        return _ratio(prevalence * self.recall, self.alerts(prevalence))
+        return ratio(prevalence * self.recall, self.alerts(prevalence))
 
     def f1(self, prevalence: float) -> Floats:
         """Return the harmonic mean of precision and recall: twice the true alerts over alerts and vulnerable functions.
@@ -49,11 +49,7 @@ class ErrorRates:
         Args:
             prevalence: Share of vulnerable functions, above 0.
         """
-        return _ratio(2 * prevalence * self.recall, self.alerts(prevalence) + prevalence)
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+        return ratio(2 * prevalence * self.recall, self.alerts(prevalence) + prevalence)
 
 
 SCORES: Mapping[str, Callable[[ErrorRates, float], Floats]] = {

@@ -1,4 +1,4 @@
-"""Scores of any detector: a JSONL or CSV file with an id and a probability for each function."""
+"""Scores of any detector: a JSONL or CSV file with an id and a probability of each function, or an analyser's log."""
 
 import csv
 import json
@@ -11,6 +11,7 @@ import numpy as np
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.untrusted_files import open_regular
 from trainers.engine.metrics import Floats
+from trainers.evaluation.sarif_scores import is_sarif, read_sarif_scores
 
 COLUMNS = ("id", "probability")
 MOST_NAMED = 20
@@ -22,12 +23,14 @@ def read_scores(path: Path, ids: Sequence[str]) -> Floats:
     """Return the probability of each function, in the order of `ids`; scores of other functions are left alone.
 
     Args:
-        path: A `.csv` file, or one JSON object per line.
+        path: A `.csv` file, a SARIF log (`.sarif`, `.sarif.json`), or one JSON object per line.
         ids: Of the functions that are judged.
 
     Raises:
         DataError: The file cannot be read, a line is no score, or a function has none or two; all are named.
     """
+    if is_sarif(path):
+        return read_sarif_scores(path, ids)
     wanted = set(ids)
     found: dict[str, float] = {}
     problems: list[InputError] = []

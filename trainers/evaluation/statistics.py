@@ -107,8 +107,12 @@ def group_draws(groups: int, *, resamples: int, seed: int) -> Iterator[Floats]:
 
 def f1_of_counts(true_positives: Floats, mistakes: Floats) -> Floats:
     """Return F1, 0 where there is nothing to find and nothing was called; both arrays have one shape."""
-    scale = 2 * true_positives + mistakes
-    return np.divide(2 * true_positives, scale, out=np.zeros_like(scale), where=scale > 0)
+    return ratio(2 * true_positives, 2 * true_positives + mistakes)
+
+
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Return part over whole, 0 where the whole is; both arrays have one shape."""
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 def percentile_interval(values_S: Floats, *, confidence: float) -> Interval:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cellgate.contract.evidence import OptionEvidence
+from cellgate.contract.evidence import CoveragePoint, OptionEvidence
 from cellgate.contract.report import OptionReport, ReliabilityBin
 
 # A threshold farther than this from what was measured is not drawn: it would press everything else together.
@@ -96,6 +96,11 @@ def curves(option: OptionReport) -> Curves:
     ]
     points = [(FRAME.x(of_seed.gate.recall), FRAME.y(of_seed.gate.precision)) for of_seed in option.seeds]
     return Curves(lines=lines, points=points)
+
+
+def risk_by_coverage(points: Sequence[CoveragePoint]) -> str:
+    """Return the line of the share of wrong verdicts over the share of functions that have one."""
+    return " ".join(f"{FRAME.x(point.coverage)},{FRAME.y(point.risk)}" for point in points)
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> list[Bar]:

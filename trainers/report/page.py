@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from cellgate.contract.options import OPTION_NAMES, Option
@@ -16,6 +15,9 @@ from cellgate.contract.report import OptionReport, SeedReport
 from cellgate.contract.text import BASELINE_NAMES, count, p_value, percent, score, signed
 from cellgate.contract.visible import visible
 from trainers.report import charts
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TEMPLATES = "templates"
 
@@ -91,6 +93,9 @@ def render(report: SeedReport, judged: Judged | None = None) -> str:
         frame=charts.FRAME,
         whiskers=charts.whiskers(evidence.options, marks),
         curves={one.option: charts.curves(one) for one in report.options},
+        risk_by_coverage={
+            one.option: charts.risk_by_coverage(one.abstention.curve) for one in evidence.options if one.abstention
+        },
         reliability={one.option: charts.reliability(one.reliability) for one in report.options},
         confusion={one.option: _mean_confusion(one) for one in report.options},
         bases=next((pair for pair in report.overlaps if {pair.first, pair.second} == {"transformer", "gnn"}), None),
@@ -114,7 +119,10 @@ def _mean_confusion(option: OptionReport) -> dict[str, float]:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    # The API imports this module for its values, and makes a page now and then.
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
     environment = Environment(
         loader=FunctionLoader(_source),
         autoescape=True,

@@ -1,11 +1,11 @@
 // The actions that a run, a job or an experiment allows in its state; the server decides in the end.
 
-import type { Decision, Experiment, Job, Run } from "./schemas";
+import type { Experiment, Job, Run } from "./schemas";
 import { ended } from "./states";
 
 export interface Action {
   /** The last part of the route. */
-  verb: "cancel" | "pause" | "resume" | "retry" | "bundle";
+  verb: "cancel" | "pause" | "resume" | "retry";
   label: string;
   /** The question to confirm first; null: no question, the action can be undone. */
   question: string | null;
@@ -32,13 +32,6 @@ export function actionsOfJob(job: Job, experiment: Experiment): Action[] {
 export function actionsOfExperiment(experiment: Experiment): Action[] {
   if (ended(experiment.state)) return [];
   return [{ verb: "cancel", label: "Cancel", question: "Cancel the experiment and every run of it? It cannot go on." }];
-}
-
-/** Whether something was decided that can be shipped. */
-export function actionsOfBundles(decision: Decision | undefined): Action[] {
-  const last = decision?.overrulings?.at(-1) ?? decision;
-  if (last === undefined || last.option === null) return [];
-  return [{ verb: "bundle", label: "Pack the decided models", question: null }];
 }
 
 function actionsOf(runs: Run[], what: string, beforeRetry: string | null): Action[] {

@@ -45,6 +45,17 @@ export function outcomeName(outcome: Outcome, option: Option | null = null): str
   return OUTCOMES[outcome];
 }
 
+/** What is shipped, as an order: `Ship the ensemble`. */
+export function shipWords(option: Option | null): string {
+  if (option === null) return "Ship";
+  const article = option === "fusion" ? "" : "the ";
+  return `Ship ${article}${option === "ensemble_tuned" ? "tuned ensemble" : OPTIONS[option].toLowerCase()}`;
+}
+
+export function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}
+
 export function seedsName(seeds: number[]): string {
   if (seeds.length === 0) return "";
   return seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")} together`;
@@ -71,12 +82,19 @@ export function count(value: number | null | undefined): string {
   return value === null || value === undefined ? "–" : value.toLocaleString("en");
 }
 
+export function bytes(size: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, size < 1 ? 0 : Math.floor(Math.log10(size) / 3));
+  return `${(size / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor((whole % 3600) / 60);
+  if (hours >= 48) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
 }
 
@@ -91,6 +109,15 @@ export function age(at: string, now = Date.now()): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
   return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+/** How long ago, in a column: `4 min`. */
+export function shortAge(at: string, now = Date.now()): string {
+  const seconds = Math.max(0, (now - Date.parse(at)) / 1000);
+  if (seconds < 60) return "now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} d`;
 }
 
 export function clock(at: string): string {

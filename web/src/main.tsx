@@ -1,5 +1,5 @@
 import "uplot/dist/uPlot.min.css";
-import "./styles.css";
+import "./styles/index.css";
 import { render } from "preact";
 import { App } from "./app";
 

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import httpx
 
-from cellgate.client._sync.connection import Connection
+from cellgate.client._sync.experiment import Experiment
+from cellgate.client._sync.finding import Finding
 from cellgate.client.blocking import sync_run
 from cellgate.client.defaults import PAGE_SIZE
 from cellgate.client.requests import Call, Collection, ResourceKind, Verb, path_to, upload_headers, with_query
@@ -21,13 +22,16 @@ from cellgate.contract.api.estimates import EstimateAnswer, SpentAnswer
 from cellgate.contract.api.evaluations import EvaluationAnswer
 from cellgate.contract.api.experiments import (
     AggregateAnswer,
+    ConfigAnswer,
     ExperimentAnswer,
     ExperimentStatus,
     ExperimentSummary,
     ReportAnswer,
 )
+from cellgate.contract.api.functions import ErrorsAnswer, FunctionAnswer, FunctionSummary
 from cellgate.contract.api.jobs import JobAnswer
 from cellgate.contract.api.operations import PruneAnswer, QueueAnswer, UsageAnswer, WorkerAnswer
+from cellgate.contract.api.overview import OverviewAnswer
 from cellgate.contract.api.resources import DeletionAnswer
 from cellgate.contract.api.runs import (
     ArtifactAnswer,
@@ -36,6 +40,7 @@ from cellgate.contract.api.runs import (
     EventAnswer,
     LogChunk,
     LogPage,
+    LrFinderAnswer,
     MetricsAnswer,
     RunAnswer,
     RunStatus,
@@ -47,7 +52,7 @@ from cellgate.contract.inspection import Inspection
 JSON = {"Accept": "application/json"}
 
 
-class Client(Connection):
+class Client(Finding):
     """The API, one method per operation; a context manager.
 
     Args:
@@ -89,6 +94,21 @@ class Client(Connection):
         """Yield all data sets, newest first; filters are the API's query parameters."""
         return self._pages("/v1/datasets", Page[DatasetAnswer], filters)
 
+    def functions(self, dataset_id: str, **filters: Any) -> Iterator[FunctionSummary]:
+        """Yield the functions of a data set, in its order; filters are the API's query parameters."""
+        return self._pages(path_to("datasets", dataset_id, "functions"), Page[FunctionSummary], filters)
+
+    def function(self, dataset_id: str, row: int, *, experiment: str | None = None) -> FunctionAnswer:
+        """Return a function with its source and its graph.
+
+        Args:
+            dataset_id: Id of the data set.
+            row: Number of the function in it, from 0.
+            experiment: Id of an experiment whose models' verdicts are wanted.
+        """
+        path = with_query(path_to("datasets", dataset_id, "functions", str(row)), {"experiment": experiment})
+        return self._get(path, FunctionAnswer)
+
     def inspect(self, body: Mapping[str, Any]) -> InspectionAnswer:
         """Ask how a source would be read; `inspection` returns it by the answer's run."""
         return self._post("/v1/inspections", InspectionAnswer, body)
@@ -118,9 +138,18 @@ class Client(Connection):
         """Submit an experiment."""
         return self._post("/v1/experiments", ExperimentAnswer, body)
 
-    def experiment(self, experiment_id: str) -> ExperimentAnswer:
-        """Return an experiment with its jobs and runs."""
-        return self._get(path_to("experiments", experiment_id), ExperimentAnswer)
+    def experiment(self, experiment_id: str) -> Experiment:
+        """Return an experiment with its jobs and runs; it can be asked to wait, and for what came of it.
+
+        Args:
+            experiment_id: Its id, the beginning of one, or a name.
+
+        Raises:
+            NotIdentified: There is none, or there are several; the message lists them.
+        """
+        found = self.find(experiment_id, "experiments")
+        answer = self._get(path_to("experiments", found.id), Experiment)
+        return answer.of(self)
 
     def experiment_status(self, experiment_id: str) -> ExperimentStatus:
         """Return an experiment's state and progress."""
@@ -129,6 +158,10 @@ class Client(Connection):
     def experiments(self, **filters: Any) -> Iterator[ExperimentSummary]:
         """Yield all experiments, newest first; filters are the API's query parameters."""
         return self._pages("/v1/experiments", Page[ExperimentSummary], filters)
+
+    def overview(self) -> OverviewAnswer:
+        """Return what needs a person, what runs, and what came out last."""
+        return self._get("/v1/overview", OverviewAnswer)
 
     def gate(self, experiment_id: str) -> GateReport:
         """Return an experiment's gate report."""
@@ -145,6 +178,20 @@ class Client(Connection):
     def report(self, experiment_id: str) -> ReportAnswer:
         """Return cell 54's newest report; refused with code `evidence_pending` while there is none."""
         return self._get(path_to("experiments", experiment_id, "report"), ReportAnswer)
+
+    def config(self, experiment_id: str, *, against: str = "defaults") -> ConfigAnswer:
+        """Return an experiment's spec, and what of it differs from the defaults or from another experiment.
+
+        Args:
+            experiment_id: Id of the experiment.
+            against: `defaults`, or the id of the other experiment.
+        """
+        path = with_query(path_to("experiments", experiment_id, "config"), {"against": against})
+        return self._get(path, ConfigAnswer)
+
+    def errors(self, experiment_id: str, **parameters: Any) -> ErrorsAnswer:
+        """Return a page of what the options err on; parameters are the API's query parameters."""
+        return self._get(with_query(path_to("experiments", experiment_id, "errors"), parameters), ErrorsAnswer)
 
     def waive(self, experiment_id: str, *, check: str, reason: str) -> GateReport:
         """Waive a failed check of the gate and return the new report.
@@ -191,6 +238,10 @@ class Client(Connection):
         """
         parameters = {"keys": ",".join(keys) or None, "max_points": max_points}
         return self._get(with_query(path_to("runs", run_id, "metrics"), parameters), MetricsAnswer)
+
+    def lr_finder(self, run_id: str) -> LrFinderAnswer:
+        """Return the curve of a run's LR range test; refused with code `no_range_test` where there is none."""
+        return self._get(path_to("runs", run_id, "lr-finder"), LrFinderAnswer)
 
     def compare(self, run_ids: Sequence[str]) -> ComparisonAnswer:
         """Return the settings and metrics of several runs side by side."""

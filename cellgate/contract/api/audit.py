@@ -41,3 +41,6 @@ class WhoamiAnswer(Answer):
     scope: Scope
     token_id: str | None = Field(description="Null for the token of the settings, and where no token is needed.")
     expires_at: AwareDatetime | None = Field(description="When the token ends; null: it does not.")
+    session_expires_at: AwareDatetime | None = Field(
+        None, description="When the session ends that the request came with; null: it came with a token, or with none."
+    )

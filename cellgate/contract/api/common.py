@@ -49,7 +49,7 @@ class Request(Input):
 class Answer(BaseModel):
     """Base of response bodies."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 OwnerName = Annotated[
@@ -62,7 +62,10 @@ T = TypeVar("T")
 
 
 class Page(Answer, Generic[T]):
-    """A page of a list, newest first; `next` is the cursor of the following one."""
+    """A page of a list, newest first where no other order was asked for; `next` is the cursor of the following one."""
 
     items: list[T]
     next: str | None
+    total: int | None = Field(
+        None, description="With `total=true`: how many items match on all pages; 10,000 stands for that many or more."
+    )

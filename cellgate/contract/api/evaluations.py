@@ -20,7 +20,8 @@ class EvaluationCreate(Request, RunLimits):
         None,
         min_length=1,
         max_length=4096,
-        description="JSONL or CSV file below a data root, with `id` and `probability` of every judged function.",
+        description="File below a data root: JSONL or CSV with `id` and `probability` of every judged function, or the "
+        "SARIF log of an analyser on exported functions.",
     )
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own; of scores 0.5.")
 

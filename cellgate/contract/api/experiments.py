@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field, computed_field
 
 from cellgate.contract.api.common import Answer, DatasetId, LabelMap, Name, OwnerId, OwnerName, Reason, Request
 from cellgate.contract.api.jobs import JobAnswer
+from cellgate.contract.api.pipelines import BestF1, ExperimentWaiting, StepAnswer
 from cellgate.contract.api.resources import Described
 from cellgate.contract.api.stored import StoredAs
 from cellgate.contract.conclusion import Conclusion, Lifecycle, lifecycle_of
@@ -59,6 +60,9 @@ class _ExperimentEnd(Answer):
         "what came of it: read `lifecycle` and `conclusion`."
     )
     conclusion: Conclusion | None = Field(None, description="What came of it; null until it has ended.")
+    paused: bool = Field(
+        False, description="Whether a person has paused it: its runs wait, and what it starts meanwhile begins paused."
+    )
     gate_verdict: Literal["pending", "pass", "fail"]
     finished_at: AwareDatetime | None
 
@@ -100,7 +104,22 @@ class ExperimentSummary(Described, _ExperimentEnd):
 
     name: str
     dataset: str
+    dataset_name: str
     outcome: DecisionOutcome | None = _DECIDED
+    overruled_by: str | None = Field(description="Who overruled the computed answer; null where that counts.")
+    computed: str | None = Field(description="The computed answer in words, where a person overruled it.")
+    f1: BestF1 | None = Field(description="Of the best option; null before the first seed of cell 51 or 52 is done.")
+    gate_f1: float = Field(description="Mean F1 of cells 51 and 52 must be above this.")
+    steps: list[StepAnswer] = Field(description="In the order of the pipeline.")
+    progress: float | None = Field(
+        ge=0, le=1, description="Share of the work of all its steps that is done; null where no step is planned yet."
+    )
+    eta_s: float | None = Field(
+        description="Estimated seconds until its last step ends; null once it has ended, while it waits, and where "
+        "nothing is known of a step's length."
+    )
+    waiting: ExperimentWaiting | None = Field(description="Why nothing moves; null while a run of it is at work.")
+    took_s: float | None = Field(description="Seconds from its creation to its end; null until then.")
     labels: dict[str, str]
     runs_done: int
     runs_total: int
@@ -133,3 +152,20 @@ class ReportAnswer(OverSeeds):
     """Report of cell 54: the evidence and its values seed by seed."""
 
     report: SeedReport
+
+
+class ChangedSetting(Answer):
+    """A setting with two values."""
+
+    pointer: str = Field(description="JSON pointer into the spec; `/dataset` is the data set.")
+    value: Any = Field(description="In this experiment; null where it has none.")
+    other: Any = Field(description="In what it is compared with; null where that has none.")
+
+
+class ConfigAnswer(Answer):
+    """The spec of an experiment, and what of it differs from another one or from the defaults."""
+
+    experiment: str
+    against: str = Field(description="`defaults`, or the id of the other experiment.")
+    changed: list[ChangedSetting] = Field(description="Settings that differ, by pointer.")
+    spec: Annotated[dict[str, Any], StoredAs(ExperimentSpec)] = Field(description="The whole spec.")

@@ -114,6 +114,7 @@ class PackConfig(Spec):
     licence_notes: str | None = None
     deployment_prevalence: float | None = None
     alerts_per_1000: float | None = None
+    selective_risk: float | None = None
     tolerance: float
 
 

@@ -1,6 +1,6 @@
 """Answers about runs: their state, curves, events, attempts, output and files."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -81,11 +81,18 @@ class RunStatus(Answer):
 
 
 class Curve(Answer):
-    """One metric of one run, by step."""
+    """One metric of one run, by step. Of `resource/…` the steps are seconds since the first attempt began."""
 
     key: str
     steps: list[int]
     values: list[float]
+    times_s: list[float] = Field(
+        default_factory=list,
+        description="For each step: seconds since the first attempt began, until the point was stored.",
+    )
+    epochs: list[float] | None = Field(
+        None, description="For each step: epochs that were done, in fractions; null where they are not known."
+    )
     points: int = Field(
         description="Number of measured points; `values` holds fewer if `max_points` thinned the curve."
     )
@@ -96,6 +103,28 @@ class MetricsAnswer(Answer):
 
     run: str
     curves: list[Curve]
+
+
+class ChosenRate(Answer):
+    """The learning rate that a run trains with, and why."""
+
+    rate: float
+    source: Literal["finder", "cache", "fallback", "spec"]
+    why: str = Field(description="In words; of a fallback, why the test gave no rate.")
+
+
+class LrFinderAnswer(Answer):
+    """The curve of a run's LR range test; every list is in the order of the rates."""
+
+    run: str
+    rates: list[float] = Field(description="Peak learning rates that were tried, rising.")
+    losses: list[float | None] = Field(
+        description="Loss of the step at each rate, its batch's labels evened out; null where it was not finite."
+    )
+    smoothed: list[float | None] = Field(
+        description="The same, as the test smooths it; null from the first loss on that was not finite."
+    )
+    chosen: ChosenRate
 
 
 class EventBody(BaseModel):

@@ -43,6 +43,12 @@ class TokenCreate(Request):
     )
 
 
+class SignIn(Request):
+    """Open a session with a token."""
+
+    token: str = Field(min_length=1, max_length=1000, description="The token; the session can do what it can.")
+
+
 class TokenAnswer(Answer):
     """A token, without the token itself."""
 

@@ -15,6 +15,7 @@ from starlette.types import Scope as Connection
 from cellgate.contract.api.runs import ArtifactAnswer
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.parameters import RunPath
 from service.api.ranges import ByteRange, RangeNotSatisfiable, is_held, range_of
 from service.api.responses import documented
@@ -39,7 +40,7 @@ FILE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{run_id}/artifacts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/artifacts", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_artifacts(run_id: RunPath, context: Ctx) -> list[ArtifactAnswer]:
     """List the files of the run's last attempt, without its checkpoint."""
     folder = _folder(context, run_id)

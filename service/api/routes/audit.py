@@ -9,13 +9,14 @@ from cellgate.contract.api.common import Page, Time
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.identifiers import PRINCIPAL_ID
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.parameters import MaxItems, Paging, seconds
 from service.api.responses import documented
 from service.api.scopes import ScopedRouter
 from service.api.views import answer
 from service.domain.principals import Principal
 from service.store.audit import AuditFilters, list_audit
-from service.store.filters import PageOf
+from service.store.paging import PageOf
 
 router = ScopedRouter(prefix="/v1", tags=["tokens"])
 AfterEntry = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="Cursor: `next` of the page before.")]
@@ -33,7 +34,7 @@ async def read_whoami(request: Request) -> WhoamiAnswer:
     return answer(WhoamiAnswer, principal, principal_id=principal.id)
 
 
-@router.get("/audit", Scope.ADMIN, responses=documented())
+@router.get("/audit", Scope.ADMIN, **tagged())
 def read_audit(
     context: Ctx,
     paging: Annotated[Paging, Depends(_paging)],

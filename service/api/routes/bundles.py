@@ -20,6 +20,7 @@ from cellgate.contract.states import BundleState, FailureReason, RunState, bundl
 from service.api.archive import Archive
 from service.api.changes import CHANGING, DELETING, Changing, Deleting, etag_of
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.examples import BUNDLES, SCORES
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
@@ -105,7 +106,7 @@ def _packing(session: Session, experiment_id: str, wanted: BundleCreate) -> Pack
     return decided_packing(taken[-1] if taken else None, text_weight=policy.text_weight)
 
 
-@router.get("/bundles", Scope.READ, responses=documented())
+@router.get("/bundles", Scope.READ, **tagged())
 def read_bundles(
     context: Ctx,
     paging: Paged,

@@ -11,7 +11,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import ENTRY_OF, SUBMITTED, Cell, CellEntry, CellNumber
 from cellgate.contract.configs import Spec
 from service.api.context import Ctx
-from service.api.responses import documented
+from service.api.etags import tagged
 from service.api.scopes import ScopedRouter
 
 router = ScopedRouter(prefix="/v1", tags=["cells and workers"])
@@ -31,13 +31,13 @@ class CellAnswer(Answer):
     curl: str = Field(description="The same as a command.")
 
 
-@router.get("/cells", Scope.READ, responses=documented())
+@router.get("/cells", Scope.READ, **tagged())
 def read_cells(request: Request, context: Ctx) -> list[CellAnswer]:
     """List the numbered cells with their defaults and the schema of their configs."""
     return [_answer(entry, request, token_required=context.settings.requires_token) for entry in SUBMITTED]
 
 
-@router.get("/cells/{cell}", Scope.READ, responses=documented())
+@router.get("/cells/{cell}", Scope.READ, **tagged())
 def read_cell(number: NumberPath, request: Request, context: Ctx) -> CellAnswer:
     """Return one cell: its defaults, the schema of its config, what it needs, and a command that submits it."""
     return _answer(ENTRY_OF[Cell(number)], request, token_required=context.settings.requires_token)

@@ -12,8 +12,10 @@ from cellgate.contract.api.datasets import DatasetAnswer, DatasetCreate
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.configs import PrepareConfig
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.examples import DATASETS
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
@@ -25,7 +27,6 @@ from service.api.parameters import (
     DatasetStates,
     DatasetVersion,
     Labels,
-    Paged,
     seconds,
     wanted_archived,
     wanted_labels,
@@ -33,6 +34,7 @@ from service.api.parameters import (
 from service.api.polling import IDLE, PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByName, Search
 from service.api.source_check import check_graphs, check_sources
 from service.api.views import dataset_answer
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
@@ -77,10 +79,12 @@ def add_dataset(
     return post.accept(create, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_datasets(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByName,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: DatasetStates = None,
     labels: Labels = None,
     archived: ArchivedItems = Archived.FALSE,
@@ -89,8 +93,10 @@ def read_datasets(
     name: DatasetName = None,
     version: DatasetVersion = None,
 ) -> Page[DatasetAnswer]:
-    """List the data sets, newest first."""
+    """List the data sets, newest first or by name."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         name=name,
         name_version=version,
         states=states or (),
@@ -104,10 +110,15 @@ def read_datasets(
         ids = [row.id for row in rows]
         runs = preparing_runs(session, ids)
         items = [dataset_answer(row, runs.get(row.id)) for row in rows]
-    return paging.page(items, ids)
+    return paging.found(items, rows)
 
 
-@router.get("/{dataset_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{dataset_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_dataset(dataset_id: DatasetPath, context: Ctx, poll: PolledIdle) -> DatasetAnswer:
     """Return a data set, with its summary once it is ready."""
     with context.database.read() as session:

@@ -21,8 +21,10 @@ from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataCh
 from cellgate.contract.api.runs import EventAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.examples import EXPERIMENTS
 from service.api.experiment_specs import parsed_spec
 from service.api.idempotency import Created, Posted
@@ -36,7 +38,6 @@ from service.api.parameters import (
     ExperimentStates,
     Labels,
     OfDataset,
-    Paged,
     PagedEvents,
     seconds,
     wanted_archived,
@@ -45,6 +46,7 @@ from service.api.parameters import (
 from service.api.polling import Poll, PolledIdle, PolledStatus, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByAny, Search
 from service.api.views import answer, experiment_answer, experiment_status, experiment_summary, job_answer
 from service.domain.rights import check_priority
 from service.store.conclusions import conclusions_of, decided_outcomes, load_conclusion
@@ -54,12 +56,13 @@ from service.store.experiments import (
     create_experiment,
     get_experiment,
     labels_of,
-    list_experiments,
 )
 from service.store.filters import Filters
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
 from service.store.more_seeds import add_seeds
+from service.store.pauses import pause_experiment, resume_experiment
 from service.store.runs import events_of
+from service.store.summaries import list_experiments
 from service.store.tables import ExperimentRow
 from service.store.versions import load_experiment_status, load_poll_state
 
@@ -114,10 +117,12 @@ def submit_experiment(
     return post.accept(create, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged(waits=True))
 def read_experiments(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByAny,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: ExperimentStates = None,
     outcomes: ExperimentOutcomes = None,
     dataset: OfDataset = None,
@@ -126,8 +131,10 @@ def read_experiments(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[ExperimentSummary]:
-    """List the experiments, newest first."""
+    """List the experiments: newest first, or by name, best F1 or the time that they took."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         states=states or (),
         outcomes=outcomes or (),
         dataset_id=dataset,
@@ -137,19 +144,29 @@ def read_experiments(
         before_s=seconds(created_before),
     )
     with context.database.read() as session:
-        found = list_experiments(session, paging.wanted, wanted)
-    items = [experiment_summary(overview) for overview in found]
-    return paging.page(items, [item.id for item in items])
+        found = list_experiments(session, paging.wanted, wanted, context.waiting)
+    items = [experiment_summary(overview, ExperimentSummary) for overview in found]
+    return paging.found(items, found)
 
 
-@router.get("/{experiment_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{experiment_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_experiment(experiment_id: ExperimentPath, context: Ctx, poll: PolledIdle) -> ExperimentAnswer:
     """Return an experiment with its pipeline: every job, every run and its progress."""
     with context.database.read() as session:
         return _answer(session, context, experiment_id, poll)
 
 
-@router.get("/{experiment_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{experiment_id}/status",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged,
+)
 def read_experiment_status(experiment_id: ExperimentPath, context: Ctx, poll: PolledStatus) -> ExperimentStatus:
     """Return an experiment's state without its jobs; the cheapest answer to poll."""
     with context.database.read() as session:
@@ -165,7 +182,7 @@ def read_spent(experiment_id: ExperimentPath, context: Ctx) -> SpentAnswer:
         return spent_and_predicted(session, experiment_id, price=context.settings.price_per_device_hour)
 
 
-@router.get("/{experiment_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of an experiment and of its runs, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:
@@ -191,6 +208,32 @@ def read_experiment_events(experiment_id: ExperimentPath, context: Ctx, paging: 
 def cancel(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
     """Cancel an experiment and all its unfinished runs."""
     return post.act(experiment_id, cancel_experiment, _created)
+
+
+@router.post(
+    "/{experiment_id}/pause",
+    Scope.SUBMIT,
+    Whose.OWN,
+    **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
+    name="pause_experiment",
+)
+def pause(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
+    """Pause an experiment. Queued runs leave the queue; running ones save a checkpoint first; what it starts later
+    begins paused.
+    """
+    return post.act(experiment_id, pause_experiment, _created)
+
+
+@router.post(
+    "/{experiment_id}/resume",
+    Scope.SUBMIT,
+    Whose.OWN,
+    **accepting(ExperimentAnswer, HTTPStatus.NOT_FOUND),
+    name="resume_experiment",
+)
+def resume(experiment_id: ExperimentPath, post: Posted) -> JSONResponse:
+    """Resume an experiment. Its paused runs are queued again and continue from their checkpoints."""
+    return post.act(experiment_id, resume_experiment, _created)
 
 
 @router.post(

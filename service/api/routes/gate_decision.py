@@ -12,10 +12,11 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.decision import DecisionAnswer, Overruling
 from cellgate.contract.gate import GateReport
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.idempotency import Created, Posted
 from service.api.parameters import ExperimentPath
 from service.api.problems import DecisionPending
-from service.api.responses import accepting, documented
+from service.api.responses import accepting
 from service.api.scopes import ScopedRouter, Whose
 from service.domain.errors import InvalidSpec, Mistake
 from service.store.experiments import get_experiment
@@ -34,7 +35,7 @@ OVERRULING = {
 }
 
 
-@router.get("/{experiment_id}/gate", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/gate", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_gate(experiment_id: ExperimentPath, context: Ctx) -> GateReport:
     """Return the validation gate's report: each check with its threshold, measured value, evidence and waiver."""
     with context.database.read() as session:
@@ -67,7 +68,7 @@ def waive(
     return post.accept(work, reason=wanted.reason, check=wanted.check)
 
 
-@router.get("/{experiment_id}/decision", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/decision", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_decision(experiment_id: ExperimentPath, context: Ctx) -> DecisionAnswer:
     """Return the last decision with its evidence, or 404 with code `decision_pending` before the first."""
     state, decisions = _decisions(context, experiment_id)
@@ -110,7 +111,7 @@ def _check_option(wanted: OverrulingCreate) -> None:
     raise InvalidSpec(detail, mistakes=[Mistake(pointer="/option", detail=detail)])
 
 
-@router.get("/{experiment_id}/decisions", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{experiment_id}/decisions", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_decisions(experiment_id: ExperimentPath, context: Ctx) -> list[DecisionAnswer]:
     """List the decisions in the order in which they were taken."""
     return _decisions(context, experiment_id)[1]

@@ -15,8 +15,10 @@ from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataCh
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.cells import Cell
 from cellgate.contract.experiment import RunLimits
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.examples import JOBS
 from service.api.idempotency import Created, Post, Posted
 from service.api.model_check import check_checkpoints
@@ -31,7 +33,6 @@ from service.api.parameters import (
     Labels,
     OfDataset,
     OfExperiment,
-    Paged,
     seconds,
     wanted_archived,
     wanted_labels,
@@ -39,6 +40,7 @@ from service.api.parameters import (
 from service.api.polling import PolledIdle, fingerprint
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByName, Search
 from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake, NotFound
 from service.domain.principals import Owner
@@ -131,10 +133,12 @@ def _refuse_other_dataset(spec: JobCreate) -> None:
         raise InvalidSpec(detail, mistakes=[Mistake(pointer="/dataset", detail=detail)])
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_jobs(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByName,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: JobStates = None,
     outcomes: JobOutcomes = None,
     cells: Cells = None,
@@ -145,8 +149,10 @@ def read_jobs(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[JobAnswer]:
-    """List the jobs, newest first, each with its runs."""
+    """List the jobs, newest first or by name, each with its runs."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         states=states or (),
         outcomes=outcomes or (),
         cells=cells or (),
@@ -163,10 +169,15 @@ def read_jobs(
         runs = runs_of_jobs(session, ids)
         waiting = context.waiting(session, chain.from_iterable(runs.values()))
         items = [job_answer(row, runs[row.id], waiting) for row in rows]
-    return paging.page(items, ids)
+    return paging.found(items, rows)
 
 
-@router.get("/{job_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{job_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_job(job_id: JobPath, context: Ctx, poll: PolledIdle) -> JobAnswer:
     """Return a job with its runs."""
     with context.database.read() as session:

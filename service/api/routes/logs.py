@@ -13,6 +13,7 @@ from cellgate.contract.api.runs import AttemptAnswer, EventAnswer, LogChunk, Log
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.states import RunState
 from service.api.context import Context, Ctx, Permitted
+from service.api.etags import tagged
 from service.api.parameters import RunPath
 from service.api.ranges import is_held, range_of
 from service.api.responses import documented
@@ -66,7 +67,7 @@ def _existing_run(run_id: RunPath, context: Ctx) -> str:
 ExistingRun = Annotated[str, Depends(_existing_run)]
 
 
-@router.get("/{run_id}/attempts", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/attempts", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_attempts(run_id: RunPath, context: Ctx) -> list[AttemptAnswer]:
     """List the attempts at a run, oldest first."""
     with context.database.read() as session:

@@ -23,6 +23,7 @@ from cellgate.contract.api.operations import (
 from cellgate.contract.api.resources import ResourceName
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.examples import PRUNING
 from service.api.idempotency import Created, Posted
 from service.api.parameters import MaxItems
@@ -49,7 +50,7 @@ To = Annotated[Time | None, Query(alias="to", description="End of the period; de
 By = Annotated[UsageBy, Query(description="Grouping of the sums.")]
 
 
-@router.get("/v1/queues", Scope.READ, responses=documented())
+@router.get("/v1/queues", Scope.READ, **tagged())
 def read_queues(context: Ctx) -> list[QueueAnswer]:
     """List the queues with unfinished runs or a living worker: their depth, workers and slots."""
     with context.database.read() as session:

@@ -4,37 +4,33 @@ from contextlib import closing
 from http import HTTPStatus
 
 from fastapi.responses import HTMLResponse
-from sqlalchemy.orm import Session
 
 from cellgate.contract.api.experiments import AggregateAnswer, ReportAnswer
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.artifacts import REPORT_NAME
-from cellgate.contract.decision import Stage
 from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.report import SeedReport
 from service.api.context import Context, Ctx
+from service.api.evidence import newest_evidence
 from service.api.parameters import ExperimentPath
 from service.api.polling import Polled
-from service.api.problems import EvidencePending, ReportLost
+from service.api.problems import ReportLost
 from service.api.responses import documented
 from service.api.run_files import open_file
 from service.api.scopes import ScopedRouter
 from service.domain.errors import NotFound
-from service.domain.pipeline import Step
 from service.domain.report_summary import judged
 from service.store.conclusions import conclusions_of
 from service.store.experiments import get_experiment
 from service.store.gate import gate_report
 from service.store.gate_decision import answered_decisions
 from service.store.reuse import reused_lines
-from service.store.steps import finished_runs
 from service.store.tables import RunRow
 from service.store.versions import load_poll_state
 from trainers.report.page import render, style_hash
 
 router = ScopedRouter(prefix="/v1/experiments", tags=["experiments"])
-STAGES: tuple[tuple[Stage, Step], ...] = (("final", Step.EVIDENCE_FINAL), ("bases", Step.EVIDENCE_BASES))
 
 
 @router.get(
@@ -44,7 +40,7 @@ def read_aggregate(experiment_id: ExperimentPath, context: Ctx, poll: Polled) ->
     """Return cell 54's newest evidence over the seeds, or 404 with code `evidence_pending` before the first."""
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id), "aggregate")
-        stage, run = _newest(session, experiment_id)
+        stage, run = newest_evidence(session, experiment_id)
         evidence = Evidence.model_validate((run.result or {})["evidence"])
         return AggregateAnswer(experiment=experiment_id, stage=stage, run=run.id, evidence=evidence)
 
@@ -54,7 +50,7 @@ def read_report(experiment_id: ExperimentPath, context: Ctx, poll: Polled) -> Re
     """Return cell 54's newest report over the seeds: the evidence and its values seed by seed."""
     with context.database.read() as session:
         poll.check(experiment_id, load_poll_state(session, experiment_id), "report")
-        stage, run = _newest(session, experiment_id)
+        stage, run = newest_evidence(session, experiment_id)
     return ReportAnswer(experiment=experiment_id, stage=stage, run=run.id, report=_report_of(context, run))
 
 
@@ -65,7 +61,7 @@ def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLRespons
     """Return decision, gate and report as one self-contained HTML file without scripts."""
     with context.database.read() as session:
         experiment = get_experiment(session, experiment_id)
-        _, run = _newest(session, experiment_id)
+        _, run = newest_evidence(session, experiment_id)
         above = judged(
             experiment.id,
             experiment.name,
@@ -82,14 +78,6 @@ def read_report_page(experiment_id: ExperimentPath, context: Ctx) -> HTMLRespons
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     }
     return HTMLResponse(render(_report_of(context, run), above), headers=headers)
-
-
-def _newest(session: Session, experiment_id: str) -> tuple[Stage, RunRow]:
-    for stage, step in STAGES:
-        for run in finished_runs(session, experiment_id, step).values():
-            return stage, run
-    state = get_experiment(session, experiment_id).state
-    raise EvidencePending(f"cell 54 has not finished yet: experiment {experiment_id} is {state}")
 
 
 def _report_of(context: Context, run: RunRow) -> SeedReport:

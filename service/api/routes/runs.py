@@ -10,10 +10,14 @@ from sqlalchemy.orm import Session
 
 from cellgate.contract.api.common import Page
 from cellgate.contract.api.resources import Archived, DeletionAnswer, MetadataChange, ResourceKind
-from cellgate.contract.api.runs import EventAnswer, MetricsAnswer, RunAnswer, RunStatus
+from cellgate.contract.api.runs import ChosenRate, EventAnswer, LrFinderAnswer, MetricsAnswer, RunAnswer, RunStatus
 from cellgate.contract.api.tokens import Scope
+from cellgate.contract.cells import ENTRY_OF, Cell
+from cellgate.contract.states import RunState
+from service.api import shortcuts
 from service.api.changes import CHANGING, DELETING, Changing, Deleting
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.idempotency import Created, Posted
 from service.api.parameters import (
     ArchivedItems,
@@ -23,7 +27,6 @@ from service.api.parameters import (
     Labels,
     OfExperiment,
     OfJob,
-    Paged,
     PagedEvents,
     RunPath,
     RunStates,
@@ -32,15 +35,18 @@ from service.api.parameters import (
     wanted_labels,
 )
 from service.api.polling import Polled, PolledIdle, PolledStatus, fingerprint
+from service.api.problems import NoRangeTest
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
+from service.api.sorted_pages import OwnedBy, PagedByAny, Search
 from service.api.views import answer, curve_answer, run_answer, run_status
 from service.domain.comparison import POINTS_PER_INTERVAL
+from service.domain.range_tests import RangeTest, range_test_in
 from service.store.filters import Filters
 from service.store.pipeline import after_run
 from service.store.retries import retry_run
 from service.store.run_actions import cancel_run, pause_run, resume_run
-from service.store.runs import events_of, get_run, list_runs, metrics_of
+from service.store.runs import epoch_ends_of, events_of, get_run, list_runs, metrics_of, told_rates
 from service.store.tables import RunRow
 from service.store.versions import load_poll_state, run_without_result
 
@@ -50,7 +56,7 @@ Keys = Annotated[
     Query(
         max_length=2000,
         pattern=r"^[ -~]*$",
-        description="Comma-separated, e.g. `dev/f1,train/loss`; default: all.",
+        description="Comma-separated, e.g. `dev/f1,train/loss`; `lr/*` is every key of a group; default: all.",
     ),
 ]
 MaxPoints = Annotated[
@@ -65,10 +71,12 @@ ACTION = accepting(RunAnswer, HTTPStatus.NOT_FOUND)
 QUEUES = accepting(RunAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_runs(
     context: Ctx,
-    paging: Paged,
+    paging: PagedByAny,
+    text: Search = None,
+    owner: OwnedBy = None,
     states: RunStates = None,
     cells: Cells = None,
     experiment: OfExperiment = None,
@@ -78,8 +86,10 @@ def read_runs(
     created_since: CreatedSince = None,
     created_before: CreatedBefore = None,
 ) -> Page[RunAnswer]:
-    """List the runs, newest first, including runs that a retry has replaced."""
+    """List the runs, including those that a retry has replaced: newest first, or by name, F1 or the time they took."""
     wanted = Filters(
+        text=text,
+        owner=owner,
         states=states or (),
         cells=cells or (),
         experiment_id=experiment,
@@ -92,10 +102,15 @@ def read_runs(
     with context.database.read() as session:
         rows = list_runs(session, paging.wanted, wanted)
         waiting = context.waiting(session, rows)
-        return paging.page([run_answer(row, waiting) for row in rows], [row.id for row in rows])
+        return paging.found([run_answer(row, waiting) for row in rows], rows)
 
 
-@router.get("/{run_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{run_id}",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.unchanged_while_idle,
+)
 def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
     """Return a run with its result."""
     with context.database.read() as session:
@@ -106,7 +121,12 @@ def read_run(run_id: RunPath, context: Ctx, poll: PolledIdle) -> RunAnswer:
         return run_answer(row, waiting, with_result=True)
 
 
-@router.get("/{run_id}/status", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+@router.get(
+    "/{run_id}/status",
+    Scope.READ,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED),
+    shortcut=shortcuts.run_status,
+)
 def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunStatus:
     """Return a run's state and progress without its result; the cheapest answer to poll."""
     with context.database.read() as session:
@@ -122,7 +142,40 @@ def read_metrics(
     with context.database.read() as session:
         poll.check(run_id, load_poll_state(session, run_id), _named(keys, max_points))
         curves = metrics_of(session, run_id, None if keys is None else keys.split(","))
-    return MetricsAnswer(run=run_id, curves=[curve_answer(curve, max_points) for curve in curves])
+        ends = epoch_ends_of(session, run_id)
+    return MetricsAnswer(run=run_id, curves=[curve_answer(curve, max_points, ends) for curve in curves])
+
+
+@router.get("/{run_id}/lr-finder", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
+def read_lr_finder(run_id: RunPath, context: Ctx, poll: Polled) -> LrFinderAnswer:
+    """Return the curve of a run's LR range test, and the rate that was chosen."""
+    with context.database.read() as session:
+        poll.check(run_id, load_poll_state(session, run_id), "lr-finder")
+        row = get_run(session, run_id)
+        test = range_test_in(told_rates(session, run_id))
+    if test is None or test.curve is None:
+        raise NoRangeTest(_why_no_curve(row, test))
+    chosen = test.chosen
+    return LrFinderAnswer(
+        run=run_id,
+        **test.curve.model_dump(),
+        chosen=ChosenRate(rate=chosen.learning_rate, source=chosen.source, why=chosen.reason),
+    )
+
+
+def _why_no_curve(row: RunRow, test: RangeTest | None) -> str:
+    if not ENTRY_OF[Cell(row.cell)].checkpoints:
+        return f"run {row.id} trains no network, so it has no LR range test: ask for a run of cell 51, 52 or 53"
+    if test is None and not RunState(row.state).terminal:
+        return f"run {row.id} is {row.state}, and its LR range test has not ended: wait for its event `lr_finder`"
+    if test is None:
+        return f"run {row.id} ended before its learning rate was chosen; read its failure_detail"
+    if test.chosen.source == "spec":
+        return f"the spec fixes the learning rate of run {row.id} at {test.chosen.learning_rate:g}: nothing was tested"
+    return (
+        f"run {row.id} has a learning rate of {test.chosen.learning_rate:g} and no curve: either no test was made, or "
+        f"an older release made it. It said: {test.chosen.reason}"
+    )
 
 
 def _named(keys: str | None, max_points: int | None) -> str:
@@ -130,7 +183,7 @@ def _named(keys: str | None, max_points: int | None) -> str:
     return hashlib.sha256(repr((keys, max_points)).encode()).hexdigest()[:16]
 
 
-@router.get("/{run_id}/events", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{run_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_events(run_id: RunPath, context: Ctx, paging: PagedEvents) -> list[EventAnswer]:
     """Return the events of a run, oldest first, or from the end with `order=desc`."""
     with context.database.read() as session:

@@ -9,6 +9,7 @@ from fastapi.openapi.models import Example
 from cellgate.contract.api.tokens import NewTokenAnswer, Scope, TokenAnswer, TokenCreate
 from cellgate.contract.identifiers import TOKEN_ID
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.recording import Recorded
 from service.api.responses import EVERY_POST, documented
 from service.api.scopes import ScopedRouter, Whose
@@ -31,7 +32,7 @@ CREATED = {
 }
 
 
-@router.get("", Scope.ADMIN, responses=documented())
+@router.get("", Scope.ADMIN, **tagged())
 def read_tokens(context: Ctx) -> list[TokenAnswer]:
     """List the tokens, newest first, including revoked and expired ones."""
     with context.database.read() as session:

@@ -14,6 +14,7 @@ from cellgate.contract.api.tokens import Scope
 from cellgate.contract.source_files import MAX_NAME_CHARS, READABLE, upload_pattern
 from service.api.changes import CHANGING, DELETING, Changing, Deleting, etag_of
 from service.api.context import Context, Ctx
+from service.api.etags import tagged
 from service.api.parameters import (
     ArchivedItems,
     CreatedBefore,
@@ -107,7 +108,7 @@ async def upload(name: FileName, request: Request, change: Recorded) -> UploadAn
     return _answer(row, context)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_uploads(
     context: Ctx,
     paging: Paged,

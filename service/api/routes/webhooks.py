@@ -21,6 +21,7 @@ from cellgate.contract.api.webhooks import (
 )
 from cellgate.contract.identifiers import WEBHOOK_ID
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.idempotency import Created, Posted
 from service.api.parameters import Paged
 from service.api.recording import Recorded
@@ -53,7 +54,7 @@ CREATED = {
 }
 
 
-@router.get("", Scope.ADMIN, responses=documented())
+@router.get("", Scope.ADMIN, **tagged())
 def read_webhooks(context: Ctx) -> list[WebhookAnswer]:
     """List the webhooks, newest first."""
     with context.database.read() as session:
@@ -132,7 +133,7 @@ def try_webhook(webhook_id: WebhookPath, post: Posted) -> JSONResponse:
     return post.accept(work)
 
 
-@router.get("/{webhook_id}/deliveries", Scope.ADMIN, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{webhook_id}/deliveries", Scope.ADMIN, **tagged(HTTPStatus.NOT_FOUND))
 def read_deliveries(webhook_id: WebhookPath, context: Ctx, paging: Paged) -> Page[DeliveryAnswer]:
     """List a webhook's deliveries, newest first. Finished deliveries are kept for a week."""
     with context.database.read() as session:

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from cellgate.contract.api.operations import WorkerAnswer
 from cellgate.contract.api.tokens import Scope
 from service.api.context import Ctx
+from service.api.etags import tagged
 from service.api.idempotency import Created, Post, Posted
-from service.api.responses import accepting, documented
+from service.api.responses import accepting
 from service.api.scopes import ScopedRouter, Whose
 from service.api.views import answer
 from service.store.queue import held_runs
@@ -26,14 +27,14 @@ WorkerPath = Annotated[
 ACTION = accepting(WorkerAnswer, HTTPStatus.NOT_FOUND)
 
 
-@router.get("", Scope.READ, responses=documented())
+@router.get("", Scope.READ, **tagged())
 def read_workers(context: Ctx) -> list[WorkerAnswer]:
     """List the workers, including those without a recent heartbeat."""
     with context.database.read() as session:
         return _answers(session, list_workers(session))
 
 
-@router.get("/{worker_id}", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{worker_id}", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))
 def read_worker(worker_id: WorkerPath, context: Ctx) -> WorkerAnswer:
     """Return a worker with the runs that it holds."""
     with context.database.read() as session:

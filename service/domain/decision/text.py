@@ -26,6 +26,17 @@ def describe_trials(trials: int) -> list[str]:
     ]
 
 
+def describe_looks(looks: int) -> list[str]:
+    """Return how often seeds were added until this answer; nothing for the first one."""
+    if looks == 1:
+        return []
+    added = "once" if looks == 2 else f"{looks - 1} times"
+    return [
+        f"seeds were added {added}, since the answer before was borderline: a clear answer after that is wrong more "
+        "often than one at the first look, in a tie about twice as often after three times"
+    ]
+
+
 def describe_split(evidence: Evidence) -> str:
     """Return the size of the gate split and its trivial F1 as a sentence."""
     return (

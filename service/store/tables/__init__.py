@@ -7,7 +7,7 @@ from service.store.tables.base import Base
 from service.store.tables.datasets import DatasetNameRow, DatasetRow, UploadRow
 from service.store.tables.experiments import BundleRow, DecisionRow, ExperimentRow, LabelRow
 from service.store.tables.operations import RemovalRow, StorageRow, UptimeRow, WatchedThreadRow, WorkerRow
-from service.store.tables.principals import AuditRow, IdempotencyRow, PrincipalRow, TokenRow
+from service.store.tables.principals import AuditRow, IdempotencyRow, PrincipalRow, SessionRow, TokenRow
 from service.store.tables.runs import AttemptRow, EventRow, JobRow, LogRow, MetricRow, RunRow
 from service.store.tables.webhooks import DeliveryRow, WebhookRow
 
@@ -30,6 +30,7 @@ __all__ = [
     "PrincipalRow",
     "RemovalRow",
     "RunRow",
+    "SessionRow",
     "StorageRow",
     "TokenRow",
     "UploadRow",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Double, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.tables.base import Base, Id, Owner, Word
@@ -12,9 +12,21 @@ class DatasetRow(Base):
     """A prepared, immutable data set (or one on its way)."""
 
     __tablename__ = "datasets"
+    # Filters and orders of lists, each with the order of pages.
+    __table_args__ = (
+        Index("ix_datasets_state", "state", "id"),
+        Index("ix_datasets_owner_id", "owner_id", "id"),
+        Index(
+            "ix_datasets_archived",
+            "id",
+            sqlite_where=text("archived_at IS NOT NULL"),
+            postgresql_where=text("archived_at IS NOT NULL"),
+        ),
+        Index("ix_datasets_name", "name", "id"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), index=True)
+    name: Mapped[str] = mapped_column(String(200))
     name_version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))  # of those with its name
     state: Mapped[str] = mapped_column(Word)
     source: Mapped[str] = mapped_column(Text)  # of several files or folders one per line

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.tables.base import Base, Id, Owner, Word
@@ -16,12 +16,27 @@ class ExperimentRow(Base):
         Index("ix_experiments_outcome", "outcome", "id"),
         Index("ix_experiments_served_turn", "served_turn"),
         Index("ix_experiments_extends", "extends"),
+        # Filters of lists, each with the order of pages.
+        Index("ix_experiments_state", "state", "id"),
+        Index("ix_experiments_dataset_id", "dataset_id", "id"),
+        Index("ix_experiments_owner_id", "owner_id", "id"),
+        Index(
+            "ix_experiments_archived",
+            "id",
+            sqlite_where=text("archived_at IS NOT NULL"),
+            postgresql_where=text("archived_at IS NOT NULL"),
+        ),
+        # Orders of lists.
+        Index("ix_experiments_name", "name", "id"),
+        Index("ix_experiments_best_f1", "best_f1", "id"),
+        Index("ix_experiments_took_s", "took_s", "id"),
+        Index("ix_experiments_finished_at", "finished_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
-    state: Mapped[str] = mapped_column(Word, index=True)
+    state: Mapped[str] = mapped_column(Word)
     autopilot: Mapped[bool]
     spec: Mapped[dict[str, Any]]
     gate: Mapped[dict[str, Any] | None]  # the report, frozen once 51 and 52 are terminal
@@ -37,9 +52,19 @@ class ExperimentRow(Base):
     outcome: Mapped[str | None] = mapped_column(Word)
     conclusion: Mapped[dict[str, Any] | None]
     concluded_at: Mapped[float | None] = mapped_column(Double)  # the `finished_at` that the conclusion is of
+    took_s: Mapped[float | None] = mapped_column(Double)  # from its creation to that end
+    best: Mapped[dict[str, Any] | None]  # F1 of the best option so far; `service.store.best_f1` writes it
+    best_f1: Mapped[float | None] = mapped_column(Double)  # its mean
+    predicted: Mapped[dict[str, Any] | None]  # seconds of one run by step, as predicted when it was submitted
     version: Mapped[int] = mapped_column(Integer, default=1)
     note: Mapped[str | None] = mapped_column(Text)
     archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
+    paused_at: Mapped[float | None] = mapped_column(Double)  # what it starts since then begins paused
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person has paused it."""
+        return self.paused_at is not None
 
 
 class LabelRow(Base):

@@ -12,6 +12,7 @@ class PrincipalRow(Base):
     """Somebody, or something, that owns things; its id is never used again."""
 
     __tablename__ = "principals"
+    __table_args__ = (Index("ix_principals_name", "name"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(Owner)
@@ -44,6 +45,18 @@ class TokenRow(Base):
     expires_at: Mapped[float | None] = mapped_column(Double)
     revoked_at: Mapped[float | None] = mapped_column(Double)
     last_used_at: Mapped[float | None] = mapped_column(Double)
+
+
+class SessionRow(Base):
+    """A browser that has signed in with a token; it ends with the token."""
+
+    __tablename__ = "sessions"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the cookie's value
+    token_id: Mapped[str | None] = mapped_column(Id)  # None: the token of the settings
+    token_hash: Mapped[str] = mapped_column(String(64))  # another token in the settings ends its sessions
+    created_at: Mapped[float] = mapped_column(Double)
+    expires_at: Mapped[float] = mapped_column(Double, index=True)
 
 
 class AuditRow(Base):

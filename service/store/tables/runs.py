@@ -16,11 +16,23 @@ class JobRow(Base):
     __table_args__ = (
         UniqueConstraint("experiment_id", "step", name="uq_jobs_experiment_step"),
         Index("ix_jobs_served_turn", "served_turn"),
+        Index("ix_jobs_queue_timeout_s", "queue_timeout_s"),
+        # Filters and orders of lists, each with the order of pages.
+        Index("ix_jobs_dataset_id", "dataset_id", "id"),
+        Index("ix_jobs_cell", "cell", "id"),
+        Index("ix_jobs_owner_id", "owner_id", "id"),
+        Index(
+            "ix_jobs_archived",
+            "id",
+            sqlite_where=text("archived_at IS NOT NULL"),
+            postgresql_where=text("archived_at IS NOT NULL"),
+        ),
+        Index("ix_jobs_name", "name", "id"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"), index=True)
-    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)  # none of an inspection
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))  # none of an inspection
     step: Mapped[str | None] = mapped_column(Word)  # preflight | 51 | 52 | 54-bases | 53 | 54-final
     cell: Mapped[str] = mapped_column(Word)
     spec: Mapped[dict[str, Any]]
@@ -59,8 +71,24 @@ class RunRow(Base):
             postgresql_where=text("superseded_by IS NULL"),
         ),
         Index("ix_runs_claim", "state", "queue", "priority", "created_at"),
+        Index("ix_runs_dispatched_at", "state", "dispatched_at"),
+        Index("ix_runs_queued_uptime_s", "state", "queued_uptime_s"),
+        Index("ix_runs_owner_state", "owner_id", "state"),
         Index("ix_runs_reuse_key", "reuse_key"),
         Index("ix_runs_reused_from", "reused_from"),
+        # Filters and orders of lists, each with the order of pages.
+        Index("ix_runs_state", "state", "id"),
+        Index("ix_runs_cell", "cell", "id"),
+        Index("ix_runs_owner_id", "owner_id", "id"),
+        Index(
+            "ix_runs_archived",
+            "id",
+            sqlite_where=text("archived_at IS NOT NULL"),
+            postgresql_where=text("archived_at IS NOT NULL"),
+        ),
+        Index("ix_runs_name", "name", "id"),
+        Index("ix_runs_f1", "f1", "id"),
+        Index("ix_runs_took_s", "took_s", "id"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -74,6 +102,8 @@ class RunRow(Base):
     owner: Mapped[str | None] = mapped_column(Owner)
     owner_id: Mapped[str | None] = mapped_column(Id)
     superseded_by: Mapped[str | None] = mapped_column(Id)
+    # Whether it goes on as soon as it is paused: its experiment was resumed while it saved its checkpoint.
+    resume_requested: Mapped[bool] = mapped_column(server_default=false(), default=False)
     fresh: Mapped[bool] = mapped_column(default=False, server_default=false())  # must not reuse an equal run's result
     reuse_key: Mapped[str | None] = mapped_column(String(80))  # of all that its result depends on; None: not known
     # The equal run whose result and folder it has; that one cannot be deleted alone.
@@ -97,6 +127,8 @@ class RunRow(Base):
     failure_detail: Mapped[str | None] = mapped_column(Text)
     path: Mapped[str | None] = mapped_column(Text)  # output folder of the last attempt, relative to the artifact root
     result: Mapped[dict[str, Any] | None]  # result.json as it was read back from disk
+    f1: Mapped[float | None] = mapped_column(Double)  # of the result, on the gate split
+    took_s: Mapped[float | None] = mapped_column(Double)  # `running_s` once it has ended: an index follows it
     created_at: Mapped[float] = mapped_column(Double)
     queued_at: Mapped[float] = mapped_column(Double)  # when it was queued last
     queued_uptime_s: Mapped[float | None] = mapped_column(Double)  # the same by service.store.uptime, once seen queued

@@ -16,7 +16,7 @@ def test_what_was_done_is_listed_exported_and_filtered(cellgate: Cellgate, tmp_p
     exported = cellgate("audit", "export", tmp_path / "audit.jsonl", "--object", "worker-1")
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text("utf-8").splitlines()]
 
-    assert [line.split()[2:5] for line in listed.out.splitlines()[1:]] == [
+    assert [line.split()[2:5] for line in listed.out.splitlines()[1:-1]] == [
         ["local", "resume_worker", "worker-1"],
         ["local", "drain_worker", "worker-1"],
         ["local", "resume_worker", "worker-1"],

@@ -201,15 +201,15 @@ def test_a_decision_is_shown_with_rule_reasons_and_options(finished: str, cellga
 
 def test_an_experiment_is_shown_with_every_run_as_it_is_now(finished: str, cellgate: Cellgate) -> None:
     shown = cellgate("show", finished).out
-    assert shown.startswith("ended  pre-flight succeeded → ")
-    assert "Outcome: ships ensemble" in shown
+    assert shown.startswith(f"finished  {finished}\nhttp://127.0.0.1:")
+    assert "\nended  ships ensemble  pre-flight succeeded → " in shown
     row = next(line for line in shown.splitlines() if line.startswith("51 transformer") and " 0.9100" in line)
     assert row.split()[2:4] == ["1", "succeeded"]
 
 
 def test_the_list_shows_outcome_and_gate(finished: str, cellgate: Cellgate) -> None:
     row = next(line for line in cellgate("ls").out.splitlines() if line.startswith(finished))
-    assert row.split()[1:7] == ["finished", "ended", "pass", "ships", "ensemble", "6/6"]
+    assert row.split()[1:6] == ["finished", "ships", "ensemble", "0.935", "pass"]
 
 
 def test_the_report_holds_everything(finished: str, cellgate: Cellgate, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_job_is_paused_resumed_cancelled_and_tried_again(
     assert "is being paused: `cellgate resume" in cellgate("pause", job["id"]).out
     assert json.loads(cellgate("show", run_id, "--json").out)["waiting"]["reason"] == "paused"
     assert context.trainers().work() == []
-    assert "is queued again" in cellgate("resume", run_id).out
+    assert f"{run_id} goes on" in cellgate("resume", run_id).out
     assert cellgate("cancel", run_id).code == 0
     assert "with all of its seeds at a learning rate of 0.0007" in cellgate("retry", run_id, "--rate", "0.0007").out
     assert "is tried again" in cellgate("retry", job["id"]).out
@@ -290,18 +290,22 @@ def test_a_job_is_paused_resumed_cancelled_and_tried_again(
     assert "was tried again already" in refused.err
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "retry"])
-def test_an_experiment_is_nothing_that_can_be_paused_or_tried_again(cellgate: Cellgate, command: str) -> None:
-    refused = cellgate(command, "exp_" + "0" * 26)
+def test_an_experiment_is_nothing_that_can_be_tried_again(cellgate: Cellgate) -> None:
+    refused = cellgate("retry", "exp_" + "0" * 26)
     assert refused.code == 2
-    assert "a job (job_…) or a run (run_…)" in " ".join(refused.err.replace("│", "").split())
+    assert "(experiment), expected job (job_…) or run (run_…)" in refused.err
 
 
-@pytest.mark.parametrize("command", ["watch", "cancel", "show"])
-def test_something_that_is_no_id_is_wrong_usage(cellgate: Cellgate, command: str) -> None:
-    refused = cellgate(command, "nonsense")
-    assert refused.code == 2
-    assert "no id of" in refused.err
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_an_experiment_is_paused_and_resumed_as_a_whole(
+    context: LiveServer, ready_dataset: str, cellgate: Cellgate, verb: str
+) -> None:
+    submitted = context.experiment(ready_dataset, f"to {verb}")
+    for asked in ["pause", "resume"][: 1 + (verb == "resume")]:
+        assert cellgate(asked, f"to {verb}").code == 0
+    assert json.loads(cellgate("show", submitted, "--json").out)["paused"] is (verb == "pause")
+    cellgate("cancel", submitted)
+    context.trainers().work()
 
 
 def test_an_unknown_experiment_is_refused(cellgate: Cellgate) -> None:

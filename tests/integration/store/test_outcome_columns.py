@@ -1,21 +1,22 @@
 """Overrulings and conclusions of the release before survive the upgrade, on both databases."""
 
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 import migrations
-from cellgate.contract.configs import PrepareConfig
+from cellgate.contract.cells import Cell
+from cellgate.contract.configs import GnnConfig, PrepareConfig, TransformerConfig
 from cellgate.contract.experiment import ExperimentSpec
 from service.store.conclusions import conclusions_of, decided_outcomes
 from service.store.database import Database, migrate, new_engine
 from service.store.datasets import create_dataset
-from service.store.experiments import create_experiment, get_experiment
-from service.store.filters import Filters, PageOf, page_of_experiments
+from service.store.experiments import create_experiment, create_experiment_job, get_experiment
 from service.store.gate_decision import overrule
-from service.store.tables import DecisionRow
+from service.store.tables import DecisionRow, ExperimentRow, RunRow
 from tests.fakes import FakeTrainers
 
 BEFORE = "0011"
@@ -63,15 +64,50 @@ def test_an_overruled_experiment_of_the_release_before_has_its_last_word_after_t
     assert conclusion.computed.text == "ships ensemble"
 
 
-def test_a_list_filtered_by_outcome_reads_the_index_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    chosen = page_of_experiments(PageOf(limit=5), Filters(outcomes=["broken"]))
+def sorted_by(database: Database) -> dict[str, Any]:
+    """What lists sort by, of every experiment, and the F1 of every run: trainers made by hand measure no time."""
+    with database.read() as session:
+        experiments = session.execute(
+            select(ExperimentRow.id, ExperimentRow.best, ExperimentRow.best_f1, ExperimentRow.took_s)
+        )
+        runs = session.execute(select(RunRow.id, RunRow.f1))
+        return {row[0]: tuple(row[1:]) for row in (*experiments, *runs)}
+
+
+def test_an_upgrade_fills_what_lists_are_sorted_by(database_url: str, tmp_path: Path) -> None:
+    # given one that was decided, one whose bases alone have finished, and one that waits
+    database = Database(database_url)
+    trainers = FakeTrainers(database, tmp_path / "artifacts")
     with database.begin() as session:
-        statement = str(chosen.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
-        # A table without rows is read whole otherwise.
-        session.execute(text("SET LOCAL enable_seqscan = off"))
-        session.execute(text("SET LOCAL enable_bitmapscan = off"))
-        plan = "\n".join(session.scalars(text(f"EXPLAIN {statement}")).all())
+        dataset_id = create_dataset(session, name="made", source="/data/made.jsonl", config=PrepareConfig()).id
+    trainers.work()
+    ids = []
+    for autopilot in (True, False, True):
+        spec = ExperimentSpec(seeds=[0, 1], autopilot=autopilot)
+        with database.begin() as session:
+            ids.append(create_experiment(session, name="q", dataset_id=dataset_id, spec=spec).id)
+            for cell, config in ((Cell.TRANSFORMER, TransformerConfig()), (Cell.GNN, GnnConfig())):
+                if not autopilot:
+                    values = config.model_dump(mode="json")
+                    create_experiment_job(
+                        session, experiment_id=ids[-1], cell=cell, config=values, artifacts=tmp_path / "artifacts"
+                    )
+        if len(ids) < 3:
+            trainers.work()
+    before = sorted_by(database)
+    assert [None if before[row_id][0] is None else before[row_id][0]["option"] for row_id in ids] == [
+        "ensemble",
+        "transformer",
+        None,
+    ]
     database.dispose()
 
-    assert "ix_experiments_outcome" in plan
+    # when the release before comes and goes
+    move(database_url, "0017")
+    migrate(database_url)
+
+    # then every one has what it had
+    database = Database(database_url)
+    after = sorted_by(database)
+    database.dispose()
+    assert after == before

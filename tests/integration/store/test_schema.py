@@ -5,6 +5,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
@@ -14,7 +15,17 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.states import FailureReason
 from service.store import lifecycle
 from service.store.claims import claim_next
-from service.store.database import Database, UnsuitableDatabase, migrate, new_engine, schema_fault, schema_is_current
+from service.store.database import (
+    MIGRATIONS,
+    Database,
+    UnsuitableDatabase,
+    known_revisions,
+    migrate,
+    new_engine,
+    newest_revision,
+    schema_fault,
+    schema_is_current,
+)
 from service.store.datasets import create_dataset
 from service.store.retries import retry_run
 from service.store.tables import AttemptRow, Base, DatasetNameRow, EventRow, RunRow
@@ -138,3 +149,10 @@ def test_a_postgres_database_that_is_not_in_utf_8_is_refused_with_what_to_do(pos
 
     with pytest.raises(UnsuitableDatabase, match="is in SQL_ASCII, expected UTF8: create it with CREATE DATABASE"):
         migrate(url)
+
+
+def test_the_newest_revision_is_named_by_its_file_as_alembic_finds_it() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+
+    assert [newest_revision()] == scripts.get_heads()
+    assert known_revisions() == {script.revision for script in scripts.walk_revisions()}

@@ -17,10 +17,12 @@ from service.broker.connections import redis_client
 from service.broker.notify import CeleryNotifier
 from service.store.dispatch import due_for_dispatch
 from service.store.experiments import create_experiment
+from service.store.leases import LeaseMark
 from service.store.tables import ExperimentRow, JobRow, RunRow
 from tests.fakes import FakeTrainers
+from tests.statements import counted_statements
 from tests.worker_harness import Floor, until
-from worker.reconciler import Reconciler
+from worker.reconciler import LEASES_AT_ONCE, Reconciler
 
 pytestmark = pytest.mark.alike
 
@@ -142,3 +144,35 @@ def test_a_broker_whose_owner_was_killed_does_not_stay_behind(tmp_path: Path) ->
     finally:
         owner.kill()
         owner.communicate()
+
+
+def test_a_tick_without_anything_to_do_reads_little_and_writes_nothing(
+    small_floor: Floor, notifier: CeleryNotifier, broker: redis.Redis
+) -> None:
+    settings = small_floor.context("").settings
+    looks = Reconciler(
+        database=small_floor.database, notifier=notifier, settings=settings, broker=broker, clock=lambda: 0.0
+    )
+    looks.reconcile()
+
+    with counted_statements() as statements:
+        looks.reconcile()
+
+    # Leases, the backlog, data sets, experiments; on SQLite each of three transactions has a BEGIN.
+    assert len(statements) <= 7
+    assert [found for found in statements if found != "BEGIN" and not found.startswith("SELECT")] == []
+
+
+def test_leases_that_are_lost_together_are_taken_back_in_several_transactions(
+    small_floor: Floor, notifier: CeleryNotifier, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = reconciler(small_floor, notifier, broker)
+    lost = {f"run_{number}": LeaseMark(1, 0, None, 60.0) for number in range(LEASES_AT_ONCE + 1)}
+    sizes: list[int] = []
+    monkeypatch.setattr(looks._time, "look", lambda: lost)
+    monkeypatch.setattr("worker.reconciler.expire_leases", lambda _, batch: sizes.append(len(batch)) or list(batch))
+
+    looks._expire_leases()
+
+    assert sizes == [LEASES_AT_ONCE, 1]
+    assert sorted(looks._changed) == sorted(lost)

@@ -3,11 +3,16 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.settings import Settings
 from tests.api_client import Api, running_api
+from tests.made_once import made_once, shared_folder
+
+if TYPE_CHECKING:
+    from tests.function_pages import FunctionPages
 
 
 def _settings(template: Path, folder: Path) -> Settings:
@@ -34,3 +39,13 @@ def shared_api(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     """The app, started, for those tests of a module that change nothing."""
     with running_api(_settings(sqlite_template, tmp_path_factory.mktemp("shared") / "var")) as app:
         yield app
+
+
+@pytest.fixture(scope="module")
+def pages(shared_api: Api, tmp_path_factory: pytest.TempPathFactory) -> "FunctionPages":
+    """The app with a real data set and real verdicts on its functions; the file that asks changes nothing else."""
+    # Imports what trainers train with, which most of these tests do without.
+    from tests.function_pages import function_pages, make_function_pages
+
+    made = made_once(shared_folder(tmp_path_factory) / "function-pages", make_function_pages)
+    return function_pages(shared_api, made)

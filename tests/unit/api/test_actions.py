@@ -106,6 +106,21 @@ def test_the_same_retry_twice_under_one_key_is_one_retry(api: Api) -> None:
     assert_refused(api.client.post(path), status=409, code="conflict", pointers=[])
 
 
+def test_an_experiment_is_paused_and_resumed_as_a_whole_and_twice_does_no_harm(api: Api) -> None:
+    path = f"/v1/experiments/{api.experiment()}"
+
+    for verb, paused, state in (("pause", True, "paused"), ("resume", False, "queued")):
+        for _twice in range(2):
+            done = api.client.post(f"{path}/{verb}")
+            assert (done.status_code, done.headers["Location"], done.json()) == (202, path, get(api, path))
+        assert done.json()["paused"] is paused
+        assert [run["state"] for job in done.json()["jobs"] for run in job["runs"]] == [state]
+
+    api.client.post(f"{path}/cancel")
+    assert_refused(api.client.post(f"{path}/pause"), status=409, code="conflict", pointers=[])
+    assert_refused(api.client.post(f"/v1/experiments/exp_{'0' * 26}/pause"), status=404, code="not_found", pointers=[])
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "retry"])
 def test_what_cannot_be_done_now_is_a_conflict_that_changes_nothing(api: Api, verb: str) -> None:
     job = a_job(api)

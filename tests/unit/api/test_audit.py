@@ -51,6 +51,7 @@ class Walk:
 
     def __init__(self, api: Api) -> None:
         self.api = api
+        self.principal = "local"
         self.seen: dict[str, dict[str, Any]] = {}
 
     def send(self, operation: str, method: str, path: str, **more: Any) -> Any:
@@ -60,7 +61,7 @@ class Walk:
         assert answer.is_success, (operation, answer.text)
         assert count(self.api) == before + 1, operation
         entry = newest(self.api)
-        assert (entry["action"], entry["outcome"], entry["principal"]) == (operation, "done", "local")
+        assert (entry["action"], entry["outcome"], entry["principal"]) == (operation, "done", self.principal)
         self.seen[operation] = entry
         return answer
 
@@ -119,8 +120,13 @@ def walk_operations(walk: Walk) -> None:
     for verb in ("drain", "resume"):
         walk.post(f"{verb}_worker", f"/v1/workers/{WORKER}/{verb}")
     token = walk.post("issue_token", "/v1/tokens", {"name": "ci", "scope": "read"}).json()
-    walk.send("withdraw_token", "DELETE", f"/v1/tokens/{token['id']}")
     hook = {"url": "https://example.org/hooks/very-secret", "events": ["decision.taken"]}
+    admin = walk.post("issue_token", "/v1/tokens", {"name": "anna", "scope": "admin"}).json()
+    walk.principal = "anna"
+    walk.post("sign_in", "/v1/session", {"token": admin["token"]})
+    walk.send("sign_out", "DELETE", "/v1/session", headers={"Sec-Fetch-Site": "same-origin"})
+    walk.principal = "local"
+    walk.send("withdraw_token", "DELETE", f"/v1/tokens/{token['id']}")
     webhook = walk.post("add_webhook", "/v1/webhooks", hook).json()["id"]
     walk.post("try_webhook", f"/v1/webhooks/{webhook}/test")
     walk.send("remove_webhook", "DELETE", f"/v1/webhooks/{webhook}")

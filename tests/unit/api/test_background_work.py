@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 import pytest
 from sqlalchemy import update
 
-from service.api.long_poll import PollStateReader, VersionWatcher
+from service.api.batch_reader import BatchReader
+from service.api.long_poll import VersionWatcher
 from service.store.tables import UptimeRow
 from service.store.versions import PollState
 from service.supervision import Supervision
@@ -72,7 +73,7 @@ def test_a_reader_of_poll_states_hands_every_error_to_those_who_wait() -> None:
         raise KeyError("a bug")
 
     async def ask() -> None:
-        reader = PollStateReader(read)
+        reader = BatchReader(read)
         await asyncio.wait_for(reader.of("run_0"), 60)
 
     with pytest.raises(KeyError, match="a bug"):

@@ -36,14 +36,16 @@ def test_what_was_decided_is_queued_to_be_packed_of_all_seeds(api: Api) -> None:
     assert get(api, f"/v1/bundles?experiment=exp_{'0' * 26}")["items"] == []
 
 
-def test_a_bundle_is_scored_at_the_prevalence_and_alert_budget_of_its_experiment_s_policy(api: Api) -> None:
-    experiment = api.experiment(policy={"deployment_prevalence": 0.01, "alert_budget_per_1000": 5})
+def test_a_bundle_is_made_for_what_its_experiment_s_policy_states(api: Api) -> None:
+    experiment = api.experiment(
+        policy={"deployment_prevalence": 0.01, "alert_budget_per_1000": 5, "selective_risk": 0.1}
+    )
     api.trainers().work()
 
     bundle = api.client.post(f"/v1/experiments/{experiment}/bundle").json()
 
     spec = get(api, f"/v1/jobs/{get(api, '/v1/runs/' + bundle['run'])['job']}")["spec"]
-    assert (spec["deployment_prevalence"], spec["alerts_per_1000"]) == (0.01, 5)
+    assert (spec["deployment_prevalence"], spec["alerts_per_1000"], spec["selective_risk"]) == (0.01, 5, 0.1)
 
 
 def test_what_is_named_is_packed_of_the_seeds_that_are_named(api: Api) -> None:

@@ -4,12 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import null, select, text, update
+from sqlalchemy import null, select, update
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import FailureReason
 from service.store.conclusions import store_missing_conclusions
-from service.store.filters import Filters, PageOf, page_of_experiments
 from service.store.tables import DeliveryRow, ExperimentRow, WebhookRow
 from tests.api_client import Api, get
 from tests.fakes import HEALTHY, F1s
@@ -124,15 +123,6 @@ def test_lists_are_filtered_by_outcome(api: Api) -> None:
     assert running not in found("outcome=ships&outcome=broken&outcome=failed")
     jobs = get(api, f"/v1/jobs?outcome=broken&experiment={broken}")["items"]
     assert {job["step"] for job in jobs} == {"51", "52"}
-
-
-def test_the_filter_by_outcome_uses_an_index(api: Api) -> None:
-    chosen = page_of_experiments(PageOf(), Filters(outcomes=["broken"]))
-    with api.database.read() as session:
-        statement = str(chosen.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
-        plan = " ".join(str(row) for row in session.execute(text(f"EXPLAIN QUERY PLAN {statement}")))
-
-    assert "ix_experiments_outcome (outcome=?)" in plan
 
 
 def test_what_a_process_of_an_older_release_ended_is_concluded_when_read_and_then_stored(api: Api) -> None:

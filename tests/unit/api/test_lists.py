@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from cellgate.contract.states import JobState, RunState, job_state
-from service.store.filters import EVERYTHING, Filters, PageOf
+from service.store.filters import EVERYTHING, Filters
 from service.store.jobs import list_jobs, runs_of_jobs
+from service.store.paging import PageOf
 from tests.api_client import Api, assert_refused, get
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -129,6 +130,14 @@ class Work:
         self.at_work -= 1
         return Response()
 
+    async def answer_in_turn(self, reads: HeavyReads, asked: Request) -> Response:
+        """Answer a request as the middleware does."""
+        turn = await reads.turn_of(asked)
+        try:
+            return await self.answer(asked)
+        finally:
+            turn.end()
+
 
 async def settled() -> None:
     for _ in range(5):
@@ -138,7 +147,7 @@ async def settled() -> None:
 def test_only_so_many_heavy_reads_are_at_work_and_the_others_wait() -> None:
     async def scenario() -> Work:
         work, reads = Work(), HeavyReads(2)
-        asked = [asyncio.create_task(reads.in_turn(work.answer)(request("/v1/usage"))) for _ in range(10)]
+        asked = [asyncio.create_task(work.answer_in_turn(reads, request("/v1/usage"))) for _ in range(10)]
         await settled()
         work.released.set()
         await asyncio.gather(*asked)
@@ -150,7 +159,7 @@ def test_only_so_many_heavy_reads_are_at_work_and_the_others_wait() -> None:
 def test_beyond_a_queue_heavy_reads_are_refused_and_other_requests_are_not() -> None:
     async def scenario() -> None:
         work, reads = Work(), HeavyReads(1)
-        answer = reads.in_turn(work.answer)
+        answer = partial(work.answer_in_turn, reads)
         asked = [asyncio.create_task(answer(request("/metrics"))) for _ in range(1 + QUEUED_PER_TURN)]
         await settled()
         with pytest.raises(ServerBusy):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from cellgate.contract.states import FailureReason
-from service.api.long_poll import PollStateReader
+from service.api.batch_reader import BatchReader
 from service.store.lifecycle import fail, renew
 from service.store.recorder import record_progress
 from service.store.versions import PollState
@@ -37,7 +37,9 @@ def test_what_is_polled_unchanged_costs_one_statement(api: Api) -> None:
 
         assert (unchanged.status_code, unchanged.content) == (304, b"")
         assert len(running_api(again)) == 1
-        assert len(running_api(first)) == 2 or not path.endswith("status")
+        if path.endswith("status"):
+            # A run's state comes with its version.
+            assert len(running_api(first)) == (1 if path.startswith(run) else 2)
 
 
 def test_those_who_ask_while_another_is_being_answered_are_answered_together() -> None:
@@ -50,7 +52,7 @@ def test_those_who_ask_while_another_is_being_answered_are_answered_together() -
         return {row_id: PollState(version=len(asked_for), ended=False, waits=False, eta_s=None) for row_id in ids}
 
     async def ask() -> list[PollState | None]:
-        load_poll_states = PollStateReader(read)
+        load_poll_states = BatchReader(read)
         first = asyncio.create_task(load_poll_states.of("run_0"))
         while not asked_for:
             await asyncio.sleep(0)
@@ -71,7 +73,7 @@ def test_a_database_that_does_not_answer_is_reported_to_every_request() -> None:
         raise OperationalError("SELECT", {}, RuntimeError("gone"))
 
     async def ask() -> list[PollState | BaseException | None]:
-        load_poll_states = PollStateReader(read)
+        load_poll_states = BatchReader(read)
         return await asyncio.gather(*(load_poll_states.of("run_0") for _ in range(3)), return_exceptions=True)
 
     assert [type(found) for found in asyncio.run(ask())] == [OperationalError] * 3

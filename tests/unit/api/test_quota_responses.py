@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from service.settings import Settings
-from service.store.experiments import list_experiments
-from service.store.filters import PageOf
+from service.store.paging import PageOf
 from service.store.runs import list_runs
+from service.store.summaries import list_experiments
 from tests.api_client import Api, assert_refused, get, running_api
 
 TOKEN = "correct-horse-battery-staple-and-cart"

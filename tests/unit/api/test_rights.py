@@ -136,6 +136,7 @@ def test_a_second_token_of_the_same_principal_changes_what_the_first_has_made(gu
         "scope": "submit",
         "token_id": made["id"],
         "expires_at": None,
+        "session_expires_at": None,
     }
     assert_refused(unknown, status=422, code="invalid_spec", pointers=["/principal"])
 

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from cellgate.contract.api.tokens import Scope
 from service.domain.tokens import digest
 from service.settings import Settings
-from service.store.experiments import list_experiments
-from service.store.filters import PageOf
+from service.store.paging import PageOf
 from service.store.runs import list_runs
+from service.store.summaries import list_experiments
 from service.store.tables import TokenRow
 from service.store.tokens import create_token, revoke_named
 from tests.api_client import Api, assert_refused, running_api

@@ -11,6 +11,7 @@ from cellgate.contract.bundle import bundle_id, bundle_schema, read_bundle_manif
 from cellgate.contract.errors import DataError
 from cellgate.contract.files import write_json
 from tests.bundle_manifests import manifest_content, part
+from tests.fakes import abstention
 
 
 @pytest.fixture
@@ -24,10 +25,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_bundle_made_without_a_prevalence_keeps_its_id(folder: Path) -> None:
+def test_a_bundle_made_without_a_prevalence_and_a_risk_keeps_its_id(folder: Path) -> None:
     manifest = read_bundle_manifest(folder)
 
-    assert "deployment" not in manifest.model_dump(mode="json")
+    assert not {"deployment", "abstention"} & manifest.model_dump(mode="json").keys()
 
 
 def _change_a_byte(folder: Path) -> None:
@@ -95,6 +96,11 @@ def _weigh_one_model(folder: Path) -> None:
     write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, text_weight=0.5, graph_weight=0.5))
 
 
+def _have_two_margins(folder: Path) -> None:
+    stated = abstention(0.8).model_dump(mode="json")
+    write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, abstention=stated))
+
+
 def _be_of_the_next_version(folder: Path) -> None:
     write_json(folder / BUNDLE_MANIFEST_NAME, manifest_content(folder, schema_version=2))
 
@@ -127,6 +133,7 @@ CORRUPTED: dict[Callable[[Path], None], str] = {
     _be_an_ensemble_of_one: "which is no ensemble",
     _have_a_seed_twice: "two members have the same seed",
     _weigh_one_model: "an ensemble has two weights, and nothing else has any",
+    _have_two_margins: "a bundle has one margin, found 2",
     _be_of_the_next_version: "schema_version: found 2",
     _have_a_field_too_many: "code: found",
     _be_cut_off: "is no manifest of version 1",
@@ -161,5 +168,5 @@ def test_everything_wrong_is_reported_at_once(folder: Path) -> None:
 
 
 def test_the_published_schema_names_every_field(folder: Path) -> None:
-    of_some = {"temperature", "deployment"}
+    of_some = {"temperature", "deployment", "abstention"}
     assert set(bundle_schema()["properties"]) == set(manifest_content(folder)) | of_some

@@ -210,6 +210,18 @@ def test_what_the_models_did_not_see_is_reported(folder: Path) -> None:
     assert f"threshold 0.4000{caveats}." in json.loads(as_sarif(reported))["runs"][0]["results"][0]["message"]["text"]
 
 
+def test_a_verdict_too_near_the_threshold_is_told_as_less_than_a_warning(folder: Path) -> None:
+    found = scanned(folder)
+    verdict = replace(found.findings[0].function.verdict, abstains=True)
+    reported = with_function(found, verdict=verdict)
+
+    [result] = json.loads(as_sarif(reported))["runs"][0]["results"]
+    assert (result["level"], result["properties"]["abstains"]) == ("note", True)
+    assert "; too near the threshold to be sure." in result["message"]["text"]
+    assert "; too near the threshold to be sure" in as_text(reported)
+    assert json.loads(as_json(reported))["files"][0]["functions"][0]["abstains"] is True
+
+
 def test_lines_of_a_run_of_lines_are_reported_with_its_end(folder: Path) -> None:
     found = scanned(folder)
     weights = (WeighedLine(start_line=4, end_line=6, end_column=15, log_odds=0.25, text="{"),)

@@ -10,6 +10,7 @@ from cellgate.client.defaults import PACE_S
 from cellgate.client.errors import Refused, ServerAway
 from cellgate.contract.api.experiments import ExperimentAnswer
 
+EXPERIMENT = f"exp_{'A' * 26}"
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -77,14 +78,14 @@ def test_a_server_that_is_never_there_is_named() -> None:
         raise httpx.ConnectError("refused", request=request)
 
     with client_of(handler, patience_s=0.0) as client, pytest.raises(ServerAway, match=r"http://server \(refused\)"):
-        client.experiment("exp_1")
+        client.experiment(EXPERIMENT)
 
 
 def test_a_proxy_that_says_the_server_is_away_is_retried() -> None:
     answers = [httpx.Response(503), httpx.Response(502), httpx.Response(200, json=experiment("training"))]
 
     with client_of(lambda _: answers.pop(0)) as client:
-        assert client.experiment("exp_1").state == "training"
+        assert client.experiment(EXPERIMENT).state == "training"
 
 
 def test_a_refusal_lists_every_mistake_with_its_pointer() -> None:
@@ -111,7 +112,7 @@ def test_a_refusal_lists_every_mistake_with_its_pointer() -> None:
 
 def test_a_refusal_that_is_no_problem_document_still_says_its_status() -> None:
     with client_of(lambda _: httpx.Response(418, text="short and stout")) as client, pytest.raises(Refused) as caught:
-        client.experiment("exp_1")
+        client.experiment(EXPERIMENT)
 
     assert caught.value.problem.status == 418
     assert "short and stout" in str(caught.value)
@@ -149,7 +150,9 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
     def summary(identifier: str) -> dict[str, Any]:
         kept = ("name", "dataset", "state", "gate_verdict", "outcome", "labels", "created_at", "finished_at")
         whole = experiment("succeeded")
-        return {"id": identifier, "runs_done": 1, "runs_total": 1} | {name: whole[name] for name in kept}
+        nothing = dict.fromkeys(["overruled_by", "computed", "f1", "progress", "eta_s", "waiting", "took_s"])
+        counted = {"runs_done": 1, "runs_total": 1, "gate_f1": 0.85, "steps": [], "dataset_name": "made"}
+        return {"id": identifier, **nothing, **counted} | {name: whole[name] for name in kept}
 
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.params.get("after") == "exp_2":
@@ -162,7 +165,7 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
 
 def test_something_else_than_cellgate_at_that_address_is_distinguished() -> None:
     with client_of(lambda _: httpx.Response(200, text="<html>")) as client, pytest.raises(ServerAway, match="not Cell"):
-        client.experiment("exp_1")
+        client.experiment(EXPERIMENT)
 
 
 def test_the_token_is_sent() -> None:
@@ -173,7 +176,7 @@ def test_the_token_is_sent() -> None:
         return httpx.Response(200, json=experiment("training"))
 
     with Client("http://server", token="secret", transport=httpx.MockTransport(handler)) as client:
-        client.experiment("exp_1")
+        client.experiment(EXPERIMENT)
 
     assert seen == ["Bearer secret"]
 

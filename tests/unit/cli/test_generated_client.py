@@ -36,5 +36,7 @@ def test_a_method_has_the_same_signature_and_help_in_both(name: str) -> None:
     parameters = inspect.signature(here).parameters
     assert str(parameters) == str(inspect.signature(there).parameters)
     assert here.__doc__ == there.__doc__
-    returned = str(inspect.signature(there).return_annotation).replace("AsyncIterator", "Iterator")
+    returned = str(inspect.signature(there).return_annotation)
+    for asynchronous, blocking in (("AsyncIterator", "Iterator"), ("_async", "_sync"), ("AsyncExp", "Exp")):
+        returned = returned.replace(asynchronous, blocking)
     assert str(inspect.signature(here).return_annotation) == returned

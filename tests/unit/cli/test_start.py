@@ -36,6 +36,7 @@ def test_the_public_surface_is_this_list_and_each_name_can_be_imported() -> None
         "Client",
         "ClientError",
         "Damaged",
+        "NotIdentified",
         "Problem",
         "Refused",
         "ServerAway",

@@ -9,7 +9,7 @@ from cellgate.contract.evidence import Evidence
 from cellgate.contract.experiment import Policy
 from cellgate.contract.gate import GateReport
 from service.domain.decision.rules import decide
-from tests.fakes import HEALTHY, deployment_scores, evidence, pair_verdicts
+from tests.fakes import HEALTHY, abstention, deployment_scores, evidence, pair_verdicts
 
 PASSED = GateReport(experiment="exp_1", verdict="pass", checks=[], summary="")
 
@@ -35,6 +35,27 @@ def test_scores_at_a_prevalence_are_shown_where_one_is_stated() -> None:
     assert "At most 5 alerts per 1,000 of them" in page
     within = [line.split() for line in page.splitlines() if line.split()[:2] == ["gnn", "0.4500"]]
     assert within == [["gnn", *["0.4500", "0.440", "to", "0.460", "0.7000", "6.5", "0.875"]]]
+
+
+def test_coverage_and_risk_are_shown_where_a_risk_is_stated() -> None:
+    without = evidence(HEALTHY)
+    first, second, *others = without.options
+    silent = abstention(0.0).model_copy(update={"margins": [None], "risk": None})
+    options = [
+        first.model_copy(update={"abstention": abstention(0.8)}),
+        second.model_copy(update={"abstention": silent}),
+        *others,
+    ]
+
+    page = shown(without.model_copy(update={"options": options}))
+
+    assert "may be wrong" not in shown(without)
+    assert "Verdicts where at most 5.0 % may be wrong" in page
+    rows = [line.split() for line in page.splitlines() if line.rstrip().endswith("0.75 1.50")]
+    scores = ["0.8000", "0.790", "to", "0.810", "0.0400", "0.030", "to", "0.050", "0.75", "1.50"]
+    assert rows == [[first.option, *scores]]
+    [never] = [line.split() for line in page.splitlines() if line.rstrip().endswith("none")]
+    assert [*never[:2], never[5], never[-1]] == [second.option, "0.0000", "–", "none"]
 
 
 def test_verdicts_on_pairs_are_shown_where_there_are_pairs() -> None:

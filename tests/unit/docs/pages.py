@@ -46,6 +46,12 @@ def headings(path: Path) -> list[str]:
     return [line.lstrip("#").strip() for line in _prose_lines(path) if re.match(r"#{1,6} ", line)]
 
 
+def anchor_of(heading: str) -> str:
+    """Return a heading's anchor, as code hosts make it."""
+    kept = re.sub(r"[^\w\- ]", "", heading.lower())
+    return kept.replace(" ", "-")
+
+
 def markdown_files() -> list[Path]:
     """Return the repository's own Markdown pages."""
     folders = [REPOSITORY / "docs", REPOSITORY / "bench"]

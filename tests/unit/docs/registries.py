@@ -69,6 +69,7 @@ SPEC_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "Requests": (*_models("ExperimentCreate", "DatasetCreate", "InspectionCreate"), *_members("JobCreate")),
     "Limits of every experiment and job": _models("RunLimits"),
     "Budget": _models("Budget"),
+    "More seeds": _models("MoreSeeds"),
     "Policy": _models("Policy"),
     "Training": _models("TransformerTraining", "GnnTraining", "FusionTraining"),
     "Learning rate": _models("LearningRate", "GnnLearningRate", "FusionLearningRate"),

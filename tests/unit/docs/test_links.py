@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.docs.pages import REPOSITORY, headings, markdown_files
+from tests.unit.docs.pages import REPOSITORY, anchor_of, headings, markdown_files
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 # A path of this repository as pages name it, in code.
@@ -13,12 +13,6 @@ NAMED_PATH = re.compile(
     r"`((?:cellgate|service|worker|trainers|migrations|tests|docs|bench|examples|web)/[\w./-]+\.(?:py|md|ts|yaml|yml))`"
 )
 PAGES = [str(page.relative_to(REPOSITORY)) for page in markdown_files()]
-
-
-def _anchor(heading: str) -> str:
-    """Return a heading's anchor, as code hosts make it."""
-    kept = re.sub(r"[^\w\- ]", "", heading.lower())
-    return kept.replace(" ", "-")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -31,7 +25,7 @@ def test_every_relative_link_leads_somewhere(page: str) -> None:
         found = (path.parent / file).resolve() if file else path
         assert found.exists(), f"{page}: {target}"
         if anchor:
-            assert anchor in {_anchor(text) for text in headings(found)}, f"{page}: {target} has no such heading"
+            assert anchor in {anchor_of(text) for text in headings(found)}, f"{page}: {target} has no such heading"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -355,3 +355,35 @@ def test_a_fallback_outside_the_range_is_brought_into_it_and_the_reason_says_so(
 
     assert (outcome.source, outcome.learning_rate) == ("fallback", nearest)
     assert f"the fallback is {fallback:g}; of the range that was tried, {nearest:g} is the nearest" in outcome.reason
+
+
+def curves_told(tmp_path: Path) -> list[Any]:
+    """Return the curve of each `lr_finder` event of the last run."""
+    recorded = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
+    return [event.get("curve") for event in recorded if event["kind"] == "lr_finder"]
+
+
+def test_who_reads_a_rate_from_the_cache_tells_the_same_curve_as_who_found_it(choose: Choose, tmp_path: Path) -> None:
+    choose()
+    [found] = curves_told(tmp_path)
+    choose()
+
+    assert len(found["rates"]) == len(found["losses"]) == len(found["smoothed"]) > 10
+    assert found["rates"] == sorted(found["rates"])
+    assert curves_told(tmp_path) == [found]
+
+
+@pytest.mark.usefixtures("first")
+def test_a_curve_that_cannot_be_read_costs_the_curve_and_not_the_rate(choose: Choose, tmp_path: Path) -> None:
+    [entry] = (tmp_path / "cache").glob("*.json")
+    content = json.loads(entry.read_text())
+    entry.write_text(json.dumps({**content, "curve": {"rates": [1], "losses": []}}))
+
+    assert choose().cache_hit is True
+    assert curves_told(tmp_path) == [None]
+
+
+def test_a_rate_that_the_spec_fixes_has_no_curve(choose: Choose, tmp_path: Path) -> None:
+    choose(config=training(learning_rate=LearningRate(value=1e-3)))
+
+    assert curves_told(tmp_path) == [None]

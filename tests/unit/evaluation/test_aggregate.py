@@ -74,6 +74,21 @@ def test_a_bundle_of_one_seed_has_the_scores_at_a_prevalence_that_the_evidence_h
     assert found == evidence["ensemble"].deployment
 
 
+def test_a_bundle_of_one_seed_abstains_where_the_evidence_says(make_spec: MakeSpec, dataset: Dataset) -> None:
+    spec = make_spec()
+    without = weigh(spec).evidence
+    one_seed = {"transformer": spec.transformer[:1], "gnn": spec.gnn[:1], "fusion": []}
+    stated = spec.model_copy(update={"selective_risk": 0.3, "resamples": AggregationConfig().resamples, **one_seed})
+    runs = [output.path for output in (*stated.transformer, *stated.gnn)]
+
+    found = options_of(weigh(stated).evidence)
+
+    assert all(option.abstention is None for option in without.options)
+    assert all(option.abstention is not None for option in found.values())
+    stored = Stored.read("ensemble", read_members("ensemble", runs, dataset=dataset), dataset=dataset)
+    assert stored.abstention(text_weight=spec.text_weight, risk=0.3) == found["ensemble"].abstention
+
+
 def test_an_ensemble_s_own_temperature_changes_its_probabilities_and_no_call(make_spec: MakeSpec) -> None:
     spec = make_spec()
     before, after = (options_of(weigh(spec, older=older).evidence) for older in (True, False))

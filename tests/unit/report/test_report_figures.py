@@ -7,7 +7,7 @@ import pytest
 from cellgate.contract.options import Option
 from cellgate.contract.report import HardFunction, ReliabilityBin, SeedReport, SliceReport, SliceScores, write_report
 from cellgate.contract.text import count, p_value, signed
-from tests.fakes import F1s, deployment_scores, evidence, pair_verdicts, seed_report, shippable
+from tests.fakes import F1s, abstention, deployment_scores, evidence, pair_verdicts, seed_report, shippable
 from tests.hostile_text import EVERYTHING
 from trainers.__main__ import main
 from trainers.report import charts
@@ -71,6 +71,28 @@ def test_scores_at_a_prevalence_stand_where_one_is_stated(report: SeedReport) ->
     assert "<strong>40.0</strong> <small>40.0 to 40.0</small>" in page
     assert "At most 5 alerts per 1,000 functions" in page
     assert "<strong>0.450</strong> <small>0.440 to 0.460</small>" in page
+
+
+def test_coverage_and_risk_stand_where_a_risk_is_stated(report: SeedReport) -> None:
+    without = render(report)
+    first, second, *others = report.evidence.options
+    silent = abstention(0.0).model_copy(update={"margins": [None, 1.5], "risk": None})
+    options = [
+        first.model_copy(update={"abstention": abstention(0.8)}),
+        second.model_copy(update={"abstention": silent}),
+        *others,
+    ]
+
+    page = render(report.model_copy(update={"evidence": report.evidence.model_copy(update={"options": options})}))
+
+    assert 'id="abstention"' not in without
+    assert "Verdicts where at most 5.0 % may be wrong" in page
+    assert "<strong>0.800</strong> <small>0.790 to 0.810</small>" in page
+    assert "<strong>0.040</strong> <small>0.030 to 0.050</small>" in page
+    assert "0.75 1.50" in page
+    assert "abstains always 1.50" in page
+    # At a coverage of one half, 2 % are wrong.
+    assert f"{charts.FRAME.x(0.5)},{charts.FRAME.y(0.02)}" in page
 
 
 def test_without_a_judgement_there_is_neither_decision_nor_gate(report: SeedReport) -> None:

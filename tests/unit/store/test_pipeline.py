@@ -16,11 +16,11 @@ from service.store.experiments import (
     create_experiment_job,
     decisions_of,
     get_experiment,
-    list_experiments,
 )
-from service.store.filters import PageOf
 from service.store.jobs import jobs_of_experiment, runs_of_jobs
+from service.store.paging import PageOf
 from service.store.pipeline import advance, after_run, idle_experiments, unfinished_datasets
+from service.store.summaries import list_experiments
 from tests.fakes import DATASET_HASH, F1s, FakeTrainers
 
 BASES_NEED_FUSION: F1s = {
@@ -226,13 +226,13 @@ def test_the_policys_text_weight_is_the_ensembles_everywhere(
     assert configs["53"]["model"]["text_weight"] == 0.7
 
 
-def test_the_policys_prevalence_and_alert_budget_are_those_of_the_evidence(
+def test_what_the_policy_states_is_that_of_the_evidence(
     database: Database, dataset_id: str, trainers: FakeTrainers
 ) -> None:
     trainers.f1s = {name: f1s[:1] for name, f1s in BASES_NEED_FUSION.items()}
     stated, not_stated = (
         submit(database, dataset_id, ExperimentSpec(seeds=[0], policy=policy))
-        for policy in (Policy(deployment_prevalence=0.01, alert_budget_per_1000=5.0), Policy())
+        for policy in (Policy(deployment_prevalence=0.01, alert_budget_per_1000=5.0, selective_risk=0.1), Policy())
     )
 
     trainers.work()
@@ -240,13 +240,13 @@ def test_the_policys_prevalence_and_alert_budget_are_those_of_the_evidence(
     with database.read() as session:
         prevalences = [
             {
-                (job.spec["deployment_prevalence"], job.spec["alerts_per_1000"])
+                tuple(job.spec[name] for name in ("deployment_prevalence", "alerts_per_1000", "selective_risk"))
                 for job in jobs_of_experiment(session, one)
                 if job.step == "54-bases"
             }
             for one in (stated, not_stated)
         ]
-    assert prevalences == [{(0.01, 5.0)}, {(None, None)}]
+    assert prevalences == [{(0.01, 5.0, 0.1)}, {(None, None, None)}]
 
 
 def test_asking_twice_starts_nothing_twice(

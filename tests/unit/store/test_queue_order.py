@@ -11,8 +11,9 @@ from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.experiments import create_experiment
-from service.store.filters import Filters, PageOf
+from service.store.filters import Filters
 from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
+from service.store.paging import PageOf
 from service.store.queue import waiting_of
 from service.store.runs import get_run, list_runs
 from service.store.tables import EventRow

@@ -6,8 +6,8 @@ from service.domain.principals import NOBODY, Owner
 from service.store import lifecycle
 from service.store.claims import Claim, claim_next, is_anything_open
 from service.store.database import Database
-from service.store.filters import PageOf
 from service.store.jobs import create_job
+from service.store.paging import PageOf
 from service.store.queue import waiting_of
 from service.store.runs import list_runs
 from service.store.workers import register_worker

@@ -20,12 +20,12 @@ from service.store.experiments import (
     create_experiment,
     decisions_of,
     get_experiment,
-    list_experiments,
 )
 from service.store.jobs import create_job, get_job, jobs_of_experiment, runs_of_jobs
 from service.store.recorder import record_checkpoint, record_metrics
 from service.store.retries import retry_job, retry_job_at, retry_run
 from service.store.runs import events_of, get_run, metrics_of
+from service.store.summaries import list_experiments
 from service.store.tables import RunRow
 from tests.fakes import F1s, FakeTrainers
 

@@ -9,10 +9,10 @@ from service.store.claims import Claim, claim_next
 from service.store.database import Database
 from service.store.datasets import create_dataset, get_dataset, list_datasets, preparing_runs
 from service.store.experiments import get_experiment
-from service.store.filters import PageOf
 from service.store.jobs import create_job, get_job, list_jobs, runs_of_jobs
 from service.store.logs import chunks_after
 from service.store.lookup import new_id
+from service.store.paging import PageOf
 from service.store.recorder import record_event, record_log, record_metrics
 from service.store.runs import events_of, get_run, list_runs, metrics_of
 from service.store.workers import list_workers, living_workers, record_heartbeat, register_worker, retire_silent_workers

@@ -54,6 +54,7 @@ class Lexed:
         is_changeable_T: Bool: of these, variables, parameters, labels, types and the function's own name.
         function_T: The function that each token belongs to.
         sizes_F: Tokens of each function.
+        own_F: Word that is each function's name, its first name before a parenthesis that is no macro; NO_WORD: none.
     """
 
     words: Words
@@ -62,6 +63,7 @@ class Lexed:
     is_changeable_T: NDArray[np.bool_]
     function_T: NDArray[np.int32]
     sizes_F: NDArray[np.int64]
+    own_F: NDArray[np.int32]
 
     @property
     def renamed_T(self) -> NDArray[np.int32]:
@@ -89,39 +91,40 @@ def lex(sources: Sequence[str], words: Words | None = None) -> Lexed:
     function_T = np.repeat(np.arange(len(split), dtype=np.int32), [len(of_function) for of_function in split])
     kept_T = word_T != NO_WORD
     word_T, function_T = word_T[kept_T], function_T[kept_T]
-    is_free_T, is_changeable_T = _may_be_changed(words.traits()[word_T], word_T, function_T)
+    is_free_T, called_T, own_F = _names(words.traits()[word_T], word_T, function_T, functions=len(sources))
     return Lexed(
         words=words,
         word_T=word_T,
         is_free_T=is_free_T,
-        is_changeable_T=is_changeable_T,
+        is_changeable_T=is_free_T & (~called_T | (word_T == own_F[function_T])),
         function_T=function_T,
         sizes_F=np.bincount(function_T, minlength=len(sources)),
+        own_F=own_F,
     )
 
 
-def _may_be_changed(
-    traits_T: NDArray[np.uint8], word_T: NDArray[np.int32], function_T: NDArray[np.int32]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which tokens are names that are no members, capitals or keywords; and which of them could be renamed."""
+def own_names(words: Words, own_F: NDArray[np.int32]) -> list[str | None]:
+    """Return the name of each function, None without one.
+
+    Args:
+        own_F: Of `Lexed`.
+    """
+    spelled = list(words)
+    return [None if word == NO_WORD else spelled[word] for word in own_F.tolist()]
+
+
+def _names(
+    traits_T: NDArray[np.uint8], word_T: NDArray[np.int32], function_T: NDArray[np.int32], *, functions: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int32]]:
+    """Return which tokens are names, but members, capitals and keywords; which are called; and own names, (F,)."""
     is_name_T = (traits_T & NAME) > 0
     # Tokens of the next function, and of the one before, are no neighbours.
     same_T = function_T[1:] == function_T[:-1]
     called_T, member_T = np.zeros_like(is_name_T), np.zeros_like(is_name_T)
     called_T[:-1] = is_name_T[:-1] & same_T & ((traits_T[1:] & OPENS) > 0)
     member_T[1:] = same_T & ((traits_T[:-1] & ACCESSES) > 0)
-    free_T = is_name_T & ((traits_T & FIXED) == 0) & ~member_T
-    heads_T = called_T & ((traits_T & (KEYWORD | CAPITALS)) == 0)
-    return free_T, free_T & (~called_T | _is_own_name(heads_T, word_T, function_T))
-
-
-def _is_own_name(
-    heads_T: NDArray[np.bool_], word_T: NDArray[np.int32], function_T: NDArray[np.int32]
-) -> NDArray[np.bool_]:
-    """Return which tokens are their function's name: the first name before a parenthesis that is no macro."""
-    places = np.flatnonzero(heads_T)
-    functions, first = np.unique(function_T[places], return_index=True)
-    own_F = np.full(int(function_T[-1]) + 1 if len(function_T) else 0, NO_WORD, dtype=np.int32)
-    own_F[functions] = word_T[places[first]]
-    own_T: NDArray[np.bool_] = word_T == own_F[function_T]
-    return own_T
+    places = np.flatnonzero(called_T & ((traits_T & (KEYWORD | CAPITALS)) == 0))
+    named, first = np.unique(function_T[places], return_index=True)
+    own_F = np.full(functions, NO_WORD, dtype=np.int32)
+    own_F[named] = word_T[places[first]]
+    return is_name_T & ((traits_T & FIXED) == 0) & ~member_T, called_T, own_F

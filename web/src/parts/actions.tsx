@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Action } from "../actions";
 import { act, newKey, type Away, type Refused } from "../api";
+import { may, type Owned, useMe } from "../me";
 import { pollNow } from "../poll";
 
 export interface ActionsProps<T> {
@@ -14,11 +15,15 @@ export interface ActionsProps<T> {
   subject: string;
   /** Its state, announced to screen readers after an action. */
   state: string;
+  /** Whose it is; who may not change it sees no button. Null: the action makes a thing, which belongs to the user. */
+  of: Owned | null;
   actions: Action[];
   onDone?: (action: Action, answer: T) => void;
 }
 
-export function Actions<T>({ path, shownBy = path, subject, state, actions, onDone }: ActionsProps<T>) {
+export function Actions<T>({ path, shownBy = path, subject, state, of, actions, onDone }: ActionsProps<T>) {
+  const me = useMe();
+  const allowed = of === null ? may(me, "make") : may(me, "change", of);
   const [asking, setAsking] = useState<Action | null>(null);
   const group = useRef<HTMLDivElement>(null);
   const { busy, done, trouble, perform, forget } = usePerform<T>(path, shownBy);
@@ -45,6 +50,7 @@ export function Actions<T>({ path, shownBy = path, subject, state, actions, onDo
     <div class="actions" role="group" aria-label={`Actions on ${subject}`} tabIndex={-1} ref={group}>
       {asking && <Question action={asking} subject={subject} busy={busy} onYes={onYes} onNo={leaveQuestion} />}
       {!asking &&
+        allowed &&
         actions.map((action) => (
           <button key={action.verb} type="button" class={action.verb} disabled={busy} onClick={() => onChoose(action)}>
             {action.label}
@@ -125,7 +131,7 @@ function Question({ action, subject, busy, onYes, onNo }: QuestionProps) {
   );
 }
 
-function Why({ trouble }: { trouble: Refused | Away }) {
+export function Why({ trouble }: { trouble: Refused | Away }) {
   if (trouble.kind === "away") return <p>Not done: {trouble.detail}. Asking again does it once.</p>;
   return (
     <>

@@ -1,38 +1,21 @@
 // What was packed of an experiment, to be shipped.
 
-import { actionsOfBundles } from "../actions";
 import { count, moment, score } from "../format";
 import { usePoll } from "../poll";
-import type { Bundle, Decision, DeploymentScores, Experiment, Invariance } from "../schemas";
-import { Actions } from "./actions";
+import type { Bundle, DeploymentScores, Experiment, Invariance } from "../schemas";
 import { State } from "./state";
 
-export interface BundlesProps {
-  experiment: Experiment;
-  /** The last one that was taken. */
-  decision: Decision | undefined;
-}
-
-export function Bundles({ experiment, decision }: BundlesProps) {
+export function Bundles({ experiment }: { experiment: Experiment }) {
   const path = `/v1/bundles?experiment=${experiment.id}`;
   const { value } = usePoll<{ items: Bundle[] }>(path, ({ items }) => items.every((one) => one.state !== "packing"));
-  const actions = actionsOfBundles(decision);
   const items = value?.items ?? [];
-  if (items.length === 0 && actions.length === 0) return null;
+  if (items.length === 0) return null;
   return (
     <section class="card" aria-labelledby="bundles">
       <h2 id="bundles">Bundles</h2>
-      {items.length === 0 && <p class="quiet">What was decided, packed to score source on any machine.</p>}
-      {items.length > 0 && <Table items={items} />}
+      <Table items={items} />
       {items[0]?.summary?.deployment && <AtPrevalence found={items[0].summary.deployment} />}
       {items[0]?.summary?.invariance && <Edits found={items[0].summary.invariance} />}
-      <Actions
-        path={`/v1/experiments/${experiment.id}`}
-        shownBy={path}
-        subject="bundle"
-        state={items[0]?.state ?? ""}
-        actions={actions}
-      />
     </section>
   );
 }
@@ -64,7 +47,7 @@ function Edits({ found }: { found: Invariance }) {
   return (
     <details>
       <summary>Verdicts after edits that keep the meaning, on {count(found.functions)} functions of {found.split}</summary>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -98,7 +81,7 @@ function Edits({ found }: { found: Invariance }) {
 
 function Table({ items }: { items: Bundle[] }) {
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0}>
       <table>
         <thead>
           <tr>

@@ -11,7 +11,7 @@ export function ReadingTables({ found }: { found: Inspection }) {
         {found.layout ?? "No published layout"} is recognised. {count(found.rows)} rows in {count(found.files_total)} files:{" "}
         {count(found.functions)} functions, {count(found.vulnerable)} of them vulnerable; {count(leftOut)} rows left out.
       </p>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>

@@ -2,13 +2,13 @@
 
 import type { Verdict } from "../schemas";
 
-type Tone = "good" | "bad" | "busy" | "warn" | "idle";
+export type Tone = "good" | "bad" | "busy" | "warn" | "idle";
 
 const TONES: Record<string, Tone> = {
-  succeeded: "good",
-  ready: "good",
   pass: "good",
   clear: "good",
+  succeeded: "idle",
+  ready: "idle",
   borderline: "warn",
   failed: "bad",
   fail: "bad",
@@ -24,6 +24,13 @@ const TONES: Record<string, Tone> = {
   "not yet": "idle",
 };
 
+// States that say how far something is, not how good it is, have shapes of their own.
+const SHAPES_OF: Record<string, string> = {
+  succeeded: "M5.2 8.2l2 2 3.6-4.2",
+  ready: "M5.2 8.2l2 2 3.6-4.2",
+  cancelled: "M6 6h4v4H6z",
+  paused: "M6.5 5.5v5M9.5 5.5v5",
+};
 const SHAPES: Record<Tone, string> = {
   good: "M4 8.5l2.7 2.7L12 5.5",
   bad: "M5 5l6 6M11 5l-6 6",
@@ -40,8 +47,8 @@ export function Mark({ state }: { state: string }) {
   const kind = tone(state);
   return (
     <svg class={`mark ${kind}`} viewBox="0 0 16 16" aria-hidden="true">
-      {kind !== "busy" && <circle cx="8" cy="8" r="7" />}
-      <path d={SHAPES[kind]} />
+      <circle class={kind === "busy" ? "faint" : "ground"} cx="8" cy="8" r={kind === "busy" ? 4.5 : 7} />
+      <path d={SHAPES_OF[state] ?? SHAPES[kind]} />
     </svg>
   );
 }

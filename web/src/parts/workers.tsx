@@ -1,9 +1,11 @@
 import { usePoll } from "../poll";
 import type { Worker } from "../schemas";
 
+const READ_EVERY_S = 15;
+
 /** How many workers are there, in the header. */
 export function Workers() {
-  const { value } = usePoll<Worker[]>("/v1/workers", () => true);
+  const { value } = usePoll<Worker[]>("/v1/workers", () => true, READ_EVERY_S);
   if (value === null) return <span class="workers" />;
   const workers = value.filter((worker) => worker.alive);
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);

@@ -1,0 +1,33 @@
+// A part of the page whose code is fetched when it is first shown; its place is reserved until then.
+
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+/** Return a component that shows what `load` brings. */
+export function lazily<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
+  let known: ComponentType<P> | null = null;
+  return function Lazy(props: P) {
+    const [found, setFound] = useState(() => known);
+    const [lost, setLost] = useState(false);
+    useEffect(() => {
+      if (found) return;
+      load().then(
+        (component) => {
+          known = component;
+          setFound(() => component);
+        },
+        () => setLost(true),
+      );
+    }, []);
+    if (lost) {
+      return (
+        <p class="pad" role="alert">
+          This part of the page could not be fetched. Load the page again: the server may have a newer one.
+        </p>
+      );
+    }
+    if (!found) return <p class="quiet pad tall">Loading…</p>;
+    const Found = found;
+    return <Found {...props} />;
+  };
+}
