@@ -10,7 +10,6 @@ from sqlalchemy import update
 from service.store import paging
 from service.store.tables import ExperimentRow, JobRow, RunRow
 from tests.api_client import Api, assert_refused, get
-from tests.statements import counted_statements
 
 # With ties, without values, and with names that no pattern may take for its own signs.
 NAMES = ["b%", "a_", "Ärger", "b%", "c\\", "a_", "zebra"]
@@ -197,14 +196,3 @@ def test_a_sort_that_a_list_does_not_have_is_refused(shared_api: Api) -> None:
     for path in ("experiments?sort=age", "jobs?sort=f1", "datasets?sort=took", "runs?sort=--f1"):
         answer = shared_api.client.get(f"/v1/{path}")
         assert_refused(answer, status=422, code="invalid_request", pointers=["#query/sort"])
-
-
-@pytest.mark.usefixtures("many")
-def test_a_list_takes_as_many_statements_for_any_length(shared_api: Api) -> None:
-    for path in ("experiments", "jobs", "runs", "datasets"):
-        taken = []
-        for limit in (1, 7):
-            with counted_statements() as statements:
-                get(shared_api, f"/v1/{path}?limit={limit}")
-            taken.append(len(statements))
-        assert taken[0] == taken[1], path
