@@ -35,7 +35,9 @@ log = structlog.get_logger(__name__)
 # A Redis without this key was flushed or restarted, and has lost its messages too.
 SENTINEL = "cellgate:sentinel"
 SILENT_S = 3600.0
-LEASES_AT_ONCE = 50
+LEASES_AT_ONCE = 20
+# Who waits for SQLite's writer looks again after a tenth of a second: without a pause, nobody else would get it.
+BETWEEN_BATCHES_S = 0.15
 # A message wakes a worker for any run: however many wait, so many wake all.
 MESSAGES_AT_ONCE = 32
 
@@ -112,6 +114,8 @@ class Reconciler:
             if lost:
                 log.warning("leases_expired", runs=lost)
             self._change(lost)
+            if len(batch) == LEASES_AT_ONCE:
+                time.sleep(BETWEEN_BATCHES_S)
 
     def _look(self) -> None:
         after_s = self._settings.redispatch_after_s

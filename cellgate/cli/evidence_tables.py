@@ -97,7 +97,11 @@ ABSTENTION: Sequence[Column[Abstaining]] = (
     Column(title="option", text=lambda one: one[0]),
     Column(title="verdicts", text=lambda one: score(one[1].coverage.mean), is_number=True),
     Column(title="95 % interval", text=lambda one: _interval(one[1].coverage), rank=1),
-    Column(title="wrong of these", text=lambda one: score(one[1].risk and one[1].risk.mean) or "–", is_number=True),
+    Column(
+        title="wrong of these",
+        text=lambda one: score(None if one[1].risk is None else one[1].risk.mean) or "–",
+        is_number=True,
+    ),
     Column(title="95 % interval", text=lambda one: _interval(one[1].risk), rank=1),
     Column(title="margins", text=lambda one: " ".join(_margin(margin) for margin in one[1].margins), rank=2),
 )

@@ -221,8 +221,8 @@ def test_an_experiment_is_renamed_noted_and_labelled_from_the_list(watched: Watc
     page.get_by_role("textbox", name="Labels").fill("team:core")
     page.get_by_role("button", name="Save").click()
 
-    watched.open("#/experiments?q=seventh")
-    expect(page.locator("tr.item")).to_contain_text("team:core")
+    watched.open("#/experiments?q=seventh&label=team:core")
+    expect(page.locator("tr.item")).to_contain_text("the seventh")
     expect(page.locator("tr.item")).to_contain_text("worth a look")
 
 

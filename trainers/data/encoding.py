@@ -77,7 +77,7 @@ class GraphSet:
         parts = list(self.parts())
         arrays = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
-        return replace(parts[0], **joined, truncated=self.truncated, strings=self.strings)
+        return RawGraphs(**{**vars(parts[0]), **joined, "truncated": self.truncated, "strings": self.strings})
 
 
 def build_chunk(sources: Sequence[str], max_nodes: int) -> RawGraphs:

@@ -144,12 +144,15 @@ class Stepper:
         clip_gradients(self._parameters, total, self._config.max_grad_norm)
         loss_number, total_number, *norm_numbers = torch.cat([loss.view(1), total.view(1), norms_P]).tolist()
         finite = math.isfinite(total_number)
-        if finite:
+        if finite and scaler is None:
+            # Not through its wrapper, which looks on the disk for another optimizer's package at every step.
+            self.optimizer.optimizer.step()
+        elif finite:
             self.optimizer.step()
         elif scaler is not None:
             # Not through the optimizer: a fused one leaves the weights alone, but nobody would know that it did.
             scaler.update()
-        self.optimizer.zero_grad()
+        self._clear_gradients()
         return StepReport(
             loss=loss_number,
             norms=self._gradients.summarise(total_number, norm_numbers),
@@ -158,13 +161,17 @@ class Stepper:
             scale=None if scaler is None or finite else float(scaler.get_scale()),
         )
 
+    def _clear_gradients(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
     def _accumulate(self, batches: Sequence[Rows]) -> Tensor:
         generators = generator_states() if is_compiled(self._task.model) else None
         while True:
             try:
                 return self._backward(batches)
             except (MemoryError, RuntimeError) as error:
-                self.optimizer.zero_grad()
+                self._clear_gradients()
                 if is_out_of_memory(error):
                     self._back_off(max(len(rows) for rows in batches), error)
                 elif generators is not None and isinstance(error, TorchDynamoException):
@@ -188,11 +195,13 @@ class Stepper:
     def _backward(self, batches: Sequence[Rows]) -> Tensor:
         """Add up the gradients of all parts; return the mean loss, a scalar on the device."""
         functions = sum(len(rows) for rows in batches)
+        scaler = self._hardware.accelerator.scaler
         losses = []
         for rows in batches:
-            for part in np.array_split(rows, min(self.parts, len(rows))):
+            for part in np.array_split(rows, min(self.parts, len(rows))) if self.parts > 1 else [rows]:
                 loss = self._loss(part) / functions
-                self._hardware.accelerator.backward(loss)
+                scaled = loss if scaler is None else scaler.scale(loss)
+                scaled.backward()
                 losses.append(loss.detach().float())
         return torch.stack(losses).sum()
 

@@ -31,7 +31,8 @@ from service.api.parameters import (
     wanted_archived,
     wanted_labels,
 )
-from service.api.polling import IDLE, PolledIdle
+from service.api.polled_answers import IDLE
+from service.api.polling import PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.sorted_pages import OwnedBy, PagedByName, Search

@@ -16,7 +16,8 @@ from cellgate.contract.states import FailureReason, RunState
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import RunPath
-from service.api.polling import IDLE, PolledIdle
+from service.api.polled_answers import IDLE
+from service.api.polling import PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.source_check import check_scores

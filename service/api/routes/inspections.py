@@ -18,7 +18,8 @@ from cellgate.contract.untrusted_files import read_document
 from service.api.context import Ctx
 from service.api.idempotency import Created, Posted
 from service.api.parameters import DatasetPath, RunPath
-from service.api.polling import IDLE, PolledIdle
+from service.api.polled_answers import IDLE
+from service.api.polling import PolledIdle
 from service.api.responses import accepting, documented
 from service.api.scopes import ScopedRouter, Whose
 from service.api.source_check import check_sources

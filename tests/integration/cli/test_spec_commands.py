@@ -80,7 +80,7 @@ def test_a_shell_that_asks_is_answered_with_the_commands(cellgate: Cellgate, mon
     monkeypatch.setenv("_CELLGATE_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "cellgate dataset ")
     monkeypatch.setenv("COMP_CWORD", "2")
-    assert cellgate("dataset").out.split() == ["add", "inspect", "ls", "show"]
+    assert {"add", "inspect", "ls", "show"} <= set(cellgate("dataset").out.split())
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,8 @@ def _read_by_postgresql(plan: Any) -> list[str]:
 def read_whole(session: Session, table: type[Any]) -> dict[str, list[str]]:
     """What a list reads whole, by filter and order, for its first page and the one behind it."""
     matching, own = LISTS[table]
-    orders = [Order(by=by, descending=descending) for by in ("created", *ORDERS[table]) for descending in (True, False)]
+    names: Any = ("created", *ORDERS[table])
+    orders = [Order(by=by, descending=descending) for by in names for descending in (True, False)]
     read = {}
     for name, wanted in {**EVERY_LIST, **own}.items():
         for order in orders:

@@ -1,5 +1,6 @@
 """The overview names what needs a person, with its cause and one action, until somebody has dealt with it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -89,11 +90,12 @@ def test_a_gate_that_failed_names_the_check_and_drops_out_once_it_is_waived(serv
 
 
 def test_a_person_s_word_and_the_archive_settle_it(served: Api) -> None:
-    for dealt_with in (
+    ways: tuple[Callable[[str], Any], ...] = (
         lambda path: served.client.post(f"{path}/decision", json={"outcome": "improve", "reason": REASON}),
         lambda path: served.client.patch(path, json={"archived": True}),
         lambda path: served.client.post(f"{path}/seeds", json={"seeds": [7]}),
-    ):
+    )
+    for dealt_with in ways:
         experiment = served.experiment()
         work(served, WEAK_GNN)
         only(served, "gate_failed")

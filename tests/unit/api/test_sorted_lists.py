@@ -51,11 +51,16 @@ def in_order(ids: list[str], values: list[Any], *, descending: bool) -> list[str
 @pytest.mark.parametrize("limit", [1, 2, 3, 500])
 @pytest.mark.parametrize("sort", ["created", "-created", "name", "-name", "f1", "-f1", "took", "-took"])
 def test_the_pages_of_every_order_join_without_a_gap(shared_api: Api, many: list[str], sort: str, limit: int) -> None:
-    values = {"created": many, "name": NAMES, "f1": SCORES, "took": SCORES}[sort.removeprefix("-")]
+    values: dict[str, list[Any]] = {
+        "created": list(many),
+        "name": list(NAMES),
+        "f1": list(SCORES),
+        "took": list(SCORES),
+    }
 
     found = pages(shared_api, f"/v1/experiments?sort={sort}", limit=limit)
 
-    assert found == in_order(many, list(values), descending=sort.startswith("-"))
+    assert found == in_order(many, values[sort.removeprefix("-")], descending=sort.startswith("-"))
 
 
 def test_runs_and_jobs_are_sorted_by_names_that_few_of_them_have(api: Api) -> None:

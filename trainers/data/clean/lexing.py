@@ -74,7 +74,8 @@ class Lexed:
     def is_identifier_T(self) -> NDArray[np.bool_]:
         """Which tokens are names and no keywords."""
         traits_T = self.words.traits()[self.word_T]
-        return (traits_T & (NAME | KEYWORD)) == NAME
+        is_identifier_T: NDArray[np.bool_] = (traits_T & (NAME | KEYWORD)) == NAME
+        return is_identifier_T
 
 
 def lex(sources: Sequence[str], words: Words | None = None) -> Lexed:

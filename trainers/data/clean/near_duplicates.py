@@ -21,7 +21,7 @@ from trainers.data.clean.shingle_file import HASH_BITS, ShingleFile, blocks_of
 MAX_PAIRS_PER_FUNCTION = 500
 FEWEST_FUNCTIONS = 10_000
 # Rare entries that are paired at once.
-PART_ENTRIES = 1 << 22
+PART_ENTRIES = 1 << 21
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ RARITY_BITS = 10
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 HASH_BYTES = 4
 # Entries that are held at once.
-BLOCK_ENTRIES = 1 << 21
+BLOCK_ENTRIES = 1 << 20
 
 
 class ShingleFile:
@@ -31,7 +31,7 @@ class ShingleFile:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._times_B = np.zeros(1 << BUCKET_BITS, dtype=np.int64)
+        self._times_B = np.zeros(1 << BUCKET_BITS, dtype=np.int32)
         self._sizes: list[NDArray[np.int64]] = []
 
     @cached_property

@@ -46,7 +46,7 @@ class Features:
             IndexError: A row of train is among them.
         """
         place_B = torch.from_numpy(self.place_F[rows])
-        return FusionBatch(**{name: tensor[place_B] for name, tensor in vars(self.inputs).items()})
+        return FusionBatch(**{name: tensor.index_select(0, place_B) for name, tensor in vars(self.inputs).items()})
 
 
 def read_features(text: FinishedRun, graph: FinishedRun, *, dataset: Dataset, text_weight: float) -> Features:
