@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -142,11 +141,15 @@ async def authenticate(request: Request, tokens: TokenCache, *, token_required: 
         return await _principal_of(secret, tokens)
     session = session_in(request)
     if session is not None:
-        # Where no token is needed, an old cookie is no reason to refuse.
-        with nullcontext() if token_required else suppress(SessionEnded):
+        try:
             principal = await _principal_of(session, tokens)
-            check_own_page(request)
-            return principal
+        except SessionEnded:
+            if token_required:
+                raise
+            # Where no token is needed, an old cookie is no reason to refuse.
+            return LOCAL
+        check_own_page(request)
+        return principal
     if token_required:
         raise Unauthorized("the request has no bearer token: send `Authorization: Bearer …`, or sign in on the page")
     return LOCAL

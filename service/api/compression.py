@@ -36,7 +36,7 @@ class Compression:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        chosen = self._compressing if _may_be_compressed(scope) else self._app
+        chosen: ASGIApp = self._compressing if _may_be_compressed(scope) else self._app
         await chosen(scope, receive, send)
 
 

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from cellgate.contract.api.tokens import Scope
 from cellgate.contract.experiment import ExperimentSpec
+from service.domain.principals import NOBODY
 from service.store.experiments import create_experiment
 from service.store.tokens import create_token, principal_of, revoke_token
 from tests.live_server import LiveServer, run_live_server
@@ -108,11 +109,11 @@ def test_nobody_sees_a_button_that_would_be_refused(
         owner = principal_of(session, made.row).owner
     dataset = locked.dataset(f"set-{scope}-{own}")
     with locked.database.begin() as session:
-        mine = {"owner": owner} if own else {}
-        experiment = create_experiment(session, name="mine or not", dataset_id=dataset, spec=SPEC, **mine).id
+        whose = owner if own else NOBODY
+        made_id = create_experiment(session, name="mine or not", dataset_id=dataset, spec=SPEC, owner=whose).id
     page = context.new_page()
 
-    sign_in(page, locked, made.secret, f"#/experiments/{experiment}")
+    sign_in(page, locked, made.secret, f"#/experiments/{made_id}")
 
     expect(page.locator("main h1")).to_contain_text("mine or not")
     expect(page.locator(".account")).to_contain_text(f"({scope})")

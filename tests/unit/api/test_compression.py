@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 from starlette.types import Receive, Scope, Send
 
 from service.api.compression import SMALLEST_BYTES, Compression
@@ -13,10 +12,9 @@ from tests.api_client import Api
 TAKES_GZIP = {"Accept-Encoding": "gzip, br"}
 
 
-def ask(api: Api, path: str, **headers: str) -> Response:
+def ask(api: Api, path: str, **headers: str) -> Any:
     """Return an answer whose length header is that of what came over the wire."""
-    answer: Any = api.client.get(path, headers={**TAKES_GZIP, **headers})
-    return answer
+    return api.client.get(path, headers={**TAKES_GZIP, **headers})
 
 
 def test_json_of_a_kilobyte_is_compressed_for_readers_that_take_it(api: Api) -> None:

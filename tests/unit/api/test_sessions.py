@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from httpx import Response
+from fastapi import Request
 from sqlalchemy import select, update
 
 from cellgate.contract.api.tokens import Scope
 from service.api import attempts
+from service.domain.errors import TooManyAttempts
 from service.domain.tokens import digest
 from service.settings import Settings
 from service.store.tables import SessionRow
@@ -33,7 +35,7 @@ def token_of(api: Api, name: str, scope: Scope = Scope.SUBMIT, expires_in_s: flo
         return create_token(session, name=name, scope=scope, expires_in_s=expires_in_s).secret
 
 
-def sign_in(api: Api, token: str, **headers: str) -> Response:
+def sign_in(api: Api, token: str, **headers: str) -> Any:
     """Sign in as the page does; the client keeps the cookie."""
     return api.client.post("/v1/session", json={"token": token}, headers={**OWN_PAGE, **headers})
 
@@ -123,20 +125,20 @@ def test_an_address_that_tries_wrong_tokens_has_to_wait(guarded: Api, monkeypatc
 def test_after_the_period_the_address_may_try_again() -> None:
     now = 0.0
     counted = attempts.Attempts(clock=lambda: now)
-    sender = Sender("2001:db8::1")
+    sender = from_address("2001:db8::1")
     for _ in range(attempts.MOST_WRONG):
         counted.note_wrong(sender)
 
-    with pytest.raises(attempts.TooManyAttempts):
-        counted.check(Sender("2001:db8::2"))
-    counted.check(Sender("2001:db8:0:1::1"))
+    with pytest.raises(TooManyAttempts):
+        counted.check(from_address("2001:db8::2"))
+    counted.check(from_address("2001:db8:0:1::1"))
     now = attempts.PERIOD_S
     counted.check(sender)
 
 
-def Sender(host: str) -> attempts.Request:
+def from_address(host: str) -> Request:
     """A request from an address."""
-    return attempts.Request({"type": "http", "client": (host, 1), "headers": []})
+    return Request({"type": "http", "client": (host, 1), "headers": []})
 
 
 def test_signing_out_ends_the_session_at_once(guarded: Api) -> None:
