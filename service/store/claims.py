@@ -153,7 +153,7 @@ def _oldest_never_served(session: Session, waiting: Select[RunRow], highest: dic
     for queue in (queue for queue, priority in highest.items() if priority == top):
         of_queue = waiting.where(RunRow.queue == queue, RunRow.priority == top)
         few = of_queue.with_only_columns(RunRow.id).order_by(*AGE).limit(LOOKED_AT)
-        by_age: Any = select(RunRow).where(RunRow.id.in_(few)).with_only_columns(*AGE)
+        by_age: Any = select(*AGE).where(RunRow.id.in_(few))
         never = with_fairness_key(by_age).where(LAST_SERVED == 0)
         oldest += [tuple(row) for row in session.execute(never.order_by(*AGE).limit(1))]
     if not oldest:
