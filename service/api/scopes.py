@@ -1,6 +1,6 @@
 """Routes that declare the scope they need, and whose things they change, beside their path: none comes without."""
 
-import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import cached_property, wraps
@@ -193,8 +193,8 @@ def operation_id(route: APIRoute) -> str:
 
 
 def _as_coroutine(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an endpoint as a coroutine; of any other, FastAPI checks the answer in a second thread."""
-    if asyncio.iscoroutinefunction(endpoint):
+    """Return an endpoint as a coroutine, unless it is one or streams; FastAPI checks any other in a second thread."""
+    if inspect.iscoroutinefunction(endpoint) or inspect.isasyncgenfunction(endpoint):
         return endpoint
 
     @wraps(endpoint)
