@@ -54,8 +54,10 @@ def test_tables_and_messages_show_escapes(hostile_run: str, context: LiveServer,
 @pytest.mark.usefixtures("hostile_run")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_is_shown_in_a_table_as_the_table_of_hostile_texts_has_it(
-    name: str, context: LiveServer, cellgate: Cellgate
+    name: str, context: LiveServer, cellgate: Cellgate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Wide enough for every name on one line.
+    monkeypatch.setenv("COLUMNS", "250")
     text, shown = HOSTILE[name]
     dataset = json.loads(cellgate("dataset", "ls", "--json").out)[0]["id"]
     context.experiment(dataset, f"<{text}>")

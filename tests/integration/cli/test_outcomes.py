@@ -36,7 +36,7 @@ def test_four_of_four_collapsed_runs_end_with_22_and_a_job_of_them_does_too(brok
     job = next(job for job in json.loads(cellgate("show", broken, "--json").out)["jobs"] if job["step"] == "51")
     assert cellgate("watch", job["id"]).code == 22
     assert "ended  broken: 2 of 2 seeds" in cellgate("show", job["id"]).out
-    assert "Outcome: broken: 4 of 4 seeds" in cellgate("show", broken).out
+    assert "ended  broken: 4 of 4 seeds" in cellgate("show", broken).out
 
 
 @pytest.mark.parametrize(("f1s", "code", "text"), [(NEAR, 20, "borderline: ships"), (WEAK, 21, "improve 51 and 52")])
