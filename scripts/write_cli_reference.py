@@ -110,7 +110,8 @@ def _default(parameter: Any) -> str:
     default = parameter.default
     if default in (None, False, (), []) or callable(default) or parameter.is_flag:
         return ""
-    return f"`{_plain(default)}`"
+    several = default if isinstance(default, list | tuple) else [default]
+    return " ".join(f"`{_plain(one)}`" for one in several)
 
 
 def _plain(value: Any) -> str:

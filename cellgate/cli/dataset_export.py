@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -41,19 +41,30 @@ def export(
         raise UsageError(f"--suffix: found {suffix!r}, expected a dot and up to 8 letters or digits, such as .c")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: there is something already: name a new folder, or an empty one")
-    folder.mkdir(parents=True, exist_ok=True)
     with client_of(context) as client, terminal(stderr=True).status("exporting…"):
-        chosen = list(_functions(client, named_dataset(client, dataset), split, folder, suffix))
+        count = export_functions(client, named_dataset(client, dataset), folder, splits=split, suffix=suffix)
+    terminal().print(f"{count:,} functions in {folder}; {TABLE} says whose file is whose.", markup=False)
+
+
+def export_functions(client: Client, dataset_id: str, folder: Path, *, splits: Sequence[Split], suffix: str) -> int:
+    """Write functions as files of a folder, then the table that says whose they are; return how many there are.
+
+    Raises:
+        Refused: There is no such data set, or it is not ready.
+        OSError: A file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = list(_written(client, dataset_id, folder, splits, suffix))
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(["file", "id", "split", "name"])
     writer.writerows([f"{file_stem(one.id)}{suffix}", one.id, one.split.value, one.name or ""] for one in chosen)
     write_bytes(folder / TABLE, table.getvalue().encode("utf-8", "surrogatepass"))
-    terminal().print(f"{len(chosen):,} functions in {folder}; {TABLE} says whose file is whose.", markup=False)
+    return len(chosen)
 
 
-def _functions(
-    client: Client, dataset_id: str, splits: list[Split], folder: Path, suffix: str
+def _written(
+    client: Client, dataset_id: str, folder: Path, splits: Sequence[Split], suffix: str
 ) -> Iterator[FunctionSummary]:
     """Write the functions of the splits and yield each."""
     for split in dict.fromkeys(splits):
