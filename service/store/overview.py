@@ -55,7 +55,7 @@ class Overview:
     """The first page of a dashboard.
 
     Args:
-        running: With epoch and dev F1 of the base run that started last.
+        running: With epoch and dev F1 of the base run that started last; what waits stands last.
         latest: With the one before on the same data set.
     """
 
@@ -212,6 +212,8 @@ def _of_datasets(session: Session) -> list[AttentionItem]:
 def _with_curves(
     session: Session, running: Sequence[ExperimentOverview]
 ) -> list[tuple[ExperimentOverview, Sequence[tuple[int, float]]]]:
+    # What moves first; of both parts the newest one.
+    running = sorted(running, key=lambda one: one.waiting is not None)
     newest = {one.experiment.id: _newest_base(one.runs) for one in running}
     curves = _dev_f1(session, [run_id for run_id in newest.values() if run_id is not None])
     return [(one, curves.get(newest[one.experiment.id] or "", ())) for one in running]

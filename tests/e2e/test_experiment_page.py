@@ -74,7 +74,7 @@ def test_lost_seeds_are_one_cause_and_a_check_is_waived_where_it_stands(
     cascade = page.locator("details.cascade")
     expect(cascade.locator("summary")).to_have_text(re.compile(r"2 seeds collapsed → \d checks fail because of it"))
     expect(cascade.get_by_role("row", name="Exit codes")).to_be_hidden()
-    rows = page.get_by_role("region", name="Checks", exact=True).locator("tbody tr")
+    rows = page.get_by_role("group", name="Checks", exact=True).locator("tbody tr")
     expect(rows.nth(0)).to_contain_text("Seeds complete")
     expect(rows.nth(1)).to_contain_text("Mean F1 of 52 gnn")
 

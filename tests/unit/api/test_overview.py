@@ -212,3 +212,14 @@ def test_what_is_archived_is_neither_counted_nor_shown(served: Api) -> None:
 
     assert found["counts"] == {"running": 0, "waiting": 0, "attention": 0, "ended": 0}
     assert found["running"] == found["latest"] == found["attention"] == []
+
+
+def test_what_moves_stands_before_what_waits(api: Api) -> None:
+    dataset = api.ready_dataset()
+    moving = api.experiment(dataset)
+    begin(api)
+    waiting = [api.experiment(dataset), api.experiment(dataset)]
+
+    found = [one["id"] for one in get(api, "/v1/overview")["running"]]
+
+    assert found == [moving, *reversed(waiting)]

@@ -43,7 +43,7 @@ export function FunctionView({ source, graph, missing, name }: FunctionViewProps
       ) : (
         <p class="quiet">{missing ?? "It has no graph to show."}</p>
       )}
-      <div class="code scroll" tabIndex={0} role="region" aria-label={`Source of ${name}`}>
+      <div class="code scroll" tabIndex={0} role="group" aria-label={`Source of ${name}`}>
         <div class="code-sheet" style={{ height: `${height}px`, paddingLeft: `${gutter}px` }}>
           <svg class="arcs" width={gutter} height={height} aria-hidden="true">
             {control && arcs.map((arc) => <path key={`${arc.from}-${arc.to}`} class={arc.back ? "back" : undefined} d={arcPath(arc, gutter)} />)}

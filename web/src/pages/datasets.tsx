@@ -33,7 +33,7 @@ export function DatasetsPage() {
 
 function List({ items }: { items: Dataset[] }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="List of data sets">
+    <div class="scroll" tabIndex={0} role="group" aria-label="List of data sets">
       <table class="list">
         <thead>
           <tr>

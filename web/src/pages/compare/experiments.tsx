@@ -54,7 +54,7 @@ function Scores({ names, found, decisions }: ScoresProps) {
   const options = [...new Set(decisions.flatMap((one) => one?.evidence?.options.map((option) => option.option) ?? []))];
   const f1Of = (place: number, option: Option) => decisions[place]?.evidence?.options.find((one) => one.option === option);
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Answers and scores">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Answers and scores">
       <table class="side-by-side">
         <thead>
           <tr>

@@ -25,7 +25,7 @@ export function ComparedRunsView({ ids }: { ids: string[] }) {
       </section>
       <section class="card" aria-labelledby="scores">
         <h2 id="scores">Scores</h2>
-        <div class="scroll" tabIndex={0} role="region" aria-label="Scores">
+        <div class="scroll" tabIndex={0} role="group" aria-label="Scores">
           <table class="side-by-side">
             <thead>
               <tr>

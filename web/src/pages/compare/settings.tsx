@@ -12,7 +12,7 @@ export interface SettingsProps {
 export function Settings({ names, rows }: SettingsProps) {
   if (rows.length === 0) return <p class="quiet">No setting differs.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Settings that differ">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Settings that differ">
       <table class="differences">
         <thead>
           <tr>

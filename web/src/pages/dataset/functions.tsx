@@ -97,7 +97,7 @@ interface ListProps {
 function List({ items, opened, onOpen }: ListProps) {
   if (items.length === 0) return <p class="quiet tall">No function is like that.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Functions">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Functions">
       <table class="functions">
         <thead>
           <tr>

@@ -68,7 +68,7 @@ function Splits({ summary }: { summary: DatasetSummary }) {
   const sizes = Object.entries(summary.splits);
   const near = summary.near_duplicates ?? {};
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Splits">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Splits">
       <table>
         <thead>
           <tr>

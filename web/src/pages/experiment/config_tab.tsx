@@ -56,7 +56,7 @@ function Differences({ found, against }: { found: ConfigDifference | null; again
   if (found === null) return <p class="quiet differences-place">Loading…</p>;
   if (found.changed.length === 0) return <p class="quiet differences-place">Nothing differs.</p>;
   return (
-    <div class="scroll differences-place" tabIndex={0} role="region" aria-label="Settings that differ">
+    <div class="scroll differences-place" tabIndex={0} role="group" aria-label="Settings that differ">
       <table class="differences">
         <thead>
           <tr>

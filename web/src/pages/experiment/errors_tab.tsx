@@ -143,7 +143,7 @@ function Slices(props: { title: string; options: ByOption[]; pick: (one: ByOptio
   const worst = [...names].sort(([, one], [, other]) => other.total / other.rows - one.total / one.rows).slice(0, MOST_SLICES);
   if (worst.length === 0) return null;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={title}>
+    <div class="scroll" tabIndex={0} role="group" aria-label={title}>
       <table class="heat">
         <caption>
           {title}
@@ -187,7 +187,7 @@ function Functions(props: { items: ErrorsOfOptions["items"]; options: Option[]; 
   const { items, options, onOpen } = props;
   if (items.length === 0) return <p class="quiet">None.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Functions called wrongly">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Functions called wrongly">
       <table class="functions">
         <thead>
           <tr>

@@ -50,7 +50,7 @@ export function GateTab({ experiment, report }: { experiment: Experiment; report
 
 function Checks({ label, children }: { label: string; children: preact.ComponentChildren }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+    <div class="scroll" tabIndex={0} role="group" aria-label={label}>
       <table class="gate">
         <thead>
           <tr>
@@ -118,7 +118,7 @@ function Seeds({ seeds }: { seeds: SeedValue[] }) {
     <ul class="values">
       {seeds.map((seed) => (
         <li key={seed.run}>
-          <a class="plain" href={`#/runs/${seed.run}`}>
+          <a href={`#/runs/${seed.run}`}>
             {seed.cell}·{seed.seed}
           </a>{" "}
           {shown(seed)}

@@ -18,7 +18,7 @@ export function OptionsTable({ evidence, policy, chosen }: OptionsTableProps) {
   const axis = axisOf(evidence, policy);
   const ordered = [...evidence.options].sort((one, other) => other.f1 - one.f1);
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Options on the gate split">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Options on the gate split">
       <table class="options">
         <thead>
           <tr>

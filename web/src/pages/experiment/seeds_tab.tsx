@@ -26,7 +26,7 @@ export function SeedsTab({ experiment }: { experiment: Experiment }) {
         <div class="head">
           <h2 id="seeds">Seeds</h2>
         </div>
-        <div class="scroll" tabIndex={0} role="region" aria-label="Seeds by cell">
+        <div class="scroll" tabIndex={0} role="group" aria-label="Seeds by cell">
           <table class="seeds-table">
             <thead>
               <tr>

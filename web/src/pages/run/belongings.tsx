@@ -38,7 +38,7 @@ function Files({ run }: { run: Run }) {
   if (value === null) return <p class="quiet">Loading…</p>;
   if (value.length === 0) return <p class="quiet">It has left none.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Files">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Files">
       {trouble && <p role="alert">{trouble}</p>}
       <table>
         <thead>

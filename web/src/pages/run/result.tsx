@@ -25,7 +25,7 @@ function Measured({ result }: { result: Result }) {
     <section class="card result-place" aria-labelledby="result">
       <h2 id="result">Result</h2>
       {splits.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Scores by split">
+        <div class="scroll" tabIndex={0} role="group" aria-label="Scores by split">
           <table>
             <thead>
               <tr>
