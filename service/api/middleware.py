@@ -6,6 +6,7 @@ Source:
     ASGI 3.0; RFC 6750 (bearer tokens); W3C Trace Context (`traceparent`).
 """
 
+import logging
 import re
 import time
 import uuid
@@ -244,13 +245,13 @@ def _with_security(headers: Iterable[tuple[bytes, bytes]], trace_id: str) -> lis
 
 def _log(request: Request, status: int, *, took_s: float) -> None:
     # Successful polls are frequent and carry no news.
-    if request.method in ("GET", "HEAD") and status < HTTPStatus.BAD_REQUEST:
-        return
+    quiet = request.method in ("GET", "HEAD") and status < HTTPStatus.BAD_REQUEST
     principal: Principal | None = getattr(request.state, "principal", None)
-    log.info(
+    log.log(
+        logging.DEBUG if quiet else logging.INFO,
         "request",
         method=request.method,
-        path=request.url.path,
+        path=request.scope["path"],
         status=status,
         principal=None if principal is None else principal.name,
         principal_id=None if principal is None else principal.id,

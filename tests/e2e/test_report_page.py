@@ -75,7 +75,7 @@ def test_the_report_is_styled_by_its_own_sheet_and_fits_the_window(
     assert all(box is not None and box["width"] > 120 and box["height"] > 110 for box in boxes)
 
 
-def test_with_a_token_which_no_link_can_carry_the_report_is_saved_as_a_file(tmp_path: Path, browser: Browser) -> None:
+def test_who_is_signed_in_opens_the_report_by_its_link_and_nobody_else_does(tmp_path: Path, browser: Browser) -> None:
     with run_live_server(tmp_path, token=TOKEN) as locked:
         experiment = locked.experiment(locked.dataset(), "weighed", SPEC)
         locked.trainers(F1S).work()
@@ -87,14 +87,20 @@ def test_with_a_token_which_no_link_can_carry_the_report_is_saved_as_a_file(tmp_
         expect(page.get_by_role("link", name="weighed")).to_be_visible()
         watched.open(f"#/experiments/{experiment}")
 
-        with page.expect_download() as saved:
-            page.get_by_role("button", name="Download the report").click()
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="Open the report").click()
 
+        report = opened.value
+        expect(report.get_by_role("heading", name="Ship the ensemble")).to_be_visible()
         file = tmp_path / "saved.html"
-        saved.value.save_as(file)
-        page.close()
-    assert saved.value.suggested_filename == f"{experiment}.html"
-    # and the file needs nobody to be read
+        file.write_text(report.content(), "utf-8")
+        page.context.close()
+        stranger = browser.new_page()
+        refused = stranger.goto(report.url)
+        assert refused is not None
+        assert refused.status == 401
+        stranger.close()
+    # and the page, saved, needs nobody to be read
     alone = browser.new_page()
     alone.goto(file.as_uri())
     expect(alone.get_by_role("heading", name="Ship the ensemble")).to_be_visible()

@@ -51,6 +51,8 @@ def finished(context: LiveServer, ready_dataset: str) -> str:
 def cellgate(context: LiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cellgate:
     """Run the command line against the deployment; a command of the server's runs in this process as well."""
     monkeypatch.delenv("CELLGATE_TOKEN", raising=False)
+    # Of whatever runs the tests.
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*arguments: str | Path, server: str = context.url) -> Outcome:
         handed_over = arguments[0] in ("token", "backup", "restore")

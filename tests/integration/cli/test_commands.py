@@ -107,7 +107,7 @@ def test_one_detector_is_evaluated(cellgate: Cellgate, named: list[str]) -> None
 def test_a_job_has_no_dry_run(ready_dataset: str, cellgate: Cellgate, tmp_path: Path) -> None:
     refused = cellgate("submit", a_spec(tmp_path, cell=52, dataset=ready_dataset), "--dry-run")
     assert refused.code == 2
-    assert "--dry-run is for experiments" in refused.err
+    assert "--dry-run, --name and --label are for experiments" in refused.err
 
 
 def test_seeds_are_added_to_what_has_decided(context: LiveServer, finished: str, cellgate: Cellgate) -> None:

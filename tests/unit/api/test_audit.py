@@ -81,6 +81,8 @@ def walk_data_and_experiments(walk: Walk) -> None:
     walk.post("evaluate", "/v1/evaluations", {"dataset": dataset, "scores": api.file("scores.jsonl")})
     walk.post("estimate", "/v1/estimates", body)
     cancelled = walk.post("submit_experiment", "/v1/experiments", body).json()["id"]
+    for verb in ("pause", "resume"):
+        walk.post(f"{verb}_experiment", f"/v1/experiments/{cancelled}/{verb}")
     walk.post("cancel_experiment", f"/v1/experiments/{cancelled}/cancel")
     decided = f"/v1/experiments/{api.experiment(dataset)}"
     api.trainers(WEAK_GNN).work()

@@ -22,6 +22,12 @@ class Asking:
         items = self._api.client.get("/v1/datasets", params=filters).json()["items"]
         return [DatasetAnswer.model_validate(item) for item in items]
 
+    def find(self, wanted: str, kind: str) -> DatasetAnswer:
+        """Return the one whose id is this, or begins so."""
+        assert kind == "datasets"
+        [found] = self.datasets(q=wanted)
+        return found
+
 
 def _find(api: Api, wanted: str) -> str:
     return named_dataset(cast(Client, Asking(api)), wanted)
@@ -69,8 +75,10 @@ def test_a_name_that_looks_like_a_version_is_found_as_it_is(api: Api) -> None:
     assert _find(api, "mine@1") == odd
 
 
-def test_an_id_is_taken_as_it_is(api: Api) -> None:
-    assert _find(api, "ds_9") == "ds_9"
+def test_a_whole_id_is_taken_as_it_is_and_its_beginning_stands_for_it(api: Api) -> None:
+    whole = _add(api, "mine")
+
+    assert _find(api, whole) == _find(api, whole[:-2]) == whole
 
 
 def test_an_unknown_name_lists_the_known_ones(api: Api) -> None:

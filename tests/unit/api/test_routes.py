@@ -30,7 +30,7 @@ def test_a_data_set_is_accepted_and_can_be_read_where_location_says(api: Api, na
     assert made["source"] == str(api.data / name)
     assert answer.headers["Location"] == f"/v1/datasets/{made['id']}"
     assert get(api, answer.headers["Location"]) == made
-    assert get(api, "/v1/datasets") == {"items": [made], "next": None}
+    assert get(api, "/v1/datasets") == {"items": [made], "next": None, "total": None}
     assert api.notifier.notified == [(made["run"], "cpu")]
     assert get(api, f"/v1/runs/{made['run']}")["cell"] == "prepare"
 
