@@ -36,7 +36,15 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     // The reference has a page of its own: the dashboard does not load what draws it.
-    rollupOptions: { input: ["index.html", "docs.html"] },
+    rollupOptions: {
+      input: ["index.html", "docs.html"],
+      // What every page needs is one file: each further one costs the headers of a request and of its answer.
+      output: {
+        advancedChunks: {
+          groups: [{ name: "base", test: /node_modules\/preact|src\/[a-z_]+\.ts$|src\/parts\/(?:tabs|code_text|state|name|outcome|strip)\.tsx$/ }],
+        },
+      },
+    },
   },
   plugins: [favicons(), imagesInStyles(), compressed()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
