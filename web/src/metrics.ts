@@ -6,7 +6,7 @@ import { ascending, type Series } from "./charts/series";
 import type { Curve, Run, RunMetrics } from "./schemas";
 import { ended } from "./states";
 
-const EVERY_S = 3;
+const EVERY_S = 2;
 // The server thins a curve to measured points: first, last, lowest and highest of each interval.
 const FEWEST_POINTS = 4;
 const MOST_POINTS = 100_000;
