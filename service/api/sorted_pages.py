@@ -13,7 +13,7 @@ from fastapi import Depends, Query, Request, Response
 from cellgate.contract.api.common import Page
 from cellgate.contract.identifiers import ULID
 from service.api.parameters import MaxItems, Paging
-from service.domain.errors import InvalidRequest, Mistake
+from service.domain.errors import InvalidSpec, Mistake
 from service.store.paging import NEWEST_FIRST, Found, Order, OrderName, PageOf, Position, Value
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def read_cursor(text: str, order: Order) -> Position:
     """Return the position that a cursor of this order names.
 
     Raises:
-        InvalidRequest: It is no cursor, or one of another order.
+        InvalidSpec: It is no cursor, or one of another order.
     """
     if A_ROW.match(text):
         made_for, position = NEWEST_FIRST, Position(id=text)
@@ -118,12 +118,12 @@ def _fits(order: Order, value: Any) -> bool:
     return order.by == "name" and isinstance(value, str) and STORABLE.match(value) is not None
 
 
-def _not_ours() -> InvalidRequest:
+def _not_ours() -> InvalidSpec:
     return _refused("found no cursor, expected `next` of the page before: begin again without `after`")
 
 
-def _refused(detail: str) -> InvalidRequest:
-    return InvalidRequest("the page has no such beginning", mistakes=[Mistake(pointer="#query/after", detail=detail)])
+def _refused(detail: str) -> InvalidSpec:
+    return InvalidSpec("the page has no such beginning", mistakes=[Mistake(pointer="#query/after", detail=detail)])
 
 
 def order_of(sort: str) -> Order:

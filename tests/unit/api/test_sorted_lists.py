@@ -163,7 +163,7 @@ def test_a_cursor_of_another_order_is_refused_by_name(shared_api: Api, many: lis
     for sort, found in (("-f1", by_name), ("-name", by_name), ("-created", by_name), ("name", many[0])):
         answer = shared_api.client.get(f"/v1/experiments?sort={sort}&after={found}")
 
-        problem = assert_refused(answer, status=422, code="invalid_request", pointers=["#query/after"])
+        problem = assert_refused(answer, status=422, code="invalid_spec", pointers=["#query/after"])
         assert f"expected one of sort={sort}" in problem["errors"][0]["detail"]
 
 
@@ -189,7 +189,7 @@ def test_a_cursor_of_another_order_is_refused_by_name(shared_api: Api, many: lis
 def test_a_cursor_that_this_server_never_made_is_refused(shared_api: Api, sort: str, made: str) -> None:
     answer = shared_api.client.get(f"/v1/experiments?sort={sort}&after={made}")
 
-    assert_refused(answer, status=422, code="invalid_request", pointers=["#query/after"])
+    assert_refused(answer, status=422, code="invalid_spec", pointers=["#query/after"])
 
 
 def test_a_sort_that_a_list_does_not_have_is_refused(shared_api: Api) -> None:
