@@ -4,11 +4,11 @@ from cellgate.contract.api.overview import (
     Attention,
     CommandAction,
     LatestExperiment,
+    OngoingExperiment,
     OverviewAnswer,
     OverviewCounts,
     PreviousExperiment,
     RequestAction,
-    RunningExperiment,
 )
 from service.api.views import answer, experiment_summary
 from service.store.attention import AttentionItem, Command
@@ -20,7 +20,7 @@ def overview_answer(found: Overview) -> OverviewAnswer:
     return OverviewAnswer(
         counts=OverviewCounts(**found.counts),
         attention=[_attention(item) for item in found.attention],
-        running=[experiment_summary(one, RunningExperiment, f1_curve=list(curve)) for one, curve in found.running],
+        running=[experiment_summary(one, OngoingExperiment, f1_curve=list(curve)) for one, curve in found.running],
         latest=[experiment_summary(one, LatestExperiment, previous=_previous(before)) for one, before in found.latest],
     )
 

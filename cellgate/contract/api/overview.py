@@ -58,7 +58,7 @@ class Attention(Answer):
     action: Annotated[RequestAction | CommandAction, Field(description="What deals with it.")]
 
 
-class RunningExperiment(ExperimentSummary):
+class OngoingExperiment(ExperimentSummary):
     """An experiment that goes on."""
 
     f1_curve: list[tuple[int, float]] = Field(
@@ -87,5 +87,5 @@ class OverviewAnswer(Answer):
 
     counts: OverviewCounts
     attention: list[Attention] = Field(description="What hurts most first.")
-    running: list[RunningExperiment] = Field(description="Newest first.")
+    running: list[OngoingExperiment] = Field(description="Newest first.")
     latest: list[LatestExperiment] = Field(description="What ended last comes first.")

@@ -15,7 +15,7 @@ import { Strip } from "../parts/strip";
 import { ROW } from "../keys";
 import { useLive } from "../poll";
 import { useTitle } from "../router";
-import type { LatestExperiment, Overview, RunningExperiment } from "../schemas";
+import type { LatestExperiment, Overview, OngoingExperiment } from "../schemas";
 
 export function NowPage() {
   const { value, trouble } = useLive<Overview>(OVERVIEW);
@@ -52,7 +52,7 @@ function sentenceOf({ counts: { attention, running, waiting } }: Overview): stri
   return `${first} ${runs}${waiting > 0 ? `, ${waiting} ${waiting === 1 ? "waits" : "wait"} for data` : ""}.`;
 }
 
-function RunningList({ items }: { items: RunningExperiment[] }) {
+function RunningList({ items }: { items: OngoingExperiment[] }) {
   if (items.length === 0) {
     return (
       <p class="quiet">
