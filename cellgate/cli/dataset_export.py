@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cellgate.cli.connection import client_of
-from cellgate.cli.consoles import terminal
+from cellgate.cli.consoles import complain, terminal
 from cellgate.cli.dataset_names import named_dataset
 from cellgate.client._sync.client import Client
 from cellgate.contract.api.functions import FunctionSummary
@@ -42,34 +42,42 @@ def export(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: there is something already: name a new folder, or an empty one")
     with client_of(context) as client, terminal(stderr=True).status("exporting…"):
-        count = export_functions(client, named_dataset(client, dataset), folder, splits=split, suffix=suffix)
+        count, cut = export_functions(client, named_dataset(client, dataset), folder, splits=split, suffix=suffix)
     terminal().print(f"{count:,} functions in {folder}; {TABLE} says whose file is whose.", markup=False)
+    if cut:
+        complain(f"only the first MiB of each of these was to be had: {', '.join(cut)}")
 
 
-def export_functions(client: Client, dataset_id: str, folder: Path, *, splits: Sequence[Split], suffix: str) -> int:
-    """Write functions as files of a folder, then the table that says whose they are; return how many there are.
+def export_functions(
+    client: Client, dataset_id: str, folder: Path, *, splits: Sequence[Split], suffix: str
+) -> tuple[int, list[str]]:
+    """Write functions as files of a folder, then the table that says whose they are.
+
+    Returns:
+        How many there are, and the ids of those whose source the API cuts.
 
     Raises:
         Refused: There is no such data set, or it is not ready.
         OSError: A file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = list(_written(client, dataset_id, folder, splits, suffix))
+    written = list(_written(client, dataset_id, folder, splits, suffix))
+    chosen = [one for one, _ in written]
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(["file", "id", "split", "name"])
     writer.writerows([f"{file_stem(one.id)}{suffix}", one.id, one.split.value, one.name or ""] for one in chosen)
     write_bytes(folder / TABLE, table.getvalue().encode("utf-8", "surrogatepass"))
-    return len(chosen)
+    return len(chosen), [one.id for one, is_whole in written if not is_whole]
 
 
 def _written(
     client: Client, dataset_id: str, folder: Path, splits: Sequence[Split], suffix: str
-) -> Iterator[FunctionSummary]:
-    """Write the functions of the splits and yield each."""
+) -> Iterator[tuple[FunctionSummary, bool]]:
+    """Write the functions of the splits and yield each, with whether its source is whole."""
     for split in dict.fromkeys(splits):
         for one in client.functions(dataset_id, split=split.value):
-            source = client.function(dataset_id, one.row).source
-            content = source.encode("utf-8", "surrogatepass") + b"\n"
-            (folder / f"{file_stem(one.id)}{suffix}").write_bytes(content)
-            yield one
+            found = client.function(dataset_id, one.row)
+            content = found.source.encode("utf-8", "surrogatepass")
+            (folder / f"{file_stem(one.id)}{suffix}").write_bytes(content + b"\n")
+            yield one, len(content) >= found.source_bytes

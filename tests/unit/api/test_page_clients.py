@@ -12,6 +12,7 @@ import pytest
 from cellgate.cli.dataset_export import export_functions
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import Refused
+from cellgate.contract.api.functions import FunctionAnswer
 from cellgate.contract.configs import Split
 from tests.function_pages import FunctionPages
 from trainers.evaluation.score_files import read_scores
@@ -50,7 +51,7 @@ def test_functions_are_exported_as_files_that_a_log_on_them_is_told_apart_by(
 ) -> None:
     folder = tmp_path / "files"
 
-    count = export_functions(client, pages.dataset, folder, splits=[Split.GATE, Split.TEST], suffix=".cpp")
+    count, cut = export_functions(client, pages.dataset, folder, splits=[Split.GATE, Split.TEST], suffix=".cpp")
 
     rows = np.sort(np.concatenate([pages.prepared.rows(split) for split in (Split.GATE, Split.TEST)]))
     ids = pages.prepared.ids(rows)
@@ -58,6 +59,7 @@ def test_functions_are_exported_as_files_that_a_log_on_them_is_told_apart_by(
     with (folder / "functions.csv").open(encoding="utf-8", newline="") as file:
         listed = list(csv.DictReader(file))
     assert count == len(listed) == len(ids)
+    assert cut == []
     assert {row["id"]: (folder / row["file"]).read_text("utf-8") for row in listed} == {
         function_id: f"{source}\n" for function_id, source in sources.items()
     }
@@ -66,6 +68,24 @@ def test_functions_are_exported_as_files_that_a_log_on_them_is_told_apart_by(
     log = tmp_path / "log.sarif"
     log.write_text(json.dumps({"version": "2.1.0", "runs": [{"results": [{"locations": [place]}]}]}))
     assert [name for name, score in zip(ids, read_scores(log, ids), strict=True) if score] == [listed[0]["id"]]
+
+
+def test_functions_whose_source_the_api_cuts_are_named_by_an_export(
+    pages: FunctionPages, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = client.function
+    gate = pages.prepared.rows(Split.GATE)
+    longest = int(gate[0])
+
+    def cut(dataset_id: str, row: int) -> FunctionAnswer:
+        found = whole(dataset_id, row)
+        return found.model_copy(update={"source": found.source[:-1]}) if row == longest else found
+
+    monkeypatch.setattr(client, "function", cut)
+
+    count, named = export_functions(client, pages.dataset, tmp_path / "files", splits=[Split.GATE], suffix=".c")
+
+    assert (count, named) == (len(gate), pages.prepared.ids([longest]))
 
 
 def test_a_run_without_a_range_test_is_refused_with_its_code(pages: FunctionPages, client: Client) -> None:
