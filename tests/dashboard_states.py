@@ -18,6 +18,7 @@ from service.store.run_actions import cancel_run, pause_run
 from service.store.tables import ExperimentRow
 from tests.fakes import F1s, FakeTrainers
 from tests.live_server import LiveServer
+from tests.state_matrix import LONG, MARKUP, RIGHT_TO_LEFT
 
 SEEDS = [0, 1]
 HEALTHY: F1s = {
@@ -31,9 +32,6 @@ NEEDS_FUSION: F1s = {**HEALTHY, "transformer": [0.87, 0.88], "gnn": [0.86, 0.87]
 NEAR: F1s = {**HEALTHY, "ensemble": [0.898, 0.904]}
 WEAK: F1s = {**HEALTHY, "transformer": [0.50, 0.50], "gnn": [0.60, 0.60], "ensemble": [0.55, 0.55]}
 TWENTY: F1s = {option: [0.90 + 0.001 * seed for seed in range(20)] for option in HEALTHY}
-LONG = "a-name-that-goes-on-" * 10
-RIGHT_TO_LEFT = "ניסוי ראשון \u202efirst\u202c אחרי"
-MARKUP = "<img src=x onerror=alert(1)><b>bold</b> & {braces}"
 COLLAPSE = Collapse(type="single_class", component="logits", step=40, detail="every function is called safe")
 
 
@@ -74,7 +72,7 @@ class _Maker:
 
     def ended(self) -> None:
         """Those that decided by themselves."""
-        named = {"long": LONG[:200], "right to left": RIGHT_TO_LEFT, "markup": MARKUP}
+        named = {"long": LONG, "right to left": RIGHT_TO_LEFT, "markup": MARKUP}
         for state in ("ships the ensemble", *named):
             self.make(state, HEALTHY, name=named.get(state, state))
         self.make("ships the graph network", GNN_BEST)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import beta
 
 from cellgate.contract.configs import AggregationConfig
-from cellgate.contract.evidence import Abstention, CoveragePoint, Estimate
+from cellgate.contract.evidence import Abstention, CoveragePoint
 from trainers.engine.metrics import Floats, Integers, sigmoid
 from trainers.evaluation.statistics import Booleans, Resampled, group_draws, ratio, sum_by_group
 
@@ -153,8 +153,8 @@ class ScoresWithAbstention:
         return Abstention(
             wanted_risk=self.risk,
             margins=[self.margins[member] for member in members],
-            coverage=_estimate(self.coverage, members),
-            risk=None if silent else _estimate(self.measured_risk, members),
+            coverage=self.coverage.estimate(members),
+            risk=None if silent else self.measured_risk.estimate(members),
             curve=[
                 CoveragePoint(coverage=points[0].coverage, risk=fmean(point.risk for point in points))
                 for points in zip(*curves, strict=True)
@@ -177,7 +177,3 @@ def _risk(mistakes_GM: Floats, kept_GM: Floats, config: AggregationConfig) -> Re
         seed=config.bootstrap_seed,
         confidence=config.confidence,
     )
-
-
-def _estimate(score: Resampled, members: Sequence[int]) -> Estimate:
-    return Estimate(mean=fmean(score.measured_M[list(members)].tolist()), interval=score.interval(members))

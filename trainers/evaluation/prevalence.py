@@ -3,13 +3,12 @@
 # Shapes: R rows of gate, G groups, M models (an option of one seed each), S resamples, K distinct scores.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Self
 
 import numpy as np
 
 from cellgate.contract.configs import AggregationConfig
-from cellgate.contract.evidence import DeploymentScores, Estimate, Interval
+from cellgate.contract.evidence import DeploymentScores, Estimate
 from trainers.engine.metrics import VD_S_MAX_FPR, Floats, Integers, vulnerability_detection_score
 from trainers.evaluation.statistics import Booleans, Resampled, group_draws, ratio, sum_by_group
 
@@ -149,10 +148,7 @@ class ScoresAtPrevalence:
             members: The option's models, one per seed.
             scale: What it is multiplied by.
         """
-        score = self.scores[name]
-        found = score.interval(members)
-        interval = Interval(low=scale * found.low, high=scale * found.high, confidence=found.confidence)
-        return Estimate(mean=scale * fmean(score.measured_M[list(members)].tolist()), interval=interval)
+        return self.scores[name].estimate(members, scale=scale)
 
 
 def _draws_with_both(

@@ -4,13 +4,14 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from cellgate.contract.evidence import Interval
+from cellgate.contract.evidence import Estimate, Interval
 from trainers.engine.metrics import Floats, Integers
 
 Booleans = NDArray[np.bool_]
@@ -228,6 +229,17 @@ class Resampled:
         chosen = list(members)
         values_S = self._over_seeds(self.measured_M[chosen], self.resampled_SM[:, chosen])
         return percentile_interval(np.clip(values_S, 0.0, 1.0), confidence=self.confidence)
+
+    def estimate(self, members: Sequence[int], *, scale: float = 1) -> Estimate:
+        """Return one option's score, the mean over its seeds, with its interval.
+
+        Args:
+            members: The option's models, one per seed.
+            scale: What the score is multiplied by.
+        """
+        found = self.interval(members)
+        interval = Interval(low=scale * found.low, high=scale * found.high, confidence=found.confidence)
+        return Estimate(mean=scale * fmean(self.measured_M[list(members)].tolist()), interval=interval)
 
     def difference_interval(self, first: Sequence[int], second: Sequence[int]) -> Interval:
         """Return the interval of the difference between two options, paired by resample and by seed."""
