@@ -58,10 +58,13 @@ def main() -> None:
         typer.secho(visible(str(error)), fg="red", err=True)
         sys.exit(CommandExit.USAGE)
     except OSError as error:
+        from cellgate.cli.consoles import complain
+
         # What a command downloads, or a report that it writes.
-        if not is_disk_full(error):
+        if is_disk_full(error):
+            complain(f"there is no room left to write to: {error}; make room, then start the command again")
+            sys.exit(CommandExit.UNUSABLE)
+        if error.filename is None:
             raise
-        typer.secho(
-            visible(f"there is no room left to write to: {error}; make room, then start the command again"), err=True
-        )
-        sys.exit(CommandExit.UNUSABLE)
+        complain(f"{error.filename}: {error.strerror}; name another place, or mend this one")
+        sys.exit(CommandExit.USAGE)

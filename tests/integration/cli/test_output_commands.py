@@ -13,6 +13,7 @@ import pytest
 from cellgate.client._async.client import AsyncClient
 from cellgate.client._sync.client import Client
 from cellgate.client.errors import Damaged
+from cellgate.contract.exit_codes import CommandExit
 from service.store import lifecycle, run_actions
 from service.store.claims import Claim, claim_next
 from service.store.recorder import record_log
@@ -233,3 +234,27 @@ def test_a_program_that_awaits_sends_a_file(context: LiveServer, tmp_path: Path)
             return (await client.upload(file, "sent.jsonl")).source
 
     assert Path(asyncio.run(send())).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report", "{experiment}", "--html", "{place}"),
+        ("report", "{experiment}", "--out", "{place}"),
+        ("audit", "export", "{place}"),
+        ("dataset", "export", "made", "{place}"),
+    ],
+    ids=lambda command: " ".join(command[:3]),
+)
+def test_a_place_that_cannot_be_written_to_is_named_and_nothing_else_is_said(
+    command: tuple[str, ...], finished: str, cellgate: Cellgate, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "below"
+
+    ended = cellgate(*(part.format(experiment=finished, place=place) for part in command))
+
+    assert ended.code == CommandExit.USAGE
+    assert ended.err.count("\n") == 1
+    assert str(tmp_path / "file") in ended.err
+    assert "name another place" in ended.err
