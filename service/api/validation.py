@@ -13,6 +13,8 @@ from cellgate.contract.suggestions import did_you_mean, fields_at
 from service.domain.errors import Mistake, escaped
 
 SHOWN_CHARACTERS = 100
+# Fields whose value no answer repeats: who sent it may show the answer to somebody else.
+SECRETS = frozenset({"token"})
 CELL_NUMBERS = tuple(entry.cell.value for entry in SUBMITTED)
 
 
@@ -57,6 +59,8 @@ def _detail(error: Any, body: Any) -> str:
         return f"there is no such field; {_advice(error['loc'], body)}"
     if kind == "json_invalid":
         return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
+    if error["loc"] and error["loc"][-1] in SECRETS:
+        return message
     return f"{message}; found {_shown(error.get('input'))}"
 
 

@@ -109,6 +109,16 @@ def test_a_revoked_token_says_that_it_was_revoked(guarded: Api) -> None:
     assert sign_in(guarded, token).json()["detail"] == "this token was revoked"
 
 
+@pytest.mark.parametrize(
+    "body", [{"token": "long-secret" * 100}, {"token": ["a-secret"]}, {"token": {"a": "a-secret"}}]
+)
+def test_no_answer_repeats_a_token(guarded: Api, body: dict[str, Any]) -> None:
+    answer = guarded.client.post("/v1/session", json=body, headers=OWN_PAGE)
+
+    assert_refused(answer, status=422, code="invalid_request", pointers=["/token"])
+    assert "secret" not in answer.text
+
+
 def test_an_address_that_tries_wrong_tokens_has_to_wait(guarded: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "MOST_WRONG", 3)
     for _ in range(3):
