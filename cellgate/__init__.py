@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cellgate.client._async.client import AsyncClient
     from cellgate.client._sync.client import Client
-    from cellgate.client.errors import ClientError, Damaged, NotIdentified, Refused, ServerAway, UnusableProxy
+    from cellgate.client.errors import (
+        ClientError,
+        Damaged,
+        NotIdentified,
+        OtherRelease,
+        Refused,
+        ServerAway,
+        UnusableProxy,
+    )
     from cellgate.contract.api.problem import Problem
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "ClientError",
     "Damaged",
     "NotIdentified",
+    "OtherRelease",
     "Problem",
     "Refused",
     "ServerAway",
@@ -39,6 +48,7 @@ _HOME = {
     "NotIdentified": "cellgate.client.errors",
     "Problem": "cellgate.contract.api.problem",
     "Refused": "cellgate.client.errors",
+    "OtherRelease": "cellgate.client.errors",
     "ServerAway": "cellgate.client.errors",
     "UnusableProxy": "cellgate.client.errors",
 }

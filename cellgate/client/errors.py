@@ -36,6 +36,26 @@ class ServerAway(ClientError):
         super().__init__(f"no answer from {server}{through} ({reason})")
 
 
+class OtherRelease(ClientError):
+    """The server answers in JSON, and otherwise than this release of the client expects.
+
+    Args:
+        server: Base URL of the server.
+        path: That was asked.
+        mistakes: What does not fit, each with its place.
+    """
+
+    def __init__(self, server: str, path: str, mistakes: Sequence[str]) -> None:
+        self.server = server
+        self.mistakes = list(mistakes)
+        first, *others = mistakes
+        more = f", and {len(others)} more" if others else ""
+        super().__init__(
+            f"{server} answers {path} otherwise than this release of the client expects ({first}{more}): it is of "
+            "another release, or not Cellgate; use the client of its release, or upgrade the server"
+        )
+
+
 class UnusableProxy(ClientError):
     """`HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` holds no URL of an HTTP proxy."""
 

@@ -13,6 +13,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from cellgate.client.defaults import FIRST_RETRY_S, SLOWEST_RETRY_S
+from cellgate.client.errors import OtherRelease
 from cellgate.client.routes import Route
 
 # How a proxy reports that the server behind it is away: nothing was done, or the Idempotency-Key makes it harmless.
@@ -48,10 +49,14 @@ class Call(Generic[A]):
 
         Raises:
             ServerAway: Something else than Cellgate answers at this address.
+            OtherRelease: The answer lacks what this release expects, as those of older servers do.
         """
         try:
             return TypeAdapter(self.answer).validate_json(answer.content)
         except ValidationError as error:
+            mistakes = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors() if one["loc"]]
+            if mistakes:
+                raise OtherRelease(route.server, self.path, mistakes) from error
             raise route.away(f"{self.path} answers with something that is not Cellgate's: {error}") from error
 
 

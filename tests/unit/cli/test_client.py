@@ -7,7 +7,7 @@ import pytest
 
 from cellgate.client._sync.client import Client
 from cellgate.client.defaults import PACE_S
-from cellgate.client.errors import Refused, ServerAway
+from cellgate.client.errors import OtherRelease, Refused, ServerAway
 from cellgate.contract.api.experiments import ExperimentAnswer
 
 EXPERIMENT = f"exp_{'A' * 26}"
@@ -166,6 +166,20 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
 def test_something_else_than_cellgate_at_that_address_is_distinguished() -> None:
     with client_of(lambda _: httpx.Response(200, text="<html>")) as client, pytest.raises(ServerAway, match="not Cell"):
         client.experiment(EXPERIMENT)
+
+
+def test_a_server_of_an_older_release_is_told_from_none() -> None:
+    old = {"id": "exp_1", "name": "first"}
+    with (
+        client_of(lambda _: httpx.Response(200, json={"items": [old], "next": None})) as client,
+        pytest.raises(
+            OtherRelease, match=r"answers /v1/experiments.* otherwise .*items\.0\..*Field required.*more"
+        ) as caught,
+    ):
+        list(client.experiments())
+
+    assert len(caught.value.mistakes) > 3
+    assert "upgrade the server" in str(caught.value)
 
 
 def test_the_token_is_sent() -> None:

@@ -37,6 +37,7 @@ def test_the_public_surface_is_this_list_and_each_name_can_be_imported() -> None
         "ClientError",
         "Damaged",
         "NotIdentified",
+        "OtherRelease",
         "Problem",
         "Refused",
         "ServerAway",
