@@ -15,14 +15,13 @@ from typing import Any
 
 import httpx
 import structlog
-import uvicorn
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.events import EventKind
 from cellgate.contract.experiment import ExperimentSpec
 from service.app import create_app
-from service.run import server_config
+from service.run import Server, server_config
 from service.settings import Settings
 from service.store.claims import Claim, claim_next
 from service.store.database import Database, migrate
@@ -185,7 +184,7 @@ def run_live_server(folder: Path, *, token: str | None = None, **limits: Any) ->
     config = server_config(settings, app)
     protocol: Any = config.http
     config.timeout_graceful_shutdown = 2
-    server = uvicorn.Server(config)
+    server = Server(config, app)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{port}"
