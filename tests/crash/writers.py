@@ -26,6 +26,8 @@ from trainers.engine.predictions import Predictions, read_predictions, write_pre
 
 # The version that the first writer finds: one that was itself written over another.
 FIRST = 2
+# A life that ends before the first write shows nothing, one of many writes only takes time.
+MOST_PER_LIFE = 4
 # Large enough to take several writes.
 ROWS = 4_000
 KEY = "sha256:" + "a" * 64
@@ -201,9 +203,11 @@ def kill_writers(kind: Kind, folder: Path, *, seed: int, kills: int) -> dict[str
         os.waitpid(child, 0)
         begun, done = _last(journal, "begun"), _last(journal, "done")
         during += begun > done
+        # On a busy machine a child is slower than its parent was; the next one may be quicker again.
         if done <= version:
-            # On a busy machine a child is slower than its parent was: else every writer would end in its first write.
             longest_life_s *= 1.5
+        elif done > version + MOST_PER_LIFE:
+            longest_life_s /= 1.5
         try:
             found = kind.read(work)
         # Whatever the reader stumbles over is what this program is there to find.

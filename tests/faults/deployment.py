@@ -41,14 +41,14 @@ SETTINGS = {
     "SLOTS": 1,
     "THREADS": 1,
     "LOG_FORMAT": "json",
-    # Their disks are small, so that they can be filled.
-    "STORAGE_RESERVE_BYTES": 1 << 20,
 }
 WORKERS = ("worker-1", "worker-2")
 RECONCILERS = ("reconciler-1", "reconciler-2")
 # Each has a link of its own to the broker, and to PostgreSQL.
 LINKED = ("api", *RECONCILERS, *WORKERS)
+# Small, so that they can be filled; the default reserve would leave no room on them.
 DISK_BYTES = 1 << 30
+RESERVE_BYTES = 1 << 20
 # Each worker's clock is wrong by so many seconds to begin with: no two hosts' clocks are compared.
 CLOCK_ERRORS_S = {"worker-1": -300, "worker-2": 300}
 
@@ -86,7 +86,7 @@ class Deployment:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.backend = backend
-        self._settings = settings
+        self._settings = {"STORAGE_RESERVE_BYTES": RESERVE_BYTES, **settings}
         self._stack = ExitStack()
         self.redis_port, self._api_port = free_port(), free_port()
         self._links = self._stack.enter_context(Links())
