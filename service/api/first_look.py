@@ -16,10 +16,12 @@ from typing import IO
 from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
 from cellgate.contract.source_files import PARQUET_FORMS, without_packing
+from trainers.data.read.column_names import ColumnNames
 from trainers.data.read.compressed import open_source
 from trainers.data.read.files import label_in
 from trainers.data.read.json_rows import BYTE_ORDER_MARK, objects_of_line
 from trainers.data.read.known_fields import KNOWN_FIELDS
+from trainers.data.read.nested import names_in
 from trainers.data.read.raw_rows import Defect
 from trainers.data.read.tables import begin_table, has_table
 
@@ -127,7 +129,10 @@ def _row(line: bytes) -> list[str] | str:
         return row.found
     # Rows by key, or columns: the run that reads them looks at them.
     nested = row and all(isinstance(value, dict | list) for value in row.values())
-    return [] if nested else list(row) or ["no field"]
+    if nested:
+        return []
+    columns, paths = names_in([row])
+    return [*columns, *paths] or ["no field"]
 
 
 def _missing(rows: Sequence[Sequence[str]], path: Path, fields: FieldNames, *, what: str) -> Iterator[str]:
@@ -153,6 +158,5 @@ def _wanted(role: str, fields: FieldNames) -> tuple[str, ...]:
 def _has(role: str, names: Sequence[str], fields: FieldNames) -> bool:
     if getattr(fields, role):
         return getattr(fields, role) in names
-    # As the run does: known names are known in any case.
-    present = {name.casefold() for name in names}
-    return any(name.casefold() in present for name in KNOWN_FIELDS[role])
+    found = ColumnNames(names)
+    return bool(found.known(role) or found.known_paths(role))

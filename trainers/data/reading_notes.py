@@ -19,6 +19,7 @@ def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
         *reading.notes,
         *split_notes(reading, config),
         *_label_notes(reading),
+        *_column_notes(reading),
         *_name_notes(reading),
         *_text_notes(reading),
         *_value_notes(reading),
@@ -46,6 +47,12 @@ def _label_notes(reading: Reading) -> Iterator[str]:
     meanings = {meaning for meaning in reading.evidence.meanings.values() if meaning is not Meaning.UNKNOWN}
     if len(meanings) == 1 and reading.rows and len({row.label for row in reading.rows}) == 1:
         yield f"All functions are labelled {meanings.pop()}: training needs both labels."
+
+
+def _column_notes(reading: Reading) -> Iterator[str]:
+    for (name, column, other), rows in reading.evidence.stood_in.items():
+        what = "text" if name == "func" else "label"
+        yield f"{rows} rows have no {column}: their {what} is read from {other}."
 
 
 def _name_notes(reading: Reading) -> Iterator[str]:
