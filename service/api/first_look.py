@@ -23,7 +23,7 @@ from trainers.data.read.json_rows import BYTE_ORDER_MARK, objects_of_line
 from trainers.data.read.known_fields import KNOWN_FIELDS
 from trainers.data.read.nested import names_in
 from trainers.data.read.raw_rows import Defect
-from trainers.data.read.tables import begin_table, has_table
+from trainers.data.read.tables import begin_table, has_table, is_before_header
 
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
@@ -51,7 +51,9 @@ def first_look(path: Path, fields: FieldNames) -> list[str]:
             # Empty lines may stand before the rows, and before a header.
             first = next((line for line in lines if line[1].strip()), (1, b""))
             if has_table(first[1], path.name):
-                return list(_header(first[1], path, fields))
+                begun = (line[1] for line in itertools.chain([first], lines))
+                header = next((line for line in begun if not is_before_header(_text(line))), b"")
+                return list(_header(header, path, fields))
             if _is_begun_value(first[1], path):
                 # One value on several lines, or as long as the file: the run that reads it looks at its rows.
                 return []
@@ -78,8 +80,12 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, line
 
 
+def _text(line: bytes) -> str:
+    return line.decode("utf-8-sig", errors="replace")
+
+
 def _header(line: bytes, path: Path, fields: FieldNames) -> Iterator[str]:
-    text = line.decode("utf-8-sig", errors="replace")
+    text = _text(line)
     try:
         # Lines may end with \r alone, and the first may end within a quoted name.
         _, names = begin_table(text, io.StringIO(text, newline=""), strict=False)

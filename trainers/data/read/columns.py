@@ -59,6 +59,11 @@ class Columns:
         """Whether a row holds two texts."""
         return self.one("before") is not None and self.one("after") is not None
 
+    def is_without_code(self, head: Sequence[Content]) -> bool:
+        """Return whether a file has no column of functions, and nothing in its first rows looks like one."""
+        values = (value_at(content, column) for content in head for column in self.present)
+        return not {"func", "before", "after"} & self.of.keys() and not any(map(is_code, values))
+
 
 def choose(head: Sequence[Content], fields: FieldNames, file: SourcePath) -> Columns:
     """Return what is read from where, recognised from a file's first rows.

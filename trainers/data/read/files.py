@@ -26,12 +26,14 @@ class SourcePath:
         name: As messages show it: relative to its folder.
         is_alone: Whether it is the only file: messages need not name it, and its name states no split.
         label: The label that its name states for all of its rows, where the source has files of both.
+        is_of_folder: Whether it was found in a folder, not named.
     """
 
     path: Path
     name: str
     is_alone: bool
     label: int | None = None
+    is_of_folder: bool = False
 
     @property
     def prefix(self) -> str:
@@ -48,8 +50,12 @@ class SourcePath:
 
 
 def label_in(name: str) -> int | None:
-    """Return the label that a file's name states: `vulnerables.json`, `non-vulnerables.json`."""
-    stem = without_packing(name.rpartition("/")[2])
+    """Return the label that a file's name states, or else the nearest folder's: `vulnerables.json`, `safe/a.json`."""
+    return next((label for part in reversed(name.split("/")) if (label := _label_of(part)) is not None), None)
+
+
+def _label_of(part: str) -> int | None:
+    stem = without_packing(part)
     if found := _LABEL.search(stem):
         return 0 if found["no"] else 1
     return 0 if _SAFE.search(stem) else None
@@ -74,9 +80,10 @@ def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
     labels = [label_in(name) for _, name in found]
     # A word in the name of one file alone says nothing: data_clean.jsonl holds more than safe functions.
     stated = labels if {0, 1} <= set(labels) else [None] * len(labels)
+    named = frozenset(sources)
     is_alone = [path for path, _ in found] == list(sources) and len(found) == 1
     return [
-        SourcePath(path=path, name=name, is_alone=is_alone, label=label)
+        SourcePath(path=path, name=name, is_alone=is_alone, label=label, is_of_folder=path not in named)
         for (path, name), label in zip(_told_apart(found), stated, strict=True)
     ], notes
 

@@ -95,8 +95,7 @@ def _too_many_left_out(
         where=f"{mistakes} of {read} rows",
         found=f"{mistakes / read:.1%} of the rows would be left out: {by_reason}",
         expected=f"at most {config.max_left_out_share:.1%}",
-        fix="repair the rows or the configuration"
-        + "; or, to go on without these rows, add this line to it (--config)" * bool(going_on),
+        fix=left_out.remedies() + "; or, to go on without these rows, add this line to it (--config)" * bool(going_on),
         config=[*_label_lines(left_out, evidence), *going_on],
     )
 
