@@ -124,6 +124,6 @@ def _value_notes(reading: Reading) -> Iterator[str]:
     if counts[Reason.OTHER_LANGUAGE]:
         yield f"{counts[Reason.OTHER_LANGUAGE]} rows are in other languages than `languages` and were left out."
     if any(file.form == CROSSVUL for file in reading.files):
-        yield "CrossVul: each text is a whole file, with one label for all functions in it."
+        yield "CrossVul: of the two files of a fix the functions that differ are read, as pairs; others have no label."
     if reading.rows and all(row.commit is None and row.pair is None for row in reading.rows):
         yield "No function has a commit or a pair: functions of one fix may be in train and in gate."

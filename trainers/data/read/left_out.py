@@ -69,6 +69,11 @@ _WORDS: dict[Reason, _Words] = {
         expected="a language of `languages`",
         fix="add the language to languages, or set languages: [] to keep all",
     ),
+    Reason.NO_DIFFERENCE: _Words(
+        explanation="no function is known to have been fixed",
+        expected="a file before and after a fix, with a function that differs",
+        fix="remove such files",
+    ),
 }
 
 
