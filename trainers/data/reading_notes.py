@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from cellgate.contract.configs import PrepareConfig, SplitBy
 from cellgate.contract.inspection import Meaning, Reason
-from trainers.data.read.code_trees import CROSSVUL
+from trainers.data.read.crossvul import CROSSVUL
 from trainers.data.read.rows import Reading
 
 # Outside of a text no letter may follow a backslash.

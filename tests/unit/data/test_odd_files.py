@@ -164,6 +164,14 @@ def test_ordinary_functions_are_told_nothing_of(tmp_path: Path, text: str):
     assert not [note for note in notes if "as they stand" in note]
 
 
+@pytest.mark.parametrize("stated", [{"language": "C"}, {"file_name": "src/magic.c"}, {"lang": "cpp"}])
+def test_what_the_set_says_to_be_c_is_of_no_other_language(tmp_path: Path, stated: dict[str, str]):
+    row = {"func": "private int f(int a) { return a; }", "target": 1}
+
+    assert len(read(write_lines(tmp_path / "a.jsonl", {**row, **stated})).rows) == 1
+    assert read(write_lines(tmp_path / "b.jsonl", {**row, "file_name": "A.txt"})).rows == []
+
+
 def test_cvefixes_table_of_whole_files_is_refused_with_the_one_to_give(tmp_path: Path):
     row = {"file_change_id": 1, "code_before": F, "code_after": G, "diff": ""}
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
-from trainers.data.read.crossvul import FORM as CROSSVUL
-from trainers.data.read.crossvul import crossvul_rows, is_crossvul
+from trainers.data.read.crossvul import CROSSVUL, crossvul_rows, is_crossvul
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows
 from trainers.data.read.source_files import MAX_SOURCE_BYTES, read_source
 

@@ -15,7 +15,7 @@ from trainers.data.read.source_files import read_source
 from trainers.data.read.values import language_of
 from trainers.source_functions.division import divide
 
-FORM = "CrossVul, two files per fix"
+CROSSVUL = "CrossVul, two files per fix"
 _NAME = re.compile(r"(?P<kind>bad|good)_(?P<fix>\d+)_(?P<place>\d+)(?:\.\w+)?")
 _WEAKNESS = re.compile(r"CWE-\d+", re.IGNORECASE)
 # What decoding puts in place of bytes that are no UTF-8.

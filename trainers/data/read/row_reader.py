@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.inspection import Meaning, Reason
-from trainers.data.read.column_names import is_file_name
 from trainers.data.read.columns import Columns
 from trainers.data.read.dates import iso_date
 from trainers.data.read.error_collector import shown
@@ -15,6 +14,7 @@ from trainers.data.read.files import SourcePath
 from trainers.data.read.function_check import check_function
 from trainers.data.read.identity import Identities
 from trainers.data.read.known_fields import ABOUT
+from trainers.data.read.languages import LanguageColumns
 from trainers.data.read.left_out import LeftOutRows
 from trainers.data.read.nested import value_at
 from trainers.data.read.raw_rows import Defect, RawRow
@@ -26,8 +26,6 @@ from trainers.data.read.values import (
     defect_of_text,
     is_missing,
     label_key,
-    language_of,
-    language_of_file,
     meanings_of,
     project_of,
 )
@@ -76,7 +74,10 @@ class RowReader:
         self._meanings = {
             column: meanings_of(config.labels, column) for column in (*columns.of.get("target", ()), *labels)
         }
-        self._languages = {language_of(word) for word in config.languages}
+        languages = ledger.evidence.languages
+        self._languages = LanguageColumns(columns.of.get("language", ()), config.languages, languages)
+        # Whether the row that is read says that it is C or C++.
+        self._is_stated = False
         self._key_columns = columns.layout.pair_of if columns.layout is not None else ()
 
     def read(self, raw: RawRow) -> list[Row]:
@@ -87,7 +88,10 @@ class RowReader:
             return []
         row_id = None
         try:
-            self._check_language(raw.content)
+            stated = self._languages.read(raw.content)
+            self._is_stated = stated.is_c
+            if stated.unwanted is not None:
+                raise _LeftOut(Reason.OTHER_LANGUAGE, stated.unwanted)
             self._compare(raw.content, where)
             about = {name: self._text(raw.content, name) for name in ABOUT}
             row_id = about.pop("id") or where.replace(", ", "-").replace(" ", "-")
@@ -204,7 +208,7 @@ class RowReader:
         _check_text(func, column)
         if len(func) > self._max_chars:
             raise _LeftOut(Reason.TOO_LONG, f"{len(func)} characters")
-        defect = check_function(func)
+        defect = check_function(func, is_stated=self._is_stated)
         if defect is not None:
             raise _LeftOut(defect.reason, defect.found)
         return func
@@ -250,19 +254,6 @@ class RowReader:
         found = iso_date(value)
         self._ledger.evidence.unreadable_dates += found is None
         return found
-
-    def _check_language(self, content: Content) -> None:
-        for column in self._columns.of.get("language", ()):
-            value = value_at(content, column)
-            if is_missing(value) or not isinstance(value, str):
-                continue
-            language = language_of_file(value) if is_file_name(column) else language_of(value[:100])
-            if language is None:
-                continue
-            self._ledger.evidence.languages.add(language)
-            if self._languages and language not in self._languages:
-                raise _LeftOut(Reason.OTHER_LANGUAGE, language)
-            return
 
     def _compare(self, content: Content, where: str) -> None:
         for compared in self._columns.compared:

@@ -125,6 +125,11 @@ def language_of_file(name: str) -> str | None:
     return _OTHER_SUFFIXES.get(name.rpartition(".")[2].casefold()) if "." in name else None
 
 
+def is_c(word: str) -> bool:
+    """Return whether a word for a language, or a file's name, says C or C++."""
+    return language_of(word.rpartition(".")[2]) in _C_FAMILY
+
+
 def defect_of_text(text: str, column: str) -> Defect | None:
     """Return why text cannot be stored or shown: half of a surrogate pair, bytes that were no UTF-8, or NUL."""
     if "\0" in text:
