@@ -97,6 +97,39 @@ def test_the_name_of_a_folder_states_the_label_of_its_files(tmp_path: Path):
     assert sorted(labelled(tmp_path / "set")) == [(F, 1), (G, 0)]
 
 
+def test_columns_in_the_names_of_folders_state_label_and_split(tmp_path: Path):
+    write_lines(tmp_path / "set" / "split=train" / "label=1" / "part-0.jsonl", {"func": F})
+    write_lines(tmp_path / "set" / "split=test" / "label=0" / "part-0.jsonl", {"func": G})
+
+    found = read(tmp_path / "set").rows
+
+    assert [(row.func, row.label, row.split) for row in found] == [(G, 0, "test"), (F, 1, "train")]
+
+
+def test_values_that_mongodb_writes_with_their_type_are_values(tmp_path: Path):
+    row = {"_id": {"$oid": "5f"}, "func": F, "target": {"$numberInt": "1"}, "date": {"$date": "2019-01-02T00:00:00Z"}}
+
+    (read_row,) = read(write_lines(tmp_path / "a.jsonl", row)).rows
+
+    assert (read_row.id, read_row.label, read_row.date) == ("5f", 1, "2019-01-02")
+
+
+@pytest.mark.parametrize(
+    "language", ["C/CPP", "C, C++", "c11", "GNU C", "C89", "C++17", "c,cpp,h", "ANSI C", "C header"]
+)
+def test_standards_of_c_and_both_languages_together_are_c(tmp_path: Path, language: str):
+    assert len(read(write_lines(tmp_path / "a.jsonl", {"func": F, "target": 1, "language": language})).rows) == 1
+
+
+@pytest.mark.parametrize("language", ["Objective-C", "C#", "Python, C", "cuda", "Clang", "cython"])
+def test_other_languages_with_a_c_in_them_are_others(tmp_path: Path, language: str):
+    assert read(write_lines(tmp_path / "a.jsonl", {"func": F, "target": 1, "language": language})).rows == []
+
+
+def test_a_byte_order_mark_before_a_function_is_no_part_of_it(tmp_path: Path):
+    assert labelled(write_lines(tmp_path / "a.jsonl", {"func": f"\ufeff{F}", "target": 1})) == [(F, 1)]
+
+
 def test_files_of_a_folder_without_functions_or_rows_are_told_and_cost_no_others(tmp_path: Path):
     write_lines(tmp_path / "set" / "train.jsonl", *ROWS)
     write(tmp_path / "set" / "config.json", {"seed": 1, "model": "x"})

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellgate.contract.configs import LabelWords
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.source_files import READABLE, is_of_functions, without_packing
 from trainers.data.read.code_trees import is_code_tree, walk
+from trainers.data.read.known_fields import KNOWN_FIELDS
+from trainers.data.read.values import LABEL_OF, label_key, meanings_of
 
-SPLIT_WORD = re.compile(r"(?:^|[_.\- ])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
+SPLIT_WORD = re.compile(r"(?:^|[_.\- =])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
 _LABEL = re.compile(
     r"(?:^|[_.\- ])(?:(?P<no>non|not|no|in)[_\- ]?)?(?P<vulnerable>vulnerables?|vuln?|bad|unsafe|insecure)(?=[_.\- ]|$)"
 )
@@ -55,6 +58,11 @@ def label_in(name: str) -> int | None:
 
 
 def _label_of(part: str) -> int | None:
+    # A column that stands in the folders' names, as Hive and Spark write it: label=1.
+    column, is_column, value = part.partition("=")
+    if is_column and column.casefold() in KNOWN_FIELDS["target"]:
+        meaning = meanings_of(LabelWords(), column).get(label_key(value))
+        return None if meaning is None else LABEL_OF[meaning]
     stem = without_packing(part)
     if found := _LABEL.search(stem):
         return 0 if found["no"] else 1

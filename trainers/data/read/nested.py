@@ -9,15 +9,16 @@ MAX_NAMES = 500
 
 
 def value_at(content: Mapping[str, object], column: str) -> object:
-    """Return a row's value by its column's name or path; None where there is none."""
-    if column in content or SEPARATOR not in column:
-        return content.get(column)
+    """Return a row's value by its column's name or path; None where there is none.
+
+    Of a value that MongoDB writes with its type, as `{"$oid": "…"}`, the value itself.
+    """
     value: object = content
-    for part in column.split(SEPARATOR):
+    for part in (column,) if column in content else column.split(SEPARATOR):
         if not isinstance(value, Mapping):
             return None
         value = value.get(part)
-    return value
+    return next(iter(value.values())) if isinstance(value, Mapping) and _is_typed(value) else value
 
 
 def names_in(head: Sequence[Mapping[str, object]]) -> tuple[list[str], list[str]]:
@@ -43,8 +44,12 @@ def is_list_of_objects(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
+def _is_typed(value: Mapping[str, object]) -> bool:
+    return len(value) == 1 and next(iter(value)).startswith("$")
+
+
 def _paths(name: str, value: Mapping[str, object], depth: int) -> Iterator[str]:
-    if not depth:
+    if not depth or _is_typed(value):
         return
     for key, inner in value.items():
         # Of a name with a dot in it nobody could tell where an object begins.

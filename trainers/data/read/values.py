@@ -60,6 +60,9 @@ _OTHER = {
 _OTHER_SUFFIXES = _OTHER | {
     word: word for word in ("java", "php", "go", "swift", "scala", "lua", "html", "vue", "erl", "ex", "groovy")
 }
+_BETWEEN_LANGUAGES = re.compile(r"[\s/,;|&_-]+")
+_STANDARD = re.compile(r"(?<=[c+px])\d\d\Z")
+_MAKERS = frozenset({"gnu", "ansi", "iso", "and", "or", "header", "source", "language"})
 _LANGUAGE_OF = {word: name for name, words in _C_FAMILY.items() for word in words}
 
 
@@ -117,7 +120,15 @@ def project_of(value: str) -> str:
 def language_of(value: str) -> str:
     """Return a language as it is compared: `c`, `c++`, or the word in lower case."""
     word = value.strip().casefold().removeprefix(".")
-    return _LANGUAGE_OF.get(word) or _OTHER_SUFFIXES.get(word) or word
+    known = _LANGUAGE_OF.get(word) or _OTHER_SUFFIXES.get(word)
+    return known or _family_of(word) or word
+
+
+def _family_of(word: str) -> str | None:
+    """Return `c` or `c++` for a standard of theirs, such as C11, and for both: C/C++, "c, cpp, h"."""
+    parts = [part for part in _BETWEEN_LANGUAGES.split(word) if part and part not in _MAKERS]
+    found = {_LANGUAGE_OF.get(_STANDARD.sub("", part)) for part in parts}
+    return None if None in found or not found else "c++" if "c++" in found else "c"
 
 
 def language_of_file(name: str) -> str | None:
