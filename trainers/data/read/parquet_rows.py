@@ -27,7 +27,7 @@ def parquet_rows(path: Path) -> RawRows:
     number, read = 0, 0
     most = most_bytes(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
                 raise ValueError("two columns have one name")
