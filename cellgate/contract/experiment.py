@@ -41,9 +41,10 @@ DEPLOYMENT_THRESHOLDS: Mapping[str, str] = {
     "deployment_f1": "min_deployment_f1",
     "deployment_alerts": "max_alerts_per_1000",
     "vd_s": "max_vd_s",
+    "coverage": "min_coverage",
 }
 # Of them, those that say nothing without a prevalence.
-AT_PREVALENCE = frozenset(DEPLOYMENT_THRESHOLDS) - {"vd_s"}
+AT_PREVALENCE = frozenset(DEPLOYMENT_THRESHOLDS) - {"vd_s", "coverage"}
 
 
 class Policy(Input):
@@ -104,6 +105,12 @@ class Policy(Input):
     max_vd_s: float | None = Field(
         None, ge=0, le=1, description="VD-S of 51 and 52 on the gate split, as a warning; null: no check."
     )
+    min_coverage: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of functions with a verdict of 51 and 52 at the risk, as a warning; null: no check.",
+    )
     min_pair_correct: float | None = Field(
         None,
         ge=0,
@@ -143,6 +150,8 @@ class Policy(Input):
             ]
             if self.alert_budget_per_1000 is not None:
                 missing.append("alert_budget_per_1000 needs a share of vulnerable functions in deployment_prevalence")
+        if self.min_coverage is not None and self.selective_risk is None:
+            missing.append("min_coverage needs a share of the verdicts that may be wrong in selective_risk")
         if missing:
             raise ValueError("; ".join(missing))
         return self
