@@ -89,7 +89,7 @@ def _claims(resampled: Resampled, counts: GroupCounts, place: int, seeds: int) -
     begin = 2 * seeds * place
     one, other = range(begin, begin + seeds), range(begin + seeds, begin + 2 * seeds)
     plain = resampled.difference_interval(one, other)
-    p = compare(resampled, counts, one, other).p
+    p = compare(resampled, counts, one, other, apart=True).p
     return p is not None and p < ALPHA, plain.low > 0 or plain.high < 0
 
 

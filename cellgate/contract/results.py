@@ -91,6 +91,15 @@ CollapseType = Literal[
 ]
 
 
+class MarginScores(Document):
+    """A margin around a model's threshold within which it gives no verdict: bounded on dev, measured on gate."""
+
+    margin: NonNegative = Field(description="In log-odds.")
+    risk_bound: Probability = Field(description="Upper 95 % bound, on dev, of the share of wrong ones of its verdicts.")
+    coverage: Probability = Field(description="Share of gate's functions that have a verdict.")
+    risk: Probability | None = Field(description="Share of wrong ones among these verdicts; null where there is none.")
+
+
 class Collapse(Document):
     """One collapse event."""
 
@@ -275,6 +284,9 @@ class RunResult(Document):
     # Cells 51 to 53
     metrics: dict[str, Metrics] = Field(default_factory=dict, description="By split.")
     truncation: dict[str, Truncation] = Field(default_factory=dict, description="By split; of cells 51 and 52.")
+    margins: list[MarginScores] = Field(
+        default_factory=list, description="Of cells 51 to 53, the least first: what abstention within each leaves."
+    )
     best_epoch: int | None = Field(None, ge=0)
     epochs: int | None = Field(None, ge=0)
     steps: int | None = Field(None, ge=0)

@@ -64,7 +64,9 @@ def configs_of(session: Session, run_ids: Collection[str]) -> dict[str, dict[str
     return {run_id: spec for run_id, spec in session.execute(chosen)}  # noqa: C416 - rows are no pairs to mypy
 
 
-def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:
+def metrics_of(
+    session: Session, run_id: str, keys: Iterable[str] | None = None, *, since_s: float | None = None
+) -> list[MetricCurve]:
     """Return a run's curves by key; where two attempts measured the same step, the later one counts.
 
     A run that replaces another goes on from its checkpoint, and so do its curves. One that reuses the result of
@@ -75,7 +77,9 @@ def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None)
         session: An open transaction.
         run_id: The run.
         keys: Only these; one that ends in `/*` is every key of a group; None: all.
+        since_s: Only points that were stored at least so many seconds after the first attempt began; None: all.
     """
+    begun = _first_begun(session, run_id)
     earlier = aliased(RunRow)
     chosen = (
         select(MetricRow.key, MetricRow.step, MetricRow.value, MetricRow.at, AttemptRow.started_at)
@@ -85,8 +89,9 @@ def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None)
     )
     if keys is not None:
         chosen = chosen.where(_is_one_of(keys))
+    if since_s is not None:
+        chosen = chosen.where(MetricRow.at >= begun + since_s)
     ordered = chosen.order_by(MetricRow.key, MetricRow.step, earlier.created_at, MetricRow.attempt)
-    begun = _first_begun(session, run_id)
     curves: dict[str, dict[int, tuple[float, float]]] = {}
     for key, step, value, at, attempt_begun in session.execute(ordered):
         if is_by_time(key):

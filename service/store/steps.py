@@ -12,7 +12,7 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import DatasetState, RunState, job_state
 from service.domain.pipeline import Facts, Step, StepFacts, shared_seeds
 from service.domain.principals import Owner
-from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
+from service.store.jobs import NewJob, create_job, jobs_of_experiment, runs_of_jobs
 from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
 
 CELL_OF: Mapping[Step, Cell] = {Step(step): entry.cell for entry in CELLS for step in entry.steps}
@@ -37,7 +37,7 @@ def facts_of(session: Session, experiment: ExperimentRow) -> Facts:
     )
 
 
-def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRow:
+def start_step(session: Session, experiment: ExperimentRow, step: Step) -> NewJob:
     """Create the step's job from the experiment's spec.
 
     The policy's text weight is the ensemble's everywhere: what 54 weighs, what 53 starts as and what is shipped are

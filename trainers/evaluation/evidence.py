@@ -24,7 +24,7 @@ from cellgate.contract.evidence import (
     OptionEvidence,
     Truncation,
 )
-from cellgate.contract.options import OPTIONS, Option
+from cellgate.contract.options import OPTIONS, Option, share_no_model
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.engine.pairs import whole_pairs
@@ -60,7 +60,7 @@ def make_evidence(
         baselines: What the data set gives away, to stand beside them.
         truncation: What the base models do not see of gate.
         inputs: Hash of every predictions file that was read.
-        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
+        older: Compare as releases did that gave no p-values: by plain percentiles.
     """
     gate = _Gate(candidates, dataset, config, older=older)
     return Evidence(
@@ -186,7 +186,7 @@ class _Gate:
         one, other = self._members[first], self._members[second]
         if self._older:
             return Difference(interval=self._resampled.difference_interval(one, other), p=None)
-        return compare(self._resampled, self._counts, one, other)
+        return compare(self._resampled, self._counts, one, other, apart=share_no_model(first, second))
 
     def _mean_f1(self, option: Option) -> float:
         return fmean(candidate.metrics(Split.GATE, self.labels_R).f1 for candidate in self._of(option))

@@ -47,7 +47,16 @@ from service.domain.principals import Owner
 from service.domain.rights import check_may_change, check_priority
 from service.store.experiments import create_experiment_job, get_experiment
 from service.store.filters import Filters
-from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
+from service.store.jobs import (
+    NewJob,
+    cancel_job,
+    create_job,
+    get_job,
+    list_jobs,
+    pause_job,
+    resume_job,
+    runs_of_jobs,
+)
 from service.store.pipeline import after_run
 from service.store.retries import retry_job, retry_job_at
 from service.store.tables import ExperimentRow, JobRow
@@ -62,9 +71,13 @@ QUEUES = accepting(JobAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
 def _created(session: Session, context: Context, job_id: str) -> Created:
-    runs = runs_of_jobs(session, [job_id])[job_id]
-    answer = job_answer(get_job(session, job_id), runs, context.waiting(session, runs))
-    return Created(location=f"/v1/jobs/{job_id}", answer=answer)
+    row, runs = get_job(session, job_id), runs_of_jobs(session, [job_id])[job_id]
+    return _answered(session, context, NewJob(row=row, runs=runs))
+
+
+def _answered(session: Session, context: Context, job: NewJob) -> Created:
+    answer = job_answer(job.row, job.runs, context.waiting(session, job.runs))
+    return Created(location=f"/v1/jobs/{job.id}", answer=answer)
 
 
 @router.post(
@@ -79,12 +92,12 @@ def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Po
     check_checkpoints(spec, post.context.settings.models)
 
     def create(session: Session) -> Created:
-        return _created(session, post.context, _create(session, spec, post).id)
+        return _answered(session, post.context, _create(session, spec, post))
 
     return post.accept(create, queues_runs=True)
 
 
-def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
+def _create(session: Session, spec: JobCreate, post: Post) -> NewJob:
     config = spec.model_dump(mode="json", exclude=NOT_CONFIG)
     cell = Cell(str(spec.cell))
     if spec.experiment is not None:

@@ -3,7 +3,7 @@
 Times are seconds since the epoch by the database's own clock; ids are a prefix and a ULID, so they sort by age.
 """
 
-from service.store.tables.base import Base
+from service.store.tables.base import Base, table_of
 from service.store.tables.datasets import DatasetNameRow, DatasetRow, UploadRow
 from service.store.tables.experiments import BundleRow, DecisionRow, ExperimentRow, LabelRow
 from service.store.tables.operations import RemovalRow, StorageRow, UptimeRow, WatchedThreadRow, WorkerRow
@@ -38,4 +38,5 @@ __all__ = [
     "WatchedThreadRow",
     "WebhookRow",
     "WorkerRow",
+    "table_of",
 ]
