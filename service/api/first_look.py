@@ -18,11 +18,11 @@ from cellgate.contract.errors import shortened
 from cellgate.contract.source_files import PARQUET_FORMS, without_packing
 from trainers.data.read.column_names import ColumnNames
 from trainers.data.read.compressed import open_source
-from trainers.data.read.files import label_in
 from trainers.data.read.json_rows import BYTE_ORDER_MARK, objects_of_line
 from trainers.data.read.known_fields import KNOWN_FIELDS
 from trainers.data.read.nested import names_in
 from trainers.data.read.raw_rows import Defect
+from trainers.data.read.stated_names import label_in
 from trainers.data.read.tables import begin_table, has_table, is_before_header
 
 LOOKED_AT_LINES = 50

@@ -106,6 +106,42 @@ def test_columns_in_the_names_of_folders_state_label_and_split(tmp_path: Path):
     assert [(row.func, row.label, row.split) for row in found] == [(G, 0, "test"), (F, 1, "train")]
 
 
+def sources(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        write(folder / name, text)
+    return folder
+
+
+def test_source_files_that_are_sorted_by_label_are_functions(tmp_path: Path):
+    files = {"train/vulnerable/a.c": f"#include <a.h>\n{F}\n", "test/non-vulnerable/a.c": G, "README.md": "x"}
+
+    reading = read(sources(tmp_path, files))
+
+    assert [(row.id, row.func, row.label, row.split) for row in reading.rows] == [
+        ("test/non-vulnerable/a.c", G, 0, "test"),
+        ("train/vulnerable/a.c", F, 1, "train"),
+    ]
+    assert reading.layouts == ["Source files with labels in their names"]
+
+
+def test_source_files_of_several_functions_or_labels_are_left_out_with_the_reason(tmp_path: Path):
+    files = {"bad/a.c": F, "good/a.c": G, "good/two.c": f"{F}\n{G}", "good/bad.c": F, "other.c": F}
+
+    left_out = read(sources(tmp_path, files)).left_out.summaries()
+
+    assert [place for one in left_out for place in one.places] == [
+        "good/two.c: 2 functions in a file with one label",
+        "other.c: no label in the names of the file and its folders",
+        "good/bad.c: two labels in the names of the file and its folders",
+    ]
+
+
+def test_source_files_beside_a_file_of_functions_are_not_read(tmp_path: Path):
+    write_lines(tmp_path / "rows.jsonl", *ROWS)
+
+    assert labelled(sources(tmp_path, {"bad/a.c": F, "good/a.c": G})) == [(F, 1), (G, 0)]
+
+
 def test_values_that_mongodb_writes_with_their_type_are_values(tmp_path: Path):
     row = {"_id": {"$oid": "5f"}, "func": F, "target": {"$numberInt": "1"}, "date": {"$date": "2019-01-02T00:00:00Z"}}
 

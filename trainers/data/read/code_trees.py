@@ -1,4 +1,4 @@
-"""Sets that are a tree of source files, one labelled text each: CrossVul and VulBench."""
+"""Sets that are a tree of source files whose names hold the labels: CrossVul, VulBench, and what people sort so."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
 from trainers.data.read.crossvul import CROSSVUL, crossvul_rows, is_crossvul
+from trainers.data.read.labelled_sources import LABELLED_SOURCES, are_labelled_sources, labelled_source_rows
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows
 from trainers.data.read.source_files import MAX_SOURCE_BYTES, read_source
 
@@ -45,7 +46,7 @@ def walk(folder: Path) -> Iterator[Path]:
 
 def is_code_tree(names: Sequence[str]) -> bool:
     """Return whether a folder's files are source files of one of these sets."""
-    return any(is_crossvul(name) or _is_vulbench(name) for name in names)
+    return any(is_crossvul(name) or _is_vulbench(name) for name in names) or are_labelled_sources(names)
 
 
 def _is_vulbench(name: str) -> bool:
@@ -61,7 +62,9 @@ def code_tree(folder: Path) -> tuple[str, RawRows]:
     names = [path.relative_to(folder).as_posix() for path in walk(folder)]
     if any(map(is_crossvul, names)):
         return CROSSVUL, crossvul_rows(folder, names)
-    return VULBENCH, _rows(folder, _vulbench(names))
+    if any(map(_is_vulbench, names)):
+        return VULBENCH, _rows(folder, _vulbench(names))
+    return LABELLED_SOURCES, labelled_source_rows(folder, names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,14 @@
 """The files of a source: one, those of folders, or several of both; and what their names say of split and label."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellgate.contract.configs import LabelWords
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.source_files import READABLE, is_of_functions, without_packing
+from cellgate.contract.source_files import READABLE, is_of_functions
 from trainers.data.read.code_trees import is_code_tree, walk
-from trainers.data.read.known_fields import KNOWN_FIELDS
-from trainers.data.read.values import LABEL_OF, label_key, meanings_of
-
-SPLIT_WORD = re.compile(r"(?:^|[_.\- =])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
-_LABEL = re.compile(
-    r"(?:^|[_.\- ])(?:(?P<no>non|not|no|in)[_\- ]?)?(?P<vulnerable>vulnerables?|vuln?|bad|unsafe|insecure)(?=[_.\- ]|$)"
-)
-_SAFE = re.compile(r"(?:^|[_.\- ])(?:safe|benign|secure|clean|good|fixed|patched|novul)(?=[_.\- ]|$)")
+from trainers.data.read.stated_names import label_in, split_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +39,7 @@ class SourcePath:
         """The split that the file's name states, or else the nearest folder's."""
         if self.is_alone:
             return None
-        parts = [without_packing(self.name.rpartition("/")[2]), *reversed(self.name.lower().split("/")[:-1])]
-        return next((found[1] for part in parts if (found := SPLIT_WORD.search(part))), None)
-
-
-def label_in(name: str) -> int | None:
-    """Return the label that a file's name states, or else the nearest folder's: `vulnerables.json`, `safe/a.json`."""
-    return next((label for part in reversed(name.split("/")) if (label := _label_of(part)) is not None), None)
-
-
-def _label_of(part: str) -> int | None:
-    # A column that stands in the folders' names, as Hive and Spark write it: label=1.
-    column, is_column, value = part.partition("=")
-    if is_column and column.casefold() in KNOWN_FIELDS["target"]:
-        meaning = meanings_of(LabelWords(), column).get(label_key(value))
-        return None if meaning is None else LABEL_OF[meaning]
-    stem = without_packing(part)
-    if found := _LABEL.search(stem):
-        return 0 if found["no"] else 1
-    return 0 if _SAFE.search(stem) else None
+        return split_in(self.name)
 
 
 def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:

@@ -10,9 +10,9 @@ from typing import cast
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Reason
 from trainers.data.read.error_collector import shown
-from trainers.data.read.files import SPLIT_WORD, label_in
 from trainers.data.read.known_fields import KNOWN_FIELDS, TEXT_NAMES, is_code
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows
+from trainers.data.read.stated_names import SPLIT_WORD, label_in
 
 JSONL = "JSONL"
 # Of each part of a value, to recognise columns.
