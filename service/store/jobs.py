@@ -18,12 +18,17 @@ from service.store.filters import EVERYTHING, Filters, matching_jobs
 from service.store.lookup import get_row, new_id
 from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.run_actions import cancel_runs, pause_runs, refuse_where_paused, resume_runs
-from service.store.tables import DatasetRow, JobRow, RunRow, table_of
+from service.store.tables import WITHOUT_RESULT, DatasetRow, JobRow, ListedRun, RunRow, table_of
 
 DEFAULT_LIMITS = RunLimits()
 # Kept: to build a statement takes longer than to execute it.
 _INSERT_JOB = insert(table_of(JobRow)).values(created_at=now_s()).returning(table_of(JobRow).c.created_at)
 _INSERT_RUNS = insert(table_of(RunRow))
+_CURRENT_RUNS = (
+    select(*WITHOUT_RESULT)
+    .where(RunRow.job_id.in_(bindparam("job_ids", expanding=True)), RunRow.superseded_by.is_(None))
+    .order_by(RunRow.seed)
+)
 # Locked against deletion until the job that refers to it is there.
 _NAMED_DATASET = (
     select(DatasetRow).where(DatasetRow.id == bindparam("dataset_id")).with_for_update(read=True, key_share=True)
@@ -131,11 +136,10 @@ def jobs_of_experiment(session: Session, experiment_id: str) -> Sequence[JobRow]
     return session.scalars(chosen.order_by(JobRow.created_at, JobRow.step, JobRow.id)).all()
 
 
-def runs_of_jobs(session: Session, job_ids: Iterable[str]) -> dict[str, list[RunRow]]:
-    """Return each job's current runs, one per seed in the order of seeds, with one query."""
-    runs: dict[str, list[RunRow]] = defaultdict(list)
-    chosen = select(RunRow).where(RunRow.job_id.in_(list(job_ids)), RunRow.superseded_by.is_(None))
-    for run in session.scalars(chosen.order_by(RunRow.seed)):
+def runs_of_jobs(session: Session, job_ids: Iterable[str]) -> dict[str, list[ListedRun]]:
+    """Return each job's current runs without their results, one per seed in the order of seeds, with one query."""
+    runs: dict[str, list[ListedRun]] = defaultdict(list)
+    for run in session.execute(_CURRENT_RUNS, {"job_ids": list(job_ids)}):
         runs[run.job_id].append(run)
     return dict(runs)
 

@@ -248,7 +248,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def read_baselines(dataset: Path) -> list[Baseline]:
-    """Return the baselines of a prepared data set, those that its report knows.
+    """Return the baselines of a prepared data set, those that its report knows: none without a gate split.
 
     Args:
         dataset: The data set's folder.
@@ -259,6 +259,8 @@ def read_baselines(dataset: Path) -> list[Baseline]:
     path = dataset / DATASET_REPORT_NAME
     try:
         probes = json.loads(path.read_bytes())["probes"]
+        if probes is None:
+            return []
         scores = {name: probes[name] for name in get_args(BaselineName) if name in probes}
         return [
             # Calling everything vulnerable ranks nothing.

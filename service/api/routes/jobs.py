@@ -1,5 +1,6 @@
 """Jobs: one cell, alone on a data set or as a step of an experiment."""
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from itertools import chain
@@ -59,7 +60,7 @@ from service.store.jobs import (
 )
 from service.store.pipeline import after_run
 from service.store.retries import retry_job, retry_job_at
-from service.store.tables import ExperimentRow, JobRow
+from service.store.tables import ExperimentRow, JobRow, ListedRun
 from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -71,13 +72,12 @@ QUEUES = accepting(JobAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
 def _created(session: Session, context: Context, job_id: str) -> Created:
-    row, runs = get_job(session, job_id), runs_of_jobs(session, [job_id])[job_id]
-    return _answered(session, context, NewJob(row=row, runs=runs))
+    return _answered(session, context, get_job(session, job_id), runs_of_jobs(session, [job_id])[job_id])
 
 
-def _answered(session: Session, context: Context, job: NewJob) -> Created:
-    answer = job_answer(job.row, job.runs, context.waiting(session, job.runs))
-    return Created(location=f"/v1/jobs/{job.id}", answer=answer)
+def _answered(session: Session, context: Context, row: JobRow, runs: Sequence[ListedRun]) -> Created:
+    answer = job_answer(row, runs, context.waiting(session, runs))
+    return Created(location=f"/v1/jobs/{row.id}", answer=answer)
 
 
 @router.post(
@@ -92,7 +92,8 @@ def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Po
     check_checkpoints(spec, post.context.settings.models)
 
     def create(session: Session) -> Created:
-        return _answered(session, post.context, _create(session, spec, post))
+        job = _create(session, spec, post)
+        return _answered(session, post.context, job.row, job.runs)
 
     return post.accept(create, queues_runs=True)
 
