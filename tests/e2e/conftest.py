@@ -52,7 +52,7 @@ def dataset(deployment: LiveServer) -> str:
 
 
 @pytest.fixture(scope="module")
-def tab(browser: Browser) -> Iterator[Page]:
+def one_tab(browser: Browser) -> Iterator[Page]:
     """The tab that a module's tests use one after another."""
     context = browser.new_context()
     yield context.new_page()
@@ -60,9 +60,9 @@ def tab(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def watched(tab: Page, deployment: LiveServer) -> Iterator[Watched]:
+def watched(one_tab: Page, deployment: LiveServer) -> Iterator[Watched]:
     """A page as if it were new; at the end nothing may have gone wrong on it: errors, CSP violations, other hosts."""
-    with watched_tab(tab, deployment.url) as found:
+    with watched_tab(one_tab, deployment.url) as found:
         yield found
     assert found.wrong == []
 

@@ -59,9 +59,9 @@ def states(server: LiveServer) -> States:
 
 
 @pytest.fixture
-def watched(tab: Page, server: LiveServer) -> Iterator[Watched]:
+def watched(one_tab: Page, server: LiveServer) -> Iterator[Watched]:
     """A page as if it were new."""
-    with watched_tab(tab, server.url, width=1440) as found:
+    with watched_tab(one_tab, server.url, width=1440) as found:
         yield found
 
 
