@@ -149,7 +149,7 @@ def _columns(matrix_FK: sparse.csr_matrix, bucket_U: NDArray[np.int64]) -> spars
 
 def _weighted(count_FK: sparse.csr_matrix, idf_K: NDArray[np.float32]) -> sparse.csr_matrix:
     """Return (1 + ln count) * idf, each function's values to one length in each view."""
-    function_N = np.repeat(np.arange(count_FK.shape[0]), np.diff(count_FK.indptr))
+    function_N = np.repeat(np.arange(count_FK.shape[0], dtype=np.int32), np.diff(count_FK.indptr))
     value_N = (1 + np.log(count_FK.data)) * idf_K[count_FK.indices]
     value_N = _to_one_length(value_N, function_N, count_FK.indices, views=len(idf_K) // BUCKETS)
     weighted_FK = sparse.csr_matrix((value_N, count_FK.indices.copy(), count_FK.indptr.copy()), shape=count_FK.shape)
