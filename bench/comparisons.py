@@ -65,6 +65,7 @@ def grid() -> Iterator[Pair]:
     yield Pair(vulnerable=0.5, seeds=1, spread=0.0, groups=40)
     yield Pair(vulnerable=0.5, seeds=3, spread=0.05, groups=40)
     yield Pair(vulnerable=0.5, seeds=3, spread=0.05, groups=500)
+    yield Pair(vulnerable=0.5, seeds=2, spread=0.15, groups=500)
 
 
 def measure(pair: Pair, *, experiments: int, seed: int) -> Rates:
