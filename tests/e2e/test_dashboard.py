@@ -82,7 +82,7 @@ def test_a_running_experiment_moves_by_itself(deployment: LiveServer, dataset: s
     bar = page.get_by_role("progressbar", name="Progress of 51 transformer seed 0, train")
     expect(bar).to_have_attribute("aria-valuenow", "50")
     expect(page.locator(".chip", has_text="epoch 4/8, 32 s left")).to_be_visible()
-    expect(page.locator(".status-line")).to_contain_text("Training, 13 % of the training done")
+    expect(page.locator(".status-line")).to_contain_text("Training, 13 % done")
 
     # and when it ends and all others run, the page follows without being loaded again
     page.evaluate("window.loadedOnce = true")
