@@ -57,7 +57,8 @@ def _name_notes(reading: Reading) -> Iterator[str]:
 
 
 def _text_notes(reading: Reading) -> Iterator[str]:
-    escaped = sum("\n" not in row.func and _ESCAPED_LINE_END.search(row.func) is not None for row in reading.rows)
+    texts = (row.func for row in reading.rows)
+    escaped = sum("\n" not in text and _ESCAPED_LINE_END.search(text) is not None for text in texts)
     if escaped:
         yield (
             f"{escaped} functions hold \\n as two characters where a line ends: they were escaped twice, and are read "
