@@ -10,7 +10,7 @@ from trainers.data.read.row import Row
 from trainers.data.read.texts import TextFile
 from trainers.data.writing import write_functions
 
-TEXTS = ["int f() {}", "", "int größe(void) { return 'é'; }", 'char *s = "\U0001f600";']
+TEXTS = ["int f() {}", "int größe(void) { return 'é'; }", "", 'char *s = "\U0001f600";']
 
 
 def test_texts_come_back_whole_in_any_order_while_others_are_added():
