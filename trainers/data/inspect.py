@@ -215,7 +215,7 @@ def _sample(row: Row) -> SampleRow:
     return SampleRow(
         id=row.id,
         where=row.where,
-        func=cut if len(cut) == len(row.func) else f"{cut}…",
+        func=cut if len(cut) == len(row.text) else f"{cut}…",
         target=1 if row.label else 0,
         split=row.split,
         project=row.project,

@@ -98,10 +98,14 @@ def _name_notes(reading: Reading) -> Iterator[str]:
 
 
 def _text_notes(reading: Reading) -> Iterator[str]:
-    texts = [row.func for row in reading.rows]
-    for looks_so, what in _ODD_TEXTS:
-        if count := sum(map(looks_so, texts)):
-            yield f"{count} functions {what}; they are read as they stand."
+    # One pass: the texts are read from the disk.
+    counts: Counter[str] = Counter()
+    for row in reading.rows:
+        func = row.func
+        counts.update(what for looks_so, what in _ODD_TEXTS if looks_so(func))
+    for _, what in _ODD_TEXTS:
+        if counts[what]:
+            yield f"{counts[what]} functions {what}; they are read as they stand."
 
 
 def _value_notes(reading: Reading) -> Iterator[str]:

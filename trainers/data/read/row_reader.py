@@ -1,7 +1,7 @@
 """From the rows of one file to functions: every value is read as its columns say, and what is no function is noted."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cellgate.contract.configs import PrepareConfig
@@ -19,6 +19,7 @@ from trainers.data.read.left_out import LeftOutRows
 from trainers.data.read.nested import value_at
 from trainers.data.read.raw_rows import Defect, RawRow
 from trainers.data.read.row import Row, normalise
+from trainers.data.read.texts import Text
 from trainers.data.read.values import (
     LABEL_OF,
     MINUS_ONE,
@@ -33,6 +34,7 @@ from trainers.data.read.weaknesses import weaknesses_of
 
 Content = Mapping[str, object]
 BEFORE, AFTER = "before", "after"
+KEY_BYTES = 16
 
 
 class _LeftOut(Exception):
@@ -48,12 +50,14 @@ class Ledger:
     """What all files write into.
 
     Args:
+        keep: Takes a function's text, and returns it as its row has it.
         minus_ones: Places of the rows labelled -1, which means safe, or that nobody knows.
     """
 
     left_out: LeftOutRows
     evidence: Evidence
     identities: Identities
+    keep: Callable[[str], Text] = str
     minus_ones: set[str] = field(default_factory=set)
 
 
@@ -118,7 +122,7 @@ class RowReader:
                 line=raw.number,
                 where=where,
                 id=f"{unique}{suffix}",
-                func=func,
+                text=self._ledger.keep(func),
                 label=of_text,
                 split=split,
                 pair=pair,
@@ -276,11 +280,9 @@ class RowReader:
 _READ_AS = {"commit": commit_of, "project": project_of}
 
 
-def _key(texts: Sequence[tuple[str, int, str]]) -> str:
-    """Return what tells the functions of a row from those of another: a lone one itself, which costs no memory."""
-    if len(texts) == 1:
-        return texts[0][2]
-    return hashlib.blake2b("\0".join(func for _, _, func in texts).encode(), digest_size=16).hexdigest()
+def _key(texts: Sequence[tuple[str, int, str]]) -> bytes:
+    """Return what tells the functions of a row from those of another."""
+    return hashlib.blake2b("\0".join(func for _, _, func in texts).encode(), digest_size=KEY_BYTES).digest()
 
 
 def _check_text(text: str, column: str) -> None:

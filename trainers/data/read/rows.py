@@ -1,7 +1,7 @@
 """Labelled functions from files: what can be trained on, what was left out and why, and what could be meant twice."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from trainers.data.read.raw_rows import RawRow, RawRows
 from trainers.data.read.refusals import merged, refusals_of
 from trainers.data.read.row import Row
 from trainers.data.read.row_reader import Ledger, RowReader
+from trainers.data.read.texts import Text
 from trainers.data.read.values import MINUS_ONE, label_key
 
 # Rows that are looked at to recognise a file's columns, and characters of them: a row may have 64 MiB.
@@ -73,18 +74,25 @@ class Reading:
         ]
 
 
-def read_rows(sources: Sequence[Path], config: PrepareConfig) -> Reading:
-    """Read files, and all files of folders; what cannot be read or used is in the reading's `refusals`."""
-    return _Reader(config).read(sources)
+def read_rows(sources: Sequence[Path], config: PrepareConfig, keep: Callable[[str], Text] = str) -> Reading:
+    """Read files, and all files of folders; what cannot be read or used is in the reading's `refusals`.
+
+    Args:
+        keep: Takes each function's text, and returns it as its row has it; by default in memory.
+    """
+    return _Reader(config, keep).read(sources)
 
 
-def usable_rows(sources: Sequence[Path], config: PrepareConfig) -> Reading:
+def usable_rows(sources: Sequence[Path], config: PrepareConfig, keep: Callable[[str], Text] = str) -> Reading:
     """Return a reading of which a data set may be made.
+
+    Args:
+        keep: As of `read_rows`.
 
     Raises:
         DataError: None may be made; all reasons are listed.
     """
-    reading = read_rows(sources, config)
+    reading = read_rows(sources, config, keep)
     too_many = reading.left_out.mistakes > config.max_left_out_share * reading.read
     listed = reading.left_out.problems(reading.read) if too_many else []
     refuse(reading.refusals, f"{', '.join(map(str, sources[:3]))}: no data set can be made of it", listed)
@@ -113,9 +121,9 @@ def _with_lines(refusal: Refusal) -> str:
 
 
 class _Reader:
-    def __init__(self, config: PrepareConfig) -> None:
+    def __init__(self, config: PrepareConfig, keep: Callable[[str], Text]) -> None:
         self._config = config
-        self._ledger = Ledger(left_out=LeftOutRows(), evidence=Evidence(), identities=Identities())
+        self._ledger = Ledger(left_out=LeftOutRows(), evidence=Evidence(), identities=Identities(), keep=keep)
         self._rows: list[Row] = []
         self._files: list[FileReading] = []
         self._refusals: list[Refusal] = []
