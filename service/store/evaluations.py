@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
@@ -63,7 +62,8 @@ def start_evaluation(
         limits=limits,
         owner=owner,
     )
-    return session.scalars(select(RunRow).where(RunRow.job_id == job.id)).one()
+    (run,) = job.runs
+    return run
 
 
 def get_evaluation(session: Session, run_id: str) -> tuple[RunRow, JobRow]:

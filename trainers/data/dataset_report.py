@@ -93,7 +93,7 @@ def make_dataset_report(material: Material) -> dict[str, object]:
             "rows_moved_from_file_split": material.assignment.moved,
         },
         "lengths": {
-            "chars": _percentiles([len(row.func) for row in rows]),
+            "chars": _percentiles([len(row.text) for row in rows]),
             "tokens": _percentiles(material.tokens_F),
         },
         "graphs": _graphs(material),

@@ -2,10 +2,12 @@
 
 # Shapes: F functions, N nodes and E edges of all functions together, S strings.
 import gc
+import itertools
 import multiprocessing
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -124,47 +126,96 @@ def _used(*numbers: np.ndarray, strings: int) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(is_used_S), (np.cumsum(is_used_S) - 1).astype(np.int32)
 
 
-def _chunks(sources: Sequence[str], max_nodes: int, workers: int) -> Iterator[RawGraphs]:
-    parts = [sources[i : i + CHUNK_FUNCTIONS] for i in range(0, len(sources), CHUNK_FUNCTIONS)]
-    if workers == 1 or len(parts) == 1:
-        for part in parts:
-            yield build_chunk(part, max_nodes)
+def _parts(sources: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(sources)
+    while part := list(itertools.islice(left, CHUNK_FUNCTIONS)):
+        yield part
+
+
+def _chunks(sources: Iterable[str], max_nodes: int, workers: int) -> Iterator[RawGraphs]:
+    parts = _parts(sources)
+    first = list(itertools.islice(parts, workers))
+    if len(first) > 1:
+        yield from _chunks_of_processes(first, parts, max_nodes)
         return
-    yield from _chunks_of_processes(parts, max_nodes, min(workers, len(parts)))
+    for part in itertools.chain(first, parts):
+        yield build_chunk(part, max_nodes)
 
 
-def _send_chunks(connection: Connection, parts: Sequence[Sequence[str]], max_nodes: int) -> None:
+def _answer_parts(connection: Connection, max_nodes: int) -> None:
+    """Send back the graphs of each part that comes, until an empty one does."""
     with connection:
-        for part in parts:
+        while part := connection.recv():
             connection.send(build_chunk(part, max_nodes))
 
 
-def _chunks_of_processes(parts: Sequence[Sequence[str]], max_nodes: int, workers: int) -> Iterator[RawGraphs]:
-    """Yield the chunks in order, from processes that take turns.
+class _Builder:
+    """A process that builds graphs.
 
-    Each has a pipe of its own, so that its death is the end of a file: in a shared queue, as of a process pool, one
-    that is killed half-way through a message leaves its reader waiting for ever.
+    It has a pipe of its own, so that its death is the end of a file: in a shared queue, as of a process pool, one that
+    is killed half-way through a message leaves its reader waiting for ever. Nor do its arguments hold any source: who
+    starts a process that dies before it has read them waits for ever, too.
+
+    Args:
+        workers: How many there are.
     """
-    # Forking a process that may have threads is not safe.
-    context = multiprocessing.get_context("spawn")
+
+    def __init__(self, max_nodes: int, workers: int) -> None:
+        # Forking a process that may have threads is not safe.
+        context = multiprocessing.get_context("spawn")
+        self._workers = workers
+        self._connection, there = context.Pipe()
+        self._process = context.Process(target=_answer_parts, args=(there, max_nodes), daemon=True)
+        self._process.start()
+        there.close()
+
+    def give(self, part: Sequence[str]) -> None:
+        """Have the graphs of some functions built; of none, end the process."""
+        with self._alive():
+            self._connection.send(part)
+
+    def take(self) -> RawGraphs:
+        """Return the graphs of the functions that it was given last."""
+        with self._alive():
+            return cast(RawGraphs, self._connection.recv())
+
+    def stop(self) -> None:
+        """End the process, wherever it is."""
+        self._process.terminate()
+        self._process.join()
+        self._connection.close()
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            self._process.join()
+            raise _ended_early(self._process.exitcode, self._workers) from error
+
+
+def _chunks_of_processes(
+    first: Sequence[Sequence[str]], parts: Iterator[Sequence[str]], max_nodes: int
+) -> Iterator[RawGraphs]:
+    """Yield the chunks in order, from processes that take turns, one for each of the first parts.
+
+    Each gets another part for the graphs of the one before, so that memory never holds the sources of more.
+    """
     with ExitStack() as stack:
-        builders = []
-        for first in range(workers):
-            reader, writer = context.Pipe(duplex=False)
-            process = context.Process(target=_send_chunks, args=(writer, parts[first::workers], max_nodes), daemon=True)
-            process.start()
-            writer.close()
-            stack.callback(process.join)
-            stack.callback(process.terminate)
-            stack.callback(reader.close)
-            builders.append((process, reader))
-        for place in range(len(parts)):
-            process, reader = builders[place % workers]
-            try:
-                chunk: RawGraphs = reader.recv()
-            except (EOFError, OSError) as error:
-                process.join()
-                raise _ended_early(process.exitcode, workers) from error
+        builders: deque[_Builder] = deque()
+        for _ in first:
+            builders.append(_Builder(max_nodes, len(first)))
+            stack.callback(builders[-1].stop)
+        # When all have been started: a part waits for its reader.
+        for builder, part in zip(builders, first, strict=True):
+            builder.give(part)
+        while builders:
+            builder = builders.popleft()
+            chunk = builder.take()
+            another = next(parts, ())
+            builder.give(another)
+            if another:
+                builders.append(builder)
             yield chunk
 
 
@@ -181,11 +232,12 @@ def _ended_early(exit_code: int | None, workers: int) -> Exception:
 
 
 def build_graphs(
-    sources: Sequence[str], *, max_nodes: int, workers: int, progress: Callable[[int], None], file: IO[bytes]
+    sources: Iterable[str], *, max_nodes: int, workers: int, progress: Callable[[int], None], file: IO[bytes]
 ) -> GraphSet:
     """Build the graph of every function.
 
     Args:
+        sources: Taken as they are needed.
         max_nodes: Nodes kept per function.
         workers: Processes; the outcome does not depend on it.
         progress: Called with the number of functions done so far.

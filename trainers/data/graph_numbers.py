@@ -81,11 +81,14 @@ def encode_graphs(graphs: GraphSet, *, is_train_F: np.ndarray, token_vocab_size:
         is_train_F: Bool, True for the functions of train.
         token_vocab_size: Token values at most, the two special ones included.
     """
-    strings = [string.decode(errors="replace") for string in graphs.strings]
     counts = _count(graphs, is_train_F)
-    tokens, number_of_token = fit_strings(counts.tokens_S, strings, size=token_vocab_size)
+
+    def spelled(number: int) -> str:
+        return graphs.strings[number].decode(errors="replace")
+
+    tokens, number_of_token = fit_strings(counts.tokens_S, spelled, size=token_vocab_size)
     features = {
-        name: fit_strings(counts_S, strings, size=FEATURE_VOCAB_SIZES[name])
+        name: fit_strings(counts_S, spelled, size=FEATURE_VOCAB_SIZES[name])
         for name, counts_S in zip(FEATURES, counts.features_4S, strict=True)
     }
     node_types, number_of_kind = _node_types(graphs.kinds, counts.kinds)
@@ -129,7 +132,7 @@ def _node_types(kinds: tuple[str, ...], counts: NDArray[np.int64]) -> tuple[tupl
     """Return the node types and each kind's number: the grammars' are fixed, those of imported graphs are fitted."""
     if kinds == KINDS:
         return (*SPECIAL, *KINDS), np.arange(len(SPECIAL), len(SPECIAL) + len(KINDS))
-    return fit_strings(counts, kinds, size=len(kinds) + len(SPECIAL))
+    return fit_strings(counts, kinds.__getitem__, size=len(kinds) + len(SPECIAL))
 
 
 def _edge_types(names: tuple[str, ...], counts: NDArray[np.int64]) -> tuple[tuple[str, ...], NDArray[np.int64]]:

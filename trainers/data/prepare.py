@@ -46,6 +46,7 @@ from trainers.data.inspect import inspection_of
 from trainers.data.read.error_collector import ErrorCollector
 from trainers.data.read.row import Row
 from trainers.data.read.rows import refuse, usable_rows
+from trainers.data.read.texts import TextFile
 from trainers.data.writing import replaced_folder, write_document, write_functions, write_graphs
 
 PROGRESS_EVERY_S = 0.5
@@ -112,16 +113,16 @@ def prepare(spec: PrepareSpec, out: Path, events: EventWriter) -> PrepareResult:
         OutOfMemoryError: A process was killed while it built graphs.
     """
     # On the disk that the data set goes to; without a name, so that nothing stays behind.
-    with TemporaryFile(dir=out) as tokens, TemporaryFile(dir=out) as graphs:
-        return _prepare(spec, out, events, tokens=TokenFile(tokens), graph_file=graphs)
+    with TemporaryFile(dir=out) as texts, TemporaryFile(dir=out) as tokens, TemporaryFile(dir=out) as graphs:
+        return _prepare(spec, out, events, texts=TextFile(texts), tokens=TokenFile(tokens), graph_file=graphs)
 
 
 def _prepare(
-    spec: PrepareSpec, out: Path, events: EventWriter, *, tokens: TokenFile, graph_file: IO[bytes]
+    spec: PrepareSpec, out: Path, events: EventWriter, *, texts: TextFile, tokens: TokenFile, graph_file: IO[bytes]
 ) -> PrepareResult:
     phases = _Phases(events)
     with phases.phase("read"):
-        reading = usable_rows(spec.sources, spec)
+        reading = usable_rows(spec.sources, spec, texts.keep)
     with phases.phase("deduplicate"):
         duplicates = deduplicate(reading.rows, tokens)
         rows = kept_rows(reading.rows, duplicates)

@@ -1,6 +1,6 @@
 """The numbers that stand for node types, tokens and features; fitted on train, so nothing leaks from other splits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,21 +47,30 @@ class Vocabulary:
         }
 
 
-def fit_strings(counts_S: np.ndarray, strings: Sequence[str], *, size: int) -> tuple[tuple[str, ...], np.ndarray]:
+def fit_strings(
+    counts_S: np.ndarray, spelled: Callable[[int], str], *, size: int
+) -> tuple[tuple[str, ...], np.ndarray]:
     """Choose the most frequent strings.
 
     Args:
         counts_S: How often each string occurs in train, int64; that of string 0 (the empty one) does not matter.
-        strings: The S strings by number.
+        spelled: Returns one of the S strings by its number.
         size: Entries at most, the two special ones included.
 
     Returns:
         The values, and for each string number the value's number, int64 (S,): 0 for the empty string, 1 for those
         that were not chosen.
     """
-    frequent = [i for i in np.flatnonzero(counts_S >= MIN_COUNT).tolist() if i != 0]
-    chosen = sorted(frequent, key=lambda i: (-int(counts_S[i]), strings[i]))[: size - len(SPECIAL)]
-    number_of_S = np.full(len(strings), UNKNOWN, dtype=np.int64)
+    room = size - len(SPECIAL)
+    is_frequent_S = counts_S >= max(MIN_COUNT, _count_at(counts_S[1:], room))
+    is_frequent_S[0] = False
+    chosen = sorted(np.flatnonzero(is_frequent_S).tolist(), key=lambda i: (-int(counts_S[i]), spelled(i)))[:room]
+    number_of_S = np.full(len(counts_S), UNKNOWN, dtype=np.int64)
     number_of_S[0] = NONE
     number_of_S[chosen] = np.arange(len(SPECIAL), len(SPECIAL) + len(chosen))
-    return (*SPECIAL, *(strings[i] for i in chosen)), number_of_S
+    return (*SPECIAL, *map(spelled, chosen)), number_of_S
+
+
+def _count_at(counts_S: np.ndarray, place: int) -> int:
+    """Return the count that stands at a place, from 1, when the highest comes first; 0 where there are fewer."""
+    return int(np.partition(counts_S, -place)[-place]) if 0 < place <= len(counts_S) else 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from cellgate.contract.configs import Split
@@ -78,9 +79,8 @@ def write_functions(
         groups: By row; a group lies in one split.
         qualities: By row, how much of it the parser understood.
     """
-    columns = {
+    columns: dict[str, Sequence[object] | pa.Array] = {
         "id": [row.id for row in rows],
-        "func": [row.func for row in rows],
         "label": [row.label for row in rows],
         "split": [split.value for split in splits],
         "group": list(groups),
@@ -95,9 +95,28 @@ def write_functions(
     if any(row.date is not None for row in rows):
         columns["date"] = [row.date for row in rows]
         schema = schema.append(DATE_FIELD)
-    table = pa.table(columns, schema=schema)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_table(table)
+    with _texts(rows, path.parent) as columns["func"]:
+        table = pa.table(columns, schema=schema)
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            writer.write_table(table)
+
+
+@contextmanager
+def _texts(rows: Sequence[Row], folder: Path) -> Iterator[pa.Array]:
+    """Yield the functions' texts as one column, as the format wants them, that lies on disk.
+
+    Args:
+        folder: Where it lies meanwhile.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        ends = [0]
+        for row in rows:
+            file.write(row.func.encode())
+            ends.append(file.tell())
+        file.flush()
+        with pa.memory_map(file.name) as mapped:
+            buffers = [None, pa.py_buffer(np.array(ends, dtype=np.int64)), mapped.read_buffer()]
+            yield pa.Array.from_buffers(pa.large_string(), len(rows), buffers)
 
 
 def write_graphs(path: Path, encoded: Encoded) -> None:

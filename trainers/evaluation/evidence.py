@@ -60,7 +60,7 @@ def make_evidence(
         baselines: What the data set gives away, to stand beside them.
         truncation: What the base models do not see of gate.
         inputs: Hash of every predictions file that was read.
-        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
+        older: Compare as releases did that gave no p-values: by plain percentiles.
     """
     gate = _Gate(candidates, dataset, config, older=older)
     return Evidence(

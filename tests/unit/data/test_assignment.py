@@ -18,7 +18,7 @@ def row(number: int, **known: str | None) -> Row:
         line=number + 1,
         where=f"line {number + 1}",
         id=f"r{number}",
-        func=func,
+        text=func,
         label=number % 2,
         **{**unknown, **known},
     )

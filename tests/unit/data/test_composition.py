@@ -14,7 +14,7 @@ BARE = Row(
     line=1,
     where="line 1",
     id="f",
-    func="int f();",
+    text="int f();",
     label=0,
     split=None,
     project=None,
@@ -79,7 +79,7 @@ def test_sets_of_one_label_do_not_vary() -> None:
 
 
 def test_lengths_that_never_overlap_are_at_distance_1_and_equal_ones_at_0() -> None:
-    short, long = replace(BARE, func="f"), replace(BARE, func="f" * 9)
+    short, long = replace(BARE, text="f"), replace(BARE, text="f" * 9)
 
     assert composed([short] * 3, [long] * 3)[G].lengths.distance == 1
     assert composed([short, long], [long, short])[G].lengths.distance == 0
@@ -93,7 +93,7 @@ def test_a_set_for_evaluation_has_no_train_to_compare_with() -> None:
 
 def test_what_makes_a_score_mean_something_else_is_warned_of_with_the_share_and_what_to_do() -> None:
     train = [replace(BARE, commit="a", date="2022-01-01", label=label) for label in (0, 1) * 200]
-    gate = [replace(BARE, commit="a", date="2020-01-01", func="f" * 99, label=int(n % 5 == 0)) for n in range(400)]
+    gate = [replace(BARE, commit="a", date="2020-01-01", text="f" * 99, label=int(n % 5 == 0)) for n in range(400)]
 
     warnings = composition_warnings(composed(train, gate))
 
@@ -110,7 +110,7 @@ def test_what_makes_a_score_mean_something_else_is_warned_of_with_the_share_and_
 
 
 def test_differences_that_chance_explains_are_not_warned_of() -> None:
-    train = [replace(BARE, label=label, func="f" * length) for label, length in ((0, 5), (1, 9)) * 10]
-    gate = [replace(BARE, label=label, func="f" * length) for label, length in ((0, 5), (0, 5), (1, 9)) * 3]
+    train = [replace(BARE, label=label, text="f" * length) for label, length in ((0, 5), (1, 9)) * 10]
+    gate = [replace(BARE, label=label, text="f" * length) for label, length in ((0, 5), (0, 5), (1, 9)) * 3]
 
     assert composition_warnings(composed(train, gate)) == []

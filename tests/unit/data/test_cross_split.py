@@ -16,7 +16,7 @@ def row(place: int, label: int) -> Row:
         line=place + 1,
         where=f"line {place + 1}",
         id=f"f{place}",
-        func="int f();",
+        text="int f();",
         label=label,
         split=None,
         project=None,

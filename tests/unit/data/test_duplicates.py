@@ -19,7 +19,7 @@ def row(func: str, label: int = 0, line: int = 1, **known: str | None) -> Row:
         line=line,
         where=f"line {line}",
         id=f"r{line}",
-        func=func,
+        text=func,
         label=label,
         split=None,
         **{**unknown, **known},

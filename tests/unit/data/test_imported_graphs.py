@@ -23,7 +23,7 @@ def row(name: str, label: int = 0, func: str = "int f(int a) { return a; }") -> 
         line=1,
         where=f"row {name}",
         id=name,
-        func=func,
+        text=func,
         label=label,
         split=None,
         project=None,

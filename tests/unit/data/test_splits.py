@@ -20,7 +20,7 @@ def row(number: int, *, label: int = 0, commit: str | None = None, pair: str | N
         line=number + 1,
         where=f"line {number + 1}",
         id=f"r{number}",
-        func=f"int f{number}();",
+        text=f"int f{number}();",
         label=label,
         split=more.get("split"),
         project=more.get("project"),

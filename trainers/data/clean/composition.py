@@ -49,7 +49,7 @@ class _Facts:
             values=values,
             seen={name: frozenset().union(*found) for name, found in values.items()},
             dates=[row.date for row in rows if row.date is not None],
-            sizes_R=np.sort(np.array([len(row.func) for row in rows], dtype=np.int64)),
+            sizes_R=np.sort(np.array([len(row.text) for row in rows], dtype=np.int64)),
         )
 
     @property

@@ -5,7 +5,7 @@ chosen on dev, as they are for our models; and they are scored on gate. A detect
 learnt nothing that matters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -88,28 +88,29 @@ def run_probes(rows: Sequence[Row], lexed: Iterable[Lexed], splits: Sequence[Spl
     # Evenly spaced, so that every part of a file that is ordered by project is seen.
     step = max(1, -(-len(places[Split.TRAIN]) // MAX_FIT_ROWS))
     places[Split.TRAIN] = places[Split.TRAIN][::step]
-    texts = {split: [rows[i].func for i in chosen] for split, chosen in places.items()}
-    labels = {split: np.array([rows[i].label for i in chosen]) for split, chosen in places.items()}
+    rows_of = {split: [rows[i] for i in chosen] for split, chosen in places.items()}
+    labels = {split: np.array([row.label for row in own]) for split, own in rows_of.items()}
 
     def score(features: dict[Split, sparse.csr_matrix]) -> ProbeScores:
         train, dev, gate = ((features[split], labels[split]) for split in (Split.TRAIN, Split.DEV, Split.GATE))
         return _score(_Parts(train=train, dev=dev, gate=gate))
 
     return Probes(
-        bag_of_tokens=score(_tokens(texts)),
-        length=score({split: _lengths(text) for split, text in texts.items()}),
+        bag_of_tokens=score(_tokens(rows_of)),
+        length=score({split: _lengths(own) for split, own in rows_of.items()}),
         identifiers=score(_identifiers(lexed, places, functions=len(rows))),
         all_positive_f1=round(float(f1_score(labels[Split.GATE], np.ones_like(labels[Split.GATE]))), DIGITS),
     )
 
 
-def _tokens(texts: dict[Split, list[str]]) -> dict[Split, sparse.csr_matrix]:
+def _tokens(rows_of: Mapping[Split, Sequence[Row]]) -> dict[Split, sparse.csr_matrix]:
     """Return how often each of train's most frequent tokens stands in each function, weighted."""
     vectorizer = CountVectorizer(token_pattern=TOKEN_PATTERN, lowercase=False, max_features=MAX_TOKENS)
+    texts = {split: (row.func for row in own) for split, own in rows_of.items()}
     # Train is split into tokens once, for its vocabulary and its counts.
-    counts = {Split.TRAIN: vectorizer.fit_transform(texts[Split.TRAIN])}
+    counts = {Split.TRAIN: vectorizer.fit_transform(texts.pop(Split.TRAIN))}
     counts[Split.TRAIN].sort_indices()
-    counts |= {split: vectorizer.transform(text) for split, text in texts.items() if split is not Split.TRAIN}
+    counts |= {split: vectorizer.transform(text) for split, text in texts.items()}
     return _weighted(counts)
 
 
@@ -118,9 +119,9 @@ def _weighted(counts: dict[Split, sparse.csr_matrix]) -> dict[Split, sparse.csr_
     return {split: weighting.transform(counted) for split, counted in counts.items()}
 
 
-def _lengths(texts: Sequence[str]) -> sparse.csr_matrix:
+def _lengths(rows: Sequence[Row]) -> sparse.csr_matrix:
     """Return log lengths in characters and lines, which is near the scale that the regression expects."""
-    return sparse.csr_matrix([[np.log1p(len(text)), np.log1p(text.count("\n"))] for text in texts])
+    return sparse.csr_matrix([[np.log1p(len(text)), np.log1p(text.count("\n"))] for text in (row.func for row in rows)])
 
 
 def _identifiers(

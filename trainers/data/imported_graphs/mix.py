@@ -32,7 +32,7 @@ def fill_up(
     if ready.raw is not None and not others:
         return GraphSet.of(ready.raw)
     ours = build_graphs(
-        [rows[place].func for place in others],
+        (rows[place].func for place in others),
         max_nodes=max_nodes,
         workers=workers,
         progress=lambda done: progress(len(ready.places) + done),

@@ -1,7 +1,7 @@
 """Labelled functions from files: what can be trained on, what was left out and why, and what could be meant twice."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,14 @@ from trainers.data.read.raw_rows import RawRow, RawRows
 from trainers.data.read.refusals import merged, refusals_of
 from trainers.data.read.row import Row
 from trainers.data.read.row_reader import Ledger, RowReader
+from trainers.data.read.texts import Text
 from trainers.data.read.values import MINUS_ONE, label_key
 
 # Rows that are looked at to recognise a file's columns, and characters of them: a row may have 64 MiB.
 HEAD_ROWS = 200
 HEAD_CHARS = 16 << 20
+# Files that a note names.
+MAX_LISTED_FILES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +74,25 @@ class Reading:
         ]
 
 
-def read_rows(sources: Sequence[Path], config: PrepareConfig) -> Reading:
-    """Read files, and all files of folders; what cannot be read or used is in the reading's `refusals`."""
-    return _Reader(config).read(sources)
+def read_rows(sources: Sequence[Path], config: PrepareConfig, keep: Callable[[str], Text] = str) -> Reading:
+    """Read files, and all files of folders; what cannot be read or used is in the reading's `refusals`.
+
+    Args:
+        keep: Takes each function's text, and returns it as its row has it; by default in memory.
+    """
+    return _Reader(config, keep).read(sources)
 
 
-def usable_rows(sources: Sequence[Path], config: PrepareConfig) -> Reading:
+def usable_rows(sources: Sequence[Path], config: PrepareConfig, keep: Callable[[str], Text] = str) -> Reading:
     """Return a reading of which a data set may be made.
+
+    Args:
+        keep: As of `read_rows`.
 
     Raises:
         DataError: None may be made; all reasons are listed.
     """
-    reading = read_rows(sources, config)
+    reading = read_rows(sources, config, keep)
     too_many = reading.left_out.mistakes > config.max_left_out_share * reading.read
     listed = reading.left_out.problems(reading.read) if too_many else []
     refuse(reading.refusals, f"{', '.join(map(str, sources[:3]))}: no data set can be made of it", listed)
@@ -111,12 +121,13 @@ def _with_lines(refusal: Refusal) -> str:
 
 
 class _Reader:
-    def __init__(self, config: PrepareConfig) -> None:
+    def __init__(self, config: PrepareConfig, keep: Callable[[str], Text]) -> None:
         self._config = config
-        self._ledger = Ledger(left_out=LeftOutRows(), evidence=Evidence(), identities=Identities())
+        self._ledger = Ledger(left_out=LeftOutRows(), evidence=Evidence(), identities=Identities(), keep=keep)
         self._rows: list[Row] = []
         self._files: list[FileReading] = []
         self._refusals: list[Refusal] = []
+        self._without_functions: list[tuple[SourcePath, list[Refusal]]] = []
         self._notes: list[str] = []
 
     def read(self, sources: Sequence[Path]) -> Reading:
@@ -128,6 +139,7 @@ class _Reader:
         for file in files:
             self._read_file(file)
         self._drop_minus_ones()
+        self._tell_of_other_files()
         read = sum(file.rows for file in self._files)
         refusals = merged(self._refusals)
         return Reading(
@@ -161,7 +173,8 @@ class _Reader:
         if columns is not None and columns.layout is not None and columns.layout.note:
             note = f"{columns.layout.name}: {columns.layout.note}"
             self._notes += [note] if note not in self._notes else []
-        self._files.append(FileReading(source=file, form=form, rows=counted.rows, columns=columns))
+        if not any(file is other for other, _ in self._without_functions):
+            self._files.append(FileReading(source=file, form=form, rows=counted.rows, columns=columns))
 
     def _read_rows(self, file: SourcePath, raw: RawRows, counted: "_Counted") -> Columns | None:
         """Read the rows as the first of them show; return what is read from where."""
@@ -173,7 +186,11 @@ class _Reader:
             # Nothing is read as anything: the rows are counted.
             for _ in raw:
                 pass
-            self._refusals += [_in_file(refusal, counted.rows, file) for refusal in columns.refusals]
+            refusals = [_in_file(refusal, counted.rows, file) for refusal in columns.refusals]
+            if file.is_of_folder and not file.is_alone and columns.is_without_code(contents):
+                self._without_functions.append((file, refusals))
+            else:
+                self._refusals += refusals
         else:
             self._take(file, columns or Columns(of={}, why={}, present=()), raw)
         return columns
@@ -188,14 +205,22 @@ class _Reader:
             rows = keep_real_pairs(rows)
         self._rows += rows
 
+    def _tell_of_other_files(self) -> None:
+        """Say which files have no rows, and which of a folder hold no functions; if none holds any, refuse all."""
+        empty = [file.source.name for file in self._files if not file.rows and file.form]
+        if empty and len(empty) < len(self._files):
+            self._notes.append(f"{_listed(empty)}: no rows.")
+        others = [file.name for file, _ in self._without_functions]
+        if others and self._rows:
+            self._notes.append(f"{_listed(others)}: no column of functions and no source code; not read.")
+        elif others:
+            self._refusals += [refusal for _, refusals in self._without_functions for refusal in refusals]
+
     def _refuse(self, error: DataError | OSError, prefix: str) -> None:
         problems = error.problems if isinstance(error, DataError) else ()
         for problem in problems or (InputError(where="source", found=str(error), expected="a readable source"),):
-            where = (
-                problem.where
-                if problem.where.startswith(prefix) or "/" in problem.where
-                else f"{prefix}{problem.where}"
-            )
+            is_named = "/" in problem.where or problem.where.startswith(prefix.removesuffix(", ") or "/")
+            where = problem.where if is_named else f"{prefix}{problem.where}"
             self._refusals.append(
                 Refusal(where=where, found=problem.found, expected=problem.expected, fix=problem.fix, config=[])
             )
@@ -230,6 +255,11 @@ class _Counted:
         for one in raw:
             self.rows += 1
             yield one
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED_FILES} more files" if len(names) > MAX_LISTED_FILES else ""
+    return f"{', '.join(names[:MAX_LISTED_FILES])}{more}"
 
 
 def _head(raw: Iterator[RawRow]) -> list[RawRow]:
