@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from cellgate.contract.evidence import Comparison, Evidence
-from cellgate.contract.options import Option
+from cellgate.contract.options import Option, share_no_model
 from tests.fakes import option_evidence
 from trainers.evaluation.differences import Difference, compare
 from trainers.evaluation.statistics import Resampled, count_by_group
@@ -77,7 +77,12 @@ def evidence_of(world: World, sample: Sample, *, seed: int) -> Evidence:
         for name in names
     ]
     comparisons = [
-        _compare(first, second, f1s, compare(resampled, counts, members[first], members[second]))
+        _compare(
+            first,
+            second,
+            f1s,
+            compare(resampled, counts, members[first], members[second], apart=share_no_model(first, second)),
+        )
         for first, second in combinations(names, 2)
     ]
     return Evidence(

@@ -1,5 +1,6 @@
 """`cellgate evaluate`: judge a bundle, or the scores of any detector, on a data set."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from cellgate.cli.watching import last
 from cellgate.contract.api.evaluations import EvaluationAnswer
 from cellgate.contract.api.runs import RunStatus
 from cellgate.contract.exit_codes import CommandExit, UsageError
-from cellgate.contract.results import Evaluation, Metrics, TrainingOverlap
+from cellgate.contract.results import Evaluation, Metrics, SinceCutoff, TrainingOverlap
 
 app = typer.Typer()
 
@@ -29,6 +30,10 @@ def evaluate(
         str | None, typer.Option(help="File below a data root of the server with id and probability, to judge instead.")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Default: the bundle's own; of scores 0.5.")] = None,
+    cutoff: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Last day of which a pretrained model may have read."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a bundle, or the scores of any detector, on a data set that it was not trained on.
@@ -38,6 +43,7 @@ def evaluate(
     if (bundle is None) == (scores is None):
         raise UsageError("give --bundle, or --scores with a file, and not both")
     body: dict[str, Any] = {"bundle": bundle, "scores": scores, "threshold": threshold}
+    body["cutoff"] = None if cutoff is None else cutoff.date().isoformat()
     with client_of(context) as client:
         body["dataset"] = named_dataset(client, dataset)
         if bundle is not None:
@@ -58,6 +64,8 @@ def _show(console: Console, answer: EvaluationAnswer) -> None:
         console.print(f"Run {answer.run}: {answer.state}. {answer.failure_detail or ''}", markup=False)
         return
     console.print(_shared(found.overlap), style="yellow" if found.overlap is not None and _any(found.overlap) else "")
+    if found.since_cutoff is not None:
+        console.print(_before(found.since_cutoff))
     _show_scores(console, found)
     if found.pair_verdicts is not None:
         right = found.pair_verdicts.correct
@@ -73,6 +81,10 @@ def _show_scores(console: Console, found: Evaluation) -> None:
     rows.add_row("all", *_row(found.metrics, f" ({interval})"))
     if found.unseen is not None:
         rows.add_row("not seen in training", *_row(found.unseen))
+    since = found.since_cutoff
+    if since is not None and since.newer is not None and since.f1_interval is not None:
+        interval = span(since.f1_interval.low, since.f1_interval.high)
+        rows.add_row(f"after {since.cutoff}", *_row(since.newer, f" ({interval})"))
     for baseline in found.baselines:
         rows.add_row(f"baseline {baseline.name}", "", score(baseline.f1), "", "", "", "")
     console.print(rows)
@@ -81,6 +93,15 @@ def _show_scores(console: Console, found: Evaluation) -> None:
 def _row(metrics: Metrics, interval: str = "") -> list[str]:
     values = (metrics.precision, metrics.recall, metrics.auprc, metrics.ece)
     return [f"{metrics.rows:,}", f"{score(metrics.f1)}{interval}", *(score(value) for value in values)]
+
+
+def _before(since: SinceCutoff) -> str:
+    newer = 0 if since.newer is None else since.newer.rows
+    alone = "judged by themselves below" if newer else "there is nothing to judge by"
+    return (
+        f"Of {since.cutoff} or before, perhaps seen in pretraining: {since.older:,} functions; without a date: "
+        f"{since.undated:,}; newer: {newer:,}, {alone}."
+    )
 
 
 def _any(overlap: TrainingOverlap) -> bool:

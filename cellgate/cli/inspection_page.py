@@ -103,7 +103,7 @@ def _left_out(console: Console, found: Inspection) -> None:
     total = sum(one.rows for one in found.left_out)
     _print(console, f"{_count(total, 'row')} left out; by mistake {found.left_out_share:.2%} of all rows:")
     for one in found.left_out:
-        chosen = "" if one.counts else ", as the settings say"
+        chosen = "" if one.counts else ", which is no mistake"
         _print(console, f"  {one.rows:,} {one.reason.value}{chosen}: {one.explanation}")
         for place in one.places[:SHOWN_PLACES]:
             _print(console, f"    {place}")

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from cellgate.contract.broken_rules import BrokenRule, FieldsDisagree
 from cellgate.contract.documents import Input
 from cellgate.contract.recipes import TrainingKind, kind_of, with_recipe
 
@@ -58,7 +59,8 @@ class LearningRate(Spec):
     @model_validator(mode="after")
     def _range_is_a_range(self) -> Self:
         if self.finder_min >= self.finder_max:
-            raise ValueError(f"finder_min ({self.finder_min:g}) must be below finder_max ({self.finder_max:g})")
+            message = f"finder_min ({self.finder_min:g}) must be below finder_max ({self.finder_max:g})"
+            raise FieldsDisagree(BrokenRule(at=("finder_min",), message=message))
         return self
 
 
@@ -431,7 +433,8 @@ class PrepareConfig(Spec):
     @model_validator(mode="after")
     def _splits_are_assigned_in_one_way(self) -> Self:
         if self.honour_split and self.split not in (SplitBy.RANDOM, SplitBy.PUBLISHED):
-            raise ValueError(f"honour_split is for split: published; leave it out with split: {self.split}")
+            message = f"honour_split is for split: published; leave it out with split: {self.split}"
+            raise FieldsDisagree(BrokenRule(at=("honour_split",), message=message))
         return self
 
     @property

@@ -1,9 +1,10 @@
 """The bases of the JSON documents that people write and that a run leaves, and the kinds of value in them."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_before_validator_function
 
@@ -14,6 +15,23 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+def _is_a_day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text} is no day: {error}") from error
+    return text
+
+
+# Text, so that days compare as those of data sets do.
+Day = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    AfterValidator(_is_a_day),
+    Field(json_schema_extra={"format": "date"}),
+]
 
 
 def is_none(value: object) -> bool:
@@ -48,7 +66,7 @@ def _no_boolean(value: Any) -> Any:
 class Input(BaseModel):
     """Base of what people write: unknown fields are mistakes, and values keep their kind."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from cellgate.contract.broken_rules import BrokenRule, FieldsDisagree
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, TransformerConfig
 from cellgate.contract.documents import Input
 from cellgate.contract.gate import WarningName
@@ -41,9 +42,10 @@ DEPLOYMENT_THRESHOLDS: Mapping[str, str] = {
     "deployment_f1": "min_deployment_f1",
     "deployment_alerts": "max_alerts_per_1000",
     "vd_s": "max_vd_s",
+    "coverage": "min_coverage",
 }
 # Of them, those that say nothing without a prevalence.
-AT_PREVALENCE = frozenset(DEPLOYMENT_THRESHOLDS) - {"vd_s"}
+AT_PREVALENCE = frozenset(DEPLOYMENT_THRESHOLDS) - {"vd_s", "coverage"}
 
 
 class Policy(Input):
@@ -104,6 +106,12 @@ class Policy(Input):
     max_vd_s: float | None = Field(
         None, ge=0, le=1, description="VD-S of 51 and 52 on the gate split, as a warning; null: no check."
     )
+    min_coverage: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of functions with a verdict of 51 and 52 at the risk, as a warning; null: no check.",
+    )
     min_pair_correct: float | None = Field(
         None,
         ge=0,
@@ -131,20 +139,24 @@ class Policy(Input):
         # Without the threshold there is no check, and the gate would pass what its policy seems to forbid.
         wanted = {"pair_correct": "min_pair_correct", **DEPLOYMENT_THRESHOLDS}
         missing = [
-            f"blocking names {check}, which needs a value in {field}"
+            BrokenRule(at=("blocking",), message=f"blocking names {check}, which needs a value in {field}")
             for check, field in wanted.items()
             if check in self.blocking and getattr(self, field) is None
         ]
         if self.deployment_prevalence is None:
+            at_prevalence = [field for check, field in DEPLOYMENT_THRESHOLDS.items() if check in AT_PREVALENCE]
             missing += [
-                f"{field} needs a share of vulnerable functions in deployment_prevalence"
-                for check, field in DEPLOYMENT_THRESHOLDS.items()
-                if check in AT_PREVALENCE and getattr(self, field) is not None
+                BrokenRule(
+                    at=(field,), message=f"{field} needs a share of vulnerable functions in deployment_prevalence"
+                )
+                for field in (*at_prevalence, "alert_budget_per_1000")
+                if getattr(self, field) is not None
             ]
-            if self.alert_budget_per_1000 is not None:
-                missing.append("alert_budget_per_1000 needs a share of vulnerable functions in deployment_prevalence")
+        if self.min_coverage is not None and self.selective_risk is None:
+            message = "min_coverage needs a share of the verdicts that may be wrong in selective_risk"
+            missing.append(BrokenRule(at=("min_coverage",), message=message))
         if missing:
-            raise ValueError("; ".join(missing))
+            raise FieldsDisagree(*missing)
         return self
 
 
@@ -206,7 +218,6 @@ class ExperimentSpec(RunLimits):
     @model_validator(mode="after")
     def _has_no_more_seeds_than_it_may(self) -> Self:
         if self.more_seeds is not None and self.more_seeds.most < len(self.seeds):
-            raise ValueError(
-                f"more_seeds.most is {self.more_seeds.most}, and there are {len(self.seeds)} seeds already"
-            )
+            message = f"more_seeds.most is {self.more_seeds.most}, and there are {len(self.seeds)} seeds already"
+            raise FieldsDisagree(BrokenRule(at=("more_seeds", "most"), message=message))
         return self

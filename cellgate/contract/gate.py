@@ -48,6 +48,7 @@ CHECKS = (
     CheckSpec(name="deployment_f1", title="F1 at the prevalence", blocking=False),
     CheckSpec(name="deployment_alerts", title="Alerts at the prevalence", blocking=False),
     CheckSpec(name="vd_s", title="VD-S", blocking=False),
+    CheckSpec(name="coverage", title="Functions with a verdict", blocking=False),
 )
 TITLES: Mapping[str, str] = {check.name: check.title for check in CHECKS}
 BLOCKING = frozenset(check.name for check in CHECKS if check.blocking)

@@ -46,11 +46,12 @@ class Reason(StrEnum):
     REPEATED_ID = "repeated_id"
     TOO_LONG = "too_long"
     OTHER_LANGUAGE = "other_language"
+    NO_DIFFERENCE = "no_difference"
 
     @property
     def is_choice(self) -> bool:
-        """Whether a setting asks for it: such rows do not count towards `max_left_out_share`."""
-        return self in (Reason.TOO_LONG, Reason.OTHER_LANGUAGE)
+        """Whether a setting asks for it or the set is so by its nature: such rows do not count as mistakes."""
+        return self in (Reason.TOO_LONG, Reason.OTHER_LANGUAGE, Reason.NO_DIFFERENCE)
 
 
 class SourceFile(Document):

@@ -43,3 +43,9 @@ OPTION_NAMES: Mapping[Option, str] = {option.name: option.title for option in OP
 OUTCOMES: Mapping[Option, Shipping | None] = {option.name: option.outcome for option in OPTIONS}
 # The options of outcome `single`.
 SINGLES: tuple[Option, ...] = tuple(option.name for option in OPTIONS if option.outcome == "single")
+CELLS: Mapping[Option, tuple[int, ...]] = {option.name: option.cells for option in OPTIONS}
+
+
+def share_no_model(first: Option, second: Option) -> bool:
+    """Return whether no model of one option is part of the other, so that their seeds vary apart."""
+    return not set(CELLS[first]) & set(CELLS[second])

@@ -12,7 +12,7 @@ from cellgate.contract.bundle_summary import BundleSummary
 from cellgate.contract.cells import CellName
 from cellgate.contract.composition import SplitComposition
 from cellgate.contract.configs import EvaluationSplits, Split, TransformerConfig
-from cellgate.contract.documents import Document, Finite, NonNegative, Probability, Sha256
+from cellgate.contract.documents import Day, Document, Finite, NonNegative, Probability, Sha256
 from cellgate.contract.evidence import Baseline, Evidence, Interval, KindEvidence, PairVerdicts, Truncation
 from cellgate.contract.inspection import Inspection
 from cellgate.contract.recipes import TrainingKind, settings_of
@@ -89,6 +89,15 @@ CollapseType = Literal[
     "vanishing_gradient",
     "exploding_gradient",
 ]
+
+
+class MarginScores(Document):
+    """A margin around a model's threshold within which it gives no verdict: bounded on dev, measured on gate."""
+
+    margin: NonNegative = Field(description="In log-odds.")
+    risk_bound: Probability = Field(description="Upper 95 % bound, on dev, of the share of wrong ones of its verdicts.")
+    coverage: Probability = Field(description="Share of gate's functions that have a verdict.")
+    risk: Probability | None = Field(description="Share of wrong ones among these verdicts; null where there is none.")
 
 
 class Collapse(Document):
@@ -240,10 +249,21 @@ class TrainingOverlap(Document):
     same_commit: int = Field(ge=0, description="Judged functions of a commit that it learnt from.")
 
 
+class SinceCutoff(Document):
+    """Scores on what is newer than the last day of which a pretrained model may have read."""
+
+    cutoff: Day = Field(description="The day, as it was stated.")
+    older: int = Field(ge=0, description="Judged functions of this day or before, which pretraining may have seen.")
+    undated: int = Field(ge=0, description="Judged functions of which no date is known.")
+    newer: Metrics | None = Field(description="On all others alone; null where there is none.")
+    f1_interval: Interval | None = Field(description="Of F1 on the newer ones; null where there is none.")
+
+
 class Evaluation(Document):
     """How a detector does on a data set; every interval is by resampling groups."""
 
     overlap: TrainingOverlap | None = Field(description="Null: what the detector was trained on is not known.")
+    since_cutoff: SinceCutoff | None = Field(None, description="Null: no cut-off was stated.")
     detector: Sha256 = Field(description="Id of the bundle, or hash of the file of scores.")
     splits: list[Split] = Field(description="That the judged functions are in: gate and test, those that there are.")
     groups: int = Field(ge=1)
@@ -275,6 +295,9 @@ class RunResult(Document):
     # Cells 51 to 53
     metrics: dict[str, Metrics] = Field(default_factory=dict, description="By split.")
     truncation: dict[str, Truncation] = Field(default_factory=dict, description="By split; of cells 51 and 52.")
+    margins: list[MarginScores] = Field(
+        default_factory=list, description="Of cells 51 to 53, the least first: what abstention within each leaves."
+    )
     best_epoch: int | None = Field(None, ge=0)
     epochs: int | None = Field(None, ge=0)
     steps: int | None = Field(None, ge=0)

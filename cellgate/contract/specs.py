@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cellgate.contract.configs import AggregationConfig, FusionConfig, GnnConfig, PrepareConfig, Spec, TransformerConfig
+from cellgate.contract.documents import Day
 
 
 class Device(StrEnum):
@@ -167,6 +168,9 @@ class EvaluateSpec(RunSpec):
     scores: Path | None = Field(None, description="JSONL or CSV with id and probability of every function, or SARIF.")
     trained_on: Path | None = Field(None, description="Data set of the detector, to show what is shared with it.")
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own; of scores 0.5.")
+    cutoff: Day | None = Field(
+        None, description="Last day of which a pretrained model may have read; null: not stated."
+    )
 
     @model_validator(mode="after")
     def _judges_one_detector(self) -> Self:

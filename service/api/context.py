@@ -21,7 +21,7 @@ from service.broker.notify import Notifier
 from service.settings import Settings
 from service.store.database import Database
 from service.store.queue import waiting_of
-from service.store.tables import RunRow
+from service.store.tables import ListedRun
 from service.store.versions import PollState
 from service.telemetry.metrics import Telemetry
 
@@ -45,7 +45,7 @@ class Context:
     refusals: Refusals
     attempts: Attempts
 
-    def waiting(self, session: Session, runs: Iterable[RunRow]) -> dict[str, Waiting]:
+    def waiting(self, session: Session, runs: Iterable[ListedRun]) -> dict[str, Waiting]:
         """Return the waiting reason of each of these runs, by id."""
         return waiting_of(session, runs, max_running=self.settings.max_running_runs)
 

@@ -16,12 +16,14 @@ from typing import IO
 from cellgate.contract.configs import FieldNames
 from cellgate.contract.errors import shortened
 from cellgate.contract.source_files import PARQUET_FORMS, without_packing
+from trainers.data.read.column_names import ColumnNames
 from trainers.data.read.compressed import open_source
-from trainers.data.read.files import label_in
 from trainers.data.read.json_rows import BYTE_ORDER_MARK, objects_of_line
 from trainers.data.read.known_fields import KNOWN_FIELDS
+from trainers.data.read.nested import names_in
 from trainers.data.read.raw_rows import Defect
-from trainers.data.read.tables import begin_table, has_table
+from trainers.data.read.stated_names import label_in
+from trainers.data.read.tables import begin_table, has_table, is_before_header
 
 LOOKED_AT_LINES = 50
 MAX_LINE_BYTES = 4_000_000
@@ -49,7 +51,9 @@ def first_look(path: Path, fields: FieldNames) -> list[str]:
             # Empty lines may stand before the rows, and before a header.
             first = next((line for line in lines if line[1].strip()), (1, b""))
             if has_table(first[1], path.name):
-                return list(_header(first[1], path, fields))
+                begun = (line[1] for line in itertools.chain([first], lines))
+                header = next((line for line in begun if not is_before_header(_text(line))), b"")
+                return list(_header(header, path, fields))
             if _is_begun_value(first[1], path):
                 # One value on several lines, or as long as the file: the run that reads it looks at its rows.
                 return []
@@ -76,8 +80,12 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, line
 
 
+def _text(line: bytes) -> str:
+    return line.decode("utf-8-sig", errors="replace")
+
+
 def _header(line: bytes, path: Path, fields: FieldNames) -> Iterator[str]:
-    text = line.decode("utf-8-sig", errors="replace")
+    text = _text(line)
     try:
         # Lines may end with \r alone, and the first may end within a quoted name.
         _, names = begin_table(text, io.StringIO(text, newline=""), strict=False)
@@ -127,7 +135,10 @@ def _row(line: bytes) -> list[str] | str:
         return row.found
     # Rows by key, or columns: the run that reads them looks at them.
     nested = row and all(isinstance(value, dict | list) for value in row.values())
-    return [] if nested else list(row) or ["no field"]
+    if nested:
+        return []
+    columns, paths = names_in([row])
+    return [*columns, *paths] or ["no field"]
 
 
 def _missing(rows: Sequence[Sequence[str]], path: Path, fields: FieldNames, *, what: str) -> Iterator[str]:
@@ -153,6 +164,5 @@ def _wanted(role: str, fields: FieldNames) -> tuple[str, ...]:
 def _has(role: str, names: Sequence[str], fields: FieldNames) -> bool:
     if getattr(fields, role):
         return getattr(fields, role) in names
-    # As the run does: known names are known in any case.
-    present = {name.casefold() for name in names}
-    return any(name.casefold() in present for name in KNOWN_FIELDS[role])
+    found = ColumnNames(names)
+    return bool(found.known(role) or found.known_paths(role))

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
@@ -26,10 +26,18 @@ from service.api.recording import Recorded, RecordedChange
 from service.domain.errors import IdempotencyMismatch, Mistake
 from service.domain.principals import Principal
 from service.store.database import now_s
+from service.store.dispatch import due_for_dispatch
 from service.store.keys import stored_key
 from service.store.quotas import check_waiting
-from service.store.tables import IdempotencyRow
+from service.store.tables import IdempotencyRow, table_of
 
+# Kept: to build a statement takes longer than to execute it.
+_KEYS = table_of(IdempotencyRow)
+_TAKE = {
+    name: dialect.insert(_KEYS).values(created_at=now_s()).on_conflict_do_nothing().returning(_KEYS.c.key)
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+_STORE = update(_KEYS).where(_KEYS.c.key == bindparam("of_key"))
 # Of a thing, in its URL.
 ROW_ID = re.compile(rf"\b[a-z]{{2,3}}_{ULID}\b")
 
@@ -117,9 +125,11 @@ class Post:
                 told = {**detail, **created.detail}
                 self.change.record(session, made=made and made[0], about_made=about_made, reason=reason, **told)
             self._store(session, created.location, body)
+            due = due_for_dispatch(session)
         answer = _response(created.location, body)
-        # Once the answer has gone: who waits for it does not wait for the broker.
-        answer.background = BackgroundTask(self.context.notifications.send)
+        if due:
+            # Once the answer has gone: who waits for it does not wait for the broker.
+            answer.background = BackgroundTask(self.context.notifications.send, due)
         return answer
 
     def act(
@@ -160,20 +170,14 @@ class Post:
             "status": 202,
             "location": None,
             "body": {},
-            "created_at": now_s(),
         }
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        taken = session.execute(
-            dialect.insert(IdempotencyRow).values(values).on_conflict_do_nothing().returning(IdempotencyRow.key)
-        ).scalar()
-        if taken is not None:
+        if session.execute(_TAKE[self.context.database.dialect], values).scalar() is not None:
             return None
         return session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self._stored_key)).one()
 
     def _store(self, session: Session, location: str | None, body: dict[str, Any]) -> None:
         if self.key is not None:
-            row = session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == self._stored_key)).one()
-            row.location, row.body = location, body
+            session.execute(_STORE, {"of_key": self._stored_key, "location": location, "body": body})
 
     def _replay(self, known: IdempotencyRow) -> JSONResponse:
         if known.request_hash != self.request_hash:

@@ -1,33 +1,38 @@
 """Notifications of what requests have queued: sent after their answers, one round for all requests that came meanwhile.
 
-A process that ends before the round leaves the runs marked as not notified of, and the reconciler notifies.
+The runs are marked as notified of in the transaction that queued them. A process that ends before the round leaves them
+to the heartbeat of the next worker, and to the reconciler, which notifies again.
 """
 
 import asyncio
+from collections.abc import Iterable
 
 from starlette.concurrency import run_in_threadpool
 
-from service.broker.notify import Notifier, notify_waiting_runs
-from service.store.database import Database
+from service.broker.notify import Notifier, notify_of
 
 
 class Notifications:
     """Notifies workers of queued runs.
 
     Args:
-        database: Where the runs are.
         notifier: Wakes the workers.
     """
 
-    def __init__(self, database: Database, notifier: Notifier) -> None:
-        self._database = database
+    def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
+        self._due: list[tuple[str, str]] = []
         self._next: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def send(self) -> None:
-        """Return once workers are notified of every run that was queued before this call."""
-        # A round that has begun may have read the queue already; one that waits for its turn has not.
+    async def send(self, due: Iterable[tuple[str, str]]) -> None:
+        """Return once workers are notified of these runs.
+
+        Args:
+            due: Each run with its queue.
+        """
+        self._due += due
+        # A round that has begun has taken its runs already; one that waits for its turn has not.
         if self._next is None:
             self._next = asyncio.create_task(self._round())
         await asyncio.shield(self._next)
@@ -35,4 +40,5 @@ class Notifications:
     async def _round(self) -> None:
         async with self._one_at_a_time:
             self._next = None
-            await run_in_threadpool(notify_waiting_runs, self._database, self._notifier)
+            due, self._due = self._due, []
+            await run_in_threadpool(notify_of, due, self._notifier)

@@ -4,10 +4,13 @@ Source:
     RFC 6901 (JSON pointers).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from cellgate.contract.api.datasets import ONE_PATH, PATHS
+from cellgate.contract.broken_rules import FieldsDisagree
 from cellgate.contract.cells import SUBMITTED
 from cellgate.contract.suggestions import did_you_mean, fields_at
 from service.domain.errors import Mistake, escaped
@@ -25,7 +28,15 @@ def mistakes_of(errors: Sequence[Any], *, body: Any = None) -> list[Mistake]:
         errors: As pydantic lists them.
         body: Type of the request's body, to say what may have been meant by a field that does not exist.
     """
-    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_detail(error, body)) for error in errors]
+    return [mistake for error in errors for mistake in _mistakes(error, body)]
+
+
+def _mistakes(error: Any, body: Any) -> list[Mistake]:
+    broken = (error.get("ctx") or {}).get("error")
+    if isinstance(broken, FieldsDisagree):
+        at = [(_pointer(error["type"], [*error["loc"], *rule.at]), rule.message) for rule in broken.rules]
+        return [Mistake(pointer=pointer, detail=message) for pointer, message in at]
+    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_detail(error, body))]
 
 
 def _pointer(kind: str, location: Sequence[str | int]) -> str:
@@ -60,6 +71,9 @@ def _detail(error: Any, body: Any) -> str:
     if kind == "json_invalid":
         return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
     if error["loc"] and error["loc"][-1] in SECRETS:
+        return message
+    # A rule over several fields names those that break it: all the others beside them say nothing.
+    if kind == "value_error" and isinstance(error.get("input"), Mapping | BaseModel):
         return message
     return f"{message}; found {_shown(error.get('input'))}"
 

@@ -18,14 +18,14 @@ from cellgate.contract.states import RunState, Waiting, job_state
 from service.domain.comparison import thinned
 from service.domain.curves import epochs_at, is_by_time
 from service.domain.progress import JOBS_OF, remaining_s, share_done, step_states
-from service.store.best_f1 import gate_f1_of
 from service.store.dataset_sources import sources_of
 from service.store.runs import MetricCurve
 from service.store.summaries import ExperimentOverview
-from service.store.tables import DatasetRow, ExperimentRow, JobRow, RunRow
+from service.store.tables import DatasetRow, ExperimentRow, JobRow, ListedRun, RunRow
 
 Waitings = Mapping[str, Waiting]
 GateVerdict = Literal["pending", "pass", "fail"]
+_ABSENT = object()
 A = TypeVar("A", bound=Answer)
 S = TypeVar("S", bound=ExperimentSummary)
 
@@ -38,14 +38,13 @@ def answer(kind: type[A], row: object, **computed: Any) -> A:
         row: Row, or any value with the same attributes; `job` is the column `job_id`.
         computed: Fields that are no plain copy.
     """
-    copied = kind.model_fields.keys() - computed.keys()
-    return kind(**{name: _column(row, name) for name in copied}, **computed)
+    return kind(**{name: _column(row, name) for name in kind.model_fields if name not in computed}, **computed)
 
 
 def _column(row: object, name: str) -> Any:
-    if name == "archived":
-        return getattr(row, "archived_at", None) is not None
-    found = getattr(row, name) if hasattr(row, name) else getattr(row, f"{name}_id")
+    found = getattr(row, name, _ABSENT)
+    if found is _ABSENT:
+        return getattr(row, "archived_at", None) is not None if name == "archived" else getattr(row, f"{name}_id")
     return {} if name == "labels" and found is None else found
 
 
@@ -70,7 +69,7 @@ def dataset_answer(row: DatasetRow, run_id: str | None) -> DatasetAnswer:
     )
 
 
-def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> RunAnswer:
+def run_answer(row: ListedRun, waiting: Waitings, *, with_result: bool = False) -> RunAnswer:
     """Return a run; with its whole result only where one run is read.
 
     Args:
@@ -85,7 +84,6 @@ def run_answer(row: RunRow, waiting: Waitings, *, with_result: bool = False) -> 
         cell=cell_name(row.cell),
         waiting=waits and answer(WaitingAnswer, waits),
         progress=answer(Progress, row),
-        f1=gate_f1_of(row.result),
         result=row.result if with_result else None,
     )
 
@@ -95,7 +93,7 @@ def run_status(row: RunRow | Row[Any]) -> RunStatus:
     return answer(RunStatus, row, progress=answer(Progress, row))
 
 
-def job_answer(row: JobRow, runs: Sequence[RunRow], waiting: Waitings) -> JobAnswer:
+def job_answer(row: JobRow, runs: Sequence[ListedRun], waiting: Waitings) -> JobAnswer:
     """Return a job with its runs.
 
     Args:

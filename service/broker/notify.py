@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -47,6 +48,11 @@ def notify_waiting_runs(database: Database, notifier: Notifier) -> None:
         # The caller's work is committed: an error here must not hide that.
         log.warning("notifications_not_sent", error=str(error))
         return
+    notify_of(due, notifier)
+
+
+def notify_of(due: Iterable[tuple[str, str]], notifier: Notifier) -> None:
+    """Send a notification for each of these (run, queue), which are marked as notified of."""
     for run_id, queue in due:
         if not notifier.notify(run_id, queue):
             return  # The broker is unreachable for the other runs too: fail once, not once per run.

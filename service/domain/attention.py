@@ -125,7 +125,7 @@ def _failed_runs(facts: AttentionFacts) -> Found:
     alike = [run for run in facts.failed if (run.reason is FailureReason.COLLAPSE) is collapsed]
     word = "collapsed" if collapsed else "failed"
     which = f"seed {first.seed} of {ENTRY_OF[Cell(first.cell)].label}"
-    cause = brief(first.detail) if collapsed else f"{first.reason.value}: {brief(first.detail)}"
+    cause = brief(first.detail) if collapsed else f"{first.reason.value.replace('_', ' ')}: {brief(first.detail)}"
     sentence = f"{which[0].upper()}{which[1:]} {word}: {cause}."
     if len(alike) > 1:
         sentence = f"{len(alike)} of {facts.runs} runs {word}; {which}: {cause}."

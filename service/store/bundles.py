@@ -173,7 +173,8 @@ def start_scoring(
         limits=limits,
         owner=owner,
     )
-    return session.scalars(select(RunRow).where(RunRow.job_id == job.id)).one()
+    (run,) = job.runs
+    return run
 
 
 def bundle_asked(session: Session, run: RunRow) -> str:

@@ -136,12 +136,14 @@ def record_tries(session: Session, outcomes: Sequence[Outcome], *, in_flight: Co
     """
     # In the order of the webhooks: two senders never wait for each other.
     for outcome in sorted(outcomes, key=lambda one: (one.due.webhook_id, one.due.delivery_id)):
+        webhook_id = outcome.due.webhook_id
+        failures = _lock_failures(session, webhook_id)
         if not _record(session, outcome):
             continue
-        if outcome.error is None:
-            _close_circuit(session, outcome.due.webhook_id, in_flight)
-        else:
-            _count_failure(session, outcome.due.webhook_id, gone=outcome.status == GONE)
+        if outcome.error is not None:
+            _count_failure(session, webhook_id, failures + 1, gone=outcome.status == GONE)
+        elif failures:
+            _close_circuit(session, webhook_id, failures, in_flight)
 
 
 def _record(session: Session, outcome: Outcome) -> bool:
@@ -161,23 +163,28 @@ def _record(session: Session, outcome: Outcome) -> bool:
     return _set(session, due, next_at=later, last_status=status, last_error=error)
 
 
-def _close_circuit(session: Session, webhook_id: str, in_flight: Collection[str]) -> None:
-    failing = session.scalar(select(WebhookRow.failures).where(WebhookRow.id == webhook_id)) or 0
-    if not failing:
-        return
+def _lock_failures(session: Session, webhook_id: str) -> int:
+    """Return how often the webhook has failed in a row; no other sender changes it before the transaction ends."""
+    chosen = select(WebhookRow.failures).where(WebhookRow.id == webhook_id)
+    return session.scalar(chosen.with_for_update(key_share=True)) or 0
+
+
+def _close_circuit(session: Session, webhook_id: str, failures: int, in_flight: Collection[str]) -> None:
     _set_webhook(session, webhook_id, failures=0, probe_at=null())
-    if failing >= OPEN_AFTER:
+    if failures >= OPEN_AFTER:
         waiting = (DeliveryRow.webhook_id == webhook_id) & (DeliveryRow.state == DeliveryState.PENDING)
+        chosen = select(DeliveryRow.id).where(waiting, DeliveryRow.id.not_in(in_flight))
+        # Who holds one is about to send it, or waits for this webhook: to wait for it would be a deadlock.
+        free = chosen.with_for_update(skip_locked=True)
         session.execute(
             update(DeliveryRow)
-            .where(waiting, DeliveryRow.id.not_in(in_flight))
+            .where(DeliveryRow.id.in_(free))
             .values(next_at=now_s())
             .execution_options(synchronize_session=False)
         )
 
 
-def _count_failure(session: Session, webhook_id: str, *, gone: bool) -> None:
-    failures = 1 + (session.scalar(select(WebhookRow.failures).where(WebhookRow.id == webhook_id)) or 0)
+def _count_failure(session: Session, webhook_id: str, failures: int, *, gone: bool) -> None:
     pause_s = probe_pause_s(failures)
     values: dict[str, object] = {"failures": failures, "probe_at": null() if pause_s is None else now_s() + pause_s}
     _set_webhook(session, webhook_id, **values, **({"active": False} if gone else {}))

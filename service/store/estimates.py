@@ -1,9 +1,10 @@
 """What an experiment will take, from this deployment's own finished runs and pre-flights."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from cellgate.contract.api.estimates import EstimateAnswer, Figure, SpentAnswer, StepEstimate
@@ -50,7 +51,11 @@ def estimate(session: Session, *, dataset_id: str, spec: ExperimentSpec, price: 
         (Cell.GNN, spec.gnn, len(spec.seeds)),
         (Cell.FUSION, spec.fusion, fused),
     ]
-    steps = [_step(session, dataset, cell, config, runs, spec.queue) for cell, config, runs in wanted if runs]
+    steps = [
+        estimate_step(session, dataset, cell, config, runs=runs, queue=spec.queue)
+        for cell, config, runs in wanted
+        if runs
+    ]
     time = total(
         [(step.seconds, step.runs, step.cell != 53 or spec.policy.fusion == "always") for step in steps],
         unknown="; ".join(step.seconds.source for step in steps if step.seconds.value is None),
@@ -103,7 +108,27 @@ def spent_and_predicted(session: Session, experiment_id: str, *, price: float | 
     )
 
 
-def _step(session: Session, dataset: DatasetRow, cell: Cell, config: Config, runs: int, queue: str) -> StepEstimate:
+def estimate_step(
+    session: Session,
+    dataset: DatasetRow,
+    cell: Cell,
+    config: Config,
+    *,
+    runs: int,
+    queue: str,
+    ended_before: float = math.inf,
+) -> StepEstimate:
+    """Return what each run of one cell will take.
+
+    Args:
+        session: An open transaction.
+        dataset: That it is trained on.
+        cell: 51, 52 or 53.
+        config: Of the cell.
+        runs: One per seed.
+        queue: That they wait in.
+        ended_before: Only runs and pre-flights that had ended by then count; seconds since the epoch.
+    """
     name = ENTRY_OF[cell].name
     rows = _rows(dataset, SPLIT_OF[cell])
     unknown = (
@@ -114,7 +139,8 @@ def _step(session: Session, dataset: DatasetRow, cell: Cell, config: Config, run
         not_ready = Figure(value=None, source=f"not known: data set {dataset.id} is {dataset.state}")
         every = dict.fromkeys(("seconds", "host_bytes", "device_bytes", "disk_bytes"), not_ready)
         return StepEstimate(cell=ENTRY_OF[cell].json, runs=runs, **every)
-    finished, need = _finished(session, cell, config, queue), _need(session, dataset, name, config)
+    finished = _finished(session, cell, config, queue, ended_before)
+    need = _need(session, dataset, name, config, ended_before)
     disk = Figure(value=None, source=unknown)
     if need is not None:
         size = float(need.disk_bytes * runs)
@@ -134,7 +160,7 @@ def _rows(dataset: DatasetRow, split: Split) -> int | None:
     return None if found is None else int(found["rows"])
 
 
-def _finished(session: Session, cell: Cell, config: Config, queue: str) -> list[Trained]:
+def _finished(session: Session, cell: Cell, config: Config, queue: str, ended_before: float) -> list[Trained]:
     rows = DatasetRow.summary["splits"][SPLIT_OF[cell].value]["rows"].as_integer()
     memory = RunRow.result["memory"]
     chosen = (
@@ -155,6 +181,7 @@ def _finished(session: Session, cell: Cell, config: Config, queue: str) -> list[
             RunRow.reused_from.is_(None),
             RunRow.running_s.is_not(None),
             RunRow.queue == queue,
+            *_ended(ended_before),
         )
         .order_by(RunRow.id.desc())
         .limit(LOOKED_AT)
@@ -180,7 +207,13 @@ def _compared(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {"model": model, **{name: training.get(name) for name in COMPARED}}
 
 
-def _need(session: Session, dataset: DatasetRow, name: str, config: Config) -> PredictedNeed | None:
+def _ended(before: float) -> list[ColumnElement[bool]]:
+    return [] if math.isinf(before) else [RunRow.finished_at < before]
+
+
+def _need(
+    session: Session, dataset: DatasetRow, name: str, config: Config, ended_before: float
+) -> PredictedNeed | None:
     """Return what the newest pre-flight of the same config on the same data has predicted."""
     chosen = (
         select(JobRow.spec, RunRow.result)
@@ -190,6 +223,7 @@ def _need(session: Session, dataset: DatasetRow, name: str, config: Config) -> P
             RunRow.cell == Cell.PREFLIGHT.value,
             RunRow.state == RunState.SUCCEEDED,
             DatasetRow.content_hash == dataset.content_hash,
+            *_ended(ended_before),
         )
         .order_by(RunRow.id.desc())
         .limit(LOOKED_AT // 10)

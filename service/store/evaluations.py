@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
@@ -23,6 +22,7 @@ def start_evaluation(
     bundle_id: str | None,
     scores: Path | None,
     threshold: float | None,
+    cutoff: str | None,
     limits: RunLimits,
     owner: Owner,
 ) -> RunRow:
@@ -34,6 +34,7 @@ def start_evaluation(
         bundle_id: The bundle; None: a file of scores.
         scores: The file, as workers see it; None: a bundle.
         threshold: At or above it a function is called vulnerable; None: the detector's own.
+        cutoff: Last day of which a pretrained model may have read; None: not stated.
         limits: Priority, queue and time limits of the run.
         owner: Whom it belongs to.
 
@@ -51,12 +52,18 @@ def start_evaluation(
         session,
         cell=Cell.EVALUATE,
         dataset_id=dataset_id,
-        config={"bundle": bundle_id, "scores": None if scores is None else str(scores), "threshold": threshold},
+        config={
+            "bundle": bundle_id,
+            "scores": None if scores is None else str(scores),
+            "threshold": threshold,
+            "cutoff": cutoff,
+        },
         seeds=ONE_RUN,
         limits=limits,
         owner=owner,
     )
-    return session.scalars(select(RunRow).where(RunRow.job_id == job.id)).one()
+    (run,) = job.runs
+    return run
 
 
 def get_evaluation(session: Session, run_id: str) -> tuple[RunRow, JobRow]:

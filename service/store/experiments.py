@@ -16,7 +16,7 @@ from service.domain.pipeline import BASES, Step, shared_seeds
 from service.domain.principals import NOBODY, Owner
 from service.store.extensions import insert_experiment
 from service.store.gate import gate_report
-from service.store.jobs import DEFAULT_LIMITS, create_job, no_dataset, refuse_evaluation_only
+from service.store.jobs import DEFAULT_LIMITS, NewJob, create_job, no_dataset, refuse_evaluation_only
 from service.store.lookup import get_row
 from service.store.pipeline import set_state, start_first_steps
 from service.store.run_actions import cancel_runs
@@ -137,7 +137,7 @@ def create_experiment_job(
     limits: RunLimits = DEFAULT_LIMITS,
     owner: Owner = NOBODY,
     fresh: bool = False,
-) -> JobRow:
+) -> NewJob:
     """Create the job of a numbered cell as a step of an experiment, at a person's request.
 
     Args:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
@@ -37,7 +36,8 @@ def start_inspection(
         limits=limits,
         owner=owner,
     )
-    return session.scalars(select(RunRow).where(RunRow.job_id == job.id)).one()
+    (run,) = job.runs
+    return run
 
 
 def get_inspection(session: Session, run_id: str) -> RunRow:

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from cellgate.contract.cells import Cell
@@ -17,9 +18,39 @@ from service.store.filters import EVERYTHING, Filters, matching_jobs
 from service.store.lookup import get_row, new_id
 from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
 from service.store.run_actions import cancel_runs, pause_runs, refuse_where_paused, resume_runs
-from service.store.tables import DatasetRow, JobRow, RunRow
+from service.store.tables import WITHOUT_RESULT, DatasetRow, JobRow, ListedRun, RunRow, table_of
 
 DEFAULT_LIMITS = RunLimits()
+# Kept: to build a statement takes longer than to execute it.
+_INSERT_JOB = insert(table_of(JobRow)).values(created_at=now_s()).returning(table_of(JobRow).c.created_at)
+_INSERT_RUNS = insert(table_of(RunRow))
+_CURRENT_RUNS = (
+    select(*WITHOUT_RESULT)
+    .where(RunRow.job_id.in_(bindparam("job_ids", expanding=True)), RunRow.superseded_by.is_(None))
+    .order_by(RunRow.seed)
+)
+# Locked against deletion until the job that refers to it is there.
+_NAMED_DATASET = (
+    select(DatasetRow).where(DatasetRow.id == bindparam("dataset_id")).with_for_update(read=True, key_share=True)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job as it was created.
+
+    Args:
+        row: The job.
+        runs: Its runs, in the order of their seeds.
+    """
+
+    row: JobRow
+    runs: Sequence[RunRow]
+
+    @property
+    def id(self) -> str:
+        """Id of the job."""
+        return self.row.id
 
 
 def create_job(
@@ -35,7 +66,7 @@ def create_job(
     owner: Owner = NOBODY,
     fresh: bool = False,
     paused: bool = False,
-) -> JobRow:
+) -> NewJob:
     """Create a job and its runs, which are queued.
 
     Args:
@@ -71,13 +102,12 @@ def create_job(
         "timeout_s": limits.timeout_s,
         "owner": owner.name,
         "owner_id": owner.id,
-        "created_at": now_s(),
         "version": 1,
     }
-    job = session.scalars(insert(JobRow).values(values).returning(JobRow)).one()
+    job = JobRow(**values, created_at=session.execute(_INSERT_JOB, values).scalar_one())
     runs = [new_run(job, seed, queued_at=job.created_at, fresh=fresh, paused=paused) for seed in seeds]
-    session.execute(insert(RunRow), runs)
-    return job
+    session.execute(_INSERT_RUNS, runs)
+    return NewJob(row=job, runs=sorted((RunRow(**run) for run in runs), key=lambda run: run.seed))
 
 
 def get_job(session: Session, job_id: str) -> JobRow:
@@ -106,11 +136,10 @@ def jobs_of_experiment(session: Session, experiment_id: str) -> Sequence[JobRow]
     return session.scalars(chosen.order_by(JobRow.created_at, JobRow.step, JobRow.id)).all()
 
 
-def runs_of_jobs(session: Session, job_ids: Iterable[str]) -> dict[str, list[RunRow]]:
-    """Return each job's current runs, one per seed in the order of seeds, with one query."""
-    runs: dict[str, list[RunRow]] = defaultdict(list)
-    chosen = select(RunRow).where(RunRow.job_id.in_(list(job_ids)), RunRow.superseded_by.is_(None))
-    for run in session.scalars(chosen.order_by(RunRow.seed)):
+def runs_of_jobs(session: Session, job_ids: Iterable[str]) -> dict[str, list[ListedRun]]:
+    """Return each job's current runs without their results, one per seed in the order of seeds, with one query."""
+    runs: dict[str, list[ListedRun]] = defaultdict(list)
+    for run in session.execute(_CURRENT_RUNS, {"job_ids": list(job_ids)}):
         runs[run.job_id].append(run)
     return dict(runs)
 
@@ -221,9 +250,7 @@ def refuse_evaluation_only(dataset: DatasetRow) -> None:
 
 
 def _named_dataset(session: Session, dataset_id: str) -> DatasetRow:
-    # Locked against deletion until the job that refers to it is there.
-    chosen = select(DatasetRow).where(DatasetRow.id == dataset_id)
-    dataset = session.scalar(chosen.with_for_update(read=True, key_share=True))
+    dataset = session.scalar(_NAMED_DATASET, {"dataset_id": dataset_id})
     if dataset is None:
         raise no_dataset(dataset_id)
     return dataset

@@ -140,6 +140,14 @@ class Found(Sequence[T]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def of(self, things: Mapping[T, R]) -> "Found[R]":
+        """Return the page with these things in place of its rows.
+
+        Args:
+            things: By row.
+        """
+        return Found([things[row] for row in self._rows], after=self.after, total=self.total)
+
 
 def find_page(session: Session, wanted: Matching, page: PageOf) -> Found[str]:
     """Return the ids of a page, in order; one statement, or two under an order by what rows may lack.
@@ -164,19 +172,17 @@ def find_page(session: Session, wanted: Matching, page: PageOf) -> Found[str]:
     return Found(ids, after=last if goes_on else None, total=_total(session, wanted, page))
 
 
-def rows_of(session: Session, table: type[R], found: Found[str], chosen: Select[Any] | None = None) -> Found[R]:
+def rows_of(session: Session, table: type[R], found: Found[str]) -> Found[R]:
     """Return the rows of a page of ids, in the same order.
 
     Args:
         session: The transaction that has found it.
         table: Of the rows.
         found: The page of ids.
-        chosen: The selection whose first column is the row; default: the rows alone.
     """
     key: Any = table
-    rows = session.scalars((select(table) if chosen is None else chosen).where(key.id.in_(list(found))))
-    by_id = {row.id: row for row in rows}
-    return Found([by_id[row_id] for row_id in found], after=found.after, total=found.total)
+    rows: Any = session.scalars(select(table).where(key.id.in_(list(found))))
+    return found.of({row.id: row for row in rows})
 
 
 def _statements(matching: Matching, page: PageOf) -> Iterator[Select[Any]]:

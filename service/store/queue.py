@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from cellgate.contract.states import LEASED, RunState, Waiting, WaitingReason
 from service.store.database import now_s
 from service.store.quotas import at_work_of
-from service.store.tables import ExperimentRow, JobRow, RunRow, WorkerRow
+from service.store.tables import ExperimentRow, JobRow, ListedRun, RunRow, WorkerRow
 from service.store.workers import living_workers, serving_workers
 
 # What takes turns: an experiment, or a job that belongs to none.
@@ -130,7 +130,7 @@ def _load(
 
 def waiting_of(
     session: Session,
-    runs: Iterable[RunRow],
+    runs: Iterable[ListedRun],
     *,
     max_running: int | None = None,
     workers: Sequence[WorkerRow] | None = None,
@@ -158,7 +158,7 @@ def waiting_of(
     return waiting
 
 
-def _held_back(session: Session, runs: Sequence[RunRow], limit: int) -> dict[str, Waiting]:
+def _held_back(session: Session, runs: Sequence[ListedRun], limit: int) -> dict[str, Waiting]:
     chosen = select(RunRow.id).where(RunRow.id.in_([run.id for run in runs]), at_work_of(RunRow) >= limit)
     detail = f"its owner has {limit} runs at work, as many as one may have"
     held = Waiting(reason=WaitingReason.QUOTA, detail=detail)
@@ -194,7 +194,7 @@ def _nobody(queue: str, *, draining: int) -> str:
     return f"no worker serves queue {queue}: start one with `cellgate run-worker`, CELLGATE_QUEUES naming it"
 
 
-def _places(session: Session, runs: Sequence[RunRow]) -> Sequence[tuple[str, str, int, int]]:
+def _places(session: Session, runs: Sequence[ListedRun]) -> Sequence[tuple[str, str, int, int]]:
     """Return (run, queue, runs ahead of it, leased runs of the queue), with all taking turns from now on."""
     asked = {"queues": sorted({run.queue for run in runs}), "run_ids": [run.id for run in runs]}
     return [(row.id, row.queue, row.ahead, row.busy) for row in session.execute(_all_places(), asked)]

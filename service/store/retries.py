@@ -21,7 +21,7 @@ from service.domain.pipeline import BASES, Step
 from service.domain.principals import Owner
 from service.store.best_f1 import store_best_f1
 from service.store.database import now_s
-from service.store.jobs import create_job, get_job, new_run
+from service.store.jobs import NewJob, create_job, get_job, new_run
 from service.store.lookup import existing, get_row
 from service.store.pipeline import set_state
 from service.store.run_actions import cancel_runs
@@ -117,7 +117,7 @@ def retry_job_at(session: Session, job_id: str, learning_rate: float) -> str:
     return successor.id
 
 
-def _at_rate(session: Session, job: JobRow, *, step: Step | None, learning_rate: float, paused: bool) -> JobRow:
+def _at_rate(session: Session, job: JobRow, *, step: Step | None, learning_rate: float, paused: bool) -> NewJob:
     training = job.spec["training"]
     rate = {**training["learning_rate"], "value": learning_rate}
     return create_job(

@@ -4,18 +4,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased, load_only
 
 from cellgate.contract.events import EventKind
 from service.domain.curves import EVALUATED, epoch_ends, is_by_time
 from service.store.filters import EVERYTHING, Filters, matching_runs
 from service.store.lookup import get_row
-from service.store.paging import FIRST_PAGE, Found, PageOf, find_page, rows_of
-from service.store.tables import AttemptRow, EventRow, JobRow, MetricRow, RunRow
+from service.store.paging import FIRST_PAGE, Found, PageOf, find_page
+from service.store.tables import WITHOUT_RESULT, AttemptRow, EventRow, JobRow, MetricRow, RunRow
 
 # Each attempt tells its learning rate once.
 MOST_TOLD = 50
+# Kept: to build it takes longer than to execute it.
+_LISTED = select(*WITHOUT_RESULT).where(RunRow.id.in_(bindparam("ids", expanding=True)))
 _PROGRESS = (RunRow.steps_total, RunRow.epoch, RunRow.epochs, RunRow.metrics_thinned_at)
 
 
@@ -42,15 +44,16 @@ def get_run(session: Session, run_id: str) -> RunRow:
     return get_row(session, RunRow, run_id)
 
 
-def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Found[RunRow]:
-    """Return a page of the runs that match the filters.
+def list_runs(session: Session, page: PageOf = FIRST_PAGE, wanted: Filters = EVERYTHING) -> Found[Row[Any]]:
+    """Return a page of the runs that match the filters, without their results.
 
     Args:
         session: An open transaction.
         page: The page.
         wanted: Filters.
     """
-    return rows_of(session, RunRow, find_page(session, matching_runs(wanted), page))
+    found = find_page(session, matching_runs(wanted), page)
+    return found.of({row.id: row for row in session.execute(_LISTED, {"ids": list(found)})})
 
 
 def runs_by_id(session: Session, run_ids: Collection[str]) -> dict[str, RunRow]:
@@ -64,7 +67,9 @@ def configs_of(session: Session, run_ids: Collection[str]) -> dict[str, dict[str
     return {run_id: spec for run_id, spec in session.execute(chosen)}  # noqa: C416 - rows are no pairs to mypy
 
 
-def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None) -> list[MetricCurve]:
+def metrics_of(
+    session: Session, run_id: str, keys: Iterable[str] | None = None, *, since_s: float | None = None
+) -> list[MetricCurve]:
     """Return a run's curves by key; where two attempts measured the same step, the later one counts.
 
     A run that replaces another goes on from its checkpoint, and so do its curves. One that reuses the result of
@@ -75,7 +80,9 @@ def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None)
         session: An open transaction.
         run_id: The run.
         keys: Only these; one that ends in `/*` is every key of a group; None: all.
+        since_s: Only points that were stored at least so many seconds after the first attempt began; None: all.
     """
+    begun = _first_begun(session, run_id)
     earlier = aliased(RunRow)
     chosen = (
         select(MetricRow.key, MetricRow.step, MetricRow.value, MetricRow.at, AttemptRow.started_at)
@@ -85,8 +92,9 @@ def metrics_of(session: Session, run_id: str, keys: Iterable[str] | None = None)
     )
     if keys is not None:
         chosen = chosen.where(_is_one_of(keys))
+    if since_s is not None:
+        chosen = chosen.where(MetricRow.at >= begun + since_s)
     ordered = chosen.order_by(MetricRow.key, MetricRow.step, earlier.created_at, MetricRow.attempt)
-    begun = _first_begun(session, run_id)
     curves: dict[str, dict[int, tuple[float, float]]] = {}
     for key, step, value, at, attempt_begun in session.execute(ordered):
         if is_by_time(key):

@@ -12,8 +12,8 @@ from cellgate.contract.experiment import ExperimentSpec
 from cellgate.contract.states import DatasetState, RunState, job_state
 from service.domain.pipeline import Facts, Step, StepFacts, shared_seeds
 from service.domain.principals import Owner
-from service.store.jobs import create_job, jobs_of_experiment, runs_of_jobs
-from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, RunRow
+from service.store.jobs import NewJob, create_job, jobs_of_experiment, runs_of_jobs
+from service.store.tables import DatasetRow, DecisionRow, ExperimentRow, JobRow, ListedRun, RunRow
 
 CELL_OF: Mapping[Step, Cell] = {Step(step): entry.cell for entry in CELLS for step in entry.steps}
 # What runs once per experiment has no seed of its own.
@@ -37,7 +37,7 @@ def facts_of(session: Session, experiment: ExperimentRow) -> Facts:
     )
 
 
-def start_step(session: Session, experiment: ExperimentRow, step: Step) -> JobRow:
+def start_step(session: Session, experiment: ExperimentRow, step: Step) -> NewJob:
     """Create the step's job from the experiment's spec.
 
     The policy's text weight is the ensemble's everywhere: what 54 weighs, what 53 starts as and what is shipped are
@@ -81,7 +81,7 @@ def finished_runs(session: Session, experiment_id: str, step: Step) -> dict[int,
     return {run.seed: run for run in session.scalars(chosen.order_by(RunRow.seed))}
 
 
-def _step_facts(runs: Sequence[RunRow]) -> StepFacts:
+def _step_facts(runs: Sequence[ListedRun]) -> StepFacts:
     failures = [
         f"seed {run.seed}: {run.failure_reason}: {run.failure_detail}" for run in runs if run.failure_reason is not None
     ]

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser_page import Watched
+from tests.browser_page import VIEWPORT, Watched, watched_tab
 from tests.live_server import LiveServer, run_live_server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -51,10 +51,26 @@ def dataset(deployment: LiveServer) -> str:
     return made
 
 
+@pytest.fixture(scope="module")
+def one_tab(browser: Browser) -> Iterator[Page]:
+    """The tab that a module's tests use one after another."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture
-def watched(browser: Browser, deployment: LiveServer) -> Iterator[Watched]:
-    """A page of its own; at the end nothing may have gone wrong on it: errors, CSP violations, foreign requests."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def watched(one_tab: Page, deployment: LiveServer) -> Iterator[Watched]:
+    """A page as if it were new; at the end nothing may have gone wrong on it: errors, CSP violations, other hosts."""
+    with watched_tab(one_tab, deployment.url) as found:
+        yield found
+    assert found.wrong == []
+
+
+@pytest.fixture
+def first_visit(browser: Browser, deployment: LiveServer) -> Iterator[Watched]:
+    """The same, of a browser that has kept nothing of the dashboard."""
+    context = browser.new_context(viewport=VIEWPORT)
     found = Watched(context.new_page(), deployment.url)
     yield found
     context.close()

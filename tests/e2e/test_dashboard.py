@@ -82,7 +82,7 @@ def test_a_running_experiment_moves_by_itself(deployment: LiveServer, dataset: s
     bar = page.get_by_role("progressbar", name="Progress of 51 transformer seed 0, train")
     expect(bar).to_have_attribute("aria-valuenow", "50")
     expect(page.locator(".chip", has_text="epoch 4/8, 32 s left")).to_be_visible()
-    expect(page.locator(".status-line")).to_contain_text("Training, 13 % of the training done")
+    expect(page.locator(".status-line")).to_contain_text("Training, 13 % done")
 
     # and when it ends and all others run, the page follows without being loaded again
     page.evaluate("window.loadedOnce = true")
@@ -219,25 +219,23 @@ def test_a_locked_service_asks_for_its_token(tmp_path: Path, browser: Browser) -
 
 @pytest.mark.parametrize("width", [360, 768])
 def test_nothing_is_cut_off_on_a_narrow_screen(
-    deployment: LiveServer, dataset: str, browser: Browser, width: int
+    deployment: LiveServer, dataset: str, watched: Watched, width: int
 ) -> None:
     experiment = deployment.experiment(dataset, "narrow", SPEC)
     deployment.trainers(FUSION_GAINS).work()
-    page = browser.new_page(viewport={"width": width, "height": 800})
+    watched.page.set_viewport_size({"width": width, "height": 800})
     for place in ("", f"#/experiments/{experiment}", f"#/runs/{deployment.run_of(experiment, '51', 0)}"):
-        page.goto(f"{deployment.url}/{place}")
+        page = watched.open(place)
         expect(page.locator("main .card").last).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.close()
 
 
-def test_dark_and_light_follow_the_system(deployment: LiveServer, browser: Browser) -> None:
+def test_dark_and_light_follow_the_system(watched: Watched) -> None:
     def brightness(scheme: str) -> int:
-        page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
-        page.goto(deployment.url)
+        watched.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page = watched.open("")
         expect(page.locator("header.bar")).to_be_visible()
         colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        page.close()
         return sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
 
     assert brightness("dark") < 150 < 600 < brightness("light")

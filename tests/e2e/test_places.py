@@ -1,7 +1,6 @@
 """The dashboard's places in a real browser over the real API: Now, Experiments, Data sets, Cluster, New."""
 
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -341,20 +340,19 @@ def test_an_empty_service_shows_the_way_to_a_first_answer(
 
 
 @pytest.fixture
-def phone(browser: Browser) -> Iterator[Page]:
+def phone(watched: Watched) -> Watched:
     """A page of the size of a phone."""
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    yield context.new_page()
-    context.close()
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    return watched
 
 
 @pytest.mark.parametrize(
     "place", ["", "#/experiments", "#/experiments?group=dataset", "#/datasets", "#/cluster", "#/new"]
 )
-def test_nothing_is_cut_off_on_a_phone(deployment: LiveServer, phone: Page, place: str) -> None:
-    phone.goto(f"{deployment.url}/{place}")
-    expect(phone.locator("main .card").last).to_be_visible()
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+def test_nothing_is_cut_off_on_a_phone(phone: Watched, place: str) -> None:
+    page = phone.open(place)
+    expect(page.locator("main .card").last).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 PLACES = {
@@ -393,10 +391,10 @@ def test_a_place_breaks_no_rule_of_accessibility_in_any_theme_and_width(watched:
 
 
 def test_nothing_moves_on_the_first_page_while_an_experiment_runs(
-    matrix: Matrix, deployment: LiveServer, watched: Watched
+    matrix: Matrix, deployment: LiveServer, first_visit: Watched
 ) -> None:
-    watch_layout(watched.page)
-    page = watched.open("")
+    watch_layout(first_visit.page)
+    page = first_visit.open("")
     expect(page.get_by_role("region", name="Running")).to_be_visible()
     made = deployment.experiment(matrix.dataset, "watched live", SPEC)
     trainers = deployment.trainers(MANY_SEEDS)

@@ -22,11 +22,11 @@ def test_the_reference_shows_the_routes_of_this_service_within_its_policy(
     assert watched.wrong == []
 
 
-def test_the_dashboard_loads_nothing_of_what_draws_the_reference(watched: Watched) -> None:
+def test_the_dashboard_loads_nothing_of_what_draws_the_reference(first_visit: Watched) -> None:
     asked: list[str] = []
-    watched.page.on("request", lambda request: asked.append(request.url))
+    first_visit.page.on("request", lambda request: asked.append(request.url))
 
-    page = watched.open("")
+    page = first_visit.open("")
 
     expect(page.locator("main")).to_be_visible()
     page.wait_for_timeout(1000)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.axe import violations
-from tests.browser_page import Watched
+from tests.browser_page import Watched, watched_tab
 from tests.dashboard_states import States, make_states
 from tests.live_server import LiveServer, run_live_server
 from tests.state_matrix import LONG, MARKUP
@@ -59,12 +59,10 @@ def states(server: LiveServer) -> States:
 
 
 @pytest.fixture
-def watched(browser: Browser, server: LiveServer) -> Iterator[Watched]:
-    """A page of its own."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    found = Watched(context.new_page(), server.url)
-    yield found
-    context.close()
+def watched(one_tab: Page, server: LiveServer) -> Iterator[Watched]:
+    """A page as if it were new."""
+    with watched_tab(one_tab, server.url, width=1440) as found:
+        yield found
 
 
 def opened(watched: Watched, states: States, state: str, tab: str = "answer") -> Page:

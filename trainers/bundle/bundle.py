@@ -20,8 +20,8 @@ from trainers.bundle.scorer import Scored, SeedScorers
 from trainers.bundle.verdict import FunctionVerdict
 from trainers.data.encoding import build_chunk, quality_names
 from trainers.data.read.row import normalise
+from trainers.engine.abstention import distances
 from trainers.engine.metrics import Floats, sigmoid
-from trainers.evaluation.abstention import distances
 
 # Functions that are parsed, tokenised and scored together.
 CHUNK = 256

@@ -2,7 +2,7 @@
 
 # Shapes: R rows that are judged, C classes.
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cellgate.contract.configs import AggregationConfig, Split
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.evidence import KindEvidence
+from cellgate.contract.evidence import Interval, KindEvidence
 from cellgate.contract.files import sha256_of_file
-from cellgate.contract.results import Evaluation, Metrics, RunResult
+from cellgate.contract.results import Evaluation, Metrics, RunResult, SinceCutoff
 from cellgate.contract.specs import EvaluateSpec
 from trainers.bundle.bundle import CHUNK, Bundle
 from trainers.data.dataset import Dataset
@@ -95,48 +95,107 @@ def _from_bundle(bundle: Bundle, threshold: float | None, sources: Sequence[str]
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """Functions with what is known and said of them: all that are judged, or some.
+
+    Args:
+        labels_R: 0 or 1.
+        probability_R: As the detector gives it.
+        threshold: At or above it a function is called vulnerable.
+        group_R: Name of each row's group.
+        pairs: The pair of each row, if any.
+    """
+
+    labels_R: NDArray[np.int64]
+    probability_R: Floats
+    threshold: float
+    group_R: NDArray[np.int64]
+    pairs: Sequence[str | None]
+
+    @property
+    def called_R1(self) -> NDArray[np.bool_]:
+        """Whether each function is called vulnerable, (R, 1)."""
+        return (self.probability_R >= self.threshold)[:, np.newaxis]
+
+    @property
+    def numbered_R(self) -> NDArray[np.int64]:
+        """The number of each row's group, from 0."""
+        return np.unique(self.group_R, return_inverse=True)[1].astype(np.int64)
+
+    def only(self, chosen_R: NDArray[np.bool_]) -> "_Judged":
+        """Return the chosen functions."""
+        pairs = [pair for pair, chosen in zip(self.pairs, chosen_R, strict=True) if chosen]
+        kept = {name: getattr(self, name)[chosen_R] for name in ("labels_R", "probability_R", "group_R")}
+        return replace(self, **kept, pairs=pairs)
+
+    def metrics(self) -> Metrics:
+        """Return the scores; at least one function."""
+        clipped_R = np.clip(self.probability_R, LEAST, 1 - LEAST)
+        # Called by the probability as it was given: through log-odds one at the threshold may fall below it.
+        logits_RC = np.stack([np.log1p(-clipped_R), np.log(clipped_R)], axis=1)
+        return compute_metrics(
+            self.labels_R, logits_RC, threshold=self.threshold - LEAST, temperature=1.0, pairs=self.pairs
+        )
+
+    def f1_interval(self, config: AggregationConfig) -> Interval:
+        """Return the interval of F1; at least one function."""
+        resampled = Resampled.of_f1(
+            self.labels_R,
+            self.called_R1,
+            self.numbered_R,
+            resamples=config.resamples,
+            seed=config.bootstrap_seed,
+            confidence=config.confidence,
+        )
+        return resampled.interval(ONE)
+
+
 def _evaluate(spec: EvaluateSpec, dataset: Dataset, rows_R: NDArray[np.int64], scored: _Scored) -> Evaluation:
-    labels_R, pairs = dataset.labels(rows_R), dataset.pairs(rows_R)
-    group_R = np.unique(dataset.groups(rows_R), return_inverse=True)[1].astype(np.int64)
-    called_R1 = (scored.probability_R >= scored.threshold)[:, np.newaxis]
-    config = AggregationConfig()
-    resampled = Resampled.of_f1(
-        labels_R,
-        called_R1,
-        group_R,
-        resamples=config.resamples,
-        seed=config.bootstrap_seed,
-        confidence=config.confidence,
+    judged = _Judged(
+        labels_R=dataset.labels(rows_R),
+        probability_R=scored.probability_R,
+        threshold=scored.threshold,
+        group_R=np.unique(dataset.groups(rows_R), return_inverse=True)[1].astype(np.int64),
+        pairs=dataset.pairs(rows_R),
     )
-    found = PairScores.of(whole_pairs(labels_R, pairs), called_R1, group_R, config=config)
+    config = AggregationConfig()
+    pairs = PairScores.of(
+        whole_pairs(judged.labels_R, judged.pairs), judged.called_R1, judged.numbered_R, config=config
+    )
     overlap, unseen = None, None
     if spec.trained_on is not None:
         overlap, seen_R = measure_overlap(dataset, rows_R, Dataset.open(spec.trained_on))
         if seen_R.any() and not seen_R.all():
-            kept = np.flatnonzero(~seen_R)
-            unseen = _metrics(labels_R[kept], scored.probability_R[kept], scored.threshold, [pairs[k] for k in kept])
+            unseen = judged.only(~seen_R).metrics()
     return Evaluation(
         detector=scored.detector,
         overlap=overlap,
+        since_cutoff=None if spec.cutoff is None else _since(spec.cutoff, dataset.dates(rows_R), judged, config),
         splits=[split for split in JUDGED if len(dataset.rows(split))],
-        groups=int(group_R.max()) + 1,
+        groups=int(judged.numbered_R.max()) + 1,
         threshold=scored.threshold,
-        metrics=_metrics(labels_R, scored.probability_R, scored.threshold, pairs),
-        f1_interval=resampled.interval(ONE),
+        metrics=judged.metrics(),
+        f1_interval=judged.f1_interval(config),
         unseen=unseen,
-        pair_verdicts=None if found is None else found.verdicts(ONE),
+        pair_verdicts=None if pairs is None else pairs.verdicts(ONE),
         baselines=read_baselines(spec.dataset),
-        slices=_slices(dataset, rows_R, called_R1[:, 0] == (labels_R == 1)),
+        slices=_slices(dataset, rows_R, judged.called_R1[:, 0] == (judged.labels_R == 1)),
     )
 
 
-def _metrics(
-    labels_R: NDArray[np.int64], probability_R: Floats, threshold: float, pairs: Sequence[str | None]
-) -> Metrics:
-    clipped_R = np.clip(probability_R, LEAST, 1 - LEAST)
-    # Called by the probability as it was given: through log-odds one at the threshold may fall below it.
-    logits_RC = np.stack([np.log1p(-clipped_R), np.log(clipped_R)], axis=1)
-    return compute_metrics(labels_R, logits_RC, threshold=threshold - LEAST, temperature=1.0, pairs=pairs)
+def _since(cutoff: str, dates: Sequence[str | None], judged: _Judged, config: AggregationConfig) -> SinceCutoff:
+    """Return the scores on the functions that are surely newer; one of the very day may have been read."""
+    newer_R = np.array([found is not None and found > cutoff for found in dates], dtype=np.bool_)
+    undated = sum(found is None for found in dates)
+    newer = judged.only(newer_R) if newer_R.any() else None
+    return SinceCutoff(
+        cutoff=cutoff,
+        older=len(dates) - undated - int(newer_R.sum()),
+        undated=undated,
+        newer=None if newer is None else newer.metrics(),
+        f1_interval=None if newer is None else newer.f1_interval(config),
+    )
 
 
 def _slices(dataset: Dataset, rows_R: NDArray[np.int64], right_R: NDArray[np.bool_]) -> list[KindEvidence]:

@@ -85,7 +85,7 @@ def find_target(paths: Sequence[Path], options: ScanOptions) -> Target:
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         problem = InputError(where="threshold", found=str(options.threshold), expected="a probability, 0 to 1")
         raise SpecError("the threshold is not a probability", [problem])
-    root = Root.of(options.root)
+    root = Root.of(options.root, paths)
     changes = None if options.diff is None else changes_since(options.diff, folder=root.folder)
     sources = find_sources(paths, root=root, exclude=options.exclude, respect_gitignore=options.respect_gitignore)
     return Target(

@@ -170,6 +170,10 @@ class Dataset:
         """Return each row's commit, if known."""
         return self._column("commit", rows)
 
+    def dates(self, rows: RowNumbers) -> list[str | None]:
+        """Return each row's date, YYYY-MM-DD, if known; most sets have no such column."""
+        return self._column("date", rows) if "date" in self._functions.column_names else [None] * len(rows)
+
     def graph_qualities(self, rows: RowNumbers) -> list[str]:
         """Return parsed, partial, token_chain or ready for each row."""
         return self._texts("graph_quality", rows)

@@ -23,6 +23,7 @@ from cellgate.contract.inspection import (
 from cellgate.contract.visible import visible
 from trainers.data.clean.assignment import largest_group_name, split_refusals
 from trainers.data.clean.splits import group_rows
+from trainers.data.read.column_names import ColumnNames
 from trainers.data.read.columns import Columns
 from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS
 from trainers.data.read.pairing import PAIRED_WORD, count_pairs
@@ -109,9 +110,10 @@ def _fields(reading: Reading) -> list[FieldReading]:
 
 
 def _field(name: str, reading: Reading, of_files: Sequence[Columns]) -> FieldReading | None:
-    used = list(dict.fromkeys(column for columns in of_files for column in columns.of.get(name, ())))
+    stood_in = (other for field, _, other in reading.evidence.stood_in if field == name)
+    used = list(dict.fromkeys((*(one for columns in of_files for one in columns.of.get(name, ())), *stood_in)))
     why = list(dict.fromkeys(columns.why[name] for columns in of_files if name in columns.why))
-    known = (column for columns in of_files for column in columns.present if column in KNOWN_FIELDS[name])
+    known = (column for columns in of_files for column in ColumnNames(columns.present).known(name))
     others = [column for column in dict.fromkeys(known) if column not in used]
     rows = _with_value(name, reading)
     if not used and not why and rows and name in _FROM_ELSEWHERE:

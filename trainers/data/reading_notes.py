@@ -2,15 +2,49 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cellgate.contract.configs import PrepareConfig, SplitBy
 from cellgate.contract.inspection import Meaning, Reason
-from trainers.data.read.code_trees import CROSSVUL
+from trainers.data.read.crossvul import CROSSVUL
 from trainers.data.read.rows import Reading
 
 # Outside of a text no letter may follow a backslash.
 _ESCAPED_LINE_END = re.compile(r"[{};] ?\\[nr]")
+_ENTITY = re.compile(r"&(?:lt|gt|quot|#39);")
+_NUMBERED_LINES = re.compile(r"\s*\d+[:.|)]?\s[^\n]*(?:\n\s*\d+[:.|)]?(?:\s[^\n]*)?)+")
+_DIFF_LINES = re.compile(r"(?:[-+ ][^\n]*(?:\n|$))*")
+_CLOSING_LINE = re.compile(r"^\}[ \t]*$", re.MULTILINE)
+
+
+def _is_escaped_twice(func: str) -> bool:
+    return "\n" not in func and _ESCAPED_LINE_END.search(func) is not None
+
+
+def _is_in_html(func: str) -> bool:
+    # With a sign of its own beside them they stand in a text of C.
+    return "&" in func and not {"<", ">", '"'} & set(func) and _ENTITY.search(func) is not None
+
+
+def _is_diff(func: str) -> bool:
+    return func.startswith(("+", "-")) and "\n" in func and _DIFF_LINES.fullmatch(func) is not None
+
+
+def _has_several(func: str) -> bool:
+    return len(_CLOSING_LINE.findall(func)) > 1
+
+
+_ODD_TEXTS: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (_is_escaped_twice, "hold \\n as two characters where a line ends: they were escaped twice"),
+    (lambda func: func.startswith("```"), "stand between fences of Markdown (```)"),
+    (_is_in_html, "hold &lt; or &quot; where < or a quote belongs: they were escaped for HTML"),
+    (
+        lambda func: func[:1].isdigit() and _NUMBERED_LINES.fullmatch(func) is not None,
+        "have numbers before their lines",
+    ),
+    (_is_diff, "have + or - before their lines, as a diff has"),
+    (_has_several, "close several blocks at the beginning of a line: they may be whole files, with one label for all"),
+)
 
 
 def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
@@ -19,6 +53,7 @@ def notes_of(reading: Reading, config: PrepareConfig) -> list[str]:
         *reading.notes,
         *split_notes(reading, config),
         *_label_notes(reading),
+        *_column_notes(reading),
         *_name_notes(reading),
         *_text_notes(reading),
         *_value_notes(reading),
@@ -48,6 +83,12 @@ def _label_notes(reading: Reading) -> Iterator[str]:
         yield f"All functions are labelled {meanings.pop()}: training needs both labels."
 
 
+def _column_notes(reading: Reading) -> Iterator[str]:
+    for (name, column, other), rows in reading.evidence.stood_in.items():
+        what = "text" if name == "func" else "label"
+        yield f"{rows} rows have no {column}: their {what} is read from {other}."
+
+
 def _name_notes(reading: Reading) -> Iterator[str]:
     if reading.evidence.against_name:
         yield (
@@ -57,13 +98,14 @@ def _name_notes(reading: Reading) -> Iterator[str]:
 
 
 def _text_notes(reading: Reading) -> Iterator[str]:
-    texts = (row.func for row in reading.rows)
-    escaped = sum("\n" not in text and _ESCAPED_LINE_END.search(text) is not None for text in texts)
-    if escaped:
-        yield (
-            f"{escaped} functions hold \\n as two characters where a line ends: they were escaped twice, and are read "
-            "as they stand."
-        )
+    # One pass: the texts are read from the disk.
+    counts: Counter[str] = Counter()
+    for row in reading.rows:
+        func = row.func
+        counts.update(what for looks_so, what in _ODD_TEXTS if looks_so(func))
+    for _, what in _ODD_TEXTS:
+        if counts[what]:
+            yield f"{counts[what]} functions {what}; they are read as they stand."
 
 
 def _value_notes(reading: Reading) -> Iterator[str]:
@@ -86,6 +128,6 @@ def _value_notes(reading: Reading) -> Iterator[str]:
     if counts[Reason.OTHER_LANGUAGE]:
         yield f"{counts[Reason.OTHER_LANGUAGE]} rows are in other languages than `languages` and were left out."
     if any(file.form == CROSSVUL for file in reading.files):
-        yield "CrossVul: each text is a whole file, with one label for all functions in it."
+        yield "CrossVul: of the two files of a fix the functions that differ are read, as pairs; others have no label."
     if reading.rows and all(row.commit is None and row.pair is None for row in reading.rows):
         yield "No function has a commit or a pair: functions of one fix may be in train and in gate."

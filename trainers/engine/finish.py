@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from cellgate.contract.configs import Split, TransformerConfig
 from cellgate.contract.errors import DivergenceError
 from cellgate.contract.evidence import Truncation
-from cellgate.contract.results import LearningRateOutcome, Metrics, ResolvedRecipe, RunResult
+from cellgate.contract.results import LearningRateOutcome, MarginScores, Metrics, ResolvedRecipe, RunResult
 from cellgate.contract.specs import TrainedSpec
 from trainers.data.dataset import Dataset
+from trainers.engine.abstention import Verdicts, scores_by_margin
 from trainers.engine.calibration import fit_temperature
 from trainers.engine.context import RunContext
 from trainers.engine.hardware import Hardware
 from trainers.engine.inference import infer
 from trainers.engine.memory import peak_memory
-from trainers.engine.metrics import best_threshold, compute_metrics, probabilities
+from trainers.engine.metrics import best_threshold, compute_metrics, margins, probabilities
 from trainers.engine.outcome import FitOutcome
 from trainers.engine.predictions import Predictions, predictions_path, write_predictions
 from trainers.engine.run_folder import hash_artifacts, result_header, write_result
@@ -47,6 +48,7 @@ class _Evaluation:
     threshold: float
     metrics: dict[str, Metrics]
     truncation: dict[str, Truncation]
+    margins: list[MarginScores]
 
 
 EVALUATED = (Split.DEV, Split.FUSE, Split.GATE, Split.TEST)
@@ -100,6 +102,7 @@ def finish(
         artifacts=hash_artifacts(context.out),
         metrics=evaluation.metrics,
         truncation=evaluation.truncation,
+        margins=evaluation.margins,
         best_epoch=outcome.best_epoch,
         epochs=outcome.epochs,
         steps=outcome.steps,
@@ -130,7 +133,30 @@ def _evaluate(predictions: Mapping[Split, Predictions], dataset: Dataset, cut: T
         )
         if cut is not None:
             truncation[split.value] = truncation_of(of_split, cut, threshold=threshold, temperature=temperature)
-    return _Evaluation(temperature=temperature, threshold=threshold, metrics=metrics, truncation=truncation)
+    return _Evaluation(
+        temperature=temperature,
+        threshold=threshold,
+        metrics=metrics,
+        truncation=truncation,
+        margins=margins_of(predictions, threshold=threshold, temperature=temperature),
+    )
+
+
+def margins_of(predictions: Mapping[Split, Predictions], *, threshold: float, temperature: float) -> list[MarginScores]:
+    """Return what abstention within each margin leaves of gate; which margin counts is up to a policy.
+
+    Args:
+        predictions: Of dev, which bounds the margins; without gate there are no scores.
+        threshold: At or above this probability a function is called vulnerable.
+        temperature: The logits are divided by it.
+    """
+    if Split.GATE not in predictions:
+        return []
+    dev, gate = (
+        Verdicts.of(of_split.labels_R, margins(of_split.logits_RC) / temperature, threshold)
+        for of_split in (predictions[Split.DEV], predictions[Split.GATE])
+    )
+    return scores_by_margin(dev, gate)
 
 
 def truncation_of(predictions: Predictions, cut: TruncationMask, *, threshold: float, temperature: float) -> Truncation:

@@ -8,71 +8,34 @@ from statistics import fmean
 from typing import Self
 
 import numpy as np
-from scipy.stats import beta
 
+from cellgate.contract.abstention import least_within
 from cellgate.contract.configs import AggregationConfig
 from cellgate.contract.evidence import Abstention, CoveragePoint
-from trainers.engine.metrics import Floats, Integers, sigmoid
-from trainers.evaluation.statistics import Booleans, Resampled, group_draws, ratio, sum_by_group
-
-# Shares of the functions that a margin may leave with a verdict, the most first.
-COVERAGES = tuple(place / 20 for place in range(20, 0, -1))
-# How sure dev must be that the risk holds.
-CONFIDENCE = 0.95
-# No threshold is farther from the middle, in log-odds.
-FARTHEST = 30.0
+from trainers.engine.abstention import COVERAGES, Verdicts, bounded_margins
+from trainers.engine.metrics import Floats, Integers
+from trainers.evaluation.statistics import Resampled, group_draws, ratio, sum_by_group
 
 
-def distances(log_odds_R: Floats, threshold: float) -> Floats:
-    """Return how far each row is from the threshold, in log-odds, (R,): how sure its verdict is.
-
-    Args:
-        log_odds_R: Calibrated.
-        threshold: On the probability, 0 to 1.
-    """
-    return np.abs(log_odds_R - log_odds_of(threshold))
-
-
-def log_odds_of(threshold: float) -> float:
-    """Return a threshold in log-odds, at most `FARTHEST` from 0."""
-    if not 0 < threshold < 1:
-        return math.copysign(FARTHEST, threshold - 0.5)
-    return max(-FARTHEST, min(FARTHEST, math.log(threshold / (1 - threshold))))
-
-
-def abstention_margin(distance_R: Floats, wrong_R: Booleans, *, risk: float) -> float | None:
+def abstention_margin(dev: Verdicts, *, risk: float) -> float | None:
     """Return the least margin of `COVERAGES` that keeps the share of wrong verdicts down; None where none does.
 
-    A margin holds where even the upper confidence bound of the share of wrong ones among the rows that keep their
-    verdict is within the risk. The confidence is shared among all margins that are tried. Rows are taken for
-    independent, and the threshold for fixed.
-
     Args:
-        distance_R: How far each row of dev is from the threshold.
-        wrong_R: Whether its verdict is wrong.
+        dev: At least one row, of the split that fixes the margin.
         risk: Share of the verdicts that may be wrong, above 0 and below 1.
-
-    Source:
-        Geifman and El-Yaniv 2017, arXiv:1705.08500, algorithm 1 (selection with guaranteed risk control), with the
-        bound of Clopper and Pearson 1934, doi 10.1093/biomet/26.4.404.
     """
-    falling_R = np.sort(distance_R)[::-1]
-    for coverage in COVERAGES:
-        margin = 0.0 if coverage == 1 else float(falling_R[math.ceil(coverage * len(falling_R)) - 1])
-        kept_R = distance_R >= margin
-        kept, mistakes = int(kept_R.sum()), int((kept_R & wrong_R).sum())
-        if mistakes < kept and beta.ppf(1 - (1 - CONFIDENCE) / len(COVERAGES), mistakes + 1, kept - mistakes) <= risk:
-            return margin
-    return None
+    margins = bounded_margins(dev)
+    place = least_within([margin.risk_bound for margin in margins], risk)
+    return None if place is None else margins[place].width
 
 
-def risk_by_coverage(distance_R: Floats, wrong_R: Booleans) -> list[CoveragePoint]:
+def risk_by_coverage(judged: Verdicts) -> list[CoveragePoint]:
     """Return the share of wrong verdicts among the surest rows, for each of `COVERAGES`.
 
     Source:
         El-Yaniv and Wiener 2010, JMLR 11, 1605–1641 (risk-coverage curve).
     """
-    wrong_R = wrong_R[np.argsort(-distance_R, kind="stable")]
+    wrong_R = judged.wrong_R[np.argsort(-judged.distance_R, kind="stable")]
     kept = [math.ceil(coverage * len(wrong_R)) for coverage in COVERAGES]
     return [
         CoveragePoint(coverage=coverage, risk=float(wrong_R[:count].mean()))
@@ -122,15 +85,15 @@ class ScoresWithAbstention:
             return None
         on_dev = [_verdicts(dev, model, threshold) for model, threshold in enumerate(thresholds)]
         on_judged = [_verdicts(judged, model, threshold) for model, threshold in enumerate(thresholds)]
-        margins = [abstention_margin(distance_R, wrong_R, risk=risk) for distance_R, wrong_R in on_dev]
+        margins = [abstention_margin(verdicts, risk=risk) for verdicts in on_dev]
         kept_RM = np.stack(
             [
-                distance_R >= (math.inf if margin is None else margin)
-                for (distance_R, _), margin in zip(on_judged, margins, strict=True)
+                verdicts.distance_R >= (math.inf if margin is None else margin)
+                for verdicts, margin in zip(on_judged, margins, strict=True)
             ],
             axis=1,
         )
-        wrong_RM = np.stack([wrong_R for _, wrong_R in on_judged], axis=1)
+        wrong_RM = np.stack([verdicts.wrong_R for verdicts in on_judged], axis=1)
         kept_GM, mistakes_GM = sum_by_group(kept_RM, group_R), sum_by_group(kept_RM & wrong_RM, group_R)
         rows_G = np.bincount(group_R).astype(np.float64)
         drawn = {"resamples": config.resamples, "seed": config.bootstrap_seed}
@@ -139,7 +102,7 @@ class ScoresWithAbstention:
             margins=margins,
             coverage=Resampled.of_shares(kept_GM, rows_G, **drawn, confidence=config.confidence),
             measured_risk=_risk(mistakes_GM, kept_GM, config),
-            curves=[risk_by_coverage(distance_R, wrong_R) for distance_R, wrong_R in on_judged],
+            curves=[risk_by_coverage(verdicts) for verdicts in on_judged],
         )
 
     def of_option(self, members: Sequence[int]) -> Abstention:
@@ -162,10 +125,8 @@ class ScoresWithAbstention:
         )
 
 
-def _verdicts(split: tuple[Integers, Floats], model: int, threshold: float) -> tuple[Floats, Booleans]:
-    """Return how far each row of a split is from the threshold, and whether its verdict is wrong; both (R,)."""
-    labels_R, log_odds_R = split[0], split[1][:, model]
-    return distances(log_odds_R, threshold), (sigmoid(log_odds_R) >= threshold) != (labels_R == 1)
+def _verdicts(split: tuple[Integers, Floats], model: int, threshold: float) -> Verdicts:
+    return Verdicts.of(split[0], split[1][:, model], threshold)
 
 
 def _risk(mistakes_GM: Floats, kept_GM: Floats, config: AggregationConfig) -> Resampled:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from cellgate.contract.artifacts import REPORT_NAME, VERDICTS_NAME, predictions_name
 from cellgate.contract.cells import Cell
@@ -16,6 +17,7 @@ from cellgate.contract.report import SeedReport, write_report
 from cellgate.contract.results import RunResult
 from cellgate.contract.specs import AggregationSpec, RunOutput
 from trainers.data.dataset import Dataset
+from trainers.engine.calibration import fit_temperature, fit_temperature_unsmoothed
 from trainers.engine.context import RunContext
 from trainers.engine.run_folder import result_header, write_result
 from trainers.evaluation.evidence import make_evidence, read_baselines
@@ -57,11 +59,21 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     return write_result(result, context)
 
 
-def weigh(spec: AggregationSpec, *, older: bool = False) -> Weighed:
+class Weighing(Enum):
+    """How predictions are weighed: as now, or as an earlier release did, to verify what it stored."""
+
+    NOW = auto()
+    # Releases up to 0.2 fitted temperatures to the labels as they are.
+    UNSMOOTHED = auto()
+    # The first ones had plain percentiles without p-values, and ensembles as their mean is.
+    WITHOUT_P_VALUES = auto()
+
+
+def weigh(spec: AggregationSpec, *, weighing: Weighing = Weighing.NOW) -> Weighed:
     """Return evidence and report; the same files and spec give the same bytes.
 
     Args:
-        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
+        weighing: How.
 
     Raises:
         SpecError: The cells have different seeds, or a run is of another cell, seed or data set.
@@ -71,7 +83,14 @@ def weigh(spec: AggregationSpec, *, older: bool = False) -> Weighed:
     dataset = Dataset.open(spec.dataset)
     baselines = read_baselines(spec.dataset)
     seeds = _open_seeds(spec, dataset)
-    candidates = read_candidates(seeds, dataset=dataset, text_weight=spec.text_weight, calibrated=not older)
+    older = weighing is Weighing.WITHOUT_P_VALUES
+    candidates = read_candidates(
+        seeds,
+        dataset=dataset,
+        text_weight=spec.text_weight,
+        calibrated=not older,
+        fit=fit_temperature if weighing is Weighing.NOW else fit_temperature_unsmoothed,
+    )
     evidence = make_evidence(
         candidates,
         dataset=dataset,

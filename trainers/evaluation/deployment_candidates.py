@@ -43,7 +43,7 @@ def _together(
     log_odds = {split: log_odds_of_mean(np.stack([of_seed[split] for of_seed in of_seeds])) for split in READ}
     temperature = None
     if chosen[0].temperature is not None:
-        temperature = temperature_of(labels_R, log_odds[Split.DEV])
+        temperature = temperature_of(labels_R, log_odds[Split.DEV], fit=chosen[0].fit)
         log_odds = {split: log_odds_R / temperature for split, log_odds_R in log_odds.items()}
     return Candidate(
         option=option,

@@ -29,7 +29,9 @@ class Difference:
     p: float | None
 
 
-def compare(resampled: Resampled, counts: GroupCounts, first: Sequence[int], second: Sequence[int]) -> Difference:
+def compare(
+    resampled: Resampled, counts: GroupCounts, first: Sequence[int], second: Sequence[int], *, apart: bool
+) -> Difference:
     """Return the difference of two options, `first` minus `second`; groups and seeds stand or fall together.
 
     The percentiles are expanded, as Student's t expands the normal distribution: few groups know their own spread
@@ -40,6 +42,7 @@ def compare(resampled: Resampled, counts: GroupCounts, first: Sequence[int], sec
         counts: Of the same models.
         first: One option's models, one per seed.
         second: Another's, of the same seeds in the same order.
+        apart: Whether no model of one option is part of the other.
 
     Source:
         Hesterberg 2015, arXiv 1411.5279, section 5.3 (expanded percentiles).
@@ -48,9 +51,9 @@ def compare(resampled: Resampled, counts: GroupCounts, first: Sequence[int], sec
     if groups < 2:
         return Difference(interval=Interval(low=-1.0, high=1.0, confidence=resampled.confidence), p=1.0)
     # The ends of the range count as a resample each: no finite number of them shows a p-value of 0.
-    values_S = np.sort(np.concatenate([resampled.differences(first, second), [-1.0, 1.0]]))
+    values_S = np.sort(np.concatenate([resampled.differences(first, second, apart=apart), [-1.0, 1.0]]))
     influence_G = _influence(counts, first) - _influence(counts, second)
-    degrees = _degrees_of_freedom(influence_G, of_seeds=resampled.seed_variance(first, second))
+    degrees = _degrees_of_freedom(influence_G, of_seeds=resampled.seed_spread(first, second, apart=apart).variance)
     shrink = np.sqrt((groups - 1) / groups)
     tail = float(ndtr(stdtrit(degrees, (1 - resampled.confidence) / 2) / shrink))
     low, high = np.quantile(values_S, [tail, 1 - tail]).tolist()

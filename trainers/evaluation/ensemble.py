@@ -3,7 +3,7 @@
 # Shapes: R rows, S seeds.
 import numpy as np
 
-from trainers.engine.calibration import fit_temperature
+from trainers.engine.calibration import FitTemperature, fit_temperature
 from trainers.engine.metrics import Floats, Integers, best_threshold, cross_entropy, f1_score, sigmoid
 
 WEIGHTS = np.linspace(0.0, 1.0, 21)
@@ -42,17 +42,18 @@ def log_odds_of_mean(log_odds_SR: Floats) -> Floats:
     return likely_R - unlikely_R
 
 
-def temperature_of(labels_R: Integers, log_odds_R: Floats) -> float:
+def temperature_of(labels_R: Integers, log_odds_R: Floats, *, fit: FitTemperature = fit_temperature) -> float:
     """Return what an ensemble's log-odds are to be divided by: the mean of two calibrated models is not calibrated.
 
     Args:
         labels_R: 0 or 1, of dev.
         log_odds_R: The ensemble's.
+        fit: Fits it.
 
     Source:
         Rahaman and Thiery 2021, arXiv 2007.08792 (pool, then calibrate).
     """
-    return fit_temperature(labels_R, np.stack([np.zeros_like(log_odds_R), log_odds_R], axis=1))
+    return fit(labels_R, np.stack([np.zeros_like(log_odds_R), log_odds_R], axis=1))
 
 
 def tune_text_weight(labels_R: Integers, text_R: Floats, graph_R: Floats) -> float:

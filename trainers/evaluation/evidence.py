@@ -24,7 +24,7 @@ from cellgate.contract.evidence import (
     OptionEvidence,
     Truncation,
 )
-from cellgate.contract.options import OPTIONS, Option
+from cellgate.contract.options import OPTIONS, Option, share_no_model
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import all_positive_f1
 from trainers.engine.pairs import whole_pairs
@@ -60,7 +60,7 @@ def make_evidence(
         baselines: What the data set gives away, to stand beside them.
         truncation: What the base models do not see of gate.
         inputs: Hash of every predictions file that was read.
-        older: Weigh as releases did that gave no p-values: plain percentiles, and ensembles as their mean is.
+        older: Compare as releases did that gave no p-values: by plain percentiles.
     """
     gate = _Gate(candidates, dataset, config, older=older)
     return Evidence(
@@ -186,7 +186,7 @@ class _Gate:
         one, other = self._members[first], self._members[second]
         if self._older:
             return Difference(interval=self._resampled.difference_interval(one, other), p=None)
-        return compare(self._resampled, self._counts, one, other)
+        return compare(self._resampled, self._counts, one, other, apart=share_no_model(first, second))
 
     def _mean_f1(self, option: Option) -> float:
         return fmean(candidate.metrics(Split.GATE, self.labels_R).f1 for candidate in self._of(option))
@@ -248,7 +248,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def read_baselines(dataset: Path) -> list[Baseline]:
-    """Return the baselines of a prepared data set, those that its report knows.
+    """Return the baselines of a prepared data set, those that its report knows: none without a gate split.
 
     Args:
         dataset: The data set's folder.
@@ -259,6 +259,8 @@ def read_baselines(dataset: Path) -> list[Baseline]:
     path = dataset / DATASET_REPORT_NAME
     try:
         probes = json.loads(path.read_bytes())["probes"]
+        if probes is None:
+            return []
         scores = {name: probes[name] for name in get_args(BaselineName) if name in probes}
         return [
             # Calling everything vulnerable ranks nothing.

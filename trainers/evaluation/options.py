@@ -12,6 +12,7 @@ from cellgate.contract.configs import Split
 from cellgate.contract.options import Option
 from cellgate.contract.results import Metrics
 from trainers.data.dataset import Dataset
+from trainers.engine.calibration import FitTemperature, fit_temperature
 from trainers.engine.metrics import Floats, Integers, best_threshold, compute_metrics, margins, sigmoid
 from trainers.evaluation.ensemble import ensemble_log_odds, temperature_of, tune_text_weight
 from trainers.evaluation.finished_runs import FinishedRun, read_joined
@@ -30,6 +31,7 @@ class Candidate:
         threshold: On the probability; at or above it is "vulnerable".
         text_weight: Of an ensemble; null otherwise.
         temperature: What an ensemble's log-odds were divided by; null where they were not.
+        fit: Fitted that temperature, and fits that of several seeds.
     """
 
     option: Option
@@ -38,6 +40,7 @@ class Candidate:
     threshold: float
     text_weight: float | None = None
     temperature: float | None = None
+    fit: FitTemperature = fit_temperature
 
     def predicted(self, split: Split) -> NDArray[np.bool_]:
         """Return whether each row is called vulnerable, (R,)."""
@@ -82,6 +85,7 @@ class SeedLogOdds:
         labels: Labels of dev and fuse, each (R,).
         text_weight: Of the text model in the fixed ensemble, 0 to 1.
         calibrated: Whether ensembles have a temperature of their own; those of older evidence had none.
+        fit: Fits temperatures.
     """
 
     runs: SeedRuns
@@ -92,6 +96,7 @@ class SeedLogOdds:
     labels: Mapping[Split, Integers]
     text_weight: float
     calibrated: bool = True
+    fit: FitTemperature = fit_temperature
 
 
 def _transformer(scores: SeedLogOdds) -> Candidate:
@@ -124,7 +129,7 @@ def _linear(scores: SeedLogOdds) -> Candidate | None:
     if scores.linear is None:
         return None
     labels_R = scores.labels[Split.DEV]
-    temperature = temperature_of(labels_R, scores.linear[Split.DEV])
+    temperature = temperature_of(labels_R, scores.linear[Split.DEV], fit=scores.fit)
     linear = {split: log_odds_R / temperature for split, log_odds_R in scores.linear.items()}
     threshold = best_threshold(labels_R, sigmoid(linear[Split.DEV]))
     return Candidate(option="linear", seeds=(scores.runs.seed,), log_odds=linear, threshold=threshold)
@@ -142,7 +147,12 @@ CANDIDATES: Mapping[Option, Callable[[SeedLogOdds], Candidate | None]] = {
 
 
 def read_candidates(
-    seeds: Sequence[SeedRuns], *, dataset: Dataset, text_weight: float, calibrated: bool = True
+    seeds: Sequence[SeedRuns],
+    *,
+    dataset: Dataset,
+    text_weight: float,
+    calibrated: bool = True,
+    fit: FitTemperature = fit_temperature,
 ) -> list[Candidate]:
     """Return every option of every seed, seed by seed.
 
@@ -153,6 +163,7 @@ def read_candidates(
         dataset: The data set that all of them were trained on.
         text_weight: Of the text model in the fixed ensemble, 0 to 1.
         calibrated: Whether ensembles have a temperature of their own; those of older evidence had none.
+        fit: Fits temperatures.
 
     Raises:
         DataError: Predictions do not belong to the data set; everything wrong in any of them is named.
@@ -188,6 +199,7 @@ def read_candidates(
             labels=labels,
             text_weight=text_weight,
             calibrated=calibrated,
+            fit=fit,
         )
         candidates += [found for make in CANDIDATES.values() if (found := make(scores)) is not None]
     return candidates
@@ -198,7 +210,7 @@ def _ensemble(option: Option, scores: SeedLogOdds, *, weight: float) -> Candidat
         split: ensemble_log_odds(scores.text[split], scores.graph[split], text_weight=weight) for split in scores.text
     }
     labels_R = scores.labels[Split.DEV]
-    temperature = temperature_of(labels_R, mixed[Split.DEV]) if scores.calibrated else None
+    temperature = temperature_of(labels_R, mixed[Split.DEV], fit=scores.fit) if scores.calibrated else None
     log_odds = {split: log_odds_R / (temperature or 1.0) for split, log_odds_R in mixed.items()}
     return Candidate(
         option=option,
@@ -207,6 +219,7 @@ def _ensemble(option: Option, scores: SeedLogOdds, *, weight: float) -> Candidat
         threshold=best_threshold(labels_R, sigmoid(log_odds[Split.DEV])),
         text_weight=weight,
         temperature=temperature,
+        fit=scores.fit,
     )
 
 

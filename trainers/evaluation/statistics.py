@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 
 from cellgate.contract.evidence import Estimate, Interval
 from trainers.engine.metrics import Floats, Integers
+from trainers.evaluation.seed_spread import SeedSpread
 
 Booleans = NDArray[np.bool_]
 # Resamples drawn at once: bounds the memory of the weights to this many times the groups.
@@ -245,42 +246,42 @@ class Resampled:
         """Return the interval of the difference between two options, paired by resample and by seed."""
         return percentile_interval(self.differences(first, second), confidence=self.confidence)
 
-    def differences(self, first: Sequence[int], second: Sequence[int]) -> Floats:
-        """Return the difference between two options on each resample, (S,), from -1 to 1, paired by seed."""
-        one, other = list(first), list(second)
-        values_S = self._over_seeds(
-            self.measured_M[one] - self.measured_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
-        )
+    def differences(self, first: Sequence[int], second: Sequence[int], *, apart: bool = False) -> Floats:
+        """Return the difference between two options on each resample, (S,), from -1 to 1, paired by seed.
+
+        Args:
+            first: One option's models, one per seed.
+            second: Another's, of the same seeds in the same order.
+            apart: Whether no model of one option is part of the other.
+        """
+        between_SK = self.resampled_SM[:, list(first)] - self.resampled_SM[:, list(second)]
+        values_S = self._moved(between_SK, self.seed_spread(first, second, apart=apart))
         return np.clip(values_S, -1.0, 1.0)
 
-    def seed_variance(self, first: Sequence[int], second: Sequence[int]) -> float:
-        """Return the variance that seeds add to the mean difference between two options, beyond chance of the split."""
-        one, other = list(first), list(second)
-        return _seed_variance(
-            self.measured_M[one] - self.measured_M[other], self.resampled_SM[:, one] - self.resampled_SM[:, other]
-        )
+    def seed_spread(self, first: Sequence[int], second: Sequence[int], *, apart: bool = False) -> SeedSpread:
+        """Return what seeds add to the variance of the mean difference between two options.
+
+        Options that share a model vary together: only the spread of their difference tells by how much. Of options that
+        are trained apart each one's own spread is known, and both together are known better.
+
+        Args:
+            first: One option's models, one per seed.
+            second: Another's, of the same seeds in the same order.
+            apart: Whether no model of one option is part of the other.
+        """
+        one, other = ((self.measured_M[list(own)], self.resampled_SM[:, list(own)]) for own in (first, second))
+        return SeedSpread.of(one, other) if apart else SeedSpread.of((one[0] - other[0], one[1] - other[1]))
 
     def _over_seeds(self, measured_K: Floats, resampled_SK: Floats) -> Floats:
-        """Return the mean over seeds on each resample, moved as other seeds would move it.
+        """Return the mean over seeds on each resample, moved as other seeds would move it."""
+        return self._moved(resampled_SK, SeedSpread.of((measured_K, resampled_SK)))
 
-        Seeds differ on one split by chance of the split too; only what differs beyond that counts as theirs. With one
-        seed it cannot be known, and the interval is that of the one model.
-
-        Source:
-            Variance components of a one-way layout; Searle, Casella and McCulloch 1992, section 3.6.
-        """
+    def _moved(self, resampled_SK: Floats, spread: SeedSpread) -> Floats:
+        """Return the mean over seeds on each resample, moved; with one seed it stays that of the one model."""
         mean_S: Floats = resampled_SK.mean(axis=1)
-        seeds = len(measured_K)
+        seeds = resampled_SK.shape[1]
         if seeds == 1:
             return mean_S
         # Few seeds know their own spread badly: Student's t, not the normal.
-        moved_S: Floats = np.random.default_rng([self.seed, seeds]).standard_t(seeds - 1, len(mean_S))
-        return mean_S + moved_S * math.sqrt(_seed_variance(measured_K, resampled_SK))
-
-
-def _seed_variance(measured_K: Floats, resampled_SK: Floats) -> float:
-    seeds = len(measured_K)
-    if seeds == 1:
-        return 0.0
-    by_chance = float((resampled_SK - measured_K).var(axis=1, ddof=1).mean())
-    return max(0.0, float(measured_K.var(ddof=1)) - by_chance) / seeds
+        moved_S: Floats = np.random.default_rng([self.seed, seeds]).standard_t(spread.degrees, len(mean_S))
+        return mean_S + moved_S * math.sqrt(spread.variance)

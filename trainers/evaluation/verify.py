@@ -16,7 +16,7 @@ from cellgate.contract.files import to_json
 from cellgate.contract.report import read_report
 from cellgate.contract.results import read_result
 from cellgate.contract.specs import AggregationSpec
-from trainers.evaluation.aggregate import weigh
+from trainers.evaluation.aggregate import Weighing, weigh
 from trainers.spec_reading import read_spec
 
 # Written as null by releases that did not judge options on pairs, whatever the predictions gave.
@@ -40,15 +40,26 @@ def verify(folder: Path) -> None:
     if not isinstance(spec, AggregationSpec):
         raise TypeError(f"the spec of cell 54 was read as {type(spec).__name__}")
     evidence = stored[RESULT_NAME]
-    weighed = weigh(spec, older=isinstance(evidence, Evidence) and not _has_p_values(evidence))
+    if isinstance(evidence, Evidence) and not _has_p_values(evidence):
+        problems = _problems(stored, spec, Weighing.WITHOUT_P_VALUES)
+    else:
+        # No document says whether its temperatures are smoothed: the way that leaves less to explain is the one.
+        problems = _problems(stored, spec, Weighing.NOW)
+        if problems:
+            problems = min(problems, _problems(stored, spec, Weighing.UNSMOOTHED), key=len)
+    if problems:
+        raise DataError(f"{folder}: what is stored is not what the predictions give", problems)
+
+
+def _problems(stored: dict[str, Document | None], spec: AggregationSpec, weighing: Weighing) -> list[InputError]:
+    """Return everything that comes out otherwise."""
+    weighed = weigh(spec, weighing=weighing)
     again = {RESULT_NAME: weighed.evidence, REPORT_NAME: weighed.report}
-    problems = [
+    return [
         InputError(where=f"{name}{pointer}", found=shortened(before), expected=f"{shortened(after)}, weighed again")
         for name, document in stored.items()
         for pointer, before, after in _differences(document, again[name], "")
     ]
-    if problems:
-        raise DataError(f"{folder}: what is stored is not what the predictions give", problems)
 
 
 def _stored(folder: Path) -> dict[str, Document | None]:

@@ -36,7 +36,8 @@ class Token:
     end: int
 
 
-_TOKEN = re.compile(rb'[\w$\x80-\xff]+|::|->|[=!<>]=|"[^"\n]*"?|[^\s\w]')
+# Letters may be written by their number: caf\\u00e9.
+_TOKEN = re.compile(rb'(?:[\w$\x80-\xff]++|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})++|::|->|[=!<>]=|"[^"\n]*"?|[^\s\w]')
 _OPERATOR = re.compile(
     rb'\s*(\(\s*\)|\[\s*\]|""\s*[\w$\x80-\xff]*|->\*?|<=>|[-+*/%^&|~!=<>,]+|(?:new|delete)\b(?:\s*\[\s*\])?)'
 )
@@ -118,8 +119,8 @@ def tokens_of(text: bytes, start: int, end: int, groups: Mapping[int, int]) -> l
 def _kind_of(word: bytes, first: int) -> Kind:
     if first == ord('"'):
         return Kind.STRING
-    # Digits, letters, `_`, `$`, and what UTF-8 makes letters of.
-    is_word = first >= 128 or chr(first).isalnum() or first in b"_$"
+    # Digits, letters, `_`, `$`, what UTF-8 makes letters of, and letters by their number.
+    is_word = first >= 128 or chr(first).isalnum() or first in b"_$" or (first == ord("\\") and len(word) > 1)
     return Kind.WORD if is_word else _KINDS.get(word, Kind.SIGN)
 
 

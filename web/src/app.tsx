@@ -13,6 +13,7 @@ const ClusterPage = lazily(async () => (await import("./pages/cluster")).Cluster
 const ComparePage = lazily(async () => (await import("./pages/compare")).ComparePage);
 const DatasetPage = lazily(async () => (await import("./pages/dataset")).DatasetPage);
 const DatasetsPage = lazily(async () => (await import("./pages/datasets")).DatasetsPage);
+const EvaluationsPage = lazily(async () => (await import("./pages/evaluations")).EvaluationsPage);
 const ExperimentPage = lazily(async () => (await import("./pages/experiment")).ExperimentPage);
 const ExperimentsPage = lazily(async () => (await import("./pages/experiments")).ExperimentsPage);
 const NewPage = lazily(async () => (await import("./pages/new")).NewPage);
@@ -21,7 +22,7 @@ const UNAUTHORIZED = 401;
 const PLACES: { href: string; label: string; pages: Route["page"][] }[] = [
   { href: "#/", label: "Now", pages: ["now"] },
   { href: "#/experiments", label: "Experiments", pages: ["experiments", "experiment", "run", "compare"] },
-  { href: "#/datasets", label: "Data sets", pages: ["datasets", "dataset"] },
+  { href: "#/datasets", label: "Data sets", pages: ["datasets", "dataset", "evaluations"] },
   { href: "#/cluster", label: "Cluster", pages: ["cluster"] },
   { href: "#/new", label: "New", pages: ["new"] },
 ];
@@ -119,6 +120,8 @@ function Content({ route }: { route: Route }) {
       return <ComparePage />;
     case "datasets":
       return <DatasetsPage />;
+    case "evaluations":
+      return <EvaluationsPage />;
     case "dataset":
       return <DatasetPage key={route.id} id={route.id} />;
     case "cluster":

@@ -1,22 +1,30 @@
-// Curves of several runs at once: each is read again only while its run goes on.
+// Curves of several runs at once: each grows while its run goes on.
 
 import { useEffect, useState } from "preact/hooks";
 import { read } from "./api";
 import { ascending, type Series } from "./charts/series";
+import { allExtended, heldUntilS, knowsEpochs } from "./curve_parts";
+import { hasMain, onNews } from "./poller";
 import type { Curve, Run, RunMetrics } from "./schemas";
 import { ended } from "./states";
 
+/** Seconds between two reads on a page that has no main resource to tell of news; elsewhere the longest pause. */
 const EVERY_S = 2;
+const RARELY_S = 10;
+/** What is asked for again, since times are rounded and a transaction takes a moment. */
+const OVERLAP_S = 1;
 // The server thins a curve to measured points: first, last, lowest and highest of each interval.
 const FEWEST_POINTS = 4;
 const MOST_POINTS = 100_000;
+/** A curve that has grown to so many times what a plot can show is read anew, thinned. */
+const OVERGROWN = 2;
 /** A plot is never wider than this in CSS pixels, whatever the window. */
 const WIDEST_PLOT = 1280;
 
 export type CurvesOfRuns = Record<string, Curve[]>;
 
 /**
- * The curves of runs, by run id.
+ * The curves of runs, by run id. What is new is asked for when the page's main resource has changed.
  *
  * @param keys Which; null: all of them.
  * @param points Of each curve at most.
@@ -24,39 +32,57 @@ export type CurvesOfRuns = Record<string, Curve[]>;
 export function useCurves(runs: Run[], keys: string[] | null, points: number): CurvesOfRuns {
   const [curves, setCurves] = useState<CurvesOfRuns>({});
   const started = runs.filter((run) => run.attempt > 0);
-  const wanted = started.map((run) => `${run.id}:${ended(run.state)}`).join();
+  // Another attempt goes on from a checkpoint, and measures again what came after it.
+  const wanted = started.map((run) => `${run.id}:${run.attempt}:${ended(run.state)}`).join();
   const query = keys === null ? "" : `&keys=${keys.map(encodeURIComponent).join()}`;
   useEffect(() => {
     const abort = new AbortController();
-    const etags = new Map<string, string | null>();
+    const held = new Map<string, Curve[]>();
     let timer: number | undefined;
     let pending = Promise.resolve();
+    let queued = false;
+
+    async function readOne(run: Run): Promise<void> {
+      const before = held.get(run.id);
+      if (before !== undefined && ended(run.state)) return;
+      const grows = before !== undefined && before.every((curve) => curve.values.length <= OVERGROWN * points);
+      const since = grows ? `&since_s=${Math.max(0, heldUntilS(before) - OVERLAP_S).toFixed(2)}` : "";
+      const path = `/v1/runs/${run.id}/metrics?max_points=${points}${query}${since}`;
+      const answer = await read<RunMetrics>(path, { signal: abort.signal });
+      if (answer.kind !== "fresh") return;
+      const { curves } = answer.value;
+      if (grows && knowsEpochs(before, curves)) {
+        held.delete(run.id);
+        return readOne(run);
+      }
+      const now = grows ? allExtended(before, curves) : curves;
+      held.set(run.id, now);
+      if (now !== before) setCurves((was) => ({ ...was, [run.id]: now }));
+    }
 
     async function poll(): Promise<void> {
+      queued = false;
       for (const run of started) {
         if (abort.signal.aborted) return;
-        if (ended(run.state) && etags.has(run.id)) continue;
-        const path = `/v1/runs/${run.id}/metrics?max_points=${points}${query}`;
-        const answer = await read<RunMetrics>(path, { etag: etags.get(run.id) ?? null, signal: abort.signal });
-        if (answer.kind !== "fresh") continue;
-        etags.set(run.id, answer.etag);
-        const { curves } = answer.value;
-        setCurves((was) => ({ ...was, [run.id]: curves }));
+        await readOne(run);
       }
-      if (started.some((run) => !ended(run.state) || !etags.has(run.id))) {
-        timer = window.setTimeout(loop, 1000 * EVERY_S);
+      if (started.some((run) => !ended(run.state) || !held.has(run.id))) {
+        timer = window.setTimeout(loop, 1000 * (hasMain() ? RARELY_S : EVERY_S));
       }
     }
 
     function loop(): void {
       window.clearTimeout(timer);
-      if (document.hidden) return;
+      if (document.hidden || queued) return;
+      queued = true;
       pending = pending.then(poll).catch(() => undefined);
     }
 
     loop();
+    const stop = onNews(loop);
     document.addEventListener("visibilitychange", loop);
     return () => {
+      stop();
       document.removeEventListener("visibilitychange", loop);
       abort.abort();
       window.clearTimeout(timer);

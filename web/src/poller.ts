@@ -194,6 +194,7 @@ class Poller<T> {
 export const ME = "/v1/whoami";
 
 const pollers = new Map<string, Poller<unknown>>();
+const listeners = new Set<() => void>();
 
 /** What is known of a path. */
 export function stateOf<T>(path: string): Polled<T> {
@@ -247,7 +248,19 @@ function main(): Poller<unknown> | null {
   return wanted().findLast((poller) => poller.live) ?? null;
 }
 
+/** Whether the page has a main resource, whose changes `onNews` tells. */
+export function hasMain(): boolean {
+  return main() !== null;
+}
+
+/** Hear when the page's main resource has changed; returns how to stop. */
+export function onNews(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
 function followMain(path: string, turned: boolean): void {
+  for (const listener of listeners) listener();
   for (const poller of wanted()) if (poller.path !== path) poller.follow(turned);
 }
 

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { showName } from "./tab";
 
 export type Route =
-  | { page: "now" | "experiments" | "datasets" | "cluster" | "new" | "compare" }
+  | { page: "now" | "experiments" | "datasets" | "cluster" | "new" | "compare" | "evaluations" }
   | { page: "experiment" | "run" | "dataset"; id: string }
   | { page: "lost"; path: string };
 
@@ -188,6 +188,6 @@ function routeOf(path: string): Route {
   if (first === "experiments") return second ? { page: "experiment", id: second } : { page: "experiments" };
   if (first === "datasets") return second ? { page: "dataset", id: second } : { page: "datasets" };
   if (first === "runs" && second) return { page: "run", id: second };
-  if (first === "cluster" || first === "new" || first === "compare") return { page: first };
+  if (first === "cluster" || first === "new" || first === "compare" || first === "evaluations") return { page: first };
   return { page: "lost", path };
 }

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from cellgate.contract.api.common import Answer, BundleId, DatasetId, Request
+from cellgate.contract.documents import Day
 from cellgate.contract.experiment import RunLimits
 from cellgate.contract.results import Evaluation
 from cellgate.contract.specs import refuse_two_detectors
@@ -24,6 +25,10 @@ class EvaluationCreate(Request, RunLimits):
         "SARIF log of an analyser on exported functions.",
     )
     threshold: float | None = Field(None, ge=0, le=1, description="Default: the bundle's own; of scores 0.5.")
+    cutoff: Day | None = Field(
+        None,
+        description="Last day of which a pretrained model may have read: later functions are judged alone too.",
+    )
 
     @model_validator(mode="after")
     def _judges_one_detector(self) -> Self:

@@ -133,6 +133,7 @@ class EvaluateConfig(Spec):
     bundle: str | None = None
     scores: str | None = None
     threshold: float | None = None
+    cutoff: str | None = None
 
 
 class InspectConfig(PrepareConfig):

@@ -57,6 +57,7 @@ def evaluate(wanted: Annotated[EvaluationCreate, Body(openapi_examples=EXAMPLES)
             bundle_id=wanted.bundle,
             scores=scores,
             threshold=wanted.threshold,
+            cutoff=wanted.cutoff,
             limits=wanted,
             owner=post.principal.owner,
         )

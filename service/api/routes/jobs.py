@@ -1,5 +1,6 @@
 """Jobs: one cell, alone on a data set or as a step of an experiment."""
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from itertools import chain
@@ -47,10 +48,19 @@ from service.domain.principals import Owner
 from service.domain.rights import check_may_change, check_priority
 from service.store.experiments import create_experiment_job, get_experiment
 from service.store.filters import Filters
-from service.store.jobs import cancel_job, create_job, get_job, list_jobs, pause_job, resume_job, runs_of_jobs
+from service.store.jobs import (
+    NewJob,
+    cancel_job,
+    create_job,
+    get_job,
+    list_jobs,
+    pause_job,
+    resume_job,
+    runs_of_jobs,
+)
 from service.store.pipeline import after_run
 from service.store.retries import retry_job, retry_job_at
-from service.store.tables import ExperimentRow, JobRow
+from service.store.tables import ExperimentRow, JobRow, ListedRun
 from service.store.versions import load_poll_state
 
 router = ScopedRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -62,9 +72,12 @@ QUEUES = accepting(JobAnswer, HTTPStatus.NOT_FOUND, queues_runs=True)
 
 
 def _created(session: Session, context: Context, job_id: str) -> Created:
-    runs = runs_of_jobs(session, [job_id])[job_id]
-    answer = job_answer(get_job(session, job_id), runs, context.waiting(session, runs))
-    return Created(location=f"/v1/jobs/{job_id}", answer=answer)
+    return _answered(session, context, get_job(session, job_id), runs_of_jobs(session, [job_id])[job_id])
+
+
+def _answered(session: Session, context: Context, row: JobRow, runs: Sequence[ListedRun]) -> Created:
+    answer = job_answer(row, runs, context.waiting(session, runs))
+    return Created(location=f"/v1/jobs/{row.id}", answer=answer)
 
 
 @router.post(
@@ -79,12 +92,13 @@ def submit_job(spec: Annotated[JobCreate, Body(openapi_examples=JOBS)], post: Po
     check_checkpoints(spec, post.context.settings.models)
 
     def create(session: Session) -> Created:
-        return _created(session, post.context, _create(session, spec, post).id)
+        job = _create(session, spec, post)
+        return _answered(session, post.context, job.row, job.runs)
 
     return post.accept(create, queues_runs=True)
 
 
-def _create(session: Session, spec: JobCreate, post: Post) -> JobRow:
+def _create(session: Session, spec: JobCreate, post: Post) -> NewJob:
     config = spec.model_dump(mode="json", exclude=NOT_CONFIG)
     cell = Cell(str(spec.cell))
     if spec.experiment is not None:

@@ -19,7 +19,7 @@ from service.api.views import job_answer
 from service.domain.errors import InvalidSpec, Mistake
 from service.domain.rights import check_priority
 from service.domain.static_checks import static_checks, worst
-from service.store.jobs import create_job, ready_dataset, runs_of_jobs
+from service.store.jobs import create_job, ready_dataset
 
 router = ScopedRouter(prefix="/v1/preflights", tags=["jobs"])
 CONFIGS = ("transformer", "gnn", "fusion")
@@ -85,5 +85,4 @@ def _queue(session: Session, spec: PreflightCreate, post: Post) -> JobAnswer:
         limits=spec,
         owner=post.principal.owner,
     )
-    runs = runs_of_jobs(session, [job.id])[job.id]
-    return job_answer(job, runs, post.context.waiting(session, runs))
+    return job_answer(job.row, job.runs, post.context.waiting(session, job.runs))

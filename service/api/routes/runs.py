@@ -50,6 +50,8 @@ from service.store.runs import epoch_ends_of, events_of, get_run, list_runs, met
 from service.store.tables import RunRow
 from service.store.versions import load_poll_state, run_without_result
 
+# A century: any time that a run can take, and exact as a number.
+LONGEST_S = 100 * 366 * 24 * 3600
 router = ScopedRouter(prefix="/v1/runs", tags=["runs"])
 Keys = Annotated[
     str | None,
@@ -65,6 +67,15 @@ MaxPoints = Annotated[
         ge=POINTS_PER_INTERVAL,
         le=100_000,
         description="Points of each curve at most: first, last, lowest and highest of equal intervals of steps.",
+    ),
+]
+SinceSeconds = Annotated[
+    float | None,
+    Query(
+        ge=0,
+        le=LONGEST_S,
+        description="Only points that were stored at least so many seconds after the first attempt began. The last of "
+        "`times_s`, less a second since times are rounded, asks for what is new; `points` then counts these alone.",
     ),
 ]
 ACTION = accepting(RunAnswer, HTTPStatus.NOT_FOUND)
@@ -136,12 +147,17 @@ def read_run_status(run_id: RunPath, context: Ctx, poll: PolledStatus) -> RunSta
 
 @router.get("/{run_id}/metrics", Scope.READ, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_MODIFIED))
 def read_metrics(
-    run_id: RunPath, context: Ctx, poll: Polled, keys: Keys = None, max_points: MaxPoints = None
+    run_id: RunPath,
+    context: Ctx,
+    poll: Polled,
+    keys: Keys = None,
+    max_points: MaxPoints = None,
+    since_s: SinceSeconds = None,
 ) -> MetricsAnswer:
     """Return the run's curves by optimizer step. `max_points` thins long curves and keeps their peaks."""
     with context.database.read() as session:
-        poll.check(run_id, load_poll_state(session, run_id), _named(keys, max_points))
-        curves = metrics_of(session, run_id, None if keys is None else keys.split(","))
+        poll.check(run_id, load_poll_state(session, run_id), _named(keys, max_points, since_s))
+        curves = metrics_of(session, run_id, None if keys is None else keys.split(","), since_s=since_s)
         ends = epoch_ends_of(session, run_id)
     return MetricsAnswer(run=run_id, curves=[curve_answer(curve, max_points, ends) for curve in curves])
 
@@ -178,9 +194,9 @@ def _why_no_curve(row: RunRow, test: RangeTest | None) -> str:
     )
 
 
-def _named(keys: str | None, max_points: int | None) -> str:
+def _named(*choice: object) -> str:
     # Keys may hold what an entity tag may not.
-    return hashlib.sha256(repr((keys, max_points)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(choice).encode()).hexdigest()[:16]
 
 
 @router.get("/{run_id}/events", Scope.READ, **tagged(HTTPStatus.NOT_FOUND))

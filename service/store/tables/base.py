@@ -1,8 +1,8 @@
 """What all tables share: the root, the types of columns, and the names of constraints."""
 
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Integer, MetaData, String
+from sqlalchemy import JSON, BigInteger, Integer, MetaData, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -25,3 +25,8 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012 - read by SQLAlchemy
+
+
+def table_of(row: type[Base]) -> Table:
+    """Return the table of a kind of row: a statement on it costs a third of one through the ORM."""
+    return cast(Table, row.__table__)

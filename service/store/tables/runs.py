@@ -2,10 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false, text
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.store.tables.base import Base, Counter, Id, Owner, Word
+from service.store.tables.base import Base, Counter, Id, Owner, Word, table_of
 
 
 class JobRow(Base):
@@ -141,6 +153,11 @@ class RunRow(Base):
     archived_at: Mapped[float | None] = mapped_column(Double)  # hidden from lists since then
     labels: Mapped[dict[str, Any] | None]
     metrics_thinned_at: Mapped[float | None] = mapped_column(Double)
+
+
+# What is read of many runs: all but their results, which may be long, and outside of the ORM.
+WITHOUT_RESULT = tuple(column for column in table_of(RunRow).columns if column.name != "result")
+ListedRun = RunRow | Row[Any]
 
 
 class AttemptRow(Base):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+from cellgate.contract.abstention import least_within
 from cellgate.contract.configs import Split
 from cellgate.contract.exit_codes import ExitCode
 from cellgate.contract.files import sha256_of_file, write_json
@@ -199,6 +200,26 @@ def test_what_the_bases_do_not_see_is_counted_by_each_and_reported_by_aggregatio
     assert text.rows_cut == sum(length > text.limit for length in lengths)
     assert (graph.unit, graph.rows_cut) == ("nodes", int((gate.graph_sizes(rows)[0] >= graph.limit).sum()))
     assert text.positives == graph.positives == int(gate.labels(rows).sum())
+
+
+def test_every_trained_run_has_the_coverage_that_its_option_has_in_the_evidence(
+    warm: WarmTrainers, folder: Path, fusion: RunResult, tmp_path: Path
+) -> None:
+    assert fusion.margins
+    outputs = {name: [{"seed": 0, "path": folder / name}] for name in ("transformer", "gnn", "fusion")}
+    spec = {"dataset": folder / "dataset", "resamples": 100, "selective_risk": 0.3, **outputs}
+
+    evidence = succeed(warm, "aggregation", spec, tmp_path).evidence
+
+    assert evidence is not None
+    weighed = {option.option: option.abstention for option in evidence.options if option.option in outputs}
+    assert len(weighed) == len(outputs)
+    for name, abstention in weighed.items():
+        margins = read_result(folder / name / "result.json").margins
+        place = least_within([margin.risk_bound for margin in margins], 0.3)
+        assert abstention is not None
+        assert abstention.margins == [None if place is None else margins[place].margin]
+        assert abstention.coverage.mean == (0 if place is None else margins[place].coverage)
 
 
 def test_aggregation_refuses_predictions_that_its_run_does_not_vouch_for(

@@ -14,6 +14,8 @@ from service.domain.principals import Owner
 from service.store import backlog
 from service.store.claims import claim_next, is_anything_open
 from service.store.database import Database
+from service.store.dispatch import due_for_dispatch
+from service.store.jobs import runs_of_jobs
 from service.store.leases import lease_marks
 from service.store.pipeline import idle_experiments, unfinished_datasets
 from service.store.quotas import check_waiting
@@ -24,7 +26,8 @@ from service.store.workers import register_worker
 
 ENDED, QUEUED = 400, 40
 # However many runs there are, these stay few.
-SMALL_TABLES = {"uptime", "workers", "datasets"}
+# `due` is what a statement itself has found: runs to notify of, up to a limit.
+SMALL_TABLES = {"uptime", "workers", "datasets", "due"}
 WORKER = "w"
 
 
@@ -76,6 +79,8 @@ QUESTIONS: dict[str, Callable[[Session], object]] = {
     "claim": lambda session: claim_next(session, worker=WORKER, queues=["cpu"], lease_s=60),
     "status": lambda session: load_run_statuses(session, ["run_0001"]),
     "poll states": lambda session: load_poll_states(session, ["run_0001", "job_0001", "exp_1"]),
+    "notifications": due_for_dispatch,
+    "runs of jobs": lambda session: runs_of_jobs(session, ["job_0001"]),
     "versions": lambda session: load_versions(session, ["run_0001", "job_0001", "exp_1"]),
     "quota": lambda session: check_waiting(session, owner=Owner(id="pri_1", name="me"), limit=1000),
     "idempotency": lambda session: session.scalars(select(IdempotencyRow).where(IdempotencyRow.key == "k")).all(),
@@ -100,7 +105,7 @@ def _tables_read_whole(database: Database, ask: Callable[[Session], object]) -> 
             ask(session)
         finally:
             event.remove(Engine, "before_cursor_execute", note)
-        statements = [found for found in asked if found[0].startswith(("SELECT", "UPDATE"))]
+        statements = [found for found in asked if found[0].startswith(("SELECT", "UPDATE", "WITH"))]
         assert statements
         return {table for found in statements for table in _read_whole(session, *found)}
 

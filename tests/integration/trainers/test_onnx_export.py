@@ -25,7 +25,7 @@ from trainers.models.linear.hashing import BUCKETS
 from trainers.models.linear.mixed import Mix
 from trainers.models.linear.model import LinearModel
 from trainers.models.linear.saved import LinearPart
-from trainers.models.linear.text import patterns_of_text
+from trainers.models.linear.text import VIEWS, patterns_of_text
 
 onnxruntime: Any = pytest.importorskip("onnxruntime")
 
@@ -76,7 +76,7 @@ def test_what_onnx_says_is_what_the_bundle_says(
 @pytest.mark.parametrize("kind", ["roberta", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("t5", "gpt2"))])
 def test_other_architectures_are_exported_for_any_number_of_functions_and_tokens(kind: str, tmp_path: Path) -> None:
     source = make_checkpoint(kind, tmp_path / "checkpoint")
-    nothing = np.zeros(BUCKETS, dtype=np.float32)
+    nothing = np.zeros(VIEWS * BUCKETS, dtype=np.float32)
     part_of = LinearPart(
         model=LinearModel(weight_K=nothing, idf_K=nothing, bias=0.5), mix=Mix(network=0.25, linear=0.5, bias=-1.0)
     )

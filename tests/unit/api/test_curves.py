@@ -56,6 +56,18 @@ def test_a_point_tells_when_it_was_measured_since_the_first_attempt_began(api: A
     assert curves(api, claim)["train/loss"]["times_s"] == [3.5, 10.0]
 
 
+def test_what_was_stored_since_a_time_is_all_that_is_sent_and_counted(api: Api) -> None:
+    claim = training(api)
+    measure(api, claim, [("train/loss", 1, 0.7), ("train/loss", 2, 0.6), ("train/loss", 3, 0.5), ("dev/f1", 1, 0.4)])
+    with api.database.begin() as session:
+        session.execute(update(AttemptRow).values(started_at=100.0))
+        session.execute(update(MetricRow).values(at=100.0 + MetricRow.step))
+
+    new = curves(api, claim, "?since_s=2")
+
+    assert {key: (curve["steps"], curve["points"]) for key, curve in new.items()} == {"train/loss": ([2, 3], 2)}
+
+
 def test_a_point_tells_the_epochs_that_were_done_and_a_thinned_curve_keeps_both(api: Api) -> None:
     claim = training(api)
     loss = [("train/loss", step, 1.0 / step) for step in range(1, 41)]

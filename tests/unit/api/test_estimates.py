@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from bench.estimates import replay, rows_of
 from service.settings import Settings
 from service.store.tables import AttemptRow, DatasetRow, RunRow
 from tests.api_client import Api, get, running_api
@@ -147,3 +148,30 @@ def test_an_estimate_says_when_even_its_lower_end_is_above_the_budget(api: Api) 
 
     assert estimate(api, dataset, budget={"device_s": 20}, **spec)["exceeds_budget"] is True
     assert estimate(api, dataset, budget={"device_s": 2000}, **spec)["exceeds_budget"] is False
+
+
+def test_every_run_is_estimated_once_more_from_what_had_ended_before_it_started(api: Api) -> None:
+    dataset = ready(api)
+    for started, seconds in ((100.0, 40.0), (200.0, 50.0), (300.0, 100.0)):
+        made = submit(api, dataset, policy={"fusion": "never"}, seeds=[0], fresh=True)
+        api.trainers().work()
+        times = {"started_at": started, "finished_at": started + seconds}
+        with api.database.begin() as session:
+            for run in session.query(RunRow).filter(RunRow.experiment_id == made, RunRow.result.is_not(None)):
+                for name, value in times.items():
+                    setattr(run, name, value)
+                run.running_s, run.result = seconds, {**(run.result or {}), "epochs": 4}
+
+    with api.database.read() as session:
+        cases = [case for case in replay(session) if case.kind == "time" and case.cell.startswith("52")]
+
+    # The second is told from the first alone, the third from both: their median is 45 s.
+    assert [(case.source, case.predicted, case.actual) for case in cases] == [
+        ("not known", None, 40.0),
+        ("finished runs", pytest.approx(40.0), 50.0),
+        ("finished runs", pytest.approx(45.0), 100.0),
+    ]
+    assert list(rows_of(cases))[:2] == [
+        "| 52 gnn | time | finished runs | 2 | 1 of 2 | 1.74 | 2.22 |",
+        "| 52 gnn | time | not known | 1 | | | |",
+    ]

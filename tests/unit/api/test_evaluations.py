@@ -52,7 +52,7 @@ def evaluation_only(api: Api) -> str:
 def test_a_bundle_is_judged_on_a_set_for_evaluation_only_with_what_it_was_trained_on_beside_it(api: Api) -> None:
     made, dataset = bundle(api), evaluation_only(api)
 
-    run = queued(api, dataset=dataset, bundle=made, threshold=0.25)
+    run = queued(api, dataset=dataset, bundle=made, threshold=0.25, cutoff="2023-09-30")
     before, spec = get(api, f"/v1/evaluations/{run}"), spec_of(api, run)
     api.trainers().work()
     after = get(api, f"/v1/evaluations/{run}")
@@ -61,6 +61,7 @@ def test_a_bundle_is_judged_on_a_set_for_evaluation_only_with_what_it_was_traine
     assert (spec.bundle, spec.scores, spec.threshold) == (root / "packed" / BUNDLE_FOLDER, None, 0.25)
     assert spec.trained_on is not None
     assert spec.trained_on != spec.dataset
+    assert spec.cutoff == "2023-09-30"
     assert (before["state"], before["evaluation"]) == ("queued", None)
     assert (after["state"], after["dataset"], after["bundle"]) == ("succeeded", dataset, made)
     assert next(iter(after["evaluation"])) == "overlap"

@@ -1,64 +1,56 @@
-"""Workers are notified of queued runs after the answer, and once for many requests."""
+"""Workers are notified of queued runs after the answer, and in one round for many requests."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
-
-import pytest
 
 from service.api.notifications import Notifications
-from service.settings import Settings
-from service.store.database import Database
-from tests.api_client import RecordingNotifier
 
 
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    """The migrated database."""
-    found = Database(settings.database)
-    yield found
-    found.dispose()
+class SlowNotifier:
+    """Sends nothing before it may."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.may_send = threading.Event()
+
+    def notify(self, run_id: str, _queue: str) -> bool:
+        """Note the run, then wait."""
+        self.sent.append(run_id)
+        return self.may_send.wait(10)
+
+    def problem(self) -> str | None:
+        """Nothing is wrong."""
+        return None
 
 
-def test_requests_that_come_during_a_round_share_the_next_one(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rounds, go_on = [], threading.Event()
-
-    def notify(*_: object) -> None:
-        rounds.append(len(rounds))
-        go_on.wait(10)
-
-    monkeypatch.setattr("service.api.notifications.notify_waiting_runs", notify)
+def test_requests_that_come_during_a_round_share_the_next_one() -> None:
+    notifier = SlowNotifier()
 
     async def scenario() -> None:
-        notifications = Notifications(database, RecordingNotifier())
-        first = asyncio.create_task(notifications.send())
-        while not rounds:
+        notifications = Notifications(notifier)
+        first = asyncio.create_task(notifications.send([("run_0", "cpu")]))
+        while not notifier.sent:
             await asyncio.sleep(0.001)
-        others = [asyncio.create_task(notifications.send()) for _ in range(5)]
+        others = [asyncio.create_task(notifications.send([(f"run_{number}", "cpu")])) for number in range(1, 6)]
         await asyncio.sleep(0.01)
-        # What they have queued may have come too late for the round that is at work.
-        assert rounds == [0]
-        go_on.set()
+        assert notifier.sent == ["run_0"]
+        notifier.may_send.set()
         await asyncio.gather(first, *others)
 
     asyncio.run(scenario())
-    assert rounds == [0, 1]
+    assert notifier.sent == [f"run_{number}" for number in range(6)]
 
 
-def test_a_caller_who_leaves_does_not_take_the_round_of_the_others_along(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rounds: list[int] = []
-    monkeypatch.setattr("service.api.notifications.notify_waiting_runs", lambda *_: rounds.append(1))
+def test_a_caller_who_leaves_does_not_take_the_round_of_the_others_along() -> None:
+    notifier = SlowNotifier()
+    notifier.may_send.set()
 
     async def scenario() -> None:
-        notifications = Notifications(database, RecordingNotifier())
-        leaves, stays = (asyncio.create_task(notifications.send()) for _ in range(2))
+        notifications = Notifications(notifier)
+        leaves, stays = (asyncio.create_task(notifications.send([(run, "cpu")])) for run in ("run_0", "run_1"))
         await asyncio.sleep(0)
         leaves.cancel()
         await stays
 
     asyncio.run(scenario())
-    assert rounds == [1]
+    assert notifier.sent == ["run_0", "run_1"]

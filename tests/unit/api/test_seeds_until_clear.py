@@ -6,7 +6,7 @@ import pytest
 
 from cellgate.contract.cells import Cell
 from cellgate.contract.states import FailureReason
-from tests.api_client import Api, get
+from tests.api_client import Api, assert_refused, get
 from tests.fakes import F1s
 
 SEEDS = 8
@@ -119,5 +119,17 @@ def test_more_seeds_than_it_may_have_are_refused(api: Api) -> None:
 
     answer = api.client.post("/v1/experiments", json=body)
 
-    assert answer.status_code == 422
-    assert "there are 3 seeds already" in answer.text
+    problem = assert_refused(answer, status=422, code="invalid_spec", pointers=["/more_seeds/most"])
+    assert problem["errors"][0]["detail"] == "more_seeds.most is 2, and there are 3 seeds already"
+
+
+def test_each_field_that_a_rule_over_several_refuses_is_named_with_its_own_mistake(api: Api) -> None:
+    policy = {"blocking": ["pair_correct"], "alert_budget_per_1000": 5}
+    body = {"name": "x", "dataset": api.dataset(), "policy": policy}
+    body["transformer"] = {"training": {"learning_rate": {"finder_min": 0.1, "finder_max": 0.01}}}
+
+    answer = api.client.post("/v1/experiments", json=body)
+
+    pointers = ["/policy/alert_budget_per_1000", "/policy/blocking", "/transformer/training/learning_rate/finder_min"]
+    problem = assert_refused(answer, status=422, code="invalid_spec", pointers=pointers)
+    assert not any("{" in mistake["detail"] for mistake in problem["errors"])

@@ -162,6 +162,25 @@ def test_the_root_is_the_checkout_around_the_working_folder(tree: Path, monkeypa
     assert Root.of(Path()).place(Path("b.hpp")) == Path("b.hpp")
 
 
+def test_from_outside_the_root_is_the_checkout_that_all_paths_lie_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, here = (tmp_path / name for name in ("one", "other", "here"))
+    for checkout in (one, other):
+        (checkout / ".git").mkdir(parents=True)
+        (checkout / "src").mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+
+    assert Root.of(None, [one / "src", one]).folder == one
+    assert Root.of(None, [one, other]).folder == here
+    assert Root.of(None, [one, here]).folder == here
+    monkeypatch.chdir(other / "src")
+    assert Root.of(None, [one]).folder == one
+    assert Root.of(None, [one, other]).folder == other
+    assert Root.of(None).folder == other
+
+
 def test_a_worktrees_own_patterns_are_those_of_the_main_one(tmp_path: Path) -> None:
     main, linked = tmp_path / "main", tmp_path / "linked"
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")

@@ -262,6 +262,15 @@ def test_a_table_and_jsonl_are_recognised_under_the_name_of_the_other(tmp_path: 
         ("func,target\n".encode("utf-16-be"), "text in UTF-16"),
         ("func,target\n".encode("utf-32"), "text in UTF-32"),
         (b"rows.jsonl".ljust(257, b"\0") + b"ustar  \0", "a tar archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"{\\rtf1\\ansi", "an RTF document"),
+        (b"<?xml version='1.0'?>", "an XML document"),
+        (b"\x93NUMPY\x01\0", "a NumPy file"),
+        (b"\xff\xff\xff\xff\x10\0", "a stream of Arrow"),
+        (b"404: Not Found", "a server's message that there is no such file"),
+        (bytes(4096), "zeros, as of a file that was never written whole"),
+        (gzip.compress(gzip.compress(b"func,target\n")), "a file that is packed twice"),
     ],
 )
 def test_other_encodings_and_archives_are_refused_by_name(tmp_path: Path, content: bytes, found: str):
@@ -281,6 +290,18 @@ def test_text_and_numbers_of_other_types_are_read_from_parquet(tmp_path: Path):
     pq.write_table(table, tmp_path / "a.parquet")
 
     assert [(row.func, row.label) for row in read(tmp_path / "a.parquet").rows] == [(F, 0), (G, 1)]
+
+
+def test_a_damaged_page_of_parquet_is_refused_where_the_file_has_its_checksum(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"func": [F] * 200, "target": [1] * 200})
+    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    pq.write_table(table, path, write_page_checksum=True, **plain)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"return 1") + len(b"return ")] = ord("7")
+    path.write_bytes(bytes(content))
+
+    assert "CRC" in read(path).refusals[0].found
 
 
 def test_two_columns_of_one_name_in_parquet_are_refused(tmp_path: Path):

@@ -184,7 +184,11 @@ def test_two_columns_of_code_with_unknown_names_and_no_label_are_proposed_as_a_p
         tmp_path / "a.jsonl", *({"old": function(n), "new": function(n, vulnerable=False)} for n in (1, 2))
     )
 
-    assert inspect(path).refusals[0].config == ["fields: {func: old}", "fields: {before: old, after: new}"]
+    assert inspect(path).refusals[0].config == [
+        "fields: {func: old}",
+        "fields: {func: new}",
+        "fields: {before: old, after: new}",
+    ]
 
 
 def test_labels_that_contradict_their_file_s_name_are_told(tmp_path: Path):

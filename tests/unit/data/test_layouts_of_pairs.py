@@ -94,19 +94,78 @@ def test_cvefixes_says_before_or_after_as_true_or_false_and_methods_of_one_chang
     assert (found.pairs.pairs, found.pairs.source) == (1, "columns file_change_id and signature")
 
 
-def test_crossvul_is_a_tree_of_bad_and_good_files_without_suffix(tmp_path: Path):
-    for place, text in {"c/bad_7_0": F, "c/good_7_0": G, "php/bad_8_0": "<?php", "php/good_8_0": "<?php 1"}.items():
-        path = tmp_path / "CWE-79" / place
+def crossvul(folder: Path, files: dict[str, str | bytes]) -> Path:
+    for place, text in files.items():
+        path = folder / "CWE-79" / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def test_crossvul_is_a_tree_of_bad_and_good_files_without_suffix(tmp_path: Path):
+    files = {"c/bad_7_0": F, "c/good_7_0": G, "php/bad_8_0": "<?php", "php/good_8_0": "<?php 1"}
+    crossvul(tmp_path, dict(files))
     (tmp_path / "metadata.json").write_text("[]")
 
     reading = read(tmp_path)
 
     assert reading.layouts == ["CrossVul"]
-    assert sides(reading.rows) == [(F, 1, "CWE-79/c/7_0"), (G, 0, "CWE-79/c/7_0")]
-    assert {row.cwe for row in reading.rows} == {"CWE-79"}
+    assert sides(reading.rows) == [(F, 1, "CWE-79/c/7_0:f"), (G, 0, "CWE-79/c/7_0:f")]
+    assert {(row.cwe, row.commit) for row in reading.rows} == {("CWE-79", "7")}
     assert reasons(reading) == {"other_language": ["CWE-79/php/bad_8_0", "CWE-79/php/good_8_0"]}
+
+
+def test_of_crossvul_s_files_the_functions_that_differ_are_pairs_and_no_others_are_read(tmp_path: Path):
+    head, same = "#include <a.h>\nstatic int x;\n", "int same(void) { return 1; }\n"
+    old = "int copy(char *d, int n) {\n  d[n] = 0;\n  return n;\n}"
+    new = old.replace("{\n", "{\n  if (n > 8) return -1;\n")
+    commented = "int told(int a) { /* %s */ return a; }\n"
+    crossvul(
+        tmp_path,
+        {
+            "c/bad_7_0": head + same + commented % "one" + old + "\nint gone(int a) { return a; }\n",
+            "c/good_7_0": head + "int added(int a) { return a; }\n" + commented % "two" + same + new,
+        },
+    )
+
+    reading = read(tmp_path)
+
+    assert sides(reading.rows) == [(old, 1, "CWE-79/c/7_0:copy"), (new, 0, "CWE-79/c/7_0:copy")]
+    assert [row.where for row in reading.rows] == ["CWE-79/c/bad_7_0, copy", "CWE-79/c/good_7_0, copy"]
+
+
+def test_crossvul_s_files_without_a_function_that_was_fixed_are_counted_and_are_no_mistake(tmp_path: Path):
+    crossvul(
+        tmp_path,
+        {
+            "c/bad_7_0": F,
+            "c/good_7_0": G,
+            "c/bad_8_0": "#define N 1\n" + F,
+            "c/good_8_0": "#define N 2\n" + F,
+            "c/bad_9_0": F,
+            "c/bad_9_1": b"// \xe9\nint f(int a) { return a; }\nint g(int a) { return a; /* \xe9 */ }",
+            "c/good_9_1": b"// \xe9\nint f(int a) { return 1; }\nint g(int a) { return 2; /* \xe9 */ }",
+        },
+    )
+
+    reading = read(tmp_path, max_left_out_share=0.3)
+
+    assert [row.id for row in reading.rows] == [
+        *("CWE-79/c/bad_7_0:f", "CWE-79/c/good_7_0:f"),
+        *("CWE-79/c/bad_9_1:f", "CWE-79/c/good_9_1:f"),
+    ]
+    assert reasons(reading) == {
+        "undecodable": ["CWE-79/c/bad_9_1, g", "CWE-79/c/good_9_1, g"],
+        "no_difference": ["CWE-79/c/8_0", "CWE-79/c/9_0"],
+    }
+    assert reading.refusals == []
+
+
+def test_overloads_of_crossvul_s_files_are_told_apart_by_their_order(tmp_path: Path):
+    text = "int f(int a) { return a; }\nint f(long a) { return %d; }\n"
+    crossvul(tmp_path, {"cpp/bad_7_0": text % 1, "cpp/good_7_0": text % 2})
+
+    assert [row.pair for row in read(tmp_path).rows] == ["CWE-79/cpp/7_0:f#2"] * 2
 
 
 def test_vulbench_is_a_folder_per_text_and_its_facts_go_before_the_folder_s_name(tmp_path: Path):

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cellgate.contract.experiment import DEPLOYMENT_THRESHOLDS, Policy
 from cellgate.contract.gate import CHECKS, GateReport
-from cellgate.contract.results import Collapse, LearningRateOutcome
+from cellgate.contract.results import Collapse, LearningRateOutcome, MarginScores
 from cellgate.contract.states import RunState
 from service.domain.gate.inputs import BaseCell, GateInputs, RunFacts
 from service.domain.gate.report import RULES, evaluate_gate, with_intervals
@@ -348,7 +348,8 @@ def test_a_policy_may_make_every_warning_blocking_and_nothing_else() -> None:
 
     assert Policy.model_json_schema()["properties"]["blocking"]["items"]["enum"] == warnings
     thresholds = dict.fromkeys([*DEPLOYMENT_THRESHOLDS.values(), "min_pair_correct"], 0.8)
-    assert Policy(**AT_ONE_IN_A_HUNDRED, **thresholds, blocking=warnings).blocking == warnings
+    stated = {**AT_ONE_IN_A_HUNDRED, "selective_risk": 0.05}
+    assert Policy(**stated, **thresholds, blocking=warnings).blocking == warnings
     with pytest.raises(ValidationError):
         Policy(blocking=["exit_codes"])
 
@@ -400,6 +401,51 @@ def test_scores_for_deployment_that_were_not_measured_do_not_pass() -> None:
     check = evaluate_gate(inputs, Policy(**AT_ONE_IN_A_HUNDRED, min_deployment_f1=0.0)).checks[-1]
 
     assert (check.name, check.verdict, check.measured) == ("deployment_f1", "warn", None)
+
+
+def with_margins(*bounds_and_coverages: tuple[float, float]) -> Corruption:
+    margins = [
+        MarginScores(margin=place, risk_bound=bound, coverage=coverage, risk=0.01)
+        for place, (bound, coverage) in enumerate(bounds_and_coverages)
+    ]
+    return with_result(margins=margins)
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict", "measured", "reason"),
+    [
+        # The other three runs have a verdict on 0.8 of the functions at a risk of 0.05.
+        pytest.param(
+            [(0.3, 1.0), (0.05, 0.6), (0.01, 0.1)], "pass", 0.7, "0.7000 (cell 51) and 0.8000", id="at the share"
+        ),
+        pytest.param(
+            [(0.3, 1.0), (0.051, 0.6), (0.05, 0.5)], "warn", 0.65, "0.6500 (cell 51); 0.7 or more", id="below it"
+        ),
+        pytest.param([(0.3, 1.0), (0.06, 0.6)], "warn", 0.4, "0.4000 (cell 51)", id="no margin keeps to the risk"),
+        pytest.param([], "warn", 0.8, "were trained by a release that did not measure it", id="not measured"),
+    ],
+)
+def test_the_share_of_functions_with_a_verdict_is_checked_at_the_risk_of_the_policy(
+    first: list[tuple[float, float]], verdict: str, measured: float, reason: str
+) -> None:
+    one, *others = healthy()
+    alike = with_margins((0.06, 1.0), (0.04, 0.8), (0.0, 0.3))
+    inputs = inputs_of(with_margins(*first)(one), *(alike(run) for run in others))
+    wanted = {"selective_risk": 0.05, "min_coverage": 0.7}
+
+    report = evaluate_gate(inputs, Policy(**wanted))
+    blocked = evaluate_gate(inputs, Policy(**wanted, blocking=["coverage"]))
+
+    check = report.checks[-1]
+    assert (check.name, check.verdict, check.threshold) == ("coverage", verdict, 0.7)
+    assert check.measured == pytest.approx(measured)
+    assert reason in check.reason
+    assert (report.verdict, blocked.verdict) == ("pass", "pass" if verdict == "pass" else "fail")
+
+
+def test_a_policy_cannot_want_verdicts_without_the_risk_that_they_may_have() -> None:
+    with pytest.raises(ValidationError, match="min_coverage needs a share of the verdicts that may be wrong"):
+        Policy(min_coverage=0.5)
 
 
 def test_a_policy_names_every_threshold_and_prevalence_that_it_lacks() -> None:

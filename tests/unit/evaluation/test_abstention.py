@@ -5,22 +5,17 @@ import math
 import numpy as np
 import pytest
 
+from cellgate.contract.abstention import least_within
 from cellgate.contract.configs import AggregationConfig
-from trainers.evaluation.abstention import (
-    COVERAGES,
-    ScoresWithAbstention,
-    abstention_margin,
-    distances,
-    log_odds_of,
-    risk_by_coverage,
-)
+from trainers.engine.abstention import COVERAGES, Verdicts, distances, log_odds_of, scores_by_margin
+from trainers.evaluation.abstention import ScoresWithAbstention, abstention_margin, risk_by_coverage
 
 ROWS = 1000
 
 
-def ordered(wrong: int) -> tuple[np.ndarray, np.ndarray]:
+def ordered(wrong: int) -> Verdicts:
     """Rows by falling distance, 1 to 0; the nearest ones to the threshold are wrong."""
-    return np.linspace(1, 0.001, ROWS), np.arange(ROWS) >= ROWS - wrong
+    return Verdicts(distance_R=np.linspace(1, 0.001, ROWS), wrong_R=np.arange(ROWS) >= ROWS - wrong)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +32,11 @@ def ordered(wrong: int) -> tuple[np.ndarray, np.ndarray]:
     ],
 )
 def test_the_margin_is_the_least_whose_bound_is_within_the_risk(wrong: int, risk: float, kept: int) -> None:
-    distance, mistakes = ordered(wrong)
+    dev = ordered(wrong)
 
-    margin = abstention_margin(distance, mistakes, risk=risk)
+    margin = abstention_margin(dev, risk=risk)
 
-    assert int((distance >= (math.inf if margin is None else margin)).sum()) == kept
+    assert int((dev.distance_R >= (math.inf if margin is None else margin)).sum()) == kept
     assert (margin is None) == (kept == 0)
 
 
@@ -50,11 +45,13 @@ def test_functions_of_one_distance_keep_or_lose_their_verdict_together() -> None
     distance = np.repeat([2.0, 1.0], ROWS // 2)
     wrong = (np.arange(ROWS) >= ROWS // 2) & (np.arange(ROWS) % 10 == 0)
 
-    assert abstention_margin(distance, wrong, risk=0.03) == 2.0
+    assert abstention_margin(Verdicts(distance_R=distance, wrong_R=wrong), risk=0.03) == 2.0
 
 
 def test_a_risk_that_nothing_keeps_to_leaves_no_margin() -> None:
-    assert abstention_margin(np.ones(50), np.ones(50, dtype=bool), risk=0.4) is None
+    always_wrong = Verdicts(distance_R=np.ones(50), wrong_R=np.ones(50, dtype=bool))
+
+    assert abstention_margin(always_wrong, risk=0.4) is None
 
 
 @pytest.mark.parametrize(("threshold", "expected"), [(0.5, 0.0), (0.75, math.log(3)), (0.0, -30.0), (1.0, 30.0)])
@@ -64,9 +61,7 @@ def test_a_threshold_in_log_odds_is_never_infinite(threshold: float, expected: f
 
 
 def test_the_curve_counts_the_mistakes_among_the_surest() -> None:
-    distance, wrong = ordered(100)
-
-    found = {point.coverage: point.risk for point in risk_by_coverage(distance, wrong)}
+    found = {point.coverage: point.risk for point in risk_by_coverage(ordered(100))}
 
     assert list(found) == list(COVERAGES)
     assert (found[1.0], found[0.95], found[0.9], found[0.05]) == pytest.approx((0.1, 50 / 950, 0.0, 0.0))
@@ -104,6 +99,45 @@ def test_dev_fixes_the_margin_and_the_judged_split_says_what_comes_of_it() -> No
     assert both.curve[0].risk == pytest.approx((0 + 204 / ROWS) / 2)
 
 
+@pytest.mark.parametrize("risk", [0.001, 0.02, 0.05, 0.1, 0.13, 0.4])
+def test_the_margins_of_a_run_give_the_coverage_and_the_risk_that_the_evidence_has(risk: float) -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, ROWS)
+    dev, gate = (labels * 2 - 1 + 1.5 * rng.standard_normal(ROWS) for _ in range(2))
+    config = AggregationConfig(selective_risk=risk, resamples=100)
+    evidence = ScoresWithAbstention.of(
+        (labels, dev[:, np.newaxis]), (labels, gate[:, np.newaxis]), np.arange(ROWS), thresholds=[0.4], config=config
+    )
+    assert evidence is not None
+    weighed = evidence.of_option([0])
+
+    margins = scores_by_margin(Verdicts.of(labels, dev, 0.4), Verdicts.of(labels, gate, 0.4))
+
+    assert len(margins) == len(COVERAGES)
+    place = least_within([margin.risk_bound for margin in margins], risk)
+    if place is None:
+        assert (weighed.margins, weighed.coverage.mean, weighed.risk) == ([None], 0.0, None)
+        return
+    found = margins[place]
+    assert weighed.risk is not None
+    assert (weighed.margins, weighed.coverage.mean, weighed.risk.mean) == ([found.margin], found.coverage, found.risk)
+
+
+def test_without_functions_on_one_side_there_are_no_margins() -> None:
+    none = Verdicts(distance_R=np.zeros(0), wrong_R=np.zeros(0, dtype=bool))
+
+    assert scores_by_margin(none, ordered(1)) == scores_by_margin(ordered(1), none) == []
+
+
+def test_where_a_margin_leaves_no_verdict_there_is_no_risk() -> None:
+    always_nearer = Verdicts(distance_R=np.full(10, 1e-4), wrong_R=np.zeros(10, dtype=bool))
+
+    margins = scores_by_margin(ordered(0), always_nearer)
+
+    assert (margins[0].coverage, margins[0].risk) == (1.0, 0.0)
+    assert (margins[-1].coverage, margins[-1].risk) == (0.0, None)
+
+
 def test_a_model_without_a_margin_gives_no_verdict_and_has_no_risk() -> None:
     labels = np.arange(ROWS) % 2
     chance = np.where(np.arange(ROWS) % 4 < 2, 1.0, -1.0)[:, np.newaxis]
@@ -136,7 +170,7 @@ def test_the_risk_holds_on_functions_that_did_not_fix_the_margin() -> None:
     for _ in range(200):
         distance = rng.exponential(size=ROWS)
         wrong = rng.random(ROWS) < 0.5 * np.exp(-2 * distance)
-        margin = abstention_margin(distance, wrong, risk=0.05)
+        margin = abstention_margin(Verdicts(distance_R=distance, wrong_R=wrong), risk=0.05)
         # The true share beyond a margin m is the mean of exp(-2 d) / 2 over d > m: exp(-2 m) / 6.
         broken += margin is not None and math.exp(-2 * margin) / 6 > 0.05
         found += margin is not None

@@ -16,7 +16,7 @@ from tests.finished_runs import LINEAR_STRENGTH, SEEDS, LogOdds, MakeSpec, aggre
 from trainers.bundle.member_runs import Stored, read_members
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
-from trainers.evaluation.aggregate import weigh
+from trainers.evaluation.aggregate import Weighing, weigh
 from trainers.evaluation.evidence import read_baselines
 from trainers.evaluation.statistics import holm
 
@@ -91,7 +91,9 @@ def test_a_bundle_of_one_seed_abstains_where_the_evidence_says(make_spec: MakeSp
 
 def test_an_ensemble_s_own_temperature_changes_its_probabilities_and_no_call(make_spec: MakeSpec) -> None:
     spec = make_spec()
-    before, after = (options_of(weigh(spec, older=older).evidence) for older in (True, False))
+    before, after = (
+        options_of(weigh(spec, weighing=weighing).evidence) for weighing in (Weighing.WITHOUT_P_VALUES, Weighing.NOW)
+    )
 
     for name in ("ensemble", "ensemble_tuned"):
         assert after[name].ece != before[name].ece

@@ -7,19 +7,27 @@ import pytest
 from scipy.stats import norm, t
 
 from bench.comparisons import Pair, measure
+from cellgate.contract.options import OPTION_NAMES, share_no_model
 from trainers.evaluation.differences import Difference, compare
+from trainers.evaluation.seed_spread import SeedSpread
 from trainers.evaluation.statistics import GroupCounts, Resampled, mcnemar_p
 
 
 def compared(
-    first_GK: np.ndarray, second_GK: np.ndarray, *, confidence: float = 0.95, resamples: int = 2_000, size: int = 1
+    first_GK: np.ndarray,
+    second_GK: np.ndarray,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2_000,
+    size: int = 1,
+    apart: bool = False,
 ) -> Difference:
     """Compare models by how many of `size` functions of each group, all vulnerable, they find."""
     found_GM = np.hstack([first_GK, second_GK]).astype(float)
     counts = GroupCounts(true_positives_GM=found_GM, mistakes_GM=size - found_GM)
     resampled = Resampled.of_counts(counts, resamples=resamples, seed=0, confidence=confidence)
     seeds = first_GK.shape[1]
-    return compare(resampled, counts, range(seeds), range(seeds, 2 * seeds))
+    return compare(resampled, counts, range(seeds), range(seeds, 2 * seeds), apart=apart)
 
 
 def p_of(difference: Difference) -> float:
@@ -30,11 +38,11 @@ def p_of(difference: Difference) -> float:
 def test_p_is_below_five_percent_exactly_where_the_interval_excludes_zero() -> None:
     rng = np.random.default_rng(0)
     claims = []
-    for groups, seeds, gap in itertools.product((3, 20, 80), (1, 2, 3), (0.0, 0.1, 0.25, 0.5)):
+    for groups, seeds, gap, apart in itertools.product((3, 20, 80), (1, 2, 3), (0.0, 0.1, 0.25, 0.5), (False, True)):
         for confidence, resamples in ((0.95, 400), (0.9, 101), (0.999, 400)):
             first = rng.random((groups, seeds)) < 0.4 + gap
             second = rng.random((groups, seeds)) < 0.4
-            found = compared(first, second, confidence=confidence, resamples=resamples)
+            found = compared(first, second, confidence=confidence, resamples=resamples, apart=apart)
             excludes = found.interval.low > 0 or found.interval.high < 0
             assert (p_of(found) < 1 - confidence) is excludes
             claims.append(excludes)
@@ -87,6 +95,40 @@ def test_a_seed_that_differs_as_much_as_the_options_do_leaves_no_difference() ->
     assert p_of(compared(*unsteady)) > 0.2
 
 
+def test_two_seeds_that_happen_to_move_alike_hide_no_spread_of_options_that_are_trained_apart() -> None:
+    groups = np.arange(400)
+    # Both options lose 0.16 of their F1 with their second seed: their difference is 0.06 with both seeds.
+    first = np.stack([groups < 360, groups < 260], axis=1)
+    second = np.stack([groups < 320, groups < 230], axis=1)
+
+    assert p_of(compared(first, second)) < 0.01
+    assert p_of(compared(first, second, apart=True)) > 0.2
+
+
+def test_the_spreads_of_two_options_are_known_by_the_degrees_of_both_where_they_are_equal() -> None:
+    rng = np.random.default_rng(4)
+
+    def scores(*measured: float) -> tuple[np.ndarray, np.ndarray]:
+        # Chance of the split adds the variance 0.0001 to each seed.
+        measured_K = np.array(measured)
+        return measured_K, measured_K + 0.01 * rng.standard_normal((50_000, len(measured)))
+
+    equal = SeedSpread.of(scores(0.7, 0.8, 0.9), scores(0.5, 0.6, 0.7))
+    unequal = SeedSpread.of(scores(0.7, 0.8, 0.9), scores(0.6, 0.6, 0.6))
+    single = SeedSpread.of(scores(0.7), scores(0.5))
+
+    # Variance 0.01 of each option, less chance, over three seeds; two degrees of freedom of each.
+    assert (equal.variance, equal.degrees) == pytest.approx(((2 * 0.01 - 2 * 0.0001) / 3, 4.0), rel=1e-3)
+    assert (unequal.variance, unequal.degrees) == pytest.approx(((0.01 - 2 * 0.0001) / 3, 2.0), rel=1e-3)
+    assert single.variance == 0
+
+
+def test_options_vary_apart_where_no_cell_is_part_of_both() -> None:
+    apart = {pair for pair in itertools.combinations(OPTION_NAMES, 2) if share_no_model(*pair)}
+
+    assert apart == {("transformer", "gnn"), ("gnn", "linear")}
+
+
 def test_few_groups_that_differ_are_weaker_proof_than_the_share_of_resamples_says() -> None:
     # Four of 150 groups differ, all one way; of the resamples about 1 in e ** 4 draws none of them.
     found_GM = np.ones((150, 2))
@@ -94,7 +136,7 @@ def test_few_groups_that_differ_are_weaker_proof_than_the_share_of_resamples_say
     counts = GroupCounts(true_positives_GM=found_GM, mistakes_GM=1 - found_GM)
     resampled = Resampled.of_counts(counts, resamples=2_000, seed=0, confidence=0.95)
 
-    p = p_of(compare(resampled, counts, [0], [1]))
+    p = p_of(compare(resampled, counts, [0], [1], apart=True))
 
     plain = 2 * float((resampled.differences([0], [1]) <= 0).mean())
     assert plain == pytest.approx(2 * np.exp(-4), rel=0.3)
@@ -126,7 +168,7 @@ def test_by_hand_the_percentiles_are_those_that_students_t_stands_for() -> None:
     tail = norm.cdf(t.ppf(0.025, degrees) * np.sqrt(60 / 59))
     values_S = np.concatenate([resampled.differences([0], [1]), [-1, 1]])
 
-    found = compare(resampled, counts, [0], [1])
+    found = compare(resampled, counts, [0], [1], apart=True)
 
     assert [found.interval.low, found.interval.high] == pytest.approx(np.quantile(values_S, [tail, 1 - tail]).tolist())
 

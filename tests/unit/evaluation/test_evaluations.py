@@ -105,3 +105,49 @@ def test_scores_without_what_was_seen_stand_beside_those_of_all(
     if found.overlap.near:
         assert found.unseen is not None
         assert found.unseen.rows == found.metrics.rows - found.overlap.near
+
+
+def dated_set(folder: Path, dates: list[str | None]) -> Path:
+    """Prepare a set for evaluation only, of functions with these dates; every second one is vulnerable."""
+    rows = [
+        {"id": f"f{place}", "func": f"int f{place}(int a) {{ return a + {place}; }}", "target": place % 2, "date": day}
+        for place, day in enumerate(dates)
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = {"source": str(folder / "rows.jsonl"), "evaluation": "test"}
+    (folder / "prepare.json").write_text(json.dumps(spec))
+    assert main(["prepare", "--spec", str(folder / "prepare.json"), "--out", str(folder / "prepared")]) == 0
+    return folder / "prepared" / "dataset"
+
+
+def test_functions_that_are_newer_than_the_cut_off_are_judged_by_themselves_too(tmp_path: Path) -> None:
+    dataset = dated_set(tmp_path, ["2023-09-29", "2023-09-30", "2023-10-01", "2024-02-01", "2024-02-01", None])
+    opened = Dataset.open(dataset)
+    rows = judged(opened)
+    # What is older is called right; of the newer three, f2 to f4, the vulnerable one is found with both false alarms.
+    probabilities = dict(zip(opened.ids(rows), opened.labels(rows).astype(float).tolist(), strict=True))
+    probabilities |= {"f2": 1.0, "f3": 1.0, "f4": 1.0}
+
+    found = evaluate(tmp_path, dataset, probabilities, cutoff="2023-09-30").since_cutoff
+
+    assert found is not None
+    assert (found.cutoff, found.older, found.undated) == ("2023-09-30", 2, 1)
+    assert found.newer is not None
+    assert (found.newer.rows, found.newer.precision, found.newer.recall) == (3, pytest.approx(1 / 3), 1.0)
+    assert found.f1_interval is not None
+    assert found.f1_interval.low <= found.newer.f1 <= found.f1_interval.high
+
+
+def test_where_nothing_is_newer_than_the_cut_off_there_are_no_scores_of_it(
+    aggregated_dataset_folder: Path, labels: dict[str, float], tmp_path: Path
+) -> None:
+    # The generated functions have no dates.
+    found = evaluate(tmp_path, aggregated_dataset_folder, labels, cutoff="1970-01-01").since_cutoff
+
+    assert found is not None
+    assert (found.older, found.undated, found.newer, found.f1_interval) == (0, len(labels), None, None)
+
+
+@pytest.mark.parametrize("cutoff", ["2023-02-30", "2023-9-1", "yesterday", "2023-09-30T00:00:00", "", 20230930])
+def test_a_cut_off_is_a_day_of_the_calendar(tmp_path: Path, cutoff: object) -> None:
+    run(tmp_path, ExitCode.BAD_SPEC, dataset="d", scores="s", cutoff=cutoff)

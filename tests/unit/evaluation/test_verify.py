@@ -12,7 +12,7 @@ from cellgate.contract.specs import AggregationSpec
 from tests.finished_runs import MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.__main__ import main
 from trainers.data.dataset import Dataset
-from trainers.evaluation.aggregate import weigh
+from trainers.evaluation.aggregate import Weighing, weigh
 from trainers.evaluation.verify import verify
 
 
@@ -95,7 +95,7 @@ def test_documents_of_a_release_that_did_not_judge_pairs_come_out_the_same(out: 
 def test_documents_of_a_release_whose_comparisons_had_no_p_value_come_out_the_same(
     spec: AggregationSpec, out: Path
 ) -> None:
-    older = weigh(spec, older=True)
+    older = weigh(spec, weighing=Weighing.WITHOUT_P_VALUES)
     evidence, report = older.evidence.model_dump(mode="json"), older.report.model_dump(mode="json")
     assert not any("p" in comparison for comparison in evidence["comparisons"])
     # Neither intervals of differences nor ensembles are as they are weighed now.
@@ -107,6 +107,27 @@ def test_documents_of_a_release_whose_comparisons_had_no_p_value_come_out_the_sa
     write_json(out / "report.json", report)
 
     verify(out)
+
+
+def test_documents_whose_temperatures_were_fitted_to_unsmoothed_labels_come_out_the_same(
+    spec: AggregationSpec, out: Path
+) -> None:
+    older = weigh(spec, weighing=Weighing.UNSMOOTHED)
+    evidence = older.evidence.model_dump(mode="json")
+    assert evidence["options"][2]["ece"] != weigh(spec).evidence.model_dump(mode="json")["options"][2]["ece"]
+
+    changed(out / "result.json", lambda result: result.update(evidence=evidence))
+    write_json(out / "report.json", older.report.model_dump(mode="json"))
+
+    verify(out)
+
+    evidence["options"][2]["ece"] = 0.5
+    changed(out / "result.json", lambda result: result.update(evidence=evidence))
+
+    with pytest.raises(DataError) as caught:
+        verify(out)
+
+    assert [problem.where for problem in caught.value.problems] == ["result.json/options/2/ece"]
 
 
 def test_an_option_that_was_taken_out_of_a_slice_is_named(out: Path) -> None:

@@ -144,6 +144,11 @@ def test_functions_of_the_languages_beside_c_are_found(text: str, suffix: str, e
     assert named(text, suffix) == expected
 
 
+@pytest.mark.parametrize("name", ["caf\\u00e9", "\\u4e2d\\u6587", "a\\U000000e9b", "caf\u00e9"])
+def test_letters_of_a_name_may_be_written_by_their_number(name: str) -> None:
+    assert named(f"int {name}(int a) {{ return a; }}\nint g(void) {{ return 1; }}") == [(name, 1, 1), ("g", 2, 2)]
+
+
 @pytest.mark.parametrize(
     "text",
     [

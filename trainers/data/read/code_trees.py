@@ -1,21 +1,20 @@
-"""Sets that are a tree of source files, one labelled text each: CrossVul and VulBench."""
+"""Sets that are a tree of source files whose names hold the labels: CrossVul, VulBench, and what people sort so."""
 
 import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.inspection import Reason
-from trainers.data.read.raw_rows import Defect, RawRow, RawRows, damaged
+from trainers.data.read.crossvul import CROSSVUL, crossvul_rows, is_crossvul
+from trainers.data.read.labelled_sources import LABELLED_SOURCES, are_labelled_sources, labelled_source_rows
+from trainers.data.read.raw_rows import Defect, RawRow, RawRows
+from trainers.data.read.source_files import MAX_SOURCE_BYTES, read_source
 
 MAX_FILES = 200_000
-MAX_SOURCE_BYTES = 16 << 20
-CROSSVUL, VULBENCH = "CrossVul, a file per text", "VulBench, a folder per text"
-_CROSSVUL_NAME = re.compile(r"(?P<kind>bad|good)_(?P<pair>\d+_\d+)(?:\.\w+)?")
-_WEAKNESS = re.compile(r"CWE-\d+", re.IGNORECASE)
+VULBENCH = "VulBench, a folder per text"
 _SIDE = re.compile(r"(?P<pair>.+)_(?P<side>before|after)")
 VULBENCH_SOURCE, VULBENCH_FACTS = "src.c", "meta_data.json"
 
@@ -47,11 +46,7 @@ def walk(folder: Path) -> Iterator[Path]:
 
 def is_code_tree(names: Sequence[str]) -> bool:
     """Return whether a folder's files are source files of one of these sets."""
-    return any(_is_crossvul(name) or _is_vulbench(name) for name in names)
-
-
-def _is_crossvul(name: str) -> bool:
-    return _CROSSVUL_NAME.fullmatch(name.rpartition("/")[2]) is not None
+    return any(is_crossvul(name) or _is_vulbench(name) for name in names) or are_labelled_sources(names)
 
 
 def _is_vulbench(name: str) -> bool:
@@ -65,9 +60,11 @@ def code_tree(folder: Path) -> tuple[str, RawRows]:
         DataError: It holds too many files.
     """
     names = [path.relative_to(folder).as_posix() for path in walk(folder)]
-    if any(map(_is_crossvul, names)):
-        return CROSSVUL, _rows(folder, [_crossvul(name) for name in names if _is_crossvul(name)])
-    return VULBENCH, _rows(folder, _vulbench(names))
+    if any(map(is_crossvul, names)):
+        return CROSSVUL, crossvul_rows(folder, names)
+    if any(map(_is_vulbench, names)):
+        return VULBENCH, _rows(folder, _vulbench(names))
+    return LABELLED_SOURCES, labelled_source_rows(folder, names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,22 +74,6 @@ class _Text:
     name: str
     content: dict[str, object]
     facts: str | None = None
-
-
-def _crossvul(name: str) -> _Text:
-    """Return what `CWE-79/java/bad_1163_0` says."""
-    path = PurePosixPath(name)
-    found = _CROSSVUL_NAME.fullmatch(path.name)
-    kind, pair = (found["kind"], found["pair"]) if found is not None else ("", "")
-    folders = path.parts[:-1]
-    content: dict[str, object] = {
-        "id": name,
-        "target": int(kind == "bad"),
-        "pair": "/".join((*folders, pair)),
-        "cwe": next((folder for folder in folders if _WEAKNESS.fullmatch(folder)), None),
-        "language": folders[-1] if folders and not _WEAKNESS.fullmatch(folders[-1]) else None,
-    }
-    return _Text(name=name, content=content)
 
 
 def _vulbench(names: Sequence[str]) -> list[_Text]:
@@ -118,24 +99,10 @@ def _vulbench(names: Sequence[str]) -> list[_Text]:
 
 def _rows(folder: Path, texts: Sequence[_Text]) -> RawRows:
     for number, text in enumerate(texts, start=1):
-        func = _source(folder / text.name)
+        func = read_source(folder / text.name)
         facts = {} if text.facts is None else _facts(folder / text.facts)
         content = func if isinstance(func, Defect) else {"func": func, **text.content, **facts}
         yield RawRow(number=number, place=text.name, content=content)
-
-
-def _source(path: Path) -> str | Defect:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SOURCE_BYTES + 1)
-    except OSError as error:
-        return Defect(reason=Reason.MALFORMED, found=f"the file cannot be read: {error.strerror or error}")
-    if len(content) > MAX_SOURCE_BYTES:
-        return Defect(reason=Reason.TOO_LONG, found=f"more than {MAX_SOURCE_BYTES} bytes")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        return damaged(content, error)
 
 
 def _facts(path: Path) -> dict[str, object]:

@@ -28,6 +28,7 @@ class Evidence:
         single_texts: Rows that should hold two texts and hold one.
         two_texts: Rows that hold two.
         equal_texts: Rows that hold the same text twice.
+        stood_in: Rows without a value in the column of a text or a label, read from another: field, column, other.
         against_name: Rows whose label is another one than their file's name states.
     """
 
@@ -40,6 +41,7 @@ class Evidence:
     single_texts: int = 0
     two_texts: int = 0
     equal_texts: int = 0
+    stood_in: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     against_name: int = 0
 
     def note_difference(self, compared: tuple[str, str, str], where: str) -> None:

@@ -1,20 +1,14 @@
 """The files of a source: one, those of folders, or several of both; and what their names say of split and label."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cellgate.contract.errors import DataError, InputError
-from cellgate.contract.source_files import READABLE, is_of_functions, without_packing
+from cellgate.contract.source_files import READABLE, is_of_functions
 from trainers.data.read.code_trees import is_code_tree, walk
-
-SPLIT_WORD = re.compile(r"(?:^|[_.\- ])(train(?:ing)?|valid(?:ation)?|val|dev|test(?:ing)?)(?=[_.\- ]|$)")
-_LABEL = re.compile(
-    r"(?:^|[_.\- ])(?:(?P<no>non|not|no|in)[_\- ]?)?(?P<vulnerable>vulnerables?|vuln?|bad|unsafe|insecure)(?=[_.\- ]|$)"
-)
-_SAFE = re.compile(r"(?:^|[_.\- ])(?:safe|benign|secure|clean|good|fixed|patched|novul)(?=[_.\- ]|$)")
+from trainers.data.read.stated_names import label_in, split_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +20,14 @@ class SourcePath:
         name: As messages show it: relative to its folder.
         is_alone: Whether it is the only file: messages need not name it, and its name states no split.
         label: The label that its name states for all of its rows, where the source has files of both.
+        is_of_folder: Whether it was found in a folder, not named.
     """
 
     path: Path
     name: str
     is_alone: bool
     label: int | None = None
+    is_of_folder: bool = False
 
     @property
     def prefix(self) -> str:
@@ -43,16 +39,7 @@ class SourcePath:
         """The split that the file's name states, or else the nearest folder's."""
         if self.is_alone:
             return None
-        parts = [without_packing(self.name.rpartition("/")[2]), *reversed(self.name.lower().split("/")[:-1])]
-        return next((found[1] for part in parts if (found := SPLIT_WORD.search(part))), None)
-
-
-def label_in(name: str) -> int | None:
-    """Return the label that a file's name states: `vulnerables.json`, `non-vulnerables.json`."""
-    stem = without_packing(name.rpartition("/")[2])
-    if found := _LABEL.search(stem):
-        return 0 if found["no"] else 1
-    return 0 if _SAFE.search(stem) else None
+        return split_in(self.name)
 
 
 def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
@@ -74,9 +61,10 @@ def files_of(sources: Sequence[Path]) -> tuple[list[SourcePath], list[str]]:
     labels = [label_in(name) for _, name in found]
     # A word in the name of one file alone says nothing: data_clean.jsonl holds more than safe functions.
     stated = labels if {0, 1} <= set(labels) else [None] * len(labels)
+    named = frozenset(sources)
     is_alone = [path for path, _ in found] == list(sources) and len(found) == 1
     return [
-        SourcePath(path=path, name=name, is_alone=is_alone, label=label)
+        SourcePath(path=path, name=name, is_alone=is_alone, label=label, is_of_folder=path not in named)
         for (path, name), label in zip(_told_apart(found), stated, strict=True)
     ], notes
 

@@ -31,24 +31,25 @@ MAX_HEAD_TOKENS = 4_000
 MAX_NODES = 2_000
 
 
-def check_function(func: str) -> Defect | None:
+def check_function(func: str, *, is_stated: bool = False) -> Defect | None:
     """Return why a text is no function, or None where it is one, perhaps cut off before its end.
 
     Args:
         func: Not empty.
+        is_stated: Whether the set says that it is C or C++: then it is of no other language, whatever it begins with.
     """
     tokens = _tokens(func)
     first = next(tokens, None)
     if first is None:
         return Defect(reason=Reason.NO_TOKEN, found="only a comment")
     if first == "#":
-        return _without_directives(func)
+        return _without_directives(func, is_stated=is_stated)
     head: list[str] = []
     for token in itertools.islice(itertools.chain((first,), tokens), MAX_HEAD_TOKENS):
         if token == "{":
             break
         head.append(token)
-    if is_foreign(func, head):
+    if not is_stated and is_foreign(func, head):
         return Defect(reason=Reason.NO_FUNCTION, found=f"text that begins like another language: {shown(func)}")
     if len(head) == MAX_HEAD_TOKENS:
         return _by_parser(func, first)
@@ -57,13 +58,13 @@ def check_function(func: str) -> Defect | None:
     return None if _is_head(head) else _by_parser(func, first)
 
 
-def _without_directives(func: str) -> Defect | None:
+def _without_directives(func: str, *, is_stated: bool) -> Defect | None:
     """Look at what stands between the lines of the preprocessor: a function's head may be written in two ways."""
     rest = _DIRECTIVE.sub("", func).strip()
     if not rest:
         return Defect(reason=Reason.NO_FUNCTION, found=f"no body: {shown(func)}")
     # A comment before the sign hides a line from the pattern.
-    return check_function(rest) if len(rest) < len(func) else _by_parser(func, "#")
+    return check_function(rest, is_stated=is_stated) if len(rest) < len(func) else _by_parser(func, "#")
 
 
 def _tokens(func: str) -> Iterator[str]:

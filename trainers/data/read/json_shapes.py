@@ -1,6 +1,7 @@
 """The shapes that a table takes as one JSON value: rows, columns, or what pandas and others write around them."""
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import cast
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Reason
 from trainers.data.read.error_collector import shown
-from trainers.data.read.files import SPLIT_WORD
-from trainers.data.read.known_fields import TEXT_NAMES, is_code
+from trainers.data.read.known_fields import KNOWN_FIELDS, TEXT_NAMES, is_code
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows
+from trainers.data.read.stated_names import SPLIT_WORD, label_in
 
 JSONL = "JSONL"
 # Of each part of a value, to recognise columns.
@@ -25,6 +26,14 @@ def row_of(value: object) -> dict[str, object] | Defect:
         return value
     if isinstance(value, dict):
         return value
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        # An object that was written as JSON twice.
+        try:
+            inner = json.loads(value)
+        except (ValueError, RecursionError):
+            inner = None
+        if isinstance(inner, dict):
+            return inner
     found = shown(value) if value is None else f"a JSON {type(value).__name__}"
     return Defect(reason=Reason.MALFORMED, found=f"{found} in place of a JSON object")
 
@@ -46,13 +55,53 @@ def shaped(value: object, path: Path) -> tuple[str, RawRows]:
     texts = [name for name in value if name in TEXT_NAMES]
     if (texts and isinstance(value[texts[0]], dict | list)) or _is_by_column(value):
         return "JSON columns", _columns(value, path)
+    if all(isinstance(part, dict) and _is_table(part) for part in value.values()):
+        return "JSON object of columns", _tables(value, path)
     if all(isinstance(part, dict) for part in value.values()):
         # One object of rows by key, as those publish who save a table with its index.
         return "JSON object of rows", numbered(value.values())
-    lists = {key: part for key, part in value.items() if isinstance(part, list) and part and isinstance(part[0], dict)}
-    if lists and not texts:
-        return "JSON object of lists of rows", _lists(lists)
+    if not texts and (lists := _lists_of(value)):
+        labels = {key: label_in(key) for key in lists}
+        is_by_label = {0, 1} <= set(labels.values()) and not any(_has_label(part[0]) for part in lists.values())
+        form = f"JSON object of lists of rows{', by label' if is_by_label else ''}"
+        return form, _lists(lists, labels if is_by_label else {})
     return JSONL, numbered([value])
+
+
+def _is_table(part: Mapping[str, object]) -> bool:
+    """Return whether a part of a value is a table by column: lists by name, one of them of code."""
+    return (
+        bool(part)
+        and all(isinstance(column, list) for column in part.values())
+        and any(name in TEXT_NAMES and _code_share(column) for name, column in part.items())
+    )
+
+
+def _tables(value: Mapping[str, Mapping[str, object]], path: Path) -> RawRows:
+    start = 1
+    for key, part in value.items():
+        rows = [row.content for row in _columns(part, path)]
+        yield from numbered(rows, split=_split(key), start=start)
+        start += len(rows)
+
+
+def _split(key: str) -> str | None:
+    return key if SPLIT_WORD.search(key.casefold()) else None
+
+
+def _lists_of(value: Mapping[str, object]) -> dict[str, list[object]]:
+    """Return the lists of rows by name; where a list holds code alone, each text is a row."""
+    lists: dict[str, list[object]] = {}
+    for key, part in value.items():
+        if isinstance(part, list) and part and isinstance(part[0], dict):
+            lists[key] = part
+        elif isinstance(part, list) and part and label_in(key) is not None and _code_share(part) == 1.0:
+            lists[key] = [{"func": text} for text in part]
+    return lists
+
+
+def _has_label(row: object) -> bool:
+    return isinstance(row, dict) and not set(KNOWN_FIELDS["target"]).isdisjoint(row)
 
 
 def _is_by_column(value: Mapping[str, object]) -> bool:
@@ -93,10 +142,14 @@ def _rows_of_lists(names: list[str], data: list[object]) -> RawRows:
         )
 
 
-def _lists(lists: Mapping[str, list[object]]) -> RawRows:
+def _lists(lists: Mapping[str, list[object]], labels: Mapping[str, int | None]) -> RawRows:
     start = 1
     for key, rows in lists.items():
-        yield from numbered(rows, split=key if SPLIT_WORD.search(key.casefold()) else None, start=start)
+        label = labels.get(key)
+        labelled = (
+            rows if label is None else [{**row, "label": label} if isinstance(row, dict) else row for row in rows]
+        )
+        yield from numbered(labelled, split=_split(key), start=start)
         start += len(rows)
 
 

@@ -6,14 +6,14 @@ from cellgate.contract.configs import FieldNames
 KNOWN_FIELDS: dict[str, tuple[str, ...]] = {
     "func": (
         *("func", "func_before", "processed_func", "code", "function"),
-        *("source_code", "functionSource", "func_code", "raw_code"),
+        *("source_code", "functionSource", "func_code", "raw_code", "func_body", "function_code"),
     ),
     "target": ("target", "label", "vul", "is_vul", "is_vulnerable", "vulnerable", "before_change", "safety"),
     "id": ("id", "idx", "index"),
     "split": ("split", "partition"),
     "project": ("project", "project_name", "repo", "repository", "repo_name", "repo_url", "project_url"),
     "commit": ("commit", "commit_id", "commit_hash", "commit_sha", "commit_url", "commit_link", "git_url"),
-    "cwe": ("cwe", "CWE ID", "cwe_id", "cwe_ids", "CWE_ID", "CWE-ID", "vul_type"),
+    "cwe": ("cwe", "CWE ID", "cwe_id", "cwe_ids", "CWE_ID", "CWE-ID", "vul_type", "cwe_list"),
     "pair": ("pair", "pair_id"),
     "before": (
         *("before", "func_before", "func_src_before", "code_before", "vulnerable_code", "func_vulnerable"),
@@ -28,6 +28,21 @@ KNOWN_FIELDS: dict[str, tuple[str, ...]] = {
         *("Publish Date", "publish_date", "published_date", "timestamp"),
     ),
     "language": ("language", "lang", "programming_language", "extension", "file_name", "file_path", "filename"),
+}
+# What each of them holds, in words.
+MEANING = {
+    "func": "a function's text",
+    "before": "a function's text before the fix",
+    "after": "a function's text after the fix",
+    "target": "the label",
+    "id": "an id",
+    "split": "a split",
+    "project": "a project",
+    "commit": "a commit",
+    "cwe": "a weakness",
+    "pair": "what ties a pair together",
+    "date": "a date",
+    "language": "a language",
 }
 REQUIRED = ("func", "target")
 # Columns that show a language by a file's suffix alone.

@@ -100,6 +100,12 @@ LAYOUTS: tuple[Layout, ...] = (
         "safe.",
     ),
     Layout(
+        name="CVEfixes",
+        columns=_set("file_change_id", "code_before", "code_after"),
+        note="A row holds two whole files, not one labelled function.",
+        instead="give the table method_change",
+    ),
+    Layout(
         name="PrimeVul",
         columns=_set("func", "target", "project", "commit_id", "cwe", "func_hash"),
         fields={"func": "func", "target": "target"},

@@ -8,6 +8,7 @@ from cellgate.contract.inspection import MAX_PLACES, LeftOut, Reason
 
 # Of a reason with more rows than these, a refusal lists so many.
 MAX_REFUSED_PLACES = 5
+MAX_REMEDIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ _WORDS: dict[Reason, _Words] = {
     Reason.UNDECODABLE: _Words(
         explanation="the row is no text in UTF-8",
         expected="UTF-8 without NUL",
-        fix="convert the file to UTF-8",
+        fix="write the text in UTF-8, without NUL (iconv -f latin1 -t utf-8, where it is in Latin-1)",
     ),
     Reason.EMPTY: _Words(explanation="there is no source code", expected="source code", fix="remove or fill the row"),
     Reason.NO_TOKEN: _Words(
@@ -67,6 +68,11 @@ _WORDS: dict[Reason, _Words] = {
         explanation="the language is none of `languages`",
         expected="a language of `languages`",
         fix="add the language to languages, or set languages: [] to keep all",
+    ),
+    Reason.NO_DIFFERENCE: _Words(
+        explanation="no function is known to have been fixed",
+        expected="a file before and after a fix, with a function that differs",
+        fix="remove such files",
     ),
 }
 
@@ -120,6 +126,11 @@ class LeftOutRows:
             for reason in Reason
             if self.counts[reason]
         ]
+
+    def remedies(self) -> str:
+        """Return what to do about the mistakes, those of most rows first."""
+        by_rows = [reason for reason, _ in self.counts.most_common() if not reason.is_choice]
+        return "; ".join(list(dict.fromkeys(_WORDS[reason].fix for reason in by_rows))[:MAX_REMEDIES])
 
     def problems(self, rows: int) -> list[InputError]:
         """Return every mistake for a refusal: one that all rows share, or many do, is said once.

@@ -2,9 +2,13 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from trainers.data.read.compressed import most_bytes, too_large
 from trainers.data.read.raw_rows import RawRow, RawRows, unreadable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAGIC = b"PAR1"
 BATCH_ROWS = 256
@@ -23,7 +27,7 @@ def parquet_rows(path: Path) -> RawRows:
     number, read = 0, 0
     most = most_bytes(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
                 raise ValueError("two columns have one name")
@@ -31,12 +35,22 @@ def parquet_rows(path: Path) -> RawRows:
                 read += batch.nbytes
                 if read > most:
                     raise too_large(path)
-                for content in batch.to_pylist():
+                for values in zip(*map(_values, batch.columns), strict=True):
                     number += 1
-                    plain = {name: _plain(value) for name, value in content.items()}
-                    yield RawRow(number=number, place=f"row {number}", content=plain)
+                    content = dict(zip(names, map(_plain, values), strict=True))
+                    yield RawRow(number=number, place=f"row {number}", content=content)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise unreadable(path, error) from error
+
+
+def _values(column: "pa.Array") -> list[object]:
+    """Return a column's values; times that Python cannot hold, such as nanoseconds, as text."""
+    import pyarrow as pa
+
+    try:
+        return cast(list[object], column.to_pylist())
+    except (ValueError, OverflowError, pa.ArrowException):
+        return cast(list[object], column.cast(pa.string()).to_pylist())
 
 
 def _plain(value: object) -> object:

@@ -95,8 +95,7 @@ def _too_many_left_out(
         where=f"{mistakes} of {read} rows",
         found=f"{mistakes / read:.1%} of the rows would be left out: {by_reason}",
         expected=f"at most {config.max_left_out_share:.1%}",
-        fix="repair the rows or the configuration"
-        + "; or, to go on without these rows, add this line to it (--config)" * bool(going_on),
+        fix=left_out.remedies() + "; or, to go on without these rows, add this line to it (--config)" * bool(going_on),
         config=[*_label_lines(left_out, evidence), *going_on],
     )
 
@@ -115,10 +114,12 @@ def _nothing_left(config: PrepareConfig, read: int, kept: int, left_out: LeftOut
         yield Refusal(where="source", found="no rows", expected="one function per row", fix="check the file", config=[])
     elif not kept and not left_out.mistakes:
         too_long, other = left_out.counts[Reason.TOO_LONG], left_out.counts[Reason.OTHER_LANGUAGE]
+        alike = left_out.counts[Reason.NO_DIFFERENCE]
         languages = ", ".join(config.languages)
         yield Refusal(
             where=f"all {read} rows",
-            found=f"{too_long} longer than {config.max_function_chars} characters, {other} in other languages",
+            found=f"{too_long} longer than {config.max_function_chars} characters, {other} in other languages"
+            + f", {alike} without a function that was fixed" * bool(alike),
             expected=f"functions within max_function_chars, in {languages or 'any language'}",
             fix="raise max_function_chars, or keep other languages",
             config=["languages: []"] if other else [f"max_function_chars: {config.max_function_chars * 10}"],

@@ -37,5 +37,5 @@ class Row:
 
 
 def normalise(text: str) -> str:
-    """Return the function with line endings as \\n and no white space around it; comments stay."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    """Return the function with line endings as \\n, and no white space or byte order mark around it; comments stay."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip().lstrip("\ufeff").lstrip()

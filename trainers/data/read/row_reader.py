@@ -13,8 +13,10 @@ from trainers.data.read.evidence import Evidence
 from trainers.data.read.files import SourcePath
 from trainers.data.read.function_check import check_function
 from trainers.data.read.identity import Identities
-from trainers.data.read.known_fields import ABOUT, FILE_NAMES
+from trainers.data.read.known_fields import ABOUT
+from trainers.data.read.languages import LanguageColumns
 from trainers.data.read.left_out import LeftOutRows
+from trainers.data.read.nested import value_at
 from trainers.data.read.raw_rows import Defect, RawRow
 from trainers.data.read.row import Row, normalise
 from trainers.data.read.texts import Text
@@ -22,14 +24,13 @@ from trainers.data.read.values import (
     LABEL_OF,
     MINUS_ONE,
     commit_of,
+    defect_of_text,
     is_missing,
     label_key,
-    language_of,
-    language_of_file,
     meanings_of,
     project_of,
-    weakness,
 )
+from trainers.data.read.weaknesses import weaknesses_of
 
 Content = Mapping[str, object]
 BEFORE, AFTER = "before", "after"
@@ -77,7 +78,10 @@ class RowReader:
         self._meanings = {
             column: meanings_of(config.labels, column) for column in (*columns.of.get("target", ()), *labels)
         }
-        self._languages = {language_of(word) for word in config.languages}
+        languages = ledger.evidence.languages
+        self._languages = LanguageColumns(columns.of.get("language", ()), config.languages, languages)
+        # Whether the row that is read says that it is C or C++.
+        self._is_stated = False
         self._key_columns = columns.layout.pair_of if columns.layout is not None else ()
 
     def read(self, raw: RawRow) -> list[Row]:
@@ -88,7 +92,10 @@ class RowReader:
             return []
         row_id = None
         try:
-            self._check_language(raw.content)
+            stated = self._languages.read(raw.content)
+            self._is_stated = stated.is_c
+            if stated.unwanted is not None:
+                raise _LeftOut(Reason.OTHER_LANGUAGE, stated.unwanted)
             self._compare(raw.content, where)
             about = {name: self._text(raw.content, name) for name in ABOUT}
             row_id = about.pop("id") or where.replace(", ", "-").replace(" ", "-")
@@ -135,7 +142,7 @@ class RowReader:
         column = self._columns.one("target")
         if column is None:
             return None
-        value = content.get(column)
+        value, column = self._first_value(content, "target", column)
         key = label_key(value) if value is not None else ""
         meaning = self._meanings[column].get(key)
         if meaning is not None or key:
@@ -159,8 +166,8 @@ class RowReader:
         """Return suffix of the id, label and text of each function of the row."""
         if not self._columns.is_paired:
             column = self._columns.one("func")
-            func = self._func(content.get(column) if column is not None else None, column or "func")
-            return [("", label or 0, func)]
+            value, column = self._first_value(content, "func", column or "func")
+            return [("", label or 0, self._func(value, column))]
         before, after = (self._side(content, name) for name in (BEFORE, AFTER))
         if label == 0:
             # Nothing was fixed: both texts, where there are two, are the same function.
@@ -179,9 +186,20 @@ class RowReader:
         self._ledger.evidence.equal_texts += len(texts) == 2 and texts[0][2] == texts[1][2]
         return texts
 
+    def _first_value(self, content: Content, name: str, column: str) -> tuple[object, str]:
+        """Return a field's value and its column; where that says nothing, of the first column that may be meant too."""
+        value = value_at(content, column)
+        if is_missing(value):
+            for other in self._columns.stand_ins(name):
+                instead = value_at(content, other)
+                if not is_missing(instead):
+                    self._ledger.evidence.stood_in[name, column, other] += 1
+                    return instead, other
+        return value, column
+
     def _side(self, content: Content, name: str) -> tuple[object, str]:
         column = self._columns.one(name) or name
-        return content.get(column), column
+        return value_at(content, column), column
 
     def _func(self, value: object, column: str) -> str:
         if is_missing(value):
@@ -194,29 +212,29 @@ class RowReader:
         _check_text(func, column)
         if len(func) > self._max_chars:
             raise _LeftOut(Reason.TOO_LONG, f"{len(func)} characters")
-        defect = check_function(func)
+        defect = check_function(func, is_stated=self._is_stated)
         if defect is not None:
             raise _LeftOut(defect.reason, defect.found)
         return func
 
     def _value(self, content: Content, name: str) -> tuple[object, str]:
         for column in self._columns.of.get(name, ()):
-            value = content.get(column)
+            value = value_at(content, column)
             if not is_missing(value):
                 return value, column
         return None, name
 
     def _text(self, content: Content, name: str) -> str | None:
         value, column = self._value(content, name)
-        if value is None or value == []:
+        # What cannot be read as a weakness costs no function.
+        if name == "cwe":
+            value = weaknesses_of(value)
+        if value is None:
             return None
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
-            value = ",".join(part for part in value if not is_missing(part)) or None
-            if value is None:
-                return None
-        if isinstance(value, float) and value.is_integer():
-            # A column of whole numbers with a gap.
-            value = int(value)
+            value = ",".join(part for part in value if not is_missing(part))
+        # A column of whole numbers with a gap.
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
         if isinstance(value, bool | float | list | dict) or not isinstance(value, str | int):
             raise _LeftOut(Reason.WRONG_VALUE, f"{column} {shown(value)}")
         text = value.strip() if isinstance(value, str) else shown(value)
@@ -230,7 +248,7 @@ class RowReader:
         return project_of(value) if isinstance(value, str) and "/commit/" in value and "://" in value else None
 
     def _key(self, content: Content) -> str | None:
-        values = [content.get(column) for column in self._key_columns]
+        values = [value_at(content, column) for column in self._key_columns]
         return ":".join(map(str, values)) if values and not any(map(is_missing, values)) else None
 
     def _date(self, content: Content) -> str | None:
@@ -241,23 +259,10 @@ class RowReader:
         self._ledger.evidence.unreadable_dates += found is None
         return found
 
-    def _check_language(self, content: Content) -> None:
-        for column in self._columns.of.get("language", ()):
-            value = content.get(column)
-            if is_missing(value) or not isinstance(value, str):
-                continue
-            language = language_of_file(value) if column in FILE_NAMES else language_of(value[:100])
-            if language is None:
-                continue
-            self._ledger.evidence.languages.add(language)
-            if self._languages and language not in self._languages:
-                raise _LeftOut(Reason.OTHER_LANGUAGE, language)
-            return
-
     def _compare(self, content: Content, where: str) -> None:
         for compared in self._columns.compared:
             _, read, other = compared
-            one, two = content.get(read), content.get(other)
+            one, two = value_at(content, read), value_at(content, other)
             if is_missing(one) or is_missing(two) or one == two:
                 continue
             if self._differ(compared, one, two):
@@ -272,7 +277,7 @@ class RowReader:
         return not (isinstance(one, str) and isinstance(two, str) and normalise(one) == normalise(two))
 
 
-_READ_AS = {"cwe": weakness, "commit": commit_of, "project": project_of}
+_READ_AS = {"commit": commit_of, "project": project_of}
 
 
 def _key(texts: Sequence[tuple[str, int, str]]) -> bytes:
@@ -286,13 +291,6 @@ def _check_text(text: str, column: str) -> None:
     Raises:
         _LeftOut: It holds half of a surrogate pair, bytes that were no UTF-8, or NUL.
     """
-    if "\0" in text:
-        raise _LeftOut(Reason.UNDECODABLE, f"{column} holds the character NUL")
-    if text.isascii():
-        return
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        is_byte = "\udc80" <= text[error.start] <= "\udcff"
-        what = f"byte 0x{ord(text[error.start]) - 0xDC00:02x}, no UTF-8," if is_byte else "half of a surrogate pair"
-        raise _LeftOut(Reason.UNDECODABLE, f"{what} at character {error.start} of {column}") from None
+    defect = defect_of_text(text, column)
+    if defect is not None:
+        raise _LeftOut(defect.reason, defect.found)

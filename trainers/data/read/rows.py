@@ -25,6 +25,8 @@ from trainers.data.read.values import MINUS_ONE, label_key
 # Rows that are looked at to recognise a file's columns, and characters of them: a row may have 64 MiB.
 HEAD_ROWS = 200
 HEAD_CHARS = 16 << 20
+# Files that a note names.
+MAX_LISTED_FILES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,7 @@ class _Reader:
         self._rows: list[Row] = []
         self._files: list[FileReading] = []
         self._refusals: list[Refusal] = []
+        self._without_functions: list[tuple[SourcePath, list[Refusal]]] = []
         self._notes: list[str] = []
 
     def read(self, sources: Sequence[Path]) -> Reading:
@@ -136,6 +139,7 @@ class _Reader:
         for file in files:
             self._read_file(file)
         self._drop_minus_ones()
+        self._tell_of_other_files()
         read = sum(file.rows for file in self._files)
         refusals = merged(self._refusals)
         return Reading(
@@ -169,7 +173,8 @@ class _Reader:
         if columns is not None and columns.layout is not None and columns.layout.note:
             note = f"{columns.layout.name}: {columns.layout.note}"
             self._notes += [note] if note not in self._notes else []
-        self._files.append(FileReading(source=file, form=form, rows=counted.rows, columns=columns))
+        if not any(file is other for other, _ in self._without_functions):
+            self._files.append(FileReading(source=file, form=form, rows=counted.rows, columns=columns))
 
     def _read_rows(self, file: SourcePath, raw: RawRows, counted: "_Counted") -> Columns | None:
         """Read the rows as the first of them show; return what is read from where."""
@@ -181,7 +186,11 @@ class _Reader:
             # Nothing is read as anything: the rows are counted.
             for _ in raw:
                 pass
-            self._refusals += [_in_file(refusal, counted.rows, file) for refusal in columns.refusals]
+            refusals = [_in_file(refusal, counted.rows, file) for refusal in columns.refusals]
+            if file.is_of_folder and not file.is_alone and columns.is_without_code(contents):
+                self._without_functions.append((file, refusals))
+            else:
+                self._refusals += refusals
         else:
             self._take(file, columns or Columns(of={}, why={}, present=()), raw)
         return columns
@@ -196,14 +205,22 @@ class _Reader:
             rows = keep_real_pairs(rows)
         self._rows += rows
 
+    def _tell_of_other_files(self) -> None:
+        """Say which files have no rows, and which of a folder hold no functions; if none holds any, refuse all."""
+        empty = [file.source.name for file in self._files if not file.rows and file.form]
+        if empty and len(empty) < len(self._files):
+            self._notes.append(f"{_listed(empty)}: no rows.")
+        others = [file.name for file, _ in self._without_functions]
+        if others and self._rows:
+            self._notes.append(f"{_listed(others)}: no column of functions and no source code; not read.")
+        elif others:
+            self._refusals += [refusal for _, refusals in self._without_functions for refusal in refusals]
+
     def _refuse(self, error: DataError | OSError, prefix: str) -> None:
         problems = error.problems if isinstance(error, DataError) else ()
         for problem in problems or (InputError(where="source", found=str(error), expected="a readable source"),):
-            where = (
-                problem.where
-                if problem.where.startswith(prefix) or "/" in problem.where
-                else f"{prefix}{problem.where}"
-            )
+            is_named = "/" in problem.where or problem.where.startswith(prefix.removesuffix(", ") or "/")
+            where = problem.where if is_named else f"{prefix}{problem.where}"
             self._refusals.append(
                 Refusal(where=where, found=problem.found, expected=problem.expected, fix=problem.fix, config=[])
             )
@@ -238,6 +255,11 @@ class _Counted:
         for one in raw:
             self.rows += 1
             yield one
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED_FILES} more files" if len(names) > MAX_LISTED_FILES else ""
+    return f"{', '.join(names[:MAX_LISTED_FILES])}{more}"
 
 
 def _head(raw: Iterator[RawRow]) -> list[RawRow]:

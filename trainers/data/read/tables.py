@@ -24,6 +24,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _KNOWN_NAMES = frozenset(known.casefold() for names in KNOWN_FIELDS.values() for known in names)
 SEPARATORS = (",", "\t", ";", "|")
+# What Excel writes before a header to say how it separates values.
+_EXCEL_SEPARATOR = re.compile(r"\"?sep=.?\"?[,;|]*", re.IGNORECASE)
 
 
 class _Lines:
@@ -63,6 +65,18 @@ def separator_of(header: str) -> str:
     return max(SEPARATORS, key=outside.count)
 
 
+def is_before_header(line: str) -> bool:
+    """Return whether a line stands before a table's header: an empty one, Excel's `sep=;`, or a comment."""
+    text = line.lstrip("\ufeff").strip()
+    if not text or _EXCEL_SEPARATOR.fullmatch(text):
+        return True
+    return text.startswith("#") and _KNOWN_NAMES.isdisjoint(_names(text.removeprefix("#")))
+
+
+def _names(header: str) -> list[str]:
+    return [one.strip().strip('"').casefold() for one in header.split(separator_of(header))]
+
+
 def has_table(begun: bytes, name: str) -> bool:
     """Return whether a file is a table: by its name, unless it begins as JSON does; or by a header of known names.
 
@@ -73,7 +87,7 @@ def has_table(begun: bytes, name: str) -> bool:
     if text.startswith((b"{", b"[")):
         return False
     header = text.split(b"\n", 1)[0].decode(errors="replace")
-    names = [one.strip().strip('"').casefold() for one in header.split(separator_of(header))]
+    names = _names(header)
     return is_table(name) or (len(names) > 1 and not _KNOWN_NAMES.isdisjoint(names))
 
 
@@ -104,8 +118,7 @@ def table_rows(file: IO[bytes], path: Path) -> RawRows:
     lines = _Lines(file)
     texts = iter(lines)
     try:
-        # An empty line before the header is no header.
-        begun = next((text for text in texts if text.strip()), "")
+        begun = next((text for text in texts if not is_before_header(text)), "")
         reader, header = begin_table(begun, _chained(begun, texts), strict=True)
         lines.take_defect()
         _check(header, path)
@@ -179,8 +192,8 @@ def _rows(reader: "_csv.Reader", lines: _Lines, header: list[str], path: Path) -
 
 def _content(header: list[str], row: list[str], number: int) -> dict[str, object] | Defect:
     if len(row) > len(header):
-        more = len(row) - len(header)
-        return Defect(reason=Reason.MALFORMED, found=f"{more} values more than the header names")
+        found = f"{len(row) - len(header)} values more than the header's {len(header)} names, {shown(','.join(header))}"
+        return Defect(reason=Reason.MALFORMED, found=found)
     # What a short row lacks is left out: filled up, rows of one value below a million names would cost a million
     # values each. The first one shows which names there are.
     lacking = header[len(row) :] if number == 1 else ()

@@ -1,13 +1,14 @@
-"""What the values of a row mean: labels, missing values, commits, weaknesses and languages, as sets write them."""
+"""What the values of a row mean: labels, missing values, commits and languages, as sets write them."""
 
-import ast
+import math
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cellgate.contract.configs import LabelWords
-from cellgate.contract.inspection import Meaning
+from cellgate.contract.inspection import Meaning, Reason
 from trainers.data.read.error_collector import shown
+from trainers.data.read.raw_rows import Defect
 
 # What sets write where they know nothing, in lower case.
 MISSING = frozenset(
@@ -31,13 +32,11 @@ _NAMED_FOR_SAFE = re.compile(
 )
 LABEL_OF = {Meaning.VULNERABLE: 1, Meaning.SAFE: 0}
 
-_CWE = re.compile(r"cwe[-_ ]?0*(\d+)", re.IGNORECASE)
 _COMMIT_IN_PATH = re.compile(r"/commits?/(?:\?id=)?([0-9A-Za-z]{1,64})(?=$|[/?#&.])")
 # What follows a project's name in a link.
 _AFTER_PROJECT = frozenset({"commit", "commits", "-", "pull", "tree", "blob"})
 _COMMIT_IN_QUERY = re.compile(r"(?:^|[&;?])(?:h|id)=([0-9a-f]{6,64})")
-_WHOLE = re.compile(r"[-+]?\d{1,18}(?:\.0*)?")
-MAX_LIST_CHARS = 10_000
+_NUMBER = re.compile(r"[-+]?\d{1,18}(?:\.\d*)?(?:e[-+]?\d{1,2})?")
 MAX_LABEL_CHARS = 60
 
 _C_FAMILY = {
@@ -61,6 +60,9 @@ _OTHER = {
 _OTHER_SUFFIXES = _OTHER | {
     word: word for word in ("java", "php", "go", "swift", "scala", "lua", "html", "vue", "erl", "ex", "groovy")
 }
+_BETWEEN_LANGUAGES = re.compile(r"[\s/,;|&_-]+")
+_STANDARD = re.compile(r"(?<=[c+px])\d\d\Z")
+_MAKERS = frozenset({"gnu", "ansi", "iso", "and", "or", "header", "source", "language"})
 _LANGUAGE_OF = {word: name for name, words in _C_FAMILY.items() for word in words}
 
 
@@ -74,8 +76,12 @@ def is_missing(value: object) -> bool:
 def label_key(value: object) -> str:
     """Return a label value as the words for labels are compared: 1.0, "1 " and 1 are one, and so are True and true."""
     text = (value if isinstance(value, str) else shown(value))[:MAX_LABEL_CHARS].strip().casefold()
-    # A column of whole numbers with a gap is written as 1.0 and 0.0.
-    return str(int(float(text))) if _WHOLE.fullmatch(text) else text
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"":
+        # Quoted twice.
+        text = text[1:-1].strip()
+    # A column of whole numbers with a gap is written as 1.0 and 0.0, and by some as 1.000e+00.
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return str(int(number)) if number.is_integer() else text
 
 
 def meanings_of(words: LabelWords, column: str = "") -> Mapping[str, Meaning]:
@@ -89,20 +95,6 @@ def meanings_of(words: LabelWords, column: str = "") -> Mapping[str, Meaning]:
         known = {word: meaning for word, meaning in known.items() if word not in _UNNAMED}
     own = {Meaning.VULNERABLE: words.vulnerable, Meaning.SAFE: words.safe}
     return known | {label_key(word): meaning for meaning, listed in own.items() for word in listed}
-
-
-def weakness(value: str) -> str:
-    """Return a weakness, or several, as `CWE-79,CWE-89`; other text as it is."""
-    if value.startswith("[") and len(value) <= MAX_LIST_CHARS:
-        # A list in a CSV, as pandas writes it.
-        try:
-            parts = ast.literal_eval(value)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            parts = None
-        if isinstance(parts, list):
-            return ",".join(weakness(str(part)) for part in parts if not is_missing(part))
-    whole = _CWE.fullmatch(value.strip())
-    return f"CWE-{whole[1]}" if whole else value
 
 
 def commit_of(value: str) -> str:
@@ -128,9 +120,37 @@ def project_of(value: str) -> str:
 def language_of(value: str) -> str:
     """Return a language as it is compared: `c`, `c++`, or the word in lower case."""
     word = value.strip().casefold().removeprefix(".")
-    return _LANGUAGE_OF.get(word) or _OTHER_SUFFIXES.get(word) or word
+    known = _LANGUAGE_OF.get(word) or _OTHER_SUFFIXES.get(word)
+    return known or _family_of(word) or word
+
+
+def _family_of(word: str) -> str | None:
+    """Return `c` or `c++` for a standard of theirs, such as C11, and for both: C/C++, "c, cpp, h"."""
+    parts = [part for part in _BETWEEN_LANGUAGES.split(word) if part and part not in _MAKERS]
+    found = {_LANGUAGE_OF.get(_STANDARD.sub("", part)) for part in parts}
+    return None if None in found or not found else "c++" if "c++" in found else "c"
 
 
 def language_of_file(name: str) -> str | None:
     """Return the language that a file's name shows, where that is surely another one than C or C++."""
     return _OTHER_SUFFIXES.get(name.rpartition(".")[2].casefold()) if "." in name else None
+
+
+def is_c(word: str) -> bool:
+    """Return whether a word for a language, or a file's name, says C or C++."""
+    return language_of(word.rpartition(".")[2]) in _C_FAMILY
+
+
+def defect_of_text(text: str, column: str) -> Defect | None:
+    """Return why text cannot be stored or shown: half of a surrogate pair, bytes that were no UTF-8, or NUL."""
+    if "\0" in text:
+        return Defect(reason=Reason.UNDECODABLE, found=f"{column} holds the character NUL")
+    if text.isascii():
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        is_byte = "\udc80" <= text[error.start] <= "\udcff"
+        what = f"byte 0x{ord(text[error.start]) - 0xDC00:02x}, no UTF-8," if is_byte else "half of a surrogate pair"
+        return Defect(reason=Reason.UNDECODABLE, found=f"{what} at character {error.start} of {column}")
+    return None

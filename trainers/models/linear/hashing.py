@@ -1,7 +1,7 @@
 """Hashed patterns of a function: n-grams of its text, or nodes and edges of its graph; and how often each is there."""
 
 # Shapes: F functions, T items (parts of text, nodes) of all functions one after another, N patterns of one kind,
-# K buckets.
+# K buckets of all views, one view's after another's.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from scipy import sparse
 
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
+# Of each view.
 BUCKET_BITS = 20
 BUCKETS = 1 << BUCKET_BITS
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -45,15 +46,17 @@ class Patterns:
     Args:
         hash_N: Of each.
         places: The items that each is made of: as many arrays of N places as it has items.
+        view: Which of the views of a function they belong to, from 0: each view counts alike.
     """
 
     hash_N: Hashes
     places: tuple[Places, ...]
+    view: int = 0
 
     @property
     def bucket_N(self) -> Places:
         """The bucket of each."""
-        return (self.hash_N >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
+        return (self.hash_N >> np.uint64(64 - BUCKET_BITS)).astype(np.int64) + self.view * BUCKETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +67,13 @@ class Found:
         patterns: By kind.
         function_T: The function of each item, ascending.
         functions: F.
+        views: How many there are, whether a pattern was found in each or not.
     """
 
     patterns: Sequence[Patterns]
     function_T: Places
     functions: int
+    views: int = 1
 
     def cells(self) -> tuple[Places, Places]:
         """Return function and bucket of every pattern, kind by kind."""
@@ -83,11 +88,11 @@ class Found:
         """
         cells = self.cells()
         ones_N = np.ones(len(cells[0]), dtype=np.float32)
-        return sparse.coo_matrix((ones_N, cells), shape=(self.functions, BUCKETS)).tocsr()
+        return sparse.coo_matrix((ones_N, cells), shape=(self.functions, BUCKETS * self.views)).tocsr()
 
 
 def ngrams(item_T: Hashes, function_T: Places, *, longest: int) -> Iterator[Patterns]:
-    """Yield all runs of 1, 2 … items within a function.
+    """Yield all runs of 1, 2 … items within a function, each length as a view of its own.
 
     Args:
         item_T: Hash of each item.
@@ -100,5 +105,7 @@ def ngrams(item_T: Hashes, function_T: Places, *, longest: int) -> Iterator[Patt
             hash_T = mixed(hash_T[:-1], item_T[length - 1 :])
         first_N = np.flatnonzero(function_T[: len(hash_T)] == function_T[length - 1 :])
         yield Patterns(
-            hash_N=mixed(hash_T[first_N], length), places=tuple(first_N + further for further in range(length))
+            hash_N=mixed(hash_T[first_N], length),
+            places=tuple(first_N + further for further in range(length)),
+            view=length - 1,
         )

@@ -5,7 +5,7 @@ Source:
     doi 10.1007/BF00117832.
 """
 
-# Shapes: B functions in the batch, C classes (2), F functions of the data set, R rows of dev.
+# Shapes: B functions in the batch, C classes (2), F functions of the data set, R rows of dev, M models.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from trainers.engine.calibration import smoothed_labels
 from trainers.engine.metrics import Floats, Integers, auroc
 from trainers.engine.task import ParameterGroup, Prediction, Rows, Task
 
@@ -52,17 +53,29 @@ def best_mix(labels_R: Integers, network_R: Floats, linear_R: Floats) -> Mix:
     """
     if len(np.unique(labels_R)) < 2:
         return NETWORK_ALONE
-    both = LogisticRegression(C=np.inf).fit(np.stack([network_R, linear_R], axis=1), labels_R)
-    alone = LogisticRegression(C=np.inf).fit(linear_R[:, None], labels_R)
-    network, linear = both.coef_[0].tolist()
+    (network, linear), bias = _regression(labels_R, np.stack([network_R, linear_R], axis=1))
+    (alone,), bias_alone = _regression(labels_R, linear_R[:, None])
     mixes = [
         NETWORK_ALONE,
-        Mix(network=network, linear=linear, bias=float(both.intercept_[0])),
-        Mix(network=0.0, linear=float(alone.coef_[0, 0]), bias=float(alone.intercept_[0])),
+        Mix(network=network, linear=linear, bias=bias),
+        Mix(network=0.0, linear=alone, bias=bias_alone),
     ]
     return max(
         (mix for mix in mixes if mix.is_sound), key=lambda mix: auroc(labels_R, mix.of(network_R, linear_R)) or 0.0
     )
+
+
+def _regression(labels_R: Integers, log_odds_RM: Floats) -> tuple[list[float], float]:
+    """Return weights and bias of a logistic regression; finite where the log-odds tell all labels apart too."""
+    target_R = smoothed_labels(labels_R)
+    regression = LogisticRegression(C=np.inf)
+    # Each function counts as vulnerable by its target, and as not by what that lacks to 1.
+    regression.fit(
+        np.concatenate([log_odds_RM, log_odds_RM]),
+        np.repeat([1, 0], len(labels_R)),
+        sample_weight=np.concatenate([target_R, 1 - target_R]),
+    )
+    return regression.coef_[0].tolist(), float(regression.intercept_[0])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Logistic regression over hashed counts, weighted by TF-IDF: fitted in seconds, and hard to beat on real functions."""
 
-# Shapes: F functions, K buckets, U buckets in use, N counts of all functions.
+# Shapes: F functions, V views of a function, K buckets of all views, U buckets in use, N counts of all functions.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
 
 from cellgate.contract.errors import DataError
 from cellgate.contract.files import write_bytes
@@ -20,12 +19,14 @@ from trainers.models.linear.hashing import BUCKETS, Found
 
 # A bucket that fewer functions of train have says more about them than about their label.
 MIN_FUNCTIONS = 3
-FORMAT = "1"
+FORMAT = "2"
+# A damaged file asks for no more memory than this many have.
+MOST_VIEWS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinearModel:
-    """Log-odds that a function is vulnerable, from its counts.
+    """Log-odds that a function is vulnerable, from its counts: of each view alike, however many patterns it has.
 
     Args:
         weight_K: Of each bucket, float32; 0 where too few functions of train have it.
@@ -51,8 +52,13 @@ class LinearModel:
         bucket_U = np.flatnonzero(idf_K)
         regression = LogisticRegression(C=strength, solver="liblinear", tol=1e-3, max_iter=1_000, random_state=0)
         regression.fit(_columns(_weighted(count_FK, idf_K), bucket_U), labels_F)
-        weight_K = _spread(bucket_U, regression.coef_[0].astype(np.float32))
+        weight_K = _spread(bucket_U, regression.coef_[0].astype(np.float32), len(idf_K))
         return cls(weight_K=weight_K, idf_K=idf_K, bias=float(regression.intercept_[0]))
+
+    @property
+    def views(self) -> int:
+        """V."""
+        return len(self.idf_K) // BUCKETS
 
     def log_odds(self, count_FK: sparse.csr_matrix) -> Floats:
         """Return the log-odds of each function, (F,), float64."""
@@ -65,12 +71,12 @@ class LinearModel:
         Exact: with the bias they add up to the log-odds.
         """
         function_N, bucket_N = found.cells()
-        cell_N = function_N * BUCKETS + bucket_N
+        buckets = len(self.idf_K)
+        cell_N = function_N * buckets + bucket_N
         cell_U, place_N, count_U = np.unique(cell_N, return_inverse=True, return_counts=True)
-        function_U, bucket_U = np.divmod(cell_U, BUCKETS)
-        value_U = (1 + np.log(count_U)) * self.idf_K[bucket_U]
-        length_F = np.sqrt(np.bincount(function_U, weights=value_U**2, minlength=found.functions))
-        share_U = value_U * self.weight_K[bucket_U] / np.maximum(length_F[function_U], np.finfo(float).tiny) / count_U
+        function_U, bucket_U = np.divmod(cell_U, buckets)
+        value_U = _to_one_length((1 + np.log(count_U)) * self.idf_K[bucket_U], function_U, bucket_U, views=self.views)
+        share_U = value_U * self.weight_K[bucket_U] / count_U
         adds_T = np.zeros(len(found.function_T))
         share_N = share_U[place_N]
         for kind in found.patterns:
@@ -88,6 +94,7 @@ class LinearModel:
             "weight": self.weight_K[bucket_U],
             "idf": self.idf_K[bucket_U],
             "bias": np.array([self.bias], dtype=np.float64),
+            "views": np.array([self.views], dtype=np.int32),
         }
         # One word: the library writes several in another order each time, and equal models would not be equal files.
         write_bytes(path, safetensors.numpy.save(arrays, metadata={"format": FORMAT}))
@@ -102,12 +109,16 @@ class LinearModel:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in ("bucket", "weight", "idf", "bias")}
+                arrays = {name: file.get_tensor(name) for name in ("bucket", "weight", "idf", "bias", "views")}
             if metadata["format"] != FORMAT:
                 raise ValueError(f"format {metadata['format']}, and this version reads {FORMAT}")
+            views = int(arrays["views"].item())
+            if not 0 < views <= MOST_VIEWS:
+                raise ValueError(f"{views} views, and there are 1 to {MOST_VIEWS}")
+            buckets = BUCKETS * views
             return cls(
-                weight_K=_spread(arrays["bucket"], arrays["weight"]),
-                idf_K=_spread(arrays["bucket"], arrays["idf"]),
+                weight_K=_spread(arrays["bucket"], arrays["weight"], buckets),
+                idf_K=_spread(arrays["bucket"], arrays["idf"], buckets),
                 bias=float(arrays["bias"].item()),
             )
         except (OSError, KeyError, ValueError, IndexError, SafetensorError) as error:
@@ -122,29 +133,41 @@ class LinearModel:
 
 def _idf(count_FK: sparse.csr_matrix) -> NDArray[np.float32]:
     """Return the smoothed inverse document frequency of each bucket, 0 where too few functions have it."""
-    functions_K = np.bincount(count_FK.indices, minlength=BUCKETS)
+    functions_K = np.bincount(count_FK.indices, minlength=count_FK.shape[1])
     bucket_U = np.flatnonzero(functions_K >= MIN_FUNCTIONS)
     idf_U = np.log((1 + count_FK.shape[0]) / (1 + functions_K[bucket_U])) + 1
-    return _spread(bucket_U, idf_U.astype(np.float32))
+    return _spread(bucket_U, idf_U.astype(np.float32), count_FK.shape[1])
 
 
 def _columns(matrix_FK: sparse.csr_matrix, bucket_U: NDArray[np.int64]) -> sparse.csr_matrix:
     """Return the matrix without the buckets that it has no value in: the solver goes through each of them, (F, U)."""
-    place_K = np.zeros(BUCKETS, dtype=np.int32)
+    place_K = np.zeros(matrix_FK.shape[1], dtype=np.int32)
     place_K[bucket_U] = np.arange(len(bucket_U))
     shape = (matrix_FK.shape[0], max(1, len(bucket_U)))
     return sparse.csr_matrix((matrix_FK.data, place_K[matrix_FK.indices], matrix_FK.indptr), shape=shape)
 
 
 def _weighted(count_FK: sparse.csr_matrix, idf_K: NDArray[np.float32]) -> sparse.csr_matrix:
-    """Return (1 + ln count) * idf, each function's values to the length of 1."""
+    """Return (1 + ln count) * idf, each function's values to one length in each view."""
+    function_N = np.repeat(np.arange(count_FK.shape[0], dtype=np.int32), np.diff(count_FK.indptr))
     value_N = (1 + np.log(count_FK.data)) * idf_K[count_FK.indices]
+    value_N = _to_one_length(value_N, function_N, count_FK.indices, views=len(idf_K) // BUCKETS)
     weighted_FK = sparse.csr_matrix((value_N, count_FK.indices.copy(), count_FK.indptr.copy()), shape=count_FK.shape)
     weighted_FK.eliminate_zeros()
-    return normalize(weighted_FK, copy=False)
+    return weighted_FK
 
 
-def _spread(bucket_U: NDArray[np.integer], value_U: NDArray[np.float32]) -> NDArray[np.float32]:
-    value_K = np.zeros(BUCKETS, dtype=np.float32)
+def _to_one_length(
+    value_N: NDArray[np.floating], function_N: NDArray[np.integer], bucket_N: NDArray[np.integer], *, views: int
+) -> NDArray[np.floating]:
+    """Return values that have, in each function and view, the length of 1 / sqrt(views): 1 over all."""
+    group_N = function_N * views + bucket_N // BUCKETS
+    length_G = np.sqrt(np.bincount(group_N, weights=np.square(value_N)) * views)
+    # A float32 holds 1e-30, and no count that has a value is so short.
+    return value_N / np.maximum(length_G, 1e-30).astype(value_N.dtype)[group_N]
+
+
+def _spread(bucket_U: NDArray[np.integer], value_U: NDArray[np.float32], buckets: int) -> NDArray[np.float32]:
+    value_K = np.zeros(buckets, dtype=np.float32)
     value_K[bucket_U] = value_U
     return value_K

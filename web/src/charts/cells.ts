@@ -6,6 +6,7 @@ import { usePoll } from "../poll";
 import type { Experiment, Run, RunEvent } from "../schemas";
 import { ended } from "../states";
 import { type Band, bandOf, type Mark, type Series } from "./series";
+import type { View } from "./view";
 
 export interface CellCurves {
   cell: string;
@@ -43,6 +44,25 @@ export function bandsOf(
   });
   if (!each) return { bands: found.map(({ label, colour, seeds }) => bandOf(label, colour, seeds)), series: [] };
   return { bands: [], series: found.flatMap(({ label, colour, seeds }) => seeds.map((seed) => named(seed, label, colour))) };
+}
+
+/**
+ * Return what a chart draws of one key: the same objects until one of its curves has new points.
+ *
+ * @param look Of a cell; the same for every call.
+ */
+export function useBands(
+  runs: Run[],
+  curves: CurvesOfRuns,
+  key: string,
+  view: Pick<View, "axis" | "each">,
+  look: (cell: string) => { label: string; colour: string },
+): { bands: Band[]; series: Series[] } {
+  const own = runs.map((run) => curves[run.id]?.find((curve) => curve.key === key));
+  return useMemo(() => {
+    const ofKey = Object.fromEntries(runs.map((run, place) => [run.id, own[place] ? [own[place]] : []]));
+    return bandsOf(seedCurves(runs, ofKey, view.axis), key, view.each, look);
+  }, [key, view.axis, view.each, ...own]);
 }
 
 function named(seed: Series, label: string, colour: string): Series {

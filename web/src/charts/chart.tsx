@@ -1,10 +1,10 @@
 // One chart. Colour shows the cell or the key, dashes show the seed, the legend names both and reads the crosshair.
 
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
 import { count } from "../format";
-import { dashOf, drawn, HEIGHT, valuesOf, type XAxis } from "./plot";
+import { dashOf, valuesOf, type XAxis } from "./plot";
 import { type Band, extent, type Level, type Mark, type RangeWish, type Series, valueAt } from "./series";
+import { usePlot } from "./use_plot";
 
 export interface ChartProps {
   title: string;
@@ -33,43 +33,18 @@ export function Chart(props: ChartProps) {
   const { series = NONE, bands = NONE, levels = NONE, marks = NONE, range = {} } = props;
   const log = range.log ?? false;
   const holder = useRef<HTMLDivElement>(null);
-  const plot = useRef<{ made: uPlot; seeds: number[] } | null>(null);
-  const latest = useRef({ onZoom });
-  latest.current = { onZoom };
   const [cursor, setCursor] = useState<number | null>(null);
   const own = useId();
-  const syncKey = props.syncKey ?? own;
   const dark = useDark();
   const lines = useMemo(() => series.filter((one) => one.x.length > 0), [series]);
   const wide = useMemo(() => bands.filter((one) => one.x.length > 0), [bands]);
+  const drawing = useMemo(
+    () => ({ series: lines, bands: wide, levels, marks, xAxis, range: { ...range, log }, smoothing, window: shown }),
+    [lines, wide, levels, marks, xAxis, log, smoothing, shown],
+  );
   const empty = lines.length === 0 && wide.length === 0;
-
-  useEffect(() => {
-    const element = holder.current;
-    if (!element || empty) return undefined;
-    const drawing = { series: lines, bands: wide, levels, marks, xAxis, range: { ...range, log }, smoothing, window: shown };
-    const zoom = (window: [number, number] | null) => latest.current.onZoom?.(window);
-    const { options, data, seeds } = drawn(element, drawing, { onCursor: setCursor, onZoom: zoom, syncKey });
-    const made = new uPlot(options, data, element);
-    plot.current = { made, seeds };
-    // What is drawn, for who checks it against what was measured.
-    element.dataset["highest"] = String(extent(made.data.slice(1).flatMap((values) => [...values].filter(isNumber)))[1]);
-    if (element.matches(":hover")) showSeeds(true);
-    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-      made.destroy();
-      plot.current = null;
-    };
-  }, [lines, wide, levels, marks, xAxis, log, smoothing, shown, syncKey, dark, empty]);
-
-  function showSeeds(show: boolean): void {
-    const { made, seeds } = plot.current ?? { made: null, seeds: [] };
-    made?.batch(() => {
-      for (const place of seeds) made.setSeries(place, { show });
-    });
-  }
+  const look = `${dark} ${props.syncKey ?? own}`;
+  const showSeeds = usePlot(holder, empty ? null : drawing, look, { onCursor: setCursor, onZoom, syncKey: props.syncKey ?? own });
 
   return (
     <figure class="chart">
@@ -119,10 +94,6 @@ function thinning(lines: Series[]): string {
   const longest = lines.reduce<Series | null>((most, line) => (line.points > (most?.points ?? 0) ? line : most), null);
   if (longest === null || longest.values.length >= longest.points) return "";
   return `${count(longest.values.length)} of ${count(longest.points)} points a curve: lowest and highest of each stretch`;
-}
-
-function isNumber(value: number | null | undefined): value is number {
-  return typeof value === "number";
 }
 
 function readAt(line: Series | Band, cursor: number | null, digits: number): string {

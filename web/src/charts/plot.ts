@@ -27,7 +27,6 @@ export interface Drawing {
 
 export interface Drawn {
   options: uPlot.Options;
-  data: uPlot.AlignedData;
   /** Places of the seeds' series, which show on hover. */
   seeds: number[];
 }
@@ -49,13 +48,29 @@ export function dashOf(dash: number): number[] {
   return DASHES[dash % DASHES.length] ?? [];
 }
 
-/** Return what uPlot needs to draw into this element. */
-export function drawn(element: HTMLElement, drawing: Drawing, hooks: Hooks): Drawn {
+/** Return what uPlot draws of a drawing. */
+export function dataOf(drawing: Drawing): uPlot.AlignedData {
+  return joined(rowsOf(drawing, () => "").rows, floorOf(drawing));
+}
+
+/** Return what the options of a plot depend on: of two drawings with the same shape one can take the other's place. */
+export function shapeOf(drawing: Drawing): string {
+  const { rows, bands } = rowsOf(drawing, (name) => name);
+  const { xAxis, range, window } = drawing;
+  return JSON.stringify([rows.map((row) => row.options), bands, xAxis, range.log, window]);
+}
+
+/**
+ * Return what uPlot needs to draw into this element.
+ *
+ * @param shown Returns what is to be drawn now: any drawing with the shape of the first.
+ */
+export function drawn(element: HTMLElement, shown: () => Drawing, hooks: Hooks): Drawn {
+  const drawing = shown();
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
-  const floor = drawing.range.log ? logFloor(valuesOf(drawing)) : null;
+  const log = drawing.range.log;
   const { rows, bands } = rowsOf(drawing, colour);
-  const data = joined(rows, floor);
   const axis: uPlot.Axis = {
     stroke: colour("--quiet"),
     font: FONT,
@@ -74,7 +89,7 @@ export function drawn(element: HTMLElement, drawing: Drawing, hooks: Hooks): Dra
     },
     scales: {
       x: { time: false, ...(logX ? { distr: 3 } : {}), ...windowOf(drawing.window) },
-      y: { distr: floor === null ? 1 : 3, range: (self) => visibleRange(self, drawing) },
+      y: { distr: log ? 3 : 1, range: (self) => visibleRange(self, shown()) },
     },
     axes: [
       {
@@ -87,8 +102,11 @@ export function drawn(element: HTMLElement, drawing: Drawing, hooks: Hooks): Dra
         ...axis,
         size: 54,
         // On a logarithmic axis only powers of ten have a line.
-        ...(floor === null ? {} : { grid: { ...axis.grid, filter: decades } }),
-        values: (_, ticks) => ticks.map((tick) => (tick === floor && hasZero(drawing) ? "0" : tickText(tick))),
+        ...(log ? { grid: { ...axis.grid, filter: decades } } : {}),
+        values: (_, ticks) => {
+          const zero = log && hasZero(shown()) ? floorOf(shown()) : null;
+          return ticks.map((tick) => (tick === zero && zero !== null ? "0" : tickText(tick)));
+        },
       },
     ],
     series: [{}, ...rows.map((row) => row.options)],
@@ -96,11 +114,16 @@ export function drawn(element: HTMLElement, drawing: Drawing, hooks: Hooks): Dra
     hooks: {
       setCursor: [(self) => hooks.onCursor(self.cursor.idx == null ? null : (self.data[0][self.cursor.idx] ?? null))],
       setSelect: [(self) => select(self, hooks.onZoom)],
-      draw: [(self) => drawLevels(self, drawing.levels, colour), (self) => drawMarks(self, drawing.marks, colour)],
+      draw: [(self) => drawLevels(self, shown().levels, colour), (self) => drawMarks(self, shown().marks, colour)],
     },
   };
   const seeds = rows.flatMap((row, place) => (row.isSeed ? [place + 1] : []));
-  return { options, data, seeds };
+  return { options, seeds };
+}
+
+/** Where zero is drawn on a logarithmic axis. */
+function floorOf(drawing: Drawing): number | null {
+  return drawing.range.log ? logFloor(valuesOf(drawing)) : null;
 }
 
 /** Every value that a drawing may show. */

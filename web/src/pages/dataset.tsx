@@ -48,6 +48,9 @@ function Head({ dataset }: { dataset: Dataset }) {
         </h1>
         <State state={dataset.state} />
         <div class="right">
+          <a class="button" href={`#/evaluations?dataset=${dataset.id}`}>
+            Evaluations on it
+          </a>
           <a class="button" href={`#/experiments?dataset=${dataset.id}`}>
             Its experiments
           </a>

@@ -16,6 +16,9 @@ export function DatasetsPage() {
       <div class="page-head">
         <h1>Data sets</h1>
         <span class="quiet">{count(value.items.length)}</span>
+        <a class="button right" href="#/evaluations">
+          Evaluations
+        </a>
       </div>
       <section class="card" aria-label="Data sets">
         {value.items.length === 0 ? (

@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { read } from "../api";
 import { Empty } from "../parts/empty";
+import { Pins } from "../parts/pins";
 import { Trouble } from "../parts/state";
 import { count } from "../format";
 import { SEARCH } from "../keys";
@@ -80,6 +81,7 @@ export function ExperimentsPage() {
           New
         </a>
       </div>
+      <Pins />
       <Toolbar view={view} query={query} labelKeys={labelKeys(items ?? [])} change={change} />
       <section class="card list-card" aria-label="List" onKeyDown={(event) => event.key === "x" && selectFocused(toggle)}>
         <Table

@@ -9,6 +9,7 @@ import { Interval } from "../parts/interval";
 import { Name } from "../parts/name";
 import { Outcome } from "../parts/outcome";
 import { Panel } from "../parts/panel";
+import { Pins } from "../parts/pins";
 import { Sparkline } from "../parts/sparkline";
 import { Trouble } from "../parts/state";
 import { Strip } from "../parts/strip";
@@ -24,9 +25,12 @@ export function NowPage() {
   if (value !== null && isEmpty(value)) return <Empty />;
   return (
     <div class="now">
-      <div class="page-head">
-        <h1>Now</h1>
-        <p class="quiet">{value === null ? "Loading…" : sentenceOf(value)}</p>
+      <div class="top">
+        <div class="page-head">
+          <h1>Now</h1>
+          <p class="quiet">{value === null ? "Loading…" : sentenceOf(value)}</p>
+        </div>
+        <Pins />
       </div>
       <Panel id="needs-you" title="Needs you" count={value?.counts.attention} loud>
         {value && <Attentions items={value.attention} total={value.counts.attention} />}

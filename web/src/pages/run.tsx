@@ -11,8 +11,9 @@ import { Head } from "./run/head";
 import { ResultCard } from "./run/result";
 import { TimeLine } from "./run/time_line";
 
-const Curves = lazily(() => import("./run/curves").then((found) => found.Curves));
+const Curves = lazily(() => import("./run/curves").then((found) => found.Curves), "screen");
 const Log = lazily(() => import("./run/log").then((found) => found.Log));
+const TRAINED = new Set<Run["cell"]>([51, 52, 53]);
 const LAST_EVENTS = 500;
 const NO_EVENTS: RunEvent[] = [];
 
@@ -27,13 +28,16 @@ export function RunPage({ id }: { id: string }) {
   useTitle(run ? `${cellName(run.cell)}, seed ${run.seed}` : null);
   if (run === null) return trouble ? <Trouble text={trouble} /> : <p class="quiet pad tall">Loading…</p>;
   const found = events.value ?? NO_EVENTS;
+  // Charts of what trains are there from the start; of the rest they come when something was measured.
+  const trains = TRAINED.has(run.cell);
   return (
     <>
       <Head run={run} job={job.value} name={experiment.value?.name ?? null} />
       <TimeLine run={run} events={found} attempts={attempts.value ?? []} />
       <ResultCard run={run} />
-      <Curves run={run} events={found} />
+      {trains && <Curves run={run} events={found} trains={trains} />}
       <Log path={path} id={run.id} over={over} />
+      {!trains && <Curves run={run} events={found} trains={trains} />}
       <Events events={found} />
       <Belongings run={run} job={job.value} />
     </>

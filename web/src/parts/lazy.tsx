@@ -3,8 +3,12 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-/** Return a component that shows what `load` brings. */
-export function lazily<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
+/**
+ * Return a component that shows what `load` brings.
+ *
+ * @param place Class of what holds its place until then: what follows it must not be pushed down in sight.
+ */
+export function lazily<P extends object>(load: () => Promise<ComponentType<P>>, place = "tall"): ComponentType<P> {
   let known: ComponentType<P> | null = null;
   return function Lazy(props: P) {
     const [found, setFound] = useState(() => known);
@@ -26,7 +30,7 @@ export function lazily<P extends object>(load: () => Promise<ComponentType<P>>):
         </p>
       );
     }
-    if (!found) return <p class="quiet pad tall">Loading…</p>;
+    if (!found) return <p class={`quiet pad ${place}`}>Loading…</p>;
     const Found = found;
     return <Found {...props} />;
   };

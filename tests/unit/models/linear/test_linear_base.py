@@ -138,6 +138,21 @@ def test_the_weights_are_those_that_rank_dev_best() -> None:
     assert best_mix(np.zeros(2_000, dtype=np.int64), first, second) == NETWORK_ALONE
 
 
+def test_weights_stay_finite_and_the_mix_unsure_where_both_models_tell_all_of_dev_apart() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    # The network has one function wrong, the linear model none.
+    network: Floats = (2.0 * labels - 1) * rng.uniform(1, 2, len(labels))
+    network[0] *= -1
+    linear: Floats = (2.0 * labels - 1) * rng.uniform(0.5, 1, len(labels))
+
+    mix = best_mix(labels, network, linear)
+
+    surest = np.abs(mix.of(network, linear)).max()
+    # As sure as 100 of 100 functions make it, with a tenth of one assumed beside them.
+    assert np.log(100) < surest < 2 * np.log(1001)
+
+
 class OneWeight:
     """A task whose network has one linear layer over a feature of each function."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from scipy import sparse
 
 from cellgate.contract.errors import DataError
@@ -20,8 +21,10 @@ def test_hashes_are_the_same_on_every_machine() -> None:
 
     assert first.tolist() == [8654009329490660743, 730923791811709280]
     assert patterns_of_text(["free(p);"]).counted().indices.tolist() == [
-        *(1228, 43734, 98409, 266566, 498770, 582951),
-        *(655981, 911384, 916475, 934741, 961000, 967092),
+        *(1228, 498770, 655981, 911384, 916475),
+        *(1146985, 1631527, 1983317, 2009576, 2140886, 2363718),
+        *(3064244,),
+        *(3224726, 3741373, 3765926, 3788972, 4165523, 4693074),
     ]
 
 
@@ -40,8 +43,10 @@ def test_ngrams_do_not_cross_from_one_function_into_the_next() -> None:
 def test_a_function_shorter_than_the_longest_ngram_is_counted() -> None:
     counts = patterns_of_text(["x", "", "free ( p )"]).counted()
 
-    assert counts.shape == (3, BUCKETS)
-    assert counts.sum(axis=1).tolist() == [[1.0], [0.0], [9.0]]
+    assert counts.shape == (3, 5 * BUCKETS)
+    views = [counts[:, view * BUCKETS : (view + 1) * BUCKETS].sum(axis=1).T.tolist()[0] for view in range(5)]
+    # Runs of one, two and three parts, whole words, and names by their use: of `free (p)` that it is called.
+    assert views == [[1, 0, 4], [0, 0, 3], [0, 0, 2], [1, 0, 4], [0, 0, 1]]
 
 
 def test_names_of_one_meaning_have_parts_in_common() -> None:
@@ -50,6 +55,33 @@ def test_names_of_one_meaning_have_parts_in_common() -> None:
     # `buf`, `free`, and the one after the other where no sign stands between.
     assert (snake & camel & upper).sum() >= 2
     assert not (snake & other).any()
+
+
+def test_a_name_has_its_case_as_a_whole_word_and_is_known_by_its_use() -> None:
+    called, read, upper = patterns_of_text(["free(p)", "q->free", "FREE(p)"]).counted().toarray() > 0
+
+    def common(view: int) -> int:
+        return int((called & upper)[view * BUCKETS : (view + 1) * BUCKETS].sum())
+
+    assert [common(view) for view in range(5)] == [4, 3, 2, 3, 0]
+    assert not (called & read)[4 * BUCKETS :].any()
+
+
+def test_a_use_does_not_reach_into_the_next_function_and_numbers_are_no_names() -> None:
+    used = patterns_of_text(["a.", "b", "f", "(c", "1.5f(2(", "_ -> d", "g ( )"]).patterns[-1]
+
+    # The parts of all functions that they stand at: `g` before a bracket, and `d` after `->`.
+    assert [place.tolist() for place in used.places] == [[16, 15]]
+
+
+def test_a_view_counts_alike_however_many_patterns_it_has() -> None:
+    one, many = (Patterns(hash_N=hashes(9, 1), places=(np.zeros(1, dtype=np.int64),), view=view) for view in (0, 1))
+    crowd = Patterns(hash_N=np.arange(50, dtype=np.uint64) << 44, places=(np.zeros(50, dtype=np.int64),), view=1)
+    found = Found(patterns=[one, many, crowd], function_T=np.zeros(1, dtype=np.int64), functions=1, views=2)
+    weight_K, idf_K = np.zeros(2 * BUCKETS, dtype=np.float32), np.ones(2 * BUCKETS, dtype=np.float32)
+    weight_K[9] = 1.0
+
+    assert LinearModel(weight_K=weight_K, idf_K=idf_K, bias=0.0).log_odds(found.counted()) == pytest.approx(0.5**0.5)
 
 
 def test_whatever_characters_a_function_has_it_is_counted() -> None:
@@ -123,6 +155,17 @@ def test_a_damaged_file_is_refused_with_what_to_do(content: bytes | None, tmp_pa
         path.write_bytes(content)
 
     with pytest.raises(DataError, match="linear model cannot be read"):
+        LinearModel.read(path)
+
+
+def test_more_views_than_any_model_has_take_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "linear.safetensors"
+    counts, labels = told_by_bucket_9(functions=60)
+    LinearModel.fit(counts, labels, strength=1.0).write(path)
+    arrays = safetensors.numpy.load_file(path) | {"views": np.array([10**9], dtype=np.int32)}
+    safetensors.numpy.save_file(arrays, path, metadata={"format": "2"})
+
+    with pytest.raises(DataError, match="1000000000 views"):
         LinearModel.read(path)
 
 

@@ -1,24 +1,18 @@
 // Learning curves of every seed of 51, 52 and 53: mean and band by default, each seed while the pointer is over a chart.
 
 import { useMemo, useState } from "preact/hooks";
-import { bandsOf, type CellCurves, seedCurves, useMarks } from "../../charts/cells";
+import { type CellCurves, seedCurves, useBands, useMarks } from "../../charts/cells";
 import { Chart } from "../../charts/chart";
-import type { Level, Series } from "../../charts/series";
+import type { Band, Level, Series } from "../../charts/series";
 import { FIRST_VIEW, type View, ViewControls } from "../../charts/view";
-import { axesOf, plotPoints, useCurves, zoomedPoints } from "../../metrics";
-import type { Dataset, Decision, Experiment } from "../../schemas";
+import { axesOf, type CurvesOfRuns, plotPoints, useCurves, zoomedPoints } from "../../metrics";
+import type { Dataset, Decision, Experiment, Run } from "../../schemas";
 import { LrFinder } from "./lr_finder";
 import { trainedRuns } from "./steps";
 
 const KEYS = ["dev/f1", "train/loss", "dev/loss", "grad_norm/*"];
 const SCORE = { span: 0.1, bounds: [0, 1] as [number, number] };
 const LOG = { log: true };
-const PARTS: [string, string][] = [
-  ["transformer", "--cell-51"],
-  ["gnn", "--cell-52"],
-  ["head", "--cell-53"],
-];
-
 export interface CurvesTabProps {
   experiment: Experiment;
   dataset: Dataset | null;
@@ -33,18 +27,22 @@ export function CurvesTab({ experiment, dataset, decisions }: CurvesTabProps) {
   const [open, setOpen] = useState(false);
   const part = view.window === null ? 0 : view.window[1] - view.window[0];
   const curves = useCurves(runs, KEYS, part > 0 && whole > 0 ? zoomedPoints(pixels, whole, part) : pixels);
-  const cells = useMemo(() => seedCurves(runs, curves, view.axis), [curves, view.axis, runs.map((run) => run.id).join()]);
   const axes = useMemo(() => axesOf(Object.values(curves).flat()), [curves]);
   const levels = useMemo(() => levelsOf(experiment, dataset, decisions), [dataset, decisions]);
   const marks = useMarks(experiment, curves, view.axis);
 
   function onZoom(window: [number, number] | null): void {
-    if (window !== null) setWhole(spanOf(cells));
+    if (window !== null) setWhole(spanOf(seedCurves(runs, curves, view.axis)));
     setView({ ...view, window });
   }
 
   const shared = { xAxis: view.axis, smoothing: view.smoothing, window: view.window, onZoom, syncKey: "experiment", marks };
   const loss = view.log ? LOG : undefined;
+  const f1 = useBands(runs, curves, "dev/f1", view, lookOf);
+  const training = useBands(runs, curves, "train/loss", view, lookOf);
+  const dev = useBands(runs, curves, "dev/loss", view, lookOf);
+  const norm = useBands(runs, curves, "grad_norm/total", view, lookOf);
+  const parts = useParts(runs, curves, view);
   return (
     <section class="card" aria-labelledby="curves">
       <div class="head">
@@ -55,13 +53,13 @@ export function CurvesTab({ experiment, dataset, decisions }: CurvesTabProps) {
       </div>
       <ViewControls view={view} axes={axes} onView={setView} seeds />
       <div class="charts">
-        <Chart title="F1 on dev" {...drawn(cells, "dev/f1", view)} {...shared} levels={levels} range={SCORE} digits={4} />
-        <Chart title="Training loss" {...drawn(cells, "train/loss", view)} {...shared} range={loss} digits={4} />
-        <Chart title="Loss on dev" {...drawn(cells, "dev/loss", view)} {...shared} range={loss} digits={4} />
-        <Chart title="Gradient norm" {...drawn(cells, "grad_norm/total", view)} {...shared} range={LOG} digits={2} />
+        <Chart title="F1 on dev" {...f1} {...shared} levels={levels} range={SCORE} digits={4} />
+        <Chart title="Training loss" {...training} {...shared} range={loss} digits={4} />
+        <Chart title="Loss on dev" {...dev} {...shared} range={loss} digits={4} />
+        <Chart title="Gradient norm" {...norm} {...shared} range={LOG} digits={2} />
         <Chart
           title="Gradient norms in fusion: transformer, GNN, head"
-          {...parts(cells, view)}
+          {...parts}
           {...shared}
           range={LOG}
           digits={2}
@@ -85,15 +83,26 @@ const COLOURS: Record<string, { label: string; colour: string }> = {
   "53": { label: "53 fusion", colour: "--cell-53" },
 };
 
-function drawn(cells: CellCurves[], key: string, view: View) {
-  return bandsOf(cells, key, view.each, (cell) => COLOURS[cell] ?? { label: cell, colour: "--line-5" });
+function lookOf(cell: string): { label: string; colour: string } {
+  return COLOURS[cell] ?? { label: cell, colour: "--line-5" };
 }
 
+const transformer = () => ({ label: "transformer", colour: "--cell-51" });
+const gnn = () => ({ label: "gnn", colour: "--cell-52" });
+const head = () => ({ label: "head", colour: "--cell-53" });
+
 /** The parts of fusion whose gradients are watched, each as a band over the seeds. */
-function parts(cells: CellCurves[], view: View) {
-  const fusion = cells.filter((cell) => cell.cell === "53");
-  const found = PARTS.map(([part, colour]) => bandsOf(fusion, `grad_norm/${part}`, view.each, () => ({ label: part, colour })));
-  return { bands: found.flatMap((one) => one.bands), series: found.flatMap((one) => one.series) };
+function useParts(runs: Run[], curves: CurvesOfRuns, view: View): { bands: Band[]; series: Series[] } {
+  const fusion = runs.filter((run) => run.cell === 53);
+  const found = [
+    useBands(fusion, curves, "grad_norm/transformer", view, transformer),
+    useBands(fusion, curves, "grad_norm/gnn", view, gnn),
+    useBands(fusion, curves, "grad_norm/head", view, head),
+  ];
+  return useMemo(
+    () => ({ bands: found.flatMap((one) => one.bands), series: found.flatMap((one) => one.series) }),
+    [...found],
+  );
 }
 
 function levelsOf(experiment: Experiment, dataset: Dataset | null, decisions: Decision[]): Level[] {

@@ -41,7 +41,7 @@ export function Deeds({ experiment, decision }: { experiment: Experiment; decisi
           </button>
         )}
         {administers && <DeedButton deed="overrule" label="Overrule" open={open} onToggle={toggle} />}
-        {ships && makes && <DeedButton deed="evaluate" label="Evaluate elsewhere" open={open} onToggle={toggle} why={needsBundle} />}
+        {ships && makes && <DeedButton deed="evaluate" label="Evaluate on…" open={open} onToggle={toggle} why={needsBundle} />}
         {ships && makes && <DeedButton deed="predict" label="Score functions" open={open} onToggle={toggle} why={needsBundle} />}
         <Refusal of={pack.trouble} />
       </div>

@@ -1,56 +1,56 @@
 import { useState } from "preact/hooks";
-import { count, score } from "../../format";
-import { Refusal, useSend } from "../../parts/sending";
+import { type Away, newKey, type Refused, send } from "../../api";
+import { Refusal } from "../../parts/sending";
 import { usePoll } from "../../poll";
+import { go } from "../../router";
 import type { Bundle, Dataset, EvaluationRun, Page } from "../../schemas";
-import { ended } from "../../states";
 
-/** How the packed models do on a data set that they were not trained on. */
+/** How the packed models do on data sets that they were not trained on. */
 export function EvaluateForm({ bundle }: { bundle: Bundle }) {
   const { value: page } = usePoll<Page<Dataset>>("/v1/datasets?limit=100&state=ready", () => true);
-  const [dataset, setDataset] = useState("");
-  const { send, busy, trouble, value } = useSend<EvaluationRun>();
-  const onSubmit = (event: SubmitEvent) => {
-    event.preventDefault();
-    void send("POST", "/v1/evaluations", { dataset, bundle: bundle.id });
-  };
-  return (
-    <form class="deed" onSubmit={onSubmit} aria-label="Evaluate on another data set">
-      <label class="wide">
-        Data set whose gate and test split judge {bundle.id}
-        <select required value={dataset} onChange={(event) => setDataset(event.currentTarget.value)}>
-          <option value="">Choose one</option>
-          {page?.items.map((one) => (
-            <option key={one.id} value={one.id}>
-              {one.name} @{one.version}
-            </option>
-          ))}
-        </select>
-      </label>
-      <button type="submit" class="primary" disabled={busy || dataset === ""}>
-        Evaluate
-      </button>
-      <Refusal of={trouble} />
-      {value && <Found run={value.run} />}
-    </form>
-  );
-}
+  const [chosen, setChosen] = useState<string[]>([]);
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<Refused | Away | null>(null);
+  const [keys] = useState(() => new Map<string, string>());
 
-function Found({ run }: { run: string }) {
-  const { value } = usePoll<EvaluationRun>(`/v1/evaluations/${run}`, (found) => ended(found.state));
-  const found = value?.evaluation;
+  async function onSubmit(event: SubmitEvent): Promise<void> {
+    event.preventDefault();
+    setBusy(true);
+    for (const dataset of chosen) {
+      // Started again after no answer, the same request is done once.
+      const key = keys.get(dataset) ?? newKey();
+      keys.set(dataset, key);
+      const answer = await send<EvaluationRun>("POST", "/v1/evaluations", { body: { dataset, bundle: bundle.id }, key });
+      if (answer.kind === "refused") keys.delete(dataset);
+      if (answer.kind !== "done") {
+        setTrouble(answer);
+        setBusy(false);
+        return;
+      }
+    }
+    go(`/evaluations?bundle=${bundle.id}`);
+  }
+
+  function toggle(id: string): void {
+    setChosen(chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id]);
+  }
+
   return (
-    <p role="status" class="wide">
-      {found ? (
-        <>
-          F1 <strong>{score(found.metrics.f1)}</strong> ({score(found.f1_interval.low, 3)} to {score(found.f1_interval.high, 3)}) on{" "}
-          {count(found.metrics.rows)} functions, precision {score(found.metrics.precision, 3)}, recall {score(found.metrics.recall, 3)}
-          {found.overlap && `; ${count(found.overlap.exact + found.overlap.near)} of them, or near copies, were in its training`}.{" "}
-        </>
-      ) : (
-        `The evaluation is ${value?.state ?? "queued"}${value?.failure_detail ? `: ${value.failure_detail}` : ""}. `
-      )}
-      <a href={`#/runs/${run}`}>Its run</a>
-    </p>
+    <form class="deed" onSubmit={(event) => void onSubmit(event)} aria-label="Evaluate on other data sets">
+      <fieldset class="wide">
+        <legend>Data sets whose gate and test split judge {bundle.id}</legend>
+        {page?.items.map((one) => (
+          <label key={one.id} class="check">
+            <input type="checkbox" checked={chosen.includes(one.id)} onChange={() => toggle(one.id)} />
+            <bdi>{one.name}</bdi> {one.version > 1 && `@${one.version}`}
+          </label>
+        ))}
+      </fieldset>
+      <button type="submit" class="primary" disabled={busy || chosen.length === 0}>
+        {chosen.length > 1 ? `Evaluate on ${chosen.length} data sets` : "Evaluate"}
+      </button>
+      <a href={`#/evaluations?bundle=${bundle.id}`}>Its evaluations</a>
+      <Refusal of={trouble} />
+    </form>
   );
 }

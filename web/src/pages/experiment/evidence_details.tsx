@@ -1,7 +1,9 @@
 // What cell 54 measured beside F1: pairs, deployment, comparisons, slices.
 
 import { count, optionName, pValue, score, signed } from "../../format";
-import type { Comparison, Estimate, Evidence, Option, OptionEvidence, Slice } from "../../schemas";
+import type { Comparison, Evidence, Option, OptionEvidence, Slice } from "../../schemas";
+import { Abstaining } from "./abstention";
+import { Estimated } from "./estimated";
 
 /** Everything about the options that the table of scores has no column for. */
 export function EvidenceDetails({ evidence, chosen }: { evidence: Evidence; chosen: Option | null }) {
@@ -9,6 +11,7 @@ export function EvidenceDetails({ evidence, chosen }: { evidence: Evidence; chos
     <>
       <PairVerdicts options={evidence.options} chosen={chosen} />
       <Deployment options={evidence.options} chosen={chosen} />
+      <Abstaining options={evidence.options} chosen={chosen} />
       {evidence.comparisons.length > 0 && <Comparisons pairs={evidence.comparisons} />}
       {evidence.slices.length > 0 && <Slices slices={evidence.slices} options={evidence.options.map((o) => o.option)} />}
     </>
@@ -141,17 +144,6 @@ function Deployment({ options, chosen }: { options: OptionEvidence[]; chosen: Op
         </table>
       </div>
     </>
-  );
-}
-
-function Estimated({ value, digits }: { value: Estimate; digits: number }) {
-  return (
-    <td class="number">
-      <strong>{score(value.mean, digits)}</strong>{" "}
-      <small>
-        {score(value.interval.low, digits)} to {score(value.interval.high, digits)}
-      </small>
-    </td>
   );
 }
 

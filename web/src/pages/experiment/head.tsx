@@ -6,6 +6,7 @@ import { Actions } from "../../parts/actions";
 import { withCode } from "../../parts/code_text";
 import { Name } from "../../parts/name";
 import { Outcome } from "../../parts/outcome";
+import { PinButton } from "../../parts/pins";
 import { Strip } from "../../parts/strip";
 import type { Dataset, Decision, Experiment, GateReport } from "../../schemas";
 import { status, stepsOf, waitingRun } from "./steps";
@@ -39,6 +40,7 @@ export function Head({ experiment, dataset, decision, gate }: HeadProps) {
             of={experiment}
             actions={actionsOfExperiment(experiment)}
           />
+          <PinButton id={experiment.id} />
           <a class="button" href={`#/compare?experiments=${experiment.id}`}>
             Compare
           </a>

@@ -75,12 +75,12 @@ export function Quality({ experiment, chosen }: QualityProps) {
   );
 }
 
-function across(value: number): number {
+export function across(value: number): number {
   return PAD.left + value * (SIZE - PAD.left - PAD.right);
 }
 
-function downFrom(value: number, low: number): number {
-  return PAD.top + ((1 - value) / (1 - low)) * (SIZE - PAD.top - PAD.bottom);
+export function downFrom(value: number, low: number, high = 1): number {
+  return PAD.top + ((high - value) / (high - low)) * (SIZE - PAD.top - PAD.bottom);
 }
 
 interface PlotProps {
@@ -90,12 +90,14 @@ interface PlotProps {
   note: string;
   /** Where the vertical axis begins. */
   low: number;
+  /** And where it ends. */
+  high?: number;
   children: ComponentChildren;
 }
 
-function Plot({ title, x, y, note, low, children }: PlotProps) {
-  const down = (value: number) => downFrom(value, low);
-  const rows = low === 0 ? GRID : HIGH_GRID;
+export function Plot({ title, x, y, note, low, high = 1, children }: PlotProps) {
+  const down = (value: number) => downFrom(value, low, high);
+  const rows = low === 0 ? GRID.map((at) => at * high) : HIGH_GRID;
   return (
     <figure class="square">
       <figcaption>
@@ -107,13 +109,13 @@ function Plot({ title, x, y, note, low, children }: PlotProps) {
           <g key={at} class="grid">
             <line x1={across(0)} x2={across(1)} y1={down(at)} y2={down(at)} />
             <text x={PAD.left - 4} y={down(at) + 3} text-anchor="end">
-              {at}
+              {Number(at.toFixed(3))}
             </text>
           </g>
         ))}
         {GRID.map((at) => (
           <g key={at} class="grid">
-            <line y1={down(low)} y2={down(1)} x1={across(at)} x2={across(at)} />
+            <line y1={down(low)} y2={down(high)} x1={across(at)} x2={across(at)} />
             <text x={across(at)} y={SIZE - PAD.bottom + 12} text-anchor="middle">
               {at}
             </text>

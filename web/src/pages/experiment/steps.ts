@@ -55,10 +55,11 @@ export function status(experiment: Experiment, decision: Decision | undefined, g
   const { conclusion } = experiment;
   if (decision && (ended(experiment.state) || decision.outcome !== "train_fusion")) {
     const { overruling } = answerOf(decision);
-    if (conclusion && SPOILED.has(conclusion.outcome) && !overruling) {
-      return sentences(decision, experiment.spec.policy, gate, runsOf(experiment)).whyNot;
-    }
-    return overruling ? headline(answerOf(decision)) : sentences(decision, experiment.spec.policy, gate, runsOf(experiment)).ships;
+    if (overruling) return headline(answerOf(decision));
+    const said = sentences(decision, experiment.spec.policy, gate, runsOf(experiment));
+    const spoiled = conclusion !== null && conclusion !== undefined && SPOILED.has(conclusion.outcome);
+    // Where nothing ships, the failed checks are the news.
+    return spoiled || (decision.outcome === "improve" && gate !== null) ? said.whyNot : said.ships;
   }
   if (conclusion) return experiment.failure_detail ?? capital(conclusion.text);
   const waiting = waitingOf(experiment);
@@ -85,7 +86,7 @@ function progressOf(experiment: Experiment): string {
   const share = done.reduce<number>((sum, value) => sum + (value ?? 0), 0) / Math.max(1, done.length);
   const left = Math.max(0, ...runs.map((run) => (ended(run.state) ? 0 : (run.progress.eta_s ?? 0))));
   const failed = runs.filter((run) => run.state === "failed").length;
-  const parts = [`${capital(experiment.state)}${runs.length > 0 ? `, ${percent(share)} of the training done` : ""}`];
+  const parts = [`${capital(experiment.state)}${runs.length > 0 ? `, ${percent(share)} done` : ""}`];
   if (left > 0) parts.push(`about ${duration(left)} left in what runs`);
   if (failed > 0) parts.push(`${failed} of ${runs.length} seeds failed`);
   return parts.join("; ");

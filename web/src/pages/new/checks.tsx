@@ -69,6 +69,7 @@ export function Checks({ found: { estimate, preflight, refused, busy }, chosen }
       {chosen && estimate === null && <p class="quiet">{busy ? "Estimating…" : "Not known while the request has mistakes."}</p>}
       {estimate && <Estimate found={estimate} />}
       <h2>Pre-flight</h2>
+      {!chosen && <p class="quiet">What would make a run fail stands here before it starts.</p>}
       {chosen && preflight === null && <p class="quiet">{busy ? "Checking…" : "Not checked."}</p>}
       {preflight && (
         <>

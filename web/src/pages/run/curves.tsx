@@ -10,11 +10,17 @@ import type { Curve, Run, RunEvent } from "../../schemas";
 import { LrFinder } from "../experiment/lr_finder";
 
 const COLOURS = 6;
-const TRAINED = new Set<Run["cell"]>([51, 52, 53]);
 const ALWAYS = ["train/loss", "dev/f1", "grad_norm/total", "lr/all"];
 const LOG = { log: true };
 
-export function Curves({ run, events }: { run: Run; events: RunEvent[] }) {
+export interface CurvesProps {
+  run: Run;
+  events: RunEvent[];
+  /** Whether it trains a network: its charts are then there from the start. */
+  trains: boolean;
+}
+
+export function Curves({ run, events, trains }: CurvesProps) {
   const [view, setView] = useState<View>(FIRST_VIEW);
   const [pixels] = useState(plotPoints);
   const [whole, setWhole] = useState(0);
@@ -24,7 +30,6 @@ export function Curves({ run, events }: { run: Run; events: RunEvent[] }) {
   const curves = found[run.id] ?? [];
   const axes = useMemo(() => axesOf(curves), [curves]);
   const marks = useMemo(() => marksOf(events), [events]);
-  const trains = TRAINED.has(run.cell);
   if (curves.length === 0 && !trains) return null;
   // A run that trains has its charts from the start, so that nothing moves when the first points come.
   const keys = [...new Set([...curves.map((curve) => curve.key), ...(trains ? ALWAYS : [])])];
@@ -76,7 +81,7 @@ function GroupChart({ title, curves, view, marks, onZoom }: GroupChartProps) {
         const look = { label: curve.key, colour: `--line-${(place % COLOURS) + 1}`, dash: place + Math.floor(place / COLOURS) };
         return seriesOf(curve, axis, look, group?.scale) ?? [];
       }),
-    [curves, axis],
+    [axis, ...own],
   );
   const range = title === "Loss" && view.log ? LOG : group?.range;
   return (
