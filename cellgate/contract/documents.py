@@ -66,7 +66,7 @@ def _no_boolean(value: Any) -> Any:
 class Input(BaseModel):
     """Base of what people write: unknown fields are mistakes, and values keep their kind."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -42,7 +43,7 @@ def live(deployment: LiveServer, dataset: str) -> Iterator[Live]:
 
 def measure(deployment: LiveServer, claim: Claim, step: int, loss: float) -> None:
     """Store a point as a trainer's worker does."""
-    run = {"run_id": claim.run_id, "attempt": claim.attempt}
+    run: dict[str, Any] = {"run_id": claim.run_id, "attempt": claim.attempt}
     with deployment.database.begin() as session:
         record_metrics(session, **run, points=[("train/loss", step, loss)])
         record_progress(session, **run, phase="train", steps_done=step, steps_total=900, epoch=1, epochs=4, eta_s=9.0)

@@ -112,9 +112,9 @@ def tiny(dataset: Path, trainer: Trainer) -> dict[str, Any]:
         "lr_cache": str(trainer.folder / "cache"),
         "model": {"size": "tiny", "vocab_size": 512, "max_tokens": 256, "mix_linear": False},
         "training": {
-            "epochs": 6,
+            "epochs": 3,
             "batch_size": 8,
-            "patience": 6,
+            "patience": 3,
             "checkpoint_every_steps": 5,
             "learning_rate": {"finder_steps": 40, "finder_min": 1e-4, "finder_max": 1.0},
         },

@@ -68,6 +68,23 @@ def test_only_updates_and_classifier_move_and_each_group_has_its_own_rate(
     assert all(values["lr/layer_1"] == pytest.approx(0.8 * values["lr/classifier"]) for values in rates)
 
 
+def test_the_saved_model_loads_without_what_made_its_updates(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    # From here on it cannot be imported.
+    monkeypatch.setitem(sys.modules, "peft", None)
+
+    model = AutoModelForSequenceClassification.from_pretrained(undisturbed / "model").eval()
+    batch = AutoTokenizer.from_pretrained(undisturbed / "model")("int f(void) { return 0; }", return_tensors="pt")
+
+    assert model(**batch).logits.isfinite().all()
+    assert not [name for name in model.state_dict() if "lora" in name]
+
+
+# The same of a process that has imported nothing of it before.
+@pytest.mark.slow
 def test_the_saved_model_loads_where_no_peft_is(undisturbed: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_PEFT, str(undisturbed / "model")]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.sarif_rules import check_sarif
 from tests.trained_runs import PLANTED, planted_function
+from tests.warm_trainers import WarmTrainers
 from trainers.__main__ import main
 from trainers.commands.predict import FOUND, NOTHING_SCORED
 
@@ -215,7 +216,16 @@ def test_runs_that_cannot_be_packed_are_reported(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_the_command_line_prints_its_output_and_nothing_else(trainer: Any, bundle: Path, files: Path) -> None:
+def test_the_command_line_prints_its_output_and_nothing_else(warm: WarmTrainers, bundle: Path, files: Path) -> None:
+    done = warm.run("predict", str(bundle), str(files / "one.cpp"), "--format", "json")
+
+    # Standard output and error in one.
+    assert (done.returncode, len(json.loads(done.stderr)["files"])) == (0, 1)
+
+
+# It imports all that the one above has imported before.
+@pytest.mark.slow
+def test_a_cold_start_of_it_prints_nothing_else_either(trainer: Any, bundle: Path, files: Path) -> None:
     process: subprocess.Popen[str] = trainer.start("predict", str(bundle), str(files / "one.cpp"), "--format", "json")
     out, err = process.communicate(timeout=120)
 

@@ -162,7 +162,7 @@ def test_a_run_that_failed_is_named_while_its_experiment_still_goes_on(served: A
     item = only(served, "failed")
 
     assert (item["experiment"], item["action"]["name"]) == (experiment, "retry_run")
-    assert "out_of_memory: the host has 2 GiB free, and 3 were asked for." in item["sentence"]
+    assert "out of memory: the host has 2 GiB free, and 3 were asked for." in item["sentence"]
     carry_out(served, item)
     assert attention(served) == []
 

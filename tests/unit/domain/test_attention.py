@@ -30,7 +30,7 @@ def test_several_runs_of_one_job_are_retried_together_and_named_as_many() -> Non
     found = attention_of(AttentionFacts(id="exp_1", failed=runs, runs=6))
 
     assert found is not None
-    cause = "out_of_memory: dev F1 is 0 for 3 epochs."
+    cause = "out of memory: dev F1 is 0 for 3 epochs."
     assert found.sentence == f"2 of 6 runs failed; seed 0 of 51 transformer: {cause}"
     assert found.action.path == "/v1/jobs/job_51/retry"
     assert found.action.body is None

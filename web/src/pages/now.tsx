@@ -13,6 +13,7 @@ import { Pins } from "../parts/pins";
 import { Sparkline } from "../parts/sparkline";
 import { Trouble } from "../parts/state";
 import { Strip } from "../parts/strip";
+import { useKeptOrder } from "../kept_order";
 import { ROW } from "../keys";
 import { useLive } from "../poll";
 import { useTitle } from "../router";
@@ -57,6 +58,7 @@ function sentenceOf({ counts: { attention, running, waiting } }: Overview): stri
 }
 
 function RunningList({ items }: { items: OngoingExperiment[] }) {
+  const inOrder = useKeptOrder(items);
   if (items.length === 0) {
     return (
       <p class="quiet">
@@ -66,7 +68,7 @@ function RunningList({ items }: { items: OngoingExperiment[] }) {
   }
   return (
     <ul class="running">
-      {items.map((item) => (
+      {inOrder.map((item) => (
         <li key={item.id}>
           <div class="what">
             <a href={`#/experiments/${item.id}`} class="plain" {...ROW}>

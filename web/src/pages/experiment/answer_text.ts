@@ -137,7 +137,7 @@ function whyNot(
     (check) => check.blocking && check.verdict === "fail" && check !== cascade?.cause && !cascade?.follows.includes(check),
   );
   if (answer.option === null) {
-    const causes = failed.map((check) => `${check.title}, ${check.reason}`);
+    const causes = failed.map((check) => (check.cell == null ? `${check.title}, ${check.reason}` : check.reason));
     if (cascade !== null) causes.unshift(lost(cascade));
     parts.push(causes.length > 0 ? `the gate failed: ${causes.join("; ")}` : decision.rule);
   } else if (evidence !== null) {
