@@ -85,13 +85,15 @@ class RunRow(Base):
         Index("ix_runs_claim", "state", "queue", "priority", "created_at"),
         Index("ix_runs_dispatched_at", "state", "dispatched_at"),
         Index("ix_runs_queued_uptime_s", "state", "queued_uptime_s"),
-        Index("ix_runs_owner_state", "owner_id", "state"),
         Index("ix_runs_reuse_key", "reuse_key"),
         Index("ix_runs_reused_from", "reused_from"),
         # Filters and orders of lists, each with the order of pages.
         Index("ix_runs_state", "state", "id"),
         Index("ix_runs_cell", "cell", "id"),
         Index("ix_runs_owner_id", "owner_id", "id"),
+        # Pairs that few runs may meet together, however many meet one of the two.
+        Index("ix_runs_cell_state", "cell", "state", "id"),
+        Index("ix_runs_owner_state", "owner_id", "state", "id"),
         Index(
             "ix_runs_archived",
             "id",

@@ -291,6 +291,25 @@ def read_whole(session: Session, table: type[Any]) -> dict[str, list[str]]:
     return read
 
 
+@pytest.mark.parametrize(
+    ("pair", "index"),
+    [
+        (Filters(cells=["53"], states=["succeeded"]), "ix_runs_cell_state"),
+        (Filters(owner=f"pri_{77:026}", states=["succeeded"]), "ix_runs_owner_state"),
+    ],
+)
+def test_two_filters_that_no_run_meets_together_are_answered_from_one_index(
+    filled: Database, pair: Filters, index: str
+) -> None:
+    with filled.read() as session, sent_statements() as sent:
+        found = find_page(session, matching_runs(pair), PageOf(limit=5))
+        plans = _indexes_of(session, sent) if filled.dialect == "sqlite" else {index}
+
+        assert not found
+        assert index in plans
+        assert whole_tables(session, sent, selective=True) == []
+
+
 def test_no_list_no_filter_no_order_and_no_overview_reads_a_whole_table(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
