@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -94,7 +94,12 @@ def test_columns_that_one_row_alone_has_are_not_looked_for_in_all_others(
 ) -> None:
     # A hundred rows, each with twenty columns of its own, hold two thousand values: not two thousand each.
     looked_up: list[str] = []
-    monkeypatch.setattr(first_rows, "value_at", lambda content, column: looked_up.append(column) or content.get(column))
+
+    def value_at(content: Mapping[str, object], column: str) -> object:
+        looked_up.append(column)
+        return content.get(column)
+
+    monkeypatch.setattr(first_rows, "value_at", value_at)
     rows = [{f"c{row}_{column}": 1 for column in range(20)} for row in range(100)]
 
     assert "no column func" in refusal(write_lines(tmp_path / "wide.jsonl", *rows))

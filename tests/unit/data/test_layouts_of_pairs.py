@@ -172,10 +172,9 @@ def test_overloads_of_crossvul_s_files_are_told_apart_by_their_order(tmp_path: P
 
 
 def test_files_of_a_crossvul_fix_that_differ_in_their_suffix_alone_are_two(tmp_path: Path):
-    files = {f"c/{side}_7_0.{suffix}": F if side == "bad" else G for side in ("bad", "good") for suffix in "ch"}
-    crossvul(tmp_path, files)
+    crossvul(tmp_path, {f"c/{side}_7_0.{suffix}": text for side, text in (("bad", F), ("good", G)) for suffix in "ch"})
 
-    assert sorted({row.pair for row in read(tmp_path).rows}) == ["CWE-79/c/7_0.c:f", "CWE-79/c/7_0.h:f"]
+    assert sorted({str(row.pair) for row in read(tmp_path).rows}) == ["CWE-79/c/7_0.c:f", "CWE-79/c/7_0.h:f"]
 
 
 def test_many_functions_of_one_name_cost_no_more_than_others():
