@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from cellgate.contract.artifacts import REPORT_NAME, VERDICTS_NAME, predictions_name
 from cellgate.contract.cells import Cell
@@ -25,6 +24,7 @@ from trainers.evaluation.finished_runs import FinishedRun, WantedRun, open_runs
 from trainers.evaluation.function_verdicts import write_verdicts
 from trainers.evaluation.options import Candidate, SeedRuns, read_candidates
 from trainers.evaluation.seed_report import make_evaluation_report
+from trainers.evaluation.weighing import Weighing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,6 @@ def run(spec: AggregationSpec, context: RunContext) -> RunResult:
     return write_result(result, context)
 
 
-class Weighing(Enum):
-    """How predictions are weighed: as now, or as an earlier release did, to verify what it stored."""
-
-    NOW = auto()
-    # Releases up to 0.2 fitted temperatures to the labels as they are.
-    UNSMOOTHED = auto()
-    # The first ones had plain percentiles without p-values, and ensembles as their mean is.
-    WITHOUT_P_VALUES = auto()
-
-
 def weigh(spec: AggregationSpec, *, weighing: Weighing = Weighing.NOW) -> Weighed:
     """Return evidence and report; the same files and spec give the same bytes.
 
@@ -83,12 +73,11 @@ def weigh(spec: AggregationSpec, *, weighing: Weighing = Weighing.NOW) -> Weighe
     dataset = Dataset.open(spec.dataset)
     baselines = read_baselines(spec.dataset)
     seeds = _open_seeds(spec, dataset)
-    older = weighing is Weighing.WITHOUT_P_VALUES
     candidates = read_candidates(
         seeds,
         dataset=dataset,
         text_weight=spec.text_weight,
-        calibrated=not older,
+        calibrated=weighing is not Weighing.WITHOUT_P_VALUES,
         fit=fit_temperature if weighing is Weighing.NOW else fit_temperature_unsmoothed,
     )
     evidence = make_evidence(
@@ -98,7 +87,7 @@ def weigh(spec: AggregationSpec, *, weighing: Weighing = Weighing.NOW) -> Weighe
         truncation=_truncation(seeds),
         config=spec,
         inputs=_inputs(seeds),
-        older=older,
+        weighing=weighing,
     )
     report = make_evaluation_report(candidates, dataset=dataset, evidence=evidence)
     return Weighed(evidence=evidence, report=report, candidates=candidates, dataset=dataset)

@@ -36,6 +36,7 @@ from trainers.evaluation.options import Candidate, rows_by_slice
 from trainers.evaluation.pair_evidence import PairScores
 from trainers.evaluation.prevalence import ScoresAtPrevalence
 from trainers.evaluation.statistics import GroupCounts, Resampled, count_by_group, holm, mcnemar_p
+from trainers.evaluation.weighing import Weighing
 
 NAMES: tuple[Option, ...] = tuple(option.name for option in OPTIONS)
 
@@ -48,7 +49,7 @@ def make_evidence(
     truncation: dict[Option, Truncation],
     config: AggregationConfig,
     inputs: dict[str, str],
-    older: bool = False,
+    weighing: Weighing = Weighing.NOW,
 ) -> Evidence:
     """Return the evidence; the same inputs and config give the same bytes.
 
@@ -60,9 +61,9 @@ def make_evidence(
         baselines: What the data set gives away, to stand beside them.
         truncation: What the base models do not see of gate.
         inputs: Hash of every predictions file that was read.
-        older: Compare as releases did that gave no p-values: by plain percentiles.
+        weighing: How options are compared.
     """
-    gate = _Gate(candidates, dataset, config, older=older)
+    gate = _Gate(candidates, dataset, config, weighing)
     return Evidence(
         split="gate",
         rows=len(gate.labels_R),
@@ -83,7 +84,7 @@ class _Gate:
     """All candidates on the gate split, with their resampled F1."""
 
     def __init__(
-        self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig, *, older: bool
+        self, candidates: Sequence[Candidate], dataset: Dataset, config: AggregationConfig, weighing: Weighing
     ) -> None:
         self._candidates = candidates
         self._dataset = dataset
@@ -98,7 +99,7 @@ class _Gate:
         self._predicted_RM = np.stack([candidate.predicted(Split.GATE) for candidate in candidates], axis=1)
         self._right_RM = self._predicted_RM == (self.labels_R == 1)[:, np.newaxis]
         self._config = config
-        self._older = older
+        self._weighing = weighing
         self._counts = count_by_group(self.labels_R, self._predicted_RM, self.group_R)
         self._resampled = self._resample(self._counts)
         self._pairs = PairScores.of(
@@ -184,9 +185,10 @@ class _Gate:
 
     def _difference(self, first: Option, second: Option) -> Difference:
         one, other = self._members[first], self._members[second]
-        if self._older:
+        if self._weighing is Weighing.WITHOUT_P_VALUES:
             return Difference(interval=self._resampled.difference_interval(one, other), p=None)
-        return compare(self._resampled, self._counts, one, other, apart=share_no_model(first, second))
+        apart = self._weighing is Weighing.NOW and share_no_model(first, second)
+        return compare(self._resampled, self._counts, one, other, apart=apart)
 
     def _mean_f1(self, option: Option) -> float:
         return fmean(candidate.metrics(Split.GATE, self.labels_R).f1 for candidate in self._of(option))

@@ -16,7 +16,8 @@ from cellgate.contract.files import to_json
 from cellgate.contract.report import read_report
 from cellgate.contract.results import read_result
 from cellgate.contract.specs import AggregationSpec
-from trainers.evaluation.aggregate import Weighing, weigh
+from trainers.evaluation.aggregate import weigh
+from trainers.evaluation.weighing import Weighing
 from trainers.spec_reading import read_spec
 
 # Written as null by releases that did not judge options on pairs, whatever the predictions gave.

@@ -11,6 +11,7 @@ from cellgate.contract.configs import PrepareConfig
 from cellgate.contract.inspection import Inspection
 from tests.unit.data.source_files import F, G, facts, read, reasons, write_csv, write_lines
 from trainers.data.inspect import inspect_source
+from trainers.data.read.column_names import MAX_ALIKE, ColumnNames
 from trainers.data.read.nested import MAX_NAMES, names_in
 from trainers.data.read.weaknesses import weaknesses_of
 
@@ -127,7 +128,15 @@ def test_objects_of_strangers_name_a_bounded_number_of_paths():
     wide = {"a": {str(number): 1 for number in range(10)}}
 
     assert names_in([deep])[1] == []
-    assert len(names_in([{f"{number}": wide for number in range(1_000)}])[1]) <= MAX_NAMES + 10
+    assert len(names_in([{f"{number}": wide for number in range(1_000)}])[1]) == MAX_NAMES
+    assert len(names_in([{"a": {str(number): 1 for number in range(1_000)}}])[1]) == MAX_NAMES
+
+
+def test_endless_spellings_of_one_name_cost_each_row_a_bounded_number_of_looks():
+    names = ColumnNames([f"func{'_' * number}" for number in range(1_000)], [f"a.b{n}.func" for n in range(1_000)])
+
+    assert names.known("func")[0] == "func"
+    assert max(len(names.known("func")), len(names.known_paths("func"))) == MAX_ALIKE
 
 
 def test_all_columns_that_look_like_the_label_are_proposed_and_no_other(tmp_path: Path):
@@ -158,6 +167,7 @@ def test_all_columns_that_look_like_the_label_are_proposed_and_no_other(tmp_path
         ([], None),
         ([None, "nan"], None),
         ("[" * 5_000, "[" * 5_000),
+        ("{[]: 1}", "{[]: 1}"),
     ],
 )
 def test_weaknesses_are_read_in_every_form_that_sets_write(value: object, expected: str | None):

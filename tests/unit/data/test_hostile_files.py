@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.data.source_files import F, G, H, read, reasons, write_lines
-from trainers.data.read import compressed, json_rows, tables
+from trainers.data.read import compressed, first_rows, json_rows, tables
+from trainers.data.read import rows as rows_module
 from trainers.data.read.error_collector import shown
 from trainers.data.read.forms import opened
 
@@ -86,6 +87,30 @@ def test_short_rows_below_many_columns_cost_what_they_hold(tmp_path: Path) -> No
 
     assert len(found) == 2_000
     assert sum(len(content) for content in found if isinstance(content, dict)) < 20_002 + 2 * 2_000
+
+
+def test_columns_that_one_row_alone_has_are_not_looked_for_in_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A hundred rows, each with twenty columns of its own, hold two thousand values: not two thousand each.
+    looked_up: list[str] = []
+
+    def value_at(content: Mapping[str, object], column: str) -> object:
+        looked_up.append(column)
+        return content.get(column)
+
+    monkeypatch.setattr(first_rows, "value_at", value_at)
+    rows = [{f"c{row}_{column}": 1 for column in range(20)} for row in range(100)]
+
+    assert "no column func" in refusal(write_lines(tmp_path / "wide.jsonl", *rows))
+    assert len(looked_up) == 2_000
+
+
+def test_long_texts_in_objects_count_towards_what_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "HEAD_CHARS", 1_000)
+    write_lines(tmp_path / "a.jsonl", *[{"func": F, "target": 1, "meta": [{"log": "x" * 600}]}] * 4)
+    with opened(tmp_path / "a.jsonl") as (_, rows):
+        assert len(rows_module._head(rows)) == 2
 
 
 @pytest.mark.parametrize(

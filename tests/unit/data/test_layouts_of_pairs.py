@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from cellgate.contract.configs import PrepareConfig
 from tests.unit.data.source_files import F, G, H, read, reasons, write_csv, write_lines
 from trainers.data.inspect import inspection_of
+from trainers.data.read.crossvul import _functions
 from trainers.data.read.row import Row
 
 LINK = "https://github.com/madler/zlib/commit/27a78de0e4c0c9a2f7a0d4e1f8f2a9c0b1d2e3f4"
@@ -166,6 +169,22 @@ def test_overloads_of_crossvul_s_files_are_told_apart_by_their_order(tmp_path: P
     crossvul(tmp_path, {"cpp/bad_7_0": text % 1, "cpp/good_7_0": text % 2})
 
     assert [row.pair for row in read(tmp_path).rows] == ["CWE-79/cpp/7_0:f#2"] * 2
+
+
+def test_files_of_a_crossvul_fix_that_differ_in_their_suffix_alone_are_two(tmp_path: Path):
+    crossvul(tmp_path, {f"c/{side}_7_0.{suffix}": text for side, text in (("bad", F), ("good", G)) for suffix in "ch"})
+
+    assert sorted({str(row.pair) for row in read(tmp_path).rows}) == ["CWE-79/c/7_0.c:f", "CWE-79/c/7_0.h:f"]
+
+
+def test_many_functions_of_one_name_cost_no_more_than_others():
+    def cost_s(names: Iterable[str]) -> float:
+        text = "".join(f"int {name}(int a) {{ return a; }}\n" for name in names)
+        started = time.process_time()
+        assert len(_functions(text, ".c")) == 3_000
+        return time.process_time() - started
+
+    assert cost_s(["f"] * 3_000) < 2 * cost_s(f"f{number}" for number in range(3_000))
 
 
 def test_vulbench_is_a_folder_per_text_and_its_facts_go_before_the_folder_s_name(tmp_path: Path):

@@ -12,7 +12,7 @@ import pytest
 from cellgate.contract.configs import FieldNames, PrepareConfig
 from cellgate.contract.inspection import Inspection
 from service.api.first_look import first_look
-from tests.unit.data.source_files import F, G, read, write_lines
+from tests.unit.data.source_files import F, G, H, read, write_lines
 from trainers.data.inspect import inspect_source
 
 ROWS = [{"func": F, "target": 1}, {"func": G, "target": 0}]
@@ -77,10 +77,30 @@ def test_rows_by_a_word_for_labels_keep_the_label_that_they_have(tmp_path: Path)
     assert labelled(write(tmp_path / "a.json", value)) == [(F, 0), (G, 1)]
 
 
+def test_the_label_of_a_later_row_is_not_replaced_by_the_word_over_its_list(tmp_path: Path):
+    value = {"bad": [{"code": F}, {"code": H, "label": 0}], "good": [{"code": G}]}
+
+    assert labelled(write(tmp_path / "a.json", value)) == [(H, 0)]
+
+
+def test_a_label_of_a_later_row_is_not_replaced_by_the_word_over_its_list(tmp_path: Path):
+    value = {"bad": [{"code": F}, {"code": H, "label": 0}], "good": [{"code": G}]}
+
+    assert labelled(write(tmp_path / "a.json", value), max_left_out_share=1.0) == [(H, 0)]
+
+
 def test_objects_that_were_written_as_json_twice_are_rows(tmp_path: Path):
     path = write(tmp_path / "a.jsonl", "".join(f"{json.dumps(json.dumps(row))}\n" for row in ROWS))
 
     assert labelled(path) == [(F, 1), (G, 0)]
+
+
+def test_an_object_that_was_written_twice_is_left_out_where_it_gives_one_name_two_values(tmp_path: Path):
+    row = f'{{"func": {json.dumps(F)}, "func": {json.dumps(G)}, "target": 1}}'
+
+    (left_out,) = read(write(tmp_path / "a.jsonl", f"{json.dumps(row)}\n{json.dumps(row)}\n")).left_out.summaries()
+
+    assert left_out.places[0] == "line 1: two values of 'func' in one object"
 
 
 def test_a_time_in_nanoseconds_costs_no_row_of_parquet(tmp_path: Path):

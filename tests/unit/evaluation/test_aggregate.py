@@ -16,9 +16,10 @@ from tests.finished_runs import LINEAR_STRENGTH, SEEDS, LogOdds, MakeSpec, aggre
 from trainers.bundle.member_runs import Stored, read_members
 from trainers.data.dataset import Dataset
 from trainers.engine.metrics import best_threshold, f1_score, sigmoid
-from trainers.evaluation.aggregate import Weighing, weigh
+from trainers.evaluation.aggregate import weigh
 from trainers.evaluation.evidence import read_baselines
 from trainers.evaluation.statistics import holm
+from trainers.evaluation.weighing import Weighing
 
 
 def options_of(evidence: Evidence) -> dict[str, OptionEvidence]:

@@ -12,8 +12,10 @@ from cellgate.contract.specs import AggregationSpec
 from tests.finished_runs import MakeSpec, aggregate, noisy_log_odds, write_run
 from trainers.__main__ import main
 from trainers.data.dataset import Dataset
-from trainers.evaluation.aggregate import Weighing, weigh
+from trainers.evaluation import differences, evidence
+from trainers.evaluation.aggregate import weigh
 from trainers.evaluation.verify import verify
+from trainers.evaluation.weighing import Weighing
 
 
 @pytest.fixture
@@ -128,6 +130,23 @@ def test_documents_whose_temperatures_were_fitted_to_unsmoothed_labels_come_out_
         verify(out)
 
     assert [problem.where for problem in caught.value.problems] == ["result.json/options/2/ece"]
+
+
+@pytest.mark.parametrize(("weighing", "apart"), [(Weighing.NOW, {True, False}), (Weighing.UNSMOOTHED, {False})])
+def test_what_was_weighed_unsmoothed_compared_seeds_in_pairs_whatever_the_options_share(
+    spec: AggregationSpec, monkeypatch: pytest.MonkeyPatch, weighing: Weighing, apart: set[bool]
+) -> None:
+    compared: list[bool] = []
+
+    def compare(*args: Any, apart: bool) -> differences.Difference:
+        compared.append(apart)
+        return differences.compare(*args, apart=apart)
+
+    monkeypatch.setattr(evidence, "compare", compare)
+
+    weigh(spec, weighing=weighing)
+
+    assert set(compared) == apart
 
 
 def test_an_option_that_was_taken_out_of_a_slice_is_named(out: Path) -> None:

@@ -9,6 +9,8 @@ from trainers.data.read.nested import SEPARATOR
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 # What pandas adds to the names of columns that two tables share, or that a table has twice.
 _COPY = re.compile(r"(?:\.\d+|_[xy])$")
+# Of a field: each of them is looked at in every row.
+MAX_ALIKE = 20
 
 
 def plain(name: str) -> str:
@@ -39,7 +41,10 @@ class ColumnNames:
         self._paths = _by_name((plain(path.rpartition(SEPARATOR)[2]), path) for path in inner)
 
     def known(self, field: str) -> list[str]:
-        """Return the columns of the field's known names in their order: equal ones, such in another case, copies."""
+        """Return the columns of the field's known names in their order: equal ones, such in another case, copies.
+
+        At most `MAX_ALIKE`: there are endless spellings of one name.
+        """
         names = KNOWN_FIELDS[field]
         alike = [
             column
@@ -47,11 +52,12 @@ class ColumnNames:
             for column in sorted(self._columns.get(plain(name), ()), key=lambda column, name=name: column != name)
         ]
         copies = [column for name in names for column in self._copies.get(plain(name), ())]
-        return list(dict.fromkeys((*alike, *copies)))
+        return list(dict.fromkeys((*alike, *copies)))[:MAX_ALIKE]
 
     def known_paths(self, field: str) -> list[str]:
-        """Return the paths whose last part is a known name of the field."""
-        return list(dict.fromkeys(path for name in KNOWN_FIELDS[field] for path in self._paths.get(plain(name), ())))
+        """Return the paths whose last part is a known name of the field, at most `MAX_ALIKE`."""
+        paths = (path for name in KNOWN_FIELDS[field] for path in self._paths.get(plain(name), ()))
+        return list(dict.fromkeys(paths))[:MAX_ALIKE]
 
 
 def parents(columns: Collection[str]) -> frozenset[str]:

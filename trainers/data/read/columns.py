@@ -1,14 +1,16 @@
 """Which columns of a file are read as what: named by the user, by the published set, or by known names."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cellgate.contract.configs import FieldNames, LabelWords
 from cellgate.contract.inspection import Refusal
 from trainers.data.read.column_names import ColumnNames, parents
 from trainers.data.read.error_collector import shown
 from trainers.data.read.files import SourcePath
-from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, MEANING, is_code, named
+from trainers.data.read.first_rows import FirstRows
+from trainers.data.read.known_fields import ABOUT, KNOWN_FIELDS, MEANING, named
 from trainers.data.read.layouts import Layout, layout_of
 from trainers.data.read.nested import holds_only_objects, is_list_of_objects, names_in, value_at
 from trainers.data.read.refusals import fields_line
@@ -61,8 +63,8 @@ class Columns:
 
     def is_without_code(self, head: Sequence[Content]) -> bool:
         """Return whether a file has no column of functions, and nothing in its first rows looks like one."""
-        values = (value_at(content, column) for content in head for column in self.present)
-        return not {"func", "before", "after"} & self.of.keys() and not any(map(is_code, values))
+        rows = FirstRows(head, self.present)
+        return not {"func", "before", "after"} & self.of.keys() and not any(map(rows.code_share, self.present))
 
 
 def choose(head: Sequence[Content], fields: FieldNames, file: SourcePath) -> Columns:
@@ -240,7 +242,7 @@ class _Choice:
 
     def _refuse_missing(self, name: str, advice: str, *, wanted: str | None = None) -> None:
         proposed = self._proposals(name)
-        lists = [column for column in self._present if any(is_list_of_objects(one.get(column)) for one in self._head)]
+        lists = [column for column in self._present if any(map(is_list_of_objects, self._first.values(column)))]
         if lists and not proposed:
             advice = f"write what the objects in {', '.join(lists[:3])} hold as rows, one for each"
         names = [wanted] if wanted is not None else KNOWN_FIELDS[name]
@@ -260,28 +262,25 @@ class _Choice:
         taken = {column for columns in self.of.values() for column in columns}
         free = [column for column in self._present if column not in taken]
         if name in ("func", "before", "after"):
-            codes = {column: self._code_share(column) for column in free}
+            codes = {column: self._first.code_share(column) for column in free}
             likely = [column for column in free if codes[column] >= MIN_CODE_SHARE]
             return sorted(likely, key=lambda column: -codes[column])[:MAX_PROPOSED]
         if name == "target":
-            few = [column for column in free if 1 < len(self._values(column)) < 4]
-            return ([column for column in few if self._are_labels(column)] or few)[:MAX_PROPOSED]
+            meanings = meanings_of(LabelWords())
+            few = [column for column in free if 1 < len(self._first.distinct(column)) < 4]
+            return ([column for column in few if self._are_labels(column, meanings)] or few)[:MAX_PROPOSED]
         return []
 
-    def _are_labels(self, column: str) -> bool:
+    def _are_labels(self, column: str, known: Collection[str]) -> bool:
         """Return whether a column holds nothing but known words for labels."""
-        meanings = meanings_of(LabelWords())
-        values = (value_at(content, column) for content in self._head)
-        return all(label_key(value) in meanings for value in values if value is not None)
+        return all(label_key(value) in known for value in self._first.values(column) if value is not None)
 
     def _pair_line(self) -> list[str]:
         """Return the line that reads two columns as a pair, where two hold code and none a label."""
-        codes = [column for column in self._present if self._code_share(column) >= MIN_CODE_SHARE]
+        codes = [column for column in self._present if self._first.code_share(column) >= MIN_CODE_SHARE]
         has_label = "target" in self._own or bool(self._known("target"))
         return [fields_line({"before": codes[0], "after": codes[1]})] if len(codes) == 2 and not has_label else []
 
-    def _code_share(self, column: str) -> float:
-        return sum(is_code(value_at(content, column)) for content in self._head) / max(len(self._head), 1)
-
-    def _values(self, column: str) -> set[str]:
-        return {shown(value_at(content, column)) for content in self._head}
+    @cached_property
+    def _first(self) -> FirstRows:
+        return FirstRows(self._head, self._present)

@@ -4,6 +4,7 @@ The name of a file says which fix it belongs to: `CWE-79/c/bad_1163_0` and `good
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from trainers.data.read.values import language_of
 from trainers.source_functions.division import divide
 
 CROSSVUL = "CrossVul, two files per fix"
-_NAME = re.compile(r"(?P<kind>bad|good)_(?P<fix>\d+)_(?P<place>\d+)(?:\.\w+)?")
+_NAME = re.compile(r"(?P<kind>bad|good)_(?P<fix>\d+)_(?P<place>\d+(?:\.\w+)?)")
 _WEAKNESS = re.compile(r"CWE-\d+", re.IGNORECASE)
 # What decoding puts in place of bytes that are no UTF-8.
 _REPLACED = "\ufffd"
@@ -110,12 +111,11 @@ def _content(fix: _Fix, kind: str, name: str, func: str) -> dict[str, object] | 
 def _functions(text: str, suffix: str) -> dict[str, str]:
     """Return a file's functions by name; of several with one name, the later ones with their number."""
     found: dict[str, str] = {}
+    times: Counter[str] = Counter()
     for function in divide(text, suffix=suffix).functions:
-        name, count = function.name, 1
-        while name in found:
-            count += 1
-            name = f"{function.name}#{count}"
-        found[name] = function.source
+        times[function.name] += 1
+        number = times[function.name]
+        found[function.name if number == 1 else f"{function.name}#{number}"] = function.source
     return found
 
 

@@ -10,8 +10,8 @@ from typing import IO, cast
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Reason
 from trainers.data.read.compressed import open_source
-from trainers.data.read.error_collector import shown
 from trainers.data.read.json_shapes import JSONL, numbered, row_of, shaped
+from trainers.data.read.json_values import DECODER, parse
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows, damaged, unreadable
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -141,7 +141,7 @@ def _several(text: str) -> list[object]:
     at = 0
     try:
         while at < len(text):
-            value, at = _DECODER.raw_decode(text, at)
+            value, at = DECODER.raw_decode(text, at)
             at = _between(text, at)
             values.append(value)
     except (ValueError, RecursionError):
@@ -152,42 +152,6 @@ def _several(text: str) -> list[object]:
 def _between(text: str, at: int) -> int:
     found = _BETWEEN.match(text, at)
     return at if found is None else found.end()
-
-
-def parse(text: str) -> object:
-    """Return a JSON value; a whole number of more digits than Python takes becomes text.
-
-    An object that gives one name two values is a `Defect`: which of them is meant, nobody knows.
-
-    Raises:
-        ValueError: It is no JSON.
-        RecursionError: It is nested too deep.
-    """
-    try:
-        return cast(object, json.loads(text, object_pairs_hook=_once_named))
-    except json.JSONDecodeError:
-        raise
-    except ValueError:
-        return cast(object, json.loads(text, parse_int=_whole_number, object_pairs_hook=_once_named))
-
-
-def _once_named(pairs: list[tuple[str, object]]) -> dict[str, object] | Defect:
-    named: dict[str, object] = {}
-    for name, value in pairs:
-        if name in named and named[name] != value:
-            return Defect(reason=Reason.MALFORMED, found=f"two values of {shown(name)} in one object")
-        named[name] = value
-    return named
-
-
-def _whole_number(digits: str) -> int | str:
-    try:
-        return int(digits)
-    except ValueError:
-        return digits[:100]
-
-
-_DECODER = json.JSONDecoder(parse_int=_whole_number, object_pairs_hook=_once_named)
 
 
 def shown_error(error: Exception) -> str:
@@ -234,7 +198,7 @@ def _objects(text: str, path: Path) -> RawRows:
     at = _after_white(text, 0)
     try:
         while at < len(text):
-            value, at = _DECODER.raw_decode(text, at)
+            value, at = DECODER.raw_decode(text, at)
             values.append(value)
             at = _after_white(text, at)
     except (ValueError, RecursionError) as error:

@@ -1,7 +1,6 @@
 """The shapes that a table takes as one JSON value: rows, columns, or what pandas and others write around them."""
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import cast
 from cellgate.contract.errors import DataError, InputError
 from cellgate.contract.inspection import Reason
 from trainers.data.read.error_collector import shown
+from trainers.data.read.json_values import parse
 from trainers.data.read.known_fields import KNOWN_FIELDS, TEXT_NAMES, is_code
 from trainers.data.read.raw_rows import Defect, RawRow, RawRows
 from trainers.data.read.stated_names import SPLIT_WORD, label_in
@@ -29,10 +29,10 @@ def row_of(value: object) -> dict[str, object] | Defect:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         # An object that was written as JSON twice.
         try:
-            inner = json.loads(value)
+            inner = parse(value)
         except (ValueError, RecursionError):
             inner = None
-        if isinstance(inner, dict):
+        if isinstance(inner, dict | Defect):
             return inner
     found = shown(value) if value is None else f"a JSON {type(value).__name__}"
     return Defect(reason=Reason.MALFORMED, found=f"{found} in place of a JSON object")
@@ -62,7 +62,7 @@ def shaped(value: object, path: Path) -> tuple[str, RawRows]:
         return "JSON object of rows", numbered(value.values())
     if not texts and (lists := _lists_of(value)):
         labels = {key: label_in(key) for key in lists}
-        is_by_label = {0, 1} <= set(labels.values()) and not any(_has_label(part[0]) for part in lists.values())
+        is_by_label = {0, 1} <= set(labels.values()) and not any(map(_has_label, itertools.chain(*lists.values())))
         form = f"JSON object of lists of rows{', by label' if is_by_label else ''}"
         return form, _lists(lists, labels if is_by_label else {})
     return JSONL, numbered([value])

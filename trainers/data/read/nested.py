@@ -28,8 +28,8 @@ def names_in(head: Sequence[Mapping[str, object]]) -> tuple[list[str], list[str]
     for content in head:
         columns |= dict.fromkeys(content)
         for name, value in content.items():
-            if isinstance(value, Mapping) and SEPARATOR not in name and len(paths) < MAX_NAMES:
-                paths |= dict.fromkeys(_paths(name, value, MAX_DEPTH))
+            if isinstance(value, Mapping) and SEPARATOR not in name:
+                _add_paths(paths, name, value)
     return list(columns), [path for path in paths if path not in columns]
 
 
@@ -46,6 +46,13 @@ def is_list_of_objects(value: object) -> bool:
 
 def _is_typed(value: Mapping[str, object]) -> bool:
     return len(value) == 1 and next(iter(value)).startswith("$")
+
+
+def _add_paths(paths: dict[str, None], name: str, value: Mapping[str, object]) -> None:
+    for path in _paths(name, value, MAX_DEPTH):
+        if len(paths) >= MAX_NAMES:
+            return
+        paths[path] = None
 
 
 def _paths(name: str, value: Mapping[str, object], depth: int) -> Iterator[str]:

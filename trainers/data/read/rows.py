@@ -267,11 +267,22 @@ def _head(raw: Iterator[RawRow]) -> list[RawRow]:
     characters = 0
     for one in itertools.islice(raw, HEAD_ROWS):
         head.append(one)
-        if isinstance(one.content, dict):
-            characters += sum(len(value) for value in one.content.values() if isinstance(value, str))
+        characters += _characters(one.content)
         if characters > HEAD_CHARS:
             break
     return head
+
+
+def _characters(content: object) -> int:
+    """Return how long all texts of a row are, also those in its lists and objects, however deep these are."""
+    waiting, total = [content], 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, Mapping | list):
+            waiting += value.values() if isinstance(value, Mapping) else value
+    return total
 
 
 def _contents(head: Sequence[RawRow]) -> list[Content]:

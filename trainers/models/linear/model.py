@@ -109,9 +109,10 @@ class LinearModel:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
+                # First: another format has other arrays.
+                if metadata["format"] != FORMAT:
+                    raise ValueError(f"format {metadata['format']}, and this version reads {FORMAT}")
                 arrays = {name: file.get_tensor(name) for name in ("bucket", "weight", "idf", "bias", "views")}
-            if metadata["format"] != FORMAT:
-                raise ValueError(f"format {metadata['format']}, and this version reads {FORMAT}")
             views = int(arrays["views"].item())
             if not 0 < views <= MOST_VIEWS:
                 raise ValueError(f"{views} views, and there are 1 to {MOST_VIEWS}")

@@ -169,6 +169,16 @@ def test_more_views_than_any_model_has_take_no_memory(tmp_path: Path) -> None:
         LinearModel.read(path)
 
 
+def test_a_model_of_another_format_is_refused_as_such_whatever_arrays_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "linear.safetensors"
+    safetensors.numpy.save_file({"weight": np.zeros(1, dtype=np.float32)}, path, metadata={"format": "1"})
+
+    with pytest.raises(DataError) as caught:
+        LinearModel.read(path)
+
+    assert "format 1, and this version reads 2" in caught.value.problems[0].found
+
+
 def test_what_each_part_adds_gives_the_log_odds_with_the_bias(dataset: Dataset) -> None:
     rows = np.arange(40)
     found = patterns_of_text(dataset.sources(rows))
