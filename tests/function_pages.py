@@ -27,7 +27,7 @@ HOSTILE = (
         None,
         "100%_sure",
     ),
-    ("\u202eesrever", "int third(void) { return 3; }", "CWE-1, CWE-2", None),
+    ("\u202eesrever", "int third(void) { return 3; }", "CWE-1,CWE-2", None),
 )
 
 
