@@ -99,6 +99,19 @@ def test_a_path_may_be_named_in_the_configuration(tmp_path: Path):
     assert inspect(path).refusals[0].config == ['fields: {func: "x.body"}']
 
 
+def test_a_row_with_one_value_by_a_name_with_a_dot_and_another_by_that_path_is_left_out(tmp_path: Path):
+    rows = [
+        {"meta.func": F, "meta": {"func": G}, "target": 1},
+        {"meta.func": F, "meta": {"func": F}, "target": 1},
+        {"meta": {"func": G}, "target": 0},
+    ]
+
+    reading = read(write_lines(tmp_path / "a.jsonl", *rows))
+
+    assert [(row.func, row.label) for row in reading.rows] == [(F, 1), (G, 0)]
+    assert reasons(reading) == {"malformed": ["line 1"]}
+
+
 def test_two_objects_with_a_text_each_are_two_readings(tmp_path: Path):
     found = inspect(write_lines(tmp_path / "a.jsonl", {"a": {"func": F}, "b": {"func": G}, "target": 1}))
 

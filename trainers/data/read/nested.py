@@ -13,8 +13,19 @@ def value_at(content: Mapping[str, object], column: str) -> object:
 
     Of a value that MongoDB writes with its type, as `{"$oid": "…"}`, the value itself.
     """
+    return _value(content, (column,) if column in content else column.split(SEPARATOR))
+
+
+def is_twofold(content: Mapping[str, object], column: str) -> bool:
+    """Return whether a row has two values of a name with a dot in it: one by the name, another by the path."""
+    if SEPARATOR not in column or column not in content:
+        return False
+    return _value(content, column.split(SEPARATOR)) not in (None, _value(content, (column,)))
+
+
+def _value(content: Mapping[str, object], path: Sequence[str]) -> object:
     value: object = content
-    for part in (column,) if column in content else column.split(SEPARATOR):
+    for part in path:
         if not isinstance(value, Mapping):
             return None
         value = value.get(part)

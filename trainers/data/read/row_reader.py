@@ -16,7 +16,7 @@ from trainers.data.read.identity import Identities
 from trainers.data.read.known_fields import ABOUT
 from trainers.data.read.languages import LanguageColumns
 from trainers.data.read.left_out import LeftOutRows
-from trainers.data.read.nested import value_at
+from trainers.data.read.nested import SEPARATOR, is_twofold, value_at
 from trainers.data.read.raw_rows import Defect, RawRow
 from trainers.data.read.row import Row, normalise
 from trainers.data.read.texts import Text
@@ -82,6 +82,7 @@ class RowReader:
         self._languages = LanguageColumns(columns.of.get("language", ()), config.languages, languages)
         # Whether the row that is read says that it is C or C++.
         self._is_stated = False
+        self._dotted = [column for of_field in columns.of.values() for column in of_field if SEPARATOR in column]
         self._key_columns = columns.layout.pair_of if columns.layout is not None else ()
 
     def read(self, raw: RawRow) -> list[Row]:
@@ -96,6 +97,9 @@ class RowReader:
             self._is_stated = stated.is_c
             if stated.unwanted is not None:
                 raise _LeftOut(Reason.OTHER_LANGUAGE, stated.unwanted)
+            for column in self._dotted:
+                if is_twofold(raw.content, column):
+                    raise _LeftOut(Reason.MALFORMED, f"two values of {shown(column)}, by its name and by its path")
             self._compare(raw.content, where)
             about = {name: self._text(raw.content, name) for name in ABOUT}
             row_id = about.pop("id") or where.replace(", ", "-").replace(" ", "-")
