@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from trainers.data.read import compressed, first_rows, json_rows, tables
 from trainers.data.read import rows as rows_module
 from trainers.data.read.error_collector import shown
 from trainers.data.read.forms import opened
+from trainers.data.read.parquet_rows import parquet_rows
 
 GOOD = json.dumps({"func": "int f(void) { return 1; }", "target": 1})
 
@@ -107,7 +109,7 @@ def test_columns_that_one_row_alone_has_are_not_looked_for_in_all_others(
 
 
 def test_long_texts_in_objects_count_towards_what_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "HEAD_CHARS", 1_000)
+    monkeypatch.setattr(rows_module, "HEAD_CHARS", 2_000)
     write_lines(tmp_path / "a.jsonl", *[{"func": F, "target": 1, "meta": [{"log": "x" * 600}]}] * 4)
     with opened(tmp_path / "a.jsonl") as (_, rows):
         assert len(rows_module._head(rows)) == 2
@@ -262,3 +264,21 @@ def test_a_damaged_zstd_file_is_refused_as_a_cut_one_is(tmp_path: Path) -> None:
 
     assert len(read(tmp_path / "rows.jsonl.zst").rows) == 50
     assert "cannot be read" in refusal(cut)
+
+
+def test_columns_without_a_value_cost_no_more_memory_than_the_values_of_few_rows(tmp_path: Path) -> None:
+    rows, wide = 256, 1_500
+    empty = pa.nulls(rows, pa.int8())
+    columns = {"func": [F] * rows, "target": [1] * rows, **{f"c{number}": empty for number in range(wide)}}
+    pq.write_table(pa.table(columns), path := tmp_path / "wide.parquet")
+
+    tracemalloc.start()
+    try:
+        read_rows = sum(1 for _ in parquet_rows(path))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert read_rows == rows
+    # Eight bytes for each value of all rows.
+    assert peak < rows * wide * 8

@@ -25,6 +25,8 @@ from trainers.data.read.values import MINUS_ONE, label_key
 # Rows that are looked at to recognise a file's columns, and characters of them: a row may have 64 MiB.
 HEAD_ROWS = 200
 HEAD_CHARS = 16 << 20
+# What any value counts, for what it takes in memory: a row may have a hundred thousand that are empty.
+VALUE_CHARS = 64
 # Files that a note names.
 MAX_LISTED_FILES = 5
 
@@ -274,10 +276,11 @@ def _head(raw: Iterator[RawRow]) -> list[RawRow]:
 
 
 def _characters(content: object) -> int:
-    """Return how long all texts of a row are, also those in its lists and objects, however deep these are."""
+    """Return how long all values of a row are, also those in its lists and objects, however deep these are."""
     waiting, total = [content], 0
     while waiting:
         value = waiting.pop()
+        total += VALUE_CHARS
         if isinstance(value, str):
             total += len(value)
         elif isinstance(value, Mapping | list):
