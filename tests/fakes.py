@@ -59,6 +59,7 @@ from cellgate.contract.results import (
     Memory,
     Metrics,
     RunResult,
+    SinceCutoff,
     SplitSummary,
     TrainingOverlap,
 )
@@ -187,6 +188,11 @@ def evaluation(**changes: Any) -> Evaluation:
         "slices": [],
     }
     return Evaluation(**{**fields, **changes})
+
+
+def since_cutoff() -> SinceCutoff:
+    """Return how a detector does on functions that are newer than what it may have read."""
+    return SinceCutoff(cutoff="2023-09-30", older=60, undated=7, newer=metrics(0.7), f1_interval=interval(0.7))
 
 
 def inspection(**changes: Any) -> Inspection:
@@ -441,7 +447,7 @@ class FakeTrainers:
             case Cell.INSPECT:
                 return result("inspect", claim.seed, inspection=inspection())
             case Cell.EVALUATE:
-                return result("evaluate", claim.seed, evaluation=evaluation())
+                return result("evaluate", claim.seed, evaluation=evaluation(since_cutoff=since_cutoff()))
             case Cell.AGGREGATION:
                 shown = {name: f1s for name, f1s in self.f1s.items() if name != "fusion" or self._fused()}
                 return result(54, claim.seed, evidence=evidence(shown))

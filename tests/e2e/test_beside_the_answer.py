@@ -100,5 +100,6 @@ def test_evaluations_are_listed_with_what_is_shared_with_training_before_the_sco
     row = page.locator("tbody tr", has_text="functions")
     expect(row).to_contain_text(re.compile(r"5 of [\d,]+ functions, or near copies.*0\.800", re.DOTALL))
     expect(row).to_contain_text("1 project in common")
+    expect(row).to_contain_text("60 are of 2023-09-30 or older, 7 have no date; F1 0.700, ")
     expect(page.locator("th").nth(1)).to_have_text("Shared with its training")
     assert violations(page) == []

@@ -28,6 +28,7 @@ export type ErrorsOfOptions = Schemas["ErrorsAnswer"];
 export type Evidence = Schemas["Evidence"];
 export type EstimateOfExperiment = Schemas["EstimateAnswer"];
 export type EvaluationRun = Schemas["EvaluationAnswer"];
+export type NewerFunctions = Schemas["SinceCutoff"];
 export type Experiment = Schemas["ExperimentAnswer"];
 export type ExperimentSummary = Schemas["ExperimentSummary"];
 export type SummaryF1 = Schemas["BestF1"];

@@ -6,7 +6,7 @@ import { Name } from "../parts/name";
 import { State, Trouble } from "../parts/state";
 import { usePoll, usePolls } from "../poll";
 import { useQuery, useTitle } from "../router";
-import type { Bundle, Dataset, EvaluationRun, Page, Run } from "../schemas";
+import type { Bundle, Dataset, EvaluationRun, NewerFunctions, Page, Run } from "../schemas";
 import { ended } from "../states";
 
 const EVERY_S = 5;
@@ -78,7 +78,10 @@ function List({ items, datasets, bundles }: { items: EvaluationRun[]; datasets: 
                     <Name text={dataset?.name ?? one.dataset} />
                   </a>
                 </th>
-                <td>{one.evaluation ? <Overlap of={one.evaluation} /> : <State state={one.state} />}</td>
+                <td>
+                  {one.evaluation ? <Overlap of={one.evaluation} /> : <State state={one.state} />}
+                  {one.evaluation?.since_cutoff && <SinceCutoff of={one.evaluation.since_cutoff} />}
+                </td>
                 <td>
                   {bundle?.experiment ? (
                     <a href={`#/experiments/${bundle.experiment}`}>{bundle.id}</a>
@@ -110,6 +113,18 @@ function Overlap({ of: { overlap, metrics } }: { of: NonNullable<EvaluationRun["
         {!overlap.near_complete && "; near copies not all looked for"}
       </span>
     </>
+  );
+}
+
+/** What a pretrained model may have read, and the score on what it cannot have read. */
+function SinceCutoff({ of: { cutoff, older, undated, newer, f1_interval: interval } }: { of: NewerFunctions }) {
+  return (
+    <p class="quiet small">
+      {count(older)} are of {cutoff} or older{undated > 0 && `, ${count(undated)} have no date`}
+      {newer && interval
+        ? `; F1 ${score(newer.f1, 3)}, ${score(interval.low, 3)} to ${score(interval.high, 3)}, on the ${count(newer.rows)} newer ones`
+        : "; none is newer"}
+    </p>
   );
 }
 
