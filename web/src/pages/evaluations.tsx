@@ -109,8 +109,8 @@ function Overlap({ of: { overlap, metrics } }: { of: NonNullable<EvaluationRun["
         {shared === 0 ? "No function" : `${count(shared)} of ${count(metrics.rows)} functions, or near copies`}
       </span>{" "}
       <span class="quiet small">
-        {projects > 0 && `${count(projects)} ${projects === 1 ? "project" : "projects"} in common`}
-        {!overlap.near_complete && "; near copies not all looked for"}
+        {projects > 0 && `· ${count(projects)} ${projects === 1 ? "project" : "projects"} in common`}
+        {!overlap.near_complete && " · near copies not all looked for"}
       </span>
     </>
   );
