@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cellgate.contract.broken_rules import told_apart
 from cellgate.contract.cells import ANY_SPEC, ENTRY_OF, Cell
 from cellgate.contract.errors import InputError, SpecError, json_excerpt
 from cellgate.contract.specs import AnySpec
@@ -48,7 +49,7 @@ def problems_of(error: ValidationError) -> list[InputError]:
             expected=mistake["msg"],
             fix=_fix(mistake["type"]),
         )
-        for mistake in error.errors(include_url=False)
+        for mistake in told_apart(error.errors(include_url=False))
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from cellgate.contract.api.common import LABEL_VALUE
+from cellgate.contract.broken_rules import told_apart
 from cellgate.contract.cells import ENTRY_OF, Cell
 from cellgate.contract.configs import Spec
 from cellgate.contract.exit_codes import UsageError
@@ -138,5 +139,5 @@ def with_settings(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dic
 def _mistakes(error: ValidationError) -> str:
     return "\n".join(
         f"  {'.'.join(map(str, one['loc'])) or 'spec'}: {one['msg'].removeprefix('Value error, ')}"
-        for one in error.errors(include_url=False)
+        for one in told_apart(error.errors(include_url=False))
     )

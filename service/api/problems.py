@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from cellgate.contract.api.problem import MistakeAnswer, Problem
+from cellgate.contract.broken_rules import BROKEN_RULE, told_apart
 from cellgate.contract.storage import is_disk_full
 from service.api.bodies import BodyTooLarge, NoUtf8, UnsupportedMediaType
 from service.api.connection_errors import (
@@ -234,12 +235,12 @@ async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    found = error.errors()
+    found = told_apart(error.errors())
     mistakes = mistakes_of(found[: most_mistakes(request)], body=_body_of(request))
     kinds = {one["type"] for one in found}
     malformed = "json_invalid" in kinds
     # Fields that are valid each, but not together, get the code of a valid spec whose parts do not exist.
-    code = InvalidSpec.code if kinds == {"value_error"} else "invalid_request"
+    code = InvalidSpec.code if kinds <= {"value_error", BROKEN_RULE} else "invalid_request"
     return problem_response(
         request,
         status=HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY,

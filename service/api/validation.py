@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cellgate.contract.api.datasets import ONE_PATH, PATHS
-from cellgate.contract.broken_rules import FieldsDisagree
+from cellgate.contract.broken_rules import BROKEN_RULE
 from cellgate.contract.cells import SUBMITTED
 from cellgate.contract.suggestions import did_you_mean, fields_at
 from service.domain.errors import Mistake, escaped
@@ -28,15 +28,7 @@ def mistakes_of(errors: Sequence[Any], *, body: Any = None) -> list[Mistake]:
         errors: As pydantic lists them.
         body: Type of the request's body, to say what may have been meant by a field that does not exist.
     """
-    return [mistake for error in errors for mistake in _mistakes(error, body)]
-
-
-def _mistakes(error: Any, body: Any) -> list[Mistake]:
-    broken = (error.get("ctx") or {}).get("error")
-    if isinstance(broken, FieldsDisagree):
-        at = [(_pointer(error["type"], [*error["loc"], *rule.at]), rule.message) for rule in broken.rules]
-        return [Mistake(pointer=pointer, detail=message) for pointer, message in at]
-    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_detail(error, body))]
+    return [Mistake(pointer=_pointer(error["type"], error["loc"]), detail=_detail(error, body)) for error in errors]
 
 
 def _pointer(kind: str, location: Sequence[str | int]) -> str:
@@ -70,7 +62,7 @@ def _detail(error: Any, body: Any) -> str:
         return f"there is no such field; {_advice(error['loc'], body)}"
     if kind == "json_invalid":
         return f"{message}: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
-    if error["loc"] and error["loc"][-1] in SECRETS:
+    if kind == BROKEN_RULE or (error["loc"] and error["loc"][-1] in SECRETS):
         return message
     # A rule over several fields names those that break it: all the others beside them say nothing.
     if kind == "value_error" and isinstance(error.get("input"), Mapping | BaseModel):

@@ -133,3 +133,5 @@ def test_each_field_that_a_rule_over_several_refuses_is_named_with_its_own_mista
     pointers = ["/policy/alert_budget_per_1000", "/policy/blocking", "/transformer/training/learning_rate/finder_min"]
     problem = assert_refused(answer, status=422, code="invalid_spec", pointers=pointers)
     assert not any("{" in mistake["detail"] for mistake in problem["errors"])
+    assert problem["detail"].startswith("the request has 3 mistakes")
+    assert problem.get("errors_left_out", 0) == 0

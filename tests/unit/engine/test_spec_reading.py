@@ -74,5 +74,5 @@ def test_a_range_that_is_none_is_a_mistake_with_a_place(tmp_path: Path) -> None:
         read_spec(_write(tmp_path, content), Cell.TRANSFORMER)
 
     [problem] = caught.value.problems
-    assert problem.where == "/training/learning_rate"
+    assert (problem.where, problem.found) == ("/training/learning_rate/finder_min", "0.1")
     assert "finder_min (0.1) must be below finder_max (0.01)" in problem.expected
